@@ -1,0 +1,282 @@
+//! Every argument and its help text; no behaviour.
+
+use crate::smolvm::Name;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Freezes smolvm microVMs into snapshots, and thaws them again
+///
+/// A snapshot is one frozen state of one VM, never changed after it is written. Until the new one is whole and
+/// verified, the old one stays.
+#[derive(Debug, Parser)]
+#[command(name = "bottle-freeze", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// The engine to use [default: $SMOLVM, then `smolvm` on PATH]
+    #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
+    pub smolvm: Option<PathBuf>,
+    /// Print results and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print each engine command as it is run, env values masked
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One subcommand each.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a VM: bare, from an image, or from a snapshot
+    Create(Create),
+    /// Start VMs, and wait until they execute commands
+    Start(Start),
+    /// Stop VMs
+    Stop(Stop),
+    /// Run a command in a VM
+    Exec(Exec),
+    /// Copy a file between the host and a VM
+    Cp(Cp),
+    /// List VMs
+    #[command(visible_alias = "list")]
+    Ls(Ls),
+    /// Freeze a VM into a snapshot
+    Freeze(Freeze),
+    /// Delete VMs and their disks
+    Rm(Rm),
+    /// Pack an image into a file that VMs can be made from
+    Pack(Pack),
+    /// Print a shell's completion script
+    Completions(Completions),
+}
+
+/// Make a VM: bare, from an image, or from a snapshot
+///
+/// A snapshot is checked before the engine is called. A VM made from one has the snapshot's cpus and memory, and no
+/// network unless it is given here.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze create dev --cpus 2 --mem 2048\n  \
+    bottle-freeze create web --image alpine:3.20 --allow-cidr 10.0.0.0/8\n  \
+    bottle-freeze create dev2 --from dev.smolmachine --net")]
+pub struct Create {
+    /// Name of the new VM
+    pub name: Name,
+    /// Make it from this OCI image, `docker save` archive or unpacked rootfs folder
+    #[arg(short = 'I', long, conflicts_with = "from")]
+    pub image: Option<String>,
+    /// Make it from this snapshot (a .smolmachine file)
+    #[arg(long, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
+    pub from: Option<PathBuf>,
+    /// Virtual CPUs [default: the engine's or the snapshot's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cpus: Option<u32>,
+    /// Memory in MiB [default: the engine's or the snapshot's]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub mem: Option<u64>,
+    /// Size of the storage disk in GiB [default: the engine's, 20]
+    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub storage: Option<u64>,
+    /// Size of the overlay disk in GiB [default: the engine's, 10]
+    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub overlay: Option<u64>,
+    /// Give it the whole network
+    #[arg(long)]
+    pub net: bool,
+    /// Let it reach only this network (repeatable)
+    #[arg(long, value_name = "CIDR")]
+    pub allow_cidr: Vec<String>,
+    #[command(flatten)]
+    pub env: Env,
+    /// Mount a host folder (repeatable)
+    #[arg(long, value_name = "HOST:GUEST[:ro]")]
+    pub volume: Vec<String>,
+    /// Publish a port (repeatable)
+    #[arg(short, long, value_name = "HOST[:GUEST]")]
+    pub port: Vec<String>,
+    /// Attach a label (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub label: Vec<String>,
+    /// Folder in the guest where its commands start
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+}
+
+/// Environment variables for a guest.
+#[derive(Debug, Args)]
+pub struct Env {
+    /// Set a variable; without `=VALUE` it is taken from this environment (repeatable)
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    pub env: Vec<String>,
+    /// Read variables from a file of KEY=VALUE lines (repeatable)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub env_file: Vec<PathBuf>,
+}
+
+/// Start VMs, and wait until they execute commands
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze start dev\n  bottle-freeze start --no-wait web db")]
+pub struct Start {
+    /// VMs to start
+    #[arg(required = true)]
+    pub names: Vec<Name>,
+    /// Do not wait until commands can be executed
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Stop VMs
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bottle-freeze stop dev")]
+pub struct Stop {
+    /// VMs to stop
+    #[arg(required = true)]
+    pub names: Vec<Name>,
+}
+
+/// Run a command in a VM
+///
+/// Exits with the command's own status: 128 + N when signal N killed it, 124 when --timeout passed, 127 when the guest
+/// has no such command, 125 when bottle-freeze or the engine failed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze exec dev -- uname -a\n  bottle-freeze exec -it dev -- sh\n  \
+    bottle-freeze exec -e TOKEN --timeout 5m dev -- ./deploy.sh\n  tar -c src | bottle-freeze exec -i dev -- tar -x -C /root")]
+pub struct Exec {
+    /// Pass on this command's standard input
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Give the command a terminal
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Folder in the guest to run it in
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+    #[command(flatten)]
+    pub env: Env,
+    /// Kill it after this time (2s, 5m …)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// VM to run it in
+    pub name: Name,
+    /// Command and arguments
+    #[arg(last = true, required = true, value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// Copy a file between the host and a VM
+///
+/// One side is VM:PATH, the other a path on the host. A file that is copied to the host replaces the one there only
+/// when it is whole.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bottle-freeze cp .bashrc dev:/root/.bashrc\n  bottle-freeze cp dev:/workspace/report.html ."
+)]
+pub struct Cp {
+    /// File to copy
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub source: OsString,
+    /// Where to
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub target: OsString,
+}
+
+/// List VMs
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bottle-freeze ls\n  bottle-freeze ls --json | jq -r '.[] | select(.state == \"running\") | .name'"
+)]
+pub struct Ls {
+    /// Print JSON
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+}
+
+/// Freeze a VM into a snapshot
+///
+/// A running VM is stopped first, after a question. Until the snapshot is whole and verified, what was at OUT before
+/// stays there; if the freeze fails, a VM that it stopped is started again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze freeze dev -o dev.smolmachine\n  \
+    bottle-freeze freeze dev -o dev.smolmachine --yes --force --restart")]
+#[allow(clippy::struct_excessive_bools)]
+pub struct Freeze {
+    /// VM to freeze
+    pub name: Name,
+    /// File to write: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine
+    #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Stop a running VM without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Replace what is at OUT
+    #[arg(short, long)]
+    pub force: bool,
+    /// Start the VM again afterwards, if this freeze stopped it
+    #[arg(long, overrides_with = "no_restart")]
+    pub restart: bool,
+    /// Leave the VM stopped, even if the freeze fails
+    #[arg(long)]
+    pub no_restart: bool,
+    /// Leave /workspace out (VMs made from an image)
+    #[arg(long)]
+    pub no_workspace: bool,
+    /// How long stopping the VM may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub stop_timeout: Duration,
+    /// Print the engine commands that would run, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Delete VMs and their disks
+///
+/// Snapshots stay.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bottle-freeze rm dev")]
+pub struct Rm {
+    /// VMs to delete
+    #[arg(required = true)]
+    pub names: Vec<Name>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// Pack an image into a file that VMs can be made from
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze pack alpine:3.20 -o alpine.smolmachine\n  \
+    bottle-freeze pack ./rootfs -o base.smolmachine --cpus 2 --mem 1024")]
+pub struct Pack {
+    /// OCI image, `docker save` archive or unpacked rootfs folder
+    pub image: String,
+    /// File to write: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it
+    #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Virtual CPUs of VMs made from it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cpus: Option<u32>,
+    /// Memory in MiB of VMs made from it
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub mem: Option<u64>,
+    /// Replace what is at OUT
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    pub force: bool,
+}
+
+/// Print a shell's completion script
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  source <(bottle-freeze completions bash)")]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Reads `90s`, `5m`, `1h 30m`.
+fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text)
+}

@@ -1,0 +1,94 @@
+//! `cp`: one file, into a VM or out of it.
+
+use super::{App, Failure, Result, Status};
+use crate::cli;
+use crate::smolvm::Name;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// One side of a copy.
+enum Side<'a> {
+    Guest(Name, &'a OsStr),
+    Host(&'a Path),
+}
+
+impl<'a> Side<'a> {
+    /// `VM:PATH` is in a guest; everything else, `./a:b` too, on the host.
+    fn parse(text: &'a OsStr) -> Self {
+        let bytes = text.as_bytes();
+        let colon = bytes.iter().position(|byte| *byte == b':');
+        let guest = colon.and_then(|at| {
+            let name = std::str::from_utf8(&bytes[..at]).ok()?.parse().ok()?;
+            Some(Self::Guest(name, OsStr::from_bytes(&bytes[at + 1..])))
+        });
+        guest.unwrap_or_else(|| Self::Host(Path::new(text)))
+    }
+}
+
+pub fn run(app: &App, args: &cli::Cp) -> Result<()> {
+    match (Side::parse(&args.source), Side::parse(&args.target)) {
+        (Side::Host(path), Side::Guest(name, inside)) => into(app, path, &name, inside),
+        (Side::Guest(name, inside), Side::Host(path)) => out_of(app, &name, inside, path),
+        _ => Err(Failure::new(Status::Usage, "one side must be VM:PATH, the other a path on the host")),
+    }
+}
+
+fn into(app: &App, path: &Path, name: &Name, inside: &OsStr) -> Result<()> {
+    if path.as_os_str().is_empty() || inside.is_empty() {
+        return Ok(());
+    }
+    let unreadable = |why: &str| Failure::new(Status::Failed, format!("{} cannot be copied: {why}", path.display()));
+    let meta = fs::metadata(path).map_err(|error| unreadable(&error.to_string()))?;
+    if meta.is_dir() {
+        let mend = format!("copy a folder with: tar -C DIR -c . | bottle-freeze exec -i {name} -- tar -x -C /DIR");
+        return Err(unreadable("it is a folder").mend(mend));
+    }
+    let path = std::path::absolute(path).map_err(|error| unreadable(&error.to_string()))?;
+    let mut target = inside.to_owned();
+    if inside.as_bytes().ends_with(b"/") {
+        target.push(path.file_name().unwrap_or_default());
+    }
+    copy(app, name, &path.clone().into_os_string(), &guest_path(name, &target))
+}
+
+/// The engine writes in place; a file on the host is replaced only when the new one is whole.
+fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
+    if path.as_os_str().is_empty() || inside.is_empty() {
+        return Ok(());
+    }
+    let path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
+    let target: PathBuf =
+        if path.is_dir() { path.join(Path::new(inside).file_name().unwrap_or_default()) } else { path };
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    let refused = |error| Failure::not_writable(&target, &error);
+    let private = tempfile::Builder::new().prefix(".bottle-freeze-").tempdir_in(folder).map_err(refused)?;
+    let copied = private.path().join("file");
+    copy(app, name, &guest_path(name, inside), &copied.clone().into_os_string())?;
+    if let Ok(old) = fs::metadata(&target) {
+        fs::set_permissions(&copied, old.permissions()).map_err(refused)?;
+    }
+    fs::rename(&copied, &target).map_err(refused)
+}
+
+fn guest_path(name: &Name, inside: &OsStr) -> OsString {
+    let mut path = OsString::from(name.as_str());
+    path.push(":");
+    path.push(inside);
+    path
+}
+
+fn copy(app: &App, name: &Name, from: &OsString, to: &OsString) -> Result<()> {
+    let engine = app.engine()?;
+    app.ui.during("copying", || engine.machine_cp(from, to)).map_err(|error| {
+        let failure = Failure::from(error);
+        if failure.what.contains("vm not found") {
+            return crate::smolvm::EngineError::NoSuchVm(name.to_string()).into();
+        }
+        if failure.what.contains("is not running") {
+            return failure.mend(format!("start it with `bottle-freeze start {name}`"));
+        }
+        failure
+    })
+}

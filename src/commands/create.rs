@@ -1,0 +1,45 @@
+//! `create`: a VM, bare, from an image, or from a snapshot that was checked first.
+
+use super::{App, Failure, Result, env};
+use crate::cli;
+use crate::smolvm::{Recipe, Source, artifact};
+use std::path::{Path, PathBuf};
+
+pub fn run(app: &App, args: &cli::Create) -> Result<()> {
+    let source = match (&args.image, &args.from) {
+        (Some(image), _) => Source::Image(image.clone()),
+        (None, Some(path)) => Source::Artifact(whole_artifact(app, path)?),
+        (None, None) => Source::Bare,
+    };
+    let recipe = Recipe {
+        source,
+        cpus: args.cpus,
+        memory_mib: args.mem,
+        storage_gb: args.storage,
+        overlay_gb: args.overlay,
+        net: args.net,
+        allow_cidrs: args.allow_cidr.clone(),
+        env: env::read(&args.env)?,
+        volumes: args.volume.clone(),
+        ports: args.port.clone(),
+        labels: args.label.clone(),
+        workdir: args.workdir.clone(),
+    };
+    let engine = app.engine()?;
+    app.ui.during(&format!("creating {}", args.name), || engine.machine_create(&args.name, &recipe))?;
+    app.ui.success(&format!("created {0}; start it with: bottle-freeze start {0}", args.name));
+    Ok(())
+}
+
+/// The engine believes a damaged file up to 1.14.3, so no engine is asked to.
+fn whole_artifact(app: &App, path: &Path) -> Result<PathBuf> {
+    let checked = app.ui.during(&format!("checking {}", path.display()), || artifact::verify(path));
+    checked.map_err(|error| {
+        let mut sidecar = path.as_os_str().to_owned();
+        sidecar.push(".smolmachine");
+        let failure = Failure::artifact(path, &error);
+        let sidecar = PathBuf::from(sidecar);
+        if sidecar.is_file() { failure.mend(format!("did you mean {}?", sidecar.display())) } else { failure }
+    })?;
+    std::path::absolute(path).map_err(|error| Failure::artifact(path, &error.into()))
+}

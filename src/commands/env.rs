@@ -1,0 +1,48 @@
+//! Environment variables for a guest, from `-e` and `--env-file`.
+
+use super::{Failure, Result, Status};
+use crate::cli;
+use crate::smolvm::EnvVar;
+use std::fs;
+
+/// The variables that were asked for, files first, so that `-e` wins.
+pub fn read(args: &cli::Env) -> Result<Vec<EnvVar>> {
+    let mut vars = Vec::new();
+    for path in &args.env_file {
+        let text = fs::read_to_string(path)
+            .map_err(|error| Failure::new(Status::Usage, format!("{} cannot be read: {error}", path.display())))?;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if !line.is_empty() && !line.starts_with('#') {
+                let place = format!("{} line {}", path.display(), number + 1);
+                vars.push(parse(line, &place)?);
+            }
+        }
+    }
+    for text in &args.env {
+        vars.push(parse(text, "--env")?);
+    }
+    Ok(vars)
+}
+
+/// Reads `KEY=VALUE`, or `KEY` with its value in this environment. What is wrong with it is said without the value.
+fn parse(text: &str, place: &str) -> Result<EnvVar> {
+    let (key, value) = match text.split_once('=') {
+        Some((key, value)) => (key, Some(value.to_owned())),
+        None => (text, None),
+    };
+    let first = key.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    if !first || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        let what = format!("{place}: a variable's name begins with a letter or '_' and holds only those and digits");
+        return Err(Failure::new(Status::Usage, what));
+    }
+    let unset = || Failure::new(Status::Usage, format!("{place}: {key} has no value here, and none was given"));
+    let value = match value {
+        Some(value) => value,
+        None => std::env::var(key).map_err(|_| unset())?,
+    };
+    if value.contains('\0') {
+        return Err(Failure::new(Status::Usage, format!("{place}: the value of {key} has a NUL byte")));
+    }
+    Ok(EnvVar { key: key.to_owned(), value })
+}

@@ -1,0 +1,65 @@
+//! `exec`: a command in a guest, as if it ran here.
+
+use super::{App, Failure, Result, Status, env};
+use crate::cli;
+use crate::smolvm::{EngineError, Exec, Name, Outcome, Smolvm, says_engine_failed, says_no_such_command};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitCode;
+
+/// A Rust program that panicked.
+const PANIC: i32 = 101;
+
+pub fn run(app: &App, args: &cli::Exec) -> Result<ExitCode> {
+    let exec = Exec {
+        command: args.command.clone(),
+        stdin: args.interactive,
+        tty: args.tty,
+        workdir: args.workdir.clone(),
+        env: env::read(&args.env)?,
+        timeout: args.timeout,
+    };
+    let engine = app.engine().map_err(|failure| Failure { status: Status::ExecFailed, ..failure })?;
+    let outcome = engine.machine_exec_streamed(&args.name, &exec).map_err(exec_failed)?;
+    match (outcome.status.code(), outcome.status.signal()) {
+        (Some(0), _) => Ok(ExitCode::SUCCESS),
+        (Some(code), _) => guest_status(&engine, &args.name, &outcome, code),
+        (None, signal) => Err(Failure::new(ended_by(signal.unwrap_or(0)), "the engine was ended by a signal")),
+    }
+}
+
+/// A signal that was meant for us ends the engine too: passed on, or sent by the terminal to both.
+fn ended_by(signal: i32) -> Status {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    if [SIGHUP, SIGINT, SIGTERM].contains(&signal) { Status::Interrupted(signal) } else { Status::ExecFailed }
+}
+
+/// The guest command's own status, or what failed instead: the engine says 1 and 255 for its own failures too.
+fn guest_status(engine: &Smolvm, name: &Name, outcome: &Outcome, code: i32) -> Result<ExitCode> {
+    if says_no_such_command(&outcome.stderr) {
+        return Err(Failure::new(Status::NoSuchCommand, "the guest has no such command (or no such --workdir)"));
+    }
+    if code == PANIC && outcome.stderr.contains("panicked at") {
+        return Err(Failure::new(Status::ExecFailed, "the engine crashed"));
+    }
+    if code == 1 && says_engine_failed(&outcome.stderr) {
+        return Err(why_not(engine, name));
+    }
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+/// Why the engine executed nothing. It has said so in its own words on stderr already.
+fn why_not(engine: &Smolvm, name: &Name) -> Failure {
+    match engine.machine(name) {
+        Ok(machine) if machine.state.is_up() => {
+            Failure::new(Status::ExecFailed, "the engine failed to run the command")
+                .now(format!("'{name}' is {}", machine.state))
+        }
+        Ok(machine) => Failure::new(Status::ExecFailed, format!("'{name}' is not running, but {}", machine.state))
+            .mend(format!("start it with `bottle-freeze start {name}`")),
+        Err(error) => exec_failed(error),
+    }
+}
+
+fn exec_failed(error: EngineError) -> Failure {
+    Failure { status: Status::ExecFailed, ..error.into() }
+}

@@ -1,0 +1,352 @@
+//! `freeze`: VM → snapshot, in eight steps, and nothing lost whatever happens on the way.
+
+use super::start::READY;
+use super::{App, Failure, Result, Status, confirm, output};
+use crate::smolvm::artifact::Artifact;
+use crate::smolvm::{Call, EngineError, Machine, Packing, Smolvm, State};
+use crate::snapshot::{Lock, Output, Work};
+use crate::{cli, interrupt, ui};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long the VMM may outlive the engine's `stop` (20 ms were seen in 1.16). Then the pack goes on: in a
+/// container without an init the process number of a dead VMM stays.
+const VMM_EXIT: Duration = Duration::from_secs(2);
+
+pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
+    let started = Instant::now();
+    let output = Output::new(&args.output, args.force)?;
+    let engine = app.engine()?;
+    let freeze = Freeze { app, args, engine: &engine, output: &output };
+
+    let vm = freeze.look()?;
+    let warnings = freeze.warnings(&vm);
+    if args.dry_run {
+        freeze.show_plan(&vm);
+        return Ok(());
+    }
+    let _locks = freeze.preflight(&vm)?;
+    freeze.ask(&vm, &warnings)?;
+    let stopped = freeze.stop(&vm)?;
+    let snapshot = freeze.pack(&vm).and_then(|work| {
+        let artifact = freeze.check(&vm, &work)?;
+        freeze.publish(&work)?;
+        Ok(artifact)
+    });
+    let artifact = match snapshot {
+        Ok(artifact) => artifact,
+        Err(failure) => return Err(freeze.put_back(&vm, stopped, failure)),
+    };
+    let restarted = freeze.restart(stopped);
+
+    freeze.report(&vm, &artifact, started, stopped, warnings);
+    restarted
+}
+
+/// One freeze: what was asked, of which engine, into which files.
+struct Freeze<'a> {
+    app: &'a App,
+    args: &'a cli::Freeze,
+    engine: &'a Smolvm,
+    output: &'a Output,
+}
+
+/// What a freeze made, as `--json` prints it.
+#[derive(Serialize)]
+struct Report<'a> {
+    vm: &'a str,
+    sidecar: &'a Path,
+    launcher: Option<&'a Path>,
+    bytes: u64,
+    crc32: String,
+    seconds: f64,
+    /// How long the VM was down; null if it was not running.
+    downtime_seconds: Option<f64>,
+    engine_version: String,
+    warnings: Vec<String>,
+}
+
+impl Freeze<'_> {
+    /// 1. Look: the VM is there, and in a state that can be frozen.
+    fn look(&self) -> Result<Machine> {
+        let vm = self.engine.machine(&self.args.name)?;
+        let name = &vm.name;
+        let refused = |why: &str, mend: String| {
+            Err(Failure::new(Status::BadState, format!("'{name}' cannot be frozen: {why}"))
+                .now(format!("it is {}", vm.state))
+                .mend(mend))
+        };
+        if vm.ephemeral {
+            return refused(
+                "it is ephemeral, and stopping it would delete it",
+                format!("keep its files with `bottle-freeze cp {name}:PATH .`"),
+            );
+        }
+        match &vm.state {
+            State::Created | State::Running | State::Stopped | State::Failed | State::Unreachable => Ok(vm),
+            State::Paused => refused(
+                "it is paused, and its saved RAM would be lost",
+                format!("wake it with `smolvm machine resume --name {name}`, then freeze it"),
+            ),
+            State::Pausing => refused("it is being paused", "try again in a moment".into()),
+            State::Frozen => refused("it is the base of live branches", "delete the branches first".into()),
+            State::Other(_) => refused("this state is not known to bottle-freeze", "update bottle-freeze".into()),
+        }
+    }
+
+    /// What the user should know before: what the snapshot will not hold, and who cannot thaw it.
+    fn warnings(&self, vm: &Machine) -> Vec<String> {
+        let (version, mut warnings) = (self.engine.version(), Vec::new());
+        if vm.image.is_none() && !version.packs_bare_workspace() {
+            warnings
+                .push(format!("the snapshot will not hold /workspace: smolvm {version} does not pack it; 1.9.0 does"));
+        } else if vm.image.is_some() && self.args.no_workspace {
+            warnings.push("the snapshot will not hold /workspace: left out by --no-workspace".into());
+        } else if vm.image.is_some() && !version.packs_image_workspace() {
+            warnings
+                .push(format!("the snapshot will not hold /workspace: smolvm {version} does not pack it; 1.14.3 does"));
+        }
+        if vm.mounts > 0 {
+            warnings.push(format!("the snapshot will not hold {} mounted host folder(s)", vm.mounts));
+        }
+        if vm.network {
+            // The engine's list tells `--allow-cidr`, but no other limit (`--block-private`, `--deny-cidr` …).
+            warnings.push(
+                "the snapshot will not hold the network: a VM made from it has none until `create` gives it one".into(),
+            );
+        }
+        if vm.image.is_none() && !version.thaws_bare() {
+            warnings.push(format!("smolvm {version} cannot run a VM made from this snapshot; 1.2.2 and later can"));
+        }
+        if vm.image.is_some() && !version.repacks_image_layers() {
+            let what = "if it was itself made from a snapshot, what that one held is lost";
+            warnings.push(format!("smolvm {version} packs the image anew: {what}; 1.3.4 keeps it"));
+        }
+        warnings
+    }
+
+    /// 2. Pre-flight, before anything is stopped: the engine can do it, nobody else does it, the target takes it.
+    fn preflight(&self, vm: &Machine) -> Result<(Lock, Lock)> {
+        let version = self.engine.version();
+        if vm.has_local_image() && !version.packs_local_images() {
+            let cannot = "cannot pack a VM of a local image; 1.12.0 can".to_owned();
+            return Err(EngineError::TooOld { version, cannot }.into());
+        }
+        let name = &self.args.name;
+        let vm = Lock::take(&format!("'{name}'"), &format!("vm-{name}"))?;
+        let sidecar = self.output.sidecar();
+        let target = self.output.locking_key()?;
+        let target = Lock::take(&sidecar.display().to_string(), &target)?;
+        self.output.preflight()?;
+        Ok((vm, target))
+    }
+
+    /// 3. Ask, before a VM is stopped.
+    fn ask(&self, vm: &Machine, warnings: &[String]) -> Result<()> {
+        for warning in warnings {
+            ui::warning(warning);
+        }
+        if !vm.state.is_up() {
+            return Ok(());
+        }
+        if vm.state == State::Unreachable {
+            ui::warning(&format!("'{}' does not answer: what its guest has not written to disk is lost", vm.name));
+        }
+        let question =
+            format!("'{}' is {}. Stop it and freeze it? RAM and tmpfs (/tmp, /run) are not kept.", vm.name, vm.state);
+        confirm(&question, self.args.yes, &format!("'{}' is {}; nothing was changed", vm.name, vm.state))
+    }
+
+    /// 4. Stop it, in time or not at all. The moment it went down, if it was up.
+    fn stop(&self, vm: &Machine) -> Result<Option<Instant>> {
+        if !vm.state.is_up() {
+            return Ok(None);
+        }
+        let began = Instant::now();
+        let limit = self.args.stop_timeout;
+        let stopped = self.app.ui.during(&format!("stopping {}", vm.name), || {
+            self.engine.machine_stop(&self.args.name, Some(limit))?;
+            wait_for_exit(vm.pid);
+            Ok(())
+        });
+        match stopped {
+            Ok(()) => Ok(Some(began)),
+            Err(error) => {
+                let error: EngineError = error;
+                let failure = Failure::from(error);
+                // Interrupted or refused half-way: only the engine's list tells whether it is down.
+                interrupt::recover();
+                let down = self.engine.machine(&self.args.name).is_ok_and(|now| !now.state.is_up());
+                Err(self.put_back(vm, down.then_some(began), failure))
+            }
+        }
+    }
+
+    /// 5. Pack, into a private folder beside the target.
+    fn pack(&self, vm: &Machine) -> Result<Work> {
+        let work = self.output.work()?;
+        let smolfile = smolfile(vm, work.path());
+        if let Some(path) = &smolfile {
+            std::fs::write(path, "net = false\n").map_err(|error| Failure::not_writable(path, &error))?;
+        }
+        let launcher = work.launcher();
+        let packing = self.packing(vm, work.path(), &launcher, smolfile.as_deref());
+        let mut progress = self.app.ui.progress(&format!("packing {}", vm.name), Some(work.path()));
+        let packed =
+            self.engine.pack_create_from_vm(&self.args.name, &packing, &mut |line| output::tell(&mut progress, line));
+        drop(progress);
+        match packed {
+            Ok(()) => Ok(work),
+            Err(error) if error.is_never_started() => {
+                let what = format!("'{}' has no disk yet: it was never started", vm.name);
+                Err(Failure::new(Status::BadState, what)
+                    .mend(format!("start it with `bottle-freeze start {}`", vm.name)))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn packing<'p>(
+        &self,
+        vm: &Machine,
+        folder: &'p Path,
+        launcher: &'p Path,
+        smolfile: Option<&'p Path>,
+    ) -> Packing<'p> {
+        Packing {
+            folder,
+            launcher,
+            cpus: Some(vm.cpus),
+            memory_mib: Some(vm.memory_mib),
+            smolfile,
+            include_workspace: vm.image.is_some() && !self.args.no_workspace,
+        }
+    }
+
+    /// 6. Check: the artifact is whole, and nobody touched the VM while it was packed.
+    fn check(&self, vm: &Machine, work: &Work) -> Result<Artifact> {
+        let artifact = self.app.ui.during("checking the snapshot", || output::check(work))?;
+        let recorded = &artifact.manifest;
+        if recorded.network || (recorded.cpus, recorded.mem) != (vm.cpus, vm.memory_mib) {
+            let what = "the engine recorded another network, other cpus or another memory than it was told";
+            return Err(Failure::new(Status::Failed, what));
+        }
+        let now = self.engine.machine(&self.args.name).map_err(|error| {
+            Failure::from(error).now("the snapshot was thrown away, for the VM may have changed while it was packed")
+        })?;
+        if !vm.is_untouched_in(&now) {
+            let what = format!("'{}' was started or replaced while it was packed", vm.name);
+            return Err(Failure::new(Status::Failed, what)
+                .now(format!("the snapshot was thrown away; it is {}", now.state))
+                .mend("freeze it again"));
+        }
+        match interrupt::pending() {
+            Some(signal) => Err(EngineError::Interrupted(signal).into()),
+            None => Ok(artifact),
+        }
+    }
+
+    /// 7. Publish: from one instant to the next, the new snapshot stands where the old one stood.
+    fn publish(&self, work: &Work) -> Result<()> {
+        Ok(self.output.publish(work)?)
+    }
+
+    /// 8. Restart, if asked and if this freeze stopped it.
+    fn restart(&self, stopped: Option<Instant>) -> Result<()> {
+        if stopped.is_none() || !self.args.restart {
+            return Ok(());
+        }
+        interrupt::recover();
+        let name = &self.args.name;
+        self.start_again().map_err(|error| {
+            Failure::new(Status::NotRestarted, format!("'{name}' was frozen, but does not start again: {error}"))
+                .now(format!("the snapshot {} is whole", self.output.sidecar().display()))
+                .mend(format!("start it with `bottle-freeze start {name}`"))
+        })
+    }
+
+    fn start_again(&self) -> std::result::Result<(), EngineError> {
+        let name = &self.args.name;
+        self.app.ui.during(&format!("starting {name} again"), || {
+            self.engine.machine_start(name)?;
+            self.engine.wait_exec_ready(name, READY)
+        })
+    }
+
+    /// A VM is left as it was found unless the freeze succeeded. Adds how things stand now to `failure`.
+    fn put_back(&self, vm: &Machine, stopped: Option<Instant>, failure: Failure) -> Failure {
+        interrupt::recover();
+        let name = &vm.name;
+        let state = match stopped {
+            None => format!("'{name}' is {} as before", vm.state),
+            Some(_) if self.args.no_restart => format!("'{name}' is stopped"),
+            Some(_) => match self.start_again() {
+                Ok(()) => format!("'{name}' is running again"),
+                Err(error) => format!("'{name}' is stopped, and does not start again: {error}"),
+            },
+        };
+        let state = format!("{state}; {} is as it was", self.output.sidecar().display());
+        let now = failure.now.as_ref().map_or(state.clone(), |now| format!("{now}; {state}"));
+        Failure { now: Some(now), ..failure }
+    }
+
+    /// The engine commands that would run, one a line.
+    fn show_plan(&self, vm: &Machine) {
+        let name = &self.args.name;
+        let folder = self.output.future_work();
+        let (launcher, smolfile) = (folder.join("snapshot"), smolfile(vm, &folder));
+        let packing = self.packing(vm, &folder, &launcher, smolfile.as_deref());
+        let stop = vm.state.is_up().then(|| self.engine.machine_stop_call(name));
+        let pack = self.engine.pack_create_from_vm_call(name, &packing);
+        let start = (vm.state.is_up() && self.args.restart).then(|| self.engine.machine_start_call(name));
+        ui::lines(stop.iter().chain([&pack]).chain(&start).map(Call::shell_line));
+    }
+
+    fn report(
+        &self,
+        vm: &Machine,
+        artifact: &Artifact,
+        started: Instant,
+        stopped: Option<Instant>,
+        warnings: Vec<String>,
+    ) {
+        let report = Report {
+            vm: &vm.name,
+            sidecar: self.output.sidecar(),
+            launcher: self.output.launcher(),
+            bytes: artifact.bytes,
+            crc32: format!("{:08x}", artifact.crc32),
+            seconds: started.elapsed().as_secs_f64(),
+            downtime_seconds: stopped.map(|down| down.elapsed().as_secs_f64()),
+            engine_version: self.engine.version().to_string(),
+            warnings,
+        };
+        if self.args.json {
+            ui::json(&report);
+            return;
+        }
+        let sidecar = report.sidecar.display();
+        let hint = match stopped {
+            Some(_) if !self.args.restart => format!("; it is stopped, start it with: bottle-freeze start {}", vm.name),
+            _ => String::new(),
+        };
+        let size = output::size(report.bytes);
+        let text = format!("froze {} as {sidecar} ({size}, {:.1} s){hint}", vm.name, report.seconds);
+        self.app.ui.success(&text);
+    }
+}
+
+/// A pack says only "network: yes or no": one that says yes would open all of it to a VM that had limits.
+fn smolfile(vm: &Machine, folder: &Path) -> Option<PathBuf> {
+    vm.network.then(|| folder.join("closed.smolfile"))
+}
+
+/// Waits until the VMM has let go of the disks.
+fn wait_for_exit(pid: Option<i32>) {
+    let Some(pid) = pid.filter(|pid| *pid > 0) else { return };
+    let began = Instant::now();
+    while interrupt::is_alive(pid) && began.elapsed() < VMM_EXIT {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

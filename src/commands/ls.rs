@@ -1,0 +1,43 @@
+//! `ls`: the VMs, as a table, as names, or as JSON.
+
+use super::{App, Result};
+use crate::cli;
+use crate::smolvm::Machine;
+use crate::ui;
+
+/// Disk sizes in GiB that the engine's `null` stands for.
+const DEFAULT_STORAGE: u64 = 20;
+const DEFAULT_OVERLAY: u64 = 10;
+
+pub fn run(app: &App, args: &cli::Ls) -> Result<()> {
+    let machines = app.engine()?.machine_ls()?;
+    if args.json {
+        ui::json(&machines);
+    } else if app.ui.quiet {
+        ui::lines(machines.iter().map(|machine| machine.name.clone()));
+    } else if machines.is_empty() {
+        app.ui.success("no VMs; make one with: bottle-freeze create NAME");
+    } else {
+        let header = ["NAME", "STATE", "CPUS", "MEMORY", "STORAGE", "OVERLAY", "NETWORK", "IMAGE"];
+        ui::table(&header, machines.iter().map(row));
+    }
+    Ok(())
+}
+
+fn row(machine: &Machine) -> Vec<String> {
+    let network = match (&machine.allowed_cidrs, machine.network) {
+        (_, false) => "none".to_owned(),
+        (Some(cidrs), true) if !cidrs.is_empty() => cidrs.join(" "),
+        (_, true) => "yes".to_owned(),
+    };
+    vec![
+        machine.name.clone(),
+        machine.state.to_string(),
+        machine.cpus.to_string(),
+        format!("{} MiB", machine.memory_mib),
+        format!("{} GiB", machine.storage_gb.unwrap_or(DEFAULT_STORAGE)),
+        format!("{} GiB", machine.overlay_gb.unwrap_or(DEFAULT_OVERLAY)),
+        network,
+        machine.image.clone().unwrap_or_else(|| "-".to_owned()),
+    ]
+}

@@ -1,0 +1,67 @@
+//! What `freeze` and `pack` share: the engine's words for its work, and the check of what it wrote.
+
+use super::{Failure, Result, Status};
+use crate::smolvm::artifact::{self, Artifact};
+use crate::snapshot::{LockError, OutputError, Work};
+use crate::ui::Progress;
+
+/// Tells the user's words for a line of the engine's, if it begins something new.
+pub fn tell(progress: &mut Progress, line: Option<&str>) {
+    const PHASES: [(&str, &str); 8] = [
+        ("Collecting", "collecting the runtime"),
+        ("Creating storage template", "collecting the runtime"),
+        ("Starting agent VM", "starting the engine's helper VM"),
+        ("Pulling image", "pulling the image"),
+        ("Flattening", "flattening disks and layers"),
+        ("Copying", "copying disks"),
+        ("Capturing /workspace", "copying /workspace"),
+        ("Exporting", "exporting layers"),
+    ];
+    let said = line.map(|line| line.trim_start_matches(|c: char| !c.is_alphabetic()));
+    let phase = said.and_then(|said| {
+        let known = PHASES.iter().find(|(begin, _)| said.starts_with(begin)).map(|(_, phase)| *phase);
+        known.or_else(|| said.contains("Assembling packed binary").then_some("compressing"))
+    });
+    match phase {
+        Some(phase) => progress.phase(phase),
+        None => progress.tick(),
+    }
+}
+
+/// A size as people read it.
+pub fn size(bytes: u64) -> impl std::fmt::Display {
+    indicatif::HumanBytes(bytes)
+}
+
+/// Whether the engine's result is whole. Its exit 0 is only a claim.
+pub fn check(work: &Work) -> Result<Artifact> {
+    let path = work.sidecar();
+    artifact::verify(&path).map_err(|error| {
+        let what = format!("the engine reported success, but what it wrote {error}");
+        Failure::new(Status::Failed, what).mend("try again; if it happens again, check the disk")
+    })
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        let what = error.to_string();
+        match error {
+            OutputError::Exists(_) => {
+                Self::new(Status::OutputExists, what).mend("replace it with --force, or choose another -o")
+            }
+            OutputError::IsFolder(path) => Self::new(Status::OutputExists, what)
+                .mend(format!("name a file in it, such as -o {}/NAME.smolmachine", path.display())),
+            OutputError::NotWritable { .. } => Self::new(Status::NotWritable, what),
+        }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let what = error.to_string();
+        match error {
+            LockError::Held { .. } => Self::new(Status::Locked, what).mend("try again when it is done"),
+            LockError::Unlockable { .. } => Self::new(Status::NotWritable, what),
+        }
+    }
+}

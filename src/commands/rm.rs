@@ -1,0 +1,23 @@
+//! `rm`: VMs and their disks, gone after a question.
+
+use super::{App, Result, confirm, for_each};
+use crate::cli;
+use crate::smolvm::{EngineError, Machine, Name};
+
+pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
+    let engine = app.engine()?;
+    let machines = engine.machine_ls()?;
+    let find = |name: &Name| machines.iter().find(|machine| machine.name == name.as_str());
+    let found: Vec<&Machine> = args.names.iter().filter_map(find).collect();
+    if !found.is_empty() {
+        let list: Vec<_> = found.iter().map(|machine| format!("{} ({})", machine.name, machine.state)).collect();
+        let question = format!("Delete {}, disks and all?", list.join(", "));
+        confirm(&question, args.yes, "nothing was deleted")?;
+    }
+    for_each(&args.names, |name| {
+        let machine = find(name).ok_or_else(|| EngineError::NoSuchVm(name.to_string()))?;
+        app.ui.during(&format!("deleting {name}"), || engine.machine_delete(name, machine.state.is_up()))?;
+        app.ui.success(&format!("deleted {name}"));
+        Ok(())
+    })
+}

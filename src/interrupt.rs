@@ -1,0 +1,109 @@
+//! Signals: which one came, and who must hear of it.
+//!
+//! A thread of its own waits for SIGINT, SIGTERM and SIGHUP. It ends the engine command that runs in a process
+//! group of its own, or passes the signal on to a guest's `exec`; the command that runs in this process sees
+//! [`pending`] and cleans up.
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+use std::{io, process, thread};
+
+static CAUGHT: AtomicI32 = AtomicI32::new(0);
+static RECOVERING: AtomicBool = AtomicBool::new(false);
+/// The engine command that runs: a process group if negative, a process to pass signals on to if positive.
+static CHILD: AtomicI32 = AtomicI32::new(0);
+static AT_PROMPT: AtomicBool = AtomicBool::new(false);
+
+/// Begins to listen. `told` is called, in another thread, with the signal and whether it is the second one,
+/// after which the process ends at once.
+pub fn listen(told: fn(signal: i32, again: bool)) -> io::Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            let child = CHILD.load(SeqCst);
+            if child > 0 {
+                pass_on(child, signal);
+                continue;
+            }
+            let again = CAUGHT.swap(signal, SeqCst) != 0;
+            if !AT_PROMPT.load(SeqCst) {
+                told(signal, again);
+            }
+            if child < 0 {
+                end_group(-child, again);
+            }
+            if again || AT_PROMPT.load(SeqCst) {
+                process::exit(128 + signal);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The signal that came and was not yet answered, if any.
+pub fn pending() -> Option<i32> {
+    let caught = CAUGHT.load(SeqCst);
+    (caught != 0 && !RECOVERING.load(SeqCst)).then_some(caught)
+}
+
+/// From here on the run is putting things back: engine commands run although a signal came.
+pub fn recover() {
+    RECOVERING.store(true, SeqCst);
+}
+
+/// While a question is open nothing was changed yet: a signal ends the process at once.
+pub fn at_prompt(open: bool) {
+    AT_PROMPT.store(open, SeqCst);
+}
+
+/// Remembers the engine command that runs, until dropped.
+#[derive(Debug)]
+pub struct Registered;
+
+impl Registered {
+    /// A command in a process group of its own, which a signal ends.
+    pub fn group(pid: i32) -> Self {
+        CHILD.store(-pid, SeqCst);
+        if pending().is_some() {
+            end_group(pid, false);
+        }
+        Self
+    }
+
+    /// A command to which signals are passed on.
+    pub fn forward(pid: i32) -> Self {
+        CHILD.store(pid, SeqCst);
+        Self
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        CHILD.store(0, SeqCst);
+    }
+}
+
+/// Asks a process group to end, or kills it. That it is gone already is no error.
+pub fn end_group(pid: i32, kill: bool) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process_group(pid, if kill { Signal::KILL } else { Signal::TERM });
+    }
+}
+
+/// Whether a process of that number lives.
+pub fn is_alive(pid: i32) -> bool {
+    // No permission to signal it (the engine gives each VMM a user of its own) means that it lives.
+    Pid::from_raw(pid).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+fn pass_on(pid: i32, signal: i32) {
+    if let (Some(pid), Some(signal)) = (Pid::from_raw(pid), Signal::from_named_raw(signal)) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// A signal as people know it.
+pub fn signal_name(signal: i32) -> String {
+    signal_hook::low_level::signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned)
+}

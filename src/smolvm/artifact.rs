@@ -1,0 +1,130 @@
+//! The `.smolmachine` file: zstd-compressed tar, JSON manifest, 64-byte footer. The layout is the same from 0.8.0
+//! to 1.32.2 (format version 1), and was checked against packs of ten versions.
+
+use serde::Deserialize;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use thiserror::Error;
+
+/// Bytes of the footer.
+const FOOTER: usize = 64;
+/// The engine's own limit for a manifest.
+const MANIFEST_LIMIT: u64 = 16 << 20;
+
+/// Why a file is not a whole artifact.
+#[derive(Debug, Error)]
+pub enum ArtifactError {
+    /// It cannot be opened or read.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// It is something else.
+    #[error("is not a .smolmachine file: {0}")]
+    NotArtifact(String),
+    /// It was one.
+    #[error("is damaged: {0}")]
+    Damaged(String),
+}
+
+/// What a manifest says and this program reads.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Manifest {
+    /// Virtual CPUs of a VM made from it.
+    pub cpus: u32,
+    /// Memory of a VM made from it, in MiB.
+    pub mem: u64,
+    /// Whether a VM made from it has the whole network, unless told otherwise.
+    #[serde(default)]
+    pub network: bool,
+}
+
+/// A whole, verified artifact.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// CRC-32 of assets and manifest, as its footer records it and its content proves it.
+    pub crc32: u32,
+}
+
+/// Reads the file once from beginning to end and checks footer, CRC-32 and manifest.
+///
+/// # Errors
+/// [`ArtifactError`], which reads as the end of a sentence that begins with the file's name.
+pub fn verify(path: &Path) -> Result<Artifact, ArtifactError> {
+    let mut file = File::open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(ArtifactError::NotArtifact("it is not a regular file".into()));
+    }
+    let bytes = meta.len();
+    let footer = Footer::read(&mut file, bytes)?;
+    file.seek(SeekFrom::Start(0))?;
+    let (crc32, manifest) = checksum(&mut file, footer.assets_size, footer.manifest_size)?;
+    if crc32 != footer.crc32 {
+        return Err(ArtifactError::Damaged("its checksum does not match its content".into()));
+    }
+    let manifest = serde_json::from_slice(&manifest)
+        .map_err(|error| ArtifactError::Damaged(format!("its manifest cannot be read: {error}")))?;
+    Ok(Artifact { manifest, bytes, crc32 })
+}
+
+struct Footer {
+    assets_size: u64,
+    manifest_size: u64,
+    crc32: u32,
+}
+
+impl Footer {
+    fn read(file: &mut File, bytes: u64) -> Result<Self, ArtifactError> {
+        let damaged = |why: &str| Err(ArtifactError::Damaged(why.into()));
+        let Some(start) = bytes.checked_sub(FOOTER as u64) else {
+            return Err(ArtifactError::NotArtifact(format!("it has {bytes} bytes")));
+        };
+        let mut raw = [0; FOOTER];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut raw)?;
+        if raw[..8] != *b"SMOLPACK" {
+            return Err(ArtifactError::NotArtifact("it does not end in a smolvm footer".into()));
+        }
+        let short = |at: usize| u32::from_le_bytes([raw[at], raw[at + 1], raw[at + 2], raw[at + 3]]);
+        let long = |at: usize| u64::from(short(at)) | u64::from(short(at + 4)) << 32;
+        let (stub_size, assets_offset, assets_size) = (long(12), long(20), long(28));
+        let (manifest_offset, manifest_size) = (long(36), long(44));
+        if !(1..=3).contains(&short(8)) {
+            return damaged("its format version is none that is known");
+        }
+        if stub_size != 0 || assets_offset != 0 {
+            return Err(ArtifactError::NotArtifact(
+                "it is a single-file pack, from which the engine makes no VM".into(),
+            ));
+        }
+        if manifest_size > MANIFEST_LIMIT || manifest_offset != assets_size || long(56) != 0 {
+            return damaged("its footer contradicts itself");
+        }
+        let told = assets_size.checked_add(manifest_size).and_then(|sum| sum.checked_add(FOOTER as u64));
+        if told != Some(bytes) {
+            return damaged("it is not as long as its footer says");
+        }
+        Ok(Self { assets_size, manifest_size, crc32: short(52) })
+    }
+}
+
+/// The CRC-32 of assets and manifest, and the manifest.
+fn checksum(file: &mut File, assets: u64, manifest: u64) -> io::Result<(u32, Vec<u8>)> {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut assets = file.take(assets);
+    loop {
+        match assets.read(&mut buffer)? {
+            0 => break,
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+    let mut bytes = Vec::new();
+    assets.into_inner().take(manifest).read_to_end(&mut bytes)?;
+    hasher.update(&bytes);
+    Ok((hasher.finalize(), bytes))
+}

@@ -1,0 +1,132 @@
+//! Which engine: found, recognised, its version asked once and remembered.
+
+use super::process::{Call, EngineError};
+use super::version::{self, Version};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long `--version` may take: 2–6 ms in all versions that were run.
+const VERSION_LIMIT: Duration = Duration::from_secs(20);
+
+/// Finds the engine: `asked` (from `--smolvm`), then `$SMOLVM`, then `smolvm` on `PATH`.
+pub fn find(asked: Option<&Path>) -> Result<PathBuf, EngineError> {
+    let variable = std::env::var_os("SMOLVM").filter(|value| !value.is_empty());
+    let (wanted, whence) = match (asked, variable) {
+        (Some(path), _) => (path.as_os_str().to_owned(), "--smolvm names"),
+        (None, Some(value)) => (value, "$SMOLVM names"),
+        (None, None) => (OsString::from("smolvm"), "looked on PATH for"),
+    };
+    let shown = wanted.to_string_lossy();
+    which::which(&wanted).map_err(|_| match fs::metadata(&wanted) {
+        Ok(found) if found.is_file() => EngineError::Missing(format!("{whence} {shown}, which is not executable")),
+        Ok(_) => EngineError::Missing(format!("{whence} {shown}, which is not a file")),
+        Err(_) => EngineError::Missing(format!("{whence} {shown}, which does not exist")),
+    })
+}
+
+/// The version of the engine at `path`, from memory where this very file was asked before.
+pub fn version(path: &Path, tell: &dyn Fn(&Call)) -> Result<Version, EngineError> {
+    let print = Fingerprint::of(path)?;
+    let memory = memory_of(path);
+    let known = memory.as_deref().and_then(|file| print.recall(file));
+    let version = match known {
+        Some(version) => version,
+        None => ask(path, tell)?,
+    };
+    if version < Version::OLDEST {
+        let cannot = format!("is too old: this tool speaks to smolvm {} and later", Version::OLDEST);
+        return Err(EngineError::TooOld { version, cannot });
+    }
+    if let (None, Some(file)) = (known, memory) {
+        print.remember(version, &file);
+    }
+    Ok(version)
+}
+
+/// Forgets what was remembered of `path`: its command line is not what its version says.
+pub fn forget(path: &Path) {
+    if let Some(file) = memory_of(path) {
+        let _ = fs::remove_file(file);
+    }
+}
+
+fn ask(path: &Path, tell: &dyn Fn(&Call)) -> Result<Version, EngineError> {
+    let not_smolvm = |why: String| EngineError::NotSmolvm { path: path.to_owned(), why };
+    // CelestoAI's unrelated `smolvm` (PyPI: smolvm, 0.0.36 was run) answers `smolvm X.Y.Z` too, but is Python.
+    if is_python(path) {
+        return Err(not_smolvm("it is a Python program, perhaps CelestoAI's package of the same name".into()));
+    }
+    let call = Call::new(path, "--version");
+    tell(&call);
+    let outcome = call.capture(Some(VERSION_LIMIT), None)?;
+    if !outcome.status.success() {
+        return Err(call.failure(&outcome));
+    }
+    let answer = outcome.text();
+    version::from_answer(&answer).ok_or_else(|| {
+        let first: String = answer.lines().next().unwrap_or_default().chars().take(60).collect();
+        not_smolvm(format!("asked for its version it says {first:?}, not `smolvm X.Y.Z`"))
+    })
+}
+
+fn is_python(path: &Path) -> bool {
+    let mut head = [0; 512];
+    let count = File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+    let head = String::from_utf8_lossy(&head[..count]);
+    head.starts_with("#!") && head.lines().take(3).any(|line| line.contains("python"))
+}
+
+/// What tells one installed engine from another without running it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Fingerprint {
+    path: PathBuf,
+    /// Size and modification time (s, ns) of the executable, and of the `smolvm-bin` beside it: an installed
+    /// `smolvm` is a small script, which stays as it is when the engine behind it is replaced.
+    files: Vec<(u64, i64, i64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    engine: Fingerprint,
+    version: String,
+}
+
+impl Fingerprint {
+    fn of(path: &Path) -> Result<Self, EngineError> {
+        let unreadable = |source| EngineError::NotRunnable { path: path.to_owned(), source };
+        let real = fs::canonicalize(path).map_err(unreadable)?;
+        let stamp = |meta: fs::Metadata| (meta.len(), meta.mtime(), meta.mtime_nsec());
+        let mut files = vec![stamp(fs::metadata(&real).map_err(unreadable)?)];
+        files.extend(fs::metadata(real.with_file_name("smolvm-bin")).ok().map(stamp));
+        Ok(Self { path: real, files })
+    }
+
+    fn recall(&self, file: &Path) -> Option<Version> {
+        let memory: Memory = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        (memory.engine == *self).then(|| memory.version.parse().ok())?
+    }
+
+    /// Best effort: whoever cannot remember asks again.
+    fn remember(self, version: Version, file: &Path) {
+        let write = || -> std::io::Result<()> {
+            let folder = file.parent().unwrap_or(Path::new("."));
+            fs::create_dir_all(folder)?;
+            let temp = tempfile::NamedTempFile::new_in(folder)?;
+            serde_json::to_writer(&temp, &Memory { engine: self, version: version.to_string() })?;
+            temp.persist(file)?;
+            Ok(())
+        };
+        let _ = write();
+    }
+}
+
+fn memory_of(path: &Path) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let key = crc32fast::hash(path.as_os_str().as_bytes());
+    Some(dirs::cache_dir()?.join("bottle-freeze").join(format!("engine-{key:08x}.json")))
+}

@@ -1,0 +1,188 @@
+//! VMs as `machine ls --json` reports them.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// A VM's state, in the engine's own words (0.8.0 … 1.32.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum State {
+    /// Never started, or its first start failed.
+    Created,
+    /// The VMM lives and the guest's agent answers.
+    Running,
+    /// Shut down.
+    Stopped,
+    /// The last start failed.
+    Failed,
+    /// The VMM lives and the guest's agent is silent.
+    Unreachable,
+    /// RAM was saved by `machine pause` (from 1.18.0).
+    Paused,
+    /// On the way to `Paused`.
+    Pausing,
+    /// The base of live branches (from 1.3.0).
+    Frozen,
+    /// A word that no engine known here uses.
+    Other(String),
+}
+
+impl From<String> for State {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "created" => Self::Created,
+            "running" => Self::Running,
+            "stopped" => Self::Stopped,
+            "failed" => Self::Failed,
+            "unreachable" => Self::Unreachable,
+            "paused" => Self::Paused,
+            "pausing" => Self::Pausing,
+            "frozen" => Self::Frozen,
+            _ => Self::Other(word),
+        }
+    }
+}
+
+impl From<State> for String {
+    fn from(state: State) -> Self {
+        state.to_string()
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Unreachable => "unreachable",
+            Self::Paused => "paused",
+            Self::Pausing => "pausing",
+            Self::Frozen => "frozen",
+            Self::Other(word) => word,
+        })
+    }
+}
+
+impl State {
+    /// Whether a VMM is alive and holds the disks.
+    pub fn is_up(&self) -> bool {
+        matches!(self, Self::Running | Self::Unreachable)
+    }
+}
+
+/// One VM: the keys that every engine since 0.8.0 reports and this program reads, and two later ones.
+/// Unknown keys are ignored: every few releases bring one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The VM's name.
+    pub name: String,
+    /// What it is doing.
+    pub state: State,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Size of the storage disk in GiB; null is the engine's default, 20.
+    pub storage_gb: Option<u64>,
+    /// Size of the overlay disk in GiB; null is the engine's default, 10.
+    pub overlay_gb: Option<u64>,
+    /// Whether the guest has any network.
+    pub network: bool,
+    /// The image it was made from; null for a bare VM.
+    pub image: Option<String>,
+    /// How many host folders are mounted.
+    #[serde(default)]
+    pub mounts: u64,
+    /// How many ports are published.
+    #[serde(default)]
+    pub ports: u64,
+    /// The VMM's process, if one was recorded; it may be dead.
+    pub pid: Option<i32>,
+    /// When the VM was created, in Unix seconds: tells a VM from a later one of the same name.
+    pub created_at: Option<u64>,
+    /// Whether stopping it deletes it.
+    #[serde(default)]
+    pub ephemeral: bool,
+    /// The allow list, from 1.28.1 and only when set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_cidrs: Option<Vec<String>>,
+    /// Labels, from 1.8.0.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub labels: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Machine {
+    /// Whether the VM was made from an image that lies on the host (`local-dir:`, `local:` …), not in a registry.
+    pub fn has_local_image(&self) -> bool {
+        self.image.as_deref().is_some_and(|image| image.starts_with("local"))
+    }
+
+    /// Whether `later` is this very VM, not started or replaced since.
+    pub fn is_untouched_in(&self, later: &Self) -> bool {
+        !later.state.is_up() && self.created_at == later.created_at
+    }
+}
+
+/// A VM name by the engine's own rule, the same in all versions: 1–128 of `[A-Za-z0-9_-]`, beginning with a
+/// letter or digit, no `--` inside, no `-` at the end. So none can pass for a flag or leave its folder.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Name(String);
+
+impl Name {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for Name {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let first = text.bytes().next().ok_or("a VM name cannot be empty")?;
+        if text.len() > 128 {
+            return Err("a VM name has at most 128 characters");
+        }
+        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+            return Err("a VM name holds only letters, digits, '-' and '_'");
+        }
+        if !first.is_ascii_alphanumeric() {
+            return Err("a VM name begins with a letter or a digit");
+        }
+        if text.ends_with('-') || text.contains("--") {
+            return Err("a VM name has no '-' at its end and no '--' inside");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_engine_s_rule() {
+        let longest = "a".repeat(128);
+        for good in ["dev", "default", "a", "9", "a_b-c", "A_", longest.as_str()] {
+            assert!(good.parse::<Name>().is_ok(), "{good}");
+        }
+        let too_long = "a".repeat(129);
+        for bad in ["", "-a", "_a", "a-", "a--b", "a.b", "a b", "../x", "--image=x", "é", "a\n", too_long.as_str()] {
+            assert!(bad.parse::<Name>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_state_nobody_knows_keeps_its_word() {
+        assert_eq!(State::from("melting".to_owned()).to_string(), "melting");
+    }
+}

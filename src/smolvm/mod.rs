@@ -1,0 +1,514 @@
+//! The smolvm engine: the only code that knows its command line.
+//!
+//! [`Smolvm`] has one method per engine command, named after it. A method whose name ends in `_call` gives the
+//! command line without running it. Everything was learnt by running engines from 0.8.0 to 1.32.2; a fact that
+//! holds for some of them is a predicate of [`Version`]. This room never prints.
+
+pub mod artifact;
+mod lifeline;
+mod locate;
+mod machine;
+mod process;
+mod version;
+
+pub use machine::{Machine, Name, State};
+pub use process::{Call, EngineError, Outcome, Watch};
+pub use version::Version;
+
+use rustix::fs::{FlockOperation, flock};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The longest that a quick command (ls, create of a bare VM, delete …) may take before it counts as hung.
+const QUICK: Duration = Duration::from_secs(120);
+/// The first and the longest pause between two tries of something that needs a moment.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How long a change is tried again that another engine command stood in the way of.
+const RETRY: Duration = Duration::from_secs(20);
+
+type Result<T> = std::result::Result<T, EngineError>;
+
+/// An environment variable for a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvVar {
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// What `machine create` makes a VM of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The engine's own small Linux.
+    Bare,
+    /// An OCI image, or an unpacked rootfs folder.
+    Image(String),
+    /// A `.smolmachine` file.
+    Artifact(PathBuf),
+}
+
+/// How a new VM shall be. Empty and `None` leave it to the engine (or the artifact).
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// What it is made of.
+    pub source: Source,
+    /// Virtual CPUs.
+    pub cpus: Option<u32>,
+    /// Memory in MiB.
+    pub memory_mib: Option<u64>,
+    /// Storage disk in GiB.
+    pub storage_gb: Option<u64>,
+    /// Overlay disk in GiB.
+    pub overlay_gb: Option<u64>,
+    /// Outbound network.
+    pub net: bool,
+    /// The only networks it may reach.
+    pub allow_cidrs: Vec<String>,
+    /// Environment of its commands; lies in clear in the engine's database.
+    pub env: Vec<EnvVar>,
+    /// `HOST:GUEST[:ro]` mounts.
+    pub volumes: Vec<String>,
+    /// Published ports.
+    pub ports: Vec<String>,
+    /// `KEY=VALUE` labels.
+    pub labels: Vec<String>,
+    /// Working folder of its commands.
+    pub workdir: Option<String>,
+}
+
+/// A command for a guest.
+#[derive(Debug, Clone, Default)]
+pub struct Exec {
+    /// The command and its arguments.
+    pub command: Vec<OsString>,
+    /// Whether this process's stdin reaches it.
+    pub stdin: bool,
+    /// Whether it gets a terminal.
+    pub tty: bool,
+    /// Its working folder.
+    pub workdir: Option<String>,
+    /// Its environment.
+    pub env: Vec<EnvVar>,
+    /// When the engine kills it (status 124).
+    pub timeout: Option<Duration>,
+}
+
+/// How `pack create` shall pack.
+#[derive(Debug, Clone)]
+pub struct Packing<'a> {
+    /// The folder that holds everything the engine writes: staging, temporary files, and the result.
+    pub folder: &'a Path,
+    /// The launcher to write, inside that folder; the sidecar is beside it.
+    pub launcher: &'a Path,
+    /// Virtual CPUs for the manifest.
+    pub cpus: Option<u32>,
+    /// MiB of memory for the manifest.
+    pub memory_mib: Option<u64>,
+    /// A Smolfile that overrides what the engine would record.
+    pub smolfile: Option<&'a Path>,
+    /// Ask for `/workspace` too (image VMs, where the engine can).
+    pub include_workspace: bool,
+}
+
+/// A found and recognised engine.
+pub struct Smolvm {
+    path: PathBuf,
+    version: Version,
+    tell: Box<dyn Fn(&Call)>,
+}
+
+impl Smolvm {
+    /// Finds the engine (`asked`, then `$SMOLVM`, then `PATH`) and learns its version. `tell` hears every command
+    /// just before it runs.
+    ///
+    /// # Errors
+    /// No engine, not runnable, not smolvm, or older than 0.8.0.
+    pub fn is_available(asked: Option<&Path>, tell: Box<dyn Fn(&Call)>) -> Result<Self> {
+        let path = locate::find(asked)?;
+        let version = locate::version(&path, &*tell)?;
+        Ok(Self { path, version, tell })
+    }
+
+    /// Its version, and so what it can do.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// `machine ls --json`, sorted by name. A list that cannot be read is an error, never an empty one.
+    pub fn machine_ls(&self) -> Result<Vec<Machine>> {
+        let call = self.call("machine ls").arg("--json");
+        let outcome = self.succeed(&call, Some(QUICK), None)?;
+        let mut machines: Vec<Machine> = serde_json::from_slice(&outcome.stdout)
+            .map_err(|error| EngineError::Unreadable { command: call.shell_line(), why: error.to_string() })?;
+        machines.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(machines)
+    }
+
+    /// One VM and its full state. One `ls`: `status` of an old engine makes disks for a VM that has none.
+    pub fn machine(&self, name: &Name) -> Result<Machine> {
+        let found = self.machine_ls()?.into_iter().find(|machine| machine.name == name.as_str());
+        found.ok_or_else(|| EngineError::NoSuchVm(name.to_string()))
+    }
+
+    /// Whether the VM's VMM lives, be its guest silent for the moment.
+    pub fn machine_is_running(&self, name: &Name) -> Result<bool> {
+        Ok(self.machine(name)?.state.is_up())
+    }
+
+    /// `machine create`.
+    pub fn machine_create(&self, name: &Name, recipe: &Recipe) -> Result<()> {
+        let call = self.machine_create_call(name, recipe)?;
+        // Unpacking an artifact, or an image, takes as long as it is large.
+        self.change(&call, name, None)?;
+        if !self.version.allows_parallel_changes() && self.machine(name).is_err() {
+            return Err(not_done(&call, format!("there is no VM '{name}'")));
+        }
+        Ok(())
+    }
+
+    /// The command line of [`Self::machine_create`], or why this engine must not be asked.
+    pub fn machine_create_call(&self, name: &Name, recipe: &Recipe) -> Result<Call> {
+        let mut call = self.call("machine create");
+        let from_artifact = matches!(recipe.source, Source::Artifact(_));
+        if !recipe.allow_cidrs.is_empty() {
+            if !self.version.enforces_allow_list() {
+                return Err(self.too_old("does not enforce an allow list; 1.1.3 does"));
+            }
+            if from_artifact && !self.version.restores_allow_list() {
+                return Err(self.too_old("drops the allow list of a VM made from an artifact; 1.8.0 keeps it"));
+            }
+        }
+        if !recipe.labels.is_empty() && !self.version.takes_labels() {
+            return Err(self.too_old("has no labels; 1.8.0 has"));
+        }
+        match &recipe.source {
+            Source::Bare => {}
+            Source::Image(image) => call = call.value("--image", image),
+            Source::Artifact(path) => call = call.value("--from", path),
+        }
+        for (flag, number) in [
+            ("--cpus", recipe.cpus.map(u64::from)),
+            ("--mem", recipe.memory_mib),
+            ("--storage", recipe.storage_gb),
+            ("--overlay", recipe.overlay_gb),
+        ] {
+            if let Some(number) = number {
+                call = call.value(flag, number.to_string());
+            }
+        }
+        if recipe.net || !recipe.allow_cidrs.is_empty() {
+            call = call.arg("--net");
+        }
+        for (flag, values) in [
+            ("--allow-cidr", &recipe.allow_cidrs),
+            ("--volume", &recipe.volumes),
+            ("--port", &recipe.ports),
+            ("--label", &recipe.labels),
+        ] {
+            for value in values {
+                call = call.value(flag, value);
+            }
+        }
+        if let Some(workdir) = &recipe.workdir {
+            call = call.value("--workdir", workdir);
+        }
+        for var in &recipe.env {
+            call = self.create_env(call, var);
+        }
+        Ok(self.named(call, name))
+    }
+
+    /// Keeps the value out of the argv where the engine takes it from its own environment, and the variable
+    /// means nothing to the engine itself.
+    fn create_env(&self, call: Call, var: &EnvVar) -> Call {
+        const ENGINE_READS: [&str; 12] =
+            ["PATH", "HOME", "TMPDIR", "XDG_", "SMOLVM", "LD_", "DYLD_", "RUST_", "KRUN", "LIBKRUN", "LANG", "LC_"];
+        if self.version.inherits_env_by_name() && !ENGINE_READS.iter().any(|read| var.key.starts_with(read)) {
+            call.value("--env", &var.key).secret_env(&var.key, &var.value)
+        } else {
+            call.secret_value("--env", &var.key, &var.value)
+        }
+    }
+
+    /// `machine start`. That it runs already is no error.
+    pub fn machine_start(&self, name: &Name) -> Result<()> {
+        self.change(&self.machine_start_call(name), name, None).map(drop)
+    }
+
+    /// The command line of [`Self::machine_start`].
+    pub fn machine_start_call(&self, name: &Name) -> Call {
+        self.call("machine start").value("--name", name.as_str())
+    }
+
+    /// `machine stop`, ended after `limit`. That it is stopped already is no error.
+    pub fn machine_stop(&self, name: &Name, limit: Option<Duration>) -> Result<()> {
+        let call = self.machine_stop_call(name);
+        self.change(&call, name, limit)?;
+        if !self.version.stop_tells_the_truth() {
+            let state = self.machine(name)?.state;
+            if state.is_up() {
+                return Err(not_done(&call, format!("'{name}' is {state}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The command line of [`Self::machine_stop`].
+    pub fn machine_stop_call(&self, name: &Name) -> Call {
+        self.call("machine stop").value("--name", name.as_str())
+    }
+
+    /// `machine delete -f`: the VM and its disks are gone. `running` tells an engine that would leave the VMM
+    /// alive to stop it first.
+    pub fn machine_delete(&self, name: &Name, running: bool) -> Result<()> {
+        if running && !self.version.delete_stops_first() {
+            self.machine_stop(name, Some(QUICK))?;
+        }
+        let call = self.named(self.call("machine delete").arg("--force"), name);
+        self.change(&call, name, Some(QUICK))?;
+        if !self.version.allows_parallel_changes() && self.machine(name).is_ok() {
+            return Err(not_done(&call, format!("'{name}' is still there")));
+        }
+        Ok(())
+    }
+
+    /// `machine exec`, its output kept: status, stdout, stderr. The engine itself is ended after `limit`.
+    pub fn machine_exec(&self, name: &Name, exec: &Exec, limit: Duration) -> Result<Outcome> {
+        let call = self.machine_exec_call(name, exec);
+        (self.tell)(&call);
+        call.capture(Some(limit), None)
+    }
+
+    /// `machine exec`, its output passed on as it comes.
+    pub fn machine_exec_streamed(&self, name: &Name, exec: &Exec) -> Result<Outcome> {
+        let call = self.machine_exec_call(name, exec);
+        (self.tell)(&call);
+        call.stream(exec.stdin)
+    }
+
+    /// The command line of an exec.
+    pub fn machine_exec_call(&self, name: &Name, exec: &Exec) -> Call {
+        let mut call = self.call("machine exec").value("--name", name.as_str());
+        if exec.tty {
+            call = call.arg("-t");
+        }
+        // Without `-i` the engine holds all output back until the end, and with `--stream` it ends a command that
+        // prints more than 11 MiB (1.4.0 and 1.32.2); with `-i` and an empty stdin it does neither.
+        if exec.stdin || !exec.tty {
+            call = call.arg("-i");
+        }
+        if let Some(workdir) = &exec.workdir {
+            call = call.value("--workdir", workdir);
+        }
+        if let Some(timeout) = exec.timeout {
+            call = call.value("--timeout", humantime::format_duration(timeout).to_string().replace(' ', ""));
+        }
+        for (number, var) in exec.env.iter().enumerate() {
+            let own = format!("BOTTLE_FREEZE_ENV_{number}");
+            call = if self.version.takes_secret_env() {
+                call.value("--secret-env", format!("{}={own}", var.key)).secret_env(&own, &var.value)
+            } else {
+                self.create_env(call, var)
+            };
+        }
+        exec.command.iter().fold(call.arg("--"), Call::arg)
+    }
+
+    /// Polls `exec true` with a growing delay until the guest executes it.
+    ///
+    /// # Errors
+    /// [`EngineError::NotReady`] with the engine's last words when `limit` has passed.
+    pub fn wait_exec_ready(&self, name: &Name, limit: Duration) -> Result<()> {
+        let probe = Exec { command: vec!["true".into()], ..Exec::default() };
+        let (started, mut pause) = (Instant::now(), PAUSES.0);
+        loop {
+            let left = limit.saturating_sub(started.elapsed());
+            let last = match self.machine_exec(name, &probe, left.max(PAUSES.1)) {
+                Ok(outcome) if outcome.status.success() || says_no_such_command(&outcome.stderr) => return Ok(()),
+                Ok(outcome) => outcome.stderr,
+                Err(error @ EngineError::TimedOut { .. }) => error.to_string(),
+                Err(error) => return Err(error),
+            };
+            let over = started.elapsed() + pause >= limit;
+            if over || (last.contains("is not running") && !self.machine_is_running(name)?) {
+                let limit = started.elapsed().max(PAUSES.0);
+                return Err(EngineError::NotReady { name: name.to_string(), waited: limit, last });
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// `machine cp` of one file; one side is `VM:PATH`. An empty path copies nothing.
+    pub fn machine_cp(&self, from: &OsStr, to: &OsStr) -> Result<()> {
+        if from.is_empty() || to.is_empty() {
+            return Ok(());
+        }
+        self.succeed(&self.call("machine cp").arg("--").arg(from).arg(to), None, None).map(drop)
+    }
+
+    /// `pack create --image`.
+    pub fn pack_create(&self, image: &str, packing: &Packing<'_>, watch: Watch<'_>) -> Result<()> {
+        self.succeed(&self.pack_create_call(image, packing), None, Some(watch)).map(drop)
+    }
+
+    /// The command line of [`Self::pack_create`].
+    pub fn pack_create_call(&self, image: &str, packing: &Packing<'_>) -> Call {
+        self.packing(self.call("pack create").value("--image", image), packing)
+    }
+
+    /// `pack create --from-vm`: the VM must not run; the engine does not see to that.
+    pub fn pack_create_from_vm(&self, name: &Name, packing: &Packing<'_>, watch: Watch<'_>) -> Result<()> {
+        let call = self.pack_create_from_vm_call(name, packing);
+        self.succeed(&call, None, Some(watch)).map(drop).map_err(|error| error.about(name))
+    }
+
+    /// The command line of [`Self::pack_create_from_vm`].
+    pub fn pack_create_from_vm_call(&self, name: &Name, packing: &Packing<'_>) -> Call {
+        self.packing(self.call("pack create").value("--from-vm", name.as_str()), packing)
+    }
+
+    fn packing(&self, call: Call, packing: &Packing<'_>) -> Call {
+        // Up to 1.9.3 the engine takes its launcher from ./target/release if there is one: a folder of our own.
+        let mut call = call.value("--output", packing.launcher).env("TMPDIR", packing.folder).folder(packing.folder);
+        if self.version.takes_staging_dir() {
+            call = call.value("--staging-dir", packing.folder);
+        }
+        if let Some(cpus) = packing.cpus {
+            call = call.value("--cpus", cpus.to_string());
+        }
+        if let Some(memory) = packing.memory_mib {
+            call = call.value("--mem", memory.to_string());
+        }
+        if let Some(smolfile) = packing.smolfile {
+            call = call.value("--smolfile", smolfile);
+        }
+        if packing.include_workspace && self.version.packs_image_workspace() {
+            call = call.arg("--include-workspace");
+        }
+        call
+    }
+
+    fn call(&self, subcommand: &str) -> Call {
+        Call::new(&self.path, subcommand)
+    }
+
+    /// The name at the end, positional up to 1.0.1: there 1.0.0 and 1.0.1 take what follows it as the workload.
+    fn named(&self, call: Call, name: &Name) -> Call {
+        if self.version.names_are_flags() { call.value("--name", name.as_str()) } else { call.arg(name.as_str()) }
+    }
+
+    fn too_old(&self, cannot: &str) -> EngineError {
+        EngineError::TooOld { version: self.version, cannot: cannot.to_owned() }
+    }
+
+    /// Runs `call`; anything but an exit 0 is an error.
+    fn succeed(&self, call: &Call, limit: Option<Duration>, watch: Option<Watch<'_>>) -> Result<Outcome> {
+        (self.tell)(call);
+        let outcome = call.capture(limit, watch)?;
+        if outcome.status.success() {
+            return Ok(outcome);
+        }
+        if outcome.status.code() == Some(2) {
+            // A usage error: perhaps another engine than the remembered one stands at this path now.
+            locate::forget(&self.path);
+        }
+        Err(call.failure(&outcome))
+    }
+
+    /// Runs a command that changes the VM, and tries it again while another one stands in its way.
+    fn change(&self, call: &Call, name: &Name, limit: Option<Duration>) -> Result<Outcome> {
+        let _turn = if self.version.allows_parallel_changes() { None } else { change_lock() };
+        let (started, mut pause) = (Instant::now(), PAUSES.0);
+        loop {
+            match self.succeed(call, limit, None) {
+                Err(error) if error.is_passing() && started.elapsed() + pause < RETRY => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                result => return result.map_err(|error| error.about(name)),
+            }
+        }
+    }
+}
+
+/// Before 1.19.0 two changes at once spoil each other: ours take turns. Who cannot lock goes on, and retries.
+fn change_lock() -> Option<File> {
+    let folder = dirs::cache_dir()?.join("bottle-freeze");
+    fs::create_dir_all(&folder).ok()?;
+    let file = File::create(folder.join("engine.lock")).ok()?;
+    flock(&file, FlockOperation::LockExclusive).ok()?;
+    Some(file)
+}
+
+fn not_done(call: &Call, instead: String) -> EngineError {
+    EngineError::NotDone { command: call.shell_line(), instead }
+}
+
+/// Whether an exec failed because the guest has no such command (bare VM: exit 1, image VM: exit 255).
+pub fn says_no_such_command(stderr: &str) -> bool {
+    let last = stderr.lines().last().unwrap_or_default();
+    let bare = last.starts_with("Error: ")
+        && ["failed to spawn command: No such file", "exec interactive: No such file", "streaming exec: No such file"]
+            .iter()
+            .any(|text| last.contains(text));
+    bare || (last.starts_with("executable file `") && last.contains("` not found in $PATH"))
+}
+
+/// Whether an exec's last words are the engine's own failure, not the guest command's.
+pub fn says_engine_failed(stderr: &str) -> bool {
+    const OWN: [&str; 6] = [
+        "Error: vm not found: ",
+        "Error: agent operation failed: ",
+        "Error: config operation failed: ",
+        "Error: database operation failed: ",
+        "Error: io operation failed: ",
+        "error: streaming output exceeded ",
+    ];
+    let last = stderr.lines().last().unwrap_or_default();
+    OWN.iter().any(|own| last.starts_with(own))
+}
+
+impl EngineError {
+    fn stderr(&self) -> &str {
+        if let Self::Failed { stderr, .. } = self { stderr } else { "" }
+    }
+
+    /// Whether the next try may well succeed: an engine before 1.19.0 was disturbed by another, or a VMM that was
+    /// stopped a moment ago is not quite gone.
+    fn is_passing(&self) -> bool {
+        let said = self.stderr();
+        said.contains("database is locked") || said.contains("refusing a second launch")
+    }
+
+    /// The same error, as what it means for the VM `name`.
+    fn about(self, name: &Name) -> Self {
+        let said = self.stderr();
+        if said.contains("vm not found") || said.contains(&format!("VM '{name}' not found")) {
+            Self::NoSuchVm(name.to_string())
+        } else if said.contains("already exists") {
+            Self::NameTaken(name.to_string())
+        } else {
+            self
+        }
+    }
+
+    /// Whether the engine failed for want of disk space.
+    pub fn is_no_space(&self) -> bool {
+        self.stderr().contains("No space left on device") || self.stderr().contains("os error 28")
+    }
+
+    /// Whether the engine refused a VM whose execution `machine pause` saved.
+    pub fn is_paused(&self) -> bool {
+        self.stderr().contains("saved execution")
+    }
+
+    /// Whether the engine refused to pack a VM that has no disk yet.
+    pub fn is_never_started(&self) -> bool {
+        let said = self.stderr();
+        said.contains("may not have been started") || said.contains("never been started")
+    }
+}

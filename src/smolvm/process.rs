@@ -1,0 +1,435 @@
+//! Runs the engine: one [`Call`] is one command line, shown as a user could type it, run and reported.
+
+use crate::interrupt;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// What the engine may print before it is called unreadable: memory stays bounded whatever it does.
+const OUTPUT_LIMIT: usize = 32 << 20;
+/// How much of the end of a guest's stderr is kept to tell the engine's own failure from the guest's.
+const TAIL_LIMIT: usize = 4 << 10;
+/// How often a waiting caller is woken to draw its progress.
+const TICK: Duration = Duration::from_millis(100);
+/// How long an engine command may take to end after SIGTERM before it is killed.
+const TERM_GRACE: Duration = Duration::from_secs(3);
+/// How long output is awaited after the command has ended: a VMM it left running may hold the pipe open.
+const DRAIN_GRACE: Duration = Duration::from_millis(200);
+
+/// Why an engine command did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// No executable of that name.
+    #[error("no smolvm engine was found: {0}")]
+    Missing(String),
+    /// It is there and cannot be run.
+    #[error("the engine {path} cannot be run: {source}")]
+    NotRunnable {
+        /// The executable.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is another program.
+    #[error("{path} is not the smolvm engine: {why}")]
+    NotSmolvm {
+        /// The executable.
+        path: PathBuf,
+        /// How it was recognised.
+        why: String,
+    },
+    /// The engine cannot do it, or cannot do it safely.
+    #[error("smolvm {version} {cannot}")]
+    TooOld {
+        /// The engine's version.
+        version: super::Version,
+        /// What it cannot do, and the version that can.
+        cannot: String,
+    },
+    /// The engine knows no VM of that name.
+    #[error("there is no VM named '{0}'")]
+    NoSuchVm(String),
+    /// The name is taken.
+    #[error("a VM named '{0}' already exists")]
+    NameTaken(String),
+    /// It ended with a failure, by a signal, or with an answer it had no right to.
+    #[error("`{command}` failed ({how}){}", indented(stderr))]
+    Failed {
+        /// The command line, values masked.
+        command: String,
+        /// Exit status or signal.
+        how: String,
+        /// What it said.
+        stderr: String,
+    },
+    /// Its answer is no answer.
+    #[error("the answer of `{command}` cannot be read: {why}")]
+    Unreadable {
+        /// The command line.
+        command: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It said done, and it is not.
+    #[error("`{command}` reported success, but {instead}")]
+    NotDone {
+        /// The command line.
+        command: String,
+        /// What the engine's own list says.
+        instead: String,
+    },
+    /// It did not end in time, and was ended.
+    #[error("`{command}` did not end within {}", humantime::format_duration(*.limit))]
+    TimedOut {
+        /// The command line.
+        command: String,
+        /// The time it had.
+        limit: Duration,
+    },
+    /// The VM runs, and its guest executes nothing.
+    #[error("'{name}' was started, but executes no command after {}{}", humantime::format_duration(*.waited), indented(last))]
+    NotReady {
+        /// The VM.
+        name: String,
+        /// How long it was polled.
+        waited: Duration,
+        /// The last refusal.
+        last: String,
+    },
+    /// The user ended this run with a signal.
+    #[error("interrupted by {}", interrupt::signal_name(*.0))]
+    Interrupted(i32),
+}
+
+fn indented(text: &str) -> String {
+    text.lines().fold(String::new(), |all, line| all + "\n  " + line)
+}
+
+/// One word of a command line; `shown` stands for it wherever a person may read it.
+#[derive(Debug, Clone)]
+struct Word {
+    text: OsString,
+    shown: Option<String>,
+}
+
+/// One engine command, not yet run.
+#[derive(Debug, Clone)]
+pub struct Call {
+    program: PathBuf,
+    words: Vec<Word>,
+    env: Vec<(String, Word)>,
+    folder: Option<PathBuf>,
+}
+
+/// What a finished command left.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error (for a streamed command, the end of it), cleaned of colours and notes.
+    pub stderr: String,
+}
+
+/// What a caller hears while a command runs: a whole line that it printed, or only that time passed.
+pub type Watch<'a> = &'a mut dyn FnMut(Option<&str>);
+
+impl Call {
+    /// A command line of the executable `program`, beginning with the words of `subcommand`.
+    pub fn new(program: &Path, subcommand: &str) -> Self {
+        let words = subcommand.split_whitespace().map(|word| Word { text: word.into(), shown: None });
+        Self { program: program.to_owned(), words: words.collect(), env: Vec::new(), folder: None }
+    }
+
+    /// Appends a word that was not made by a user: a flag, or a checked name.
+    pub fn arg(mut self, word: impl Into<OsString>) -> Self {
+        self.words.push(Word { text: word.into(), shown: None });
+        self
+    }
+
+    /// Appends `--flag=value` as one word, so that no value can pass for a flag.
+    pub fn value(self, flag: &str, value: impl AsRef<OsStr>) -> Self {
+        let mut word = OsString::from(flag);
+        word.push("=");
+        word.push(value);
+        self.arg(word)
+    }
+
+    /// Appends `--flag=KEY=VALUE`, of which only KEY is ever shown.
+    pub fn secret_value(mut self, flag: &str, key: &str, value: &str) -> Self {
+        let text = format!("{flag}={key}={value}").into();
+        self.words.push(Word { text, shown: Some(format!("{flag}={key}=***")) });
+        self
+    }
+
+    /// Sets a variable in the engine's environment.
+    pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Self {
+        self.env.push((key.to_owned(), Word { text: value.into(), shown: None }));
+        self
+    }
+
+    /// Sets a variable in the engine's environment whose value is never shown.
+    pub fn secret_env(mut self, key: &str, value: &str) -> Self {
+        self.env.push((key.to_owned(), Word { text: value.into(), shown: Some("***".into()) }));
+        self
+    }
+
+    /// Runs the command in `folder`.
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// The command line as a user could type it, secret values masked.
+    pub fn shell_line(&self) -> String {
+        let quoted = |text: &str| shlex::try_quote(text).map_or_else(|_| format!("{text:?}"), Into::into);
+        let shown = |word: &Word| word.shown.clone().unwrap_or_else(|| word.text.to_string_lossy().into_owned());
+        let env = self.env.iter().map(|(key, word)| format!("{key}={}", quoted(&shown(word))));
+        let program = std::iter::once(quoted(&self.program.to_string_lossy()));
+        let words = self.words.iter().map(|word| quoted(&shown(word)));
+        env.chain(program).chain(words).collect::<Vec<_>>().join(" ")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(self.words.iter().map(|word| &word.text));
+        // From 1.19.0 this variable fills in a missing name, even for a delete; the others only add noise.
+        for noise in ["SMOLVM_MACHINE_NAME", "RUST_LOG", "SMOLVM_LOG_FORMAT"] {
+            command.env_remove(noise);
+        }
+        command.envs(self.env.iter().map(|(key, word)| (key, &word.text)));
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        command
+    }
+
+    fn spawn(&self, command: &mut Command) -> Result<std::process::Child, EngineError> {
+        if let Some(signal) = interrupt::pending() {
+            return Err(EngineError::Interrupted(signal));
+        }
+        command.spawn().map_err(|source| EngineError::NotRunnable { path: self.program.clone(), source })
+    }
+
+    /// Runs the command to its end in a process group of its own, so that a ^C in the terminal is ours to
+    /// handle, and keeps what it prints. `limit` ends it after that time; `watch` hears its lines.
+    pub fn capture(&self, limit: Option<Duration>, watch: Option<Watch<'_>>) -> Result<Outcome, EngineError> {
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        super::lifeline::die_with_parent(&mut command);
+        let mut child = self.spawn(&mut command)?;
+        let pid = pid_of(&child);
+        let _registered = interrupt::Registered::group(pid);
+
+        let (send, events) = mpsc::channel();
+        pump(child.stdout.take(), Source::Stdout, send.clone());
+        pump(child.stderr.take(), Source::Stderr, send.clone());
+        thread::spawn(move || drop(send.send(Event::Exited(child.wait()))));
+        let run = Run { call: self, pid, limit, started: Instant::now(), ending: None, timed_out: false };
+        run.follow(&events, watch)
+    }
+
+    /// Runs the command with this process's own stdout, and stdin if `stdin`, its stderr passed on as it comes.
+    /// Signals that reach this process are passed on to it.
+    pub fn stream(&self, stdin: bool) -> Result<Outcome, EngineError> {
+        let mut command = self.command();
+        command.stdin(if stdin { Stdio::inherit() } else { Stdio::null() }).stderr(Stdio::piped());
+        let mut child = self.spawn(&mut command)?;
+        let _registered = interrupt::Registered::forward(pid_of(&child));
+        let tail = child.stderr.take().map(pass_on_stderr).unwrap_or_default();
+        let status = child.wait().map_err(|source| EngineError::NotRunnable { path: self.program.clone(), source })?;
+        Ok(Outcome { status, stdout: Vec::new(), stderr: clean(&tail) })
+    }
+
+    /// The failure that `outcome` is.
+    pub fn failure(&self, outcome: &Outcome) -> EngineError {
+        let how = match (outcome.status.code(), outcome.status.signal()) {
+            (Some(code), _) => format!("exit status {code}"),
+            (None, Some(signal)) => format!("killed by {}", interrupt::signal_name(signal)),
+            (None, None) => "no exit status".to_owned(),
+        };
+        EngineError::Failed { command: self.shell_line(), how, stderr: outcome.stderr.clone() }
+    }
+}
+
+impl Outcome {
+    /// Its standard output as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+}
+
+/// A process number as the system calls take it; none is larger than an i32.
+fn pid_of(child: &std::process::Child) -> i32 {
+    i32::try_from(child.id()).unwrap_or(i32::MAX)
+}
+
+/// Copies a guest's stderr to ours as it comes, and keeps the end of it.
+fn pass_on_stderr(mut stderr: impl Read) -> Vec<u8> {
+    let (mut tail, mut buffer) = (Vec::new(), vec![0; 16 << 10]);
+    while let Ok(count) = stderr.read(&mut buffer) {
+        if count == 0 {
+            break;
+        }
+        // A closed stderr of ours is no reason to stop the guest's command.
+        let _ = io::stderr().write_all(&buffer[..count]);
+        tail.extend_from_slice(&buffer[..count]);
+        tail.drain(..tail.len().saturating_sub(TAIL_LIMIT));
+    }
+    tail
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    Stdout,
+    Stderr,
+}
+
+enum Event {
+    Printed(Source, Vec<u8>),
+    Closed,
+    Exited(io::Result<ExitStatus>),
+}
+
+fn pump(pipe: Option<impl Read + Send + 'static>, source: Source, send: mpsc::Sender<Event>) {
+    thread::spawn(move || {
+        let mut buffer = vec![0; 16 << 10];
+        let Some(mut pipe) = pipe else { return };
+        while let Ok(count @ 1..) = pipe.read(&mut buffer) {
+            if send.send(Event::Printed(source, buffer[..count].to_vec())).is_err() {
+                return;
+            }
+        }
+        let _ = send.send(Event::Closed);
+    });
+}
+
+/// A command that runs in a process group of its own.
+struct Run<'a> {
+    call: &'a Call,
+    pid: i32,
+    limit: Option<Duration>,
+    started: Instant,
+    ending: Option<Instant>,
+    timed_out: bool,
+}
+
+impl Run<'_> {
+    fn follow(mut self, events: &mpsc::Receiver<Event>, mut watch: Option<Watch<'_>>) -> Result<Outcome, EngineError> {
+        let (mut stdout, mut stderr, mut line) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut open, mut exited): (_, Option<(ExitStatus, Instant)>) = (2, None);
+        loop {
+            match events.recv_timeout(if exited.is_some() { DRAIN_GRACE } else { TICK }) {
+                Ok(Event::Printed(source, bytes)) => {
+                    if let (Source::Stdout, Some(watch)) = (source, watch.as_mut()) {
+                        tell_lines(&mut line, &bytes, *watch);
+                    }
+                    let kept = if source == Source::Stdout { &mut stdout } else { &mut stderr };
+                    if kept.len() + bytes.len() > OUTPUT_LIMIT {
+                        interrupt::end_group(self.pid, true);
+                        let why = format!("it is longer than {} MiB", OUTPUT_LIMIT >> 20);
+                        return Err(EngineError::Unreadable { command: self.call.shell_line(), why });
+                    }
+                    kept.extend_from_slice(&bytes);
+                }
+                Ok(Event::Closed) => open -= 1,
+                Ok(Event::Exited(status)) => {
+                    let unknown = |source| EngineError::NotRunnable { path: self.call.program.clone(), source };
+                    exited = Some((status.map_err(unknown)?, Instant::now()));
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    if let Some(watch) = watch.as_mut() {
+                        watch(None);
+                    }
+                }
+            }
+            match exited {
+                Some((status, when)) if open == 0 || when.elapsed() >= DRAIN_GRACE => {
+                    return self.finished(Outcome { status, stdout, stderr: clean(&stderr) });
+                }
+                Some(_) => {}
+                None => self.end_if_due(),
+            }
+        }
+    }
+
+    /// Ends the command when its time is over, and kills it when it does not end.
+    fn end_if_due(&mut self) {
+        if let Some(since) = self.ending {
+            if since.elapsed() >= TERM_GRACE {
+                interrupt::end_group(self.pid, true);
+            }
+        } else if interrupt::pending().is_some() {
+            interrupt::end_group(self.pid, false);
+            self.ending = Some(Instant::now());
+        } else if self.limit.is_some_and(|limit| self.started.elapsed() >= limit) {
+            self.timed_out = true;
+            interrupt::end_group(self.pid, false);
+            self.ending = Some(Instant::now());
+        }
+    }
+
+    fn finished(&self, outcome: Outcome) -> Result<Outcome, EngineError> {
+        match (interrupt::pending(), self.limit) {
+            (Some(signal), _) => Err(EngineError::Interrupted(signal)),
+            (None, Some(limit)) if self.timed_out => {
+                Err(EngineError::TimedOut { command: self.call.shell_line(), limit })
+            }
+            _ => Ok(outcome),
+        }
+    }
+}
+
+/// Tells `watch` each line that `bytes` completes; the engine's spinner ends its lines with `\r`.
+fn tell_lines(line: &mut Vec<u8>, bytes: &[u8], watch: Watch<'_>) {
+    for &byte in bytes {
+        if byte == b'\n' || byte == b'\r' {
+            if !line.is_empty() {
+                watch(Some(&clean(line)));
+            }
+            line.clear();
+        } else if line.len() < TAIL_LIMIT {
+            line.push(byte);
+        }
+    }
+}
+
+/// What the engine said, without its colours and without the note that it prints when its executable is not
+/// named `smolvm`.
+fn clean(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let plain = dialoguer::console::strip_ansi_codes(&text);
+    let lines = plain.lines().filter(|line| !line.starts_with("note: no packed assets found"));
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_shown_as_it_could_be_typed_and_without_its_secrets() {
+        let call = Call::new(Path::new("/opt/my engine/smolvm"), "machine create")
+            .value("--image", "--evil")
+            .secret_value("--env", "TOKEN", "hunter2")
+            .secret_env("KEY", "hunter2")
+            .env("TMPDIR", "/a b");
+        assert_eq!(
+            call.shell_line(),
+            "KEY='***' TMPDIR='/a b' '/opt/my engine/smolvm' machine create '--image=--evil' '--env=TOKEN=***'"
+        );
+    }
+
+    #[test]
+    fn colours_and_notes_are_not_part_of_what_the_engine_said() {
+        let said = b"note: no packed assets found for 'x'; running\n\x1b[33m WARN\x1b[0m odd\nError: no\n";
+        assert_eq!(clean(said), "WARN odd\nError: no");
+    }
+}

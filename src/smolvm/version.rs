@@ -1,0 +1,138 @@
+//! The engine's version, and what an engine of that version can do.
+//!
+//! One predicate per capability, each with the version in which it was first (or last) seen by running
+//! the engine's own executable; nothing else in the program compares versions.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A released engine version, `MAJOR.MINOR.PATCH`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl Version {
+    /// The oldest engine whose command line was run and is spoken here.
+    pub const OLDEST: Self = Self(0, 8, 0);
+
+    /// `--name NAME` everywhere; before, NAME is positional in create, delete and data-dir.
+    pub fn names_are_flags(self) -> bool {
+        self >= Self(1, 0, 2)
+    }
+
+    /// `-e KEY` without a value takes the value from the engine's own environment (0.8.0 drops it).
+    pub fn inherits_env_by_name(self) -> bool {
+        self >= Self(0, 8, 1)
+    }
+
+    /// `exec --secret-env GUEST=HOST`.
+    pub fn takes_secret_env(self) -> bool {
+        self >= Self(1, 0, 0)
+    }
+
+    /// An exit 0 of `stop` means that the VM exists and is stopped; 0.8.0 says it of a missing VM too.
+    pub fn stop_tells_the_truth(self) -> bool {
+        self >= Self(0, 8, 1)
+    }
+
+    /// `delete -f` stops a running VM first; 0.8.0 removes the record and leaves the VMM alive.
+    pub fn delete_stops_first(self) -> bool {
+        self >= Self(0, 8, 1)
+    }
+
+    /// An allow list is enforced; before, such a VM ran on a backend that ignores it.
+    pub fn enforces_allow_list(self) -> bool {
+        self >= Self(1, 1, 3)
+    }
+
+    /// `create --from` honours `--allow-cidr`; before, it dropped the list with exit 0.
+    pub fn restores_allow_list(self) -> bool {
+        self >= Self(1, 8, 0)
+    }
+
+    /// A bare VM's snapshot can be thawed; before, every `exec` in the restored VM failed.
+    pub fn thaws_bare(self) -> bool {
+        self >= Self(1, 2, 2)
+    }
+
+    /// `pack create --staging-dir`.
+    pub fn takes_staging_dir(self) -> bool {
+        self >= Self(1, 2, 0)
+    }
+
+    /// Packing a VM that was itself restored from an image VM's pack keeps that pack's layers.
+    pub fn repacks_image_layers(self) -> bool {
+        self >= Self(1, 3, 4)
+    }
+
+    /// `create --label`.
+    pub fn takes_labels(self) -> bool {
+        self >= Self(1, 8, 0)
+    }
+
+    /// VMs made from a local image can be packed.
+    pub fn packs_local_images(self) -> bool {
+        self >= Self(1, 12, 0)
+    }
+
+    /// The pack of a bare VM carries its storage disk, `/workspace` with it.
+    pub fn packs_bare_workspace(self) -> bool {
+        self >= Self(1, 9, 0)
+    }
+
+    /// `pack create --include-workspace`, for image VMs.
+    pub fn packs_image_workspace(self) -> bool {
+        self >= Self(1, 14, 3)
+    }
+
+    /// Two changing commands may run at once; before, half of them fail with "database is locked"
+    /// or, worse, report a delete that did not happen.
+    pub fn allows_parallel_changes(self) -> bool {
+        self >= Self(1, 19, 0)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+impl FromStr for Version {
+    type Err = ();
+
+    /// Reads `1.32.2`, and `1.32.2-dev` or `1.32.2+abc` as 1.32.2.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let core = text.split(['-', '+']).next().unwrap_or(text);
+        let mut parts = core.split('.').map(|part| part.parse::<u32>().map_err(drop));
+        let mut next = || parts.next().unwrap_or(Err(()));
+        let version = Self(next()?, next()?, next()?);
+        if parts.next().is_some() { Err(()) } else { Ok(version) }
+    }
+}
+
+/// Reads the answer to `--version`: exactly `smolvm X.Y.Z` in every engine that was run. A packed
+/// launcher answers with its own name.
+pub fn from_answer(stdout: &str) -> Option<Version> {
+    stdout.lines().next()?.strip_prefix("smolvm ")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_engine_s_own_answer_is_a_version() {
+        assert_eq!(from_answer("smolvm 1.32.2\n"), Some(Version(1, 32, 2)));
+        assert_eq!(from_answer("smolvm 1.33.0-rc1\n"), Some(Version(1, 33, 0)));
+        for other in ["", "snap 0.8.0\n", "smolvm\n", "smolvm 1.2\n", "smolvm 1.2.3.4\n", "smolvm x.y.z"] {
+            assert_eq!(from_answer(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn names_became_flags_in_1_0_2() {
+        assert!(!Version(1, 0, 1).names_are_flags());
+        assert!(Version(1, 0, 2).names_are_flags());
+        assert!(Version(1, 10, 0) > Version(1, 9, 9));
+    }
+}

@@ -1,0 +1,147 @@
+//! The terminal: results on stdout; questions, progress, warnings and errors on stderr. Nothing that came from
+//! outside reaches a terminal unescaped. Knows neither the engine nor snapshots.
+
+mod progress;
+mod prompt;
+
+pub use progress::Progress;
+pub use prompt::{Unconfirmed, confirm};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, Write};
+
+/// How talkative to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Ui {
+    /// Results and errors only.
+    pub quiet: bool,
+    verbose: bool,
+}
+
+impl Ui {
+    /// From `--quiet` and `--verbose`.
+    pub fn new(quiet: bool, verbose: bool) -> Self {
+        Self { quiet, verbose }
+    }
+
+    /// Shows an engine command as it is run.
+    pub fn command(self, line: &str) {
+        if self.verbose {
+            say(&format!("+ {line}"));
+        }
+    }
+
+    /// A result, for people.
+    pub fn success(self, text: &str) {
+        if !self.quiet {
+            lines([printable(text).into_owned()]);
+        }
+    }
+
+    /// Draws progress on a terminal, or one line in a log.
+    pub fn progress(self, phase: &str, folder: Option<&std::path::Path>) -> Progress {
+        Progress::start(phase, folder, self.quiet)
+    }
+
+    /// Does `work` under a spinner.
+    pub fn during<T>(self, phase: &str, work: impl FnOnce() -> T) -> T {
+        let progress = Progress::start(phase, None, self.quiet || !progress::on_terminal());
+        let result = work();
+        drop(progress);
+        result
+    }
+}
+
+/// Something to know that is no failure.
+pub fn warning(text: &str) {
+    say(&format!("warning: {text}"));
+}
+
+/// An error: what failed, how things stand now, what mends it.
+pub fn error(what: &str, now: Option<&str>, mend: Option<&str>) {
+    say(&format!("error: {what}"));
+    for (label, text) in [("now", now), ("help", mend)] {
+        if let Some(text) = text {
+            say(&format!("  {label}: {text}"));
+        }
+    }
+}
+
+/// Says at once that a signal was heard.
+pub fn interrupted(_signal: i32, again: bool) {
+    say(if again {
+        "stopped at once; unfinished files may stay behind"
+    } else {
+        "interrupted, putting things back (again: stop at once)"
+    });
+}
+
+/// Prints lines on stdout. A reader that has gone away (`| head`) has seen enough.
+pub fn lines(lines: impl IntoIterator<Item = String>) {
+    let mut out = io::stdout().lock();
+    let printed = lines.into_iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush());
+    if let Err(error) = printed {
+        if error.kind() != ErrorKind::BrokenPipe {
+            say(&format!("error: nothing can be printed: {error}"));
+        }
+    }
+}
+
+/// Prints one JSON value on stdout.
+pub fn json(value: &impl serde::Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => lines([text]),
+        Err(problem) => error(&format!("no JSON can be made of this: {problem}"), None, None),
+    }
+}
+
+/// Prints a table on stdout, as wide as it is: a terminal wraps it, `awk` reads it.
+pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    for row in rows {
+        table.add_row(row.iter().map(|cell| printable(cell).into_owned()));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    lines(table.lines().map(|line| line.trim_end().to_owned()));
+}
+
+/// Prints a line on stderr, above any progress.
+fn say(text: &str) {
+    progress::above(|| {
+        // There is nobody to tell that stderr is closed.
+        let _ = writeln!(io::stderr(), "{}", printable(text));
+    });
+}
+
+/// The text with its control characters, but for line breaks and tabs, made visible and harmless. Invisible
+/// characters that reorder a line count as well.
+fn printable(text: &str) -> Cow<'_, str> {
+    let harmful = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().fold(String::with_capacity(text.len()), |mut all, c| {
+        if harmful(c) {
+            all.extend(c.escape_default());
+        } else {
+            all.push(c);
+        }
+        all
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_could_move_the_cursor_is_shown_not_sent() {
+        assert_eq!(super::printable("a\x1b[2Jb\r\u{202e}c\n"), "a\\u{1b}[2Jb\\r\\u{202e}c\n");
+    }
+}

@@ -1,0 +1,56 @@
+//! Questions, asked only when somebody is there to answer.
+
+use crate::interrupt;
+use dialoguer::console::{Key, Term};
+use dialoguer::theme::{SimpleTheme, Theme};
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+
+/// Asks a yes-or-no question whose default is No.
+///
+/// # Errors
+/// Why the answer is not yes.
+pub fn confirm(question: &str) -> Result<(), Unconfirmed> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Unconfirmed::NobodyThere);
+    }
+    interrupt::at_prompt(true);
+    let answer = ask(&super::printable(question));
+    interrupt::at_prompt(false);
+    match answer {
+        Ok(true) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Unconfirmed::Interrupted),
+        Ok(false) | Err(_) => Err(Unconfirmed::Declined),
+    }
+}
+
+/// Why a question was not answered with yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// No, or the end of the input.
+    Declined,
+    /// ^C.
+    Interrupted,
+    /// Stdin or stderr is no terminal.
+    NobodyThere,
+}
+
+/// dialoguer's look with keys of our own: its `Confirm` ignores ^D, and hides the cursor when a signal ends it.
+fn ask(question: &str) -> io::Result<bool> {
+    let (term, theme, mut text) = (Term::stderr(), SimpleTheme, String::new());
+    theme.format_confirm_prompt(&mut text, question, Some(false)).map_err(io::Error::other)?;
+    term.write_str(&text)?;
+    let answer = loop {
+        match term.read_key_raw() {
+            Ok(Key::Char('y' | 'Y')) => break Ok(true),
+            Ok(Key::Char('n' | 'N' | 'q' | '\x04') | Key::Enter | Key::Escape) => break Ok(false),
+            Ok(Key::CtrlC) => break Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted")),
+            Ok(_) => {}
+            Err(error) => break Err(error),
+        }
+    };
+    let mut said = String::new();
+    let _ = write!(said, " {}", if matches!(answer, Ok(true)) { "yes" } else { "no" });
+    term.write_line(&said)?;
+    answer
+}

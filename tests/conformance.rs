@@ -1,0 +1,1047 @@
+//! The same expectations for the fake engine and for real ones.
+//!
+//! The fake plays every version below, always. With `BOTTLE_FREEZE_REAL_ENGINES` naming a folder that holds
+//! `VERSION/smolvm` and its libraries (`tests/engines/fetch` makes one), the real engines run as well, each in a
+//! private HOME. No VM is booted, so no KVM is needed; `mke2fs` makes the disks, `sqlite3` the odd states.
+//! Where the two disagree, the fake is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+#[path = "support/fake.rs"]
+mod fake;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const VERSIONS: [&str; 8] = ["1.4.0", "1.14.0", "1.14.3", "1.18.2", "1.19.0", "1.27.3", "1.28.1", "1.32.2"];
+
+// ---------------------------------------------------------------------------------------------- the engines
+
+/// One engine with nothing in it yet.
+struct Engine {
+    version: &'static str,
+    /// The folder of a real engine; none is the fake.
+    real: Option<PathBuf>,
+    home: TempDir,
+}
+
+/// Runs the test on every engine, each time from nothing.
+fn on_every_engine(test: impl Fn(&Engine)) {
+    on_engines(|_| true, test);
+}
+
+fn on_engines(wanted: impl Fn(&Engine) -> bool, test: impl Fn(&Engine)) {
+    let real = std::env::var_os("BOTTLE_FREEZE_REAL_ENGINES").map(PathBuf::from);
+    for version in VERSIONS {
+        let real = real.as_ref().map(|dir| dir.join(version)).filter(|dir| dir.join("smolvm").exists());
+        for real in std::iter::once(None).chain(real.map(Some)) {
+            let engine = Engine { version, real, home: TempDir::new().unwrap() };
+            if wanted(&engine) {
+                test(&engine);
+            }
+        }
+    }
+}
+
+impl Engine {
+    fn since(&self, version: &str) -> bool {
+        let parts = |text: &str| text.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
+        parts(self.version) >= parts(version)
+    }
+
+    fn label(&self) -> String {
+        format!("{} smolvm {}", if self.real.is_some() { "real" } else { "fake" }, self.version)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = if let Some(dir) = &self.real {
+            let mut command = Command::new(dir.join("smolvm"));
+            command.env("SMOLVM_LIB_DIR", dir).env("SMOLVM_AGENT_ROOTFS", dir.join("agent-rootfs"));
+            command
+        } else {
+            let mut command = Command::new(fake::fake_smolvm());
+            command.env("FAKE_SMOLVM_VERSION", self.version).env("FAKE_SMOLVM_DIR", self.path("fake"));
+            command
+        };
+        fs::create_dir_all(self.path("tmp")).unwrap();
+        command
+            .env("HOME", self.home.path())
+            .env("TMPDIR", self.path("tmp"))
+            .env("SMOLVM_USAGE_DIR", "")
+            .env_remove("SMOLVM_MACHINE_NAME")
+            .env_remove("XDG_CACHE_HOME")
+            .env_remove("XDG_DATA_HOME")
+            .current_dir(self.home.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `smolvm` with these words.
+    fn smolvm(&self, words: &str) -> Outcome {
+        self.run(words, self.command())
+    }
+
+    fn run(&self, words: &str, mut command: Command) -> Outcome {
+        let output = command.args(words.split_whitespace()).output().unwrap();
+        Outcome {
+            call: format!("{}: smolvm {words}", self.label()),
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    fn list(&self) -> Vec<Value> {
+        let listed = self.smolvm("machine ls --json").succeeds();
+        serde_json::from_str(&listed.stdout).unwrap_or_else(|error| panic!("{listed:?}: {error}"))
+    }
+
+    fn listed(&self, name: &str) -> Option<Value> {
+        self.list().into_iter().find(|vm| vm["name"] == name)
+    }
+
+    /// A bare VM with something on both disks, as if it had been started once.
+    fn seeded_vm(&self, flags: &str) {
+        self.smolvm(&format!("machine create --name=bare {flags}")).succeeds();
+        let dir = self.smolvm("machine data-dir --name bare").succeeds();
+        let dir = Path::new(dir.stdout.trim());
+        if self.real.is_some() {
+            fs::create_dir_all(dir).unwrap();
+            for disk in ["overlay.raw", "storage.raw"] {
+                // `cp` keeps the holes.
+                let copied = Command::new("cp").arg(ext4_image()).arg(dir.join(disk)).status().unwrap();
+                assert!(copied.success());
+            }
+        } else {
+            fs::create_dir_all(dir.join("disk/root")).unwrap();
+            fs::create_dir_all(dir.join("disk/workspace")).unwrap();
+            fs::write(dir.join("disk/root/kept"), vec![b'k'; 10_000]).unwrap();
+        }
+    }
+
+    /// Writes a state into the engine's own record. False where that is impossible: a real engine, no `sqlite3`.
+    fn forge(&self, name: &str, state: &str, pid: u32) -> bool {
+        if self.real.is_none() {
+            let file = self.path("fake/vms").join(name).join("record.json");
+            let mut record: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+            record["state"] = json!(state);
+            record["pid"] = json!(pid);
+            fs::write(file, record.to_string()).unwrap();
+            return true;
+        }
+        let sql = format!(
+            "update vms set data = cast(json_set(data, '$.state', '{state}', '$.pid', {pid}) as blob) \
+             where name = '{name}'"
+        );
+        let database = self.path(".local/share/smolvm/server/smolvm.db");
+        Command::new("sqlite3").arg(database).arg(sql).status().is_ok_and(|status| status.success())
+    }
+}
+
+/// A small file system with a file in it.
+fn ext4_image() -> PathBuf {
+    static IMAGE: OnceLock<PathBuf> = OnceLock::new();
+    let image = IMAGE.get_or_init(|| {
+        let dir = TempDir::new_in(scratch()).unwrap();
+        fs::create_dir_all(dir.path().join("content/root")).unwrap();
+        fs::write(dir.path().join("content/root/kept"), "kept").unwrap();
+        let made = Command::new("mke2fs")
+            .args(["-q", "-t", "ext4", "-d"])
+            .arg(dir.path().join("content"))
+            .arg(dir.path().join("image"))
+            .arg("64M")
+            .stdout(Stdio::null())
+            .status()
+            .expect("mke2fs, to make disks for the real engines");
+        assert!(made.success());
+        let image = scratch().join("disk.ext4");
+        fs::rename(dir.path().join("image"), &image).unwrap();
+        image
+    });
+    image.clone()
+}
+
+// -------------------------------------------------------------------------------------------- what they said
+
+#[derive(Debug)]
+struct Outcome {
+    /// Read only when a test fails, in what it prints.
+    #[allow(dead_code)]
+    call: String,
+    status: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Outcome {
+    #[track_caller]
+    fn exits(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "{self:#?}");
+        self
+    }
+
+    #[track_caller]
+    fn succeeds(self) -> Self {
+        self.exits(0)
+    }
+
+    #[track_caller]
+    fn says(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "no '{text}' on stdout: {self:#?}");
+        self
+    }
+
+    #[track_caller]
+    fn complains(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "no '{text}' on stderr: {self:#?}");
+        self
+    }
+
+    /// A failure of the engine itself: exit 1, and these words in its error.
+    #[track_caller]
+    fn fails(self, text: &str) -> Self {
+        self.exits(1).complains("Error: ").complains(text)
+    }
+
+    /// Refused by the parser: exit 2, and these words.
+    #[track_caller]
+    fn misused(self, text: &str) -> Self {
+        let outcome = self.exits(2).complains(text);
+        assert!(outcome.stdout.is_empty(), "{outcome:#?}");
+        outcome
+    }
+}
+
+// ------------------------------------------------------------------------------------------------- artifacts
+
+/// An artifact, read by its specification and not by anybody's code.
+struct Artifact {
+    bytes: Vec<u8>,
+    manifest: Value,
+}
+
+impl Artifact {
+    #[track_caller]
+    fn read(file: &Path) -> Self {
+        let bytes = fs::read(file).unwrap();
+        let footer = &bytes[bytes.len() - 64..];
+        let word = |at: usize| usize::try_from(u64::from_le_bytes(footer[at..at + 8].try_into().unwrap())).unwrap();
+        let (assets, manifest) = (word(28), word(44));
+        assert_eq!(&footer[..8], b"SMOLPACK");
+        assert_eq!(footer[8..12], 1u32.to_le_bytes());
+        assert_eq!((word(12), word(20)), (0, 0), "stub size and offset of the assets");
+        assert_eq!(word(36), assets, "the manifest follows the assets");
+        assert_eq!(assets + manifest + 64, bytes.len());
+        assert_eq!(footer[52..56], crc32fast::hash(&bytes[..assets + manifest]).to_le_bytes(), "CRC");
+        assert_eq!(footer[56..], [0; 8]);
+        let manifest = serde_json::from_slice(&bytes[assets..assets + manifest]).unwrap();
+        Self { bytes, manifest }
+    }
+}
+
+/// A good artifact of this engine, of a VM with the network open, or closed by a Smolfile. Packed once,
+/// and copied into the folder of the engine that asks.
+fn artifact(engine: &Engine, network: bool) -> PathBuf {
+    let file = engine.path(if network { "open.smolmachine" } else { "closed.smolmachine" });
+    fs::copy(packed_once(engine, network), &file).unwrap();
+    file
+}
+
+fn packed_once(engine: &Engine, network: bool) -> PathBuf {
+    static PACKED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut packed = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = format!("{} {network}.smolmachine", engine.label());
+    let file = scratch().join(&key);
+    if packed.contains(&key) {
+        return file;
+    }
+    let own = Engine { version: engine.version, real: engine.real.clone(), home: TempDir::new_in(scratch()).unwrap() };
+    own.seeded_vm("--cpus=2 --mem=512 --net --allow-cidr=10.0.0.0/8 -e A=b");
+    fs::write(own.path("Smolfile"), "net = false\n").unwrap();
+    let closed = if network { "" } else { "--smolfile=Smolfile" };
+    own.smolvm(&format!("pack create --from-vm=bare --output=out --cpus=2 --mem=512 {closed}")).succeeds();
+    fs::rename(own.path("out.smolmachine"), &file).unwrap();
+    packed.insert(key);
+    file
+}
+
+/// Where files stay for all tests of a run, and are replaced by the next run. (A static is never dropped.)
+fn scratch() -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+// ------------------------------------------------------------------------------------------------- the tests
+
+#[test]
+fn version_is_the_name_and_the_number_on_stdout_alone() {
+    on_every_engine(|engine| {
+        let said = engine.smolvm("--version").succeeds();
+        assert_eq!(said.stdout, format!("smolvm {}\n", engine.version), "{said:?}");
+        assert_eq!(said.stderr, "", "{said:?}");
+    });
+}
+
+#[test]
+fn no_machines_is_an_empty_array() {
+    on_every_engine(|engine| {
+        assert_eq!(engine.smolvm("machine ls --json").succeeds().stdout.trim(), "[]");
+        engine.smolvm("machine list").succeeds().says("No machines found");
+    });
+}
+
+#[test]
+fn a_bare_machine_has_the_defaults() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name dev").succeeds().says("Created machine: dev");
+        let vm = engine.listed("dev").unwrap();
+        let wanted = json!({"name": "dev", "state": "created", "cpus": 4, "memory_mib": 8192, "pid": null,
+            "storage_gb": null, "overlay_gb": null, "network": false, "image": null, "mounts": 0, "ports": 0,
+            "ephemeral": false, "entrypoint": [], "cmd": []});
+        for (key, value) in wanted.as_object().unwrap() {
+            assert_eq!(vm.get(key), Some(value), "{}: {key} in {vm:#}", engine.label());
+        }
+        assert!(vm["created_at"].as_u64().unwrap() > 1_700_000_000, "{}", engine.label());
+        assert_eq!(vm.get("allowed_cidrs"), None, "{}", engine.label());
+        assert_eq!(vm.get("labels"), engine.since("1.8.0").then_some(&json!({})), "{}", engine.label());
+    });
+}
+
+#[test]
+fn a_machine_is_listed_as_it_was_asked_for() {
+    on_every_engine(|engine| {
+        let label = if engine.since("1.8.0") { "--label a=b" } else { "" };
+        let flags = "--cpus 2 --mem 1024 --storage 5 --overlay 3 --net -e A=b -p 8080:80 -v /tmp:/mnt:ro -w /x";
+        let cidrs = "--allow-cidr 10.0.0.0/8 --allow-cidr 1.1.1.1";
+        engine
+            .smolvm(&format!("machine create --name full {flags} {cidrs} {label}"))
+            .succeeds()
+            .says("  CPUs: 2, Memory: 1024 MiB\n  Mounts: 1\n  Ports: 1\n");
+        let vm = engine.listed("full").unwrap();
+        let wanted = json!({"cpus": 2, "memory_mib": 1024, "storage_gb": 5, "overlay_gb": 3, "network": true,
+            "mounts": 1, "ports": 1});
+        for (key, value) in wanted.as_object().unwrap() {
+            assert_eq!(vm.get(key), Some(value), "{}: {key} in {vm:#}", engine.label());
+        }
+        let cidrs = json!(["10.0.0.0/8", "1.1.1.1/32"]);
+        assert_eq!(vm.get("allowed_cidrs"), engine.since("1.27.3").then_some(&cidrs), "{}", engine.label());
+        let labels = json!({"a": "b"});
+        assert_eq!(vm.get("labels"), engine.since("1.8.0").then_some(&labels), "{}", engine.label());
+    });
+}
+
+#[test]
+fn every_flag_can_be_joined_to_its_value() {
+    on_every_engine(|engine| {
+        let flags = "--cpus=2 --mem=1024 --storage=5 --overlay=3 --env=A=b --volume=/tmp:/mnt --port=80:80";
+        engine.smolvm(&format!("machine create --name=dev {flags} --workdir=/x --allow-cidr=::1/128")).succeeds();
+        let vm = engine.listed("dev").unwrap();
+        assert_eq!((&vm["cpus"], &vm["network"]), (&json!(2), &json!(true)), "{}", engine.label());
+        engine.smolvm("machine stop --name=dev").succeeds();
+        engine.smolvm("machine exec --name=dev --timeout=2s -- true").fails("is not running");
+        engine.smolvm("machine delete --force --name=dev").succeeds();
+    });
+}
+
+#[test]
+fn an_allow_list_implies_the_network() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name dev --allow-cidr 10.0.0.0/8").succeeds();
+        assert_eq!(engine.listed("dev").unwrap()["network"], true, "{}", engine.label());
+    });
+}
+
+#[test]
+fn machines_are_sorted_by_name_from_1_18() {
+    on_engines(
+        |engine| engine.since("1.18.2"),
+        |engine| {
+            for name in ["b", "c", "a"] {
+                engine.smolvm(&format!("machine create --name {name}")).succeeds();
+            }
+            let names: Vec<Value> = engine.list().into_iter().map(|vm| vm["name"].clone()).collect();
+            assert_eq!(names, ["a", "b", "c"], "{}", engine.label());
+        },
+    );
+}
+
+#[test]
+fn a_name_can_be_taken_only_once() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name dev --cpus 2").succeeds();
+        engine
+            .smolvm("machine create --name dev --cpus 3")
+            .fails("config operation failed: create machine: machine 'dev' already exists or is being created");
+        assert_eq!(engine.list().len(), 1, "{}", engine.label());
+        assert_eq!(engine.listed("dev").unwrap()["cpus"], 2, "{}", engine.label());
+    });
+}
+
+#[test]
+fn bad_names_are_refused_and_good_ones_are_not() {
+    let long = "a".repeat(129);
+    let bad = [
+        ("", "cannot be empty"),
+        ("a.b", "contains invalid character: '.'"),
+        ("a/b", "cannot contain path separators"),
+        ("../x", "must start with a letter or digit"),
+        ("-x", "must start with a letter or digit (got: \"-x\")"),
+        ("_x", "must start with a letter or digit"),
+        (".x", "must start with a letter or digit"),
+        ("é", "must start with a letter or digit (got: \"é\")"),
+        ("a-", "cannot end with a hyphen (got: \"a-\")"),
+        ("a--b", "cannot contain consecutive hyphens"),
+        ("a.--b", "contains invalid character: '.'"),
+        (&long, "too long: 129 characters (max 128)"),
+    ];
+    on_every_engine(|engine| {
+        for (name, why) in bad {
+            engine
+                .smolvm(&format!("machine create --name={name}"))
+                .fails(&format!("config operation failed: create machine: machine name {why}"));
+        }
+        assert_eq!(engine.list().len(), 0, "{}", engine.label());
+        for name in ["x", "9", "a_b-C", "a_", "default", &"a".repeat(128)] {
+            engine.smolvm(&format!("machine create --name={name}")).succeeds();
+        }
+    });
+}
+
+#[test]
+fn a_machine_without_a_name_gets_one() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create").succeeds().says("Created machine: vm-");
+        assert_eq!(engine.list().len(), 1, "{}", engine.label());
+    });
+}
+
+#[test]
+fn nonsense_is_a_usage_error() {
+    on_every_engine(|engine| {
+        engine.smolvm("frob").misused("error: unrecognized subcommand 'frob'");
+        engine.smolvm("").misused("Usage: smolvm");
+        engine.smolvm("machine").misused("Usage: smolvm machine");
+        engine.smolvm("machine frob").misused("error: unrecognized subcommand 'frob'");
+        engine.smolvm("machine create dev").misused("error: unexpected argument 'dev' found");
+        engine.smolvm("machine delete dev").misused("error: unexpected argument 'dev' found");
+        engine.smolvm("machine create --name --").misused("a value is required for '--name <NAME>'");
+        engine.smolvm("machine create --name a --name b").misused("'--name <NAME>' cannot be used multiple times");
+        engine.smolvm("machine create --name a --cpus x").misused("invalid value 'x' for '--cpus <N>'");
+        engine
+            .smolvm("machine create --name a --allow-cidr bogus")
+            .misused("invalid CIDR 'bogus': expected format like 10.0.0.0/8 or 1.1.1.1");
+        engine.smolvm("machine delete -f").misused("--name <NAME>");
+        engine.smolvm("machine data-dir").misused("--name <NAME>");
+        engine.smolvm("machine exec --name a").misused("<COMMAND>...");
+        engine.smolvm("machine exec -n a -- true").misused("error: unexpected argument '-n' found");
+        engine
+            .smolvm("machine exec --name a --timeout zz -- true")
+            .misused("invalid value 'zz' for '--timeout <DURATION>': expected number at 0");
+        engine
+            .smolvm("machine create --name a --image alpine --from x")
+            .misused("the argument '--image <IMAGE>' cannot be used with '--from <PATH>'");
+        engine.smolvm("pack create --from-vm a").misused("--output <PATH>");
+        engine.smolvm("pack create -o x").misused("--image <IMAGE>");
+        assert_eq!(engine.list().len(), 0, "{}", engine.label());
+    });
+}
+
+#[test]
+fn flags_do_not_exist_before_their_time() {
+    let flags = [
+        ("machine create --label a=b", "--label", "1.8.0"),
+        ("machine ls -q", "-q", "1.14.3"),
+        ("pack create --from-vm nope -o x --include-workspace", "--include-workspace", "1.14.3"),
+        ("machine stop --timeout 3", "--timeout", "1.28.1"),
+        ("--error-format json machine ls", "--error-format", "1.28.1"),
+    ];
+    on_every_engine(|engine| {
+        for (call, flag, since) in flags {
+            let outcome = engine.smolvm(call);
+            if engine.since(since) {
+                assert_ne!(outcome.status, 2, "{outcome:#?}");
+            } else {
+                outcome.misused(&format!("error: unexpected argument '{flag}' found"));
+            }
+        }
+        for command in ["pause", "resume"] {
+            let outcome = engine.smolvm(&format!("machine {command} --name nope"));
+            if engine.since("1.18.0") {
+                outcome.fails("vm not found: nope");
+            } else {
+                outcome.misused(&format!("error: unrecognized subcommand '{command}'"));
+            }
+        }
+    });
+}
+
+#[test]
+fn resources_and_mounts_are_checked() {
+    on_every_engine(|engine| {
+        engine
+            .smolvm("machine create --name a --cpus 0")
+            .fails("config operation failed: validate resources: CPU count must be at least 1");
+        engine
+            .smolvm("machine create --name a --volume=/no/such/folder:/mnt")
+            .fails("mount source not found: /no/such/folder");
+        engine.smolvm("machine create --name a -v bogus").fails("invalid mount path: invalid format 'bogus'");
+        assert_eq!(engine.list().len(), 0, "{}", engine.label());
+    });
+}
+
+#[test]
+fn an_image_needs_a_network_in_some_versions() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name net --image alpine --net").succeeds();
+        assert_eq!(engine.listed("net").unwrap()["image"], "alpine", "{}", engine.label());
+        let outcome = engine.smolvm("machine create --name dev --image alpine");
+        if engine.since("1.7.3") && !engine.since("1.24.0") {
+            outcome.fails("image 'alpine' must be pulled from a registry, but this machine has no network");
+        } else {
+            outcome.succeeds();
+        }
+    });
+}
+
+#[test]
+fn stopping_what_does_not_run_is_no_failure() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name dev").succeeds();
+        engine.smolvm("machine stop --name dev").succeeds().says("Machine 'dev' is not running (state: created)");
+    });
+}
+
+#[test]
+fn a_missing_machine_is_not_found() {
+    on_every_engine(|engine| {
+        for call in [
+            "machine stop --name nope",
+            "machine start --name nope",
+            "machine delete --name nope",
+            "machine delete -f --name nope",
+            "machine exec --name nope -- true",
+            "machine cp /etc/hosts nope:/root/x",
+            "machine cp nope:/root/x x",
+            "machine data-dir --name nope",
+            "machine status --name nope",
+        ] {
+            engine.smolvm(call).fails("Error: vm not found: nope");
+        }
+        engine
+            .smolvm("machine status --json --name nope")
+            .fails("config operation failed: machine status: machine 'nope' not found");
+        engine
+            .smolvm("machine update --name nope --no-net")
+            .fails("config operation failed: update: machine 'nope' not found");
+        engine
+            .smolvm("pack create --from-vm nope -o out")
+            .fails("agent operation failed: pack from VM: VM 'nope' not found");
+        assert!(!engine.path("out").exists(), "{}", engine.label());
+    });
+}
+
+#[test]
+fn delete_forgets_a_machine() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name dev").succeeds();
+        engine.smolvm("machine create --name other").succeeds();
+        engine.smolvm("machine delete -f --name dev").succeeds().says("Deleted machine: dev");
+        engine.smolvm("machine rm -f -n other").succeeds().says("Deleted machine: other");
+        assert_eq!(engine.list().len(), 0, "{}", engine.label());
+    });
+}
+
+#[test]
+fn delete_without_force_and_without_a_terminal_deletes_nothing() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name dev").succeeds();
+        let outcome = engine.smolvm("machine delete --name dev");
+        if engine.since("1.17.0") {
+            outcome.fails("needs confirmation but stdin is not a terminal");
+        } else {
+            outcome.succeeds().says("Cancelled").complains("Delete machine 'dev'? [y/N]");
+        }
+        assert!(engine.listed("dev").is_some(), "{}", engine.label());
+    });
+}
+
+#[test]
+fn exec_and_cp_need_a_running_machine() {
+    on_every_engine(|engine| {
+        let advice = if engine.since("1.31.0") {
+            "is not running. Start it with 'smolvm machine start --name dev'"
+        } else {
+            "is not running. Use 'smolvm machine start --name dev' first."
+        };
+        let error = format!("Error: agent operation failed: connect: machine 'dev' {advice}");
+        engine.smolvm("machine create --name dev").succeeds();
+        for call in [
+            "machine exec --name dev -- true",
+            "machine exec --name dev -i -- true",
+            "machine exec --name dev --stream --secret-env=A=HOME -e B -- true",
+            "machine cp /etc/hosts dev:/root/x",
+            "machine cp dev:/root/x x",
+        ] {
+            let outcome = engine.smolvm(call).fails(&error);
+            assert_eq!(outcome.stdout, "", "{outcome:?}");
+        }
+        assert!(!engine.path("x").exists(), "{}", engine.label());
+    });
+}
+
+#[test]
+fn cp_needs_one_side_in_a_machine() {
+    on_every_engine(|engine| {
+        engine
+            .smolvm("machine cp a b")
+            .fails("config operation failed: cp: one of SRC or DST must use machine:path syntax");
+    });
+}
+
+#[test]
+fn status_tells_the_state_and_the_same_json() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name dev").succeeds();
+        engine.smolvm("machine status --name dev").succeeds().says("Machine 'dev': created");
+        let status = engine.smolvm("machine status --json --name dev").succeeds();
+        let status: Value = serde_json::from_str(&status.stdout).unwrap();
+        assert_eq!(Some(status), engine.listed("dev"), "{}", engine.label());
+    });
+}
+
+#[test]
+fn pause_and_resume_know_what_they_need() {
+    on_engines(
+        |engine| engine.since("1.18.0"),
+        |engine| {
+            engine.smolvm("machine create --name dev").succeeds();
+            engine
+                .smolvm("machine pause --name dev")
+                .fails("agent operation failed: checkpoint machine: machine 'dev' must be running");
+            engine
+                .smolvm("machine resume --name dev")
+                .fails("agent operation failed: resume machine: machine is not paused");
+        },
+    );
+}
+
+#[test]
+fn update_closes_the_network() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name dev --net --allow-cidr 10.0.0.0/8").succeeds();
+        engine.smolvm("machine update --name dev").succeeds().says("No changes specified.");
+        engine
+            .smolvm("machine update --name dev --no-net --workdir=/y")
+            .succeeds()
+            .says("Updated machine 'dev':\n  network: disabled\n  cleared allow_cidrs\n  workdir: /y\n");
+        let vm = engine.listed("dev").unwrap();
+        assert_eq!((&vm["network"], vm.get("allowed_cidrs")), (&json!(false), None), "{}", engine.label());
+    });
+}
+
+#[test]
+fn the_environment_fills_in_a_name_from_1_19() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name dev").succeeds();
+        let mut command = engine.command();
+        command.env("SMOLVM_MACHINE_NAME", "dev");
+        let outcome = engine.run("machine delete -f", command);
+        if engine.since("1.19.0") {
+            outcome.succeeds();
+            assert_eq!(engine.list().len(), 0, "{}", engine.label());
+        } else {
+            outcome.misused("--name <NAME>");
+        }
+    });
+}
+
+#[test]
+fn errors_can_be_json_from_1_28() {
+    let calls = [
+        ("machine stop --name nope", "NOT_FOUND", "vm not found: nope"),
+        ("machine create --name dev", "CONFIG_ERROR", "already exists"),
+        ("machine exec --name dev -- true", "SMOLVM_ERROR", "is not running"),
+        ("pack create --from-vm nope -o x", "SMOLVM_ERROR", "VM 'nope' not found"),
+        ("machine pause --name dev", "CONFLICT", "must be running"),
+        ("machine resume --name dev", "CONFLICT", "is not paused"),
+    ];
+    on_engines(
+        |engine| engine.since("1.28.1"),
+        |engine| {
+            engine.smolvm("machine create --name dev").succeeds();
+            for (call, code, message) in calls {
+                let outcome = engine.smolvm(&format!("--error-format json {call}")).exits(1);
+                let line = outcome.stderr.lines().last().unwrap_or_default();
+                let error: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{outcome:#?}"));
+                assert_eq!(error["error"]["code"], code, "{outcome:#?}");
+                assert!(error["error"]["message"].as_str().unwrap().contains(message), "{outcome:#?}");
+            }
+            engine.smolvm("--error-format=json machine frob").misused("error: unrecognized subcommand");
+        },
+    );
+}
+
+#[test]
+fn a_machine_that_was_never_started_cannot_be_packed() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name dev").succeeds();
+        let outcome = engine.smolvm("pack create --from-vm dev -o out");
+        outcome
+            .fails("agent operation failed: pack from VM: overlay disk not found at ")
+            .complains("The VM may not have been started yet.");
+        assert!(!engine.path("out").exists() && !engine.path("out.smolmachine").exists(), "{}", engine.label());
+    });
+}
+
+#[test]
+fn pack_refuses_what_looks_running_and_nothing_else() {
+    on_every_engine(|engine| {
+        let mut vmm = Command::new("sleep").arg("600").spawn().unwrap();
+        engine.seeded_vm("");
+        if engine.forge("bare", "running", vmm.id()) {
+            engine.smolvm("pack create --from-vm bare -o out").fails(
+                "agent operation failed: pack from VM: VM 'bare' is running. \
+                 Stop it first with: smolvm machine stop --name bare",
+            );
+            assert!(!engine.path("out").exists(), "{}", engine.label());
+            // A live process behind any other state is nothing to the engine.
+            engine.forge("bare", "unreachable", vmm.id());
+            engine.smolvm("pack create --from-vm bare -o out").succeeds();
+            engine.forge("bare", "failed", vmm.id());
+            engine.smolvm("pack create --from-vm bare -o out").succeeds();
+        }
+        vmm.kill().unwrap();
+        vmm.wait().unwrap();
+    });
+}
+
+#[test]
+fn a_record_that_says_running_without_a_process_is_stopped() {
+    on_every_engine(|engine| {
+        let mut vmm = Command::new("true").spawn().unwrap();
+        vmm.wait().unwrap();
+        engine.seeded_vm("");
+        if engine.forge("bare", "running", vmm.id()) {
+            assert_eq!(engine.listed("bare").unwrap()["state"], "stopped", "{}", engine.label());
+            engine.smolvm("machine exec --name bare -- true").fails("is not running");
+        }
+    });
+}
+
+#[test]
+fn states_are_told_as_they_were_written() {
+    on_every_engine(|engine| {
+        engine.smolvm("machine create --name dev").succeeds();
+        let states: &[&str] =
+            if engine.since("1.18.0") { &["stopped", "failed", "paused", "pausing"] } else { &["stopped", "failed"] };
+        for state in states {
+            if !engine.forge("dev", state, 0) {
+                return;
+            }
+            assert_eq!(engine.listed("dev").unwrap()["state"], **state, "{}", engine.label());
+            if state.starts_with("paus") {
+                engine.smolvm("machine start --name dev").fails("has saved execution; use resume");
+            } else {
+                engine
+                    .smolvm("machine stop --name dev")
+                    .succeeds()
+                    .says(&format!("Machine 'dev' is not running (state: {state})"));
+            }
+        }
+    });
+}
+
+#[test]
+fn pack_writes_a_launcher_and_a_sidecar_and_leaves_nothing_else() {
+    on_every_engine(|engine| {
+        engine.seeded_vm("--cpus=3 --mem=700 --net -e A=b");
+        fs::create_dir(engine.path("staging")).unwrap();
+        let packed = engine
+            .smolvm("pack create --from-vm=bare --output=out --staging-dir=staging")
+            .succeeds()
+            .says("Packing VM 'bare' snapshot...\nCollecting runtime libraries...\n")
+            .says("\r⠋ Assembling packed binary\x1b[K")
+            .says("Packed: out (stub: ")
+            .says("Assets: out.smolmachine (");
+        assert_eq!(packed.stdout.contains("Copying storage disk"), engine.since("1.9.0"), "{packed:#?}");
+        let launcher = fs::metadata(engine.path("out")).unwrap();
+        assert_eq!(launcher.permissions().mode() & 0o777, 0o755, "{}", engine.label());
+        for folder in ["staging", "tmp"] {
+            assert_eq!(fs::read_dir(engine.path(folder)).unwrap().count(), 0, "{}", engine.label());
+        }
+        let manifest = Artifact::read(&engine.path("out.smolmachine")).manifest;
+        let (cpus, mem) = if engine.since("1.29.1") { (3, 700) } else { (4, 8192) };
+        let wanted = json!({"mode": "vm", "image": "vm://bare", "digest": "none", "network": true,
+            "cpus": cpus, "mem": mem, "env": ["A=b"], "smolvm_version": engine.version});
+        for (key, value) in wanted.as_object().unwrap() {
+            assert_eq!(manifest.get(key), Some(value), "{}: {key} in {manifest:#}", engine.label());
+        }
+        let entrypoint = json!(["/bin/sh"]);
+        let entrypoint = (!engine.since("1.14.3")).then_some(&entrypoint);
+        assert_eq!(manifest.get("entrypoint"), entrypoint, "{}", engine.label());
+        let storage = manifest["assets"].get("storage_logical_size").is_some();
+        assert_eq!(storage, engine.since("1.9.0"), "{}", engine.label());
+        assert_eq!(manifest["assets"]["overlay_logical_size"], 64 << 20, "{}", engine.label());
+        assert_eq!(engine.listed("bare").unwrap()["state"], "created", "{}", engine.label());
+    });
+}
+
+#[test]
+fn pack_takes_resources_and_a_closed_network_from_its_flags() {
+    on_every_engine(|engine| {
+        let manifest = Artifact::read(&artifact(engine, false)).manifest;
+        assert_eq!(manifest["network"], false, "{}", engine.label());
+        assert_eq!((&manifest["cpus"], &manifest["mem"]), (&json!(2), &json!(512)), "{}", engine.label());
+        assert!(!manifest.to_string().contains("10.0.0.0"), "{}: {manifest:#}", engine.label());
+        assert_eq!(Artifact::read(&artifact(engine, true)).manifest["network"], true, "{}", engine.label());
+    });
+}
+
+#[test]
+fn pack_overwrites_without_asking() {
+    on_every_engine(|engine| {
+        engine.seeded_vm("");
+        fs::write(engine.path("out"), "precious").unwrap();
+        // Longer than the new one: what stays behind it would show.
+        let old = if engine.real.is_some() { 50_000_000 } else { 100_000 };
+        fs::write(engine.path("out.smolmachine"), vec![b'x'; old]).unwrap();
+        engine.smolvm("pack create --from-vm bare -o out").succeeds();
+        Artifact::read(&engine.path("out.smolmachine"));
+        assert!(!fs::read(engine.path("out")).unwrap().starts_with(b"precious"), "{}", engine.label());
+    });
+}
+
+#[test]
+fn pack_notices_a_bad_output_only_at_the_end() {
+    on_every_engine(|engine| {
+        engine.seeded_vm("");
+        fs::create_dir(engine.path("folder")).unwrap();
+        engine
+            .smolvm("pack create --from-vm bare -o nowhere/out")
+            .fails("agent operation failed: pack binary: I/O error: No such file or directory (os error 2)")
+            .says("Assembling packed binary");
+        engine
+            .smolvm("pack create --from-vm bare -o folder")
+            .fails("agent operation failed: pack binary: I/O error: Is a directory (os error 21)")
+            .says("Assembling packed binary");
+        assert!(!engine.path("folder.smolmachine").exists(), "{}", engine.label());
+    });
+}
+
+#[test]
+fn pack_refuses_the_name_of_a_sidecar_from_1_7() {
+    on_every_engine(|engine| {
+        engine.seeded_vm("");
+        let outcome = engine.smolvm("pack create --from-vm bare -o out.smolmachine");
+        if engine.since("1.7.0") {
+            outcome.fails(
+                "config operation failed: pack create: --output names the executable stub, not the .smolmachine \
+                 sidecar (which is created automatically as '<output>.smolmachine'). Use --output out instead.",
+            );
+            assert!(!engine.path("out.smolmachine").exists(), "{}", engine.label());
+        } else {
+            outcome.succeeds();
+            Artifact::read(&engine.path("out.smolmachine.smolmachine"));
+        }
+    });
+}
+
+#[test]
+fn a_restored_machine_has_only_what_the_pack_knows() {
+    on_every_engine(|engine| {
+        let closed = artifact(engine, false);
+        engine
+            .smolvm(&format!("machine create --name r --from={}", closed.display()))
+            .succeeds()
+            .says("Extracting .smolmachine assets...\nCreated machine: r\n  CPUs: 2, Memory: 512 MiB\n");
+        let vm = engine.listed("r").unwrap();
+        let wanted = json!({"state": "created", "cpus": 2, "memory_mib": 512, "storage_gb": null,
+            "overlay_gb": null, "network": false, "image": null, "mounts": 0, "ports": 0, "pid": null});
+        for (key, value) in wanted.as_object().unwrap() {
+            assert_eq!(vm.get(key), Some(value), "{}: {key} in {vm:#}", engine.label());
+        }
+        assert_eq!(vm.get("allowed_cidrs"), None, "{}", engine.label());
+        // An allow list is no part of a pack: what was one CIDR is the whole internet.
+        let open = artifact(engine, true);
+        engine.smolvm(&format!("machine create --name open --from={}", open.display())).succeeds();
+        let vm = engine.listed("open").unwrap();
+        assert_eq!((&vm["network"], vm.get("allowed_cidrs")), (&json!(true), None), "{}", engine.label());
+    });
+}
+
+#[test]
+fn flags_beside_from_change_the_restored_machine() {
+    on_every_engine(|engine| {
+        let from = artifact(engine, false).display().to_string();
+        let flags = "--cpus 3 --mem 777 --storage 3 --overlay 2 -e X=y -p 80:80";
+        engine.smolvm(&format!("machine create --name r --from={from} {flags}")).succeeds().says("  Ports: 1");
+        let vm = engine.listed("r").unwrap();
+        let wanted = json!({"cpus": 3, "memory_mib": 777, "storage_gb": 3, "overlay_gb": 2, "ports": 1,
+            "network": false});
+        for (key, value) in wanted.as_object().unwrap() {
+            assert_eq!(vm.get(key), Some(value), "{}: {key} in {vm:#}", engine.label());
+        }
+    });
+}
+
+#[test]
+fn the_default_values_can_be_asked_for_beside_from_since_1_14_3() {
+    on_every_engine(|engine| {
+        let from = artifact(engine, false).display().to_string();
+        engine.smolvm(&format!("machine create --name r --from={from} --cpus 4 --mem 8192")).succeeds();
+        let vm = engine.listed("r").unwrap();
+        let (cpus, mem) = if engine.since("1.14.3") { (4, 8192) } else { (2, 512) };
+        assert_eq!((&vm["cpus"], &vm["memory_mib"]), (&json!(cpus), &json!(mem)), "{}", engine.label());
+    });
+}
+
+#[test]
+fn an_allow_list_beside_from_is_dropped_before_1_8() {
+    on_every_engine(|engine| {
+        let from = artifact(engine, false).display().to_string();
+        let honoured = engine.since("1.8.0");
+        for (name, flags, network) in [("r", "", honoured), ("n", "--net", true)] {
+            engine
+                .smolvm(&format!("machine create --name {name} --from={from} {flags} --allow-cidr=10.0.0.0/8"))
+                .succeeds();
+            let vm = engine.listed(name).unwrap();
+            assert_eq!(vm["network"], network, "{}", engine.label());
+            let cidrs = json!(["10.0.0.0/8"]);
+            assert_eq!(vm.get("allowed_cidrs"), engine.since("1.27.3").then_some(&cidrs), "{}", engine.label());
+        }
+    });
+}
+
+#[test]
+fn a_flipped_byte_is_noticed_only_from_1_18() {
+    on_every_engine(|engine| {
+        // In the manifest: in the assets it may also break the compression, which every version notices.
+        let mut bytes = Artifact::read(&artifact(engine, true)).bytes;
+        let name = bytes.windows(9).rposition(|window| window == b"vm://bare").unwrap();
+        bytes[name + 8] ^= 1;
+        fs::write(engine.path("bad.smolmachine"), bytes).unwrap();
+        let outcome = engine.smolvm("machine create --name r --from=bad.smolmachine");
+        if engine.since("1.18.0") {
+            outcome.fails("agent operation failed: verify checkpoint checksum: checksum mismatch for bad.smolmachine");
+        } else {
+            outcome.succeeds();
+        }
+        assert_eq!(engine.listed("r").is_some(), !engine.since("1.18.0"), "{}", engine.label());
+        engine
+            .smolvm("pack run --sidecar bad.smolmachine --info")
+            .fails("agent operation failed: verify sidecar: checksum mismatch");
+    });
+}
+
+#[test]
+fn a_flipped_byte_collides_with_the_good_artifact_from_1_9() {
+    on_engines(
+        |engine| engine.since("1.9.0") && !engine.since("1.18.0"),
+        |engine| {
+            let good = artifact(engine, true);
+            let mut bytes = Artifact::read(&good).bytes;
+            let middle = bytes.len() / 3;
+            bytes[middle] ^= 1;
+            fs::write(engine.path("bad.smolmachine"), bytes).unwrap();
+            engine.smolvm(&format!("machine create --name good --from={}", good.display())).succeeds();
+            engine.smolvm("machine create --name bad --from=bad.smolmachine").fails("shared pack checksum collision");
+        },
+    );
+}
+
+#[test]
+fn what_is_no_artifact_is_refused() {
+    on_every_engine(|engine| {
+        let bytes = Artifact::read(&artifact(engine, true)).bytes;
+        fs::write(engine.path("short"), &bytes[..20]).unwrap();
+        fs::write(engine.path("truncated"), &bytes[..bytes.len() - 100]).unwrap();
+        let reading = if engine.since("1.18.0") { "read checkpoint footer" } else { "read .smolmachine" };
+        for (file, why) in [
+            ("short", "I/O error: sidecar file too small to contain footer"),
+            ("truncated", "invalid magic: expected SMOLPACK"),
+        ] {
+            engine
+                .smolvm(&format!("machine create --name r --from={file}"))
+                .fails(&format!("agent operation failed: {reading}: {why}"));
+        }
+        engine
+            .smolvm("machine create --name r --from=missing")
+            .fails("config operation failed: create from .smolmachine: file not found: missing");
+        assert_eq!(engine.list().len(), 0, "{}", engine.label());
+        // The name is free again.
+        engine.smolvm("machine create --name r").succeeds();
+    });
+}
+
+#[test]
+fn an_artifact_tells_about_itself() {
+    on_every_engine(|engine| {
+        let file = artifact(engine, false);
+        engine
+            .smolvm(&format!("pack run --sidecar {} --info", file.display()))
+            .succeeds()
+            .says("Mode:       vm\nImage:      vm://bare\n")
+            .says("CPUs:       2\nMemory:     512 MiB\n")
+            .says("Checksum:   ");
+    });
+}
+
+#[test]
+fn a_taken_name_is_noticed_before_the_artifact_is_read() {
+    on_every_engine(|engine| {
+        let file = artifact(engine, false);
+        engine.smolvm("machine create --name r").succeeds();
+        engine
+            .smolvm(&format!("machine create --name r --from={}", file.display()))
+            .fails("machine 'r' already exists");
+    });
+}
+
+/// No real engine of the old dialect is at hand, so these two hold the fake alone to what is known of it.
+fn fake_of(version: &'static str) -> Engine {
+    Engine { version, real: None, home: TempDir::new().unwrap() }
+}
+
+#[test]
+fn names_were_positional_before_1_0_2() {
+    for version in ["0.8.0", "1.0.1"] {
+        let engine = fake_of(version);
+        engine.smolvm("machine create --name dev").misused("unexpected argument '--name' found");
+        engine.smolvm("machine create --cpus 2 dev").succeeds();
+        assert_eq!(engine.listed("dev").unwrap()["cpus"], 2);
+        engine.smolvm("machine data-dir dev").succeeds();
+        engine.smolvm("machine update --cpus 3 dev").succeeds();
+        engine.smolvm("machine stop --name dev").succeeds();
+        engine.smolvm("machine delete --name dev").misused("unexpected argument '--name' found");
+        engine.smolvm("machine delete -f dev").succeeds();
+        assert_eq!(engine.list().len(), 0);
+    }
+    let engine = fake_of("1.0.1");
+    engine.smolvm("machine create dev --cpus 2").succeeds();
+    let vm = engine.listed("dev").unwrap();
+    assert_eq!((&vm["cpus"], &vm["cmd"]), (&json!(4), &json!(["--cpus", "2"])));
+}
+
+#[test]
+fn version_0_8_0_says_0_when_it_did_nothing() {
+    let engine = fake_of("0.8.0");
+    engine.smolvm("machine stop --name nope").succeeds().says("Machine 'nope' not found or not running");
+    engine.smolvm("machine create dev").succeeds();
+    engine.smolvm("machine start --name dev").succeeds();
+    let pid = engine.listed("dev").unwrap()["pid"].to_string();
+    engine.smolvm("machine delete -f dev").succeeds();
+    assert_eq!(engine.list().len(), 0);
+    let alive = Command::new("kill").args(["-0", &pid]).status().unwrap();
+    assert!(alive.success(), "the VMM outlives its record");
+}

@@ -1,0 +1,143 @@
+//! The `.smolmachine` file: assets, then a JSON manifest, then a footer of 64 bytes.
+
+use std::fs::{self, File};
+use std::io::Cursor;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::Value;
+
+use crate::Engine;
+
+pub const MAGIC: &[u8; 8] = b"SMOLPACK";
+const FOOTER: usize = 64;
+
+/// An artifact as read from disk, believed as far as its version of the engine believes it.
+struct Artifact {
+    bytes: Vec<u8>,
+    assets: usize,
+    manifest: usize,
+    crc: u32,
+}
+
+impl Artifact {
+    /// The engine's complaint about a bad file, without its "read …" in front.
+    fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path)?;
+        if bytes.len() < FOOTER {
+            bail!("I/O error: sidecar file too small to contain footer");
+        }
+        let footer = &bytes[bytes.len() - FOOTER..];
+        if &footer[..8] != MAGIC {
+            bail!("invalid magic: expected SMOLPACK");
+        }
+        let word = |at: usize| -> Result<usize> {
+            let bytes: [u8; 8] = footer[at..at + 8].try_into()?;
+            Ok(usize::try_from(u64::from_le_bytes(bytes))?)
+        };
+        let (assets, manifest) = (word(28)?, word(44)?);
+        let crc = u32::from_le_bytes(footer[52..56].try_into()?);
+        if assets.checked_add(manifest).and_then(|sum| sum.checked_add(FOOTER)) != Some(bytes.len()) {
+            bail!("I/O error: footer does not match the file's size");
+        }
+        Ok(Self { bytes, assets, manifest, crc })
+    }
+
+    fn true_crc(&self) -> u32 {
+        crc32fast::hash(&self.bytes[..self.assets + self.manifest])
+    }
+
+    fn manifest(&self) -> Result<Value> {
+        let json = &self.bytes[self.assets..self.assets + self.manifest];
+        serde_json::from_slice(json).context("agent operation failed: read manifest")
+    }
+
+    fn unpack(&self, target: &Path) -> Result<()> {
+        tar::Archive::new(Cursor::new(&self.bytes[..self.assets])).unpack(target)?;
+        Ok(())
+    }
+}
+
+/// The footer for these assets and this manifest.
+pub fn footer(assets: &[u8], manifest: &[u8]) -> Vec<u8> {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(assets);
+    crc.update(manifest);
+    let mut footer = Vec::with_capacity(FOOTER);
+    footer.extend(MAGIC);
+    footer.extend(1u32.to_le_bytes());
+    for word in [0, 0, assets.len(), assets.len(), manifest.len()] {
+        footer.extend((word as u64).to_le_bytes());
+    }
+    footer.extend(crc.finalize().to_le_bytes());
+    footer.resize(FOOTER, 0);
+    footer
+}
+
+/// Gives the VM the artifact's disks, and returns the manifest.
+pub fn restore(engine: &Engine, name: &str, from: &Path) -> Result<Value> {
+    if !from.is_file() {
+        bail!("config operation failed: create from .smolmachine: file not found: {}", from.display());
+    }
+    let reading = if engine.version.checks_crc() { "read checkpoint footer" } else { "read .smolmachine" };
+    let artifact = Artifact::read(from).map_err(|error| anyhow!("agent operation failed: {reading}: {error:#}"))?;
+    if engine.version.checks_crc() && artifact.true_crc() != artifact.crc {
+        bail!("agent operation failed: verify checkpoint checksum: checksum mismatch for {}", from.display());
+    }
+    println!("Extracting .smolmachine assets...");
+    let manifest = artifact.manifest()?;
+    remember_extraction(engine, &artifact)?;
+    let disks = engine.store.vm_dir(name).join("disk");
+    fs::create_dir_all(&disks)?;
+    match artifact.unpack(&disks) {
+        // Where nothing is checked, damage is found by the guest.
+        Err(error) if engine.version.checks_crc() => return Err(error),
+        _ => engine.store.make_disks(name)?,
+    }
+    Ok(manifest)
+}
+
+/// Two artifacts that claim one CRC but differ: noticed only when both come by.
+fn remember_extraction(engine: &Engine, artifact: &Artifact) -> Result<()> {
+    if !engine.version.shares_extractions() {
+        return Ok(());
+    }
+    let shared = engine.store.dir().join("shared");
+    fs::create_dir_all(&shared)?;
+    let note = shared.join(format!("{:08x}", artifact.crc));
+    let truth = artifact.true_crc().to_string();
+    match fs::read_to_string(&note) {
+        Ok(known) if known != truth => bail!(
+            "agent operation failed: extract sidecar (shared): shared pack checksum collision at {}: \
+             artifact SHA-256 differs",
+            note.display()
+        ),
+        _ => Ok(fs::write(note, truth)?),
+    }
+}
+
+/// `pack run --info`: what the artifact says of itself, its CRC checked in every version.
+pub fn print_info(path: &Path) -> Result<()> {
+    let artifact = Artifact::read(path).map_err(|error| anyhow!("agent operation failed: read sidecar: {error:#}"))?;
+    if artifact.true_crc() != artifact.crc {
+        bail!(
+            "agent operation failed: verify sidecar: checksum mismatch for {}: sidecar may be corrupt or \
+             tampered with.\nTry re-packing the image with `smolvm pack`.",
+            path.display()
+        );
+    }
+    let manifest = artifact.manifest()?;
+    let text = |key: &str| manifest[key].as_str().unwrap_or_default().to_owned();
+    println!("Mode:       {}\nImage:      {}\nDigest:     {}", text("mode"), text("image"), text("digest"));
+    println!("Platform:   {}\nCPUs:       {}", text("platform"), manifest["cpus"]);
+    println!("Memory:     {} MiB", manifest["mem"]);
+    println!("Network:    {}", if manifest["network"] == true { "enabled" } else { "disabled" });
+    println!("Checksum:   {:08x}", artifact.crc);
+    Ok(())
+}
+
+/// Adds a disk's folder to the assets.
+pub fn add_disk(tar: &mut tar::Builder<File>, name: &str, disk: &Path) -> Result<()> {
+    tar.follow_symlinks(false);
+    tar.append_dir_all(name, disk).with_context(|| format!("agent operation failed: pack {name} disk"))
+}

@@ -1,0 +1,185 @@
+//! `machine create`: a new VM, empty or from an artifact.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, bail};
+use clap::ArgMatches;
+
+use crate::commands::{given, number, text, texts};
+use crate::machines::{DEFAULT_CPUS, DEFAULT_MEM, Record, check_name};
+use crate::version::Version;
+use crate::{Engine, artifact};
+
+pub fn create(engine: &Engine, args: &ArgMatches) -> Result<i32> {
+    let name = texts(args, "name").into_iter().next().unwrap_or_else(invent_name);
+    let record = wanted(engine.version, &name, args)?;
+    let from = args.get_one::<PathBuf>("from");
+    check_name(&name).map_err(refused)?;
+    if engine.store.get(&name)?.is_some() {
+        return Err(taken(engine.version, &name));
+    }
+    if from.is_none() {
+        check_image(engine.version, &record)?;
+    }
+    let _lock = engine.store.lock_database(engine.version, &format!("reserve vm '{name}'"))?;
+    if !engine.store.reserve(&name)? {
+        return Err(taken(engine.version, &name));
+    }
+    let made = fill(engine, record, from.map(PathBuf::as_path), args);
+    let record = match made {
+        Ok(record) => record,
+        Err(error) => {
+            std::fs::remove_dir_all(engine.store.vm_dir(&name))?;
+            return Err(error);
+        }
+    };
+    announce(engine.version, &record);
+    Ok(0)
+}
+
+fn refused(error: anyhow::Error) -> anyhow::Error {
+    error.context("config operation failed: create machine")
+}
+
+fn taken(version: Version, name: &str) -> anyhow::Error {
+    let more = if version.since(1, 0, 0) { " or is being created" } else { "" };
+    refused(anyhow!("machine '{name}' already exists{more}"))
+}
+
+/// Pid and time make it unlike any other name of this run.
+fn invent_name() -> String {
+    let seed = Record::new("").seq ^ (u64::from(std::process::id()) << 20);
+    format!("vm-{:08x}", crc32fast::hash(&seed.to_le_bytes()))
+}
+
+/// The VM that the flags describe.
+fn wanted(version: Version, name: &str, args: &ArgMatches) -> Result<Record> {
+    let cidrs = texts(args, "allow-cidr");
+    let record = Record {
+        cpus: number(args, "cpus").unwrap_or(DEFAULT_CPUS),
+        mem: number(args, "mem").unwrap_or(DEFAULT_MEM),
+        storage: number(args, "storage"),
+        overlay: number(args, "overlay"),
+        image: text(args, "image"),
+        network: given(args, "net")
+            || given(args, "outbound-localhost-only")
+            || !cidrs.is_empty()
+            || !texts(args, "allow-host").is_empty(),
+        cidrs,
+        ports: texts(args, "port"),
+        mounts: texts(args, "volume"),
+        env: texts(args, "env").iter().filter_map(|pair| env_pair(version, pair)).collect(),
+        workdir: text(args, "workdir"),
+        cmd: workload(version, args),
+        labels: texts(args, "label")
+            .iter()
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+        ..Record::new(name)
+    };
+    if record.cpus == 0 {
+        bail!("config operation failed: validate resources: CPU count must be at least 1");
+    }
+    for mount in &record.mounts {
+        check_mount(version, mount)?;
+    }
+    Ok(record)
+}
+
+/// The words after `--`; where NAME is positional, the words after NAME.
+fn workload(version: Version, args: &ArgMatches) -> Vec<String> {
+    let id = if version.names_are_flags() { "command" } else { "name" };
+    let skipped = usize::from(!version.names_are_flags());
+    texts(args, id).into_iter().skip(skipped).collect()
+}
+
+/// `KEY=VALUE` as it is; `KEY` with the host's value, or not at all.
+pub fn env_pair(version: Version, pair: &str) -> Option<String> {
+    if pair.contains('=') {
+        return Some(pair.to_owned());
+    }
+    let value = std::env::var(pair).ok().filter(|_| version.env_from_host())?;
+    Some(format!("{pair}={value}"))
+}
+
+fn check_mount(version: Version, mount: &str) -> Result<()> {
+    let Some((source, _)) = mount.split_once(':') else {
+        let staged = if version.since(1, 14, 3) { "|:staged" } else { "" };
+        bail!("invalid mount path: invalid format '{mount}' (expected host:guest[:ro|:rw{staged}])")
+    };
+    if !Path::new(source).is_absolute() || !Path::new(source).exists() {
+        bail!("mount source not found: {source}");
+    }
+    Ok(())
+}
+
+fn check_image(version: Version, record: &Record) -> Result<()> {
+    let Some(image) = &record.image else {
+        return Ok(());
+    };
+    let reachable = record.network || !record.ports.is_empty() || record.has_local_image();
+    if version.refuses_image_without_net() && !reachable {
+        bail!(
+            "config operation failed: create machine: image '{image}' must be pulled from a registry, but this \
+             machine has no network, so the pull can never succeed. Add --net (or publish a port with -p, or set \
+             an egress policy with --allow-cidr/--allow-host). To keep the machine network-isolated, supply the \
+             image locally instead: `docker save {image} | smolvm machine create --image - ...`"
+        );
+    }
+    Ok(())
+}
+
+/// Writes the VM into the folder that was reserved for it.
+fn fill(engine: &Engine, mut record: Record, from: Option<&Path>, args: &ArgMatches) -> Result<Record> {
+    engine.faults.hit(engine, "before")?;
+    if let Some(from) = from {
+        let manifest = artifact::restore(engine, &record.name, from)?;
+        inherit(engine.version, &mut record, &manifest, args);
+        record.source = Some(from.to_owned());
+    }
+    engine.store.save(&record)?;
+    engine.faults.hit(engine, "after")?;
+    Ok(record)
+}
+
+/// What a restored VM has from its artifact; everything else is the default or what the flags say.
+fn inherit(version: Version, record: &mut Record, manifest: &serde_json::Value, args: &ArgMatches) {
+    let packed = |key: &str| manifest[key].as_u64().and_then(|n| u32::try_from(n).ok());
+    let list = |key: &str| -> Vec<String> {
+        manifest[key].as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+    };
+    let asked = |id: &str| version.honours_default_values_beside_from() && number(args, id).is_some();
+    if record.cpus == DEFAULT_CPUS && !asked("cpus") {
+        record.cpus = packed("cpus").unwrap_or(DEFAULT_CPUS);
+    }
+    if record.mem == DEFAULT_MEM && !asked("mem") {
+        record.mem = packed("mem").unwrap_or(DEFAULT_MEM);
+    }
+    if !version.honours_allow_list_beside_from() {
+        record.cidrs.clear();
+        record.network = given(args, "net");
+    }
+    record.network |= manifest["network"].as_bool().unwrap_or(false);
+    record.env.splice(0..0, list("env"));
+    record.entrypoint = list("entrypoint");
+    // -w is ignored beside --from, in every version.
+    record.workdir = manifest["workdir"].as_str().map(str::to_owned);
+    record.image = manifest["image"].as_str().filter(|_| manifest["mode"] == "container").map(str::to_owned);
+}
+
+fn announce(version: Version, record: &Record) {
+    let name = &record.name;
+    println!("Created machine: {name}");
+    println!("  CPUs: {}, Memory: {} MiB", record.cpus, record.mem);
+    if !record.mounts.is_empty() {
+        println!("  Mounts: {}", record.mounts.len());
+    }
+    if !record.ports.is_empty() {
+        println!("  Ports: {}", record.ports.len());
+    }
+    println!("\nUse 'smolvm machine start --name {name}' to start the machine");
+    if version.names_are_flags() {
+        println!("Then use 'smolvm machine exec --name {name} -- <command>' to run commands");
+    }
+}

@@ -1,0 +1,227 @@
+//! The VMs on disk: `vms/NAME/record.json`, and `vms/NAME/disk` with the guest's /root and /workspace.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::version::Version;
+use crate::vmm::{self, Process};
+
+pub const DEFAULT_CPUS: u32 = 4;
+pub const DEFAULT_MEM: u32 = 8192;
+
+/// Everything the engine knows of a VM. Tests edit this file to make states that are hard to reach.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    pub name: String,
+    pub state: String,
+    pub pid: Option<u32>,
+    pub created_at: u64,
+    /// Nanoseconds, to order VMs created in the same second.
+    pub seq: u64,
+    pub cpus: u32,
+    pub mem: u32,
+    pub storage: Option<u32>,
+    pub overlay: Option<u32>,
+    pub image: Option<String>,
+    pub network: bool,
+    pub cidrs: Vec<String>,
+    pub ports: Vec<String>,
+    pub mounts: Vec<String>,
+    pub env: Vec<String>,
+    pub workdir: Option<String>,
+    pub entrypoint: Vec<String>,
+    pub cmd: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+    pub ephemeral: bool,
+    /// The artifact this VM was restored from.
+    pub source: Option<PathBuf>,
+}
+
+impl Record {
+    pub fn new(name: &str) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            name: name.to_owned(),
+            state: "created".into(),
+            created_at: now.as_secs(),
+            seq: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+            cpus: DEFAULT_CPUS,
+            mem: DEFAULT_MEM,
+            ..Self::default()
+        }
+    }
+
+    /// The state as the engine tells it: only a record that says `running` is looked into.
+    pub fn live_state(&self) -> &str {
+        match (self.state.as_str(), self.pid.map(vmm::process)) {
+            ("running", Some(Process::Alive)) => "running",
+            ("running", Some(Process::Suspended)) => "unreachable",
+            ("running", Some(Process::Gone) | None) => "stopped",
+            (state, _) => state,
+        }
+    }
+
+    /// What `pack` asks, and it asks no more: does the record say running, and is there a process?
+    pub fn looks_running(&self) -> bool {
+        self.state == "running" && self.pid.is_some_and(|pid| vmm::process(pid) != Process::Gone)
+    }
+
+    /// A folder of the host used as an image.
+    pub fn has_local_image(&self) -> bool {
+        self.image.as_deref().is_some_and(|image| Path::new(image).exists())
+    }
+}
+
+pub struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn vm_dir(&self, name: &str) -> PathBuf {
+        self.dir.join("vms").join(name)
+    }
+
+    pub fn root_disk(&self, name: &str) -> PathBuf {
+        self.vm_dir(name).join("disk/root")
+    }
+
+    pub fn workspace_disk(&self, name: &str) -> PathBuf {
+        self.vm_dir(name).join("disk/workspace")
+    }
+
+    pub fn make_disks(&self, name: &str) -> Result<()> {
+        fs::create_dir_all(self.root_disk(name))?;
+        fs::create_dir_all(self.workspace_disk(name))?;
+        Ok(())
+    }
+
+    /// Takes the name: of several that want it at once, one wins.
+    pub fn reserve(&self, name: &str) -> Result<bool> {
+        match fs::create_dir(self.vm_dir(name)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub fn get(&self, name: &str) -> Result<Option<Record>> {
+        if check_name(name).is_err() {
+            return Ok(None);
+        }
+        self.read(&self.vm_dir(name).join("record.json"))
+    }
+
+    pub fn find(&self, name: &str) -> Result<Record> {
+        match self.get(name)? {
+            Some(record) => Ok(record),
+            None => bail!("vm not found: {name}"),
+        }
+    }
+
+    fn read(&self, file: &Path) -> Result<Option<Record>> {
+        match fs::read_to_string(file) {
+            Ok(text) => serde_json::from_str(&text)
+                .map(Some)
+                .with_context(|| format!("database operation failed: deserialize vm record '{}'", file.display())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| self.dir.display().to_string()),
+        }
+    }
+
+    /// Written beside and renamed: a reader sees the old record or the new one.
+    pub fn save(&self, record: &Record) -> Result<()> {
+        let dir = self.vm_dir(&record.name);
+        let mut file = tempfile::NamedTempFile::new_in(&dir)?;
+        file.write_all(&serde_json::to_vec_pretty(record)?)?;
+        file.persist(dir.join("record.json"))?;
+        Ok(())
+    }
+
+    pub fn change(&self, name: &str, change: impl FnOnce(&mut Record)) -> Result<()> {
+        let mut record = self.find(name)?;
+        change(&mut record);
+        self.save(&record)
+    }
+
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let dir = self.vm_dir(name);
+        // The record goes first: without it the VM is gone for every reader.
+        match fs::remove_file(dir.join("record.json")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        fs::remove_dir_all(dir)?;
+        Ok(())
+    }
+
+    /// In the order in which this version tells them: newest first stands for "in no order".
+    pub fn all(&self, version: Version) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        for entry in fs::read_dir(self.dir.join("vms"))? {
+            records.extend(self.read(&entry?.path().join("record.json"))?);
+        }
+        if version.sorts_ls() {
+            records.sort_by(|a, b| a.name.cmp(&b.name));
+        } else {
+            records.sort_by_key(|record| std::cmp::Reverse(record.seq));
+        }
+        Ok(records)
+    }
+
+    /// Older versions have a database that fails when two commands write at once; newer ones wait.
+    pub fn lock_database(&self, version: Version, doing: &str) -> Result<File> {
+        let file = File::create(self.dir.join("database.lock"))?;
+        let how = if version.locks_well() {
+            rustix::fs::FlockOperation::LockExclusive
+        } else {
+            rustix::fs::FlockOperation::NonBlockingLockExclusive
+        };
+        if rustix::fs::flock(&file, how).is_err() {
+            bail!("database operation failed: {doing}: database is locked");
+        }
+        if !version.locks_well() {
+            // Long enough that commands started together do meet.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(file)
+    }
+}
+
+/// The engine's own rule for names, with its own words.
+pub fn check_name(name: &str) -> Result<()> {
+    let Some(first) = name.chars().next() else { bail!("machine name cannot be empty") };
+    if name.len() > 128 {
+        bail!("machine name too long: {} characters (max 128)", name.len());
+    }
+    if !first.is_ascii_alphanumeric() {
+        bail!("machine name must start with a letter or digit (got: \"{name}\")");
+    }
+    if name.ends_with('-') {
+        bail!("machine name cannot end with a hyphen (got: \"{name}\")");
+    }
+    let mut previous = first;
+    for c in name.chars() {
+        match c {
+            '/' | '\\' => bail!("machine name cannot contain path separators"),
+            '-' if previous == '-' => bail!("machine name cannot contain consecutive hyphens"),
+            _ if c.is_ascii_alphanumeric() || c == '-' || c == '_' => previous = c,
+            _ => bail!("machine name contains invalid character: '{c}'"),
+        }
+    }
+    Ok(())
+}
