@@ -1,0 +1,54 @@
+# Runs in the lab: the scenarios that are named (or all), each check a line, the count at the end.
+# shellcheck shell=bash
+export PATH=/lab:$PATH
+passed=0 failed=0
+work=$(mktemp -d)
+
+scenario() { echo "== $*"; }
+
+# verdict OK WHAT [DETAIL]: one line for a check.
+verdict() {
+  if [ "$1" = yes ]; then passed=$((passed + 1)); echo "ok    $2"
+  else failed=$((failed + 1)); echo "FAIL  $2"; echo "$3" | sed 's/^/      | /'; fi
+}
+
+# status STATUS WHAT COMMAND...: the command exits so. Its output is in $out.
+status() {
+  local want=$1 what=$2 got
+  shift 2
+  out=$("$@" 2>&1 < /dev/null)
+  got=$?
+  verdict "$([ "$got" = "$want" ] && echo yes)" "$what" "status $got, not $want: $* : $out"
+}
+
+# equal WANT WHAT COMMAND...: the command succeeds, and prints so on stdout.
+equal() {
+  local want=$1 what=$2 got status
+  shift 2
+  got=$("$@" 2> "$work/stderr" < /dev/null)
+  status=$?
+  verdict "$([ "$status:$got" = "0:$want" ] && echo yes)" "$what" "status $status: $got $(cat "$work/stderr")"
+}
+
+# state VM: the state that the engine's list tells.
+state() { bottle-freeze ls --json | python3 -c 'import json, sys; print([m["state"] for m in json.load(sys.stdin) if m["name"] == sys.argv[1]][0])' "$1"; }
+
+# vmm VM: the process of its VMM.
+vmm() { bottle-freeze ls --json | python3 -c 'import json, sys; print([m["pid"] for m in json.load(sys.stdin) if m["name"] == sys.argv[1]][0])' "$1"; }
+
+# rootfs FOLDER: a small Linux for an image VM, of Debian's static busybox.
+rootfs() {
+  mkdir -p "$1"/{bin,etc,root,tmp}
+  cp /bin/busybox "$1/bin/"
+  local name
+  for name in sh ls cat echo sleep id env true false mkdir head ps kill pwd wc md5sum; do ln -s busybox "$1/bin/$name"; done
+  echo 'root:x:0:0:root:/root:/bin/sh' > "$1/etc/passwd"
+}
+
+[ $# -gt 0 ] || set -- /lab/scenarios/*.sh
+for file in "$@"; do
+  # shellcheck disable=SC1090
+  . "/lab/scenarios/$(basename "$file" .sh).sh"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

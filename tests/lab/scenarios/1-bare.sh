@@ -1,0 +1,71 @@
+scenario "a running bare VM is frozen, and thawed with its files"
+status 0 "create" bottle-freeze create dev --cpus 1 --mem 512 -e GREETING=hello
+status 0 "start" bottle-freeze start dev
+equal running "it runs" state dev
+status 0 "exec writes files" bottle-freeze exec dev -- sh -c 'echo hi > /root/a; echo work > /workspace/b'
+equal hello "the VM has its environment" bottle-freeze exec dev -- sh -c 'echo $GREETING'
+status 6 "no terminal, no --yes: refused" bottle-freeze freeze dev -o "$work/dev.smolmachine"
+equal running "the refused freeze leaves it running" state dev
+status 6 "declined at the prompt" pty n bottle-freeze freeze dev -o "$work/dev.smolmachine"
+equal running "the declined freeze leaves it running" state dev
+status 6 "^D at the prompt" pty "$(printf '\004')" bottle-freeze freeze dev -o "$work/dev.smolmachine"
+status 130 "^C at the prompt" pty "$(printf '\003')" bottle-freeze freeze dev -o "$work/dev.smolmachine"
+equal running "neither stops it" state dev
+status 0 "accepted at the prompt, with --restart" pty y bottle-freeze freeze dev -o "$work/dev.smolmachine" --restart
+equal running "--restart starts it again" state dev
+status 0 "thaw: create --from" bottle-freeze create dev2 --from "$work/dev.smolmachine"
+status 0 "thaw: start" bottle-freeze start dev2
+equal "$(printf 'hi\nwork')" "the files are there" bottle-freeze exec dev2 -- cat /root/a /workspace/b
+equal dev.smolmachine "nothing else stays beside the snapshot" ls -A "$work" --ignore=stderr
+status 0 "rm of a running VM" bottle-freeze rm --yes dev2
+
+scenario "exec is as if the command ran here"
+status 0 "status 0" bottle-freeze exec dev -- true
+status 42 "status 42" bottle-freeze exec dev -- sh -c 'exit 42'
+status 1 "the guest's own status 1" bottle-freeze exec dev -- sh -c 'echo "Error: mine" >&2; exit 1'
+status 137 "killed by SIGKILL" bottle-freeze exec dev -- sh -c 'kill -9 $$'
+status 124 "--timeout passed" bottle-freeze exec --timeout 2s dev -- sleep 30
+status 127 "no such command" bottle-freeze exec dev -- nosuch
+equal from-stdin "-i passes stdin on" bash -c 'echo from-stdin | bottle-freeze exec -i dev -- cat'
+equal "" "without -i there is none" bash -c 'echo from-stdin | bottle-freeze exec dev -- cat'
+equal 20000000 "20 MB of output arrive" bash -c 'bottle-freeze exec dev -- head -c 20000000 /dev/zero | wc -c'
+equal "a b=c" "-e arrives" bottle-freeze exec -e "V=a b=c" dev -- sh -c 'echo "$V"'
+bottle-freeze exec -e V=hunter2 dev -- sleep 3 & sleep 1.5
+# The bracket keeps grep's own command line from matching.
+equal 1 "its value is in no engine's command line" bash -c 'cat /proc/*/cmdline 2>/dev/null | tr "\0" "\n" | grep -c "hunte[r]2"'
+wait $!
+equal /etc "-w" bottle-freeze exec -w /etc dev -- pwd
+bottle-freeze exec dev -- sleep 777 & sleep 2; kill -TERM $!; wait $!
+verdict "$([ $? = 143 ] && echo yes)" "SIGTERM ends it with 143"
+equal 0 "and ends the guest's command" bottle-freeze exec dev -- sh -c 'sleep 1; ps | grep -c "[7]77" || true'
+
+scenario "cp copies there and back"
+head -c 300000 /dev/urandom > "$work/random"
+status 0 "into the VM" bottle-freeze cp "$work/random" dev:/root/random
+status 0 "out of it" bottle-freeze cp dev:/root/random "$work/random2"
+status 0 "the same bytes" cmp "$work/random" "$work/random2"
+status 1 "a missing file" bottle-freeze cp dev:/nosuch "$work/random2"
+status 0 "leaves the old one" cmp "$work/random" "$work/random2"
+
+scenario "a VM whose guest is silent is stopped first"
+kill -STOP "$(vmm dev)"
+equal unreachable "SIGSTOP makes it unreachable" state dev
+status 6 "no --yes: refused" bottle-freeze freeze dev -o "$work/silent.smolmachine"
+status 0 "frozen with --yes" bottle-freeze freeze dev -o "$work/silent.smolmachine" --yes
+equal stopped "it is stopped" state dev
+
+scenario "a stopped VM is frozen without a question; the pair; no overwriting"
+status 125 "exec in a stopped VM" bottle-freeze exec dev -- true
+status 0 "freeze" bottle-freeze freeze dev -o "$work/pair"
+status 0 "the launcher is there" test -x "$work/pair"
+status 7 "not over the old one" bottle-freeze freeze dev -o "$work/pair"
+status 0 "unless --force" bottle-freeze freeze dev -o "$work/pair" --force
+
+scenario "a paused VM is refused"
+status 0 "start" bottle-freeze start dev
+smolvm machine pause --name dev > /dev/null 2>&1
+equal paused "it is paused" state dev
+status 5 "refused" bottle-freeze freeze dev -o "$work/paused.smolmachine" --yes
+status 5 "stop is refused too" bottle-freeze stop dev
+status 0 "rm" bottle-freeze rm --yes dev
+equal "[]" "no VM is left" bottle-freeze ls --json

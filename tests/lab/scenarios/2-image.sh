@@ -1,0 +1,22 @@
+scenario "a running image VM is frozen, /workspace included, and thawed"
+rootfs "$work/rootfs"
+status 0 "create from a rootfs folder" bottle-freeze create img --image "$work/rootfs" --cpus 1 --mem 512
+status 0 "start" bottle-freeze start img
+status 0 "exec writes files" bottle-freeze exec img -- sh -c 'echo hi > /root/a; echo work > /workspace/b'
+status 127 "no such command" bottle-freeze exec img -- nosuch
+status 42 "status 42" bottle-freeze exec img -- sh -c 'exit 42'
+status 124 "--timeout passed" bottle-freeze exec --timeout 2s img -- sleep 30
+equal secret "-e arrives" bottle-freeze exec -e V=secret img -- sh -c 'echo $V'
+status 0 "freeze" bottle-freeze freeze img -o "$work/img.smolmachine" --yes
+status 0 "rm" bottle-freeze rm --yes img
+status 0 "thaw: create --from" bottle-freeze create img2 --from "$work/img.smolmachine"
+status 0 "thaw: start" bottle-freeze start img2
+equal "$(printf 'hi\nwork')" "the files are there" bottle-freeze exec img2 -- cat /root/a /workspace/b
+status 0 "rm" bottle-freeze rm --yes img2
+
+scenario "an image is packed, and a VM made of it"
+status 0 "pack" bottle-freeze pack "$work/rootfs" -o "$work/base.smolmachine"
+status 0 "create --from" bottle-freeze create base --from "$work/base.smolmachine" --cpus 1 --mem 512
+status 0 "start" bottle-freeze start base
+equal "root:x:0:0:root:/root:/bin/sh" "it is that image" bottle-freeze exec base -- cat /etc/passwd
+status 0 "rm" bottle-freeze rm --yes base
