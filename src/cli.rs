@@ -27,29 +27,19 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// One subcommand each.
+/// One subcommand each; its arguments document it.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a VM: bare, from an image, or from a snapshot
     Create(Create),
-    /// Start VMs, and wait until they execute commands
     Start(Start),
-    /// Stop VMs
     Stop(Stop),
-    /// Run a command in a VM
     Exec(Exec),
-    /// Copy a file between the host and a VM
     Cp(Cp),
-    /// List VMs
     #[command(visible_alias = "list")]
     Ls(Ls),
-    /// Freeze a VM into a snapshot
     Freeze(Freeze),
-    /// Delete VMs and their disks
     Rm(Rm),
-    /// Pack an image into a file that VMs can be made from
     Pack(Pack),
-    /// Print a shell's completion script
     Completions(Completions),
 }
 
@@ -279,4 +269,54 @@ pub struct Completions {
 /// Reads `90s`, `5m`, `1h 30m`.
 fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+    use clap_complete::Shell;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// Every generated file and what it has to hold.
+    fn files() -> Vec<(PathBuf, Vec<u8>)> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = Vec::new();
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "bottle-freeze", &mut script);
+            files.push((root.join("completions").join(format!("bottle-freeze.{shell}")), script));
+        }
+        let mut top = Cli::command().disable_help_subcommand(true);
+        top.build();
+        for command in std::iter::once(&top).chain(top.get_subcommands()) {
+            let name = command.get_display_name().unwrap_or("bottle-freeze").to_owned();
+            let man = clap_mangen::Man::new(command.clone().name(name.clone()));
+            let mut page = Vec::new();
+            man.render(&mut page).unwrap();
+            if name == "bottle-freeze" {
+                page.extend_from_slice(include_bytes!("../man/exit-status.roff"));
+            }
+            files.push((root.join("man").join(format!("{name}.1")), page));
+        }
+        files
+    }
+
+    #[test]
+    fn generated_completions_and_man_pages_are_up_to_date() {
+        for (path, content) in files() {
+            if std::env::var_os("BOTTLE_FREEZE_BLESS").is_some() {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, &content).unwrap();
+            }
+            let stale = fs::read(&path).ok().as_ref() != Some(&content);
+            assert!(!stale, "{} is stale: run `make docs`", path.display());
+        }
+    }
+
+    #[test]
+    fn the_arguments_contradict_nothing() {
+        Cli::command().debug_assert();
+    }
 }

@@ -1,5 +1,7 @@
 //! `bottle-freeze` freezes smolvm microVMs into snapshots, and thaws them again.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 mod cli;
 mod commands;
 mod interrupt;

@@ -1,0 +1,146 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_bottle_freeze_global_optspecs
+    string join \n smolvm= q/quiet v/verbose h/help V/version
+end
+
+function __fish_bottle_freeze_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_bottle_freeze_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_bottle_freeze_using_subcommand
+    set -l cmd (__fish_bottle_freeze_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "start" -d 'Start VMs, and wait until they execute commands'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "stop" -d 'Stop VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "exec" -d 'Run a command in a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "cp" -d 'Copy a file between the host and a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "ls" -d 'List VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "list" -d 'List VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "freeze" -d 'Freeze a VM into a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "rm" -d 'Delete VMs and their disks'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s I -l image -d 'Make it from this OCI image, `docker save` archive or unpacked rootfs folder' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l from -d 'Make it from this snapshot (a .smolmachine file)' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l cpus -d 'Virtual CPUs [default: the engine\'s or the snapshot\'s]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l mem -d 'Memory in MiB [default: the engine\'s or the snapshot\'s]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l storage -d 'Size of the storage disk in GiB [default: the engine\'s, 20]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l overlay -d 'Size of the overlay disk in GiB [default: the engine\'s, 10]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l allow-cidr -d 'Let it reach only this network (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s e -l env -d 'Set a variable; without `=VALUE` it is taken from this environment (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l env-file -d 'Read variables from a file of KEY=VALUE lines (repeatable)' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l volume -d 'Mount a host folder (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s p -l port -d 'Publish a port (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l label -d 'Attach a label (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s w -l workdir -d 'Folder in the guest where its commands start' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l net -d 'Give it the whole network'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l no-wait -d 'Do not wait until commands can be executed'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s w -l workdir -d 'Folder in the guest to run it in' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s e -l env -d 'Set a variable; without `=VALUE` it is taken from this environment (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l env-file -d 'Read variables from a file of KEY=VALUE lines (repeatable)' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l timeout -d 'Kill it after this time (2s, 5m …)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s i -l interactive -d 'Pass on this command\'s standard input'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s t -l tty -d 'Give the command a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l json -d 'Print JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l json -d 'Print JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s o -l output -d 'File to write: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'How long stopping the VM may take' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s y -l yes -d 'Stop a running VM without asking'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s f -l force -d 'Replace what is at OUT'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l restart -d 'Start the VM again afterwards, if this freeze stopped it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-restart -d 'Leave the VM stopped, even if the freeze fails'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-workspace -d 'Leave /workspace out (VMs made from an image)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l dry-run -d 'Print the engine commands that would run, and change nothing'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l json -d 'Print the result as JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s y -l yes -d 'Do not ask'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s o -l output -d 'File to write: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l cpus -d 'Virtual CPUs of VMs made from it' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l mem -d 'Memory in MiB of VMs made from it' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s f -l force -d 'Replace what is at OUT'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "start" -d 'Start VMs, and wait until they execute commands'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "stop" -d 'Stop VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "exec" -d 'Run a command in a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "ls" -d 'List VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "freeze" -d 'Freeze a VM into a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "rm" -d 'Delete VMs and their disks'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

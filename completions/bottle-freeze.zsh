@@ -1,0 +1,451 @@
+#compdef bottle-freeze
+
+autoload -U is-at-least
+
+_bottle-freeze() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_bottle-freeze_commands" \
+"*::: :->bottle-freeze" \
+&& ret=0
+    case $state in
+    (bottle-freeze)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:bottle-freeze-command-$line[1]:"
+        case $line[1] in
+            (create)
+_arguments "${_arguments_options[@]}" : \
+'(--from)-I+[Make it from this OCI image, \`docker save\` archive or unpacked rootfs folder]:IMAGE:_default' \
+'(--from)--image=[Make it from this OCI image, \`docker save\` archive or unpacked rootfs folder]:IMAGE:_default' \
+'--from=[Make it from this snapshot (a .smolmachine file)]:SNAPSHOT:_files' \
+'--cpus=[Virtual CPUs \[default\: the engine'\''s or the snapshot'\''s\]]:N:_default' \
+'--mem=[Memory in MiB \[default\: the engine'\''s or the snapshot'\''s\]]:MIB:_default' \
+'--storage=[Size of the storage disk in GiB \[default\: the engine'\''s, 20\]]:GIB:_default' \
+'--overlay=[Size of the overlay disk in GiB \[default\: the engine'\''s, 10\]]:GIB:_default' \
+'*--allow-cidr=[Let it reach only this network (repeatable)]:CIDR:_default' \
+'*-e+[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
+'*--env=[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
+'*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
+'*--volume=[Mount a host folder (repeatable)]:HOST:GUEST[:ro]:_default' \
+'*-p+[Publish a port (repeatable)]:HOST[:GUEST]:_default' \
+'*--port=[Publish a port (repeatable)]:HOST[:GUEST]:_default' \
+'*--label=[Attach a label (repeatable)]:KEY=VALUE:_default' \
+'-w+[Folder in the guest where its commands start]:DIR:_default' \
+'--workdir=[Folder in the guest where its commands start]:DIR:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--net[Give it the whole network]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':name -- Name of the new VM:_default' \
+&& ret=0
+;;
+(start)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--no-wait[Do not wait until commands can be executed]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::names -- VMs to start:_default' \
+&& ret=0
+;;
+(stop)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::names -- VMs to stop:_default' \
+&& ret=0
+;;
+(exec)
+_arguments "${_arguments_options[@]}" : \
+'-w+[Folder in the guest to run it in]:DIR:_default' \
+'--workdir=[Folder in the guest to run it in]:DIR:_default' \
+'*-e+[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
+'*--env=[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
+'*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
+'--timeout=[Kill it after this time (2s, 5m …)]:DURATION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'-i[Pass on this command'\''s standard input]' \
+'--interactive[Pass on this command'\''s standard input]' \
+'-t[Give the command a terminal]' \
+'--tty[Give the command a terminal]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':name -- VM to run it in:_default' \
+'*::command -- Command and arguments:_cmdambivalent' \
+&& ret=0
+;;
+(cp)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':source -- File to copy:_files' \
+':target -- Where to:_files' \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-q --quiet)--json[Print JSON]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-q --quiet)--json[Print JSON]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(freeze)
+_arguments "${_arguments_options[@]}" : \
+'-o+[File to write\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
+'--output=[File to write\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
+'--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'-y[Stop a running VM without asking]' \
+'--yes[Stop a running VM without asking]' \
+'-f[Replace what is at OUT]' \
+'--force[Replace what is at OUT]' \
+'--restart[Start the VM again afterwards, if this freeze stopped it]' \
+'--no-restart[Leave the VM stopped, even if the freeze fails]' \
+'--no-workspace[Leave /workspace out (VMs made from an image)]' \
+'--dry-run[Print the engine commands that would run, and change nothing]' \
+'--json[Print the result as JSON]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':name -- VM to freeze:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::names -- VMs to delete:_default' \
+&& ret=0
+;;
+(pack)
+_arguments "${_arguments_options[@]}" : \
+'-o+[File to write\: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
+'--output=[File to write\: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
+'--cpus=[Virtual CPUs of VMs made from it]:N:_default' \
+'--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'-f[Replace what is at OUT]' \
+'--force[Replace what is at OUT]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':image -- OCI image, `docker save` archive or unpacked rootfs folder:_default' \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':shell -- The shell:(bash elvish fish powershell zsh)' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_bottle-freeze__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:bottle-freeze-help-command-$line[1]:"
+        case $line[1] in
+            (create)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(start)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(stop)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(exec)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(cp)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(freeze)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(pack)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_bottle-freeze_commands] )) ||
+_bottle-freeze_commands() {
+    local commands; commands=(
+'create:Make a VM\: bare, from an image, or from a snapshot' \
+'start:Start VMs, and wait until they execute commands' \
+'stop:Stop VMs' \
+'exec:Run a command in a VM' \
+'cp:Copy a file between the host and a VM' \
+'ls:List VMs' \
+'list:List VMs' \
+'freeze:Freeze a VM into a snapshot' \
+'rm:Delete VMs and their disks' \
+'pack:Pack an image into a file that VMs can be made from' \
+'completions:Print a shell'\''s completion script' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'bottle-freeze commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__completions_commands] )) ||
+_bottle-freeze__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze completions commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__cp_commands] )) ||
+_bottle-freeze__subcmd__cp_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze cp commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__create_commands] )) ||
+_bottle-freeze__subcmd__create_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze create commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__exec_commands] )) ||
+_bottle-freeze__subcmd__exec_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze exec commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__freeze_commands] )) ||
+_bottle-freeze__subcmd__freeze_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze freeze commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help_commands] )) ||
+_bottle-freeze__subcmd__help_commands() {
+    local commands; commands=(
+'create:Make a VM\: bare, from an image, or from a snapshot' \
+'start:Start VMs, and wait until they execute commands' \
+'stop:Stop VMs' \
+'exec:Run a command in a VM' \
+'cp:Copy a file between the host and a VM' \
+'ls:List VMs' \
+'freeze:Freeze a VM into a snapshot' \
+'rm:Delete VMs and their disks' \
+'pack:Pack an image into a file that VMs can be made from' \
+'completions:Print a shell'\''s completion script' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'bottle-freeze help commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__completions_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help completions commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__cp_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__cp_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help cp commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__create_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__create_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help create commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__exec_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__exec_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help exec commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__freeze_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__freeze_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help freeze commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__help_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help help commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__ls_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__pack_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__pack_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help pack commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__rm_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help rm commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__start_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__start_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help start commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__stop_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__stop_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help stop commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__ls_commands] )) ||
+_bottle-freeze__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__pack_commands] )) ||
+_bottle-freeze__subcmd__pack_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze pack commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__rm_commands] )) ||
+_bottle-freeze__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze rm commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__start_commands] )) ||
+_bottle-freeze__subcmd__start_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze start commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__stop_commands] )) ||
+_bottle-freeze__subcmd__stop_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze stop commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_bottle-freeze" ]; then
+    _bottle-freeze "$@"
+else
+    compdef _bottle-freeze bottle-freeze
+fi
