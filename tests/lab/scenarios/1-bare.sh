@@ -28,8 +28,12 @@ status 124 "--timeout passed" bottle-freeze exec --timeout 2s dev -- sleep 30
 status 127 "no such command" bottle-freeze exec dev -- nosuch
 equal from-stdin "-i passes stdin on" bash -c 'echo from-stdin | bottle-freeze exec -i dev -- cat'
 equal "" "without -i there is none" bash -c 'echo from-stdin | bottle-freeze exec dev -- cat'
-equal 20000000 "20 MB of output arrive" bash -c 'bottle-freeze exec dev -- head -c 20000000 /dev/zero | wc -c'
+equal "$(seq 2700000 | md5sum)" "20 MB of output arrive whole" bash -c 'bottle-freeze exec dev -- seq 2700000 | md5sum'
+equal "$(seq 700000 | md5sum)" "5 MB of input arrive whole" bash -c 'seq 700000 | bottle-freeze exec -i dev -- md5sum'
 equal "a b=c" "-e arrives" bottle-freeze exec -e "V=a b=c" dev -- sh -c 'echo "$V"'
+echo 'V=c d=e' > "$work/env"
+equal "c d=e" "--env-file arrives" bottle-freeze exec --env-file "$work/env" dev -- sh -c 'echo "$V"'
+rm "$work/env"
 bottle-freeze exec -e V=hunter2 dev -- sleep 3 & sleep 1.5
 # The bracket keeps grep's own command line from matching.
 equal 1 "its value is in no engine's command line" bash -c 'cat /proc/*/cmdline 2>/dev/null | tr "\0" "\n" | grep -c "hunte[r]2"'
@@ -60,6 +64,19 @@ status 0 "freeze" bottle-freeze freeze dev -o "$work/pair"
 status 0 "the launcher is there" test -x "$work/pair"
 status 7 "not over the old one" bottle-freeze freeze dev -o "$work/pair"
 status 0 "unless --force" bottle-freeze freeze dev -o "$work/pair" --force
+equal "$(printf '700\n600')" "nobody else can read the two" stat -c %a "$work/pair" "$work/pair.smolmachine"
+status 0 "thaw: create --from" bottle-freeze create dev3 --from "$work/pair.smolmachine"
+status 0 "thaw: start" bottle-freeze start dev3
+equal "$(printf 'hi\nwork')" "the files are there" bottle-freeze exec dev3 -- cat /root/a /workspace/b
+status 6 "rm of a running VM, no terminal, no --yes: refused" bottle-freeze rm dev3
+equal running "the refused rm leaves it running" state dev3
+status 0 "rm" bottle-freeze rm --yes dev3
+
+scenario "what cannot be frozen"
+status 4 "a VM that does not exist" bottle-freeze freeze nosuch -o "$work/nosuch.smolmachine"
+status 0 "create" bottle-freeze create new --cpus 1 --mem 512
+status 5 "a VM that was never started" bottle-freeze freeze new -o "$work/new.smolmachine"
+status 0 "rm" bottle-freeze rm --yes new
 
 scenario "a paused VM is refused"
 status 0 "start" bottle-freeze start dev

@@ -7,6 +7,15 @@ status 127 "no such command" bottle-freeze exec img -- nosuch
 status 42 "status 42" bottle-freeze exec img -- sh -c 'exit 42'
 status 124 "--timeout passed" bottle-freeze exec --timeout 2s img -- sleep 30
 equal secret "-e arrives" bottle-freeze exec -e V=secret img -- sh -c 'echo $V'
+echo 'V=hunter3 x=y' > "$work/env"
+equal "hunter3 x=y" "--env-file arrives" bottle-freeze exec --env-file "$work/env" img -- sh -c 'echo "$V"'
+bottle-freeze exec --env-file "$work/env" img -- sleep 5 & sleep 2.5
+equal 1 "while the engine runs a command" pgrep -fc 'machine exec .*sleep 5'
+equal 0 "the value is in no command line" bash -c 'cat /proc/*/cmdline 2>/dev/null | tr "\0" "\n" | grep -c "hunte[r]3" || true'
+wait $!
+status 137 "killed by SIGKILL" bottle-freeze exec img -- sh -c 'kill -9 $$'
+equal from-stdin "-i passes stdin on" bash -c 'echo from-stdin | bottle-freeze exec -i img -- cat'
+equal "$(seq 2700000 | md5sum)" "20 MB of output arrive whole" bash -c 'bottle-freeze exec img -- busybox seq 2700000 | md5sum'
 status 0 "freeze" bottle-freeze freeze img -o "$work/img.smolmachine" --yes
 status 0 "rm" bottle-freeze rm --yes img
 status 0 "thaw: create --from" bottle-freeze create img2 --from "$work/img.smolmachine"

@@ -1,7 +1,7 @@
 scenario "the same with smolvm 1.4.0"
 export SMOLVM=/opt/smolvm/1.4.0/bin/smolvm HOME=$work/home-1.4.0
 mkdir -p "$HOME"
-status 0 "create" bottle-freeze create old --cpus 1 --mem 512
+status 0 "create" bottle-freeze create old --cpus 1 --mem 512 --storage 1 --overlay 1
 status 0 "start" bottle-freeze start old
 status 0 "exec writes files" bottle-freeze exec old -- sh -c 'echo hi > /root/a; echo work > /workspace/b'
 status 42 "status 42" bottle-freeze exec old -- sh -c 'exit 42'

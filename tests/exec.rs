@@ -1,0 +1,236 @@
+//! `exec`: a command in a guest, as if it ran here: its status, its streams, its signals, its secrets.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use predicates::prelude::*;
+use predicates::str::contains;
+use rustix::process::Signal;
+use serde_json::json;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use support::{World, finish, finish_with_stdin, stderr, stdout, wait_until};
+
+fn world_with_running_vm() -> World {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm();
+    world
+}
+
+// ------------------------------------------------------------------------------------------------- status
+
+#[test]
+fn the_status_is_the_guest_command_s_own() {
+    let world = world_with_running_vm();
+    for status in [0, 1, 2, 3, 42, 101, 124, 125, 126, 127, 255] {
+        world.run(&format!("exec dev -- sh -c 'exit {status}'")).code(status);
+    }
+}
+
+#[test]
+fn a_command_killed_by_a_signal_gives_128_and_the_signal() {
+    world_with_running_vm().run("exec dev -- sh -c 'kill -KILL $$'").code(137);
+}
+
+#[test]
+fn a_command_that_takes_too_long_gives_124() {
+    world_with_running_vm().run("exec --timeout 300ms dev -- sleep 20").code(124);
+}
+
+#[test]
+fn a_command_that_does_not_exist_gives_127_in_a_bare_vm() {
+    world_with_running_vm().run("exec dev -- no-such-command").code(127).stderr(contains("no such command"));
+}
+
+#[test]
+fn a_command_that_does_not_exist_gives_127_in_an_image_vm() {
+    let world = World::new();
+    world.vm("web").with("--image alpine:3.20 --net").running();
+    world.run("exec web -- no-such-command").code(127).stderr(contains("no such command"));
+}
+
+#[test]
+fn a_missing_vm_gives_125() {
+    World::new().run("exec dev -- true").code(125).stderr(contains("no VM named 'dev'"));
+}
+
+#[test]
+fn a_vm_that_does_not_run_gives_125_and_how_to_start_it() {
+    for state in ["stopped", "created", "failed", "paused"] {
+        let world = World::new();
+        world.vm("dev").in_state(state);
+        let run = world.run("exec dev -- true").code(125);
+        run.stderr(contains(format!("but {state}")).and(contains("bottle-freeze start dev")));
+    }
+}
+
+#[test]
+fn a_silent_vm_gives_125() {
+    let world = World::new();
+    world.vm("dev").unreachable();
+    world.run("exec dev -- true").code(125).stderr(contains("unreachable"));
+}
+
+#[test]
+fn a_missing_engine_gives_125() {
+    let mut command = World::new().line("exec dev -- true");
+    command.env("SMOLVM", "/nonexistent/smolvm");
+    command.current_dir("/");
+    finish(command).code(125);
+}
+
+#[test]
+fn a_crashed_engine_gives_125() {
+    let world = world_with_running_vm();
+    world.fault(json!({"on": "machine exec", "do": {"kill": 9}}));
+    world.run("exec dev -- true").code(125);
+}
+
+#[test]
+fn a_guest_that_talks_like_the_engine_keeps_its_status() {
+    let world = world_with_running_vm();
+    for said in ["Error: it broke", "Error: vm not found in this list", "error: no such file", "Error: "] {
+        world.run(&format!("exec dev -- sh -c 'echo \"{said}\" >&2; exit 1'")).code(1).stderr(contains(said));
+    }
+}
+
+#[test]
+fn the_engine_is_asked_why_only_after_a_failure_of_its_own() {
+    let world = world_with_running_vm();
+    world.run("exec dev -- sh -c 'echo Error: mine >&2; exit 1'").code(1);
+    assert_eq!(world.commands(), ["machine exec"]);
+}
+
+// ------------------------------------------------------------------------------------------------ streams
+
+#[test]
+fn stdin_reaches_the_guest_only_with_i() {
+    let world = world_with_running_vm();
+    let run = finish_with_stdin(world.line("exec -i dev -- cat"), "hello\n").success();
+    assert_eq!(stdout(&run), "hello\n");
+    let run = finish_with_stdin(world.line("exec dev -- cat"), "hello\n").success();
+    assert_eq!(stdout(&run), "");
+}
+
+#[test]
+fn stdout_and_stderr_are_kept_apart() {
+    let run = world_with_running_vm().run("exec dev -- sh -c 'echo out; echo err >&2'").success();
+    assert_eq!((stdout(&run), stderr(&run)), ("out\n".into(), "err\n".into()));
+}
+
+#[test]
+fn twenty_megabytes_arrive_whole() {
+    let world = world_with_running_vm();
+    let run = world.run("exec dev -- head -c 20000000 /dev/zero").success();
+    assert_eq!(run.get_output().stdout.len(), 20_000_000);
+}
+
+#[test]
+fn output_comes_while_the_command_runs() {
+    let world = world_with_running_vm();
+    let mut command = world.line("exec dev -- sh -c 'echo first; exec sleep 20'");
+    let mut exec = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(exec.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(first, "first\n");
+    support::signal(exec.id().try_into().unwrap(), Signal::TERM);
+    exec.wait().unwrap();
+}
+
+#[test]
+fn words_reach_the_guest_as_they_are() {
+    let world = world_with_running_vm();
+    let words = ["exec", "dev", "--", "printf", "%s|", "a b", "", "--name=x", "-i", "$HOME", "ü"];
+    assert_eq!(stdout(&finish(world.command(words)).success()), "a b||--name=x|-i|$HOME|ü|");
+}
+
+#[test]
+fn workdir_is_where_the_command_runs() {
+    let world = world_with_running_vm();
+    let run = world.run("exec -w /workspace dev -- pwd").success();
+    assert!(stdout(&run).trim().ends_with("disk/workspace"), "{}", stdout(&run));
+}
+
+// ---------------------------------------------------------------------------------------------- variables
+
+#[test]
+fn values_arrive_and_are_in_no_command_line() {
+    for version in ["1.0.2", "1.4.0", "1.14.0", "1.32.2"] {
+        let world = World::with_engine(version);
+        world.vm("dev").running();
+        world.write("env", "# a comment\n\nFROM_FILE=hunter3 with spaces\nBOTH=file\n");
+        let mut command =
+            world.line("exec -e TOKEN=hunter2 -e INHERITED -e BOTH=flag --env-file env dev -- sh -c 'env; echo .'");
+        command.env("INHERITED", "hunter4");
+        let run = finish(command).success();
+        for line in ["TOKEN=hunter2", "FROM_FILE=hunter3 with spaces", "INHERITED=hunter4", "BOTH=flag"] {
+            assert!(stdout(&run).lines().any(|l| l == line), "{version}: {line} in {}", stdout(&run));
+        }
+        for argv in world.all_calls() {
+            assert!(!argv.iter().any(|word| word.contains("hunter")), "{version}: {argv:?}");
+        }
+    }
+}
+
+#[test]
+fn values_arrive_on_the_oldest_engines_too() {
+    for version in ["0.8.0", "1.0.1"] {
+        let world = World::with_engine(version);
+        world.vm("dev").running();
+        let run = world.run("exec -e TOKEN=hunter2 dev -- sh -c 'echo $TOKEN'").success();
+        assert_eq!(stdout(&run), "hunter2\n", "{version}");
+    }
+}
+
+#[test]
+fn values_are_not_shown_by_verbose() {
+    let world = world_with_running_vm();
+    let run = world.run("--verbose exec -e TOKEN=hunter2 dev -- true").success();
+    assert!(stderr(&run).contains("machine exec") && !stderr(&run).contains("hunter2"), "{}", stderr(&run));
+}
+
+#[test]
+fn a_variable_without_a_value_anywhere_is_a_usage_error() {
+    let world = world_with_running_vm();
+    world.run("exec -e NOT_SET_ANYWHERE dev -- true").code(2).stderr(contains("NOT_SET_ANYWHERE"));
+    assert!(world.all_calls().is_empty());
+}
+
+#[test]
+fn a_bad_variable_name_or_file_is_a_usage_error_that_tells_no_value() {
+    let world = world_with_running_vm();
+    world.write("bad", "GOOD=1\nB@D=hunter2\n");
+    for flags in ["-e 1A=hunter2", "-e =hunter2", "-e 'A B=hunter2'", "--env-file bad", "--env-file missing"] {
+        let run = world.run(&format!("exec {flags} dev -- true")).code(2);
+        assert!(!stderr(&run).contains("hunter2"), "{}", stderr(&run));
+    }
+    assert!(world.all_calls().is_empty());
+}
+
+// ------------------------------------------------------------------------------------------------ signals
+
+#[test]
+fn a_signal_reaches_the_engine_and_the_guest_command_ends() {
+    for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+        let world = world_with_running_vm();
+        let exec =
+            world.spawn("exec dev -- sh -c 'echo $$ > /root/pid.new; mv /root/pid.new /root/pid; exec sleep 20'");
+        wait_until("the guest's command runs", || world.read_guest("dev", "root/pid").is_some());
+        let guest = world.read_guest("dev", "root/pid").unwrap().trim().parse().unwrap();
+        let engine = i32::try_from(world.call_log()[0]["pid"].as_i64().unwrap()).unwrap();
+        exec.signal(signal);
+        exec.wait().code(status);
+        assert!(!support::is_alive(engine));
+        wait_until("the guest's command has ended", || !support::is_alive(guest));
+    }
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let world = world_with_running_vm();
+    world.run("exec dev -- true").success();
+    world.assert_clean(&[]);
+    assert!(fs::read_dir(world.path("tmp")).unwrap().next().is_none());
+}

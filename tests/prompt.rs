@@ -1,0 +1,149 @@
+//! Questions: what each key does, what nobody-there does, and that a terminal is left as it was found.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use predicates::str::contains;
+use support::World;
+use support::pty::Session;
+
+const FREEZE: &str = "freeze dev -o x.smolmachine";
+
+/// A running VM, and the question of that command on a terminal.
+fn asked(line: &str) -> (World, Session) {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm();
+    let session = Session::start(world.line(line));
+    session.wait_for_question("[y/N]");
+    (world, session)
+}
+
+#[test]
+fn confirming_the_prompt_freezes_the_vm() {
+    for key in ["y", "Y"] {
+        let (world, mut session) = asked(FREEZE);
+        session.press(key);
+        assert_eq!(session.wait(), Some(0), "{}", session.screen());
+        assert_eq!(world.state("dev"), "stopped");
+        world.assert_clean(&["x.smolmachine"]);
+    }
+}
+
+#[test]
+fn declining_the_prompt_leaves_the_vm_running() {
+    assert_key_declines("n");
+    assert_key_declines("N");
+}
+
+#[test]
+fn enter_is_no() {
+    assert_key_declines("\r");
+}
+
+#[test]
+fn the_end_of_the_input_is_no() {
+    assert_key_declines("\x04");
+}
+
+#[test]
+fn another_key_is_no_answer() {
+    let (world, mut session) = asked(FREEZE);
+    session.press("x?1 n");
+    assert_eq!(session.wait(), Some(6));
+    assert_eq!(world.state("dev"), "running");
+}
+
+#[test]
+fn interrupting_the_freeze_prompt_leaves_the_vm_running() {
+    let (world, mut session) = asked(FREEZE);
+    session.press("\x03");
+    assert_eq!(session.wait(), Some(130), "{}", session.screen());
+    assert_nothing_happened(&world, &session);
+}
+
+// BUG: two threads race: one leaves the terminal in raw mode, the other says 130 to a SIGTERM.
+#[test]
+fn a_signal_at_the_prompt_leaves_the_vm_running_and_the_terminal_as_it_was() {
+    for (signal, status) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
+        let (world, mut session) = asked(FREEZE);
+        support::signal(session.pid(), signal);
+        assert_eq!(session.wait(), Some(status));
+        assert_nothing_happened(&world, &session);
+    }
+}
+
+#[test]
+fn the_question_says_what_stops_and_what_is_lost() {
+    let (_world, session) = asked(FREEZE);
+    let screen = session.screen();
+    for text in ["'dev' is running", "RAM", "tmpfs"] {
+        assert!(screen.contains(text), "{screen}");
+    }
+}
+
+#[test]
+fn confirming_the_rm_prompt_deletes_the_vm() {
+    let (world, mut session) = asked("rm dev");
+    assert!(session.screen().contains("dev (running)"), "{}", session.screen());
+    session.press("y");
+    assert_eq!(session.wait(), Some(0));
+    assert_eq!(world.state("dev"), "missing");
+}
+
+#[test]
+fn anything_but_yes_at_the_rm_prompt_deletes_nothing() {
+    for (key, status) in [("n", 6), ("\r", 6), ("\x04", 6), ("\x03", 130)] {
+        let (world, mut session) = asked("rm dev");
+        session.press(key);
+        assert_eq!(session.wait(), Some(status), "{key:?}: {}", session.screen());
+        assert_nothing_happened(&world, &session);
+    }
+}
+
+#[test]
+fn without_a_terminal_rm_refuses_and_names_the_flag() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm().run("rm dev").code(6).stderr(contains("--yes"));
+    assert_eq!(world.commands(), ["machine ls"]);
+    assert_eq!(world.state("dev"), "running");
+}
+
+#[test]
+fn a_stopped_vm_is_frozen_on_a_terminal_without_a_question() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let mut session = Session::start(world.line(FREEZE));
+    assert_eq!(session.wait(), Some(0));
+    assert!(!session.screen().contains("[y/N]"));
+}
+
+#[test]
+fn the_interrupt_key_during_a_pack_puts_things_back() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm().fault(serde_json::json!({"on": "pack create", "at": "half", "do": "hang"}));
+    let mut session = Session::start(world.line("freeze dev -o x.smolmachine --yes"));
+    support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
+    session.press("\x03");
+    assert_eq!(session.wait(), Some(130), "{}", session.screen());
+    assert!(session.screen().contains("running again"), "{}", session.screen());
+    assert!(session.reads_lines());
+    assert_eq!(world.state("dev"), "running");
+    world.assert_clean(&[]);
+}
+
+fn assert_key_declines(key: &str) {
+    let (world, mut session) = asked(FREEZE);
+    session.press(key);
+    assert_eq!(session.wait(), Some(6), "{}", session.screen());
+    assert_nothing_happened(&world, &session);
+}
+
+fn assert_nothing_happened(world: &World, session: &Session) {
+    assert!(session.reads_lines(), "the terminal was left in raw mode");
+    assert_eq!(world.commands(), ["machine ls"]);
+    assert_eq!(world.state("dev"), "running");
+    world.assert_clean(&[]);
+}

@@ -1,0 +1,108 @@
+//! `create`, `start`, `stop`: what they promise when they return.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use predicates::str::contains;
+use serde_json::json;
+use support::{World, stderr};
+
+#[test]
+fn start_waits_until_the_guest_executes() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let not_yet = "Error: agent operation failed: connect: timed out";
+    let fault = |nth| json!({"on": "machine exec", "nth": nth, "do": {"fail": {"status": 1, "stderr": not_yet}}});
+    world.warm().fault(json!([fault(1), fault(2), fault(3)]));
+    world.run("start dev").success();
+    assert_eq!(world.commands().iter().filter(|command| *command == "machine exec").count(), 4);
+}
+
+#[test]
+fn a_vm_that_dies_while_it_is_awaited_is_a_failure_at_once() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.fault(json!({"on": "machine exec", "at": "start", "do": {"set_state": {"vm": "dev", "state": "stopped"}}}));
+    world.run("start dev").code(1).stderr(contains("executes no command"));
+}
+
+#[test]
+fn a_start_that_fails_tells_why() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: no kvm here"}}}));
+    world.run("start dev").code(1).stderr(contains("no kvm here"));
+}
+
+#[test]
+fn a_vmm_that_is_not_quite_gone_is_waited_for() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let said = "Error: agent operation failed: start: refusing a second launch";
+    world.fault(json!({"on": "machine start", "nth": 1, "do": {"fail": {"status": 1, "stderr": said}}}));
+    world.run("start dev").success();
+    assert_eq!(world.state("dev"), "running");
+}
+
+#[test]
+fn stopping_what_is_stopped_and_starting_what_runs_is_no_failure() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("stop dev").success();
+    world.run("start dev").success();
+    world.run("start dev").success();
+    assert_eq!(world.state("dev"), "running");
+}
+
+#[test]
+fn a_paused_vm_is_neither_started_nor_stopped_and_told_how_to_wake() {
+    let world = World::new();
+    world.vm("dev").in_state("paused");
+    for line in ["start dev", "stop dev"] {
+        world.run(line).code(5).stderr(contains("resume"));
+    }
+    assert_eq!(world.state("dev"), "paused");
+}
+
+#[test]
+fn a_new_vm_is_as_it_was_asked_for() {
+    let world = World::new();
+    let line = "create dev --cpus 2 --mem 1024 --storage 5 --overlay 3 --allow-cidr 10.0.0.0/8 --label a=b -p 8080:80 \
+                -w /workspace -e TOKEN=hunter2";
+    let run = world.run(line).success();
+    assert!(!stderr(&run).contains("hunter2"));
+    let record = world.record("dev");
+    for (key, value) in [
+        ("cpus", json!(2)),
+        ("mem", json!(1024)),
+        ("storage", json!(5)),
+        ("overlay", json!(3)),
+        ("network", json!(true)),
+        ("cidrs", json!(["10.0.0.0/8"])),
+        ("labels", json!({"a": "b"})),
+        ("ports", json!(["8080:80"])),
+        ("workdir", json!("/workspace")),
+        ("env", json!(["TOKEN=hunter2"])),
+    ] {
+        assert_eq!(record[key], value, "{key}");
+    }
+    for argv in world.all_calls() {
+        assert!(!argv.iter().any(|word| word.contains("hunter2")), "{argv:?}");
+    }
+}
+
+#[test]
+fn a_new_vm_has_no_network_unless_asked_for() {
+    let world = World::new();
+    world.run("create dev").success();
+    assert_eq!(world.record("dev")["network"], false);
+}
+
+#[test]
+fn verbose_prints_each_engine_command_and_quiet_prints_nothing() {
+    let world = World::new();
+    let run = world.run("--verbose create dev -e TOKEN=hunter2").success();
+    assert!(stderr(&run).contains("machine create") && !stderr(&run).contains("hunter2"), "{}", stderr(&run));
+    let run = world.run("--quiet create dev2").success();
+    assert_eq!((support::stdout(&run), stderr(&run)), (String::new(), String::new()));
+}

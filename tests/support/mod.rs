@@ -1,0 +1,439 @@
+//! The harness: a [`World`] is a user's computer with the fake engine on it, and nothing of the real one.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test may panic")]
+
+pub mod fake;
+pub mod pty;
+
+use assert_cmd::assert::Assert;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// No command of a test takes longer, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A private HOME, state folder, working folder (`work`) and temporary folder.
+pub struct World {
+    dir: TempDir,
+    version: String,
+}
+
+impl World {
+    /// With the newest engine.
+    pub fn new() -> Self {
+        Self::with_engine("1.32.2")
+    }
+
+    /// With an engine of that version.
+    pub fn with_engine(version: &str) -> Self {
+        reap_vmms();
+        let dir = TempDir::new().unwrap();
+        for folder in ["home", "work", "tmp", "fake/vms"] {
+            fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
+        Self { dir, version: version.to_owned() }
+    }
+
+    /// A path of this world: `work/x`, `home/x` …
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    fn furnish(&self, command: &mut Command) {
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("TERM", "xterm")
+            .env("HOME", self.path("home"))
+            .env("TMPDIR", self.path("tmp"))
+            .env("BOTTLE_FREEZE_HOME", self.path("home/library"))
+            .env("SMOLVM", fake::fake_smolvm())
+            .env("FAKE_SMOLVM_DIR", self.path("fake"))
+            .env("FAKE_SMOLVM_VERSION", &self.version)
+            .current_dir(self.path("work"))
+            .stdin(Stdio::null());
+    }
+
+    /// `bottle-freeze` with these words, not yet run.
+    pub fn command<S: Into<OsString>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bottle-freeze"));
+        command.args(words.into_iter().map(Into::into));
+        self.furnish(&mut command);
+        command
+    }
+
+    /// `bottle-freeze` with a line of words, quoted as for a shell, not yet run.
+    pub fn line(&self, line: &str) -> Command {
+        self.command(shlex::split(line).expect("a quoted line"))
+    }
+
+    /// Runs `bottle-freeze` with a line of words.
+    pub fn run(&self, line: &str) -> Assert {
+        finish(self.line(line))
+    }
+
+    /// Starts it, and does not wait.
+    pub fn spawn(&self, line: &str) -> Running {
+        let mut command = self.line(line);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running(Some(command.spawn().unwrap()))
+    }
+
+    /// Runs the engine itself.
+    pub fn smolvm(&self, line: &str) -> Output {
+        let mut command = Command::new(fake::fake_smolvm());
+        self.furnish(&mut command);
+        command.env_remove("SMOLVM").args(shlex::split(line).unwrap()).output().unwrap()
+    }
+
+    /// Fills the version cache, and forgets the calls so far.
+    pub fn warm(&self) -> &Self {
+        self.run("ls").success();
+        self.forget_calls();
+        self
+    }
+
+    /// Puts a VM into this world.
+    pub fn vm<'a>(&'a self, name: &'a str) -> Vm<'a> {
+        Vm { world: self, name, flags: String::new() }
+    }
+
+    /// The engine's calls since they were last forgotten, without `--version`.
+    pub fn calls(&self) -> Vec<Vec<String>> {
+        self.all_calls().into_iter().filter(|argv| argv != &["--version"]).collect()
+    }
+
+    /// The same with `--version`.
+    pub fn all_calls(&self) -> Vec<Vec<String>> {
+        self.call_log().iter().map(|call| serde_json::from_value(call["argv"].clone()).unwrap()).collect()
+    }
+
+    /// The same with environment, folder and process numbers.
+    pub fn call_log(&self) -> Vec<Value> {
+        let log = fs::read_to_string(self.path("fake/calls.jsonl")).unwrap_or_default();
+        // A line that is being written is not yet a call.
+        let whole = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The subcommands called: `["machine ls", "pack create"]`.
+    pub fn commands(&self) -> Vec<String> {
+        self.all_calls().iter().map(|argv| argv.iter().take(2).cloned().collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    /// Forgets the calls so far.
+    pub fn forget_calls(&self) {
+        let _ = fs::remove_file(self.path("fake/calls.jsonl"));
+    }
+
+    /// Has the engine fail from now on as the fake's README says: one fault, or an array of them.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn fault(&self, fault: Value) -> &Self {
+        let all = if fault.is_array() { fault } else { Value::Array(vec![fault]) };
+        fs::write(self.path("fake/faults.json"), all.to_string()).unwrap();
+        self
+    }
+
+    /// No faults any more.
+    pub fn mend(&self) {
+        let _ = fs::remove_file(self.path("fake/faults.json"));
+    }
+
+    /// What the engine lists, faults or not: nothing is called.
+    pub fn list(&self) -> Vec<Value> {
+        let faults = fs::read(self.path("fake/faults.json")).ok();
+        let log = fs::read(self.path("fake/calls.jsonl")).unwrap_or_default();
+        self.mend();
+        let listed = self.smolvm("machine ls --json");
+        fs::write(self.path("fake/calls.jsonl"), log).unwrap();
+        if let Some(faults) = faults {
+            fs::write(self.path("fake/faults.json"), faults).unwrap();
+        }
+        serde_json::from_slice(&listed.stdout).unwrap()
+    }
+
+    /// The state of a VM as the engine tells it; `missing` if there is none.
+    pub fn state(&self, name: &str) -> String {
+        let found = self.list().into_iter().find(|vm| vm["name"] == name);
+        found.map_or("missing".into(), |vm| vm["state"].as_str().unwrap().to_owned())
+    }
+
+    /// The record of a VM.
+    pub fn record(&self, name: &str) -> Value {
+        let path = self.path(&format!("fake/vms/{name}/record.json"));
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    }
+
+    /// Changes one key of the record of a VM.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn edit(&self, name: &str, key: &str, value: Value) {
+        let mut record = self.record(name);
+        record[key] = value;
+        fs::write(self.path(&format!("fake/vms/{name}/record.json")), record.to_string()).unwrap();
+    }
+
+    /// The VMM of a VM.
+    pub fn vmm(&self, name: &str) -> i32 {
+        i32::try_from(self.record(name)["pid"].as_i64().expect("a running VM")).unwrap()
+    }
+
+    /// Writes a file onto a VM's disk: `root/x` or `workspace/x`.
+    pub fn write_guest(&self, name: &str, path: &str, text: &str) {
+        let path = self.path(&format!("fake/vms/{name}/disk/{path}"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Reads a file from a VM's disk.
+    pub fn read_guest(&self, name: &str, path: &str) -> Option<String> {
+        fs::read_to_string(self.path(&format!("fake/vms/{name}/disk/{path}"))).ok()
+    }
+
+    /// Writes a file into the working folder.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path("work").join(path);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Reads a file of the working folder.
+    pub fn read(&self, path: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.path("work").join(path)).unwrap()).into_owned()
+    }
+
+    /// A snapshot of a VM that is gone again, in the working folder.
+    pub fn snapshot(&self, file: &str) -> PathBuf {
+        self.vm("source-of-snapshot").stopped();
+        self.write_guest("source-of-snapshot", "root/hello", "from the snapshot");
+        self.run(&format!("freeze source-of-snapshot -o {file}")).success();
+        self.smolvm("machine delete -f --name source-of-snapshot");
+        self.forget_calls();
+        self.path("work").join(file)
+    }
+
+    /// Nothing but `expected` is in the working folder, and nothing at all in the temporary one.
+    pub fn assert_clean(&self, expected: &[&str]) {
+        assert_eq!(names_in(&self.path("work")), expected, "in the working folder");
+        assert_eq!(names_in(&self.path("tmp")), [""; 0], "in the temporary folder");
+        let cache = self.path("home/.cache/smolvm");
+        assert!(names_in(&cache).is_empty(), "the engine left {:?}", names_in(&cache));
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for vm in names_in(&self.path("fake/vms")) {
+            let record = fs::read(self.path(&format!("fake/vms/{vm}/record.json"))).unwrap_or_default();
+            let record: Value = serde_json::from_slice(&record).unwrap_or_default();
+            let pid = record["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+            // Only what is a VMM of this world: the number may be another's by now.
+            let mine = |pid: &i32| {
+                let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                String::from_utf8_lossy(&line).contains("_boot-vm")
+            };
+            if let Some(pid) = pid.filter(mine) {
+                signal(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// Adopts VMMs whose engine has ended, and buries them: in a container without an init they would stay as zombies,
+/// for whose end a freeze waits.
+#[cfg(target_os = "linux")]
+fn reap_vmms() {
+    use rustix::process::{WaitOptions, getpid, set_child_subreaper, waitpid};
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let me = getpid();
+        set_child_subreaper(Some(me)).unwrap();
+        let children = format!("/proc/{0}/task/{0}/children", me.as_raw_nonzero());
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(Duration::from_millis(5));
+                let pids = fs::read_to_string(&children).unwrap_or_default();
+                for pid in pids.split_whitespace() {
+                    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+                    let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
+                    // State, parent, group, session: only a VMM leads a session. Other children have their waiters.
+                    if rest.starts_with('Z') && rest.split_whitespace().nth(3) == Some(pid) {
+                        let _ = waitpid(Pid::from_raw(pid.parse().unwrap()), WaitOptions::NOHANG);
+                    }
+                }
+            }
+        });
+    });
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reap_vmms() {}
+
+/// A VM to be.
+pub struct Vm<'a> {
+    world: &'a World,
+    name: &'a str,
+    flags: String,
+}
+
+impl Vm<'_> {
+    /// More flags for its creation.
+    pub fn with(mut self, flags: &str) -> Self {
+        flags.clone_into(&mut self.flags);
+        self
+    }
+
+    /// Never started: it has no disk.
+    pub fn created(self) {
+        let version: Vec<u32> = self.world.version.split('.').map(|part| part.parse().unwrap()).collect();
+        let (name, flags) = (self.name, &self.flags);
+        let named = if version >= vec![1, 0, 2] { format!("--name={name}") } else { name.to_owned() };
+        self.engine(&format!("machine create {flags} {named}"));
+        self.world.forget_calls();
+    }
+
+    /// Running.
+    pub fn running(self) {
+        let (world, name) = (self.world, self.name);
+        self.created();
+        world.vm(name).engine(&format!("machine start --name {name}"));
+        world.forget_calls();
+    }
+
+    /// Stopped.
+    pub fn stopped(self) {
+        self.in_state("stopped");
+    }
+
+    /// With a disk and no process, in any state at all.
+    pub fn in_state(self, state: &str) {
+        let (world, name) = (self.world, self.name);
+        self.created();
+        for disk in ["root", "workspace"] {
+            fs::create_dir_all(world.path(&format!("fake/vms/{name}/disk/{disk}"))).unwrap();
+        }
+        world.edit(name, "state", state.into());
+    }
+
+    /// Running, its VMM suspended.
+    pub fn unreachable(self) {
+        let (world, name) = (self.world, self.name);
+        self.running();
+        signal(world.vmm(name), Signal::STOP);
+        wait_until("the VMM is suspended", || world.state(name) == "unreachable");
+    }
+
+    fn engine(&self, line: &str) {
+        let output = self.world.smolvm(line);
+        assert!(output.status.success(), "smolvm {line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// A `bottle-freeze` that runs; killed when dropped.
+pub struct Running(Option<Child>);
+
+impl Running {
+    /// Sends it a signal.
+    pub fn signal(&self, signal_: Signal) {
+        signal(i32::try_from(self.0.as_ref().unwrap().id()).unwrap(), signal_);
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Assert {
+        let mut child = self.0.take().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let began = Instant::now();
+        let (out, err) = (drain(child.stdout.take()), drain(child.stderr.take()));
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if began.elapsed() > PATIENCE {
+                signal(pid, Signal::KILL);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        Assert::new(Output { status, stdout: out.join().unwrap(), stderr: err.join().unwrap() })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn drain(pipe: Option<impl std::io::Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut all = Vec::new();
+        if let Some(mut pipe) = pipe {
+            pipe.read_to_end(&mut all).unwrap();
+        }
+        all
+    })
+}
+
+/// Runs a command to its end; a hanging one fails the test.
+pub fn finish(command: Command) -> Assert {
+    assert_cmd::Command::from_std(command).timeout(PATIENCE).assert()
+}
+
+/// Runs a command to its end with that stdin.
+pub fn finish_with_stdin(mut command: Command, stdin: &str) -> Assert {
+    command.stdin(Stdio::piped());
+    assert_cmd::Command::from_std(command).timeout(PATIENCE).write_stdin(stdin).assert()
+}
+
+/// Awaits a condition.
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < PATIENCE, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+/// Sends a signal to a process that may be gone already.
+pub fn signal(pid: i32, signal: Signal) {
+    let _gone = kill_process(Pid::from_raw(pid).unwrap(), signal);
+}
+
+/// Whether a process lives; a zombie does not.
+pub fn is_alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// What the command printed on stdout.
+pub fn stdout(run: &Assert) -> String {
+    String::from_utf8_lossy(&run.get_output().stdout).into_owned()
+}
+
+/// What the command printed on stderr.
+pub fn stderr(run: &Assert) -> String {
+    String::from_utf8_lossy(&run.get_output().stderr).into_owned()
+}
+
+/// The names in a folder, sorted; none if it is missing.
+pub fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// The manifest of a snapshot, read by the layout of its footer.
+pub fn manifest(file: &Path) -> Value {
+    let bytes = fs::read(file).unwrap();
+    let footer = &bytes[bytes.len() - 64..];
+    let long = |at: usize| usize::try_from(u64::from_le_bytes(footer[at..at + 8].try_into().unwrap())).unwrap();
+    serde_json::from_slice(&bytes[long(36)..long(36) + long(44)]).unwrap()
+}

@@ -1,0 +1,177 @@
+//! The same story on every engine, and what some of them do not tell the truth about.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use predicates::str::contains;
+use serde_json::json;
+use support::{World, finish, is_alive, stdout};
+
+/// A VM's whole life: made, used, frozen, thawed, used, and deleted.
+fn story(version: &str) {
+    let world = World::with_engine(version);
+    world.run("create dev --cpus 2 --mem 1024").success();
+    world.run("start dev").success();
+    world.run("exec dev -- sh -c 'echo alpha > /root/a; echo beta > /workspace/b'").success();
+    world.run("freeze dev -o x.smolmachine --yes").success();
+    assert_eq!(world.state("dev"), "stopped");
+    world.run("create dev2 --from x.smolmachine").success();
+    assert_eq!((&world.record("dev2")["cpus"], &world.record("dev2")["mem"]), (&json!(2), &json!(1024)));
+    world.run("start dev2").success();
+    assert_eq!(stdout(&world.run("exec dev2 -- cat /root/a").success()), "alpha\n");
+    let workspace = world.run("exec dev2 -- cat /workspace/b");
+    if ["0.8.0", "1.0.1", "1.0.2", "1.4.0"].contains(&version) {
+        workspace.failure();
+    } else {
+        assert_eq!(stdout(&workspace.success()), "beta\n");
+    }
+    world.run("stop dev2").success();
+    assert_eq!(world.state("dev2"), "stopped");
+    world.run("rm dev dev2 --yes").success();
+    assert!(world.list().is_empty());
+    world.assert_clean(&["x.smolmachine"]);
+}
+
+#[test]
+fn the_whole_story_on_0_8_0() {
+    story("0.8.0");
+}
+
+#[test]
+fn the_whole_story_on_1_0_1() {
+    story("1.0.1");
+}
+
+#[test]
+fn the_whole_story_on_1_0_2() {
+    story("1.0.2");
+}
+
+#[test]
+fn the_whole_story_on_1_4_0() {
+    story("1.4.0");
+}
+
+#[test]
+fn the_whole_story_on_1_14_0() {
+    story("1.14.0");
+}
+
+#[test]
+fn the_whole_story_on_1_19_0() {
+    story("1.19.0");
+}
+
+#[test]
+fn the_whole_story_on_1_28_1() {
+    story("1.28.1");
+}
+
+#[test]
+fn the_whole_story_on_1_32_2() {
+    story("1.32.2");
+}
+
+#[test]
+fn a_running_vm_deleted_on_0_8_0_leaves_no_vmm_alive() {
+    let world = World::with_engine("0.8.0");
+    world.vm("dev").running();
+    let vmm = world.vmm("dev");
+    world.run("rm dev --yes").success();
+    assert_eq!(world.state("dev"), "missing");
+    assert!(!is_alive(vmm));
+}
+
+#[test]
+fn a_missing_vm_cannot_be_stopped_on_0_8_0_whatever_that_says() {
+    World::with_engine("0.8.0").run("stop dev").code(4).stderr(contains("no VM named 'dev'"));
+}
+
+#[test]
+fn an_allow_list_that_the_engine_would_drop_is_refused() {
+    let world = World::with_engine("1.4.0");
+    let snapshot = world.snapshot("x.smolmachine");
+    let line = format!("create dev --from {} --allow-cidr 10.0.0.0/8", snapshot.display());
+    world.run(&line).code(13).stderr(contains("allow list"));
+    assert!(world.calls().is_empty());
+    let world = World::with_engine("1.8.0");
+    world.snapshot("x.smolmachine");
+    world.run("create dev --from x.smolmachine --allow-cidr 10.0.0.0/8").success();
+    assert_eq!(world.record("dev")["cidrs"], json!(["10.0.0.0/8"]));
+}
+
+#[test]
+fn an_allow_list_that_the_engine_would_not_enforce_is_refused() {
+    for version in ["0.8.0", "1.0.2"] {
+        let world = World::with_engine(version);
+        world.run("create dev --allow-cidr 10.0.0.0/8").code(13).stderr(contains("enforce"));
+        assert!(world.calls().is_empty());
+    }
+}
+
+#[test]
+fn labels_are_refused_where_there_are_none() {
+    let world = World::with_engine("1.4.0");
+    world.run("create dev --label a=b").code(13).stderr(contains("labels"));
+    let world = World::with_engine("1.8.0");
+    world.run("create dev --label a=b").success();
+}
+
+#[test]
+fn a_locked_database_is_tried_again() {
+    let locked = "Error: database operation failed: reserve vm 'dev': database is locked";
+    for version in ["1.4.0", "1.18.2"] {
+        let world = World::with_engine(version);
+        world.fault(json!({"on": "machine create", "nth": 1, "do": {"fail": {"status": 1, "stderr": locked}}}));
+        world.run("create dev").success();
+        assert_eq!(world.state("dev"), "created");
+        assert_eq!(world.commands().iter().filter(|command| *command == "machine create").count(), 2);
+    }
+}
+
+#[test]
+fn eight_creates_at_once_all_succeed_on_an_engine_that_cannot_do_that() {
+    for version in ["1.4.0", "1.18.2"] {
+        let world = World::with_engine(version);
+        let all: Vec<_> = (0..8).map(|number| world.spawn(&format!("create dev{number}"))).collect();
+        for one in all {
+            one.wait().success();
+        }
+        assert_eq!(world.list().len(), 8);
+    }
+}
+
+#[test]
+fn a_delete_that_did_not_happen_is_noticed() {
+    for version in ["0.8.0", "1.0.1", "1.4.0", "1.18.2"] {
+        let world = World::with_engine(version);
+        world.vm("dev").stopped();
+        world.fault(json!({"on": "machine delete", "do": {"lie": true}}));
+        world.run("rm dev --yes").code(1).stderr(contains("still there"));
+    }
+}
+
+#[test]
+fn a_create_that_did_not_happen_is_noticed() {
+    for version in ["1.4.0", "1.18.2"] {
+        let world = World::with_engine(version);
+        world.fault(json!({"on": "machine create", "do": {"lie": true}}));
+        world.run("create dev").code(1).stderr(contains("there is no VM 'dev'"));
+    }
+}
+
+#[test]
+fn the_engine_s_own_name_variable_reaches_no_engine() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.vm("precious").stopped();
+    for line in ["ls", "start dev", "exec dev -- true", "stop dev", "freeze dev -o x.smolmachine", "rm dev --yes"] {
+        let mut command = world.line(line);
+        command.env("SMOLVM_MACHINE_NAME", "precious");
+        finish(command).success();
+    }
+    for call in world.call_log() {
+        assert!(call["env"].get("SMOLVM_MACHINE_NAME").is_none(), "{call}");
+    }
+    assert_eq!(world.state("precious"), "stopped");
+}
