@@ -5,7 +5,9 @@
 //! [`pending`] and cleans up.
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 use std::{io, process, thread};
 
@@ -14,6 +16,8 @@ static RECOVERING: AtomicBool = AtomicBool::new(false);
 /// The engine command that runs: a process group if negative, a process to pass signals on to if positive.
 static CHILD: AtomicI32 = AtomicI32::new(0);
 static AT_PROMPT: AtomicBool = AtomicBool::new(false);
+/// How the terminal was before the question: a signal finds it in raw mode.
+static TERMINAL: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Begins to listen. `told` is called, in another thread, with the signal and whether it is the second one,
 /// after which the process ends at once.
@@ -34,6 +38,7 @@ pub fn listen(told: fn(signal: i32, again: bool)) -> io::Result<()> {
                 end_group(-child, again);
             }
             if again || AT_PROMPT.load(SeqCst) {
+                restore_terminal();
                 process::exit(128 + signal);
             }
         }
@@ -54,7 +59,17 @@ pub fn recover() {
 
 /// While a question is open nothing was changed yet: a signal ends the process at once.
 pub fn at_prompt(open: bool) {
+    if let (true, Ok(mut before)) = (open, TERMINAL.lock()) {
+        *before = tcgetattr(io::stdin()).ok();
+    }
     AT_PROMPT.store(open, SeqCst);
+}
+
+fn restore_terminal() {
+    if let Some(before) = TERMINAL.lock().ok().and_then(|mut before| before.take()) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+        eprintln!();
+    }
 }
 
 /// Remembers the engine command that runs, until dropped.

@@ -50,7 +50,6 @@ fn an_engine_that_is_not_executable_is_refused() {
     with_engine_at(&world, &path).code(13).stderr(contains("not executable"));
 }
 
-// BUG: these are failures (1), not a missing engine (13); the second is run as a shell script.
 #[test]
 fn a_program_that_cannot_tell_its_version_is_no_engine() {
     let world = World::new();
@@ -304,7 +303,6 @@ fn hostile_world() -> World {
     world
 }
 
-// BUG: a line break in a name or an image breaks the row in two.
 #[test]
 fn nothing_that_an_engine_says_moves_the_cursor() {
     let world = hostile_world();
@@ -318,7 +316,6 @@ fn nothing_that_an_engine_says_moves_the_cursor() {
     assert!(harmless(&stderr(&run)), "{:?}", stderr(&run));
 }
 
-// BUG: `ls -q` prints names as they come.
 #[test]
 fn names_in_a_plain_list_are_harmless_too() {
     let run = hostile_world().run("ls -q").success();

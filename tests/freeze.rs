@@ -504,7 +504,6 @@ fn a_second_interrupt_ends_at_once_and_says_what_that_leaves() {
     assert_eq!(world.read("x.smolmachine"), "old");
 }
 
-// BUG: nothing sweeps the private folder of a freeze that was killed.
 #[test]
 fn what_a_killed_freeze_left_is_swept_by_the_next_one() {
     let world = unlucky(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));

@@ -62,7 +62,6 @@ fn interrupting_the_freeze_prompt_leaves_the_vm_running() {
     assert_nothing_happened(&world, &session);
 }
 
-// BUG: two threads race: one leaves the terminal in raw mode, the other says 130 to a SIGTERM.
 #[test]
 fn a_signal_at_the_prompt_leaves_the_vm_running_and_the_terminal_as_it_was() {
     for (signal, status) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {

@@ -63,7 +63,7 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
         if path.is_dir() { path.join(Path::new(inside).file_name().unwrap_or_default()) } else { path };
     let folder = target.parent().unwrap_or(Path::new("/"));
     let refused = |error| Failure::not_writable(&target, &error);
-    let private = tempfile::Builder::new().prefix(".bottle-freeze-").tempdir_in(folder).map_err(refused)?;
+    let private = tempfile::Builder::new().prefix(".bottle-freeze.cp-").tempdir_in(folder).map_err(refused)?;
     let copied = private.path().join("file");
     copy(app, name, &guest_path(name, inside), &copied.clone().into_os_string())?;
     if let Ok(old) = fs::metadata(&target) {

@@ -14,7 +14,7 @@ pub fn run(app: &App, args: &cli::Ls) -> Result<()> {
     if args.json {
         ui::json(&machines);
     } else if app.ui.quiet {
-        ui::lines(machines.iter().map(|machine| machine.name.clone()));
+        ui::lines(machines.iter().map(|machine| ui::one_line(&machine.name)));
     } else if machines.is_empty() {
         app.ui.success("no VMs; make one with: bottle-freeze create NAME");
     } else {

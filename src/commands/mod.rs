@@ -47,9 +47,7 @@ fn confirm(question: &str, yes: bool, now: &str) -> Result<()> {
     let refused = |why: &str| Failure::new(Status::NotConfirmed, why).now(now);
     ui::confirm(question).map_err(|why| match why {
         Unconfirmed::Declined => refused("not confirmed"),
-        Unconfirmed::Interrupted => {
-            Failure { status: Status::Interrupted(signal_hook::consts::SIGINT), ..refused("interrupted") }
-        }
+        Unconfirmed::Interrupted(signal) => Failure { status: Status::Interrupted(signal), ..refused("interrupted") },
         Unconfirmed::NobodyThere => {
             refused(&format!("there is no terminal to ask on: {question}")).mend("--yes answers this question")
         }

@@ -65,7 +65,7 @@ fn ask(path: &Path, tell: &dyn Fn(&Call)) -> Result<Version, EngineError> {
     tell(&call);
     let outcome = call.capture(Some(VERSION_LIMIT), None)?;
     if !outcome.status.success() {
-        return Err(call.failure(&outcome));
+        return Err(not_smolvm(call.failure(&outcome).to_string()));
     }
     let answer = outcome.text();
     version::from_answer(&answer).ok_or_else(|| {

@@ -1,13 +1,20 @@
 //! The files that a freeze or a pack writes: a sidecar, alone or beside its launcher.
 
+use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::{TempDir, TempPath};
 use thiserror::Error;
 
 const SIDECAR: &str = "smolmachine";
+/// How private folders are named, and the file in them that their run keeps locked.
+const PRIVATE: &str = ".bottle-freeze-";
+const ALIVE: &str = "alive";
+/// How long a private folder may be without its lock file.
+const BORN: Duration = Duration::from_secs(60);
 /// The launcher's name in the private folder.
 const LAUNCHER: &str = "snapshot";
 
@@ -41,10 +48,13 @@ pub struct Output {
     replace: bool,
 }
 
-/// A private folder beside the output, in which the engine writes all that it writes. Gone when dropped.
+/// A private folder beside the output, in which the engine writes all that it writes. Gone when dropped; what a
+/// killed run left is gone when the next one begins here.
 #[derive(Debug)]
 pub struct Work {
     folder: TempDir,
+    /// Locked as long as this run lives.
+    _alive: File,
 }
 
 impl Work {
@@ -115,8 +125,26 @@ impl Output {
 
     /// Makes the private folder, on the output's file system, so that publishing is a rename.
     pub fn work(&self) -> Result<Work> {
-        let made = tempfile::Builder::new().prefix(".bottle-freeze-").tempdir_in(self.folder());
-        Ok(Work { folder: made.map_err(not_writable(self.folder()))? })
+        self.sweep();
+        let make = || {
+            let folder = tempfile::Builder::new().prefix(PRIVATE).tempdir_in(self.folder())?;
+            let alive = File::create(folder.path().join(ALIVE))?;
+            flock(&alive, FlockOperation::LockExclusive)?;
+            // Another run's sweep may have come between the file and its lock.
+            fs::metadata(folder.path().join(ALIVE))?;
+            Ok(Work { folder, _alive: alive })
+        };
+        make().map_err(not_writable(self.folder()))
+    }
+
+    /// Removes the private folders here whose runs are dead. Best effort: the next run tries again.
+    fn sweep(&self) {
+        for entry in fs::read_dir(self.folder()).into_iter().flatten().flatten() {
+            let private = entry.file_name().to_string_lossy().starts_with(PRIVATE);
+            if private && entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_dead(&entry.path()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     /// Where the private folder of a run that has not begun would be.
@@ -156,6 +184,15 @@ impl Output {
     fn flush_folder(&self) -> Result<()> {
         File::open(self.folder()).and_then(|folder| folder.sync_all()).map_err(not_writable(self.folder()))
     }
+}
+
+/// Whether nobody holds the folder's lock. One without a lock file may have been made this very moment.
+fn is_dead(folder: &Path) -> bool {
+    if let Ok(alive) = File::open(folder.join(ALIVE)) {
+        return flock(&alive, FlockOperation::NonBlockingLockExclusive).is_ok();
+    }
+    let made = fs::metadata(folder).and_then(|meta| meta.modified());
+    made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > BORN))
 }
 
 /// Sets the mode, and has the content on disk before its name.

@@ -101,7 +101,7 @@ pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
     for row in rows {
-        table.add_row(row.iter().map(|cell| printable(cell).into_owned()));
+        table.add_row(row.iter().map(|cell| one_line(cell)));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -115,6 +115,11 @@ fn say(text: &str) {
         // There is nobody to tell that stderr is closed.
         let _ = writeln!(io::stderr(), "{}", printable(text));
     });
+}
+
+/// The text as one line: a table's cell, a name in a list.
+pub fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// The text with its control characters, but for line breaks and tabs, made visible and harmless. Invisible

@@ -19,7 +19,10 @@ pub fn confirm(question: &str) -> Result<(), Unconfirmed> {
     interrupt::at_prompt(false);
     match answer {
         Ok(true) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Unconfirmed::Interrupted),
+        // A ^C is a key here; a signal from elsewhere interrupts the reading.
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            Err(Unconfirmed::Interrupted(interrupt::pending().unwrap_or(signal_hook::consts::SIGINT)))
+        }
         Ok(false) | Err(_) => Err(Unconfirmed::Declined),
     }
 }
@@ -29,8 +32,8 @@ pub fn confirm(question: &str) -> Result<(), Unconfirmed> {
 pub enum Unconfirmed {
     /// No, or the end of the input.
     Declined,
-    /// ^C.
-    Interrupted,
+    /// ^C, or this signal.
+    Interrupted(i32),
     /// Stdin or stderr is no terminal.
     NobodyThere,
 }
