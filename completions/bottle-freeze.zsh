@@ -172,7 +172,7 @@ _arguments "${_arguments_options[@]}" : \
 '--yes[Stop a running VM without asking]' \
 '-f[Replace what is at OUT]' \
 '--force[Replace what is at OUT]' \
-'--restart[Start the VM again afterwards, if this freeze stopped it]' \
+'(--no-restart)--restart[Start the VM again afterwards, if this freeze stopped it]' \
 '--no-restart[Leave the VM stopped, even if the freeze fails]' \
 '--no-workspace[Leave /workspace out (VMs made from an image)]' \
 '--dry-run[Print the engine commands that would run, and change nothing]' \

@@ -204,7 +204,7 @@ pub struct Freeze {
     #[arg(short, long)]
     pub force: bool,
     /// Start the VM again afterwards, if this freeze stopped it
-    #[arg(long, overrides_with = "no_restart")]
+    #[arg(long, conflicts_with = "no_restart")]
     pub restart: bool,
     /// Leave the VM stopped, even if the freeze fails
     #[arg(long)]

@@ -34,7 +34,7 @@ pub fn listen(told: fn(signal: i32, again: bool)) -> io::Result<()> {
             if !AT_PROMPT.load(SeqCst) {
                 told(signal, again);
             }
-            if child < 0 {
+            if child < 0 && (again || !RECOVERING.load(SeqCst)) {
                 end_group(-child, again);
             }
             if again || AT_PROMPT.load(SeqCst) {

@@ -9,20 +9,25 @@ mod smolvm;
 mod snapshot;
 mod ui;
 
+use anyhow::Context;
 use clap::Parser;
+use commands::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    if let Err(error) = interrupt::listen(ui::interrupted) {
-        ui::error(&format!("signals cannot be handled: {error}"), None, None);
-        return ExitCode::FAILURE;
-    }
-    match commands::run(cli) {
-        Ok(code) => code,
-        Err(failure) => {
+    run(cli::Cli::parse()).unwrap_or_else(|error| match error.downcast::<Failure>() {
+        Ok(failure) => {
             ui::error(&failure.what, failure.now.as_deref(), failure.mend.as_deref());
             failure.status.into()
         }
-    }
+        Err(error) => {
+            ui::error(&format!("{error:#}"), None, None);
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
+    interrupt::listen(ui::interrupted).context("signals cannot be handled")?;
+    Ok(commands::run(cli)?)
 }

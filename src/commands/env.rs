@@ -15,14 +15,20 @@ pub fn read(args: &cli::Env) -> Result<Vec<EnvVar>> {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
                 let place = format!("{} line {}", path.display(), number + 1);
-                vars.push(parse(line, &place)?);
+                set(&mut vars, parse(line, &place)?);
             }
         }
     }
     for text in &args.env {
-        vars.push(parse(text, "--env")?);
+        set(&mut vars, parse(text, "--env")?);
     }
     Ok(vars)
+}
+
+/// The last value given to a variable counts.
+fn set(vars: &mut Vec<EnvVar>, var: EnvVar) {
+    vars.retain(|earlier| earlier.key != var.key);
+    vars.push(var);
 }
 
 /// Reads `KEY=VALUE`, or `KEY` with its value in this environment. What is wrong with it is said without the value.

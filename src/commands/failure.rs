@@ -4,6 +4,7 @@ use crate::smolvm::EngineError;
 use crate::smolvm::artifact::ArtifactError;
 use std::path::Path;
 use std::process::ExitCode;
+use thiserror::Error;
 
 /// An exit status, one meaning each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +67,8 @@ impl From<Status> for ExitCode {
 }
 
 /// An error as its user reads it.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error("{what}")]
 pub struct Failure {
     /// Its exit status.
     pub status: Status,
@@ -128,7 +130,6 @@ impl From<EngineError> for Failure {
             EngineError::NoSuchVm(_) => failure(Status::NoSuchVm).mend("list the VMs with `bottle-freeze ls`"),
             EngineError::NameTaken(name) => failure(Status::Failed)
                 .mend(format!("choose another name, or delete it with `bottle-freeze rm {name}`")),
-            EngineError::TimedOut { .. } if what.contains("machine stop") => failure(Status::NotStopped),
             EngineError::Interrupted(signal) => failure(Status::Interrupted(*signal)),
             EngineError::Failed { .. } if error.is_no_space() => {
                 failure(Status::NotWritable).mend("free some disk space and try again")

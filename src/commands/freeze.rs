@@ -170,16 +170,18 @@ impl Freeze<'_> {
             wait_for_exit(vm.pid);
             Ok(())
         });
-        match stopped {
-            Ok(()) => Ok(Some(began)),
-            Err(error) => {
-                let error: EngineError = error;
-                let failure = Failure::from(error);
-                // Interrupted or refused half-way: only the engine's list tells whether it is down.
-                interrupt::recover();
-                let down = self.engine.machine(&self.args.name).is_ok_and(|now| !now.state.is_up());
-                Err(self.put_back(vm, down.then_some(began), failure))
-            }
+        stopped.map(|()| Some(began)).map_err(|error| self.not_stopped(vm, began, error))
+    }
+
+    /// A stop that was refused, too slow or interrupted: only the engine's list tells whether the VM is down.
+    fn not_stopped(&self, vm: &Machine, began: Instant, error: EngineError) -> Failure {
+        interrupt::recover();
+        let late = matches!(error, EngineError::TimedOut { .. });
+        let failure = Failure::from(error);
+        let failure = if late { Failure { status: Status::NotStopped, ..failure } } else { failure };
+        match self.engine.machine(&self.args.name) {
+            Ok(now) => self.put_back(vm, (!now.state.is_up()).then_some(began), failure),
+            Err(unknown) => failure.now(format!("whether '{}' is running is not known: {unknown}", vm.name)),
         }
     }
 
@@ -279,6 +281,7 @@ impl Freeze<'_> {
         interrupt::recover();
         let name = &vm.name;
         let state = match stopped {
+            None if failure.now.is_some() => format!("'{name}' was not stopped by this freeze"),
             None => format!("'{name}' is {} as before", vm.state),
             Some(_) if self.args.no_restart => format!("'{name}' is stopped"),
             Some(_) => match self.start_again() {
