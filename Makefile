@@ -1,6 +1,5 @@
 # Every target is a line or two; what is longer is a script beside the tests.
 engines = $(shell tests/engines/fetch --root)
-PREFIX ?= /usr/local
 
 build:        ## the tool, optimised
 	cargo build --release

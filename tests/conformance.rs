@@ -91,10 +91,25 @@ impl Engine {
         self.run(words, self.command())
     }
 
+    /// Runs `bottle-freeze` with these words, on this engine.
+    fn bottle_freeze(&self, words: &str) -> Outcome {
+        let engine = self.command();
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_bottle-freeze"));
+        tool.env("SMOLVM", engine.get_program()).current_dir(self.home.path()).stdin(Stdio::null());
+        for (key, value) in engine.get_envs() {
+            match value {
+                Some(value) => tool.env(key, value),
+                None => tool.env_remove(key),
+            };
+        }
+        tool.env_remove("BOTTLE_FREEZE_HOME");
+        self.run(words, tool)
+    }
+
     fn run(&self, words: &str, mut command: Command) -> Outcome {
         let output = command.args(words.split_whitespace()).output().unwrap();
         Outcome {
-            call: format!("{}: smolvm {words}", self.label()),
+            call: format!("{}: {:?} {words}", self.label(), command.get_program()),
             status: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -1044,4 +1059,72 @@ fn version_0_8_0_says_0_when_it_did_nothing() {
     assert_eq!(engine.list().len(), 0);
     let alive = Command::new("kill").args(["-0", &pid]).status().unwrap();
     assert!(alive.success(), "the VMM outlives its record");
+}
+
+// ---------------------------------------------------------------------------- bottle-freeze on every engine
+
+#[test]
+fn bottle_freeze_makes_lists_stops_and_deletes_a_machine_on_every_engine() {
+    on_every_engine(|engine| {
+        let label = if engine.since("1.8.0") { "--label team=a" } else { "" };
+        fs::create_dir_all(engine.path("shared")).unwrap();
+        let shared = engine.path("shared");
+        let words = format!(
+            "create dev --cpus 2 --mem 512 --storage 3 --overlay 4 --allow-cidr 10.0.0.0/8 -e A=b -e PATH=/bin \
+             -p 18080:80 -w /root --volume {}:/mnt/shared:ro {label}",
+            shared.display()
+        );
+        engine.bottle_freeze(&words).succeeds().says("created dev");
+        let vm = engine.listed("dev").unwrap();
+        for (key, value) in [("cpus", 2), ("memory_mib", 512), ("storage_gb", 3), ("overlay_gb", 4), ("mounts", 1)] {
+            assert_eq!(vm[key], value, "{}: {key}", engine.label());
+        }
+        assert_eq!((&vm["network"], &vm["ports"]), (&json!(true), &json!(1)), "{}", engine.label());
+        let listed: Value = serde_json::from_str(&engine.bottle_freeze("ls --json").succeeds().stdout).unwrap();
+        assert_eq!((&listed[0]["name"], &listed[0]["state"]), (&json!("dev"), &json!("created")));
+        engine.bottle_freeze("create dev").exits(1).complains("already exists");
+        engine.bottle_freeze("stop dev").succeeds();
+        engine.bottle_freeze("freeze dev -o new.smolmachine").exits(5).complains("never started");
+        // Up to 1.14.0 this makes disks for a VM that has none.
+        engine.bottle_freeze("exec dev -- true").exits(125).complains("bottle-freeze start dev");
+        for missing in ["stop nope", "start nope", "rm --yes nope", "freeze nope -o x", "cp nope:/a b"] {
+            engine.bottle_freeze(missing).exits(4).complains("nope");
+        }
+        engine.bottle_freeze("rm dev").exits(6);
+        engine.bottle_freeze("rm --yes dev").succeeds();
+        assert!(engine.list().is_empty(), "{}", engine.label());
+    });
+}
+
+#[test]
+fn bottle_freeze_freezes_and_restores_a_machine_on_every_engine() {
+    on_every_engine(|engine| {
+        engine.seeded_vm("--cpus=2 --mem=512 --net --allow-cidr=10.0.0.0/8 -e A=b");
+        let before: BTreeSet<_> = names_in(engine.home.path());
+        engine.bottle_freeze("freeze bare -o one.smolmachine").succeeds().says("froze bare");
+        let packed = Artifact::read(&engine.path("one.smolmachine")).manifest;
+        assert_eq!((&packed["cpus"], &packed["mem"]), (&json!(2), &json!(512)), "{}", engine.label());
+        assert_eq!(packed["network"], false, "{}: the network is closed", engine.label());
+        let after = names_in(engine.home.path());
+        let new: Vec<_> = after.difference(&before).filter(|name| !name.starts_with('.')).collect();
+        assert_eq!(new, ["one.smolmachine"], "{}: nothing else stays behind", engine.label());
+
+        engine.bottle_freeze("freeze bare -o one.smolmachine").exits(7).complains("--force");
+        engine.bottle_freeze("freeze bare -o one.smolmachine --force").succeeds();
+        engine.bottle_freeze("create again --from one.smolmachine").succeeds();
+        let vm = engine.listed("again").unwrap();
+        assert_eq!((&vm["cpus"], &vm["network"]), (&json!(2), &json!(false)), "{}", engine.label());
+
+        let mut bytes = fs::read(engine.path("one.smolmachine")).unwrap();
+        bytes[1000] ^= 1;
+        fs::write(engine.path("bad.smolmachine"), bytes).unwrap();
+        engine.bottle_freeze("create bad --from bad.smolmachine").exits(10).complains("damaged");
+        engine.bottle_freeze("rm --yes bare again").succeeds();
+        assert!(engine.list().is_empty(), "{}", engine.label());
+    });
+}
+
+fn names_in(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
