@@ -7,14 +7,16 @@
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::{io, process, thread};
 
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
 static RECOVERING: AtomicBool = AtomicBool::new(false);
 /// The engine command that runs: a process group if negative, a process to pass signals on to if positive.
 static CHILD: AtomicI32 = AtomicI32::new(0);
+/// The last signal, known the moment it arrives: a system call that it interrupts returns before the thread wakes.
+static ARRIVED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 static AT_PROMPT: AtomicBool = AtomicBool::new(false);
 /// How the terminal was before the question: a signal finds it in raw mode.
 static TERMINAL: Mutex<Option<Termios>> = Mutex::new(None);
@@ -22,6 +24,10 @@ static TERMINAL: Mutex<Option<Termios>> = Mutex::new(None);
 /// Begins to listen. `told` is called, in another thread, with the signal and whether it is the second one,
 /// after which the process ends at once.
 pub fn listen(told: fn(signal: i32, again: bool)) -> io::Result<()> {
+    let arrived = ARRIVED.get_or_init(Arc::default);
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register_usize(signal, arrived.clone(), usize::try_from(signal).unwrap_or_default())?;
+    }
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::spawn(move || {
         for signal in signals.forever() {
@@ -50,6 +56,12 @@ pub fn listen(told: fn(signal: i32, again: bool)) -> io::Result<()> {
 pub fn pending() -> Option<i32> {
     let caught = CAUGHT.load(SeqCst);
     (caught != 0 && !RECOVERING.load(SeqCst)).then_some(caught)
+}
+
+/// The signal that interrupted a system call a moment ago, if any did.
+pub fn arrived() -> Option<i32> {
+    let signal = ARRIVED.get()?.load(SeqCst);
+    i32::try_from(signal).ok().filter(|signal| *signal != 0)
 }
 
 /// From here on the run is putting things back: engine commands run although a signal came.

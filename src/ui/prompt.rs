@@ -21,7 +21,7 @@ pub fn confirm(question: &str) -> Result<(), Unconfirmed> {
         Ok(true) => Ok(()),
         // A ^C is a key here; a signal from elsewhere interrupts the reading.
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            Err(Unconfirmed::Interrupted(interrupt::pending().unwrap_or(signal_hook::consts::SIGINT)))
+            Err(Unconfirmed::Interrupted(interrupt::arrived().unwrap_or(signal_hook::consts::SIGINT)))
         }
         Ok(false) | Err(_) => Err(Unconfirmed::Declined),
     }
