@@ -371,6 +371,15 @@ fn a_pack_that_fails_with_no_restart_leaves_the_vm_stopped() {
 }
 
 #[test]
+fn a_helper_vm_that_leaves_its_boot_is_tried_again() {
+    let said = "Error: agent operation failed: monitor agent: boot process exited (code 0) before the agent was ready";
+    let world = unlucky(json!({"on": "pack create", "nth": 1, "do": {"fail": {"status": 1, "stderr": said}}}));
+    world.run(FORCED).success();
+    assert_eq!(world.commands().iter().filter(|command| *command == "pack create").count(), 2);
+    assert_ne!(world.read("x.smolmachine"), "old");
+}
+
+#[test]
 fn a_full_disk_has_a_status_of_its_own() {
     let said = "Error: agent operation failed: pack binary: I/O error: No space left on device (os error 28)";
     let world = unlucky(json!({"on": "pack create", "at": "half", "do": {"fail": {"status": 1, "stderr": said}}}));

@@ -352,7 +352,7 @@ impl Smolvm {
 
     /// `pack create --image`.
     pub fn pack_create(&self, image: &str, packing: &Packing<'_>, watch: Watch<'_>) -> Result<()> {
-        self.succeed(&self.pack_create_call(image, packing), None, Some(watch)).map(drop)
+        self.persist(&self.pack_create_call(image, packing), None, Some(watch)).map(drop)
     }
 
     /// The command line of [`Self::pack_create`].
@@ -363,7 +363,7 @@ impl Smolvm {
     /// `pack create --from-vm`: the VM must not run; the engine does not see to that.
     pub fn pack_create_from_vm(&self, name: &Name, packing: &Packing<'_>, watch: Watch<'_>) -> Result<()> {
         let call = self.pack_create_from_vm_call(name, packing);
-        self.succeed(&call, None, Some(watch)).map(drop).map_err(|error| error.about(name))
+        self.persist(&call, None, Some(watch)).map(drop).map_err(|error| error.about(name))
     }
 
     /// The command line of [`Self::pack_create_from_vm`].
@@ -422,14 +422,19 @@ impl Smolvm {
     /// Runs a command that changes the VM, and tries it again while another one stands in its way.
     fn change(&self, call: &Call, name: &Name, limit: Option<Duration>) -> Result<Outcome> {
         let _turn = if self.version.allows_parallel_changes() { None } else { change_lock() };
-        let (started, mut pause) = (Instant::now(), PAUSES.0);
+        self.persist(call, limit, None).map_err(|error| error.about(name))
+    }
+
+    /// Runs `call` again when it failed for a reason that passes: three times at least, and for [`RETRY`].
+    fn persist(&self, call: &Call, limit: Option<Duration>, mut watch: Option<Watch<'_>>) -> Result<Outcome> {
+        let (started, mut pause, mut tries) = (Instant::now(), PAUSES.0, 1);
         loop {
-            match self.succeed(call, limit, None) {
-                Err(error) if error.is_passing() && started.elapsed() + pause < RETRY => {
+            match self.succeed(call, limit, watch.as_mut().map(|watch| &mut **watch as Watch<'_>)) {
+                Err(error) if error.is_passing() && (tries < 3 || started.elapsed() + pause < RETRY) => {
                     std::thread::sleep(pause);
-                    pause = (pause * 2).min(PAUSES.1);
+                    (pause, tries) = ((pause * 2).min(PAUSES.1), tries + 1);
                 }
-                result => return result.map_err(|error| error.about(name)),
+                result => return result,
             }
         }
     }
@@ -477,11 +482,16 @@ impl EngineError {
         if let Self::Failed { stderr, .. } = self { stderr } else { "" }
     }
 
-    /// Whether the next try may well succeed: an engine before 1.19.0 was disturbed by another, or a VMM that was
-    /// stopped a moment ago is not quite gone.
+    /// Whether the next try may well succeed: an engine before 1.19.0 was disturbed by another, a VMM that was
+    /// stopped a moment ago is not quite gone, or a VM (the helper that packs an image VM: once in four times in the
+    /// lab) left its boot without an error.
     fn is_passing(&self) -> bool {
-        let said = self.stderr();
-        said.contains("database is locked") || said.contains("refusing a second launch")
+        const PASSING: [&str; 3] = [
+            "database is locked",
+            "refusing a second launch",
+            "boot process exited (code 0) before the agent was ready",
+        ];
+        PASSING.iter().any(|passing| self.stderr().contains(passing))
     }
 
     /// The same error, as what it means for the VM `name`.
