@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 const QUICK: Duration = Duration::from_secs(120);
 /// The first and the longest pause between two tries of something that needs a moment.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How long a guest may take to write its files to disk before it is stopped.
+const SYNC: Duration = Duration::from_secs(10);
 /// How long a change is tried again that another engine command stood in the way of.
 const RETRY: Duration = Duration::from_secs(20);
 
@@ -245,6 +247,11 @@ impl Smolvm {
 
     /// `machine stop`, ended after `limit`. That it is stopped already is no error.
     pub fn machine_stop(&self, name: &Name, limit: Option<Duration>) -> Result<()> {
+        if !self.version.stop_flushes() && self.machine(name)?.state == State::Running {
+            let sync = Exec { command: vec!["sync".into()], ..Exec::default() };
+            // Best effort: a guest that cannot is stopped all the same.
+            self.machine_exec(name, &sync, SYNC).map(drop).or_else(EngineError::unless_interrupted)?;
+        }
         let call = self.machine_stop_call(name);
         self.change(&call, name, limit)?;
         if !self.version.stop_tells_the_truth() {
@@ -478,6 +485,10 @@ pub fn says_engine_failed(stderr: &str) -> bool {
 }
 
 impl EngineError {
+    fn unless_interrupted(self) -> Result<()> {
+        if matches!(self, Self::Interrupted(_)) { Err(self) } else { Ok(()) }
+    }
+
     fn stderr(&self) -> &str {
         if let Self::Failed { stderr, .. } = self { stderr } else { "" }
     }
