@@ -35,7 +35,7 @@ impl Version {
     }
 
     /// `stop` has the guest write its files to disk, or fails; before, it reports success when the guest was killed
-    /// with unwritten files (seen once in three lab runs of 1.4.0: a file written just before was gone).
+    /// with unwritten files (1.4.0, one lab run of three: a file written just before was gone).
     pub fn stop_flushes(self) -> bool {
         self >= Self(1, 17, 0)
     }
