@@ -52,6 +52,9 @@ _bottle__freeze() {
             bottle__freeze,stop)
                 cmd="bottle__freeze__subcmd__stop"
                 ;;
+            bottle__freeze,verify)
+                cmd="bottle__freeze__subcmd__verify"
+                ;;
             bottle__freeze__subcmd__help,completions)
                 cmd="bottle__freeze__subcmd__help__subcmd__completions"
                 ;;
@@ -85,6 +88,9 @@ _bottle__freeze() {
             bottle__freeze__subcmd__help,stop)
                 cmd="bottle__freeze__subcmd__help__subcmd__stop"
                 ;;
+            bottle__freeze__subcmd__help,verify)
+                cmd="bottle__freeze__subcmd__help__subcmd__verify"
+                ;;
             *)
                 ;;
         esac
@@ -92,7 +98,7 @@ _bottle__freeze() {
 
     case "${cmd}" in
         bottle__freeze)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version create start stop exec cp ls list freeze rm pack completions help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --help --version create start stop exec cp ls list freeze rm pack verify completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -307,7 +313,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__freeze)
-            opts="-o -y -f -q -v -h -V --output --yes --force --restart --no-restart --no-workspace --stop-timeout --dry-run --json --smolvm --quiet --verbose --help --version"
+            opts="-o -y -f -q -v -h -V --output --yes --force --restart --no-restart --no-workspace --stop-timeout --no-space-check --wait --dry-run --json --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -347,6 +353,10 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -359,7 +369,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help)
-            opts="create start stop exec cp ls freeze rm pack completions help"
+            opts="create start stop exec cp ls freeze rm pack verify completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -526,6 +536,20 @@ _bottle__freeze() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bottle__subcmd__freeze__subcmd__ls)
             opts="-q -v -h -V --json --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -545,7 +569,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__pack)
-            opts="-o -f -q -v -h -V --output --cpus --mem --force --smolvm --quiet --verbose --help --version"
+            opts="-o -f -q -v -h -V --output --cpus --mem --force --wait --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -589,6 +613,10 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -601,12 +629,16 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__rm)
-            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --help --version"
+            opts="-y -q -v -h -V --yes --wait --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -619,12 +651,20 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__start)
-            opts="-q -v -h -V --no-wait --smolvm --quiet --verbose --help --version"
+            opts="-q -v -h -V --no-wait --timeout --wait --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -637,7 +677,29 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__stop)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version"
+            opts="-q -v -h -V --wait --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__verify)
+            opts="-q -v -h -V --json --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

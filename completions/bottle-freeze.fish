@@ -39,6 +39,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "list" -
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "freeze" -d 'Freeze a VM into a snapshot'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "rm" -d 'Delete VMs and their disks'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "verify" -d 'Check that snapshots are whole'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s I -l image -d 'Make it from this OCI image, `docker save` archive or unpacked rootfs folder' -r
@@ -60,12 +61,15 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s q
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l timeout -d 'How long it may take until commands can be executed, pulling an image included' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l no-wait -d 'Do not wait until commands can be executed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -101,18 +105,21 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s h -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s o -l output -d 'File to write: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'How long stopping the VM may take' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s y -l yes -d 'Stop a running VM without asking'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s f -l force -d 'Replace what is at OUT'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l restart -d 'Start the VM again afterwards, if this freeze stopped it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-restart -d 'Leave the VM stopped, even if the freeze fails'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-workspace -d 'Leave /workspace out (VMs made from an image)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-space-check -d 'Freeze although there may not be room enough for it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l dry-run -d 'Print the engine commands that would run, and change nothing'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l json -d 'Print the result as JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s y -l yes -d 'Do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s q -l quiet -d 'Print results and errors only'
@@ -122,25 +129,33 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s V -l 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s o -l output -d 'File to write: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l cpus -d 'Virtual CPUs of VMs made from it' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l mem -d 'Memory in MiB of VMs made from it' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s f -l force -d 'Replace what is at OUT'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l json -d 'Print the result as JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "start" -d 'Start VMs, and wait until they execute commands'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "stop" -d 'Stop VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "exec" -d 'Run a command in a VM'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "ls" -d 'List VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "freeze" -d 'Freeze a VM into a snapshot'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "rm" -d 'Delete VMs and their disks'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "completions" -d 'Print a shell\'s completion script'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "start" -d 'Start VMs, and wait until they execute commands'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "stop" -d 'Stop VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "exec" -d 'Run a command in a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "ls" -d 'List VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "freeze" -d 'Freeze a VM into a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "rm" -d 'Delete VMs and their disks'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "verify" -d 'Check that snapshots are whole'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

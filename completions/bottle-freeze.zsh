@@ -67,6 +67,8 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (start)
 _arguments "${_arguments_options[@]}" : \
+'--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
 '--no-wait[Do not wait until commands can be executed]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -82,6 +84,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (stop)
 _arguments "${_arguments_options[@]}" : \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -167,6 +170,7 @@ _arguments "${_arguments_options[@]}" : \
 '-o+[File to write\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
 '--output=[File to write\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
 '-y[Stop a running VM without asking]' \
 '--yes[Stop a running VM without asking]' \
@@ -175,6 +179,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--no-restart)--restart[Start the VM again afterwards, if this freeze stopped it]' \
 '--no-restart[Leave the VM stopped, even if the freeze fails]' \
 '--no-workspace[Leave /workspace out (VMs made from an image)]' \
+'--no-space-check[Freeze although there may not be room enough for it]' \
 '--dry-run[Print the engine commands that would run, and change nothing]' \
 '--json[Print the result as JSON]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -190,6 +195,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -210,6 +216,7 @@ _arguments "${_arguments_options[@]}" : \
 '--output=[File to write\: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
 '--cpus=[Virtual CPUs of VMs made from it]:N:_default' \
 '--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
 '-f[Replace what is at OUT]' \
 '--force[Replace what is at OUT]' \
@@ -222,6 +229,21 @@ _arguments "${_arguments_options[@]}" : \
 '-V[Print version]' \
 '--version[Print version]' \
 ':image -- OCI image, `docker save` archive or unpacked rootfs folder:_default' \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--json[Print the result as JSON]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::paths -- Snapshots to check (.smolmachine files):_files' \
 && ret=0
 ;;
 (completions)
@@ -286,6 +308,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -316,6 +342,7 @@ _bottle-freeze_commands() {
 'freeze:Freeze a VM into a snapshot' \
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
+'verify:Check that snapshots are whole' \
 'completions:Print a shell'\''s completion script' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -358,6 +385,7 @@ _bottle-freeze__subcmd__help_commands() {
 'freeze:Freeze a VM into a snapshot' \
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
+'verify:Check that snapshots are whole' \
 'completions:Print a shell'\''s completion script' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -418,6 +446,11 @@ _bottle-freeze__subcmd__help__subcmd__stop_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze help stop commands' commands "$@"
 }
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__verify_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help verify commands' commands "$@"
+}
 (( $+functions[_bottle-freeze__subcmd__ls_commands] )) ||
 _bottle-freeze__subcmd__ls_commands() {
     local commands; commands=()
@@ -442,6 +475,11 @@ _bottle-freeze__subcmd__start_commands() {
 _bottle-freeze__subcmd__stop_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze stop commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__verify_commands] )) ||
+_bottle-freeze__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze verify commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_bottle-freeze" ]; then

@@ -40,6 +40,7 @@ pub enum Command {
     Freeze(Freeze),
     Rm(Rm),
     Pack(Pack),
+    Verify(Verify),
     Completions(Completions),
 }
 
@@ -115,6 +116,19 @@ pub struct Start {
     /// Do not wait until commands can be executed
     #[arg(long)]
     pub no_wait: bool,
+    /// How long it may take until commands can be executed, pulling an image included
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub timeout: Duration,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// What to do when another bottle-freeze is at work.
+#[derive(Debug, Args)]
+pub struct Wait {
+    /// Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once
+    #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration)]
+    pub wait: Duration,
 }
 
 /// Stop VMs
@@ -124,6 +138,8 @@ pub struct Stop {
     /// VMs to stop
     #[arg(required = true)]
     pub names: Vec<Name>,
+    #[command(flatten)]
+    pub wait: Wait,
 }
 
 /// Run a command in a VM
@@ -215,6 +231,11 @@ pub struct Freeze {
     /// How long stopping the VM may take
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub stop_timeout: Duration,
+    /// Freeze although there may not be room enough for it
+    #[arg(long)]
+    pub no_space_check: bool,
+    #[command(flatten)]
+    pub wait: Wait,
     /// Print the engine commands that would run, and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -235,6 +256,8 @@ pub struct Rm {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub wait: Wait,
 }
 
 /// Pack an image into a file that VMs can be made from
@@ -256,6 +279,25 @@ pub struct Pack {
     /// Replace what is at OUT
     #[arg(short, long, action = ArgAction::SetTrue)]
     pub force: bool,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// Check that snapshots are whole
+///
+/// Reads each file once, from beginning to end: footer, CRC-32 and manifest, and the SHA-256 that a snapshot.json beside
+/// it records. No engine is needed.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bottle-freeze verify dev.smolmachine\n  bottle-freeze verify --json *.smolmachine"
+)]
+pub struct Verify {
+    /// Snapshots to check (.smolmachine files)
+    #[arg(required = true, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
+    pub paths: Vec<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Print a shell's completion script

@@ -7,6 +7,7 @@
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::{io, process, thread};
@@ -20,10 +21,12 @@ static ARRIVED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 static AT_PROMPT: AtomicBool = AtomicBool::new(false);
 /// How the terminal was before the question: a signal finds it in raw mode.
 static TERMINAL: Mutex<Option<Termios>> = Mutex::new(None);
+/// What would stay if this process ended at once.
+static LEAVINGS: Mutex<BTreeMap<usize, String>> = Mutex::new(BTreeMap::new());
 
-/// Begins to listen. `told` is called, in another thread, with the signal and whether it is the second one,
-/// after which the process ends at once.
-pub fn listen(told: fn(signal: i32, again: bool)) -> io::Result<()> {
+/// Begins to listen. `told` is called, in another thread, at the first signal with nothing, and at the second one,
+/// after which the process ends at once, with what this leaves.
+pub fn listen(told: fn(leaves: Option<&[String]>)) -> io::Result<()> {
     let arrived = ARRIVED.get_or_init(Arc::default);
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register_usize(signal, arrived.clone(), usize::try_from(signal).unwrap_or_default())?;
@@ -38,7 +41,7 @@ pub fn listen(told: fn(signal: i32, again: bool)) -> io::Result<()> {
             }
             let again = CAUGHT.swap(signal, SeqCst) != 0;
             if !AT_PROMPT.load(SeqCst) {
-                told(signal, again);
+                told(again.then(|| leavings()).as_deref());
             }
             if child < 0 && (again || !RECOVERING.load(SeqCst)) {
                 end_group(-child, again);
@@ -54,8 +57,40 @@ pub fn listen(told: fn(signal: i32, again: bool)) -> io::Result<()> {
 
 /// The signal that came and was not yet answered, if any.
 pub fn pending() -> Option<i32> {
-    let caught = CAUGHT.load(SeqCst);
-    (caught != 0 && !RECOVERING.load(SeqCst)).then_some(caught)
+    caught().filter(|_| !RECOVERING.load(SeqCst))
+}
+
+/// The signal that came, answered or not, if any.
+pub fn caught() -> Option<i32> {
+    Some(CAUGHT.load(SeqCst)).filter(|signal| *signal != 0)
+}
+
+/// What stays if a second signal ends this process at once; until it is dropped.
+#[derive(Debug)]
+pub struct Leaving(usize);
+
+impl Leaving {
+    /// `what` stays.
+    pub fn new(what: String) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, SeqCst);
+        if let Ok(mut all) = LEAVINGS.lock() {
+            all.insert(number, what);
+        }
+        Self(number)
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if let Ok(mut all) = LEAVINGS.lock() {
+            all.remove(&self.0);
+        }
+    }
+}
+
+fn leavings() -> Vec<String> {
+    LEAVINGS.lock().map(|all| all.values().cloned().collect()).unwrap_or_default()
 }
 
 /// The signal that interrupted a system call a moment ago, if any did.

@@ -8,19 +8,20 @@ use std::path::PathBuf;
 use support::{World, names_in};
 
 #[test]
-fn freezing_a_stopped_vm_takes_three_calls() {
+fn freezing_a_stopped_vm_takes_four_calls() {
     let world = World::new();
     world.vm("dev").stopped();
     world.warm().run("freeze dev -o x.smolmachine").success();
-    assert_eq!(world.commands(), ["machine ls", "pack create", "machine ls"]);
+    assert_eq!(world.commands(), ["machine ls", "machine data-dir", "pack create", "machine ls"]);
 }
 
 #[test]
-fn freezing_a_running_vm_takes_four_calls() {
+fn freezing_a_running_vm_takes_six_calls() {
     let world = World::new();
     world.vm("dev").running();
     world.warm().run("freeze dev -o x.smolmachine --yes").success();
-    assert_eq!(world.commands(), ["machine ls", "machine stop", "pack create", "machine ls"]);
+    let calls = ["machine ls", "machine data-dir", "machine exec", "machine stop", "pack create", "machine ls"];
+    assert_eq!(world.commands(), calls);
 }
 
 #[test]

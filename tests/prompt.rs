@@ -142,7 +142,7 @@ fn assert_key_declines(key: &str) {
 
 fn assert_nothing_happened(world: &World, session: &Session) {
     assert!(session.reads_lines(), "the terminal was left in raw mode");
-    assert_eq!(world.commands(), ["machine ls"]);
+    assert_eq!(world.commands(), ["machine ls", "machine data-dir"]);
     assert_eq!(world.state("dev"), "running");
     world.assert_clean(&[]);
 }

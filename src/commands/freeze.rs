@@ -1,11 +1,13 @@
 //! `freeze`: VM → snapshot, in eight steps, and nothing lost whatever happens on the way.
 
-use super::start::READY;
-use super::{App, Failure, Result, Status, confirm, output};
+use super::start::{START_AGAIN, start};
+use super::stop::sync;
+use super::{App, Failure, Result, Status, confirm, lock, output};
+use crate::interrupt::{self, Leaving};
 use crate::smolvm::artifact::Artifact;
-use crate::smolvm::{Call, EngineError, Machine, Packing, Smolvm, State};
+use crate::smolvm::{Call, Disks, EngineError, Machine, Packing, Smolvm, State};
 use crate::snapshot::{Lock, Output, Work};
-use crate::{cli, interrupt, ui};
+use crate::{cli, ui};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,19 +21,21 @@ pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
     let output = Output::new(&args.output, args.force)?;
     let engine = app.engine()?;
     let freeze = Freeze { app, args, engine: &engine, output: &output };
-
-    let vm = freeze.look()?;
-    let warnings = freeze.warnings(&vm);
     if args.dry_run {
-        freeze.show_plan(&vm);
+        freeze.show_plan(&freeze.look()?);
         return Ok(());
     }
-    let _locks = freeze.preflight(&vm)?;
+
+    let _vm_lock = lock::vm_alone(app, &args.name, args.wait.wait)?;
+    let vm = freeze.look()?;
+    let warnings = freeze.warnings(&vm);
+    let (_output_lock, disks) = freeze.preflight(&vm)?;
     freeze.ask(&vm, &warnings)?;
+    let _leaves = vm.state.is_up().then(|| Leaving::new(format!("'{}' may be stopped", vm.name)));
     let stopped = freeze.stop(&vm)?;
-    let snapshot = freeze.pack(&vm).and_then(|work| {
-        let artifact = freeze.check(&vm, &work)?;
-        freeze.publish(&work)?;
+    let snapshot = freeze.pack(&vm, disks.as_deref()).and_then(|packed| {
+        let artifact = freeze.check(&vm, &packed)?;
+        freeze.publish(&packed.work)?;
         Ok(artifact)
     });
     let artifact = match snapshot {
@@ -41,7 +45,7 @@ pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
     let restarted = freeze.restart(stopped);
 
     freeze.report(&vm, &artifact, started, stopped, warnings);
-    restarted
+    restarted.and_then(|()| freeze.answer_signal())
 }
 
 /// One freeze: what was asked, of which engine, into which files.
@@ -50,6 +54,14 @@ struct Freeze<'a> {
     args: &'a cli::Freeze,
     engine: &'a Smolvm,
     output: &'a Output,
+}
+
+/// What the engine packed, and the disks that it packed.
+struct Packed<'a> {
+    work: Work,
+    /// The folder of the disks, and how they were just before; none if the engine does not tell.
+    disks: Option<(&'a Path, Disks)>,
+    _leaves: Leaving,
 }
 
 /// What a freeze made, as `--json` prints it.
@@ -126,20 +138,39 @@ impl Freeze<'_> {
         warnings
     }
 
-    /// 2. Pre-flight, before anything is stopped: the engine can do it, nobody else does it, the target takes it.
-    fn preflight(&self, vm: &Machine) -> Result<(Lock, Lock)> {
+    /// 2. Pre-flight, before anything is stopped: the engine can do it, nobody else writes the output, which takes
+    /// it, and there is room. The folder of the VM's disks, if the engine tells.
+    fn preflight(&self, vm: &Machine) -> Result<(Lock, Option<PathBuf>)> {
         let version = self.engine.version();
         if vm.has_local_image() && !version.packs_local_images() {
             let cannot = "cannot pack a VM of a local image; 1.12.0 can".to_owned();
             return Err(EngineError::TooOld { version, cannot }.into());
         }
-        let name = &self.args.name;
-        let vm = Lock::take(&format!("'{name}'"), &format!("vm-{name}"))?;
-        let sidecar = self.output.sidecar();
-        let target = self.output.locking_key()?;
-        let target = Lock::take(&sidecar.display().to_string(), &target)?;
+        let lock = lock::output(self.app, self.output, self.args.wait.wait)?;
         self.output.preflight()?;
-        Ok((vm, target))
+        let disks = match self.engine.machine_data_dir(&self.args.name) {
+            Err(error @ EngineError::Interrupted(_)) => return Err(error.into()),
+            told => told.ok(),
+        };
+        if let Some(folder) = disks.as_deref().filter(|_| !self.args.no_space_check) {
+            self.check_room(vm, folder)?;
+        }
+        Ok((lock, disks))
+    }
+
+    /// An engine that runs out of space says so only when the VM was stopped, and leaves what it has written.
+    fn check_room(&self, vm: &Machine, disks: &Path) -> Result<()> {
+        let (Ok(disks), Some(free)) = (Disks::read(disks), self.output.free_bytes()) else { return Ok(()) };
+        let needed = disks.room_to_pack();
+        if needed <= free {
+            return Ok(());
+        }
+        let folder = self.output.folder().display();
+        let (needed, free) = (output::size(needed), output::size(free));
+        let what = format!("packing '{}' may take {needed} in {folder}, where {free} are free", vm.name);
+        Err(Failure::new(Status::NotWritable, what)
+            .now(format!("'{}' is {} as before", vm.name, vm.state))
+            .mend("free some space, choose another -o, or try it all the same with --no-space-check"))
     }
 
     /// 3. Ask, before a VM is stopped.
@@ -166,6 +197,9 @@ impl Freeze<'_> {
         let began = Instant::now();
         let limit = self.args.stop_timeout;
         let stopped = self.app.ui.during(&format!("stopping {}", vm.name), || {
+            if vm.state == State::Running {
+                sync(self.engine, &self.args.name)?;
+            }
             self.engine.machine_stop(&self.args.name, Some(limit))?;
             wait_for_exit(vm.pid);
             Ok(())
@@ -186,8 +220,10 @@ impl Freeze<'_> {
     }
 
     /// 5. Pack, into a private folder beside the target.
-    fn pack(&self, vm: &Machine) -> Result<Work> {
+    fn pack<'d>(&self, vm: &Machine, disks: Option<&'d Path>) -> Result<Packed<'d>> {
         let work = self.output.work()?;
+        let leaves = output::leaves(&work);
+        let disks = disks.and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
         let smolfile = smolfile(vm, work.path());
         if let Some(path) = &smolfile {
             std::fs::write(path, "net = false\n").map_err(|error| Failure::not_writable(path, &error))?;
@@ -199,7 +235,7 @@ impl Freeze<'_> {
             self.engine.pack_create_from_vm(&self.args.name, &packing, &mut |line| output::tell(&mut progress, line));
         drop(progress);
         match packed {
-            Ok(()) => Ok(work),
+            Ok(()) => Ok(Packed { work, disks, _leaves: leaves }),
             Err(error) if error.is_never_started() => {
                 let what = format!("'{}' has no disk yet: it was never started", vm.name);
                 Err(Failure::new(Status::BadState, what)
@@ -227,8 +263,8 @@ impl Freeze<'_> {
     }
 
     /// 6. Check: the artifact is whole, and nobody touched the VM while it was packed.
-    fn check(&self, vm: &Machine, work: &Work) -> Result<Artifact> {
-        let artifact = self.app.ui.during("checking the snapshot", || output::check(work))?;
+    fn check(&self, vm: &Machine, packed: &Packed) -> Result<Artifact> {
+        let artifact = self.app.ui.during("checking the snapshot", || output::check(&packed.work))?;
         let recorded = &artifact.manifest;
         if recorded.network || (recorded.cpus, recorded.mem) != (vm.cpus, vm.memory_mib) {
             let what = "the engine recorded another network, other cpus or another memory than it was told";
@@ -237,20 +273,23 @@ impl Freeze<'_> {
         let now = self.engine.machine(&self.args.name).map_err(|error| {
             Failure::from(error).now("the snapshot was thrown away, for the VM may have changed while it was packed")
         })?;
-        if !vm.is_untouched_in(&now) {
+        let written =
+            packed.disks.as_ref().is_some_and(|(folder, before)| Disks::read(folder).ok().as_ref() != Some(before));
+        if written || !vm.is_untouched_in(&now) {
             let what = format!("'{}' was started or replaced while it was packed", vm.name);
             return Err(Failure::new(Status::Failed, what)
                 .now(format!("the snapshot was thrown away; it is {}", now.state))
                 .mend("freeze it again"));
         }
-        match interrupt::pending() {
-            Some(signal) => Err(EngineError::Interrupted(signal).into()),
-            None => Ok(artifact),
-        }
+        Ok(artifact)
     }
 
     /// 7. Publish: from one instant to the next, the new snapshot stands where the old one stood.
     fn publish(&self, work: &Work) -> Result<()> {
+        self.app.ui.during("writing the snapshot to disk", || self.output.flush(work))?;
+        if let Some(signal) = interrupt::pending() {
+            return Err(EngineError::Interrupted(signal).into());
+        }
         Ok(self.output.publish(work)?)
     }
 
@@ -270,10 +309,14 @@ impl Freeze<'_> {
 
     fn start_again(&self) -> std::result::Result<(), EngineError> {
         let name = &self.args.name;
-        self.app.ui.during(&format!("starting {name} again"), || {
-            self.engine.machine_start(name)?;
-            self.engine.wait_exec_ready(name, READY)
-        })
+        self.app.ui.during(&format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
+    }
+
+    /// A signal that came when the snapshot was published already: the freeze is done, and its status tells the signal.
+    fn answer_signal(&self) -> Result<()> {
+        let Some(signal) = interrupt::caught() else { return Ok(()) };
+        Err(Failure::from(EngineError::Interrupted(signal))
+            .now(format!("the snapshot {} is whole: the signal came too late", self.output.sidecar().display())))
     }
 
     /// A VM is left as it was found unless the freeze succeeded. Adds how things stand now to `failure`.
@@ -297,7 +340,7 @@ impl Freeze<'_> {
     /// The engine commands that would run, one a line.
     fn show_plan(&self, vm: &Machine) {
         let name = &self.args.name;
-        let folder = self.output.future_work();
+        let folder = Work::future(self.output.folder());
         let (launcher, smolfile) = (folder.join("snapshot"), smolfile(vm, &folder));
         let packing = self.packing(vm, &folder, &launcher, smolfile.as_deref());
         let stop = vm.state.is_up().then(|| self.engine.machine_stop_call(name));

@@ -7,12 +7,14 @@ mod env;
 mod exec;
 mod failure;
 mod freeze;
+mod lock;
 mod ls;
 mod output;
 mod pack;
 mod rm;
 mod start;
 mod stop;
+mod verify;
 
 pub use failure::{Failure, Status};
 
@@ -22,7 +24,7 @@ use crate::ui::{self, Ui, Unconfirmed};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-type Result<T> = std::result::Result<T, Failure>;
+type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// What every subcommand is given: the terminal, and how to get at the engine.
 struct App {
@@ -70,6 +72,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Freeze(args) => freeze::run(&app, &args),
         Command::Rm(args) => rm::run(&app, &args),
         Command::Pack(args) => pack::run(&app, &args),
+        Command::Verify(args) => verify::run(&app, &args),
         Command::Completions(args) => completions::run(&args),
     }?;
     Ok(ExitCode::SUCCESS)
@@ -77,6 +80,11 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 
 /// Does `each` for every VM, reports every failure, and fails with the only one, or with the number of them.
 fn for_each(names: &[Name], each: impl Fn(&Name) -> Result<()>) -> Result<()> {
+    for_each_of("VMs", names, each)
+}
+
+/// The same for other things, of which `kind` is the plural.
+fn for_each_of<T: ToString>(kind: &str, names: &[T], each: impl Fn(&T) -> Result<()>) -> Result<()> {
     if let [name] = names {
         return each(name);
     }
@@ -87,13 +95,13 @@ fn for_each(names: &[Name], each: impl Fn(&Name) -> Result<()>) -> Result<()> {
             Err(failure) if matches!(failure.status, Status::Interrupted(_)) => return Err(failure),
             Err(failure) => {
                 ui::error(&failure.what, failure.now.as_deref(), failure.mend.as_deref());
-                failed.push(name.as_str());
+                failed.push(name.to_string());
             }
         }
     }
     if failed.is_empty() {
         return Ok(());
     }
-    let what = format!("{} of {} VMs failed: {}", failed.len(), names.len(), failed.join(", "));
+    let what = format!("{} of {} {kind} failed: {}", failed.len(), names.len(), failed.join(", "));
     Err(Failure::new(Status::SomeFailed, what))
 }

@@ -1,8 +1,9 @@
 //! What `freeze` and `pack` share: the engine's words for its work, and the check of what it wrote.
 
 use super::{Failure, Result, Status};
+use crate::interrupt::Leaving;
 use crate::smolvm::artifact::{self, Artifact};
-use crate::snapshot::{LockError, OutputError, Work};
+use crate::snapshot::{OutputError, Work};
 use crate::ui::Progress;
 
 /// Tells the user's words for a line of the engine's, if it begins something new.
@@ -33,6 +34,11 @@ pub fn size(bytes: u64) -> impl std::fmt::Display {
     indicatif::HumanBytes(bytes)
 }
 
+/// What ending at once leaves of a run that works in a private folder.
+pub fn leaves(work: &Work) -> Leaving {
+    Leaving::new(format!("{} stays until the next freeze removes it", work.path().display()))
+}
+
 /// Whether the engine's result is whole. Its exit 0 is only a claim.
 pub fn check(work: &Work) -> Result<Artifact> {
     let path = work.sidecar();
@@ -52,16 +58,6 @@ impl From<OutputError> for Failure {
             OutputError::IsFolder(path) => Self::new(Status::OutputExists, what)
                 .mend(format!("name a file in it, such as -o {}/NAME.smolmachine", path.display())),
             OutputError::NotWritable { .. } => Self::new(Status::NotWritable, what),
-        }
-    }
-}
-
-impl From<LockError> for Failure {
-    fn from(error: LockError) -> Self {
-        let what = error.to_string();
-        match error {
-            LockError::Held { .. } => Self::new(Status::Locked, what).mend("try again when it is done"),
-            LockError::Unlockable { .. } => Self::new(Status::NotWritable, what),
         }
     }
 }

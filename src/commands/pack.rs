@@ -1,12 +1,14 @@
 //! `pack`: an image, as a file that VMs can be made from.
 
-use super::{App, Result, output};
+use super::{App, Result, lock, output};
 use crate::cli;
-use crate::smolvm::Packing;
+use crate::interrupt;
+use crate::smolvm::{EngineError, Packing};
 use crate::snapshot::Output;
 
 pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
     let output = Output::new(&args.output, args.force)?;
+    let _lock = lock::output(app, &output, args.wait.wait)?;
     output.preflight()?;
     let engine = app.engine()?;
     // The pack runs in a folder of its own, from where a relative path would lead elsewhere.
@@ -15,6 +17,7 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
         Err(_) => args.image.clone(),
     };
     let work = output.work()?;
+    let _leaves = output::leaves(&work);
     let packing = Packing {
         folder: work.path(),
         launcher: &work.launcher(),
@@ -28,6 +31,10 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
     drop(progress);
     packed?;
     let artifact = output::check(&work)?;
+    output.flush(&work)?;
+    if let Some(signal) = interrupt::pending() {
+        return Err(EngineError::Interrupted(signal).into());
+    }
     output.publish(&work)?;
     app.ui.success(&format!(
         "packed {} as {} ({})",

@@ -1,6 +1,6 @@
 //! `rm`: VMs and their disks, gone after a question.
 
-use super::{App, Result, confirm, for_each};
+use super::{App, Result, confirm, for_each, lock};
 use crate::cli;
 use crate::smolvm::{EngineError, Machine, Name};
 
@@ -16,6 +16,7 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
     }
     for_each(&args.names, |name| {
         let machine = find(name).ok_or_else(|| EngineError::NoSuchVm(name.to_string()))?;
+        let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during(&format!("deleting {name}"), || engine.machine_delete(name, machine.state.is_up()))?;
         app.ui.success(&format!("deleted {name}"));
         Ok(())

@@ -1,20 +1,26 @@
 //! `start`: VMs that execute commands when this returns.
 
-use super::{App, Result, for_each};
+use super::{App, Result, for_each, lock};
 use crate::cli;
-use std::time::Duration;
+use crate::smolvm::{EngineError, Name, Smolvm};
+use std::time::{Duration, Instant};
 
-/// How long a started VM is polled until it executes a command. The engine's own limit for a boot is 30 s.
-pub const READY: Duration = Duration::from_secs(60);
+/// How long a VM that ran a moment ago may take until it executes a command. The engine gives up a boot after 30 s.
+pub const START_AGAIN: Duration = Duration::from_secs(120);
 
 pub fn run(app: &App, args: &cli::Start) -> Result<()> {
     let engine = app.engine()?;
     for_each(&args.names, |name| {
-        app.ui.during(&format!("starting {name}"), || {
-            engine.machine_start(name)?;
-            if args.no_wait { Ok(()) } else { engine.wait_exec_ready(name, READY) }
-        })?;
+        let _lock = lock::vm_shared(app, name, args.wait.wait)?;
+        app.ui.during(&format!("starting {name}"), || start(&engine, name, args.timeout, !args.no_wait))?;
         app.ui.success(&format!("{name} is running"));
         Ok(())
     })
+}
+
+/// Starts a VM and, if `ready`, waits until it executes a command, all of it within `limit`.
+pub fn start(engine: &Smolvm, name: &Name, limit: Duration, ready: bool) -> Result<(), EngineError> {
+    let began = Instant::now();
+    engine.machine_start(name, limit)?;
+    if ready { engine.wait_exec_ready(name, limit.saturating_sub(began.elapsed())) } else { Ok(()) }
 }

@@ -1,13 +1,31 @@
 //! `stop`: VMs, shut down.
 
-use super::{App, Result, for_each};
+use super::{App, Result, for_each, lock};
 use crate::cli;
+use crate::smolvm::{EngineError, Name, Smolvm, State};
 
 pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     let engine = app.engine()?;
     for_each(&args.names, |name| {
-        app.ui.during(&format!("stopping {name}"), || engine.machine_stop(name, None))?;
+        let _lock = lock::vm_shared(app, name, args.wait.wait)?;
+        app.ui.during(&format!("stopping {name}"), || {
+            if !engine.version().stop_flushes() && engine.machine(name)?.state == State::Running {
+                sync(&engine, name)?;
+            }
+            engine.machine_stop(name, None)
+        })?;
         app.ui.success(&format!("{name} is stopped"));
         Ok(())
     })
+}
+
+/// Has the guest write its files to disk. One that cannot is stopped all the same.
+pub fn sync(engine: &Smolvm, name: &Name) -> Result<(), EngineError> {
+    match engine.machine_sync(name) {
+        Err(EngineError::TimedOut { .. }) => {
+            crate::ui::warning(&format!("the guest of '{name}' did not write its files to disk in time"));
+            Ok(())
+        }
+        result => result,
+    }
 }

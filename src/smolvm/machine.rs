@@ -122,7 +122,8 @@ impl Machine {
 
     /// Whether `later` is this very VM, not started or replaced since.
     pub fn is_untouched_in(&self, later: &Self) -> bool {
-        !later.state.is_up() && self.created_at == later.created_at
+        let no_new_vmm = later.pid.is_none() || later.pid == self.pid;
+        !later.state.is_up() && no_new_vmm && self.created_at == later.created_at
     }
 }
 

@@ -5,12 +5,14 @@
 //! holds for some of them is a predicate of [`Version`]. This room never prints.
 
 pub mod artifact;
+mod disks;
 mod lifeline;
 mod locate;
 mod machine;
 mod process;
 mod version;
 
+pub use disks::Disks;
 pub use machine::{Machine, Name, State};
 pub use process::{Call, EngineError, Outcome, Watch};
 pub use version::Version;
@@ -26,7 +28,7 @@ const QUICK: Duration = Duration::from_secs(120);
 /// The first and the longest pause between two tries of something that needs a moment.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// How long a guest may take to write its files to disk before it is stopped.
-const SYNC: Duration = Duration::from_secs(10);
+const SYNC: Duration = Duration::from_secs(5);
 /// How long a change is tried again that another engine command stood in the way of.
 const RETRY: Duration = Duration::from_secs(20);
 
@@ -235,9 +237,21 @@ impl Smolvm {
         }
     }
 
-    /// `machine start`. That it runs already is no error.
-    pub fn machine_start(&self, name: &Name) -> Result<()> {
-        self.change(&self.machine_start_call(name), name, None).map(drop)
+    /// `machine data-dir`: the folder of the VM's disks on the host.
+    pub fn machine_data_dir(&self, name: &Name) -> Result<PathBuf> {
+        use std::os::unix::ffi::OsStrExt;
+        let call = self.named(self.call("machine data-dir"), name);
+        let outcome = self.succeed(&call, Some(QUICK), None).map_err(|error| error.about(name))?;
+        let folder = Path::new(OsStr::from_bytes(outcome.stdout.trim_ascii()));
+        if folder.is_absolute() {
+            return Ok(folder.to_owned());
+        }
+        Err(EngineError::Unreadable { command: call.shell_line(), why: "it is no absolute path".into() })
+    }
+
+    /// `machine start`, ended after `limit`. That it runs already is no error.
+    pub fn machine_start(&self, name: &Name, limit: Duration) -> Result<()> {
+        self.change(&self.machine_start_call(name), name, Some(limit)).map(drop)
     }
 
     /// The command line of [`Self::machine_start`].
@@ -245,13 +259,17 @@ impl Smolvm {
         self.call("machine start").value("--name", name.as_str())
     }
 
+    /// `exec sync`: the guest writes its files to disk. A guest that has no such command is left alone.
+    ///
+    /// # Errors
+    /// [`EngineError::TimedOut`] when it is not done in five seconds; or the engine cannot be run.
+    pub fn machine_sync(&self, name: &Name) -> Result<()> {
+        let sync = Exec { command: vec!["sync".into()], ..Exec::default() };
+        self.machine_exec(name, &sync, SYNC).map(drop)
+    }
+
     /// `machine stop`, ended after `limit`. That it is stopped already is no error.
     pub fn machine_stop(&self, name: &Name, limit: Option<Duration>) -> Result<()> {
-        if !self.version.stop_flushes() && self.machine(name)?.state == State::Running {
-            let sync = Exec { command: vec!["sync".into()], ..Exec::default() };
-            // Best effort: a guest that cannot is stopped all the same.
-            self.machine_exec(name, &sync, SYNC).map(drop).or_else(EngineError::unless_interrupted)?;
-        }
         let call = self.machine_stop_call(name);
         self.change(&call, name, limit)?;
         if !self.version.stop_tells_the_truth() {
@@ -485,10 +503,6 @@ pub fn says_engine_failed(stderr: &str) -> bool {
 }
 
 impl EngineError {
-    fn unless_interrupted(self) -> Result<()> {
-        if matches!(self, Self::Interrupted(_)) { Err(self) } else { Ok(()) }
-    }
-
     fn stderr(&self) -> &str {
         if let Self::Failed { stderr, .. } = self { stderr } else { "" }
     }

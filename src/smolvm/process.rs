@@ -124,6 +124,7 @@ pub struct Call {
     program: PathBuf,
     words: Vec<Word>,
     env: Vec<(String, Word)>,
+    secrets: Vec<String>,
     folder: Option<PathBuf>,
 }
 
@@ -145,7 +146,7 @@ impl Call {
     /// A command line of the executable `program`, beginning with the words of `subcommand`.
     pub fn new(program: &Path, subcommand: &str) -> Self {
         let words = subcommand.split_whitespace().map(|word| Word { text: word.into(), shown: None });
-        Self { program: program.to_owned(), words: words.collect(), env: Vec::new(), folder: None }
+        Self { program: program.to_owned(), words: words.collect(), env: Vec::new(), secrets: Vec::new(), folder: None }
     }
 
     /// Appends a word that was not made by a user: a flag, or a checked name.
@@ -166,6 +167,7 @@ impl Call {
     pub fn secret_value(mut self, flag: &str, key: &str, value: &str) -> Self {
         let text = format!("{flag}={key}={value}").into();
         self.words.push(Word { text, shown: Some(format!("{flag}={key}=***")) });
+        self.secrets.push(value.to_owned());
         self
     }
 
@@ -178,6 +180,7 @@ impl Call {
     /// Sets a variable in the engine's environment whose value is never shown.
     pub fn secret_env(mut self, key: &str, value: &str) -> Self {
         self.env.push((key.to_owned(), Word { text: value.into(), shown: Some("***".into()) }));
+        self.secrets.push(value.to_owned());
         self
     }
 
@@ -195,6 +198,12 @@ impl Call {
         let program = std::iter::once(quoted(&self.program.to_string_lossy()));
         let words = self.words.iter().map(|word| quoted(&shown(word)));
         env.chain(program).chain(words).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What the engine said, without the secret values that it was given. One of a letter or two is no secret, and
+    /// would be found everywhere.
+    fn masked(&self, said: String) -> String {
+        self.secrets.iter().filter(|secret| secret.len() > 2).fold(said, |said, secret| said.replace(secret, "***"))
     }
 
     fn command(&self) -> Command {
@@ -352,7 +361,7 @@ impl Run<'_> {
             }
             match exited {
                 Some((status, when)) if open == 0 || when.elapsed() >= DRAIN_GRACE => {
-                    return self.finished(Outcome { status, stdout, stderr: clean(&stderr) });
+                    return self.finished(Outcome { status, stdout, stderr: self.call.masked(clean(&stderr)) });
                 }
                 Some(_) => {}
                 None => self.end_if_due(),

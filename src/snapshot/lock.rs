@@ -1,9 +1,9 @@
-//! Locks: one freeze of a VM, or to an output, at a time. The kernel drops a dead owner's lock.
+//! Locks: one freeze of a VM, or to an output, at a time.
 
-use rustix::fs::{FlockOperation, flock};
+use super::home;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Why there is no lock.
@@ -18,58 +18,88 @@ pub enum LockError {
         owner: String,
     },
     /// The lock file cannot be made.
-    #[error("{} cannot be locked: {source}", path.display())]
+    #[error("{what} cannot be locked: {source}")]
     Unlockable {
-        /// The lock file.
-        path: PathBuf,
+        /// What was to be locked.
+        what: String,
         /// What the system said.
         source: io::Error,
     },
 }
 
-/// A held lock, until dropped.
+/// Who else may hold a lock meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Nobody.
+    Alone,
+    /// All who share it.
+    Shared,
+}
+
+/// A held lock, until dropped. It lies beside the library, not beside an output, which may be on a file system
+/// without locks; its file tells its owner.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
 impl Lock {
-    /// Locks `what`, a word for people; `key` tells it from all others.
+    /// Locks `what`, a word for people; `key` tells it from all others. A dead owner's lock is taken over.
     ///
     /// # Errors
-    /// Held by another process, or no lock file can be made.
-    pub fn take(what: &str, key: &str) -> Result<Self, LockError> {
-        let path = folder().join(format!("{key}.lock"));
-        let open = || -> io::Result<File> {
-            fs::create_dir_all(folder())?;
-            File::options().create(true).truncate(false).read(true).write(true).open(&path)
-        };
-        let unlockable = |source| LockError::Unlockable { path: path.clone(), source };
-        let mut file = open().map_err(unlockable)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut owner = String::new();
-                let _ = (&mut file).take(200).read_to_string(&mut owner);
-                let owner = if owner.is_empty() { "another bottle-freeze".to_owned() } else { owner };
-                return Err(LockError::Held { what: what.to_owned(), owner });
+    /// Held by a living process, or no lock file can be made.
+    pub fn take(what: &str, key: &str, sharing: Sharing) -> Result<Self, LockError> {
+        let unlockable = |source| LockError::Unlockable { what: what.to_owned(), source };
+        let path = home::folder("locks").map_err(unlockable)?.join(format!("{key}.lock"));
+        loop {
+            let mut file = home::open(&path).map_err(unlockable)?;
+            if !home::lock(&file, sharing == Sharing::Shared).map_err(unlockable)? {
+                return Err(LockError::Held { what: what.to_owned(), owner: owner(&file) });
             }
-            Err(error) => return Err(unlockable(error.into())),
+            // Its last owner may have removed it between the two steps.
+            if home::is_still(&path, &file) {
+                introduce(&mut file).map_err(unlockable)?;
+                return Ok(Self { file, path });
+            }
         }
-        let mut introduce = || -> io::Result<()> {
-            file.set_len(0)?;
-            file.rewind()?;
-            let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
-            write!(file, "bottle-freeze, process {}, since {now}", std::process::id())
-        };
-        introduce().map_err(unlockable)?;
-        Ok(Self { _file: file })
     }
 }
 
-/// Beside the library, not beside the output, which may lie on a file system without locks.
-fn folder() -> PathBuf {
-    let home = std::env::var_os("BOTTLE_FREEZE_HOME").map(PathBuf::from);
-    let data = home.or_else(|| Some(dirs::data_dir()?.join("bottle-freeze")));
-    data.unwrap_or_else(std::env::temp_dir).join("locks")
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Removed while it is ours alone: whoever has it open by now sees that, and makes a new one.
+        if home::lock(&self.file, false).unwrap_or(false) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What tells a VM from all others.
+pub fn vm_key(name: &str) -> String {
+    format!("vm-{name}")
+}
+
+/// What tells a file from all others, whatever way its folder was named.
+pub fn file_key(path: &Path) -> io::Result<String> {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = fs::canonicalize(path.parent().unwrap_or(Path::new("/")))?;
+    let path = folder.join(path.file_name().unwrap_or_default());
+    Ok(format!("output-{:08x}", crc32fast::hash(path.as_os_str().as_bytes())))
+}
+
+fn introduce(file: &mut File) -> io::Result<()> {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "process {} on {host}, since {now}", std::process::id())
+}
+
+fn owner(file: &File) -> String {
+    let mut owner = String::new();
+    match file.take(400).read_to_string(&mut owner) {
+        Ok(1..) => format!("another bottle-freeze ({owner})"),
+        _ => "another bottle-freeze".to_owned(),
+    }
 }

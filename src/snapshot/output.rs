@@ -1,22 +1,15 @@
 //! The files that a freeze or a pack writes: a sidecar, alone or beside its launcher.
 
-use rustix::fs::{FlockOperation, flock};
+use super::lock::{Lock, LockError, Sharing, file_key};
+use super::work::Work;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tempfile::{TempDir, TempPath};
+use tempfile::TempPath;
 use thiserror::Error;
 
 const SIDECAR: &str = "smolmachine";
-/// How private folders are named, and the file in them that their run keeps locked.
-const PRIVATE: &str = ".bottle-freeze-";
-const ALIVE: &str = "alive";
-/// How long a private folder may be without its lock file.
-const BORN: Duration = Duration::from_secs(60);
-/// The launcher's name in the private folder.
-const LAUNCHER: &str = "snapshot";
 
 /// Why files cannot be written where they were asked for.
 #[derive(Debug, Error)]
@@ -46,45 +39,27 @@ pub struct Output {
     launcher: Option<PathBuf>,
     sidecar: PathBuf,
     replace: bool,
-}
-
-/// A private folder beside the output, in which the engine writes all that it writes. Gone when dropped; what a
-/// killed run left is gone when the next one begins here.
-#[derive(Debug)]
-pub struct Work {
-    folder: TempDir,
-    /// Locked as long as this run lives.
-    _alive: File,
-}
-
-impl Work {
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// The launcher that the engine is asked to write.
-    pub fn launcher(&self) -> PathBuf {
-        self.path().join(LAUNCHER)
-    }
-
-    /// The sidecar that it writes beside the launcher.
-    pub fn sidecar(&self) -> PathBuf {
-        self.launcher().with_extension(SIDECAR)
-    }
+    /// Of its lock.
+    key: String,
 }
 
 impl Output {
     /// The files that `-o out` stands for; `replace` allows to replace those that are there.
+    ///
+    /// # Errors
+    /// There is no such folder.
     pub fn new(out: &Path, replace: bool) -> Result<Self> {
         let out = std::path::absolute(out).map_err(not_writable(out))?;
-        if out.extension().is_some_and(|extension| extension == SIDECAR) {
-            return Ok(Self { launcher: None, sidecar: out, replace });
-        }
-        let mut sidecar = out.clone().into_os_string();
-        sidecar.push(".");
-        sidecar.push(SIDECAR);
-        Ok(Self { launcher: Some(out), sidecar: sidecar.into(), replace })
+        let (launcher, sidecar) = if out.extension().is_some_and(|extension| extension == SIDECAR) {
+            (None, out)
+        } else {
+            let mut sidecar = out.clone().into_os_string();
+            sidecar.push(".");
+            sidecar.push(SIDECAR);
+            (Some(out), sidecar.into())
+        };
+        let key = file_key(&sidecar).map_err(not_writable(&sidecar))?;
+        Ok(Self { launcher, sidecar, replace, key })
     }
 
     /// The sidecar, as an absolute path.
@@ -111,56 +86,41 @@ impl Output {
         self.work().map(drop)
     }
 
-    /// What tells this output from all others, whatever way its folder was named.
-    pub fn locking_key(&self) -> Result<String> {
-        use std::os::unix::ffi::OsStrExt;
-        let folder = fs::canonicalize(self.folder()).map_err(not_writable(self.folder()))?;
-        let path = folder.join(self.sidecar.file_name().unwrap_or_default());
-        Ok(format!("output-{:08x}", crc32fast::hash(path.as_os_str().as_bytes())))
+    /// Locks the output for this run alone.
+    pub fn lock(&self) -> std::result::Result<Lock, LockError> {
+        Lock::take(&self.sidecar.display().to_string(), &self.key, Sharing::Alone)
     }
 
-    fn folder(&self) -> &Path {
+    /// Bytes that are free in the output's folder, where this can be told.
+    pub fn free_bytes(&self) -> Option<u64> {
+        let free = rustix::fs::statvfs(self.folder()).ok()?;
+        Some(free.f_bavail.saturating_mul(free.f_frsize))
+    }
+
+    /// The folder that it lies in.
+    pub fn folder(&self) -> &Path {
         self.sidecar.parent().unwrap_or(Path::new("/"))
     }
 
     /// Makes the private folder, on the output's file system, so that publishing is a rename.
     pub fn work(&self) -> Result<Work> {
-        self.sweep();
-        let make = || {
-            let folder = tempfile::Builder::new().prefix(PRIVATE).tempdir_in(self.folder())?;
-            let alive = File::create(folder.path().join(ALIVE))?;
-            flock(&alive, FlockOperation::LockExclusive)?;
-            // Another run's sweep may have come between the file and its lock.
-            fs::metadata(folder.path().join(ALIVE))?;
-            Ok(Work { folder, _alive: alive })
-        };
-        make().map_err(not_writable(self.folder()))
+        Work::new(self.folder()).map_err(not_writable(self.folder()))
     }
 
-    /// Removes the private folders here whose runs are dead. Best effort: the next run tries again.
-    fn sweep(&self) {
-        for entry in fs::read_dir(self.folder()).into_iter().flatten().flatten() {
-            let private = entry.file_name().to_string_lossy().starts_with(PRIVATE);
-            if private && entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_dead(&entry.path()) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-    }
-
-    /// Where the private folder of a run that has not begun would be.
-    pub fn future_work(&self) -> PathBuf {
-        self.folder().join(".bottle-freeze-XXXXXX")
-    }
-
-    /// Publishes what the engine wrote: each file flushed to disk and renamed into place, the sidecar last. Until
-    /// then the old one is untouched; if its turn never comes, the old launcher is put back.
-    pub fn publish(&self, work: &Work) -> Result<()> {
+    /// Has what the engine wrote on the disk, each file with its mode, before it gets its name. This takes as long
+    /// as the files are large.
+    pub fn flush(&self, work: &Work) -> Result<()> {
         flush(&work.sidecar(), 0o600)?;
+        if self.launcher.is_some() { flush(&work.launcher(), 0o700) } else { Ok(()) }
+    }
+
+    /// Publishes flushed files: each is renamed into place, the sidecar last. Until then the old one is untouched;
+    /// if its turn never comes, the old launcher is put back.
+    pub fn publish(&self, work: &Work) -> Result<()> {
         let Some(launcher) = &self.launcher else {
             self.rename(&work.sidecar(), &self.sidecar)?;
             return self.flush_folder();
         };
-        flush(&work.launcher(), 0o700)?;
         let old = work.path().join("old-launcher");
         let kept = fs::hard_link(launcher, &old).is_ok();
         self.rename(&work.launcher(), launcher)?;
@@ -184,15 +144,6 @@ impl Output {
     fn flush_folder(&self) -> Result<()> {
         File::open(self.folder()).and_then(|folder| folder.sync_all()).map_err(not_writable(self.folder()))
     }
-}
-
-/// Whether nobody holds the folder's lock. One without a lock file may have been made this very moment.
-fn is_dead(folder: &Path) -> bool {
-    if let Ok(alive) = File::open(folder.join(ALIVE)) {
-        return flock(&alive, FlockOperation::NonBlockingLockExclusive).is_ok();
-    }
-    let made = fs::metadata(folder).and_then(|meta| meta.modified());
-    made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > BORN))
 }
 
 /// Sets the mode, and has the content on disk before its name.

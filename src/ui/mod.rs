@@ -68,13 +68,13 @@ pub fn error(what: &str, now: Option<&str>, mend: Option<&str>) {
     }
 }
 
-/// Says at once that a signal was heard.
-pub fn interrupted(_signal: i32, again: bool) {
-    say(if again {
-        "stopped at once; unfinished files may stay behind"
-    } else {
-        "interrupted, putting things back (again: stop at once)"
-    });
+/// Says at once that a signal was heard; at the second one, what ending at once leaves.
+pub fn interrupted(leaves: Option<&[String]>) {
+    match leaves {
+        None => say("interrupted, putting things back (again: stop at once)"),
+        Some([]) => say("stopped at once"),
+        Some(leaves) => say(&format!("stopped at once: {}", leaves.join("; "))),
+    }
 }
 
 /// Prints lines on stdout. A reader that has gone away (`| head`) has seen enough.

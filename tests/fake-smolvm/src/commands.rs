@@ -33,6 +33,7 @@ pub fn name_or_default(args: &ArgMatches) -> String {
 /// Boots the VM whatever its state, and writes it down.
 pub fn boot(engine: &Engine, name: &str) -> Result<u32> {
     engine.store.make_disks(name)?;
+    engine.store.touch_disks(name)?;
     let pid = vmm::spawn(&engine.store.vm_dir(name), engine.version)?;
     engine.store.change(name, |record| {
         record.state = "running".into();
@@ -121,7 +122,7 @@ fn stop_missing(engine: &Engine, name: &str, args: &ArgMatches) -> Result<i32> {
 }
 
 /// Kills the VMM; an ephemeral VM does not outlive it.
-fn shut_down(engine: &Engine, record: &Record) -> Result<()> {
+pub fn shut_down(engine: &Engine, record: &Record) -> Result<()> {
     if let Some(pid) = record.pid {
         vmm::kill(pid)?;
     }

@@ -40,6 +40,7 @@ enum Action {
     SleepMs(u64),
     SetState { vm: String, state: String },
     StartVm(String),
+    StopVm(String),
     ReplaceVm(String),
     DeleteVm(String),
     HalfJson,
@@ -140,6 +141,7 @@ impl Action {
             Self::StartVm(vm) => {
                 commands::boot(engine, vm)?;
             }
+            Self::StopVm(vm) => commands::shut_down(engine, &engine.store.find(vm)?)?,
             Self::ReplaceVm(vm) => engine.store.change(vm, |record| {
                 record.created_at += 1;
                 record.seq += 1;

@@ -107,6 +107,20 @@ impl Store {
     pub fn make_disks(&self, name: &str) -> Result<()> {
         fs::create_dir_all(self.root_disk(name))?;
         fs::create_dir_all(self.workspace_disk(name))?;
+        for (disk, gib) in [("overlay.raw", 10), ("storage.raw", 20)] {
+            let path = self.vm_dir(name).join(disk);
+            if !path.exists() {
+                fs::File::create(path)?.set_len(gib << 30)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A guest that boots writes to its disks.
+    pub fn touch_disks(&self, name: &str) -> Result<()> {
+        for disk in ["overlay.raw", "storage.raw"] {
+            fs::OpenOptions::new().write(true).open(self.vm_dir(name).join(disk))?.write_all(b"booted")?;
+        }
         Ok(())
     }
 

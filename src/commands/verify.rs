@@ -1,0 +1,87 @@
+//! `verify`: are these snapshots whole? No engine is asked.
+
+use super::{App, Failure, Result, for_each_of, output};
+use crate::smolvm::artifact::{self, Artifact, ArtifactError};
+use crate::snapshot::{Recorded, recorded};
+use crate::{cli, ui};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+/// What one file is, as `--json` prints it.
+#[derive(Serialize)]
+struct Report {
+    path: String,
+    whole: bool,
+    bytes: Option<u64>,
+    crc32: Option<String>,
+    /// Only where a snapshot.json recorded it.
+    sha256: Option<String>,
+    error: Option<String>,
+}
+
+pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
+    let reports = RefCell::new(Vec::new());
+    let paths: Vec<Shown> = args.paths.iter().cloned().map(Shown).collect();
+    let result = for_each_of("snapshots", &paths, |Shown(path)| {
+        let checked = app.ui.during(&format!("checking {}", path.display()), || check(path));
+        reports.borrow_mut().push(Report::new(path, &checked));
+        let (artifact, _) = checked?;
+        if !args.json {
+            let size = output::size(artifact.bytes);
+            app.ui.success(&format!("{} is whole ({size}, CRC-32 {:08x})", path.display(), artifact.crc32));
+        }
+        Ok(())
+    });
+    if args.json {
+        ui::json(&reports.into_inner());
+    }
+    result
+}
+
+/// A path, in a list of those that failed.
+struct Shown(PathBuf);
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+/// Checks one file by itself and against its snapshot.json, reading it once. Its SHA-256, if that was recorded.
+fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
+    let damaged = |why: String| Failure::artifact(path, &ArtifactError::Damaged(why));
+    let Some(recorded) = recorded(path).map_err(|error| damaged(error.to_string()))? else {
+        let artifact = artifact::verify(path).map_err(|error| Failure::artifact(path, &error))?;
+        return Ok((artifact, None));
+    };
+    let mut hasher = Sha256::new();
+    let artifact = artifact::verify_and_tell(path, |bytes| hasher.update(bytes));
+    let artifact = artifact.map_err(|error| Failure::artifact(path, &error))?;
+    let sha256: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let Recorded { bytes, sha256: expected } = recorded;
+    if (artifact.bytes, sha256.as_str()) != (bytes, expected.as_str()) {
+        return Err(damaged("it is not the file that its snapshot.json records".into()));
+    }
+    Ok((artifact, Some(sha256)))
+}
+
+impl Report {
+    fn new(path: &Path, checked: &Result<(Artifact, Option<String>)>) -> Self {
+        let path = path.display().to_string();
+        match checked {
+            Ok((artifact, sha256)) => Self {
+                path,
+                whole: true,
+                bytes: Some(artifact.bytes),
+                crc32: Some(format!("{:08x}", artifact.crc32)),
+                sha256: sha256.clone(),
+                error: None,
+            },
+            Err(failure) => {
+                Self { path, whole: false, bytes: None, crc32: None, sha256: None, error: Some(failure.what.clone()) }
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! A VM's disks as they lie on the host: how much room a pack needs, and whether they were written to.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What a pack writes besides the disks' content: launcher, runtime, helper files (1.32.2: 125 MB at its peak).
+const BESIDES: u64 = 125 << 20;
+
+/// The disks of one VM at one moment. Two that are equal were not written to in between.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Disks(Vec<Disk>);
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Disk {
+    inode: u64,
+    bytes: u64,
+    /// What it takes on the host: disks are sparse.
+    allocated: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    is_qcow2: bool,
+}
+
+impl Disks {
+    /// The disks in the folder that `machine data-dir` names: `*.raw` and `*.qcow2` (0.8.0 … 1.32.2). A VM that was
+    /// never started has none, and may have no folder.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn read(folder: &Path) -> io::Result<Self> {
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            entries => entries?,
+        };
+        let mut disks = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let path = entry.path();
+            let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+            let meta = entry.metadata()?;
+            if meta.is_file() && ["raw", "qcow2"].contains(&extension) {
+                disks.push(Disk {
+                    inode: meta.ino(),
+                    bytes: meta.len(),
+                    allocated: meta.blocks() * 512,
+                    modified: (meta.mtime(), meta.mtime_nsec()),
+                    is_qcow2: extension == "qcow2",
+                });
+            }
+        }
+        disks.sort();
+        Ok(Self(disks))
+    }
+
+    /// Bytes that a pack of them takes at its peak: three times what they take, four times for qcow2 (measured with
+    /// 1.32.2: 3,197 MiB for 1 GiB of data that does not compress).
+    pub fn room_to_pack(&self) -> u64 {
+        let room = |disk: &Disk| disk.allocated.saturating_mul(if disk.is_qcow2 { 4 } else { 3 });
+        self.0.iter().map(room).fold(BESIDES, u64::saturating_add)
+    }
+}

@@ -1,0 +1,40 @@
+//! Where this program keeps what it must remember: `$BOTTLE_FREEZE_HOME`, or the platform's data folder.
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The folder `name` in it, made if it is missing; nobody else can look into it.
+pub fn folder(name: &str) -> io::Result<PathBuf> {
+    let home = std::env::var_os("BOTTLE_FREEZE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let data = home.or_else(|| Some(dirs::data_dir()?.join("bottle-freeze")));
+    let folder = std::path::absolute(data.ok_or(io::ErrorKind::NotFound)?)?.join(name);
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    Ok(folder)
+}
+
+/// Opens a file of ours, made if it is missing: never through a symbolic link.
+pub fn open(path: &Path) -> io::Result<File> {
+    let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).custom_flags(no_link).open(path)
+}
+
+/// Locks the open file for this process alone (or `shared` with others of that mind), if nobody else holds it. The
+/// kernel drops the lock of a process that ends, whatever way it ends.
+pub fn lock(file: &File, shared: bool) -> io::Result<bool> {
+    let kind = if shared { FlockOperation::NonBlockingLockShared } else { FlockOperation::NonBlockingLockExclusive };
+    match flock(file, kind) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether `path` is still the open file, not removed or replaced since it was opened.
+pub fn is_still(path: &Path, file: &File) -> bool {
+    let id = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
+    let open = file.metadata().map(id).ok();
+    open.is_some() && open == std::fs::symlink_metadata(path).map(id).ok()
+}

@@ -1,0 +1,136 @@
+//! The private folder of a run, and the removal of what dead runs left.
+
+use super::home;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::{NamedTempFile, TempDir};
+
+/// How private folders are named, and the file in them that their run keeps locked.
+const PRIVATE: &str = ".bottle-freeze-";
+const ALIVE: &str = "alive";
+/// How long a private folder may be without its lock file.
+const BORN: Duration = Duration::from_secs(60);
+/// The launcher's name in it, and the sidecar's.
+const LAUNCHER: &str = "snapshot";
+const SIDECAR: &str = "snapshot.smolmachine";
+
+/// A private folder beside the output, in which the engine writes all that it writes: staging, temporary files, the
+/// result. Gone when dropped; what a killed run left is gone when the next one begins, wherever that works.
+#[derive(Debug)]
+pub struct Work {
+    folder: TempDir,
+    /// Locked as long as this run lives: tells everybody that the folder is in use.
+    _alive: File,
+    /// Locked as long as this run lives: tells our own next run where to sweep.
+    _entry: NamedTempFile,
+}
+
+impl Work {
+    /// Makes it in the folder `beside`, after sweeping.
+    pub fn new(beside: &Path) -> io::Result<Self> {
+        let entries = home::folder("work")?;
+        sweep(&entries);
+        sweep_folder(beside);
+        let entry = enter(&entries, beside)?;
+        loop {
+            let folder = tempfile::Builder::new().prefix(PRIVATE).tempdir_in(beside)?;
+            let path = folder.path().join(ALIVE);
+            let alive = home::open(&path)?;
+            // Another run's sweep may have come between the two steps.
+            if home::lock(&alive, false)? && home::is_still(&path, &alive) {
+                return Ok(Self { folder, _alive: alive, _entry: entry });
+            }
+        }
+    }
+
+    /// Where the folder of a run that has not begun would be.
+    pub fn future(beside: &Path) -> PathBuf {
+        beside.join(format!("{PRIVATE}XXXXXX"))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The launcher that the engine is asked to write.
+    pub fn launcher(&self) -> PathBuf {
+        self.path().join(LAUNCHER)
+    }
+
+    /// The sidecar that it writes beside the launcher.
+    pub fn sidecar(&self) -> PathBuf {
+        self.path().join(SIDECAR)
+    }
+}
+
+/// Writes down that a run works in the folder `beside`.
+fn enter(entries: &Path, beside: &Path) -> io::Result<NamedTempFile> {
+    loop {
+        let mut entry = NamedTempFile::new_in(entries)?;
+        // A sweep that came between the two steps holds the lock, or has removed the file.
+        if home::lock(entry.as_file(), false)? && home::is_still(entry.path(), entry.as_file()) {
+            entry.write_all(beside.as_os_str().as_bytes())?;
+            return Ok(entry);
+        }
+    }
+}
+
+/// Removes what dead runs left in all the folders where they worked. Best effort: the next run tries again.
+fn sweep(entries: &Path) {
+    for entry in fs::read_dir(entries).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Ok(mut file) = home::open(&path) else { continue };
+        if !home::lock(&file, false).unwrap_or(false) {
+            continue;
+        }
+        let mut folder = Vec::new();
+        let read = file.read_to_end(&mut folder);
+        if read.is_ok() && (folder.is_empty() || sweep_folder(Path::new(OsStr::from_bytes(&folder)))) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Removes the private folders in `folder` whose runs are dead. Whether none of them is left.
+fn sweep_folder(folder: &Path) -> bool {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return error.kind() == io::ErrorKind::NotFound,
+    };
+    let mut all_gone = true;
+    for entry in entries.flatten() {
+        let private = entry.file_name().as_bytes().starts_with(PRIVATE.as_bytes());
+        if private && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            all_gone &= match life(&entry.path()) {
+                Life::Alive => true,
+                Life::Unborn => false,
+                Life::Dead => fs::remove_dir_all(entry.path()).is_ok(),
+            };
+        }
+    }
+    all_gone
+}
+
+enum Life {
+    Alive,
+    /// Without a lock file, and so young that its run may be about to make one.
+    Unborn,
+    Dead,
+}
+
+fn life(folder: &Path) -> Life {
+    match File::open(folder.join(ALIVE)) {
+        Ok(alive) if home::lock(&alive, false).unwrap_or(false) => Life::Dead,
+        Ok(_) => Life::Alive,
+        Err(_) => {
+            let made = fs::metadata(folder).and_then(|meta| meta.modified());
+            let old = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > BORN));
+            if old { Life::Dead } else { Life::Unborn }
+        }
+    }
+}
