@@ -142,7 +142,8 @@ fn assert_key_declines(key: &str) {
 
 fn assert_nothing_happened(world: &World, session: &Session) {
     assert!(session.reads_lines(), "the terminal was left in raw mode");
-    assert_eq!(world.commands(), ["machine ls", "machine data-dir"]);
+    let asks = |command: &String| ["machine ls", "machine data-dir"].contains(&command.as_str());
+    assert!(world.commands().iter().all(asks), "{:?}", world.commands());
     assert_eq!(world.state("dev"), "running");
     world.assert_clean(&[]);
 }
