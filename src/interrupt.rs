@@ -41,7 +41,7 @@ pub fn listen(told: fn(leaves: Option<&[String]>)) -> io::Result<()> {
             }
             let again = CAUGHT.swap(signal, SeqCst) != 0;
             if !AT_PROMPT.load(SeqCst) {
-                told(again.then(|| leavings()).as_deref());
+                told(again.then(leavings).as_deref());
             }
             if child < 0 && (again || !RECOVERING.load(SeqCst)) {
                 end_group(-child, again);

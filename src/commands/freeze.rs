@@ -138,8 +138,8 @@ impl Freeze<'_> {
         warnings
     }
 
-    /// 2. Pre-flight, before anything is stopped: the engine can do it, nobody else writes the output, which takes
-    /// it, and there is room. The folder of the VM's disks, if the engine tells.
+    /// 2. Pre-flight, before anything is stopped: the engine can do it, and nobody else writes the output, which takes
+    ///    it and has room. The folder of the VM's disks, if the engine tells.
     fn preflight(&self, vm: &Machine) -> Result<(Lock, Option<PathBuf>)> {
         let version = self.engine.version();
         if vm.has_local_image() && !version.packs_local_images() {

@@ -59,7 +59,7 @@ fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
     let mut hasher = Sha256::new();
     let artifact = artifact::verify_and_tell(path, |bytes| hasher.update(bytes));
     let artifact = artifact.map_err(|error| Failure::artifact(path, &error))?;
-    let sha256: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = base16ct::lower::encode_string(&hasher.finalize());
     let Recorded { bytes, sha256: expected } = recorded;
     if (artifact.bytes, sha256.as_str()) != (bytes, expected.as_str()) {
         return Err(damaged("it is not the file that its snapshot.json records".into()));
