@@ -420,6 +420,16 @@ fn a_pack_during_which_the_vm_was_started_is_thrown_away() {
 }
 
 #[test]
+fn a_pack_during_which_the_vm_was_started_and_stopped_again_is_thrown_away() {
+    let world = unlucky(json!([
+        {"on": "pack create", "at": "staged", "do": {"start_vm": "dev"}},
+        {"on": "pack create", "at": "end", "do": {"stop_vm": "dev"}},
+    ]));
+    world.run(FORCED).code(1).stderr(contains("started or replaced").and(contains("thrown away")));
+    assert_as_before(&world);
+}
+
+#[test]
 fn a_pack_during_which_the_vm_was_replaced_is_thrown_away() {
     let world = World::new();
     world.vm("dev").stopped();
@@ -454,6 +464,69 @@ fn a_vm_that_does_not_stop_in_time_is_not_packed() {
     world.warm().run(&format!("{FORCED} --stop-timeout 1s")).code(9);
     assert!(!world.commands().contains(&"pack create".to_owned()));
     assert_as_before(&world);
+}
+
+#[test]
+fn a_guest_writes_its_files_to_disk_before_it_is_stopped() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm().run(FORCED).success();
+    let calls = world.calls();
+    let sync = calls.iter().position(|argv| argv.last().is_some_and(|word| word == "sync"));
+    let stop = calls.iter().position(|argv| argv[..2] == ["machine", "stop"]);
+    assert!(sync.is_some() && sync < stop, "{calls:?}");
+}
+
+#[test]
+fn a_guest_that_cannot_write_its_files_in_time_is_stopped_with_a_warning() {
+    let world = unlucky(json!({"on": "machine exec", "do": "hang"}));
+    world.run(FORCED).success().stderr(contains("did not write its files to disk in time"));
+    assert_eq!(world.state("dev"), "stopped");
+    world.assert_clean(&["x.smolmachine"]);
+}
+
+#[test]
+fn a_guest_without_a_sync_command_is_frozen_all_the_same() {
+    let said = "Error: agent operation failed: exec interactive: No such file or directory (os error 2)";
+    let world = unlucky(json!({"on": "machine exec", "do": {"fail": {"status": 1, "stderr": said}}}));
+    world.run(FORCED).success().stderr(contains("warning").not());
+}
+
+#[test]
+fn what_a_killed_freeze_left_is_swept_by_the_next_one_of_another_vm_elsewhere() {
+    let world = unlucky(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
+    world.vm("other").stopped();
+    let freeze = freeze_until_half_written(&world);
+    freeze.signal(Signal::KILL);
+    drop(freeze);
+    fs::create_dir(world.path("elsewhere")).unwrap();
+    world.run("freeze other -o ../elsewhere/x.smolmachine").success();
+    assert_eq!(names_in(&world.path("work")), ["x.smolmachine"]);
+    assert_eq!(names_in(&world.path("elsewhere")), ["x.smolmachine"]);
+}
+
+#[test]
+fn what_a_living_freeze_works_on_is_swept_by_nobody() {
+    let world = unlucky(json!({"on": "pack create", "nth": 1, "at": "half", "do": {"sleep_ms": 1500}}));
+    world.vm("other").stopped();
+    let freeze = freeze_until_half_written(&world);
+    for file in ["y", "z"] {
+        world.run(&format!("freeze other -o {file}.smolmachine")).success();
+    }
+    freeze.wait().success();
+    world.assert_clean(&["x.smolmachine", "y.smolmachine", "z.smolmachine"]);
+}
+
+#[test]
+fn a_signal_after_the_snapshot_is_published_says_that_it_came_too_late() {
+    let world = unlucky(json!({"on": "machine start", "at": "before", "do": {"sleep_ms": 300}}));
+    let freeze = world.spawn(&format!("{FORCED} --restart"));
+    wait_until("the VM is being started", || world.commands().contains(&"machine start".to_owned()));
+    freeze.signal(Signal::TERM);
+    freeze.wait().code(143).stderr(contains("is whole"));
+    assert_eq!(world.state("dev"), "running");
+    world.run("verify x.smolmachine").success();
+    world.assert_clean(&["x.smolmachine"]);
 }
 
 #[test]
