@@ -201,8 +201,9 @@ pub struct Ls {
 
 /// Freeze a VM into a snapshot
 ///
-/// A running VM is stopped first, after a question. Until the snapshot is whole and verified, what was at OUT before
-/// stays there; if the freeze fails, a VM that it stopped is started again.
+/// A running VM is stopped first, after a question. At every instant, what is at OUT is either exactly what it was before
+/// or a whole, verified snapshot; whatever happens, the VM is left as it was found unless the freeze succeeded; and nothing
+/// else stays behind.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze freeze dev -o dev.smolmachine\n  \
     bottle-freeze freeze dev -o dev.smolmachine --yes --force --restart")]
