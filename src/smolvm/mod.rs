@@ -17,6 +17,7 @@ pub use machine::{Machine, Name, State};
 pub use process::{Call, EngineError, Outcome, Watch};
 pub use version::Version;
 
+use crate::interrupt;
 use rustix::fs::{FlockOperation, flock};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -446,7 +447,7 @@ impl Smolvm {
 
     /// Runs a command that changes the VM, and tries it again while another one stands in its way.
     fn change(&self, call: &Call, name: &Name, limit: Option<Duration>) -> Result<Outcome> {
-        let _turn = if self.version.allows_parallel_changes() { None } else { change_lock() };
+        let _turn = if self.version.allows_parallel_changes() { None } else { change_lock()? };
         self.persist(call, limit, None).map_err(|error| error.about(name))
     }
 
@@ -466,12 +467,24 @@ impl Smolvm {
 }
 
 /// Before 1.19.0 two changes at once spoil each other: ours take turns. Who cannot lock goes on, and retries.
-fn change_lock() -> Option<File> {
-    let folder = dirs::cache_dir()?.join("bottle-freeze");
-    fs::create_dir_all(&folder).ok()?;
-    let file = File::create(folder.join("engine.lock")).ok()?;
-    flock(&file, FlockOperation::LockExclusive).ok()?;
-    Some(file)
+fn change_lock() -> Result<Option<File>> {
+    let make = || {
+        let folder = dirs::cache_dir()?.join("bottle-freeze");
+        fs::create_dir_all(&folder).ok()?;
+        File::create(folder.join("engine.lock")).ok()
+    };
+    let Some(file) = make() else { return Ok(None) };
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => {}
+            Err(_) => return Ok(None),
+        }
+        if let Some(signal) = interrupt::pending() {
+            return Err(EngineError::Interrupted(signal));
+        }
+        std::thread::sleep(PAUSES.0);
+    }
 }
 
 fn not_done(call: &Call, instead: String) -> EngineError {
