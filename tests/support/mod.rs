@@ -2,8 +2,10 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test may panic")]
 
+pub mod chaos;
 pub mod fake;
 pub mod pty;
+pub mod real;
 
 use assert_cmd::assert::Assert;
 use rustix::process::{Pid, Signal, kill_process};
