@@ -2,7 +2,8 @@
 
 use super::{Failure, Result, Status};
 use crate::interrupt::Leaving;
-use crate::smolvm::artifact::{self, Artifact};
+use crate::smolvm::EngineError;
+use crate::smolvm::artifact::{self, Artifact, ArtifactError};
 use crate::snapshot::{OutputError, Work};
 use crate::ui::Progress;
 
@@ -43,6 +44,9 @@ pub fn leaves(work: &Work) -> Leaving {
 pub fn check(work: &Work) -> Result<Artifact> {
     let path = work.sidecar();
     artifact::verify(&path).map_err(|error| {
+        if let ArtifactError::Interrupted(signal) = error {
+            return EngineError::Interrupted(signal).into();
+        }
         let what = format!("the engine reported success, but what it wrote {error}");
         Failure::new(Status::Failed, what).mend("try again; if it happens again, check the disk")
     })

@@ -2,6 +2,8 @@
 //! to 1.32.2, and was checked against packs of ten versions: all say format version 1. (2 and 3 were written before
 //! 0.8.0, as the engine's history tells; that they are refused lets no flipped bit of the footer pass.)
 
+use crate::interrupt;
+use rustix::fs::{self, Mode, OFlags};
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -26,6 +28,9 @@ pub enum ArtifactError {
     /// It was one.
     #[error("is damaged: {0}")]
     Damaged(String),
+    /// The user ended this run with a signal.
+    #[error("was not checked to its end: interrupted by {}", interrupt::signal_name(*.0))]
+    Interrupted(i32),
 }
 
 /// What a manifest says and this program reads.
@@ -64,7 +69,9 @@ pub fn verify(path: &Path) -> Result<Artifact, ArtifactError> {
 /// # Errors
 /// As [`verify`]; `tell` has not heard all bytes then.
 pub fn verify_and_tell(path: &Path, mut tell: impl FnMut(&[u8])) -> Result<Artifact, ArtifactError> {
-    let mut file = File::open(path)?;
+    // What is no file at all (a FIFO, say) is not waited for.
+    let file = fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty());
+    let mut file = File::from(file.map_err(io::Error::from)?);
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(ArtifactError::NotArtifact("it is not a regular file".into()));
@@ -125,11 +132,19 @@ impl Footer {
 }
 
 /// The CRC-32 of assets and manifest, and the manifest.
-fn checksum(file: &mut File, assets: u64, manifest: u64, tell: &mut impl FnMut(&[u8])) -> io::Result<(u32, Vec<u8>)> {
+fn checksum(
+    file: &mut File,
+    assets: u64,
+    manifest: u64,
+    tell: &mut impl FnMut(&[u8]),
+) -> Result<(u32, Vec<u8>), ArtifactError> {
     let mut hasher = crc32fast::Hasher::new();
     let mut buffer = vec![0; 1 << 20];
     let mut assets = file.take(assets);
     loop {
+        if let Some(signal) = interrupt::pending() {
+            return Err(ArtifactError::Interrupted(signal));
+        }
         match assets.read(&mut buffer)? {
             0 => break,
             count => {

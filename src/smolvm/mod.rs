@@ -6,6 +6,8 @@
 
 pub mod artifact;
 mod disks;
+#[cfg(test)]
+mod fuzz;
 mod lifeline;
 mod locate;
 mod machine;

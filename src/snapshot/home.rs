@@ -1,9 +1,9 @@
 //! Where this program keeps what it must remember: `$BOTTLE_FREEZE_HOME`, or the platform's data folder.
 
-use rustix::fs::{FlockOperation, OFlags, flock};
-use std::fs::{DirBuilder, File, OpenOptions};
+use rustix::fs::{self, FlockOperation, Mode, OFlags, flock};
+use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The folder `name` in it, made if it is missing; nobody else can look into it.
@@ -17,8 +17,8 @@ pub fn folder(name: &str) -> io::Result<PathBuf> {
 
 /// Opens a file of ours, made if it is missing: never through a symbolic link.
 pub fn open(path: &Path) -> io::Result<File> {
-    let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).custom_flags(no_link).open(path)
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
 /// Locks the open file for this process alone (or `shared` with others of that mind), if nobody else holds it. The

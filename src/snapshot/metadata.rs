@@ -37,10 +37,14 @@ pub struct MetadataError(String);
 /// It is there and cannot be read or understood.
 pub fn recorded(artifact: &Path) -> Result<Option<Recorded>, MetadataError> {
     let unreadable = |error: io::Error| MetadataError(error.to_string());
-    let file = match File::open(artifact.with_file_name(FILE)) {
+    let path = artifact.with_file_name(FILE);
+    match path.metadata() {
+        Ok(meta) if meta.is_file() => {}
+        Ok(_) => return Err(MetadataError("it is not a regular file".into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(unreadable)?,
-    };
+        Err(error) => return Err(unreadable(error)),
+    }
+    let file = File::open(path).map_err(unreadable)?;
     let mut text = Vec::new();
     file.take(LIMIT).read_to_end(&mut text).map_err(unreadable)?;
     let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| MetadataError(error.to_string()))?;

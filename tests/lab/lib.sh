@@ -1,4 +1,4 @@
-# Runs in the lab: the scenarios that are named (or all), each check a line, the count at the end.
+# Runs in the lab: the scenario that is named, each check a line, the count at the end.
 # shellcheck shell=bash
 export PATH=/lab:$PATH
 passed=0 failed=0
@@ -12,12 +12,31 @@ verdict() {
   else failed=$((failed + 1)); echo "FAIL  $2"; echo "$3" | sed 's/^/      | /'; fi
 }
 
+# limited COMMAND...: run it. The longest takes a minute: one that takes four will not end.
+limited() {
+  local began=$SECONDS status
+  if [ "$(type -t "$1")" = function ]; then "$@"; else timeout --foreground 240 "$@"; fi
+  status=$?
+  [ $((SECONDS - began)) -lt 240 ] || touch /lab/hung
+  return "$status"
+}
+
+# hung: what a command that did not end was waiting for.
+hung() {
+  echo "lab: this does not end: $*"
+  ps axo pid,ppid,stat,wchan:30,args | grep -v '\]$' | cut -c1-200
+  tail -n 20 /root/.cache/smolvm/vms/*/agent-console.log
+  free -m
+  exit 125
+}
+
 # status STATUS WHAT COMMAND...: the command exits so. Its output is in $out.
 status() {
   local want=$1 what=$2 got
   shift 2
-  out=$("$@" 2>&1 < /dev/null)
+  out=$(limited "$@" 2>&1 < /dev/null)
   got=$?
+  [ ! -e /lab/hung ] || hung "$@"
   verdict "$([ "$got" = "$want" ] && echo yes)" "$what" "status $got, not $want: $* : $out"
 }
 
@@ -25,8 +44,9 @@ status() {
 equal() {
   local want=$1 what=$2 got status
   shift 2
-  got=$("$@" 2> "$work/stderr" < /dev/null)
+  got=$(limited "$@" 2> "$work/stderr" < /dev/null)
   status=$?
+  [ ! -e /lab/hung ] || hung "$@"
   verdict "$([ "$status:$got" = "0:$want" ] && echo yes)" "$what" "status $status: $got $(cat "$work/stderr")"
 }
 
@@ -45,10 +65,7 @@ rootfs() {
   echo 'root:x:0:0:root:/root:/bin/sh' > "$1/etc/passwd"
 }
 
-[ $# -gt 0 ] || set -- /lab/scenarios/*.sh
-for file in "$@"; do
-  # shellcheck disable=SC1090
-  . "/lab/scenarios/$(basename "$file" .sh).sh"
-done
+# shellcheck disable=SC1090
+. "/lab/$1.sh"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
