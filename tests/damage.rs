@@ -266,7 +266,7 @@ fn a_file_that_may_not_be_read_is_a_failure_and_not_damage() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     let path = world.snapshot("x.smolmachine");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     // Root reads it all the same, unless it gives that power away.
     let command = without_override(&world.line("verify x.smolmachine"));
     finish(command).code(1).stderr(contains("Permission denied"));

@@ -3,7 +3,7 @@
 use super::World;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// Where `tests/engines/fetch` has put it.
 pub fn engine() -> PathBuf {
@@ -42,7 +42,7 @@ pub fn vm(world: &World, name: &str, mib: usize) {
     for disk in ["overlay.raw", "storage.raw"] {
         let mut mke2fs = Command::new("mke2fs");
         mke2fs.args(["-q", "-t", "ext4", "-d"]).arg(world.path("content")).arg(folder.join(disk)).arg("256M");
-        assert!(mke2fs.status().expect("mke2fs, to make disks for a real engine").success());
+        assert!(mke2fs.stdout(Stdio::null()).status().expect("mke2fs, to make disks for a real engine").success());
         fs::remove_dir_all(&content).unwrap();
         fs::create_dir_all(&content).unwrap();
     }
