@@ -10,6 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 use std::{io, process, thread};
 
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
@@ -23,6 +24,9 @@ static AT_PROMPT: AtomicBool = AtomicBool::new(false);
 static TERMINAL: Mutex<Option<Termios>> = Mutex::new(None);
 /// What would stay if this process ended at once.
 static LEAVINGS: Mutex<BTreeMap<usize, String>> = Mutex::new(BTreeMap::new());
+
+/// How long a question that a signal has interrupted may take to be put away.
+const LEAVING_PROMPT: Duration = Duration::from_millis(200);
 
 /// Begins to listen. `told` is called, in another thread, at the first signal with nothing, and at the second one,
 /// after which the process ends at once, with what this leaves.
@@ -46,7 +50,8 @@ pub fn listen(told: fn(leaves: Option<&[String]>)) -> io::Result<()> {
             if child < 0 && (again || !RECOVERING.load(SeqCst)) {
                 end_group(-child, again);
             }
-            if again || AT_PROMPT.load(SeqCst) {
+            // The question's own thread was most likely woken by the signal, and puts the terminal back itself.
+            if again || (AT_PROMPT.load(SeqCst) && !prompt_is_left()) {
                 restore_terminal();
                 process::exit(128 + signal);
             }
@@ -110,6 +115,14 @@ pub fn at_prompt(open: bool) {
         *before = tcgetattr(io::stdin()).ok();
     }
     AT_PROMPT.store(open, SeqCst);
+}
+
+fn prompt_is_left() -> bool {
+    let began = Instant::now();
+    while AT_PROMPT.load(SeqCst) && began.elapsed() < LEAVING_PROMPT {
+        thread::sleep(Duration::from_millis(5));
+    }
+    !AT_PROMPT.load(SeqCst)
 }
 
 fn restore_terminal() {

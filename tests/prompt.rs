@@ -47,6 +47,30 @@ fn the_end_of_the_input_is_no() {
 }
 
 #[test]
+fn a_key_pressed_the_moment_the_question_is_seen_answers_it() {
+    for key in ["\x04", "n", "\x03"].iter().cycle().take(30) {
+        let (world, mut session) = asked("rm dev");
+        session.press(key);
+        assert_eq!(session.wait(), Some(if *key == "\x03" { 130 } else { 6 }), "{key:?} {}", session.screen());
+        assert_eq!(world.state("dev"), "running");
+    }
+}
+
+#[test]
+fn what_was_typed_before_the_question_is_no_answer() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm().fault(serde_json::json!({"on": "machine ls", "nth": 1, "do": {"sleep_ms": 200}}));
+    let mut session = Session::start(world.line("rm dev"));
+    support::wait_until("the VMs are listed", || world.commands().contains(&"machine ls".to_owned()));
+    session.press("yy\x04");
+    session.wait_for_question("[y/N]");
+    session.press("n");
+    assert_eq!(session.wait(), Some(6), "{}", session.screen());
+    assert_eq!(world.state("dev"), "running");
+}
+
+#[test]
 fn another_key_is_no_answer() {
     let (world, mut session) = asked(FREEZE);
     session.press("x?1 n");

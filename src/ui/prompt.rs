@@ -3,6 +3,7 @@
 use crate::interrupt;
 use dialoguer::console::{Key, Term};
 use dialoguer::theme::{SimpleTheme, Theme};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
@@ -15,7 +16,7 @@ pub fn confirm(question: &str) -> Result<(), Unconfirmed> {
         return Err(Unconfirmed::NobodyThere);
     }
     interrupt::at_prompt(true);
-    let answer = ask(&super::printable(question));
+    let answer = KeyByKey::begin().and_then(|_keys| ask(&super::printable(question)));
     interrupt::at_prompt(false);
     match answer {
         Ok(true) => Ok(()),
@@ -36,6 +37,26 @@ pub enum Unconfirmed {
     Interrupted(i32),
     /// Stdin or stderr is no terminal.
     NobodyThere,
+}
+
+/// The terminal gives each key as it is pressed, until this is dropped. It begins before the question is seen: a ^D
+/// that a terminal takes while it still reads lines is lost, and what was typed earlier answers no question.
+struct KeyByKey(Termios);
+
+impl KeyByKey {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut keys = before.clone();
+        keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &keys)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for KeyByKey {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 /// dialoguer's look with keys of our own: its `Confirm` ignores ^D, and hides the cursor when a signal ends it.

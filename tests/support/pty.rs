@@ -56,9 +56,9 @@ impl Session {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
     }
 
-    /// Awaits a question: its text, and that keys are read one by one.
+    /// Awaits a question: whoever sees it may answer.
     pub fn wait_for_question(&self, text: &str) {
-        super::wait_until(text, || self.screen().contains(text) && !self.reads_lines());
+        super::wait_until(text, || self.screen().contains(text));
     }
 
     /// Whether the terminal is as a shell wants it.
