@@ -4,6 +4,7 @@ use super::home;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// Why there is no lock.
@@ -26,6 +27,9 @@ pub enum LockError {
         source: io::Error,
     },
 }
+
+/// How long another run's sweep may hold a lock that it finds to be nobody's.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// Who else may hold a lock meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +56,14 @@ impl Lock {
     pub fn take(what: &str, key: &str, sharing: Sharing) -> Result<Self, LockError> {
         let unlockable = |source| LockError::Unlockable { what: what.to_owned(), source };
         let path = home::folder("locks").map_err(unlockable)?.join(format!("{key}.lock"));
+        let began = Instant::now();
         loop {
             let mut file = home::open(&path).map_err(unlockable)?;
             if !home::lock(&file, sharing == Sharing::Shared).map_err(unlockable)? {
+                if began.elapsed() < MOMENT {
+                    std::thread::sleep(MOMENT / 10);
+                    continue;
+                }
                 return Err(LockError::Held { what: what.to_owned(), owner: owner(&file) });
             }
             // Its last owner may have removed it between the two steps.
@@ -69,8 +78,19 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // Removed while it is ours alone: whoever has it open by now sees that, and makes a new one.
-        if home::lock(&self.file, false).unwrap_or(false) {
+        if home::lock(&self.file, false).unwrap_or(false) && home::is_still(&self.path, &self.file) {
             let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes the locks of dead owners. Best effort: nobody is kept by one.
+pub fn sweep() {
+    let Ok(folder) = home::folder("locks") else { return };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if let Ok(file) = home::open(&entry.path()) {
+            // Dropped, it is removed if it is nobody's.
+            drop(Lock { file, path: entry.path() });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The private folder of a run, and the removal of what dead runs left.
 
-use super::home;
+use super::{home, lock};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -33,6 +33,7 @@ impl Work {
     /// Makes it in the folder `beside`, after sweeping.
     pub fn new(beside: &Path) -> io::Result<Self> {
         let entries = home::folder("work")?;
+        lock::sweep();
         sweep(&entries);
         sweep_folder(beside);
         let entry = enter(&entries, beside)?;

@@ -1,0 +1,208 @@
+//! The crash matrix: a freeze over an older snapshot is killed at random moments, and the older one is there, or a
+//! whole new one; and nothing else stays.
+//!
+//! `BOTTLE_FREEZE_FAULTS=long` kills more often, and kills the real engine's packs too. `SEED` repeats a run.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use rustix::process::Signal;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use support::chaos::{Random, is_long};
+use support::{World, finish, names_in, real, wait_until};
+
+/// How many freezes are killed, and in how many the engine alone.
+const ROUNDS: (u64, u64) = (16, 4);
+const LONG_ROUNDS: (u64, u64) = (200, 50);
+
+#[test]
+fn a_killed_freeze_leaves_the_old_snapshot_or_a_whole_new_one() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.vm("other").stopped();
+    // The fake is done in a moment: so a signal meets every step of it.
+    let pause = |on, at| json!({"on": on, "at": at, "do": {"sleep_ms": 15}});
+    let packing = ["start", "staged", "launcher", "half", "end"].map(|at| pause("pack create", at));
+    let stopping = ["before", "after"].map(|at| pause("machine stop", at));
+    world.warm().fault(json!([packing.as_slice(), stopping.as_slice()].concat()));
+    Ground::new(&world, false).kill_again_and_again();
+}
+
+#[test]
+fn a_killed_freeze_of_the_real_engine_leaves_the_old_snapshot_or_a_whole_new_one() {
+    if !is_long() {
+        println!("not run: BOTTLE_FREEZE_FAULTS=long runs it");
+        return;
+    }
+    let world = World::new();
+    real::vm(&world, "dev", 4);
+    real::vm(&world, "other", 1);
+    Ground::new(&world, true).kill_again_and_again();
+}
+
+/// Who is killed, and how.
+#[derive(Debug, Clone, Copy)]
+enum Kill {
+    Freeze(Signal),
+    /// Only the engine's `pack create`.
+    Engine,
+}
+
+/// Where freezes are killed.
+struct Ground<'a> {
+    world: &'a World,
+    real: bool,
+    /// How long an undisturbed freeze takes.
+    whole: Duration,
+    random: Random,
+    /// How often what was seen.
+    seen: BTreeMap<String, u32>,
+}
+
+impl<'a> Ground<'a> {
+    fn new(world: &'a World, real: bool) -> Self {
+        fs::create_dir(world.path("elsewhere")).unwrap();
+        let mut ground = Self { world, real, whole: Duration::ZERO, random: Random::new(), seen: BTreeMap::new() };
+        for output in ["x.smolmachine", "pair"] {
+            let began = Instant::now();
+            finish(ground.freeze(output)).success();
+            ground.whole = ground.whole.max(began.elapsed());
+        }
+        ground
+    }
+
+    fn kill_again_and_again(mut self) {
+        let (freezes, engines) = if is_long() { LONG_ROUNDS } else { ROUNDS };
+        for round in 0..freezes + engines {
+            let kill = match round {
+                _ if round >= freezes => Kill::Engine,
+                _ => Kill::Freeze(
+                    [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL][usize::try_from(round % 4).unwrap()],
+                ),
+            };
+            let output = if self.random.below(4) == 0 { "pair" } else { "x.smolmachine" };
+            self.round(kill, output, &format!("round {round}, {kill:?}, {output}"));
+        }
+        println!("{:?} a freeze; {:#?}", self.whole, self.seen);
+    }
+
+    /// One freeze, killed once.
+    fn round(&mut self, kill: Kill, output: &str, round: &str) {
+        self.bring_up(round);
+        let old = self.files(output);
+        let freeze = self.freeze(output).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = i32::try_from(freeze.id()).unwrap();
+        let delay = self.whole.mul_f64(f64::from(u32::try_from(self.random.below(1100)).unwrap()) / 1000.0);
+        // The random moment is what is tested: there is no condition to wait for.
+        std::thread::sleep(delay);
+        match kill {
+            Kill::Freeze(signal) => support::signal(pid, signal),
+            Kill::Engine => packing_child(pid).map_or((), |child| support::signal(child, Signal::KILL)),
+        }
+        let ended = freeze.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        let round = format!("{round}, {delay:?} of {:?}: {:?} {said}", self.whole, ended.status);
+        let code = ended.status.code();
+        let allowed = match kill {
+            Kill::Freeze(Signal::INT) => [Some(0), Some(130)],
+            Kill::Freeze(Signal::TERM) => [Some(0), Some(143)],
+            Kill::Freeze(Signal::HUP) => [Some(0), Some(129)],
+            Kill::Freeze(_) => [Some(0), None],
+            Kill::Engine => [Some(0), Some(1)],
+        };
+        assert!(allowed.contains(&code), "{round}");
+        let is_new = self.old_or_whole(output, &old, code.is_none(), &round);
+        assert!(is_new || code != Some(0), "{round}: done, and nothing was published");
+        if !self.real && code.is_some() {
+            assert_eq!(self.world.state("dev"), if is_new { "stopped" } else { "running" }, "{round}");
+        }
+        if code.is_none() {
+            self.sweep(&round);
+        }
+        self.assert_nothing_else(&round);
+        let what = if is_new { "a new snapshot" } else { "the old snapshot" };
+        *self.seen.entry(format!("{kill:?}, {code:?}: {what}")).or_default() += 1;
+    }
+
+    /// Whether the new snapshot is there, whole; otherwise the old one is, to the last byte.
+    fn old_or_whole(&self, output: &str, old: &[Vec<u8>], killed: bool, round: &str) -> bool {
+        let now = self.files(output);
+        if now.last() != old.last() {
+            let sidecar = sidecar(output);
+            finish(self.line(&format!("verify {sidecar}"))).success();
+            return true;
+        }
+        // A pair has two renames; who is killed between them leaves the new launcher, which holds nothing of the VM.
+        assert!(now == old || (killed && now.len() == 2), "{round}: another launcher beside the old snapshot");
+        false
+    }
+
+    /// The files of an output, the sidecar last.
+    fn files(&self, output: &str) -> Vec<Vec<u8>> {
+        let names = if output == "pair" { vec!["pair", "pair.smolmachine"] } else { vec![output] };
+        names.iter().map(|name| fs::read(self.world.path("work").join(name)).unwrap()).collect()
+    }
+
+    /// What a killed freeze left, the next one removes: of another VM, into another folder.
+    fn sweep(&self, round: &str) {
+        let folder = self.world.path("work").display().to_string();
+        wait_until(&format!("the engine is dead: {round}"), || packers(&folder).is_empty());
+        finish(self.line("freeze other -o ../elsewhere/y.smolmachine --force")).success();
+    }
+
+    fn assert_nothing_else(&self, round: &str) {
+        let left = |folder: &str| names_in(&self.world.path(folder));
+        assert_eq!(left("work"), ["pair", "pair.smolmachine", "x.smolmachine"], "{round}");
+        for empty in ["tmp", "home/library/work", "home/library/locks"] {
+            assert_eq!(left(empty), [""; 0], "{round}: {empty}");
+        }
+        let cache = left("home/.cache/smolvm");
+        assert!(!cache.iter().any(|name| name.contains("staging") || name.contains("tmp")), "{round}: {cache:?}");
+    }
+
+    /// The VM runs, where it can, and is not what it was before, so that two snapshots of it differ.
+    fn bring_up(&self, round: &str) {
+        if !self.real {
+            self.world.write_guest("dev", "root/round", round);
+        }
+        if !self.real && self.world.state("dev") != "running" {
+            assert!(self.world.smolvm("machine start --name dev").status.success());
+        }
+    }
+
+    fn freeze(&self, output: &str) -> Command {
+        self.line(&format!("freeze dev -o {output} --yes --force"))
+    }
+
+    fn line(&self, line: &str) -> Command {
+        if self.real { real::line(self.world, line) } else { self.world.line(line) }
+    }
+}
+
+fn sidecar(output: &str) -> String {
+    format!("{}.smolmachine", output.trim_end_matches(".smolmachine"))
+}
+
+/// The `pack create` that the process runs, if it does.
+fn packing_child(pid: i32) -> Option<i32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let packs = |child: &i32| command_line(*child).contains("pack create");
+    children.split_whitespace().map(|child| child.parse().unwrap()).find(packs)
+}
+
+/// The processes that pack into a folder.
+fn packers(folder: &str) -> Vec<i32> {
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| PathBuf::from(entry.file_name()));
+    let pids = processes.filter_map(|name| name.to_str()?.parse().ok());
+    pids.filter(|pid| command_line(*pid).contains("pack create") && command_line(*pid).contains(folder)).collect()
+}
+
+fn command_line(pid: i32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
+}
