@@ -97,6 +97,7 @@ impl<'a> Ground<'a> {
         let old = self.files(output);
         let freeze = self.freeze(output).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let pid = i32::try_from(freeze.id()).unwrap();
+        wait_until("it hears signals", || hears_signals(pid));
         let delay = self.whole.mul_f64(f64::from(u32::try_from(self.random.below(1100)).unwrap()) / 1000.0);
         // The random moment is what is tested: there is no condition to wait for.
         std::thread::sleep(delay);
@@ -186,6 +187,14 @@ impl<'a> Ground<'a> {
 
 fn sidecar(output: &str) -> String {
     format!("{}.smolmachine", output.trim_end_matches(".smolmachine"))
+}
+
+/// Whether the process has begun to listen: before, a signal meets a program that has done nothing yet.
+fn hears_signals(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"));
+    let all = [Signal::INT, Signal::TERM, Signal::HUP].iter().fold(0, |all, signal| all | 1 << (signal.as_raw() - 1));
+    caught.is_some_and(|mask| u64::from_str_radix(mask, 16).unwrap() & all == all)
 }
 
 /// The `pack create` that the process runs, if it does.
