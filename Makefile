@@ -11,6 +11,10 @@ conformance:  ## the fake engine's tests, on the real ones too
 	tests/engines/fetch --all
 	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test conformance
 
+faults:       ## kills, damage, full disks, races and fuzzing, the long versions (SEED=N repeats a run)
+	tests/engines/fetch 1.32.2
+	BOTTLE_FREEZE_FAULTS=long cargo test --test crash --test concurrency --test damage --test full_disk --bin bottle-freeze -- --nocapture
+
 e2e:          ## the scenarios, on real VMs in the lab
 	tests/lab/e2e
 
@@ -24,4 +28,4 @@ lint:         ## formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-.PHONY: build test conformance e2e demo docs lint
+.PHONY: build test conformance faults e2e demo docs lint

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::chaos::{Random, is_long};
-use support::{World, finish, names_in, real, wait_until};
+use support::{World, finish, hears_signals, names_in, real, wait_until};
 
 /// How many freezes are killed, and in how many the engine alone.
 const ROUNDS: (u64, u64) = (16, 4);
@@ -100,10 +100,18 @@ impl<'a> Ground<'a> {
         wait_until("it hears signals", || hears_signals(pid));
         let delay = self.whole.mul_f64(f64::from(u32::try_from(self.random.below(1100)).unwrap()) / 1000.0);
         // The random moment is what is tested: there is no condition to wait for.
-        std::thread::sleep(delay);
         match kill {
-            Kill::Freeze(signal) => support::signal(pid, signal),
-            Kill::Engine => packing_child(pid).map_or((), |child| support::signal(child, Signal::KILL)),
+            Kill::Freeze(signal) => {
+                std::thread::sleep(delay);
+                support::signal(pid, signal);
+            }
+            Kill::Engine => {
+                wait_until("the engine packs", || packing_child(pid).is_some());
+                std::thread::sleep(delay / 2);
+                if let Some(child) = packing_child(pid) {
+                    support::signal(child, Signal::KILL);
+                }
+            }
         }
         let ended = freeze.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
@@ -187,14 +195,6 @@ impl<'a> Ground<'a> {
 
 fn sidecar(output: &str) -> String {
     format!("{}.smolmachine", output.trim_end_matches(".smolmachine"))
-}
-
-/// Whether the process has begun to listen: before, a signal meets a program that has done nothing yet.
-fn hears_signals(pid: i32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"));
-    let all = [Signal::INT, Signal::TERM, Signal::HUP].iter().fold(0, |all, signal| all | 1 << (signal.as_raw() - 1));
-    caught.is_some_and(|mask| u64::from_str_radix(mask, 16).unwrap() & all == all)
 }
 
 /// The `pack create` that the process runs, if it does.

@@ -340,9 +340,14 @@ impl Vm<'_> {
 pub struct Running(Option<Child>);
 
 impl Running {
+    /// Its process number.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.0.as_ref().unwrap().id()).unwrap()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal_: Signal) {
-        signal(i32::try_from(self.0.as_ref().unwrap().id()).unwrap(), signal_);
+        signal(self.pid(), signal_);
     }
 
     /// Waits for its end.
@@ -406,6 +411,14 @@ pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
 /// Sends a signal to a process that may be gone already.
 pub fn signal(pid: i32, signal: Signal) {
     let _gone = kill_process(Pid::from_raw(pid).unwrap(), signal);
+}
+
+/// Whether the process has begun to listen: before, a signal meets a program that has done nothing yet.
+pub fn hears_signals(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"));
+    let all = [Signal::INT, Signal::TERM, Signal::HUP].iter().fold(0, |all, signal| all | 1 << (signal.as_raw() - 1));
+    caught.is_some_and(|mask| u64::from_str_radix(mask, 16).unwrap() & all == all)
 }
 
 /// Whether a process lives; a zombie does not.

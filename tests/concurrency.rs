@@ -1,0 +1,189 @@
+//! Several at once: one works on a VM or an output, the others wait or are told who does.
+//!
+//! `BOTTLE_FREEZE_FAULTS=long` races more often. `SEED` repeats a run.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use predicates::str::contains;
+use rustix::process::Signal;
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::symlink;
+use support::chaos::{Random, is_long};
+use support::{Running, World, hears_signals, names_in, stderr, wait_until};
+
+const EIGHT: std::ops::Range<usize> = 0..8;
+
+#[test]
+fn of_eight_freezes_to_one_output_each_is_done_or_told_who_is_at_work() {
+    let world = eight_vms();
+    let all: Vec<Running> = EIGHT.map(|n| world.spawn(&format!("freeze vm{n} -o x.smolmachine --force"))).collect();
+    let statuses: Vec<i32> = all.into_iter().map(done_or_locked_out).collect();
+    assert!(statuses.contains(&0), "{statuses:?}");
+    assert_whole(&world, &["x.smolmachine"]);
+}
+
+#[test]
+fn eight_freezes_to_one_output_that_wait_are_all_done() {
+    let world = eight_vms();
+    let line = |n| format!("freeze vm{n} -o x.smolmachine --force --wait 60s");
+    let all: Vec<Running> = EIGHT.map(|n| world.spawn(&line(n))).collect();
+    all.into_iter().for_each(|freeze| drop(freeze.wait().success()));
+    assert_whole(&world, &["x.smolmachine"]);
+}
+
+#[test]
+fn of_eight_freezes_of_one_vm_each_is_done_or_told_who_is_at_work() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm();
+    let all: Vec<Running> = EIGHT.map(|n| world.spawn(&format!("freeze dev -o {n}.smolmachine --yes"))).collect();
+    let statuses: Vec<i32> = all.into_iter().map(done_or_locked_out).collect();
+    let done = EIGHT.filter(|n| statuses[*n] == 0).map(|n| format!("{n}.smolmachine"));
+    let done: Vec<String> = done.collect();
+    assert_whole(&world, &done.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(world.state("dev"), "stopped");
+}
+
+#[test]
+fn eight_freezes_of_one_running_vm_that_wait_stop_it_once() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm();
+    let line = |n| format!("freeze dev -o {n}.smolmachine --yes --wait 60s");
+    let all: Vec<Running> = EIGHT.map(|n| world.spawn(&line(n))).collect();
+    all.into_iter().for_each(|freeze| drop(freeze.wait().success()));
+    assert_eq!(world.commands().iter().filter(|call| *call == "machine stop").count(), 1);
+    let files: Vec<String> = EIGHT.map(|n| format!("{n}.smolmachine")).collect();
+    assert_whole(&world, &files.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn freezes_of_other_vms_to_other_outputs_do_not_wait() {
+    let (world, first) = hanging_freeze();
+    world.vm("other").stopped();
+    world.run("freeze other -o y.smolmachine").success();
+    first.signal(Signal::INT);
+    first.wait().code(130);
+    assert_whole(&world, &["y.smolmachine"]);
+}
+
+#[test]
+fn who_finds_a_lock_is_told_whose_it_is() {
+    let (world, first) = hanging_freeze();
+    let refused = stderr(&world.run("freeze dev -o y.smolmachine").code(11));
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let owner = format!("process {} on {host}, since 2", first.pid());
+    assert!(refused.contains(&owner) && refused.contains("--wait"), "{refused}");
+    let told = fs::read_to_string(world.path("home/library/locks/vm-dev.lock")).unwrap();
+    assert!(told.contains(&owner), "{told}");
+}
+
+#[test]
+fn waiting_ends_when_its_time_is_over() {
+    let (world, _first) = hanging_freeze();
+    world.run("freeze dev -o y.smolmachine --wait 200ms").code(11).stderr(contains("waiting: 'dev' is in use"));
+}
+
+#[test]
+fn waiting_can_be_interrupted() {
+    let (world, _first) = hanging_freeze();
+    let second = world.spawn("freeze dev -o y.smolmachine --wait 60s");
+    wait_until("it hears signals", || hears_signals(second.pid()));
+    second.signal(Signal::INT);
+    second.wait().code(130);
+    assert_eq!(world.state("dev"), "stopped");
+}
+
+#[test]
+fn a_dead_owner_s_lock_is_taken_over() {
+    let (world, first) = hanging_freeze();
+    first.signal(Signal::KILL);
+    drop(first);
+    world.mend();
+    world.run("freeze dev -o x.smolmachine").success();
+    assert_whole(&world, &["x.smolmachine"]);
+}
+
+#[test]
+fn a_vm_that_is_being_frozen_is_not_started_stopped_or_removed() {
+    let (world, first) = hanging_freeze();
+    for line in ["start dev", "stop dev", "rm dev --yes"] {
+        world.run(line).code(11).stderr(contains("in use by another bottle-freeze"));
+    }
+    first.signal(Signal::INT);
+    first.wait().code(130);
+    assert_eq!(world.state("dev"), "stopped");
+}
+
+#[test]
+fn a_lock_that_is_a_symbolic_link_is_not_followed() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let victim = world.write("victim", "precious");
+    fs::create_dir_all(world.path("home/library/locks")).unwrap();
+    symlink(&victim, world.path("home/library/locks/vm-dev.lock")).unwrap();
+    world.run("freeze dev -o x.smolmachine").code(8).stderr(contains("cannot be locked"));
+    assert_eq!(world.read("victim"), "precious");
+}
+
+#[test]
+fn a_freeze_and_a_change_of_the_same_vm_never_meet() {
+    let mut random = Random::new();
+    for round in 0..if is_long() { 50 } else { 8 } {
+        let world = World::new();
+        world.vm("dev").running();
+        world.warm();
+        let change = ["rm dev --yes", "start dev", "stop dev"][usize::try_from(random.below(3)).unwrap()];
+        let freeze = world.spawn("freeze dev -o x.smolmachine --yes");
+        // The random moment is what is tested: there is no condition to wait for.
+        std::thread::sleep(std::time::Duration::from_millis(random.below(60)));
+        let change_status = world.spawn(change).wait().get_output().status.code();
+        let ended = freeze.wait();
+        let status = ended.get_output().status.code();
+        let context = format!("round {round}, {change}: {change_status:?}; freeze: {status:?} {}", stderr(&ended));
+        assert!([Some(0), Some(11), Some(4)].contains(&change_status), "{context}");
+        // 4: it was removed before.
+        assert!([Some(0), Some(11), Some(4)].contains(&status), "{context}");
+        assert_whole(&world, if status == Some(0) { &["x.smolmachine"] } else { &[] });
+    }
+}
+
+// ------------------------------------------------------------------------------------------------- helpers
+
+fn eight_vms() -> World {
+    let world = World::new();
+    EIGHT.for_each(|n| world.vm(&format!("vm{n}")).stopped());
+    world.warm();
+    world
+}
+
+/// A freeze of the stopped VM `dev` that hangs while it packs.
+fn hanging_freeze() -> (World, Running) {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.warm().fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
+    let freeze = world.spawn("freeze dev -o x.smolmachine");
+    wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
+    (world, freeze)
+}
+
+fn done_or_locked_out(freeze: Running) -> i32 {
+    let ended = freeze.wait();
+    let status = ended.get_output().status.code().unwrap();
+    assert!([0, 11].contains(&status), "{status}: {}", stderr(&ended));
+    assert!(status == 0 || stderr(&ended).contains("in use by another bottle-freeze (process "), "{}", stderr(&ended));
+    status
+}
+
+/// These snapshots are whole, and nothing else is there: no lock either.
+fn assert_whole(world: &World, snapshots: &[&str]) {
+    for snapshot in snapshots {
+        world.run(&format!("verify {snapshot}")).success();
+    }
+    world.assert_clean(snapshots);
+    for folder in ["home/library/locks", "home/library/work"] {
+        assert_eq!(names_in(&world.path(folder)), [""; 0], "{folder}");
+    }
+}
