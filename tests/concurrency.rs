@@ -29,7 +29,9 @@ fn eight_freezes_to_one_output_that_wait_are_all_done() {
     let world = eight_vms();
     let line = |n| format!("freeze vm{n} -o x.smolmachine --force --wait 60s");
     let all: Vec<Running> = EIGHT.map(|n| world.spawn(&line(n))).collect();
-    all.into_iter().for_each(|freeze| drop(freeze.wait().success()));
+    for freeze in all {
+        freeze.wait().success();
+    }
     assert_whole(&world, &["x.smolmachine"]);
 }
 
@@ -53,7 +55,9 @@ fn eight_freezes_of_one_running_vm_that_wait_stop_it_once() {
     world.warm();
     let line = |n| format!("freeze dev -o {n}.smolmachine --yes --wait 60s");
     let all: Vec<Running> = EIGHT.map(|n| world.spawn(&line(n))).collect();
-    all.into_iter().for_each(|freeze| drop(freeze.wait().success()));
+    for freeze in all {
+        freeze.wait().success();
+    }
     assert_eq!(world.commands().iter().filter(|call| *call == "machine stop").count(), 1);
     let files: Vec<String> = EIGHT.map(|n| format!("{n}.smolmachine")).collect();
     assert_whole(&world, &files.iter().map(String::as_str).collect::<Vec<_>>());
