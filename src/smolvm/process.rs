@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// What the engine may print before it is called unreadable: memory stays bounded whatever it does.
-const OUTPUT_LIMIT: usize = 32 << 20;
+const OUTPUT_LIMIT: usize = 8 << 20;
 /// How much of the end of a guest's stderr is kept to tell the engine's own failure from the guest's.
 const TAIL_LIMIT: usize = 4 << 10;
 /// How often a waiting caller is woken to draw its progress.
@@ -192,7 +192,6 @@ impl Call {
 
     /// The command line as a user could type it, secret values masked.
     pub fn shell_line(&self) -> String {
-        let quoted = |text: &str| shlex::try_quote(text).map_or_else(|_| format!("{text:?}"), Into::into);
         let shown = |word: &Word| word.shown.clone().unwrap_or_else(|| word.text.to_string_lossy().into_owned());
         let env = self.env.iter().map(|(key, word)| format!("{key}={}", quoted(&shown(word))));
         let program = std::iter::once(quoted(&self.program.to_string_lossy()));
@@ -200,10 +199,16 @@ impl Call {
         env.chain(program).chain(words).collect::<Vec<_>>().join(" ")
     }
 
-    /// What the engine said, without the secret values that it was given. One of a letter or two is no secret, and
-    /// would be found everywhere.
-    fn masked(&self, said: String) -> String {
-        self.secrets.iter().filter(|secret| secret.len() > 2).fold(said, |said, secret| said.replace(secret, "***"))
+    /// What the engine said, without the secret values that it was given: as they are, or quoted for a programmer. One
+    /// of a letter or two is no secret, and would be found everywhere.
+    fn masked(&self, said: &[u8]) -> String {
+        let said = String::from_utf8_lossy(said).into_owned();
+        let mut secrets: Vec<&str> = self.secrets.iter().map(String::as_str).filter(|it| it.len() > 2).collect();
+        // The longest first: one may begin like another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.iter().fold(said, |said, secret| {
+            said.replace(secret, "***").replace(&secret.escape_debug().to_string(), "***").replace(secret.trim(), "***")
+        })
     }
 
     fn command(&self) -> Command {
@@ -361,7 +366,11 @@ impl Run<'_> {
             }
             match exited {
                 Some((status, when)) if open == 0 || when.elapsed() >= DRAIN_GRACE => {
-                    return self.finished(Outcome { status, stdout, stderr: self.call.masked(clean(&stderr)) });
+                    return self.finished(Outcome {
+                        status,
+                        stdout,
+                        stderr: clean(self.call.masked(&stderr).as_bytes()),
+                    });
                 }
                 Some(_) => {}
                 None => self.end_if_due(),
@@ -410,6 +419,18 @@ fn tell_lines(line: &mut Vec<u8>, bytes: &[u8], watch: Watch<'_>) {
     }
 }
 
+/// A word, quoted for a shell: one with control characters as `$'…'`, so that it stays one line.
+fn quoted(text: &str) -> String {
+    if text.contains(char::is_control) {
+        let escape = |byte: u8| match byte {
+            b' '..=b'~' if ![b'\'', b'\\'].contains(&byte) => char::from(byte).to_string(),
+            _ => format!("\\x{byte:02x}"),
+        };
+        return format!("$'{}'", text.bytes().map(escape).collect::<String>());
+    }
+    shlex::try_quote(text).map_or_else(|_| format!("{text:?}"), Into::into)
+}
+
 /// What the engine said, without its colours and without the note that it prints when its executable is not
 /// named `smolvm`.
 fn clean(bytes: &[u8]) -> String {
@@ -434,6 +455,18 @@ mod tests {
             call.shell_line(),
             "KEY='***' TMPDIR='/a b' '/opt/my engine/smolvm' machine create '--image=--evil' '--env=TOKEN=***'"
         );
+    }
+
+    #[test]
+    fn a_control_character_is_quoted_so_that_a_shell_reads_it_again() {
+        let call = Call::new(Path::new("smolvm"), "machine exec").arg("a\nb'\u{1b}");
+        assert_eq!(call.shell_line(), r"smolvm machine exec $'a\x0ab\x27\x1b'");
+    }
+
+    #[test]
+    fn a_secret_that_begins_like_another_is_masked_whole() {
+        let call = Call::new(Path::new("smolvm"), "x").secret_env("A", "hunter").secret_env("B", "hunter2\nsecret");
+        assert_eq!(call.masked(b"hunter2\nsecret | hunter2\\nsecret | hunter"), "*** | *** | ***");
     }
 
     #[test]

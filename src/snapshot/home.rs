@@ -6,11 +6,16 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+/// The path of `name` in it.
+pub fn path(name: &str) -> PathBuf {
+    let home = std::env::var_os("BOTTLE_FREEZE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let data = home.or_else(|| Some(dirs::data_dir()?.join("bottle-freeze"))).unwrap_or_default();
+    std::path::absolute(&data).unwrap_or(data).join(name)
+}
+
 /// The folder `name` in it, made if it is missing; nobody else can look into it.
 pub fn folder(name: &str) -> io::Result<PathBuf> {
-    let home = std::env::var_os("BOTTLE_FREEZE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let data = home.or_else(|| Some(dirs::data_dir()?.join("bottle-freeze")));
-    let folder = std::path::absolute(data.ok_or(io::ErrorKind::NotFound)?)?.join(name);
+    let folder = path(name);
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
     Ok(folder)
 }

@@ -19,10 +19,12 @@ pub enum LockError {
         owner: String,
     },
     /// The lock file cannot be made.
-    #[error("{what} cannot be locked: {source}")]
+    #[error("{what} cannot be locked in {}: {source}", folder.display())]
     Unlockable {
         /// What was to be locked.
         what: String,
+        /// The folder of the locks.
+        folder: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -54,11 +56,11 @@ impl Lock {
     /// # Errors
     /// Held by a living process, or no lock file can be made.
     pub fn take(what: &str, key: &str, sharing: Sharing) -> Result<Self, LockError> {
-        let unlockable = |source| LockError::Unlockable { what: what.to_owned(), source };
+        let unlockable = |source| LockError::Unlockable { what: what.to_owned(), folder: home::path("locks"), source };
         let path = home::folder("locks").map_err(unlockable)?.join(format!("{key}.lock"));
         let began = Instant::now();
         loop {
-            let mut file = home::open(&path).map_err(unlockable)?;
+            let file = home::open(&path).map_err(unlockable)?;
             if !home::lock(&file, sharing == Sharing::Shared).map_err(unlockable)? {
                 if began.elapsed() < MOMENT {
                     std::thread::sleep(MOMENT / 10);
@@ -68,8 +70,9 @@ impl Lock {
             }
             // Its last owner may have removed it between the two steps.
             if home::is_still(&path, &file) {
-                introduce(&mut file).map_err(unlockable)?;
-                return Ok(Self { file, path });
+                let mut lock = Self { file, path };
+                introduce(&mut lock.file).map_err(unlockable)?;
+                return Ok(lock);
             }
         }
     }

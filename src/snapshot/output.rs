@@ -122,7 +122,12 @@ impl Output {
             return self.flush_folder();
         };
         let old = work.path().join("old-launcher");
-        let kept = fs::hard_link(launcher, &old).is_ok();
+        let kept = match fs::hard_link(launcher, &old) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            // On a file system without links, or a full one, it is copied.
+            Err(_) => fs::copy(launcher, &old).map_err(not_writable(&old)).map(|_| true)?,
+            Ok(()) => true,
+        };
         self.rename(&work.launcher(), launcher)?;
         self.rename(&work.sidecar(), &self.sidecar).inspect_err(|_| {
             let _ = if kept { fs::rename(&old, launcher) } else { fs::remove_file(launcher) };

@@ -35,7 +35,7 @@ impl Ui {
     /// A result, for people.
     pub fn success(self, text: &str) {
         if !self.quiet {
-            lines([printable(text).into_owned()]);
+            lines([one_line(text)]);
         }
     }
 
@@ -91,9 +91,22 @@ pub fn lines(lines: impl IntoIterator<Item = String>) {
 /// Prints one JSON value on stdout.
 pub fn json(value: &impl serde::Serialize) {
     match serde_json::to_string_pretty(value) {
-        Ok(text) => lines([text]),
+        Ok(text) => lines([json_escaped(&text)]),
         Err(problem) => error(&format!("no JSON can be made of this: {problem}"), None, None),
     }
+}
+
+/// The same JSON value, with the characters escaped that a terminal would obey: outside of strings there are none.
+fn json_escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut all, c| {
+        if is_harmful(c) {
+            let mut units = [0; 2];
+            all.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            all.push(c);
+        }
+        all
+    })
 }
 
 /// Prints a table on stdout, as wide as it is: a terminal wraps it, `awk` reads it.
@@ -113,8 +126,16 @@ pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
 fn say(text: &str) {
     progress::above(|| {
         // There is nobody to tell that stderr is closed.
-        let _ = writeln!(io::stderr(), "{}", printable(text));
+        let _ = writeln!(io::stderr(), "{}", under(text));
     });
+}
+
+/// The text, of which only the first line begins at the margin: what came from outside cannot pass for a line of ours.
+fn under(text: &str) -> String {
+    let text = printable(text);
+    let mut lines = text.lines().map(str::trim_end);
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.fold(first, |all, line| all + "\n    " + line.trim_start_matches(' '))
 }
 
 /// The text as one line: a table's cell, a name in a list.
@@ -125,16 +146,11 @@ pub fn one_line(text: &str) -> String {
 /// The text with its control characters, but for line breaks and tabs, made visible and harmless. Invisible
 /// characters that reorder a line count as well.
 fn printable(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || ('\u{202a}'..='\u{202e}').contains(&c)
-            || ('\u{2066}'..='\u{2069}').contains(&c)
-    };
-    if !text.contains(harmful) {
+    if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.chars().fold(String::with_capacity(text.len()), |mut all, c| {
-        if harmful(c) {
+        if is_harmful(c) {
             all.extend(c.escape_default());
         } else {
             all.push(c);
@@ -143,10 +159,29 @@ fn printable(text: &str) -> Cow<'_, str> {
     }))
 }
 
+fn is_harmful(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t')
+        || ('\u{202a}'..='\u{202e}').contains(&c)
+        || ('\u{2066}'..='\u{2069}').contains(&c)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn what_could_move_the_cursor_is_shown_not_sent() {
         assert_eq!(super::printable("a\x1b[2Jb\r\u{202e}c\n"), "a\\u{1b}[2Jb\\r\\u{202e}c\n");
+    }
+
+    #[test]
+    fn a_second_line_is_none_of_ours() {
+        assert_eq!(super::under("error: a\nerror: forged\n  engine"), "error: a\n    error: forged\n    engine");
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_value() {
+        let value = serde_json::json!({"a": "\u{9b}2J\u{7f}\u{202e}ä\n"});
+        let text = super::json_escaped(&value.to_string());
+        assert!(text.is_ascii() || !text.contains(super::is_harmful), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 }

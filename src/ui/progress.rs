@@ -50,7 +50,7 @@ impl Progress {
     pub fn phase(&mut self, phase: &str) {
         if self.phase != phase {
             phase.clone_into(&mut self.phase);
-            self.bar.set_message(super::printable(phase).into_owned());
+            self.bar.set_message(super::one_line(phase));
             if self.log {
                 super::say(phase);
             }

@@ -16,7 +16,7 @@ pub fn confirm(question: &str) -> Result<(), Unconfirmed> {
         return Err(Unconfirmed::NobodyThere);
     }
     interrupt::at_prompt(true);
-    let answer = KeyByKey::begin().and_then(|_keys| ask(&super::printable(question)));
+    let answer = KeyByKey::begin().and_then(|_keys| ask(&super::one_line(question)));
     interrupt::at_prompt(false);
     match answer {
         Ok(true) => Ok(()),
