@@ -16,6 +16,9 @@ pub fn path(name: &str) -> PathBuf {
 /// The folder `name` in it, made if it is missing; nobody else can look into it.
 pub fn folder(name: &str) -> io::Result<PathBuf> {
     let folder = path(name);
+    if folder.is_relative() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "there is no home folder"));
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
     Ok(folder)
 }
