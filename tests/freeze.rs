@@ -506,6 +506,34 @@ fn what_a_killed_freeze_left_is_swept_by_the_next_one_of_another_vm_elsewhere() 
 }
 
 #[test]
+fn the_helper_vm_of_an_interrupted_pack_is_ended() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let world = unlucky_image();
+        let freeze = freeze_until_half_written(&world);
+        let helper = helper_vm(&world).expect("a helper VM");
+        freeze.signal(signal);
+        freeze.wait().failure();
+        assert!(!support::is_alive(helper));
+        assert_eq!(names_in(&world.path("fake/vms")), ["dev"]);
+        assert_as_before(&world);
+    }
+}
+
+#[test]
+fn the_helper_vm_of_a_killed_freeze_is_ended_by_the_next_one_of_another_vm() {
+    let world = unlucky_image();
+    world.vm("other").stopped();
+    let freeze = freeze_until_half_written(&world);
+    let helper = helper_vm(&world).expect("a helper VM");
+    freeze.signal(Signal::KILL);
+    drop(freeze);
+    fs::create_dir(world.path("elsewhere")).unwrap();
+    world.run("freeze other -o ../elsewhere/y.smolmachine").success();
+    assert!(!support::is_alive(helper));
+    assert_eq!(names_in(&world.path("fake/vms")), ["dev", "other"]);
+}
+
+#[test]
 fn what_a_living_freeze_works_on_is_swept_by_nobody() {
     let world = unlucky(json!({"on": "pack create", "nth": 1, "at": "half", "do": {"sleep_ms": 1500}}));
     world.vm("other").stopped();
@@ -630,6 +658,26 @@ fn unlucky(fault: Value) -> World {
     world.write("x.smolmachine", "old");
     world.fault(fault);
     world
+}
+
+/// The same with a VM made from an image, whose first pack hangs half-way.
+fn unlucky_image() -> World {
+    let world = World::new();
+    world.vm("dev").with("--image alpine").running();
+    world.write("x.smolmachine", "old");
+    world.warm().fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
+    world
+}
+
+/// The process of the engine's helper VM.
+fn helper_vm(world: &World) -> Option<i32> {
+    let name = names_in(&world.path("fake/vms")).into_iter().find(|name| name.starts_with("pack-fromvm-"))?;
+    let booted = format!("{name}/boot-config.json");
+    let runs_it = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&booted)
+    };
+    names_in(std::path::Path::new("/proc")).iter().filter_map(|pid| pid.parse().ok()).find(runs_it)
 }
 
 fn freeze_until_half_written(world: &World) -> Running {

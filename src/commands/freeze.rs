@@ -5,7 +5,7 @@ use super::stop::sync;
 use super::{App, Failure, Result, Status, confirm, lock, output};
 use crate::interrupt::{self, Leaving};
 use crate::smolvm::artifact::Artifact;
-use crate::smolvm::{Call, Disks, EngineError, Machine, Packing, Smolvm, State};
+use crate::smolvm::{Call, Disks, EngineError, Machine, Packing, Smolvm, State, end_helpers};
 use crate::snapshot::{Lock, Output, Work};
 use crate::{cli, ui};
 use serde::Serialize;
@@ -147,7 +147,7 @@ impl Freeze<'_> {
             return Err(EngineError::TooOld { version, cannot }.into());
         }
         let lock = lock::output(self.app, self.output, self.args.wait.wait)?;
-        self.output.preflight()?;
+        self.output.preflight(&end_helpers)?;
         let disks = match self.engine.machine_data_dir(&self.args.name) {
             Err(error @ EngineError::Interrupted(_)) => return Err(error.into()),
             told => told.ok(),
@@ -221,7 +221,7 @@ impl Freeze<'_> {
 
     /// 5. Pack, into a private folder beside the target.
     fn pack<'d>(&self, vm: &Machine, disks: Option<&'d Path>) -> Result<Packed<'d>> {
-        let work = self.output.work()?;
+        let work = self.output.work(&end_helpers)?;
         let leaves = output::leaves(&work);
         let disks = disks.and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
         let smolfile = smolfile(vm, work.path());
@@ -234,6 +234,9 @@ impl Freeze<'_> {
         let packed =
             self.engine.pack_create_from_vm(&self.args.name, &packing, &mut |line| output::tell(&mut progress, line));
         drop(progress);
+        if packed.is_err() {
+            end_helpers(work.path());
+        }
         match packed {
             Ok(()) => Ok(Packed { work, disks, _leaves: leaves }),
             Err(error) if error.is_never_started() => {

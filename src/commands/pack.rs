@@ -3,20 +3,20 @@
 use super::{App, Result, lock, output};
 use crate::cli;
 use crate::interrupt;
-use crate::smolvm::{EngineError, Packing};
+use crate::smolvm::{EngineError, Packing, end_helpers};
 use crate::snapshot::Output;
 
 pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
     let output = Output::new(&args.output, args.force)?;
     let _lock = lock::output(app, &output, args.wait.wait)?;
-    output.preflight()?;
+    output.preflight(&end_helpers)?;
     let engine = app.engine()?;
     // The pack runs in a folder of its own, from where a relative path would lead elsewhere.
     let image = match std::fs::canonicalize(&args.image) {
         Ok(local) => local.to_string_lossy().into_owned(),
         Err(_) => args.image.clone(),
     };
-    let work = output.work()?;
+    let work = output.work(&end_helpers)?;
     let _leaves = output::leaves(&work);
     let packing = Packing {
         folder: work.path(),
@@ -29,6 +29,9 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
     let mut progress = app.ui.progress(&format!("packing {}", args.image), Some(work.path()));
     let packed = engine.pack_create(&image, &packing, &mut |line| output::tell(&mut progress, line));
     drop(progress);
+    if packed.is_err() {
+        end_helpers(work.path());
+    }
     packed?;
     let artifact = output::check(&work)?;
     output.flush(&work)?;

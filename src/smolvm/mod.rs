@@ -15,6 +15,7 @@ mod process;
 mod version;
 
 pub use disks::Disks;
+pub use lifeline::end_helpers;
 pub use machine::{Machine, Name, State};
 pub use process::{Call, EngineError, Outcome, Watch};
 pub use version::Version;

@@ -72,8 +72,8 @@ impl Output {
         self.launcher.as_deref()
     }
 
-    /// Whether the files could be published now: before a VM is stopped for them.
-    pub fn preflight(&self) -> Result<()> {
+    /// Whether the files could be published now: before a VM is stopped for them. `dead`: see [`Work::new`].
+    pub fn preflight(&self, dead: &dyn Fn(&Path)) -> Result<()> {
         for path in self.launcher.iter().chain([&self.sidecar]) {
             match fs::symlink_metadata(path) {
                 Ok(meta) if meta.is_dir() => return Err(OutputError::IsFolder(path.clone())),
@@ -83,7 +83,7 @@ impl Output {
                 Err(error) => return Err(not_writable(path)(error)),
             }
         }
-        self.work().map(drop)
+        self.work(dead).map(drop)
     }
 
     /// Locks the output for this run alone.
@@ -103,8 +103,8 @@ impl Output {
     }
 
     /// Makes the private folder, on the output's file system, so that publishing is a rename.
-    pub fn work(&self) -> Result<Work> {
-        Work::new(self.folder()).map_err(not_writable(self.folder()))
+    pub fn work(&self, dead: &dyn Fn(&Path)) -> Result<Work> {
+        Work::new(self.folder(), dead).map_err(not_writable(self.folder()))
     }
 
     /// Has what the engine wrote on the disk, each file with its mode, before it gets its name. This takes as long

@@ -30,12 +30,12 @@ pub struct Work {
 }
 
 impl Work {
-    /// Makes it in the folder `beside`, after sweeping.
-    pub fn new(beside: &Path) -> io::Result<Self> {
+    /// Makes it in the folder `beside`, after sweeping. `dead` is told each dead run's folder before it is removed.
+    pub fn new(beside: &Path, dead: &dyn Fn(&Path)) -> io::Result<Self> {
         let entries = home::folder("work")?;
         lock::sweep();
-        sweep(&entries);
-        sweep_folder(beside);
+        sweep(&entries, dead);
+        sweep_folder(beside, dead);
         let entry = enter(&entries, beside)?;
         loop {
             let folder = tempfile::Builder::new().prefix(PRIVATE).tempdir_in(beside)?;
@@ -82,7 +82,7 @@ fn enter(entries: &Path, beside: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Removes what dead runs left in all the folders where they worked. Best effort: the next run tries again.
-fn sweep(entries: &Path) {
+fn sweep(entries: &Path, dead: &dyn Fn(&Path)) {
     for entry in fs::read_dir(entries).into_iter().flatten().flatten() {
         let path = entry.path();
         let Ok(mut file) = home::open(&path) else { continue };
@@ -91,14 +91,14 @@ fn sweep(entries: &Path) {
         }
         let mut folder = Vec::new();
         let read = file.read_to_end(&mut folder);
-        if read.is_ok() && (folder.is_empty() || sweep_folder(Path::new(OsStr::from_bytes(&folder)))) {
+        if read.is_ok() && (folder.is_empty() || sweep_folder(Path::new(OsStr::from_bytes(&folder)), dead)) {
             let _ = fs::remove_file(&path);
         }
     }
 }
 
 /// Removes the private folders in `folder` whose runs are dead. Whether none of them is left.
-fn sweep_folder(folder: &Path) -> bool {
+fn sweep_folder(folder: &Path, dead: &dyn Fn(&Path)) -> bool {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => return error.kind() == io::ErrorKind::NotFound,
@@ -110,7 +110,10 @@ fn sweep_folder(folder: &Path) -> bool {
             all_gone &= match life(&entry.path()) {
                 Life::Alive => true,
                 Life::Unborn => false,
-                Life::Dead => fs::remove_dir_all(entry.path()).is_ok(),
+                Life::Dead => {
+                    dead(&entry.path());
+                    fs::remove_dir_all(entry.path()).is_ok()
+                }
             };
         }
     }

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::commands::{given, name_or_default, number, text};
 use crate::machines::{DEFAULT_CPUS, DEFAULT_MEM, Record};
 use crate::version::Version;
+use crate::vmm;
 use crate::{Engine, artifact};
 
 const LAUNCHER_SIZE: usize = 4096;
@@ -25,6 +26,7 @@ pub fn create(engine: &Engine, args: &ArgMatches) -> Result<i32> {
         Some(name) => packable(engine, &name)?,
         None => image_record(args),
     };
+    let _helper = Helper::for_image_of(engine, &record)?;
     let staging = stage(engine, &record, args)?;
     engine.faults.hit(engine, "staged")?;
     let scratch = tempfile::Builder::new().prefix(".tmp").tempdir().context("create a temporary folder")?;
@@ -66,6 +68,33 @@ fn packable(engine: &Engine, name: &str) -> Result<Record> {
         );
     }
     Ok(record)
+}
+
+/// The helper VM that packs an image, in a session of its own: it outlives an engine that is killed or interrupted.
+struct Helper {
+    pid: u32,
+    folder: PathBuf,
+}
+
+impl Helper {
+    fn for_image_of(engine: &Engine, record: &Record) -> Result<Option<Self>> {
+        if record.image.is_none() {
+            return Ok(None);
+        }
+        let name = format!("pack-fromvm-{}-1", std::process::id());
+        let folder = engine.store.vm_dir(&name);
+        fs::create_dir(&folder)?;
+        fs::write(folder.join("name"), &name)?;
+        let pid = vmm::spawn(&folder, engine.version)?;
+        Ok(Some(Self { pid, folder }))
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _ = vmm::kill(self.pid);
+        let _ = fs::remove_dir_all(&self.folder);
+    }
 }
 
 /// What `pack create --image` packs: the image on an empty disk.

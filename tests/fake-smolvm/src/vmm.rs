@@ -25,7 +25,7 @@ pub enum Process {
 pub fn spawn(vm_dir: &Path, version: Version) -> Result<u32> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg("_boot-vm")
-        .arg(vm_dir)
+        .arg(vm_dir.join("boot-config.json"))
         .arg(version.to_string())
         .current_dir("/")
         .stdin(Stdio::null())
@@ -44,7 +44,7 @@ pub fn spawn(vm_dir: &Path, version: Version) -> Result<u32> {
 /// The VMM itself: lives as long as its VM's folder, and never long.
 pub fn run(args: &[String]) -> i32 {
     let [vm_dir, version] = args else { return 2 };
-    let vm_dir = Path::new(vm_dir);
+    let Some(vm_dir) = Path::new(vm_dir).parent() else { return 2 };
     let Ok(folder) = fs::metadata(vm_dir).map(|folder| folder.ino()) else {
         return 1;
     };
