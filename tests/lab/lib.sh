@@ -21,12 +21,22 @@ limited() {
   return "$status"
 }
 
+# diagnose: what the engine, its VMs and the machine are at.
+diagnose() {
+  local pid
+  ps axfo pid,ppid,stat,wchan:30,args | grep -v '\]$' | cut -c1-200
+  for pid in $(pgrep -f 'smolvm|_boot-vm'); do
+    echo "-- kernel stacks of $pid"
+    cat "/proc/$pid"/task/*/stack
+  done
+  tail -n 20 "$HOME"/.cache/smolvm/vms/*/*.log
+  free -m
+} 2> /dev/null
+
 # hung: what a command that did not end was waiting for.
 hung() {
   echo "lab: this does not end: $*"
-  ps axo pid,ppid,stat,wchan:30,args | grep -v '\]$' | cut -c1-200
-  tail -n 20 /root/.cache/smolvm/vms/*/agent-console.log
-  free -m
+  diagnose
   exit 125
 }
 
@@ -38,6 +48,8 @@ status() {
   got=$?
   [ ! -e /lab/hung ] || hung "$@"
   verdict "$([ "$got" = "$want" ] && echo yes)" "$what" "status $got, not $want: $* : $out"
+  # A VM that does not start: the engine's own words seldom tell why.
+  if [ "$got" != "$want" ] && [[ "$*" == *" start "* ]]; then diagnose; fi
 }
 
 # equal WANT WHAT COMMAND...: the command succeeds, and prints so on stdout.
