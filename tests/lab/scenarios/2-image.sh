@@ -17,6 +17,26 @@ status 137 "killed by SIGKILL" bottle-freeze exec img -- sh -c 'kill -9 $$'
 equal from-stdin "-i passes stdin on" bash -c 'echo from-stdin | bottle-freeze exec -i img -- cat'
 long='busybox yes $(printf %0200d 7) | busybox head -c 20000000'
 equal "$(bash -c "$long" | md5sum)" "20 MB of output arrive whole" bash -c 'bottle-freeze exec img -- sh -c "$0" | md5sum' "$long"
+
+scenario "an interrupted pack takes the engine's helper VM with it"
+# helpers: the processes of helper VMs that pack for bottle-freeze, and their folders.
+helpers() {
+  local process
+  for process in /proc/[0-9]*; do
+    tr '\0' ' ' 2> /dev/null < "$process/cmdline" | grep -q '_boot-vm ' || continue
+    ! tr '\0' '\n' 2> /dev/null < "$process/environ" | grep '^TMPDIR=.*/[.]bottle-freeze-'
+  done
+  grep -ls '^pack-' ~/.cache/smolvm/vms/*/name
+}
+bottle-freeze freeze img -o "$work/img.smolmachine" --yes > "$work/freeze.log" 2>&1 < /dev/null &
+until [ -n "$(helpers)" ] || ! kill -0 $! 2> /dev/null; do sleep 0.1; done
+verdict "$([ -n "$(helpers)" ] && echo yes)" "the helper VM runs" "$(cat "$work/freeze.log")"
+kill -INT $!; wait $!
+verdict "$([ $? = 130 ] && echo yes)" "exit 130" "$(cat "$work/freeze.log")"
+verdict "$([ -z "$(helpers)" ] && echo yes)" "it is gone, and its folder" "$(helpers)"
+equal running "the VM is running again" state img
+
+scenario "it is frozen and thawed"
 status 0 "freeze" bottle-freeze freeze img -o "$work/img.smolmachine" --yes
 status 0 "rm" bottle-freeze rm --yes img
 status 0 "thaw: create --from" bottle-freeze create img2 --from "$work/img.smolmachine"
