@@ -171,7 +171,9 @@ fn damage() -> impl Strategy<Value = Damage> {
 }
 
 fn all(changes: &[Change], bytes: &mut Vec<u8>) {
-    changes.iter().for_each(|change| change.apply(bytes));
+    for change in changes {
+        change.apply(bytes);
+    }
 }
 
 impl Damage {
@@ -320,7 +322,9 @@ impl Twist {
 fn a_list_is_understood_or_refused_and_what_is_understood_is_kept() {
     let cases = (prop::sample::select(corpus("ls")), twists());
     explore(600, &cases, |(mut list, twists)| {
-        twists.iter().for_each(|twist| twist.apply(&mut list));
+        for twist in &twists {
+            twist.apply(&mut list);
+        }
         let (read, memory) = memory::peak_of(|| serde_json::from_slice::<Vec<Machine>>(&list));
         prop_assert!(memory < 1 << 20, "{memory} bytes of memory for {}", list.len());
         if let Ok(machines) = read {

@@ -43,6 +43,7 @@ enum Action {
     StopVm(String),
     ReplaceVm(String),
     DeleteVm(String),
+    FillDisk(PathBuf),
     HalfJson,
     Lie(bool),
 }
@@ -147,6 +148,7 @@ impl Action {
                 record.seq += 1;
             })?,
             Self::DeleteVm(vm) => engine.store.remove(vm)?,
+            Self::FillDisk(file) => fill_disk(file)?,
             Self::Lie(true) => return end(0, String::new()),
             Self::HalfJson | Self::Lie(false) => {}
         }
@@ -159,6 +161,14 @@ fn end(status: i32, mut stderr: String) -> Result<()> {
         stderr.push('\n');
     }
     Err(FaultExit { status, stderr }.into())
+}
+
+/// Writes the file until its disk takes no more. Up to 64 MiB: it is meant for a small one.
+fn fill_disk(file: &Path) -> Result<()> {
+    let mut filler = std::fs::File::create(file)?;
+    let written = std::io::copy(&mut std::io::Read::take(std::io::repeat(1), 64 << 20), &mut filler);
+    anyhow::ensure!(written.is_err(), "the disk of {} is not small", file.display());
+    Ok(())
 }
 
 fn hang() -> ! {

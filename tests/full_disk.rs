@@ -1,0 +1,410 @@
+//! Full disks: a freeze that finds no room fails, and everything is as it was before.
+//!
+//! The disks are real: small tmpfs, mounted in a namespace of each test's own, which takes them with it. Where that is
+//! not allowed these tests are not run, and say so; with `BOTTLE_FREEZE_FAULTS=long` they fail then.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use assert_cmd::assert::Assert;
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::chaos::is_long;
+use support::{World, finish, names_in, real, stderr, stdout};
+
+// --------------------------------------------------------------------------------------------- small disks
+
+const INSIDE: &str = "BOTTLE_FREEZE_TEST_INSIDE";
+
+/// Runs the test, of which this is the whole body, in a process that may mount what nobody else sees.
+fn in_a_namespace<F: Fn()>(test: F) {
+    if std::env::var_os(INSIDE).is_some() {
+        return test();
+    }
+    if !unshare(&["sh", "-c", "mount -t tmpfs none /mnt"]).status().is_ok_and(|status| status.success()) {
+        assert!(!is_long(), "nothing can be mounted here");
+        return println!("NOT RUN: nothing can be mounted here");
+    }
+    let name = std::any::type_name::<F>().split("::").nth(1).unwrap();
+    let this = std::env::current_exe().unwrap();
+    let mut command = unshare(&[this.to_str().unwrap(), "--exact", name, "--nocapture"]);
+    let output = command.env(INSIDE, "1").env("FAKE_SMOLVM_BIN", support::fake::fake_smolvm()).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
+fn unshare(words: &[&str]) -> Command {
+    let mut command = Command::new("unshare");
+    command.arg(if rustix::process::geteuid().is_root() { "-m" } else { "-rm" }).args(words);
+    command
+}
+
+/// Mounts a disk of that size there (`size=1m,nr_inodes=100`), or makes it that size.
+fn disk(folder: &Path, options: &str) {
+    fs::create_dir_all(folder).unwrap();
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let is_there = mounts.lines().any(|line| line.split(' ').nth(1) == folder.to_str());
+    let options = if is_there { format!("remount,{options}") } else { options.to_owned() };
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(folder).status().unwrap();
+    assert!(mounted.success());
+}
+
+/// Fills a disk to the last byte.
+fn fill(folder: &Path) {
+    let mut filler = File::create(folder.join("filler")).unwrap();
+    let full = std::io::copy(&mut std::io::repeat(1), &mut filler).unwrap_err();
+    assert_eq!(full.raw_os_error(), Some(28), "{full}");
+}
+
+// -------------------------------------------------------------------------------- what must be as it was before
+
+/// A world whose working folder is a small disk with an old snapshot on it, and a running VM.
+fn world_with_disk(options: &str) -> World {
+    let world = World::new();
+    disk(&world.path("work"), options);
+    world.vm("dev").running();
+    for file in ["snap", "snap.smolmachine"] {
+        world.write(file, format!("the old {file}"));
+    }
+    world.warm();
+    world
+}
+
+/// Every file in a folder, and what it holds.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    names_in(folder).into_iter().map(|name| (name.clone(), fs::read(folder.join(&name)).unwrap_or_default())).collect()
+}
+
+/// Every path under a folder.
+fn paths_in(folder: &Path) -> Vec<PathBuf> {
+    let paths = names_in(folder).into_iter().map(|name| folder.join(name));
+    paths.flat_map(|path| if path.is_dir() { paths_in(&path) } else { vec![path] }).collect()
+}
+
+/// Runs a freeze for which there is no room: all is as before, and the engine's own folders are clean.
+fn assert_nothing_lost(world: &World, freeze: impl FnOnce() -> Assert) -> Assert {
+    let before = (contents(&world.path("work")), paths_in(&world.path("home/library")), world.state("dev"));
+    let run = freeze();
+    let after = (contents(&world.path("work")), paths_in(&world.path("home/library")), world.state("dev"));
+    assert_eq!(before, after, "{}", stderr(&run));
+    assert_eq!(names_in(&world.path("tmp")), [""; 0]);
+    run
+}
+
+/// Either it is refused for want of room and all is as before, or it is done and whole.
+fn assert_all_or_nothing(world: &World, line: &str, what: &str) -> bool {
+    let old = contents(&world.path("work"));
+    let run = world.run(line);
+    let now = contents(&world.path("work"));
+    match run.get_output().status.code() {
+        Some(0) => {
+            world.run("verify snap.smolmachine").success();
+            assert_eq!(now.keys().collect::<Vec<_>>(), old.keys().collect::<Vec<_>>(), "{what}");
+            assert!(now["snap"] != old["snap"] && now["snap.smolmachine"] != old["snap.smolmachine"], "{what}");
+        }
+        Some(8) => assert_eq!(now, old, "{what}: {}", stderr(&run)),
+        status => panic!("{what}: {status:?}: {}", stderr(&run)),
+    }
+    assert_eq!(world.state("dev"), "running", "{what}: {}", stderr(&run));
+    run.get_output().status.success()
+}
+
+const FREEZE: &str = "freeze dev -o snap --yes --force --restart";
+
+// --------------------------------------------------------------------------------------- full during the pack
+
+#[test]
+fn a_disk_that_fills_up_during_the_pack_costs_nothing() {
+    in_a_namespace(|| {
+        // Room enough as far as the VM's disks tell; what the engine writes is more.
+        let world = world_with_disk("size=127m");
+        world.write_guest("dev", "root/big", &"x".repeat(50 << 20));
+        let run = assert_nothing_lost(&world, || world.run(FREEZE));
+        let said = contains("No space left on device").and(contains("running again")).and(contains("free some"));
+        run.code(8).stderr(said);
+        assert_eq!(world.state("dev"), "running");
+    });
+}
+
+#[test]
+fn however_full_the_disk_is_a_freeze_is_whole_or_costs_nothing() {
+    in_a_namespace(|| {
+        let world = world_with_disk("size=4m");
+        world.write_guest("dev", "root/some", &"x".repeat(200 << 10));
+        let mut done = Vec::new();
+        for kib in [40, 100, 240, 300, 450, 520, 640, 700, 760, 900, 1100, 1400, 2000] {
+            disk(&world.path("work"), &format!("size={kib}k"));
+            done.push(assert_all_or_nothing(&world, &format!("{FREEZE} --no-space-check"), &format!("{kib} KiB")));
+            for file in ["snap", "snap.smolmachine"] {
+                world.write(file, format!("the old {file}"));
+            }
+        }
+        assert!(!done[0] && done[done.len() - 1], "{done:?}");
+        assert!(done.is_sorted(), "with more room it does not succeed: {done:?}");
+    });
+}
+
+#[test]
+fn however_few_files_the_disk_takes_a_freeze_is_whole_or_costs_nothing() {
+    in_a_namespace(|| {
+        let world = world_with_disk("size=4m");
+        let mut done = Vec::new();
+        for files in 4..30 {
+            disk(&world.path("work"), &format!("nr_inodes={files}"));
+            done.push(assert_all_or_nothing(&world, &format!("{FREEZE} --no-space-check"), &format!("{files} files")));
+            for file in ["snap", "snap.smolmachine"] {
+                world.write(file, format!("the old {file}"));
+            }
+        }
+        assert!(!done[0] && done[done.len() - 1], "{done:?}");
+    });
+}
+
+#[test]
+fn a_pack_of_an_image_that_finds_no_room_costs_nothing() {
+    in_a_namespace(|| {
+        let world = world_with_disk("size=64k");
+        fill(&world.path("work"));
+        let run = assert_nothing_lost(&world, || world.run("pack alpine -o snap.smolmachine --force"));
+        run.code(8).stderr(contains("No space left on device"));
+    });
+}
+
+#[test]
+fn a_real_engine_that_runs_out_of_disk_costs_nothing() {
+    if !is_long() {
+        return;
+    }
+    in_a_namespace(|| {
+        let world = World::new();
+        disk(&world.path("work"), "size=400m");
+        real::vm(&world, "dev", 20);
+        world.write("snap.smolmachine", "the old one");
+        let mut statuses = Vec::new();
+        for mib in [1, 15, 40, 70, 100, 400] {
+            disk(&world.path("work"), &format!("size={mib}m"));
+            let old = contents(&world.path("work"));
+            let run = finish(real::line(&world, "freeze dev -o snap.smolmachine --force --no-space-check"));
+            let status = run.get_output().status.code().unwrap();
+            println!("{mib} MiB: {status}: {}{}", stdout(&run), stderr(&run));
+            if status != 0 {
+                run.code(8).stderr(contains("No space left").and(contains("as before")));
+                assert_eq!(contents(&world.path("work")), old);
+            }
+            assert_eq!(
+                (names_in(&world.path("work")), names_in(&world.path("tmp"))),
+                (vec!["snap.smolmachine".into()], vec![])
+            );
+            statuses.push(status);
+        }
+        assert_eq!((statuses[0], statuses[5]), (8, 0), "{statuses:?}");
+        world.run("verify snap.smolmachine").success();
+    });
+}
+
+// -------------------------------------------------------------------------------- full at the very last moment
+
+#[test]
+fn a_disk_that_is_full_when_the_pack_is_done_costs_nothing() {
+    in_a_namespace(|| {
+        let world = world_with_disk("size=1m");
+        world.fault(json!({"on": "pack create", "at": "end", "do": {"fill_disk": world.path("work/filler")}}));
+        let old = contents(&world.path("work"));
+        let run = world.run(&format!("{FREEZE} --no-space-check"));
+        match run.get_output().status.code() {
+            Some(0) => drop(world.run("verify snap.smolmachine").success()),
+            status => {
+                assert_eq!((status, contents(&world.path("work"))["snap"].clone()), (Some(8), old["snap"].clone()));
+            }
+        }
+        assert_eq!(names_in(&world.path("work")), ["filler", "snap", "snap.smolmachine"]);
+        assert_eq!(world.state("dev"), "running");
+    });
+}
+
+/// A library that makes one system call fail for who loads it: real disks do that, but not when a test wants it.
+fn broken(world: &World, call: &str, error: i32) -> PathBuf {
+    let (source, library) = (world.path("broken.rs"), world.path("broken.so"));
+    // `rename` fails for the sidecar alone: by then the launcher has its new name.
+    let (arguments, when) = match call {
+        "rename" => (
+            "_from: *const c_char, to: *const c_char",
+            "CStr::from_ptr(to).to_bytes().ends_with(b\"work/snap.smolmachine\")",
+        ),
+        _ => ("_fd: c_int", "true"),
+    };
+    let otherwise = if call == "rename" { "renameat(-100, _from, -100, to)" } else { "0" };
+    let text = format!(
+        "use std::ffi::{{c_char, c_int, CStr}};
+         unsafe extern \"C\" {{
+             fn __errno_location() -> *mut c_int;
+             fn renameat(a: c_int, from: *const c_char, b: c_int, to: *const c_char) -> c_int;
+         }}
+         #[unsafe(no_mangle)]
+         pub unsafe extern \"C\" fn {call}({arguments}) -> c_int {{
+             unsafe {{ if {when} {{ *__errno_location() = {error}; -1 }} else {{ {otherwise} }} }}
+         }}"
+    );
+    fs::write(&source, text).unwrap();
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--edition=2024", "--crate-type=cdylib", "-A", "warnings", "-o"]).arg(&library).arg(&source);
+    assert!(rustc.status().unwrap().success());
+    library
+}
+
+/// A freeze in which that system call fails.
+fn freeze_with_broken(call: &str, error: i32, old_launcher: bool) -> Assert {
+    let world = World::new();
+    world.vm("dev").running();
+    for file in ["snap", "snap.smolmachine"].iter().skip(usize::from(!old_launcher)) {
+        world.write(file, format!("the old {file}"));
+    }
+    let mut command = world.warm().line(FREEZE);
+    command.env("LD_PRELOAD", broken(&world, call, error));
+    let run = assert_nothing_lost(&world, || finish(command)).code(8);
+    assert_eq!(world.state("dev"), "running");
+    run.stderr(contains("running again").and(contains("snap.smolmachine is as it was")))
+}
+
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+const EDQUOT: i32 = 122;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_snapshot_that_cannot_be_flushed_is_not_published() {
+    freeze_with_broken("fsync", ENOSPC, true).stderr(contains("No space left on device"));
+    freeze_with_broken("fsync", EDQUOT, true).stderr(contains("quota"));
+    freeze_with_broken("fsync", EIO, true).stderr(contains("Input/output error"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_snapshot_that_cannot_get_its_name_leaves_the_old_pair() {
+    freeze_with_broken("rename", ENOSPC, true).stderr(contains("No space left on device"));
+    freeze_with_broken("rename", ENOSPC, false).stderr(contains("No space left on device"));
+}
+
+// ------------------------------------------------------------------------------------------ a full home folder
+
+#[test]
+fn a_full_home_folder_is_noticed_before_anything_is_stopped() {
+    in_a_namespace(|| {
+        let world = World::new();
+        world.vm("dev").running();
+        world.write("snap.smolmachine", "the old one");
+        let library = world.warm().path("home/library");
+        disk(&library, "size=8k,nr_inodes=100");
+        fill(&library);
+        let freeze = || world.run("freeze dev -o snap.smolmachine --force --yes");
+        let run = assert_nothing_lost(&world, freeze).code(8).stderr(contains("No space left on device"));
+        assert!(stderr(&run).contains(library.to_str().unwrap()), "where? {}", stderr(&run));
+        assert!(!world.commands().contains(&"machine stop".to_owned()), "{:?}", world.commands());
+    });
+}
+
+#[test]
+fn however_few_files_the_home_folder_takes_a_freeze_is_done_or_costs_nothing() {
+    in_a_namespace(|| {
+        let world = World::new();
+        world.vm("dev").running();
+        let library = world.warm().path("home/library");
+        disk(&library, "size=100k,nr_inodes=1");
+        let mut done = Vec::new();
+        for files in 1..10 {
+            disk(&library, &format!("nr_inodes={files}"));
+            world.forget_calls();
+            let run = world.run("freeze dev -o snap.smolmachine --force --yes --restart");
+            let status = run.get_output().status.code();
+            assert!([Some(0), Some(8)].contains(&status), "{files} files: {}", stderr(&run));
+            let stopped = world.commands().contains(&"machine stop".to_owned());
+            assert_eq!(stopped, status == Some(0), "{files} files: {}", stderr(&run));
+            assert!(paths_in(&library).is_empty(), "{files} files: {}", stderr(&run));
+            done.push(status == Some(0));
+        }
+        assert!(!done[0] && done[8] && done.is_sorted(), "{done:?}");
+    });
+}
+
+#[test]
+fn other_commands_tell_of_a_full_home_folder_too() {
+    in_a_namespace(|| {
+        let world = World::new();
+        world.vm("dev").running();
+        disk(&world.path("home/library"), "nr_inodes=1");
+        for line in ["stop dev", "rm dev --yes", "pack alpine -o x.smolmachine"] {
+            world.run(line).code(8).stderr(contains("No space left on device"));
+        }
+        assert_eq!(world.state("dev"), "running");
+        // What changes no VM needs no room.
+        for line in ["ls", "exec dev -- true"] {
+            world.run(line).success();
+        }
+    });
+}
+
+// ------------------------------------------------------------------------------------------------ the pre-flight
+
+/// Gives a VM's disk so many bytes that lie on the host.
+fn allocate(world: &World, disk: &str, mib: usize) {
+    fs::write(world.path(&format!("fake/vms/dev/{disk}")), vec![7; mib << 20]).unwrap();
+}
+
+fn assert_refused_before_the_stop(world: &World) -> Assert {
+    let line = "freeze dev -o snap.smolmachine --force --yes";
+    let run = assert_nothing_lost(world, || world.run(line)).code(8);
+    assert_eq!(world.commands(), ["machine ls", "machine data-dir"], "nothing is done, and so nothing stopped");
+    assert!(stderr(&run).contains("'dev' is running as before"), "{}", stderr(&run));
+    world.forget_calls();
+    run.stderr(contains("--no-space-check"))
+}
+
+#[test]
+fn too_little_room_is_told_before_anything_is_stopped() {
+    in_a_namespace(|| {
+        let world = world_with_disk("size=100m");
+        let run = assert_refused_before_the_stop(&world);
+        // 125 MiB besides the disks, of which each has a page.
+        run.stderr(contains("125.02 MiB").and(contains("99.")).and(contains("MiB are free")));
+    });
+}
+
+#[test]
+fn room_is_needed_for_three_times_the_disks_and_four_times_for_qcow2() {
+    in_a_namespace(|| {
+        let world = world_with_disk("size=140m");
+        allocate(&world, "overlay.raw", 8);
+        assert_refused_before_the_stop(&world).stderr(contains("149.01 MiB"));
+        allocate(&world, "more.qcow2", 2);
+        assert_refused_before_the_stop(&world).stderr(contains("157.01 MiB"));
+        disk(&world.path("work"), "size=156m");
+        assert_refused_before_the_stop(&world);
+        disk(&world.path("work"), "size=158m");
+        world.run("freeze dev -o snap.smolmachine --force --yes").success();
+    });
+}
+
+#[test]
+fn a_freeze_that_is_told_not_to_look_goes_on_and_fits() {
+    in_a_namespace(|| {
+        let world = world_with_disk("size=2m");
+        assert_refused_before_the_stop(&world);
+        world.run("freeze dev -o snap.smolmachine --force --yes --no-space-check").success();
+        world.run("verify snap.smolmachine").success();
+        assert_eq!(names_in(&world.path("work")), ["snap", "snap.smolmachine"]);
+    });
+}
+
+#[test]
+fn a_dry_run_needs_no_room() {
+    in_a_namespace(|| {
+        let world = world_with_disk("size=64k");
+        fill(&world.path("work"));
+        world.run("freeze dev -o snap.smolmachine --force --yes --dry-run").success();
+    });
+}
