@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
@@ -38,7 +39,9 @@ impl Work {
         sweep_folder(beside, dead);
         let entry = enter(&entries, beside)?;
         loop {
-            let folder = tempfile::Builder::new().prefix(PRIVATE).tempdir_in(beside)?;
+            // The engine's files in it are readable for all: they hold the whole VM.
+            let mode = fs::Permissions::from_mode(0o700);
+            let folder = tempfile::Builder::new().prefix(PRIVATE).permissions(mode).tempdir_in(beside)?;
             let path = folder.path().join(ALIVE);
             let alive = home::open(&path)?;
             // Another run's sweep may have come between the two steps.
