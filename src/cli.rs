@@ -1,6 +1,7 @@
 //! Every argument and its help text; no behaviour.
 
 use crate::smolvm::Name;
+use crate::snapshot::Tag;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -38,6 +39,9 @@ pub enum Command {
     #[command(visible_alias = "list")]
     Ls(Ls),
     Freeze(Freeze),
+    Thaw(Thaw),
+    #[command(subcommand)]
+    Snapshot(Snapshot),
     Rm(Rm),
     Pack(Pack),
     Verify(Verify),
@@ -58,9 +62,9 @@ pub struct Create {
     /// Make it from this OCI image, `docker save` archive or unpacked rootfs folder
     #[arg(short = 'I', long, conflicts_with = "from")]
     pub image: Option<String>,
-    /// Make it from this snapshot (a .smolmachine file)
+    /// Make it from this snapshot: a .smolmachine file, or of the library VM (its newest), VM@TAG, VM@ID
     #[arg(long, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
-    pub from: Option<PathBuf>,
+    pub from: Option<OsString>,
     /// Virtual CPUs [default: the engine's or the snapshot's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: Option<u32>,
@@ -201,24 +205,39 @@ pub struct Ls {
 
 /// Freeze a VM into a snapshot
 ///
-/// A running VM is stopped first, after a question. At every instant, what is at OUT is either exactly what it was before
+/// Without -o the snapshot is kept in the library: see `bottle-freeze snapshot`. A running VM is stopped first, after a
+/// question. At every instant, what is at OUT is either exactly what it was before
 /// or a whole, verified snapshot; whatever happens, the VM is left as it was found unless the freeze succeeded; and nothing
 /// else stays behind.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bottle-freeze freeze dev -o dev.smolmachine\n  \
-    bottle-freeze freeze dev -o dev.smolmachine --yes --force --restart")]
+#[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
+    bottle-freeze freeze dev --yes --restart\n  \
+    bottle-freeze freeze dev -o dev.smolmachine --yes --force")]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Freeze {
     /// VM to freeze
     pub name: Name,
-    /// File to write: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine
+    /// File to write instead of keeping the snapshot in the library: X.smolmachine writes the snapshot; any other name
+    /// writes a launcher and, beside it, NAME.smolmachine
     #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
-    pub output: PathBuf,
+    pub output: Option<PathBuf>,
+    /// Name the snapshot, in the library (repeatable)
+    #[arg(short, long, value_name = "TAG", conflicts_with = "output")]
+    pub tag: Vec<Tag>,
+    /// Say what it is, in the library
+    #[arg(short = 'm', long, value_name = "NOTE", conflicts_with = "output")]
+    pub note: Option<String>,
+    /// Attach a label to the snapshot, in the library (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "output")]
+    pub label: Vec<(String, String)>,
+    /// Keep the launcher in the library too
+    #[arg(long, conflicts_with = "output")]
+    pub launcher: bool,
     /// Stop a running VM without asking
     #[arg(short, long)]
     pub yes: bool,
     /// Replace what is at OUT
-    #[arg(short, long)]
+    #[arg(short, long, requires = "output")]
     pub force: bool,
     /// Start the VM again afterwards, if this freeze stopped it
     #[arg(long, conflicts_with = "no_restart")]
@@ -243,6 +262,122 @@ pub struct Freeze {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Make a VM from a snapshot, as it was frozen, and start it
+///
+/// The snapshot is checked first. The VM gets the cpus, memory, disk sizes and labels that it was frozen with, and no more
+/// network: of a VM with a network, only an allow list is given back by itself.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bottle-freeze thaw dev\n  bottle-freeze thaw dev@ready dev-tuesday --no-start\n  \
+    bottle-freeze thaw dev.smolmachine"
+)]
+pub struct Thaw {
+    /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub snapshot: OsString,
+    /// Name of the new VM [default: the frozen one's if that is free, or NAME-2, NAME-3 …]
+    pub name: Option<Name>,
+    /// Do not start it
+    #[arg(long)]
+    pub no_start: bool,
+    /// Virtual CPUs [default: as frozen]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cpus: Option<u32>,
+    /// Memory in MiB [default: as frozen]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub mem: Option<u64>,
+    /// Give it the whole network
+    #[arg(long)]
+    pub net: bool,
+    /// Let it reach only this network (repeatable) [default: as frozen]
+    #[arg(long, value_name = "CIDR")]
+    pub allow_cidr: Vec<String>,
+    /// How long it may take until commands can be executed
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// List, check, name and remove the snapshots of the library
+#[derive(Debug, Subcommand)]
+pub enum Snapshot {
+    Ls(SnapshotLs),
+    Show(SnapshotShow),
+    Verify(SnapshotVerify),
+    Tag(SnapshotTag),
+    Rm(SnapshotRm),
+}
+
+/// List snapshots, the oldest first
+#[derive(Debug, Args)]
+#[command(
+    visible_alias = "list",
+    after_help = "Examples:\n  bottle-freeze snapshot ls\n  \
+    bottle-freeze snapshot ls dev --tag ready -q"
+)]
+pub struct SnapshotLs {
+    /// Only of this VM
+    pub vm: Option<Name>,
+    /// Only with this tag
+    #[arg(long, value_name = "TAG")]
+    pub tag: Option<Tag>,
+    /// Only with this label
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    pub label: Option<(String, String)>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+}
+
+/// Print all that is recorded of a snapshot, as JSON
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bottle-freeze snapshot show dev@ready")]
+pub struct SnapshotShow {
+    /// Snapshot: VM (its newest), VM@TAG or VM@ID
+    pub snapshot: String,
+}
+
+/// Check that snapshots are whole: SHA-256, footer, CRC-32, manifest
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot verify dev@ready\n  bottle-freeze snapshot verify --all")]
+pub struct SnapshotVerify {
+    /// Snapshots: VM (its newest), VM@TAG or VM@ID
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub snapshots: Vec<String>,
+    /// All of the library
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Name a snapshot, or take names away
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot tag dev@1a2b3c4d ready\n  \
+    bottle-freeze snapshot tag dev@ready --remove ready")]
+pub struct SnapshotTag {
+    /// Snapshot: VM (its newest), VM@TAG or VM@ID
+    pub snapshot: String,
+    /// Names to give it
+    #[arg(required_unless_present = "remove")]
+    pub tags: Vec<Tag>,
+    /// Names to take from it (repeatable)
+    #[arg(long, value_name = "TAG")]
+    pub remove: Vec<Tag>,
+    /// Take a name from the snapshot that has it
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+/// Remove snapshots, after a question
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bottle-freeze snapshot rm dev@1a2b")]
+pub struct SnapshotRm {
+    /// Snapshots: VM@TAG or VM@ID, or VM (its newest)
+    #[arg(required = true)]
+    pub snapshots: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// Delete VMs and their disks
@@ -307,6 +442,12 @@ pub struct Verify {
 pub struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,
+}
+
+/// Reads `KEY=VALUE`.
+fn label(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("a label is KEY=VALUE")?;
+    if key.is_empty() { Err("a label is KEY=VALUE") } else { Ok((key.to_owned(), value.to_owned())) }
 }
 
 /// Reads `90s`, `5m`, `1h 30m`.

@@ -1,6 +1,6 @@
 //! `create`: a VM, bare, from an image, or from a snapshot that was checked first.
 
-use super::{App, Failure, Result, env};
+use super::{App, Failure, Result, env, found};
 use crate::cli;
 use crate::smolvm::{Recipe, Source, artifact};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub fn run(app: &App, args: &cli::Create) -> Result<()> {
     let source = match (&args.image, &args.from) {
         (Some(image), _) => Source::Image(image.clone()),
-        (None, Some(path)) => Source::Artifact(whole_artifact(app, path)?),
+        (None, Some(snapshot)) => Source::Artifact(whole_artifact(app, &found::find(snapshot)?.artifact())?),
         (None, None) => Source::Bare,
     };
     let recipe = Recipe {

@@ -6,11 +6,12 @@ use super::{App, Failure, Result, Status, confirm, lock, output};
 use crate::interrupt::{self, Leaving};
 use crate::smolvm::artifact::Artifact;
 use crate::smolvm::{Call, Disks, EngineError, Machine, Packing, Smolvm, State, end_helpers};
-use crate::snapshot::{Lock, Output, Work};
+use crate::snapshot::{Configuration, FORMAT, Lock, Metadata, Output, Recorded, Work, library};
 use crate::{cli, ui};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long the VMM may outlive the engine's `stop` (20 ms were seen in 1.16). Then the pack goes on: in a
 /// container without an init the process number of a dead VMM stays.
@@ -18,9 +19,13 @@ const VMM_EXIT: Duration = Duration::from_secs(2);
 
 pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
     let started = Instant::now();
-    let output = Output::new(&args.output, args.force)?;
+    let id = library::new_id();
+    let output = match &args.output {
+        Some(out) => Output::new(out, args.force)?,
+        None => Output::in_library(args.name.as_str(), &id, args.launcher)?,
+    };
     let engine = app.engine()?;
-    let freeze = Freeze { app, args, engine: &engine, output: &output };
+    let freeze = Freeze { app, args, engine: &engine, output: &output, id };
     if args.dry_run {
         freeze.show_plan(&freeze.look()?);
         return Ok(());
@@ -34,17 +39,17 @@ pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
     let _leaves = vm.state.is_up().then(|| Leaving::new(format!("'{}' may be stopped", vm.name)));
     let stopped = freeze.stop(&vm)?;
     let snapshot = freeze.pack(&vm, disks.as_deref()).and_then(|packed| {
-        let artifact = freeze.check(&vm, &packed)?;
-        freeze.publish(&packed.work)?;
-        Ok(artifact)
+        let (artifact, sha256) = freeze.check(&vm, &packed)?;
+        let metadata = freeze.publish(&vm, &packed.work, &artifact, sha256, stopped, &warnings)?;
+        Ok((artifact, metadata))
     });
-    let artifact = match snapshot {
-        Ok(artifact) => artifact,
+    let (artifact, metadata) = match snapshot {
+        Ok(snapshot) => snapshot,
         Err(failure) => return Err(freeze.put_back(&vm, stopped, failure)),
     };
     let restarted = freeze.restart(stopped);
 
-    freeze.report(&vm, &artifact, started, stopped, warnings);
+    freeze.report(&vm, &artifact, metadata, started, stopped, warnings);
     restarted.and_then(|()| freeze.answer_signal())
 }
 
@@ -54,6 +59,8 @@ struct Freeze<'a> {
     args: &'a cli::Freeze,
     engine: &'a Smolvm,
     output: &'a Output,
+    /// Of the snapshot, if it is for the library.
+    id: String,
 }
 
 /// What the engine packed, and the disks that it packed.
@@ -68,6 +75,9 @@ struct Packed<'a> {
 #[derive(Serialize)]
 struct Report<'a> {
     vm: &'a str,
+    /// `VM@ID`, if it is in the library, and all that is recorded of it.
+    reference: Option<String>,
+    snapshot: Option<Metadata>,
     sidecar: &'a Path,
     launcher: Option<&'a Path>,
     bytes: u64,
@@ -266,8 +276,8 @@ impl Freeze<'_> {
     }
 
     /// 6. Check: the artifact is whole, and nobody touched the VM while it was packed.
-    fn check(&self, vm: &Machine, packed: &Packed) -> Result<Artifact> {
-        let artifact = self.app.ui.during("checking the snapshot", || output::check(&packed.work))?;
+    fn check(&self, vm: &Machine, packed: &Packed) -> Result<(Artifact, String)> {
+        let (artifact, sha256) = self.app.ui.during("checking the snapshot", || output::check(&packed.work))?;
         let recorded = &artifact.manifest;
         if recorded.network || (recorded.cpus, recorded.mem) != (vm.cpus, vm.memory_mib) {
             let what = "the engine recorded another network, other cpus or another memory than it was told";
@@ -284,16 +294,66 @@ impl Freeze<'_> {
                 .now(format!("the snapshot was thrown away; it is {}", now.state))
                 .mend("freeze it again"));
         }
-        Ok(artifact)
+        Ok((artifact, sha256))
     }
 
-    /// 7. Publish: from one instant to the next, the new snapshot stands where the old one stood.
-    fn publish(&self, work: &Work) -> Result<()> {
+    /// 7. Publish: from one instant to the next, the new snapshot stands where the old one stood, or in the library.
+    fn publish(
+        &self,
+        vm: &Machine,
+        work: &Work,
+        artifact: &Artifact,
+        sha256: String,
+        stopped: Option<Instant>,
+        warnings: &[String],
+    ) -> Result<Option<Metadata>> {
         self.app.ui.during("writing the snapshot to disk", || self.output.flush(work))?;
+        let mut metadata = self.args.output.is_none().then(|| self.metadata(vm, stopped, warnings));
+        if let Some(metadata) = &mut metadata {
+            metadata.files.insert(library::ARTIFACT.to_owned(), Recorded { bytes: artifact.bytes, sha256 });
+            if self.args.launcher {
+                let launcher = output::record(&work.launcher())?;
+                metadata.files.insert("vm".to_owned(), launcher);
+            }
+        }
         if let Some(signal) = interrupt::pending() {
             return Err(EngineError::Interrupted(signal).into());
         }
-        Ok(self.output.publish(work)?)
+        match &metadata {
+            Some(metadata) => self.output.publish_snapshot(work, metadata)?,
+            None => self.output.publish(work)?,
+        }
+        Ok(metadata)
+    }
+
+    /// What the library records of the snapshot, but for its files.
+    fn metadata(&self, vm: &Machine, stopped: Option<Instant>, warnings: &[String]) -> Metadata {
+        let machine = Configuration {
+            cpus: vm.cpus,
+            memory_mib: vm.memory_mib,
+            storage_gb: vm.storage_gb,
+            overlay_gb: vm.overlay_gb,
+            network: vm.network,
+            allowed_cidrs: vm.allowed_cidrs.clone(),
+            image: vm.image.clone(),
+            labels: vm.labels.clone(),
+        };
+        Metadata {
+            format: FORMAT,
+            id: self.id.clone(),
+            vm: vm.name.clone(),
+            created: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            tags: self.args.tag.clone(),
+            note: self.args.note.clone(),
+            labels: self.args.label.iter().cloned().collect(),
+            engine_version: self.engine.version().to_string(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            machine,
+            files: BTreeMap::new(),
+            downtime_seconds: stopped.map(|down| down.elapsed().as_secs_f64()),
+            warnings: warnings.to_vec(),
+            other: serde_json::Map::new(),
+        }
     }
 
     /// 8. Restart, if asked and if this freeze stopped it.
@@ -335,7 +395,10 @@ impl Freeze<'_> {
                 Err(error) => format!("'{name}' is stopped, and does not start again: {error}"),
             },
         };
-        let state = format!("{state}; {} is as it was", self.output.sidecar().display());
+        let state = match &self.args.output {
+            Some(_) => format!("{state}; {} is as it was", self.output.sidecar().display()),
+            None => format!("{state}; the library is as it was"),
+        };
         let now = failure.now.as_ref().map_or(state.clone(), |now| format!("{now}; {state}"));
         Failure { now: Some(now), ..failure }
     }
@@ -356,12 +419,16 @@ impl Freeze<'_> {
         &self,
         vm: &Machine,
         artifact: &Artifact,
+        snapshot: Option<Metadata>,
         started: Instant,
         stopped: Option<Instant>,
         warnings: Vec<String>,
     ) {
+        let reference = snapshot.as_ref().map(|snapshot| format!("{}@{}", vm.name, snapshot.id));
         let report = Report {
             vm: &vm.name,
+            reference,
+            snapshot,
             sidecar: self.output.sidecar(),
             launcher: self.output.launcher(),
             bytes: artifact.bytes,
@@ -375,13 +442,14 @@ impl Freeze<'_> {
             ui::json(&report);
             return;
         }
-        let sidecar = report.sidecar.display();
+        let name = report.reference.clone().unwrap_or_else(|| report.sidecar.display().to_string());
         let hint = match stopped {
             Some(_) if !self.args.restart => format!("; it is stopped, start it with: bottle-freeze start {}", vm.name),
             _ => String::new(),
         };
         let size = output::size(report.bytes);
-        let text = format!("froze {} as {sidecar} ({size}, {:.1} s){hint}", vm.name, report.seconds);
+        let down = report.downtime_seconds.map(|down| format!(", down for {down:.1} s")).unwrap_or_default();
+        let text = format!("froze {} as {name} ({size}, {:.1} s{down}){hint}", vm.name, report.seconds);
         self.app.ui.success(&text);
     }
 }

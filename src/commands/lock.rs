@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// How often a lock that another holds is tried.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How long changes of the library wait for each other.
+const MOMENT: Duration = Duration::from_secs(10);
+
 /// For a change of a VM that a freeze of it must not meet; the engine itself orders such changes among each other.
 pub fn vm_shared(app: &App, name: &Name, wait: Duration) -> Result<Lock> {
     take(app, wait, || Lock::take(&format!("'{name}'"), &vm_key(name.as_str()), Sharing::Shared))
@@ -22,6 +25,11 @@ pub fn vm_alone(app: &App, name: &Name, wait: Duration) -> Result<Lock> {
 /// For writing an output.
 pub fn output(app: &App, output: &Output, wait: Duration) -> Result<Lock> {
     take(app, wait, || output.lock())
+}
+
+/// For a change of a VM's snapshots in the library: it is done in a moment.
+pub fn library(app: &App, vm: &str) -> Result<Lock> {
+    take(app, MOMENT, || Lock::take(&format!("the library of '{vm}'"), &format!("library-{vm}"), Sharing::Alone))
 }
 
 fn take(app: &App, wait: Duration, take: impl Fn() -> Result<Lock, LockError>) -> Result<Lock> {

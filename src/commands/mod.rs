@@ -6,14 +6,17 @@ mod create;
 mod env;
 mod exec;
 mod failure;
+mod found;
 mod freeze;
 mod lock;
 mod ls;
 mod output;
 mod pack;
 mod rm;
+mod snapshot;
 mod start;
 mod stop;
+mod thaw;
 mod verify;
 
 pub use failure::{Failure, Status};
@@ -70,6 +73,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Cp(args) => cp::run(&app, &args),
         Command::Ls(args) => ls::run(&app, &args),
         Command::Freeze(args) => freeze::run(&app, &args),
+        Command::Thaw(args) => thaw::run(&app, &args),
+        Command::Snapshot(command) => snapshot::run(&app, &command),
         Command::Rm(args) => rm::run(&app, &args),
         Command::Pack(args) => pack::run(&app, &args),
         Command::Verify(args) => verify::run(&app, &args),

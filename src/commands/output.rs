@@ -4,8 +4,12 @@ use super::{Failure, Result, Status};
 use crate::interrupt::Leaving;
 use crate::smolvm::EngineError;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
-use crate::snapshot::{OutputError, Work};
+use crate::snapshot::{OutputError, Recorded, Work};
 use crate::ui::Progress;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::Path;
 
 /// Tells the user's words for a line of the engine's, if it begins something new.
 pub fn tell(progress: &mut Progress, line: Option<&str>) {
@@ -40,16 +44,37 @@ pub fn leaves(work: &Work) -> Leaving {
     Leaving::new(format!("{} stays until the next freeze removes it", work.path().display()))
 }
 
-/// Whether the engine's result is whole. Its exit 0 is only a claim.
-pub fn check(work: &Work) -> Result<Artifact> {
+/// Whether the engine's result is whole, and its SHA-256. Its exit 0 is only a claim.
+pub fn check(work: &Work) -> Result<(Artifact, String)> {
     let path = work.sidecar();
-    artifact::verify(&path).map_err(|error| {
+    let mut hasher = Sha256::new();
+    let checked = artifact::verify_and_tell(&path, |bytes| hasher.update(bytes));
+    let artifact = checked.map_err(|error| {
         if let ArtifactError::Interrupted(signal) = error {
             return EngineError::Interrupted(signal).into();
         }
         let what = format!("the engine reported success, but what it wrote {error}");
         Failure::new(Status::Failed, what).mend("try again; if it happens again, check the disk")
-    })
+    })?;
+    Ok((artifact, base16ct::lower::encode_string(&hasher.finalize())))
+}
+
+/// Size and SHA-256 of a file.
+pub fn record(path: &Path) -> Result<Recorded> {
+    let mut hasher = Sha256::new();
+    let mut read = || -> std::io::Result<u64> {
+        let (mut file, mut buffer, mut bytes) = (File::open(path)?, vec![0; 1 << 20], 0);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(bytes),
+                count => hasher.update(&buffer[..count]),
+            }
+            bytes = file.stream_position()?;
+        }
+    };
+    let bytes =
+        read().map_err(|error| Failure::new(Status::Failed, format!("{} cannot be read: {error}", path.display())))?;
+    Ok(Recorded { bytes, sha256: base16ct::lower::encode_string(&hasher.finalize()) })
 }
 
 impl From<OutputError> for Failure {

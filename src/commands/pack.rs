@@ -33,7 +33,7 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
         end_helpers(work.path());
     }
     packed?;
-    let artifact = output::check(&work)?;
+    let (artifact, _) = output::check(&work)?;
     output.flush(&work)?;
     if let Some(signal) = interrupt::pending() {
         return Err(EngineError::Interrupted(signal).into());

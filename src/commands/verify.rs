@@ -50,7 +50,7 @@ impl std::fmt::Display for Shown {
 }
 
 /// Checks one file by itself and against its snapshot.json, reading it once. Its SHA-256, if that was recorded.
-fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
+pub fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
     let damaged = |why: String| Failure::artifact(path, &ArtifactError::Damaged(why));
     let Some(recorded) = recorded(path).map_err(|error| damaged(error.to_string()))? else {
         let artifact = artifact::verify(path).map_err(|error| Failure::artifact(path, &error))?;

@@ -1,18 +1,61 @@
-//! `snapshot.json`, beside an artifact: what it must be, bit by bit.
+//! `snapshot.json`: what a snapshot is, and what each of its files must be, bit by bit. Written once; only tags, note
+//! and labels change. What a later version adds is kept.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use thiserror::Error;
 
-const FILE: &str = "snapshot.json";
+/// The file's name, in the folder of the snapshot.
+pub const FILE: &str = "snapshot.json";
+/// The only format there was yet.
+pub const FORMAT: u32 = 1;
 /// More than this no snapshot.json has.
 const LIMIT: u64 = 1 << 20;
 
+/// A name for a snapshot, told from others of its VM: 1–64 of `[A-Za-z0-9._-]`, beginning with a letter or a digit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Tag(String);
+
+impl Tag {
+    /// The tag as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> Self {
+        tag.0
+    }
+}
+
+impl std::str::FromStr for Tag {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let holds = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if begins && holds && text.len() <= 64 {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("a tag has 1 to 64 letters, digits, '.', '_' and '-', and begins with a letter or a digit")
+    }
+}
+
 /// What is recorded of one file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {
     /// Its size.
     pub bytes: u64,
@@ -20,15 +63,70 @@ pub struct Recorded {
     pub sha256: String,
 }
 
-#[derive(Deserialize)]
-struct Metadata {
+/// The VM's configuration when it was frozen: what the engine's pack forgets, and what it keeps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Size of the storage disk in GiB; null is the engine's default.
+    pub storage_gb: Option<u64>,
+    /// Size of the overlay disk in GiB; null is the engine's default.
+    pub overlay_gb: Option<u64>,
+    /// Whether the guest had any network.
+    pub network: bool,
+    /// The networks that it might reach, where the engine tells them; null: not known, or no such limit.
+    pub allowed_cidrs: Option<Vec<String>>,
+    /// The image it was made from; null for a bare VM.
+    pub image: Option<String>,
+    /// Its labels.
     #[serde(default)]
-    files: BTreeMap<String, Recorded>,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// One snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The format of this file: 1.
+    pub format: u32,
+    /// What tells it from the others of its VM: eight hexadecimal digits.
+    pub id: String,
+    /// The VM that was frozen.
+    pub vm: String,
+    /// When, in RFC 3339.
+    pub created: String,
+    /// Names that its user gave it.
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+    /// What its user wrote of it.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// `KEY=VALUE` of its user.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The engine that packed it.
+    pub engine_version: String,
+    /// The bottle-freeze that froze it.
+    pub tool_version: String,
+    /// The VM's configuration.
+    pub machine: Configuration,
+    /// Its files.
+    pub files: BTreeMap<String, Recorded>,
+    /// How long the VM was down for it; null if it was not running.
+    #[serde(default)]
+    pub downtime_seconds: Option<f64>,
+    /// What was said when it was frozen.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// What a later version has added.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Why a snapshot.json tells nothing.
 #[derive(Debug, Error)]
-#[error("the {FILE} beside it cannot be read: {0}")]
+#[error("its {FILE} cannot be read: {0}")]
 pub struct MetadataError(String);
 
 /// What the `snapshot.json` beside the artifact records of it; nothing if there is none, or it is of other files.
@@ -36,18 +134,68 @@ pub struct MetadataError(String);
 /// # Errors
 /// It is there and cannot be read or understood.
 pub fn recorded(artifact: &Path) -> Result<Option<Recorded>, MetadataError> {
+    #[derive(Deserialize)]
+    struct Files {
+        #[serde(default)]
+        files: BTreeMap<String, Recorded>,
+    }
+    let Some(text) = read_file(&artifact.with_file_name(FILE))? else { return Ok(None) };
+    let files: Files = serde_json::from_slice(&text).map_err(|error| MetadataError(error.to_string()))?;
+    let name = artifact.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    Ok(files.files.get(name).cloned())
+}
+
+impl Metadata {
+    /// Reads the `snapshot.json` in `folder`.
+    ///
+    /// # Errors
+    /// It is missing, unreadable, or of a format that is not known yet.
+    pub fn read(folder: &Path) -> Result<Self, MetadataError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let missing = || MetadataError("it is missing".into());
+        let text = read_file(&folder.join(FILE))?.ok_or_else(missing)?;
+        let unreadable = |error: serde_json::Error| MetadataError(error.to_string());
+        let Format { format } = serde_json::from_slice(&text).map_err(unreadable)?;
+        if format != FORMAT {
+            return Err(MetadataError(format!("it is of format {format}: update bottle-freeze")));
+        }
+        serde_json::from_slice(&text).map_err(unreadable)
+    }
+
+    /// This, if it is of the snapshot whose folder this is: `VM/ID`.
+    ///
+    /// # Errors
+    /// It says another VM or id.
+    pub fn of(self, folder: &Path) -> Result<Self, MetadataError> {
+        if folder.ends_with(Path::new(&self.vm).join(&self.id)) && !self.vm.contains('/') {
+            return Ok(self);
+        }
+        Err(MetadataError("it is that of another snapshot".into()))
+    }
+
+    /// Writes it into `folder`: to the disk, and in one instant over one that is there.
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
+        let file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&file, self)?;
+        file.as_file().sync_all()?;
+        file.persist(folder.join(FILE))?;
+        File::open(folder)?.sync_all()
+    }
+}
+
+/// The text of a regular file that is not too long; nothing if there is none.
+fn read_file(path: &Path) -> Result<Option<Vec<u8>>, MetadataError> {
     let unreadable = |error: io::Error| MetadataError(error.to_string());
-    let path = artifact.with_file_name(FILE);
     match path.metadata() {
         Ok(meta) if meta.is_file() => {}
         Ok(_) => return Err(MetadataError("it is not a regular file".into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
     }
-    let file = File::open(path).map_err(unreadable)?;
     let mut text = Vec::new();
-    file.take(LIMIT).read_to_end(&mut text).map_err(unreadable)?;
-    let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| MetadataError(error.to_string()))?;
-    let name = artifact.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    Ok(metadata.files.get(name).cloned())
+    File::open(path).map_err(unreadable)?.take(LIMIT).read_to_end(&mut text).map_err(unreadable)?;
+    Ok(Some(text))
 }

@@ -1,12 +1,14 @@
 //! How snapshots lie on disk: written in private, published whole. This room never prints.
 
 mod home;
+pub mod library;
 mod lock;
 mod metadata;
 mod output;
 mod work;
 
+pub use library::{FindError, Stored};
 pub use lock::{Lock, LockError, Sharing, vm_key};
-pub use metadata::{Recorded, recorded};
+pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, recorded};
 pub use output::{Output, OutputError};
 pub use work::Work;

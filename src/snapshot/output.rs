@@ -1,10 +1,12 @@
 //! The files that a freeze or a pack writes: a sidecar, alone or beside its launcher.
 
+use super::library;
 use super::lock::{Lock, LockError, Sharing, file_key};
+use super::metadata::Metadata;
 use super::work::Work;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 use thiserror::Error;
@@ -38,6 +40,8 @@ pub struct Output {
     /// `OUT`, unless `OUT` ends in `.smolmachine`: then no launcher is kept.
     launcher: Option<PathBuf>,
     sidecar: PathBuf,
+    /// The folder in which the private folder is made: on the same file system.
+    beside: PathBuf,
     replace: bool,
     /// Of its lock.
     key: String,
@@ -59,7 +63,20 @@ impl Output {
             (Some(out), sidecar.into())
         };
         let key = file_key(&sidecar).map_err(not_writable(&sidecar))?;
-        Ok(Self { launcher, sidecar, replace, key })
+        let beside = sidecar.parent().unwrap_or(Path::new("/")).to_owned();
+        Ok(Self { launcher, sidecar, beside, replace, key })
+    }
+
+    /// A new snapshot of `vm` in the library, with a launcher if `launcher`.
+    ///
+    /// # Errors
+    /// There is no such folder, and none can be made.
+    pub fn in_library(vm: &str, id: &str, launcher: bool) -> Result<Self> {
+        let beside = library::vm_folder(vm).map_err(not_writable(Path::new(vm)))?;
+        let folder = beside.join(id);
+        let launcher = launcher.then(|| folder.join("vm"));
+        let key = format!("snapshot-{vm}-{id}");
+        Ok(Self { launcher, sidecar: folder.join(library::ARTIFACT), beside, replace: false, key })
     }
 
     /// The sidecar, as an absolute path.
@@ -99,7 +116,7 @@ impl Output {
 
     /// The folder that it lies in.
     pub fn folder(&self) -> &Path {
-        self.sidecar.parent().unwrap_or(Path::new("/"))
+        &self.beside
     }
 
     /// Makes the private folder, on the output's file system, so that publishing is a rename.
@@ -132,6 +149,22 @@ impl Output {
         self.rename(&work.sidecar(), &self.sidecar).inspect_err(|_| {
             let _ = if kept { fs::rename(&old, launcher) } else { fs::remove_file(launcher) };
         })?;
+        self.flush_folder()
+    }
+
+    /// Publishes flushed files and their `snapshot.json` as one folder of the library, in one instant.
+    pub fn publish_snapshot(&self, work: &Work, metadata: &Metadata) -> Result<()> {
+        let (new, folder) = (work.path().join("new"), self.sidecar.with_file_name(""));
+        let prepare = || {
+            DirBuilder::new().mode(0o700).create(&new)?;
+            fs::rename(work.sidecar(), new.join(library::ARTIFACT))?;
+            if let Some(name) = self.launcher.as_ref().and_then(|launcher| launcher.file_name()) {
+                fs::rename(work.launcher(), new.join(name))?;
+            }
+            metadata.write(&new)?;
+            fs::rename(&new, &folder)
+        };
+        prepare().map_err(not_writable(&folder))?;
         self.flush_folder()
     }
 

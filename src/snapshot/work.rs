@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
 
 /// How private folders are named, and the file in them that their run keeps locked.
-const PRIVATE: &str = ".bottle-freeze-";
+pub const PRIVATE: &str = ".bottle-freeze-";
 const ALIVE: &str = "alive";
 /// How long a private folder may be without its lock file.
 const BORN: Duration = Duration::from_secs(60);

@@ -1,0 +1,127 @@
+//! `snapshot`: the library, listed, checked, named and cleared.
+
+use super::{App, Failure, Result, Status, confirm, for_each_of, found, lock, output, verify};
+use crate::snapshot::{Metadata, Stored, library};
+use crate::{cli, ui};
+use std::time::{Duration, SystemTime};
+
+pub fn run(app: &App, command: &cli::Snapshot) -> Result<()> {
+    match command {
+        cli::Snapshot::Ls(args) => ls(app, args),
+        cli::Snapshot::Show(args) => {
+            ui::json(&found::stored(&args.snapshot)?.metadata);
+            Ok(())
+        }
+        cli::Snapshot::Verify(args) => check(app, args),
+        cli::Snapshot::Tag(args) => tag(app, args),
+        cli::Snapshot::Rm(args) => rm(app, args),
+    }
+}
+
+fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
+    let (mut all, broken) = library::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
+    for broken in broken {
+        ui::warning(&broken.to_string());
+    }
+    all.retain(|one| {
+        let metadata = &one.metadata;
+        args.tag.as_ref().is_none_or(|tag| metadata.tags.contains(tag))
+            && args.label.as_ref().is_none_or(|(key, value)| metadata.labels.get(key) == Some(value))
+    });
+    if args.json {
+        ui::json(&all.iter().map(|one| &one.metadata).collect::<Vec<_>>());
+    } else if app.ui.quiet {
+        ui::lines(all.iter().map(|one| ui::one_line(&one.reference())));
+    } else if all.is_empty() {
+        app.ui.success("no snapshots; make one with: bottle-freeze freeze VM");
+    } else {
+        ui::table(&["SNAPSHOT", "TAGS", "AGE", "SIZE", "NOTE"], all.iter().map(row));
+    }
+    Ok(())
+}
+
+fn row(one: &Stored) -> Vec<String> {
+    let metadata = &one.metadata;
+    let tags: Vec<&str> = metadata.tags.iter().map(crate::snapshot::Tag::as_str).collect();
+    vec![
+        one.reference(),
+        tags.join(","),
+        age(metadata),
+        output::size(one.bytes()).to_string(),
+        metadata.note.clone().unwrap_or_default(),
+    ]
+}
+
+/// How long ago it was made, in its largest unit.
+fn age(metadata: &Metadata) -> String {
+    let created = humantime::parse_rfc3339(&metadata.created).ok();
+    let Some(age) = created.and_then(|created| SystemTime::now().duration_since(created).ok()) else {
+        return metadata.created.clone();
+    };
+    let long = humantime::format_duration(Duration::from_secs(age.as_secs())).to_string();
+    long.split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
+    let all = if args.all {
+        let (all, broken) = library::list(None)?;
+        for broken in &broken {
+            ui::warning(&broken.to_string());
+        }
+        all.iter().map(Stored::reference).collect()
+    } else {
+        args.snapshots.clone()
+    };
+    for_each_of("snapshots", &all, |reference| {
+        let one = found::stored(reference)?;
+        app.ui.during(&format!("checking {reference}"), || verify::check(&one.artifact()))?;
+        app.ui.success(&format!("{} is whole", one.reference()));
+        Ok(())
+    })
+}
+
+fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {
+    let one = found::stored(&args.snapshot)?;
+    let _lock = lock::library(app, &one.metadata.vm)?;
+    let mut metadata = found::stored(&one.reference())?.metadata;
+    let (others, _) = library::list(Some(&metadata.vm))?;
+    for other in others.iter().filter(|other| other.metadata.id != metadata.id) {
+        let mut theirs = other.metadata.clone();
+        theirs.tags.retain(|tag| !args.tags.contains(tag));
+        if theirs.tags.len() == other.metadata.tags.len() {
+            continue;
+        }
+        if !args.force {
+            let what = format!("{} has that tag already", other.reference());
+            return Err(Failure::new(Status::OutputExists, what).mend("move it with --force"));
+        }
+        write(other, &theirs)?;
+    }
+    metadata.tags.retain(|tag| !args.remove.contains(tag) && !args.tags.contains(tag));
+    metadata.tags.extend(args.tags.iter().cloned());
+    write(&one, &metadata)?;
+    let tags: Vec<&str> = metadata.tags.iter().map(crate::snapshot::Tag::as_str).collect();
+    app.ui.success(&format!(
+        "{}: {}",
+        one.reference(),
+        if tags.is_empty() { "no tags".into() } else { tags.join(", ") }
+    ));
+    Ok(())
+}
+
+fn write(one: &Stored, metadata: &Metadata) -> Result<()> {
+    metadata.write(&one.folder).map_err(|error| Failure::not_writable(&one.folder, &error))
+}
+
+fn rm(app: &App, args: &cli::SnapshotRm) -> Result<()> {
+    let all = args.snapshots.iter().map(|reference| found::stored(reference)).collect::<Result<Vec<_>>>()?;
+    let list: Vec<String> = all.iter().map(Stored::reference).collect();
+    confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
+    for_each_of("snapshots", &list, |reference| {
+        let one = found::stored(reference)?;
+        let _lock = lock::library(app, &one.metadata.vm)?;
+        one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))?;
+        app.ui.success(&format!("removed {reference}"));
+        Ok(())
+    })
+}
