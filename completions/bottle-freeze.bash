@@ -46,11 +46,17 @@ _bottle__freeze() {
             bottle__freeze,rm)
                 cmd="bottle__freeze__subcmd__rm"
                 ;;
+            bottle__freeze,snapshot)
+                cmd="bottle__freeze__subcmd__snapshot"
+                ;;
             bottle__freeze,start)
                 cmd="bottle__freeze__subcmd__start"
                 ;;
             bottle__freeze,stop)
                 cmd="bottle__freeze__subcmd__stop"
+                ;;
+            bottle__freeze,thaw)
+                cmd="bottle__freeze__subcmd__thaw"
                 ;;
             bottle__freeze,verify)
                 cmd="bottle__freeze__subcmd__verify"
@@ -82,14 +88,74 @@ _bottle__freeze() {
             bottle__freeze__subcmd__help,rm)
                 cmd="bottle__freeze__subcmd__help__subcmd__rm"
                 ;;
+            bottle__freeze__subcmd__help,snapshot)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot"
+                ;;
             bottle__freeze__subcmd__help,start)
                 cmd="bottle__freeze__subcmd__help__subcmd__start"
                 ;;
             bottle__freeze__subcmd__help,stop)
                 cmd="bottle__freeze__subcmd__help__subcmd__stop"
                 ;;
+            bottle__freeze__subcmd__help,thaw)
+                cmd="bottle__freeze__subcmd__help__subcmd__thaw"
+                ;;
             bottle__freeze__subcmd__help,verify)
                 cmd="bottle__freeze__subcmd__help__subcmd__verify"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,ls)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__ls"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,rm)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__rm"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,show)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__show"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,tag)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__tag"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,verify)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__verify"
+                ;;
+            bottle__freeze__subcmd__snapshot,help)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help"
+                ;;
+            bottle__freeze__subcmd__snapshot,list)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__ls"
+                ;;
+            bottle__freeze__subcmd__snapshot,ls)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__ls"
+                ;;
+            bottle__freeze__subcmd__snapshot,rm)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__rm"
+                ;;
+            bottle__freeze__subcmd__snapshot,show)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__show"
+                ;;
+            bottle__freeze__subcmd__snapshot,tag)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__tag"
+                ;;
+            bottle__freeze__subcmd__snapshot,verify)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__verify"
+                ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,help)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__help"
+                ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,ls)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__ls"
+                ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,rm)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__rm"
+                ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,show)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__show"
+                ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,tag)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__tag"
+                ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,verify)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__verify"
                 ;;
             *)
                 ;;
@@ -98,7 +164,7 @@ _bottle__freeze() {
 
     case "${cmd}" in
         bottle__freeze)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version create start stop exec cp ls list freeze rm pack verify completions help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --help --version create start stop exec cp ls list freeze thaw snapshot rm pack verify completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -313,7 +379,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__freeze)
-            opts="-o -y -f -q -v -h -V --output --yes --force --restart --no-restart --no-workspace --stop-timeout --no-space-check --wait --dry-run --json --smolvm --quiet --verbose --help --version"
+            opts="-o -t -m -y -f -q -v -h -V --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --stop-timeout --no-space-check --wait --dry-run --json --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -349,6 +415,26 @@ _bottle__freeze() {
                     fi
                     return 0
                     ;;
+                --tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --note)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --stop-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -369,7 +455,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help)
-            opts="create start stop exec cp ls freeze rm pack verify completions help"
+            opts="create start stop exec cp ls freeze thaw snapshot rm pack verify completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -508,6 +594,90 @@ _bottle__freeze() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot)
+            opts="ls show verify tag rm"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__tag)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bottle__subcmd__freeze__subcmd__help__subcmd__start)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -523,6 +693,20 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help__subcmd__stop)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__thaw)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -650,6 +834,224 @@ _bottle__freeze() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bottle__subcmd__freeze__subcmd__snapshot)
+            opts="-q -v -h -V --smolvm --quiet --verbose --help --version ls list show verify tag rm help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help)
+            opts="ls show verify tag rm help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__tag)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__ls)
+            opts="-q -v -h -V --tag --label --json --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__rm)
+            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__show)
+            opts="-q -v -h -V --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__tag)
+            opts="-f -q -v -h -V --remove --force --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --remove)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__verify)
+            opts="-q -v -h -V --all --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bottle__subcmd__freeze__subcmd__start)
             opts="-q -v -h -V --no-wait --timeout --wait --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -684,6 +1086,40 @@ _bottle__freeze() {
             fi
             case "${prev}" in
                 --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__thaw)
+            opts="-q -v -h -V --no-start --cpus --mem --net --allow-cidr --timeout --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mem)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-cidr)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

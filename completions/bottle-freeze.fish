@@ -37,13 +37,15 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "cp" -d 
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "ls" -d 'List VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "list" -d 'List VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "freeze" -d 'Freeze a VM into a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "thaw" -d 'Make a VM from a snapshot, as it was frozen, and start it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "snapshot" -d 'List, check, name and remove the snapshots of the library'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "rm" -d 'Delete VMs and their disks'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "verify" -d 'Check that snapshots are whole'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s I -l image -d 'Make it from this OCI image, `docker save` archive or unpacked rootfs folder' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l from -d 'Make it from this snapshot (a .smolmachine file)' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l from -d 'Make it from this snapshot: a .smolmachine file, or of the library VM (its newest), VM@TAG, VM@ID' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l cpus -d 'Virtual CPUs [default: the engine\'s or the snapshot\'s]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l mem -d 'Memory in MiB [default: the engine\'s or the snapshot\'s]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l storage -d 'Size of the storage disk in GiB [default: the engine\'s, 20]' -r
@@ -103,10 +105,14 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s q -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s o -l output -d 'File to write: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s o -l output -d 'File to write instead of keeping the snapshot in the library: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s t -l tag -d 'Name the snapshot, in the library (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s m -l note -d 'Say what it is, in the library' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l label -d 'Attach a label to the snapshot, in the library (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'How long stopping the VM may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l launcher -d 'Keep the launcher in the library too'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s y -l yes -d 'Stop a running VM without asking'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s f -l force -d 'Replace what is at OUT'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l restart -d 'Start the VM again afterwards, if this freeze stopped it'
@@ -119,6 +125,75 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s q
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l cpus -d 'Virtual CPUs [default: as frozen]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l mem -d 'Memory in MiB [default: as frozen]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l allow-cidr -d 'Let it reach only this network (repeatable) [default: as frozen]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l timeout -d 'How long it may take until commands can be executed' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l no-start -d 'Do not start it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l net -d 'Give it the whole network'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "ls" -d 'List snapshots, the oldest first'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "list" -d 'List snapshots, the oldest first'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "tag" -d 'Name a snapshot, or take names away'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "rm" -d 'Remove snapshots, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l tag -d 'Only with this tag' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l label -d 'Only with this label' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l json -d 'Print JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l tag -d 'Only with this tag' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l label -d 'Only with this label' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l all -d 'All of the library'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l remove -d 'Names to take from it (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s f -l force -d 'Take a name from the snapshot that has it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s y -l yes -d 'Do not ask'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List snapshots, the oldest first'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "tag" -d 'Name a snapshot, or take names away'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Remove snapshots, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s y -l yes -d 'Do not ask'
@@ -147,15 +222,22 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "start" -d 'Start VMs, and wait until they execute commands'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "stop" -d 'Stop VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "exec" -d 'Run a command in a VM'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "ls" -d 'List VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "freeze" -d 'Freeze a VM into a snapshot'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "rm" -d 'Delete VMs and their disks'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "verify" -d 'Check that snapshots are whole'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "completions" -d 'Print a shell\'s completion script'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze rm pack verify completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "start" -d 'Start VMs, and wait until they execute commands'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "stop" -d 'Stop VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "exec" -d 'Run a command in a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "ls" -d 'List VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "freeze" -d 'Freeze a VM into a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "thaw" -d 'Make a VM from a snapshot, as it was frozen, and start it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "snapshot" -d 'List, check, name and remove the snapshots of the library'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "rm" -d 'Delete VMs and their disks'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "verify" -d 'Check that snapshots are whole'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "ls" -d 'List snapshots, the oldest first'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "tag" -d 'Name a snapshot, or take names away'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "rm" -d 'Remove snapshots, after a question'

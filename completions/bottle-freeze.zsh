@@ -37,7 +37,7 @@ _bottle-freeze() {
 _arguments "${_arguments_options[@]}" : \
 '(--from)-I+[Make it from this OCI image, \`docker save\` archive or unpacked rootfs folder]:IMAGE:_default' \
 '(--from)--image=[Make it from this OCI image, \`docker save\` archive or unpacked rootfs folder]:IMAGE:_default' \
-'--from=[Make it from this snapshot (a .smolmachine file)]:SNAPSHOT:_files' \
+'--from=[Make it from this snapshot\: a .smolmachine file, or of the library VM (its newest), VM@TAG, VM@ID]:SNAPSHOT:_files' \
 '--cpus=[Virtual CPUs \[default\: the engine'\''s or the snapshot'\''s\]]:N:_default' \
 '--mem=[Memory in MiB \[default\: the engine'\''s or the snapshot'\''s\]]:MIB:_default' \
 '--storage=[Size of the storage disk in GiB \[default\: the engine'\''s, 20\]]:GIB:_default' \
@@ -167,11 +167,17 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (freeze)
 _arguments "${_arguments_options[@]}" : \
-'-o+[File to write\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
-'--output=[File to write\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
+'-o+[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
+'--output=[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
+'(-o --output)*-t+[Name the snapshot, in the library (repeatable)]:TAG:_default' \
+'(-o --output)*--tag=[Name the snapshot, in the library (repeatable)]:TAG:_default' \
+'(-o --output)-m+[Say what it is, in the library]:NOTE:_default' \
+'(-o --output)--note=[Say what it is, in the library]:NOTE:_default' \
+'(-o --output)*--label=[Attach a label to the snapshot, in the library (repeatable)]:KEY=VALUE:_default' \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-o --output)--launcher[Keep the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
 '--yes[Stop a running VM without asking]' \
 '-f[Replace what is at OUT]' \
@@ -192,6 +198,189 @@ _arguments "${_arguments_options[@]}" : \
 '--version[Print version]' \
 ':name -- VM to freeze:_default' \
 && ret=0
+;;
+(thaw)
+_arguments "${_arguments_options[@]}" : \
+'--cpus=[Virtual CPUs \[default\: as frozen\]]:N:_default' \
+'--mem=[Memory in MiB \[default\: as frozen\]]:MIB:_default' \
+'*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
+'--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--no-start[Do not start it]' \
+'--net[Give it the whole network]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':snapshot -- Snapshot\: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file:_files' \
+'::name -- Name of the new VM \[default\: the frozen one'\''s if that is free, or NAME-2, NAME-3 …\]:_default' \
+&& ret=0
+;;
+(snapshot)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_bottle-freeze__subcmd__snapshot_commands" \
+"*::: :->snapshot" \
+&& ret=0
+
+    case $state in
+    (snapshot)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:bottle-freeze-snapshot-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--tag=[Only with this tag]:TAG:_default' \
+'--label=[Only with this label]:KEY=VALUE:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-q --quiet)--json[Print JSON]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'::vm -- Only of this VM:_default' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--tag=[Only with this tag]:TAG:_default' \
+'--label=[Only with this label]:KEY=VALUE:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-q --quiet)--json[Print JSON]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'::vm -- Only of this VM:_default' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':snapshot -- Snapshot\: VM (its newest), VM@TAG or VM@ID:_default' \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--all[All of the library]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::snapshots -- Snapshots\: VM (its newest), VM@TAG or VM@ID:_default' \
+&& ret=0
+;;
+(tag)
+_arguments "${_arguments_options[@]}" : \
+'*--remove=[Names to take from it (repeatable)]:TAG:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'-f[Take a name from the snapshot that has it]' \
+'--force[Take a name from the snapshot that has it]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':snapshot -- Snapshot\: VM (its newest), VM@TAG or VM@ID:_default' \
+'*::tags -- Names to give it:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::snapshots -- Snapshots\: VM@TAG or VM@ID, or VM (its newest):_default' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_bottle-freeze__subcmd__snapshot__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:bottle-freeze-snapshot-help-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(tag)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
@@ -300,6 +489,46 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(thaw)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(snapshot)
+_arguments "${_arguments_options[@]}" : \
+":: :_bottle-freeze__subcmd__help__subcmd__snapshot_commands" \
+"*::: :->snapshot" \
+&& ret=0
+
+    case $state in
+    (snapshot)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:bottle-freeze-help-snapshot-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(verify)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(tag)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -340,6 +569,8 @@ _bottle-freeze_commands() {
 'ls:List VMs' \
 'list:List VMs' \
 'freeze:Freeze a VM into a snapshot' \
+'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
+'snapshot:List, check, name and remove the snapshots of the library' \
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
@@ -383,6 +614,8 @@ _bottle-freeze__subcmd__help_commands() {
 'cp:Copy a file between the host and a VM' \
 'ls:List VMs' \
 'freeze:Freeze a VM into a snapshot' \
+'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
+'snapshot:List, check, name and remove the snapshots of the library' \
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
@@ -436,6 +669,42 @@ _bottle-freeze__subcmd__help__subcmd__rm_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze help rm commands' commands "$@"
 }
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot_commands() {
+    local commands; commands=(
+'ls:List snapshots, the oldest first' \
+'show:Print all that is recorded of a snapshot, as JSON' \
+'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
+'tag:Name a snapshot, or take names away' \
+'rm:Remove snapshots, after a question' \
+    )
+    _describe -t commands 'bottle-freeze help snapshot commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__ls_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__rm_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot rm commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__show_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot show commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__tag_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__tag_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot tag commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__verify_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot verify commands' commands "$@"
+}
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__start_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__start_commands() {
     local commands; commands=()
@@ -445,6 +714,11 @@ _bottle-freeze__subcmd__help__subcmd__start_commands() {
 _bottle-freeze__subcmd__help__subcmd__stop_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze help stop commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__thaw_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__thaw_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help thaw commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__verify_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__verify_commands() {
@@ -466,6 +740,86 @@ _bottle-freeze__subcmd__rm_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze rm commands' commands "$@"
 }
+(( $+functions[_bottle-freeze__subcmd__snapshot_commands] )) ||
+_bottle-freeze__subcmd__snapshot_commands() {
+    local commands; commands=(
+'ls:List snapshots, the oldest first' \
+'list:List snapshots, the oldest first' \
+'show:Print all that is recorded of a snapshot, as JSON' \
+'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
+'tag:Name a snapshot, or take names away' \
+'rm:Remove snapshots, after a question' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'bottle-freeze snapshot commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help_commands() {
+    local commands; commands=(
+'ls:List snapshots, the oldest first' \
+'show:Print all that is recorded of a snapshot, as JSON' \
+'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
+'tag:Name a snapshot, or take names away' \
+'rm:Remove snapshots, after a question' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'bottle-freeze snapshot help commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__help_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help help commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__ls_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__rm_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help rm commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__show_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help show commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__tag_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__tag_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help tag commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__verify_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help verify commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__ls_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__rm_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot rm commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__show_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot show commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__tag_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__tag_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot tag commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__verify_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__verify_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot verify commands' commands "$@"
+}
 (( $+functions[_bottle-freeze__subcmd__start_commands] )) ||
 _bottle-freeze__subcmd__start_commands() {
     local commands; commands=()
@@ -475,6 +829,11 @@ _bottle-freeze__subcmd__start_commands() {
 _bottle-freeze__subcmd__stop_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze stop commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__thaw_commands] )) ||
+_bottle-freeze__subcmd__thaw_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze thaw commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__verify_commands] )) ||
 _bottle-freeze__subcmd__verify_commands() {
