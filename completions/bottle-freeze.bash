@@ -106,6 +106,9 @@ _bottle__freeze() {
             bottle__freeze__subcmd__help__subcmd__snapshot,ls)
                 cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__ls"
                 ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,prune)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__prune"
+                ;;
             bottle__freeze__subcmd__help__subcmd__snapshot,rm)
                 cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__rm"
                 ;;
@@ -127,6 +130,9 @@ _bottle__freeze() {
             bottle__freeze__subcmd__snapshot,ls)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__ls"
                 ;;
+            bottle__freeze__subcmd__snapshot,prune)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__prune"
+                ;;
             bottle__freeze__subcmd__snapshot,rm)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__rm"
                 ;;
@@ -144,6 +150,9 @@ _bottle__freeze() {
                 ;;
             bottle__freeze__subcmd__snapshot__subcmd__help,ls)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__ls"
+                ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,prune)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__prune"
                 ;;
             bottle__freeze__subcmd__snapshot__subcmd__help,rm)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__rm"
@@ -595,7 +604,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help__subcmd__snapshot)
-            opts="ls show verify tag rm"
+            opts="ls show verify tag rm prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -609,6 +618,20 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__prune)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -835,7 +858,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version ls list show verify tag rm help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --help --version ls list show verify tag rm prune help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -853,7 +876,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__help)
-            opts="ls show verify tag rm help"
+            opts="ls show verify tag rm prune help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -881,6 +904,20 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__prune)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -962,6 +999,52 @@ _bottle__freeze() {
                     return 0
                     ;;
                 --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__prune)
+            opts="-y -q -v -h -V --keep-last --keep-daily --keep-weekly --keep-monthly --keep-tag --keep-within --tag --dry-run --yes --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --keep-last)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-daily)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-weekly)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-monthly)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tag)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

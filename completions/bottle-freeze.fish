@@ -136,18 +136,19 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s q -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -s q -l quiet -d 'Print results and errors only'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -s h -l help -d 'Print help'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "ls" -d 'List snapshots, the oldest first'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "list" -d 'List snapshots, the oldest first'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "tag" -d 'Name a snapshot, or take names away'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "rm" -d 'Remove snapshots, after a question'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -f -a "ls" -d 'List snapshots, the oldest first'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -f -a "list" -d 'List snapshots, the oldest first'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -f -a "tag" -d 'Name a snapshot, or take names away'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -f -a "rm" -d 'Remove snapshots, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -f -a "prune" -d 'Remove the snapshots that no --keep option keeps, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l tag -d 'Only with this tag' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l label -d 'Only with this label' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
@@ -188,11 +189,26 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-last -d 'Keep the newest N' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-daily -d 'Keep the newest of each of the last N days that have one' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-weekly -d 'Keep the newest of each of the last N weeks that have one' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-monthly -d 'Keep the newest of each of the last N months that have one' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-tag -d 'Keep those with this tag (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-within -d 'Keep those made within this time before the newest (30d, 6months …)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l tag -d 'Let snapshots go although they have this tag (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l dry-run -d 'Say what would be removed, and remove nothing'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s y -l yes -d 'Do not ask'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List snapshots, the oldest first'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "tag" -d 'Name a snapshot, or take names away'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Remove snapshots, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Remove the snapshots that no --keep option keeps, after a question'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
@@ -241,3 +257,4 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "tag" -d 'Name a snapshot, or take names away'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "rm" -d 'Remove snapshots, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "prune" -d 'Remove the snapshots that no --keep option keeps, after a question'

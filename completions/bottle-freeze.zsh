@@ -338,6 +338,30 @@ _arguments "${_arguments_options[@]}" : \
 '*::snapshots -- Snapshots\: VM@TAG or VM@ID, or VM (its newest):_default' \
 && ret=0
 ;;
+(prune)
+_arguments "${_arguments_options[@]}" : \
+'--keep-last=[Keep the newest N]:N:_default' \
+'--keep-daily=[Keep the newest of each of the last N days that have one]:N:_default' \
+'--keep-weekly=[Keep the newest of each of the last N weeks that have one]:N:_default' \
+'--keep-monthly=[Keep the newest of each of the last N months that have one]:N:_default' \
+'*--keep-tag=[Keep those with this tag (repeatable)]:TAG:_default' \
+'--keep-within=[Keep those made within this time before the newest (30d, 6months …)]:DURATION:_default' \
+'*--tag=[Let snapshots go although they have this tag (repeatable)]:TAG:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--dry-run[Say what would be removed, and remove nothing]' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'::vm -- Only of this VM:_default' \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 ":: :_bottle-freeze__subcmd__snapshot__subcmd__help_commands" \
@@ -367,6 +391,10 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(prune)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -525,6 +553,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(prune)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
         esac
     ;;
 esac
@@ -677,6 +709,7 @@ _bottle-freeze__subcmd__help__subcmd__snapshot_commands() {
 'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
+'prune:Remove the snapshots that no --keep option keeps, after a question' \
     )
     _describe -t commands 'bottle-freeze help snapshot commands' commands "$@"
 }
@@ -684,6 +717,11 @@ _bottle-freeze__subcmd__help__subcmd__snapshot_commands() {
 _bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze help snapshot ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__prune_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__prune_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot prune commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__rm_commands() {
@@ -749,6 +787,7 @@ _bottle-freeze__subcmd__snapshot_commands() {
 'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
+'prune:Remove the snapshots that no --keep option keeps, after a question' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze snapshot commands' commands "$@"
@@ -761,6 +800,7 @@ _bottle-freeze__subcmd__snapshot__subcmd__help_commands() {
 'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
+'prune:Remove the snapshots that no --keep option keeps, after a question' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze snapshot help commands' commands "$@"
@@ -774,6 +814,11 @@ _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__help_commands() {
 _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze snapshot help ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__prune_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__prune_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help prune commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__rm_commands() {
@@ -799,6 +844,11 @@ _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__verify_commands() {
 _bottle-freeze__subcmd__snapshot__subcmd__ls_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze snapshot ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__prune_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__prune_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot prune commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__snapshot__subcmd__rm_commands() {

@@ -307,6 +307,7 @@ pub enum Snapshot {
     Verify(SnapshotVerify),
     Tag(SnapshotTag),
     Rm(SnapshotRm),
+    Prune(SnapshotPrune),
 }
 
 /// List snapshots, the oldest first
@@ -375,6 +376,45 @@ pub struct SnapshotRm {
     /// Snapshots: VM@TAG or VM@ID, or VM (its newest)
     #[arg(required = true)]
     pub snapshots: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// Remove the snapshots that no --keep option keeps, after a question
+///
+/// Of each VM's snapshots by themselves; each option means what it means to `restic forget`, days, weeks and months those
+/// of UTC. Snapshots with a tag stay, unless --tag names it; so does the newest one of a VM that is whole.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot prune dev --keep-last 3 --keep-weekly 8 --dry-run\n  \
+    bottle-freeze snapshot prune --keep-within 30d --yes")]
+pub struct SnapshotPrune {
+    /// Only of this VM
+    pub vm: Option<Name>,
+    /// Keep the newest N
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_last: usize,
+    /// Keep the newest of each of the last N days that have one
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_daily: usize,
+    /// Keep the newest of each of the last N weeks that have one
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_weekly: usize,
+    /// Keep the newest of each of the last N months that have one
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_monthly: usize,
+    /// Keep those with this tag (repeatable)
+    #[arg(long, value_name = "TAG")]
+    pub keep_tag: Vec<Tag>,
+    /// Keep those made within this time before the newest (30d, 6months …)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub keep_within: Option<Duration>,
+    /// Let snapshots go although they have this tag (repeatable)
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<Tag>,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,

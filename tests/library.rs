@@ -271,6 +271,65 @@ fn the_list_needs_no_engine_and_is_json_for_scripts() {
     assert!(world.all_calls().is_empty());
 }
 
+// ------------------------------------------------------------------------------------------------- prune
+
+#[test]
+fn prune_keeps_what_the_policy_says_and_tells_why() {
+    let world = four_snapshots();
+    let plan = stdout(&world.run("snapshot prune dev --keep-last 2 --dry-run").success());
+    assert_eq!(plan.matches("keep dev@").count(), 2, "{plan}");
+    assert_eq!(plan.matches("(last)").count(), 2, "{plan}");
+    assert_eq!(plan.matches("would remove dev@").count(), 2, "{plan}");
+    assert_eq!(notes(&world), ["1", "2", "3", "4"]);
+    world.run("snapshot prune dev --keep-last 2").code(6).stderr(contains("--yes"));
+    assert_eq!(notes(&world), ["1", "2", "3", "4"]);
+    world.run("snapshot prune dev --keep-last 2 --yes").success();
+    assert_eq!(notes(&world), ["3", "4"]);
+}
+
+#[test]
+fn nothing_is_pruned_without_a_policy() {
+    let world = four_snapshots();
+    world.run("snapshot prune --yes").code(2).stderr(contains("--keep-last"));
+    assert_eq!(notes(&world), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn a_tagged_snapshot_is_pruned_only_when_its_tag_is_named() {
+    let world = four_snapshots();
+    let first = shown(&world, "dev@first")["id"].as_str().unwrap().to_owned();
+    let said = stdout(&world.run("snapshot prune --keep-last 1 --yes").success());
+    assert!(said.contains(&format!("keep dev@{first} (it has a tag)")), "{said}");
+    assert_eq!(notes(&world), ["1", "4"]);
+    world.run("snapshot prune --keep-last 1 --tag first --yes").success();
+    assert_eq!(notes(&world), ["4"]);
+}
+
+#[test]
+fn the_newest_snapshot_that_is_whole_is_never_pruned() {
+    let world = four_snapshots();
+    let newest = world.path("home/library/snapshots/dev").join(shown(&world, "dev")["id"].as_str().unwrap());
+    fs::write(newest.join("vm.smolmachine"), "damaged").unwrap();
+    world.run("snapshot prune --keep-tag first --yes").success().stdout(contains("the newest that is whole").not());
+    assert_eq!(notes(&world), ["1", "3"]);
+}
+
+/// Of one VM, with notes 1 to 4 from the oldest to the newest; the first one has the tag `first`.
+fn four_snapshots() -> World {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev -m 1 -t first").success();
+    for note in 2..=4 {
+        world.run(&format!("freeze dev -m {note}")).success();
+    }
+    world
+}
+
+fn notes(world: &World) -> Vec<String> {
+    let all: Vec<Value> = serde_json::from_str(&stdout(&world.run("snapshot ls --json").success())).unwrap();
+    all.iter().map(|one| one["note"].as_str().unwrap().to_owned()).collect()
+}
+
 // ------------------------------------------------------------------------------------------ what lies there
 
 #[test]

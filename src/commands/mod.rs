@@ -12,6 +12,7 @@ mod lock;
 mod ls;
 mod output;
 mod pack;
+mod prune;
 mod rm;
 mod snapshot;
 mod start;

@@ -15,6 +15,7 @@ pub fn run(app: &App, command: &cli::Snapshot) -> Result<()> {
         cli::Snapshot::Verify(args) => check(app, args),
         cli::Snapshot::Tag(args) => tag(app, args),
         cli::Snapshot::Rm(args) => rm(app, args),
+        cli::Snapshot::Prune(args) => super::prune::run(app, args),
     }
 }
 

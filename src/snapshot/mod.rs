@@ -5,10 +5,12 @@ pub mod library;
 mod lock;
 mod metadata;
 mod output;
+mod retention;
 mod work;
 
 pub use library::{FindError, Stored};
 pub use lock::{Lock, LockError, Sharing, vm_key};
 pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, recorded};
 pub use output::{Output, OutputError};
+pub use retention::Policy;
 pub use work::Work;

@@ -1,0 +1,79 @@
+//! `snapshot prune`: what no policy keeps is removed, and each snapshot is told why it stays.
+
+use super::{App, Failure, Result, Status, confirm, for_each_of, lock, verify};
+use crate::cli;
+use crate::snapshot::{Metadata, Policy, Stored, library};
+use crate::ui;
+use std::collections::BTreeMap;
+
+pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
+    let policy = policy(args);
+    if policy.is_empty() {
+        let what = "nothing is removed without a policy";
+        return Err(Failure::new(Status::Usage, what).mend("say what to keep, such as --keep-last 3"));
+    }
+    let (all, broken) = library::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
+    for broken in broken {
+        ui::warning(&broken.to_string());
+    }
+    let mut vms: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
+    for one in all.into_iter().rev() {
+        vms.entry(one.metadata.vm.clone()).or_default().push(one);
+    }
+    let mut going = Vec::new();
+    for newest_first in vms.into_values() {
+        going.extend(sort_out(app, args, &policy, newest_first));
+    }
+    if going.is_empty() || args.dry_run {
+        return Ok(());
+    }
+    let list: Vec<String> = going.iter().map(Stored::reference).collect();
+    confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
+    for_each_of("snapshots", &list, |reference| {
+        let one = library::find(reference)?;
+        let _lock = lock::library(app, &one.metadata.vm)?;
+        one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))
+    })
+}
+
+fn policy(args: &cli::SnapshotPrune) -> Policy {
+    Policy {
+        last: args.keep_last,
+        daily: args.keep_daily,
+        weekly: args.keep_weekly,
+        monthly: args.keep_monthly,
+        tags: args.keep_tag.clone(),
+        within: args.keep_within,
+    }
+}
+
+/// Tells of one VM's snapshots which stay and why; those that go.
+fn sort_out(app: &App, args: &cli::SnapshotPrune, policy: &Policy, newest_first: Vec<Stored>) -> Vec<Stored> {
+    let metadata: Vec<&Metadata> = newest_first.iter().map(|one| &one.metadata).collect();
+    let mut reasons = policy.reasons(&metadata);
+    for (metadata, reasons) in metadata.iter().zip(&mut reasons) {
+        if reasons.is_empty() && metadata.tags.iter().any(|tag| !args.tag.contains(tag)) {
+            reasons.push("it has a tag".to_owned());
+        }
+    }
+    // Whatever the policy says: the newest that is whole stays.
+    if reasons.iter().any(Vec::is_empty) {
+        let is_whole = |one: &Stored| {
+            app.ui.during(&format!("checking {}", one.reference()), || verify::check(&one.artifact()).is_ok())
+        };
+        if let Some(at) = newest_first.iter().position(is_whole).filter(|at| reasons[*at].is_empty()) {
+            reasons[at].push("the newest that is whole".to_owned());
+        }
+    }
+    let word = if args.dry_run { "would remove" } else { "remove" };
+    let mut going = Vec::new();
+    for (one, reasons) in newest_first.into_iter().zip(reasons) {
+        if reasons.is_empty() {
+            app.ui.success(&format!("{word} {}", one.reference()));
+            going.push(one);
+        } else {
+            app.ui.success(&format!("keep {} ({})", one.reference(), reasons.join(", ")));
+        }
+    }
+    going
+}
