@@ -170,7 +170,7 @@ fn a_thaw_that_is_interrupted_leaves_no_vm() {
     world.run("freeze dev").success();
     world.warm().fault(json!({"on": "machine create", "at": "after", "do": "hang"}));
     let thaw = world.spawn("thaw dev");
-    wait_until("the VM is made", || world.state("dev-2") != "missing");
+    wait_until("the VM is made", || world.path("fake/vms/dev-2/record.json").exists());
     thaw.signal(Signal::INT);
     thaw.wait().code(130);
     assert_eq!(world.state("dev-2"), "missing");
@@ -277,14 +277,14 @@ fn the_list_needs_no_engine_and_is_json_for_scripts() {
 fn prune_keeps_what_the_policy_says_and_tells_why() {
     let world = four_snapshots();
     let plan = stdout(&world.run("snapshot prune dev --keep-last 2 --dry-run").success());
-    assert_eq!(plan.matches("keep dev@").count(), 2, "{plan}");
     assert_eq!(plan.matches("(last)").count(), 2, "{plan}");
-    assert_eq!(plan.matches("would remove dev@").count(), 2, "{plan}");
+    assert_eq!(plan.matches("(it has a tag)").count(), 1, "{plan}");
+    assert_eq!(plan.matches("would remove dev@").count(), 1, "{plan}");
     assert_eq!(notes(&world), ["1", "2", "3", "4"]);
     world.run("snapshot prune dev --keep-last 2").code(6).stderr(contains("--yes"));
     assert_eq!(notes(&world), ["1", "2", "3", "4"]);
     world.run("snapshot prune dev --keep-last 2 --yes").success();
-    assert_eq!(notes(&world), ["3", "4"]);
+    assert_eq!(notes(&world), ["1", "3", "4"]);
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn the_newest_snapshot_that_is_whole_is_never_pruned() {
     let world = four_snapshots();
     let newest = world.path("home/library/snapshots/dev").join(shown(&world, "dev")["id"].as_str().unwrap());
     fs::write(newest.join("vm.smolmachine"), "damaged").unwrap();
-    world.run("snapshot prune --keep-tag first --yes").success().stdout(contains("the newest that is whole").not());
+    world.run("snapshot prune --keep-tag first --yes").success().stdout(contains("the newest that is whole"));
     assert_eq!(notes(&world), ["1", "3"]);
 }
 

@@ -58,12 +58,14 @@ impl Policy {
     }
 }
 
-/// The first, that is the newest, of each of the first `count` buckets.
+/// The first, that is the newest, of each of the first `count` buckets; and where there are fewer, the oldest of all,
+/// so that the past does not shrink while the buckets fill (restic 0.17).
 fn newest_of_each(newest_first: &[&Metadata], count: usize, bucket: fn(SystemTime) -> String) -> Vec<usize> {
     let (mut kept, mut last) = (Vec::new(), None);
     for (at, metadata) in newest_first.iter().enumerate() {
         let this = Some(bucket(time(metadata)));
-        if this != last && kept.len() < count {
+        let is_oldest = at + 1 == newest_first.len();
+        if (this != last || is_oldest) && kept.len() < count {
             kept.push(at);
             last = this;
         }
@@ -156,6 +158,12 @@ mod tests {
         let policy = Policy { daily: 2, ..Policy::default() };
         let all: Vec<&Metadata> = snapshots.iter().collect();
         assert_eq!(policy.reasons(&all), [vec!["daily"], vec![], vec!["daily"]]);
+    }
+
+    #[test]
+    fn the_oldest_is_kept_while_there_are_too_few() {
+        let policy = Policy { monthly: 3, ..Policy::default() };
+        assert_eq!(kept(&policy, &made(&["2026-11-23", "2026-11-10", "2026-11-01"])), ["2026-11-23", "2026-11-01"]);
     }
 
     #[test]
