@@ -103,6 +103,12 @@ _bottle__freeze() {
             bottle__freeze__subcmd__help,verify)
                 cmd="bottle__freeze__subcmd__help__subcmd__verify"
                 ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,export)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__export"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,import)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__import"
+                ;;
             bottle__freeze__subcmd__help__subcmd__snapshot,ls)
                 cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__ls"
                 ;;
@@ -121,8 +127,14 @@ _bottle__freeze() {
             bottle__freeze__subcmd__help__subcmd__snapshot,verify)
                 cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__verify"
                 ;;
+            bottle__freeze__subcmd__snapshot,export)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__export"
+                ;;
             bottle__freeze__subcmd__snapshot,help)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__help"
+                ;;
+            bottle__freeze__subcmd__snapshot,import)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__import"
                 ;;
             bottle__freeze__subcmd__snapshot,list)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__ls"
@@ -145,8 +157,14 @@ _bottle__freeze() {
             bottle__freeze__subcmd__snapshot,verify)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__verify"
                 ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,export)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__export"
+                ;;
             bottle__freeze__subcmd__snapshot__subcmd__help,help)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__help"
+                ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,import)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__import"
                 ;;
             bottle__freeze__subcmd__snapshot__subcmd__help,ls)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__ls"
@@ -604,8 +622,36 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help__subcmd__snapshot)
-            opts="ls show verify tag rm prune"
+            opts="ls show verify tag rm prune export import"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -858,7 +904,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version ls list show verify tag rm prune help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --help --version ls list show verify tag rm prune export import help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -875,8 +921,56 @@ _bottle__freeze() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__export)
+            opts="-o -f -q -v -h -V --output --force --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                -o)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__help)
-            opts="ls show verify tag rm prune help"
+            opts="ls show verify tag rm prune export import help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -889,7 +983,35 @@ _bottle__freeze() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__import)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -980,6 +1102,28 @@ _bottle__freeze() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__import)
+            opts="-q -v -h -V --as --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -362,6 +362,39 @@ _arguments "${_arguments_options[@]}" : \
 '::vm -- Only of this VM:_default' \
 && ret=0
 ;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+'-o+[File to write]:FILE:_files' \
+'--output=[File to write]:FILE:_files' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'-f[Replace the file]' \
+'--force[Replace the file]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':snapshot -- Snapshot\: VM (its newest), VM@TAG or VM@ID:_default' \
+&& ret=0
+;;
+(import)
+_arguments "${_arguments_options[@]}" : \
+'--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':file -- File that `snapshot export` wrote:_files' \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 ":: :_bottle-freeze__subcmd__snapshot__subcmd__help_commands" \
@@ -395,6 +428,14 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (prune)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(import)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -557,6 +598,14 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(import)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
         esac
     ;;
 esac
@@ -710,8 +759,20 @@ _bottle-freeze__subcmd__help__subcmd__snapshot_commands() {
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
 'prune:Remove the snapshots that no --keep option keeps, after a question' \
+'export:Write a snapshot into one file, to take it elsewhere' \
+'import:Take an exported snapshot into the library, after checking it' \
     )
     _describe -t commands 'bottle-freeze help snapshot commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__export_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot export commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__import_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__import_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot import commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__ls_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__ls_commands() {
@@ -788,9 +849,16 @@ _bottle-freeze__subcmd__snapshot_commands() {
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
 'prune:Remove the snapshots that no --keep option keeps, after a question' \
+'export:Write a snapshot into one file, to take it elsewhere' \
+'import:Take an exported snapshot into the library, after checking it' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze snapshot commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__export_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot export commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help_commands] )) ||
 _bottle-freeze__subcmd__snapshot__subcmd__help_commands() {
@@ -801,14 +869,26 @@ _bottle-freeze__subcmd__snapshot__subcmd__help_commands() {
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
 'prune:Remove the snapshots that no --keep option keeps, after a question' \
+'export:Write a snapshot into one file, to take it elsewhere' \
+'import:Take an exported snapshot into the library, after checking it' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze snapshot help commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__export_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help export commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__help_commands] )) ||
 _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze snapshot help help commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__import_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__import_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help import commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__ls_commands] )) ||
 _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__ls_commands() {
@@ -839,6 +919,11 @@ _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__tag_commands() {
 _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__verify_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze snapshot help verify commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__import_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__import_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot import commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__ls_commands] )) ||
 _bottle-freeze__subcmd__snapshot__subcmd__ls_commands() {

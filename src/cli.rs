@@ -308,6 +308,8 @@ pub enum Snapshot {
     Tag(SnapshotTag),
     Rm(SnapshotRm),
     Prune(SnapshotPrune),
+    Export(SnapshotExport),
+    Import(SnapshotImport),
 }
 
 /// List snapshots, the oldest first
@@ -418,6 +420,34 @@ pub struct SnapshotPrune {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// Write a snapshot into one file, to take it elsewhere
+///
+/// The file is a tar of the snapshot's folder: artifact and snapshot.json.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bottle-freeze snapshot export dev@ready -o dev-ready.tar")]
+pub struct SnapshotExport {
+    /// Snapshot: VM (its newest), VM@TAG or VM@ID
+    pub snapshot: String,
+    /// File to write
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Replace the file
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+/// Take an exported snapshot into the library, after checking it
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bottle-freeze snapshot import dev-ready.tar")]
+pub struct SnapshotImport {
+    /// File that `snapshot export` wrote
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Keep it as a snapshot of this VM [default: the one it was made of]
+    #[arg(long = "as", value_name = "VM")]
+    pub vm: Option<Name>,
 }
 
 /// Delete VMs and their disks

@@ -330,6 +330,67 @@ fn notes(world: &World) -> Vec<String> {
     all.iter().map(|one| one["note"].as_str().unwrap().to_owned()).collect()
 }
 
+// ------------------------------------------------------------------------------------------ export, import
+
+#[test]
+fn an_exported_snapshot_is_the_same_when_it_is_imported_elsewhere() {
+    let (here, there) = (World::new(), World::new());
+    here.vm("dev").stopped();
+    here.write_guest("dev", "root/notes", "set up");
+    here.run("freeze dev -t ready -m 'set up'").success();
+    here.run("snapshot export dev -o dev.tar").success();
+    here.run("snapshot export dev -o dev.tar").code(7);
+    here.run("snapshot export dev -o dev.tar --force").success();
+    here.assert_clean(&["dev.tar"]);
+    fs::copy(here.path("work/dev.tar"), there.path("work/dev.tar")).unwrap();
+    there.run("snapshot import dev.tar").success();
+    assert_eq!(shown(&there, "dev@ready"), shown(&here, "dev@ready"));
+    there.run("snapshot verify --all").success();
+    there.run("thaw dev").success();
+    assert_eq!(there.read_guest("dev", "root/notes").as_deref(), Some("set up"));
+    there.run("snapshot import dev.tar").code(7);
+    there.run("snapshot import dev.tar --as other").success();
+    there.run("snapshot verify other@ready").success();
+}
+
+#[test]
+fn what_is_no_exported_snapshot_leaves_the_library_as_it_was() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    world.run("snapshot export dev -o dev.tar").success();
+    world.run("snapshot rm dev --yes").success();
+    let whole = fs::read(world.path("work/dev.tar")).unwrap();
+    let middle = whole.len() / 2;
+    let flipped = [&whole[..middle], &[whole[middle] ^ 1], &whole[middle + 1..]].concat();
+    for (name, bytes) in
+        [("half.tar", &whole[..middle]), ("flipped.tar", &flipped), ("empty.tar", b""), ("text", b"no tar")]
+    {
+        world.write(name, bytes);
+        world.run(&format!("snapshot import {name}")).code(10);
+    }
+    world.run("snapshot import nosuch.tar").code(4);
+    assert_eq!(names_in(&world.path("home/library/snapshots")), [""; 0]);
+}
+
+#[test]
+fn an_import_writes_nothing_outside_of_the_library() {
+    let world = World::new();
+    for (name, kind) in [("../../evil", tar::EntryType::Regular), ("snapshot.json", tar::EntryType::Symlink)] {
+        let mut header = tar::Header::new_gnu();
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_mode(0o600);
+        header.set_cksum();
+        let mut evil = tar::Builder::new(Vec::new());
+        evil.append(&header, std::io::empty()).unwrap();
+        world.write("evil.tar", evil.into_inner().unwrap());
+        world.run("snapshot import evil.tar").code(10).stderr(contains("no exported snapshot"));
+        assert_eq!(names_in(&world.path("home/library/snapshots")), [""; 0]);
+    }
+}
+
 // ------------------------------------------------------------------------------------------ what lies there
 
 #[test]

@@ -313,7 +313,7 @@ impl Freeze<'_> {
             metadata.files.insert(library::ARTIFACT.to_owned(), Recorded { bytes: artifact.bytes, sha256 });
             if self.args.launcher {
                 let launcher = output::record(&work.launcher())?;
-                metadata.files.insert("vm".to_owned(), launcher);
+                metadata.files.insert(library::LAUNCHER.to_owned(), launcher);
             }
         }
         if let Some(signal) = interrupt::pending() {

@@ -18,6 +18,7 @@ mod snapshot;
 mod start;
 mod stop;
 mod thaw;
+mod transport;
 mod verify;
 
 pub use failure::{Failure, Status};

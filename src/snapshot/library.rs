@@ -9,6 +9,8 @@ use thiserror::Error;
 
 /// The artifact's name in its folder.
 pub const ARTIFACT: &str = "vm.smolmachine";
+/// The launcher's, where one is kept.
+pub const LAUNCHER: &str = "vm";
 
 /// A snapshot of the library.
 #[derive(Debug, Clone)]

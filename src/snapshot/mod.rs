@@ -6,6 +6,7 @@ mod lock;
 mod metadata;
 mod output;
 mod retention;
+mod transport;
 mod work;
 
 pub use library::{FindError, Stored};
@@ -13,4 +14,5 @@ pub use lock::{Lock, LockError, Sharing, vm_key};
 pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, recorded};
 pub use output::{Output, OutputError};
 pub use retention::Policy;
+pub use transport::{Incoming, TransportError, export};
 pub use work::Work;

@@ -74,7 +74,7 @@ impl Output {
     pub fn in_library(vm: &str, id: &str, launcher: bool) -> Result<Self> {
         let beside = library::vm_folder(vm).map_err(not_writable(Path::new(vm)))?;
         let folder = beside.join(id);
-        let launcher = launcher.then(|| folder.join("vm"));
+        let launcher = launcher.then(|| folder.join(library::LAUNCHER));
         let key = format!("snapshot-{vm}-{id}");
         Ok(Self { launcher, sidecar: folder.join(library::ARTIFACT), beside, replace: false, key })
     }
