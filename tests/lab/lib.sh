@@ -62,6 +62,12 @@ equal() {
   verdict "$([ "$status:$got" = "0:$want" ] && echo yes)" "$what" "status $status: $got $(cat "$work/stderr")"
 }
 
+# until_runs PATTERN: awaits a process with such a command line; bracket a letter, so that nothing finds itself.
+until_runs() {
+  local try
+  for try in $(seq 200); do ! pgrep -f "$1" > /dev/null || return 0; sleep 0.1; done
+}
+
 # state VM: the state that the engine's list tells.
 state() { bottle-freeze ls --json | python3 -c 'import json, sys; print([m["state"] for m in json.load(sys.stdin) if m["name"] == sys.argv[1]][0])' "$1"; }
 

@@ -35,14 +35,17 @@ equal "a b=c" "-e arrives" bottle-freeze exec -e "V=a b=c" dev -- sh -c 'echo "$
 echo 'V=c d=e' > "$work/env"
 equal "c d=e" "--env-file arrives" bottle-freeze exec --env-file "$work/env" dev -- sh -c 'echo "$V"'
 rm "$work/env"
-bottle-freeze exec -e V=hunter2 dev -- sleep 3 & sleep 1.5
+bottle-freeze exec -e V=hunter2 dev -- sleep 6 & until_runs 'machine exe[c] .*sleep 6'
 # The bracket keeps grep's own command line from matching.
 equal 1 "its value is in no engine's command line" bash -c 'cat /proc/*/cmdline 2>/dev/null | tr "\0" "\n" | grep -c "hunte[r]2"'
 wait $!
 equal /etc "-w" bottle-freeze exec -w /etc dev -- pwd
-bottle-freeze exec dev -- sleep 777 & sleep 2; kill -TERM $!; wait $!
+bottle-freeze exec dev -- sleep 777 &
+until bottle-freeze exec dev -- sh -c 'ps | grep -q "[7]77"' || ! kill -0 $!; do sleep 0.1; done
+kill -TERM $!; wait $!
 verdict "$([ $? = 143 ] && echo yes)" "SIGTERM ends it with 143"
-equal 0 "and ends the guest's command" bottle-freeze exec dev -- sh -c 'sleep 1; ps | grep -c "[7]77" || true'
+equal 0 "and ends the guest's command" bottle-freeze exec dev -- sh -c '
+  for try in 1 2 3 4 5; do ps | grep -q "[7]77" || break; sleep 1; done; ps | grep -c "[7]77" || true'
 
 scenario "cp copies there and back"
 head -c 300000 /dev/urandom > "$work/random"

@@ -9,7 +9,7 @@ status 124 "--timeout passed" bottle-freeze exec --timeout 2s img -- sleep 30
 equal secret "-e arrives" bottle-freeze exec -e V=secret img -- sh -c 'echo $V'
 echo 'V=hunter3 x=y' > "$work/env"
 equal "hunter3 x=y" "--env-file arrives" bottle-freeze exec --env-file "$work/env" img -- sh -c 'echo "$V"'
-bottle-freeze exec --env-file "$work/env" img -- sleep 5 & sleep 2.5
+bottle-freeze exec --env-file "$work/env" img -- sleep 5 & until_runs 'machine exe[c] .*sleep 5'
 equal 1 "while the engine runs a command" pgrep -fc 'machine exe[c] .*sleep 5'
 equal 0 "the value is in no command line" bash -c 'cat /proc/*/cmdline 2>/dev/null | tr "\0" "\n" | grep -c "hunte[r]3" || true'
 wait $!
