@@ -180,8 +180,8 @@ _arguments "${_arguments_options[@]}" : \
 '(-o --output)--launcher[Keep the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
 '--yes[Stop a running VM without asking]' \
-'-f[Replace what is at OUT]' \
-'--force[Replace what is at OUT]' \
+'-f[Replace what is at OUT, or take a tag from the snapshot that has it]' \
+'--force[Replace what is at OUT, or take a tag from the snapshot that has it]' \
 '(--no-restart)--restart[Start the VM again afterwards, if this freeze stopped it]' \
 '--no-restart[Leave the VM stopped, even if the freeze fails]' \
 '--no-workspace[Leave /workspace out (VMs made from an image)]' \

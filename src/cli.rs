@@ -236,8 +236,8 @@ pub struct Freeze {
     /// Stop a running VM without asking
     #[arg(short, long)]
     pub yes: bool,
-    /// Replace what is at OUT
-    #[arg(short, long, requires = "output")]
+    /// Replace what is at OUT, or take a tag from the snapshot that has it
+    #[arg(short, long)]
     pub force: bool,
     /// Start the VM again afterwards, if this freeze stopped it
     #[arg(long, conflicts_with = "no_restart")]

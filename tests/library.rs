@@ -246,6 +246,27 @@ fn a_tag_belongs_to_one_snapshot_and_force_moves_it() {
 }
 
 #[test]
+fn a_freeze_does_not_take_a_tag_unless_it_is_forced() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.run("freeze dev -t v1.2 -m first --yes --restart").success();
+    world.warm().run("freeze dev -t v1.2 --yes").code(7).stderr(contains("--force"));
+    assert!(!world.commands().contains(&"machine stop".to_owned()));
+    world.run("freeze dev -t v1.2 -m second --yes --force").success();
+    assert_eq!(shown(&world, "dev@v1.2")["note"], "second");
+    world.run("thaw dev@v1.2 --no-start").success();
+}
+
+#[test]
+fn a_freeze_of_a_vm_that_is_not_there_leaves_no_folder() {
+    let world = World::new();
+    world.run("freeze nosuch").code(4);
+    world.vm("dev").stopped();
+    world.run("freeze dev --dry-run").success();
+    assert_eq!(names_in(&world.path("home/library/snapshots")), [""; 0]);
+}
+
+#[test]
 fn a_snapshot_is_removed_after_a_question() {
     let world = World::new();
     world.vm("dev").stopped();

@@ -23,12 +23,14 @@ impl Found {
     }
 }
 
-/// Finds what `text` names. What looks like a path, or is a file, is one.
+/// Finds what `text` names: what looks like a path, or is a file, is one. (A tag may have dots, a VM's name has none.)
 pub fn find(text: &OsStr) -> Result<Found> {
     let path = Path::new(text);
-    let is_path = path.components().count() > 1 || path.extension().is_some() || path.is_file();
+    let looks_like_path = |text: &str| text.contains('/') || (text.contains('.') && !text.contains('@'));
     match text.to_str() {
-        Some(reference) if !is_path => Ok(Found::Stored(Box::new(stored(reference)?))),
+        Some(reference) if !looks_like_path(reference) && !path.is_file() => {
+            Ok(Found::Stored(Box::new(stored(reference)?)))
+        }
         _ => Ok(Found::File(path.to_owned())),
     }
 }

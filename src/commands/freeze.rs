@@ -1,5 +1,6 @@
 //! `freeze`: VM → snapshot, in eight steps, and nothing lost whatever happens on the way.
 
+use super::snapshot::free_tags;
 use super::start::{START_AGAIN, start};
 use super::stop::sync;
 use super::{App, Failure, Result, Status, confirm, lock, output};
@@ -22,7 +23,7 @@ pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
     let id = library::new_id();
     let output = match &args.output {
         Some(out) => Output::new(out, args.force)?,
-        None => Output::in_library(args.name.as_str(), &id, args.launcher)?,
+        None => Output::in_library(args.name.as_str(), &id, args.launcher),
     };
     let engine = app.engine()?;
     let freeze = Freeze { app, args, engine: &engine, output: &output, id };
@@ -158,6 +159,9 @@ impl Freeze<'_> {
         }
         let lock = lock::output(self.app, self.output, self.args.wait.wait)?;
         self.output.preflight(&end_helpers)?;
+        if !self.args.force {
+            free_tags(&vm.name, &self.id, &self.args.tag, false)?;
+        }
         let disks = match self.engine.machine_data_dir(&self.args.name) {
             Err(error @ EngineError::Interrupted(_)) => return Err(error.into()),
             told => told.ok(),
@@ -320,7 +324,11 @@ impl Freeze<'_> {
             return Err(EngineError::Interrupted(signal).into());
         }
         match &metadata {
-            Some(metadata) => self.output.publish_snapshot(work, metadata)?,
+            Some(metadata) => {
+                let _lock = lock::library(self.app, &vm.name)?;
+                free_tags(&vm.name, &self.id, &self.args.tag, self.args.force)?;
+                self.output.publish_snapshot(work, metadata)?;
+            }
             None => self.output.publish(work)?,
         }
         Ok(metadata)

@@ -1,7 +1,7 @@
 //! `snapshot`: the library, listed, checked, named and cleared.
 
 use super::{App, Failure, Result, Status, confirm, for_each_of, found, lock, output, verify};
-use crate::snapshot::{Metadata, Stored, library};
+use crate::snapshot::{Metadata, Stored, Tag, library};
 use crate::{cli, ui};
 use std::time::{Duration, SystemTime};
 
@@ -45,7 +45,7 @@ fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
 
 fn row(one: &Stored) -> Vec<String> {
     let metadata = &one.metadata;
-    let tags: Vec<&str> = metadata.tags.iter().map(crate::snapshot::Tag::as_str).collect();
+    let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();
     vec![
         one.reference(),
         tags.join(","),
@@ -87,28 +87,29 @@ fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {
     let one = found::stored(&args.snapshot)?;
     let _lock = lock::library(app, &one.metadata.vm)?;
     let mut metadata = found::stored(&one.reference())?.metadata;
-    let (others, _) = library::list(Some(&metadata.vm))?;
-    for other in others.iter().filter(|other| other.metadata.id != metadata.id) {
-        let mut theirs = other.metadata.clone();
-        theirs.tags.retain(|tag| !args.tags.contains(tag));
-        if theirs.tags.len() == other.metadata.tags.len() {
-            continue;
-        }
-        if !args.force {
-            let what = format!("{} has that tag already", other.reference());
-            return Err(Failure::new(Status::OutputExists, what).mend("move it with --force"));
-        }
-        write(other, &theirs)?;
-    }
+    free_tags(&metadata.vm, &metadata.id, &args.tags, args.force)?;
     metadata.tags.retain(|tag| !args.remove.contains(tag) && !args.tags.contains(tag));
     metadata.tags.extend(args.tags.iter().cloned());
     write(&one, &metadata)?;
-    let tags: Vec<&str> = metadata.tags.iter().map(crate::snapshot::Tag::as_str).collect();
+    let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();
     app.ui.success(&format!(
         "{}: {}",
         one.reference(),
         if tags.is_empty() { "no tags".into() } else { tags.join(", ") }
     ));
+    Ok(())
+}
+
+/// Sees to it that no other snapshot of the VM has one of these tags: it is taken from it, if `force`.
+pub fn free_tags(vm: &str, id: &str, tags: &[Tag], force: bool) -> Result<()> {
+    let (all, _) = library::list(Some(vm))?;
+    for other in library::tagged(&all, id, tags) {
+        if !force {
+            let what = format!("{} has that tag already", other.reference());
+            return Err(Failure::new(Status::OutputExists, what).mend("move it with --force"));
+        }
+        other.untag(tags).map_err(|error| Failure::not_writable(&other.folder, &error))?;
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The library: plain files, `snapshots/VM/ID/` in the home folder, each with its `snapshot.json`. No database.
 
 use super::home;
-use super::metadata::{Metadata, MetadataError};
+use super::metadata::{Metadata, MetadataError, Tag};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,13 @@ impl Stored {
         self.metadata.files.values().map(|file| file.bytes).sum()
     }
 
+    /// Takes these tags from it.
+    pub fn untag(&self, tags: &[Tag]) -> io::Result<()> {
+        let mut metadata = self.metadata.clone();
+        metadata.tags.retain(|tag| !tags.contains(tag));
+        metadata.write(&self.folder)
+    }
+
     /// Removes it: out of sight in one instant, then file by file.
     pub fn remove(&self) -> io::Result<()> {
         let gone = tempfile::Builder::new().prefix(super::work::PRIVATE).tempdir_in(parent(&self.folder))?;
@@ -80,6 +87,11 @@ impl Stored {
         let _ = fs::remove_dir(parent(&self.folder));
         Ok(())
     }
+}
+
+/// Where a VM's snapshots are.
+pub fn vm_path(vm: &str) -> PathBuf {
+    home::path("snapshots").join(vm)
 }
 
 /// The folder of a VM's snapshots, made if it is missing.
@@ -133,7 +145,7 @@ pub fn find(reference: &str) -> Result<Stored, FindError> {
     }
     let (mut all, _) = list(Some(vm))?;
     let Some(which) = which else { return all.pop().ok_or_else(not_found) };
-    let tagged = all.iter().position(|one| one.metadata.tags.iter().any(|tag| tag.as_str() == which));
+    let tagged = all.iter().rposition(|one| one.metadata.tags.iter().any(|tag| tag.as_str() == which));
     if let Some(at) = tagged {
         return Ok(all.swap_remove(at));
     }
@@ -143,6 +155,12 @@ pub fn find(reference: &str) -> Result<Stored, FindError> {
         return Err(FindError::Ambiguous { reference: reference.to_owned(), candidates });
     }
     all.pop().ok_or_else(not_found)
+}
+
+/// Who of `all` but `id` has one of these tags.
+pub fn tagged<'a>(all: &'a [Stored], id: &str, tags: &[Tag]) -> Vec<&'a Stored> {
+    let has_one = |one: &&Stored| one.metadata.id != id && one.metadata.tags.iter().any(|tag| tags.contains(tag));
+    all.iter().filter(has_one).collect()
 }
 
 /// The folders in `folder`, symbolic links and hidden ones left out; none if it is missing.

@@ -42,6 +42,8 @@ pub struct Output {
     sidecar: PathBuf,
     /// The folder in which the private folder is made: on the same file system.
     beside: PathBuf,
+    /// The VM, if this is for the library: its folder is made when it is needed.
+    vm: Option<String>,
     replace: bool,
     /// Of its lock.
     key: String,
@@ -64,19 +66,21 @@ impl Output {
         };
         let key = file_key(&sidecar).map_err(not_writable(&sidecar))?;
         let beside = sidecar.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { launcher, sidecar, beside, replace, key })
+        Ok(Self { launcher, sidecar, beside, vm: None, replace, key })
     }
 
     /// A new snapshot of `vm` in the library, with a launcher if `launcher`.
-    ///
-    /// # Errors
-    /// There is no such folder, and none can be made.
-    pub fn in_library(vm: &str, id: &str, launcher: bool) -> Result<Self> {
-        let beside = library::vm_folder(vm).map_err(not_writable(Path::new(vm)))?;
+    pub fn in_library(vm: &str, id: &str, launcher: bool) -> Self {
+        let beside = library::vm_path(vm);
         let folder = beside.join(id);
-        let launcher = launcher.then(|| folder.join(library::LAUNCHER));
-        let key = format!("snapshot-{vm}-{id}");
-        Ok(Self { launcher, sidecar: folder.join(library::ARTIFACT), beside, replace: false, key })
+        Self {
+            launcher: launcher.then(|| folder.join(library::LAUNCHER)),
+            sidecar: folder.join(library::ARTIFACT),
+            beside,
+            vm: Some(vm.to_owned()),
+            replace: false,
+            key: format!("snapshot-{vm}-{id}"),
+        }
     }
 
     /// The sidecar, as an absolute path.
@@ -121,7 +125,8 @@ impl Output {
 
     /// Makes the private folder, on the output's file system, so that publishing is a rename.
     pub fn work(&self, dead: &dyn Fn(&Path)) -> Result<Work> {
-        Work::new(self.folder(), dead).map_err(not_writable(self.folder()))
+        let folder = self.vm.as_deref().map_or_else(|| Ok(self.beside.clone()), library::vm_folder);
+        folder.and_then(|folder| Work::new(&folder, dead)).map_err(not_writable(self.folder()))
     }
 
     /// Has what the engine wrote on the disk, each file with its mode, before it gets its name. This takes as long
