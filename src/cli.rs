@@ -544,17 +544,23 @@ mod tests {
         }
         let mut top = Cli::command().disable_help_subcommand(true);
         top.build();
-        for command in std::iter::once(&top).chain(top.get_subcommands()) {
-            let name = command.get_display_name().unwrap_or("bottle-freeze").to_owned();
-            let man = clap_mangen::Man::new(command.clone().name(name.clone()));
-            let mut page = Vec::new();
-            man.render(&mut page).unwrap();
-            if name == "bottle-freeze" {
-                page.extend_from_slice(include_bytes!("../man/exit-status.roff"));
-            }
-            files.push((root.join("man").join(format!("{name}.1")), page));
-        }
+        man_pages(&top, &root.join("man"), &mut files);
         files
+    }
+
+    /// The man page of a command, and those of its subcommands.
+    fn man_pages(command: &clap::Command, folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+        let name = command.get_display_name().unwrap_or("bottle-freeze").to_owned();
+        let man = clap_mangen::Man::new(command.clone().name(name.clone()));
+        let mut page = Vec::new();
+        man.render(&mut page).unwrap();
+        if name == "bottle-freeze" {
+            page.extend_from_slice(include_bytes!("../man/exit-status.roff"));
+        }
+        files.push((folder.join(format!("{name}.1")), page));
+        for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+            man_pages(subcommand, folder, files);
+        }
     }
 
     #[test]
