@@ -208,7 +208,6 @@ fn usage_errors_have_status_2() {
         "create dev --mem x",
         "start",
         "exec dev",
-        "freeze dev",
         "freeze dev -o x --stop-timeout soon",
         "ls --nonsense",
     ];

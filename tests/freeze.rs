@@ -534,6 +534,39 @@ fn the_helper_vm_of_a_killed_freeze_is_ended_by_the_next_one_of_another_vm() {
 }
 
 #[test]
+fn what_a_run_that_died_while_it_cleared_up_left_is_swept() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    for (folder, file) in [(".bottle-freeze-aaaaaa", Some("snapshot.smolmachine")), (".bottle-freeze-bbbbbb", None)] {
+        fs::create_dir(world.path("work").join(folder)).unwrap();
+        file.map(|file| world.write(&format!("{folder}/{file}"), "left"));
+    }
+    world.run("freeze dev -o x.smolmachine").success();
+    // The empty one may be that of a run that has just begun.
+    assert_eq!(names_in(&world.path("work")), [".bottle-freeze-bbbbbb", "x.smolmachine"]);
+}
+
+#[test]
+fn a_fifo_in_a_folder_that_looks_like_ours_holds_nobody_up() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let folder = world.path("work/.bottle-freeze-xxxxxx");
+    fs::create_dir(&folder).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(folder.join("alive")).status().unwrap().success());
+    world.run("freeze dev -o x.smolmachine").success();
+}
+
+#[test]
+fn a_vm_that_was_replaced_meanwhile_is_not_started() {
+    let world = unlucky(json!([
+        {"on": "pack create", "at": "staged", "do": {"replace_vm": "dev"}},
+        {"on": "pack create", "at": "half", "do": {"kill": 9}},
+    ]));
+    world.run(FORCED).code(1).stderr(contains("replaced by somebody else"));
+    assert_eq!(world.state("dev"), "stopped");
+}
+
+#[test]
 fn what_a_living_freeze_works_on_is_swept_by_nobody() {
     let world = unlucky(json!({"on": "pack create", "nth": 1, "at": "half", "do": {"sleep_ms": 1500}}));
     world.vm("other").stopped();

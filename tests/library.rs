@@ -84,6 +84,7 @@ fn what_a_killed_freeze_left_in_the_library_is_swept() {
     wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
     freeze.signal(Signal::KILL);
     drop(freeze);
+    world.mend();
     world.run("snapshot ls").success().stdout(contains("no snapshots"));
     world.run("freeze other").success();
     assert_eq!(names_in(&world.path("home/library/snapshots/dev")), [""; 0]);

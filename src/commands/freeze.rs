@@ -17,6 +17,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// How long the VMM may outlive the engine's `stop` (20 ms were seen in 1.16). Then the pack goes on: in a
 /// container without an init the process number of a dead VMM stays.
 const VMM_EXIT: Duration = Duration::from_secs(2);
+/// How long a VM whose stop was given up is watched: does its guest still execute commands?
+const SETTLING: Duration = Duration::from_secs(5);
 
 pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
     let started = Instant::now();
@@ -51,7 +53,7 @@ pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
     let restarted = freeze.restart(stopped);
 
     freeze.report(&vm, &artifact, metadata, started, stopped, warnings);
-    restarted.and_then(|()| freeze.answer_signal())
+    restarted.and_then(|()| output::answer_signal(&output))
 }
 
 /// One freeze: what was asked, of which engine, into which files.
@@ -227,15 +229,20 @@ impl Freeze<'_> {
         let late = matches!(error, EngineError::TimedOut { .. });
         let failure = Failure::from(error);
         let failure = if late { Failure { status: Status::NotStopped, ..failure } } else { failure };
+        // It may have heard the engine, and be about to go down: then it executes nothing any more.
+        if vm.state == State::Running {
+            let _ = self.engine.wait_exec_ready(&self.args.name, SETTLING);
+        }
         match self.engine.machine(&self.args.name) {
-            Ok(now) => self.put_back(vm, (!now.state.is_up()).then_some(began), failure),
-            Err(unknown) => failure.now(format!("whether '{}' is running is not known: {unknown}", vm.name)),
+            Ok(now) if now.state.is_up() => self.put_back(vm, None, failure),
+            // Also when the list cannot be read: a start of a running VM does nothing.
+            _ => self.put_back(vm, Some(began), failure),
         }
     }
 
     /// 5. Pack, into a private folder beside the target.
     fn pack<'d>(&self, vm: &Machine, disks: Option<&'d Path>) -> Result<Packed<'d>> {
-        let work = self.output.work(&end_helpers)?;
+        let work = self.output.work()?;
         let leaves = output::leaves(&work);
         let disks = disks.and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
         let smolfile = smolfile(vm, work.path());
@@ -383,13 +390,6 @@ impl Freeze<'_> {
         self.app.ui.during(&format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
     }
 
-    /// A signal that came when the snapshot was published already: the freeze is done, and its status tells the signal.
-    fn answer_signal(&self) -> Result<()> {
-        let Some(signal) = interrupt::caught() else { return Ok(()) };
-        Err(Failure::from(EngineError::Interrupted(signal))
-            .now(format!("the snapshot {} is whole: the signal came too late", self.output.sidecar().display())))
-    }
-
     /// A VM is left as it was found unless the freeze succeeded. Adds how things stand now to `failure`.
     fn put_back(&self, vm: &Machine, stopped: Option<Instant>, failure: Failure) -> Failure {
         interrupt::recover();
@@ -398,10 +398,7 @@ impl Freeze<'_> {
             None if failure.now.is_some() => format!("'{name}' was not stopped by this freeze"),
             None => format!("'{name}' is {} as before", vm.state),
             Some(_) if self.args.no_restart => format!("'{name}' is stopped"),
-            Some(_) => match self.start_again() {
-                Ok(()) => format!("'{name}' is running again"),
-                Err(error) => format!("'{name}' is stopped, and does not start again: {error}"),
-            },
+            Some(_) => self.start_what_was_stopped(vm),
         };
         let state = match &self.args.output {
             Some(_) => format!("{state}; {} is as it was", self.output.sidecar().display()),
@@ -409,6 +406,22 @@ impl Freeze<'_> {
         };
         let now = failure.now.as_ref().map_or(state.clone(), |now| format!("{now}; {state}"));
         Failure { now: Some(now), ..failure }
+    }
+
+    /// Starts the VM again, if it is still the one that was stopped; says how it is then.
+    fn start_what_was_stopped(&self, vm: &Machine) -> String {
+        let name = &vm.name;
+        match self.engine.machine(&self.args.name) {
+            Err(EngineError::NoSuchVm(_)) => return format!("'{name}' was deleted by somebody else"),
+            Ok(now) if now.created_at != vm.created_at => {
+                return format!("'{name}' was replaced by somebody else; it is {}", now.state);
+            }
+            _ => {}
+        }
+        match self.start_again() {
+            Ok(()) => format!("'{name}' is running again"),
+            Err(error) => format!("'{name}' is stopped, and does not start again: {error}"),
+        }
     }
 
     /// The engine commands that would run, one a line.

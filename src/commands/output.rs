@@ -1,10 +1,10 @@
 //! What `freeze` and `pack` share: the engine's words for its work, and the check of what it wrote.
 
 use super::{Failure, Result, Status};
-use crate::interrupt::Leaving;
+use crate::interrupt::{self, Leaving};
 use crate::smolvm::EngineError;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
-use crate::snapshot::{OutputError, Recorded, Work};
+use crate::snapshot::{Output, OutputError, Recorded, Work};
 use crate::ui::Progress;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -57,6 +57,13 @@ pub fn check(work: &Work) -> Result<(Artifact, String)> {
         Failure::new(Status::Failed, what).mend("try again; if it happens again, check the disk")
     })?;
     Ok((artifact, base16ct::lower::encode_string(&hasher.finalize())))
+}
+
+/// A signal that came when the output was published already: the work is done, and its status tells the signal.
+pub fn answer_signal(output: &Output) -> Result<()> {
+    let Some(signal) = interrupt::caught() else { return Ok(()) };
+    Err(Failure::from(EngineError::Interrupted(signal))
+        .now(format!("the snapshot {} is whole: the signal came too late", output.sidecar().display())))
 }
 
 /// Size and SHA-256 of a file.

@@ -1,6 +1,6 @@
 //! `pack`: an image, as a file that VMs can be made from.
 
-use super::{App, Result, lock, output};
+use super::{App, Failure, Result, Status, lock, output};
 use crate::cli;
 use crate::interrupt;
 use crate::smolvm::{EngineError, Packing, end_helpers};
@@ -11,12 +11,8 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
     let _lock = lock::output(app, &output, args.wait.wait)?;
     output.preflight(&end_helpers)?;
     let engine = app.engine()?;
-    // The pack runs in a folder of its own, from where a relative path would lead elsewhere.
-    let image = match std::fs::canonicalize(&args.image) {
-        Ok(local) => local.to_string_lossy().into_owned(),
-        Err(_) => args.image.clone(),
-    };
-    let work = output.work(&end_helpers)?;
+    let image = image(&args.image)?;
+    let work = output.work()?;
     let _leaves = output::leaves(&work);
     let packing = Packing {
         folder: work.path(),
@@ -45,5 +41,16 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
         output.sidecar().display(),
         output::size(artifact.bytes)
     ));
-    Ok(())
+    output::answer_signal(&output)
+}
+
+/// The image as the engine takes it: what begins like a path is one, a bare name is always of a registry. The pack runs
+/// in a folder of its own, from where a relative path would lead elsewhere.
+fn image(asked: &str) -> Result<String> {
+    if !["/", "./", "../"].iter().any(|begin| asked.starts_with(begin)) {
+        return Ok(asked.to_owned());
+    }
+    let path = std::fs::canonicalize(asked)
+        .map_err(|error| Failure::new(Status::NoSuchVm, format!("the image {asked} cannot be read: {error}")))?;
+    path.into_os_string().into_string().map_err(|_| Failure::new(Status::Usage, "the image's path is not UTF-8"))
 }

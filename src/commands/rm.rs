@@ -15,9 +15,9 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
         confirm(&question, args.yes, "nothing was deleted")?;
     }
     for_each(&args.names, |name| {
-        let machine = find(name).ok_or_else(|| EngineError::NoSuchVm(name.to_string()))?;
+        find(name).ok_or_else(|| EngineError::NoSuchVm(name.to_string()))?;
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
-        app.ui.during(&format!("deleting {name}"), || engine.machine_delete(name, machine.state.is_up()))?;
+        app.ui.during(&format!("deleting {name}"), || engine.machine_delete(name))?;
         app.ui.success(&format!("deleted {name}"));
         Ok(())
     })

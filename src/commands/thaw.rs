@@ -47,7 +47,7 @@ fn create(engine: &Smolvm, name: &Name, recipe: &Recipe) -> Result<(), EngineErr
     if matches!(created, Err(EngineError::Interrupted(_))) {
         interrupt::recover();
         if engine.machine(name).is_ok() {
-            engine.machine_delete(name, false)?;
+            engine.machine_delete(name)?;
         }
     }
     created

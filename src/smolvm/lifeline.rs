@@ -8,12 +8,17 @@ use std::process::Command;
 /// Has the kernel end the child when the thread that spawns it is gone.
 #[cfg(target_os = "linux")]
 pub fn die_with_parent(command: &mut Command) {
-    use rustix::process::{Signal, set_parent_process_death_signal};
+    use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
     use std::os::unix::process::CommandExt;
-    // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
+    let parent = getpid();
+    // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.
     #[allow(unsafe_code)]
     unsafe {
-        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+        command.pre_exec(move || {
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            // The parent may have died before it was asked for.
+            if getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
+        });
     }
 }
 
@@ -37,11 +42,15 @@ pub fn end_helpers(private: &Path) {
 #[cfg(target_os = "linux")]
 fn processes_with_tmpdir(private: &Path) -> Vec<std::path::PathBuf> {
     use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::MetadataExt;
     // Its name alone: the way to it may have been spelled otherwise.
     let ending = [b"/", private.file_name().unwrap_or_default().as_bytes()].concat();
     let is_it = |variable: &[u8]| variable.starts_with(b"TMPDIR=/") && variable.ends_with(&ending);
+    // Only our own: whoever likes may give a process such a variable.
+    let me = rustix::process::geteuid().as_raw();
     let has_it = |process: &std::path::PathBuf| {
-        std::fs::read(process.join("environ")).is_ok_and(|env| env.split(|byte| *byte == 0).any(is_it))
+        let is_mine = std::fs::metadata(process).is_ok_and(|meta| meta.uid() == me);
+        is_mine && std::fs::read(process.join("environ")).is_ok_and(|env| env.split(|byte| *byte == 0).any(is_it))
     };
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(has_it).collect()

@@ -290,10 +290,10 @@ impl Smolvm {
         self.call("machine stop").value("--name", name.as_str())
     }
 
-    /// `machine delete -f`: the VM and its disks are gone. `running` tells an engine that would leave the VMM
-    /// alive to stop it first.
-    pub fn machine_delete(&self, name: &Name, running: bool) -> Result<()> {
-        if running && !self.version.delete_stops_first() {
+    /// `machine delete -f`: the VM and its disks are gone. With an engine that would leave its VMM alive it is stopped
+    /// first.
+    pub fn machine_delete(&self, name: &Name) -> Result<()> {
+        if !self.version.delete_stops_first() && self.machine(name)?.state.is_up() {
             self.machine_stop(name, Some(QUICK))?;
         }
         let call = self.named(self.call("machine delete").arg("--force"), name);
@@ -450,7 +450,7 @@ impl Smolvm {
 
     /// Runs a command that changes the VM, and tries it again while another one stands in its way.
     fn change(&self, call: &Call, name: &Name, limit: Option<Duration>) -> Result<Outcome> {
-        let _turn = if self.version.allows_parallel_changes() { None } else { change_lock()? };
+        let _turn = if self.version.allows_parallel_changes() { None } else { change_lock(limit.unwrap_or(QUICK))? };
         self.persist(call, limit, None).map_err(|error| error.about(name))
     }
 
@@ -469,8 +469,10 @@ impl Smolvm {
     }
 }
 
-/// Before 1.19.0 two changes at once spoil each other: ours take turns. Who cannot lock goes on, and retries.
-fn change_lock() -> Result<Option<File>> {
+/// Before 1.19.0 two changes at once spoil each other: ours take turns. Who cannot lock, or has waited for `limit`, goes
+/// on, and retries.
+fn change_lock(limit: Duration) -> Result<Option<File>> {
+    let began = Instant::now();
     let make = || {
         let folder = dirs::cache_dir()?.join("bottle-freeze");
         fs::create_dir_all(&folder).ok()?;
@@ -480,7 +482,7 @@ fn change_lock() -> Result<Option<File>> {
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) if began.elapsed() < limit => {}
             Err(_) => return Ok(None),
         }
         if let Some(signal) = interrupt::pending() {

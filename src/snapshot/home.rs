@@ -29,6 +29,13 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
+/// Opens a regular file of ours that is there: no link is followed, and no FIFO waited for.
+pub fn open_existing(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(fs::open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
 /// Locks the open file for this process alone (or `shared` with others of that mind), if nobody else holds it. The
 /// kernel drops the lock of a process that ends, whatever way it ends.
 pub fn lock(file: &File, shared: bool) -> io::Result<bool> {

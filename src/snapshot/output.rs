@@ -3,7 +3,7 @@
 use super::library;
 use super::lock::{Lock, LockError, Sharing, file_key};
 use super::metadata::Metadata;
-use super::work::Work;
+use super::work::{self, Work};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -93,7 +93,7 @@ impl Output {
         self.launcher.as_deref()
     }
 
-    /// Whether the files could be published now: before a VM is stopped for them. `dead`: see [`Work::new`].
+    /// Whether the files could be published now: before a VM is stopped for them. Sweeps as well: see [`work::sweep`].
     pub fn preflight(&self, dead: &dyn Fn(&Path)) -> Result<()> {
         for path in self.launcher.iter().chain([&self.sidecar]) {
             match fs::symlink_metadata(path) {
@@ -104,7 +104,8 @@ impl Output {
                 Err(error) => return Err(not_writable(path)(error)),
             }
         }
-        self.work(dead).map(drop)
+        work::sweep(&self.beside, dead);
+        self.work().map(drop)
     }
 
     /// Locks the output for this run alone.
@@ -124,9 +125,9 @@ impl Output {
     }
 
     /// Makes the private folder, on the output's file system, so that publishing is a rename.
-    pub fn work(&self, dead: &dyn Fn(&Path)) -> Result<Work> {
+    pub fn work(&self) -> Result<Work> {
         let folder = self.vm.as_deref().map_or_else(|| Ok(self.beside.clone()), library::vm_folder);
-        folder.and_then(|folder| Work::new(&folder, dead)).map_err(not_writable(self.folder()))
+        folder.and_then(|folder| Work::new(&folder)).map_err(not_writable(self.folder()))
     }
 
     /// Has what the engine wrote on the disk, each file with its mode, before it gets its name. This takes as long
@@ -139,9 +140,11 @@ impl Output {
     /// Publishes flushed files: each is renamed into place, the sidecar last. Until then the old one is untouched;
     /// if its turn never comes, the old launcher is put back.
     pub fn publish(&self, work: &Work) -> Result<()> {
+        let folder = self.open_folder()?;
         let Some(launcher) = &self.launcher else {
             self.rename(&work.sidecar(), &self.sidecar)?;
-            return self.flush_folder();
+            sync(&folder);
+            return Ok(());
         };
         let old = work.path().join("old-launcher");
         let kept = match fs::hard_link(launcher, &old) {
@@ -154,11 +157,13 @@ impl Output {
         self.rename(&work.sidecar(), &self.sidecar).inspect_err(|_| {
             let _ = if kept { fs::rename(&old, launcher) } else { fs::remove_file(launcher) };
         })?;
-        self.flush_folder()
+        sync(&folder);
+        Ok(())
     }
 
     /// Publishes flushed files and their `snapshot.json` as one folder of the library, in one instant.
     pub fn publish_snapshot(&self, work: &Work, metadata: &Metadata) -> Result<()> {
+        let beside = self.open_folder()?;
         let (new, folder) = (work.path().join("new"), self.sidecar.with_file_name(""));
         let prepare = || {
             DirBuilder::new().mode(0o700).create(&new)?;
@@ -170,7 +175,8 @@ impl Output {
             fs::rename(&new, &folder)
         };
         prepare().map_err(not_writable(&folder))?;
-        self.flush_folder()
+        sync(&beside);
+        Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -184,9 +190,16 @@ impl Output {
         })
     }
 
-    fn flush_folder(&self) -> Result<()> {
-        File::open(self.folder()).and_then(|folder| folder.sync_all()).map_err(not_writable(self.folder()))
+    /// Opened before anything is renamed: afterwards nothing may fail.
+    fn open_folder(&self) -> Result<File> {
+        File::open(self.folder()).map_err(not_writable(self.folder()))
     }
+}
+
+/// Has the new names on the disk. They are there by now, for everyone to see: that they may not outlive a power failure
+/// is no failure of the freeze.
+fn sync(folder: &File) {
+    let _ = folder.sync_all();
 }
 
 /// Sets the mode, and has the content on disk before its name.

@@ -1,8 +1,9 @@
 //! A snapshot as one file, for machines without a registry: a tar of its folder, `snapshot.json` first.
 
+use super::home;
 use super::library::{self, ARTIFACT, LAUNCHER, Stored};
 use super::metadata::{self, Metadata, MetadataError};
-use super::{Work, home};
+use super::work::{self, Work};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -45,7 +46,9 @@ pub fn export(one: &Stored, target: &Path, replace: bool, dead: &dyn Fn(&Path)) 
     if !replace && fs::symlink_metadata(&target).is_ok() {
         return Err(TransportError::Exists(target));
     }
-    let work = Work::new(target.parent().unwrap_or(Path::new("/")), dead).map_err(io_error(&target))?;
+    let beside = target.parent().unwrap_or(Path::new("/"));
+    work::sweep(beside, dead);
+    let work = Work::new(beside).map_err(io_error(&target))?;
     let temp = work.path().join("export");
     let write = || {
         let file = File::options().write(true).create_new(true).mode(0o600).open(&temp)?;
@@ -82,7 +85,8 @@ impl Incoming {
     pub fn unpack(file: &Path, dead: &dyn Fn(&Path)) -> Result<Self> {
         let strange = |why: String| TransportError::NotExported { file: file.to_owned(), why };
         let library = home::folder("snapshots").map_err(io_error(&home::path("snapshots")))?;
-        let work = Work::new(&library, dead).map_err(io_error(&library))?;
+        work::sweep(&library, dead);
+        let work = Work::new(&library).map_err(io_error(&library))?;
         let folder = work.path().join("new");
         DirBuilder::new().mode(0o700).create(&folder).map_err(io_error(&folder))?;
         let mut tar = tar::Archive::new(File::open(file).map_err(io_error(file))?);

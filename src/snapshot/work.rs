@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
@@ -31,21 +31,18 @@ pub struct Work {
 }
 
 impl Work {
-    /// Makes it in the folder `beside`, after sweeping. `dead` is told each dead run's folder before it is removed.
-    pub fn new(beside: &Path, dead: &dyn Fn(&Path)) -> io::Result<Self> {
-        let entries = home::folder("work")?;
-        lock::sweep();
-        sweep(&entries, dead);
-        sweep_folder(beside, dead);
-        let entry = enter(&entries, beside)?;
+    /// Makes it in the folder `beside`.
+    pub fn new(beside: &Path) -> io::Result<Self> {
+        let entry = enter(&home::folder("work")?, beside)?;
         loop {
             // The engine's files in it are readable for all: they hold the whole VM.
             let mode = fs::Permissions::from_mode(0o700);
             let folder = tempfile::Builder::new().prefix(PRIVATE).permissions(mode).tempdir_in(beside)?;
             let path = folder.path().join(ALIVE);
             let alive = home::open(&path)?;
-            // Another run's sweep may have come between the two steps.
-            if home::lock(&alive, false)? && home::is_still(&path, &alive) {
+            // Another run's sweep may have come between the two steps. A file system without locks does without: there
+            // nobody takes a folder for dead either.
+            if home::lock(&alive, false).unwrap_or(true) && home::is_still(&path, &alive) {
                 return Ok(Self { folder, _alive: alive, _entry: entry });
             }
         }
@@ -84,9 +81,13 @@ fn enter(entries: &Path, beside: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
-/// Removes what dead runs left in all the folders where they worked. Best effort: the next run tries again.
-fn sweep(entries: &Path, dead: &dyn Fn(&Path)) {
-    for entry in fs::read_dir(entries).into_iter().flatten().flatten() {
+/// Removes what dead runs left, locks too: in all the folders where they worked, and in `beside`, where a run with
+/// another home folder may have worked. `dead` is told each folder before it is removed. Best effort: the next run tries
+/// again.
+pub fn sweep(beside: &Path, dead: &dyn Fn(&Path)) {
+    lock::sweep();
+    sweep_folder(beside, dead);
+    for entry in home::folder("work").and_then(fs::read_dir).into_iter().flatten().flatten() {
         let path = entry.path();
         let Ok(mut file) = home::open(&path) else { continue };
         if !home::lock(&file, false).unwrap_or(false) {
@@ -108,12 +109,11 @@ fn sweep_folder(folder: &Path, dead: &dyn Fn(&Path)) -> bool {
     };
     let mut all_gone = true;
     for entry in entries.flatten() {
-        let private = entry.file_name().as_bytes().starts_with(PRIVATE.as_bytes());
-        if private && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        if entry.file_name().as_bytes().starts_with(PRIVATE.as_bytes()) && is_ours(&entry) {
             all_gone &= match life(&entry.path()) {
                 Life::Alive => true,
                 Life::Unborn => false,
-                Life::Dead => {
+                Life::Dead(_lock) => {
                     dead(&entry.path());
                     fs::remove_dir_all(entry.path()).is_ok()
                 }
@@ -123,21 +123,29 @@ fn sweep_folder(folder: &Path, dead: &dyn Fn(&Path)) -> bool {
     all_gone
 }
 
+/// A folder that this user has made: in a shared folder anybody may make one of that name.
+fn is_ours(entry: &fs::DirEntry) -> bool {
+    entry.metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw())
+}
+
 enum Life {
     Alive,
-    /// Without a lock file, and so young that its run may be about to make one.
+    /// Empty, and so young that its run may be about to make its lock file, which is the first one.
     Unborn,
-    Dead,
+    /// With its lock, held so that nobody begins to live in it meanwhile.
+    Dead(Option<File>),
 }
 
 fn life(folder: &Path) -> Life {
-    match File::open(folder.join(ALIVE)) {
-        Ok(alive) if home::lock(&alive, false).unwrap_or(false) => Life::Dead,
-        Ok(_) => Life::Alive,
-        Err(_) => {
+    match home::open_existing(&folder.join(ALIVE)) {
+        Ok(alive) if home::lock(&alive, false).unwrap_or(false) => Life::Dead(Some(alive)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
             let made = fs::metadata(folder).and_then(|meta| meta.modified());
-            let old = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > BORN));
-            if old { Life::Dead } else { Life::Unborn }
+            let is_young = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age < BORN));
+            if is_empty && is_young { Life::Unborn } else { Life::Dead(None) }
         }
+        // Locked, or not to be told.
+        _ => Life::Alive,
     }
 }
