@@ -28,16 +28,25 @@ helpers() {
   done
   grep -ls '^pack-' ~/.cache/smolvm/vms/*/name
 }
-bottle-freeze freeze img -o "$work/img.smolmachine" --yes > "$work/freeze.log" 2>&1 < /dev/null &
-until [ -n "$(helpers)" ] || ! kill -0 $! 2> /dev/null; do sleep 0.1; done
-verdict "$([ -n "$(helpers)" ] && echo yes)" "the helper VM runs" "$(cat "$work/freeze.log")"
+# freeze_until_it_runs: begins a freeze, whose process is $!.
+freeze_until_it_runs() {
+  bottle-freeze freeze img -o "$work/img.smolmachine" --yes > "$work/freeze.log" 2>&1 < /dev/null &
+  until [ -n "$(helpers)" ] || ! kill -0 $! 2> /dev/null; do sleep 0.1; done
+  verdict "$([ -n "$(helpers)" ] && echo yes)" "the helper VM runs" "$(cat "$work/freeze.log")"
+}
+freeze_until_it_runs
 kill -INT $!; wait $!
 verdict "$([ $? = 130 ] && echo yes)" "exit 130" "$(cat "$work/freeze.log")"
 verdict "$([ -z "$(helpers)" ] && echo yes)" "it is gone, and its folder" "$(helpers)"
 equal running "the VM is running again" state img
 
-scenario "it is frozen and thawed"
+scenario "a killed one leaves it to the next freeze, which is thawed"
+freeze_until_it_runs
+kill -KILL $!; wait $! 2> /dev/null
+verdict "$([ -n "$(helpers)" ] && echo yes)" "the engine's helper VM lives on"
 status 0 "freeze" bottle-freeze freeze img -o "$work/img.smolmachine" --yes
+verdict "$([ -z "$(helpers)" ] && echo yes)" "it is gone, and its folder" "$(helpers)"
+equal img.smolmachine "nothing else stays beside the snapshot" bash -c 'ls -A "$0" | grep smolmachine; ls -dA "$0"/.bottle-freeze-* 2> /dev/null || true' "$work"
 status 0 "rm" bottle-freeze rm --yes img
 status 0 "thaw: create --from" bottle-freeze create img2 --from "$work/img.smolmachine"
 status 0 "thaw: start" bottle-freeze start img2

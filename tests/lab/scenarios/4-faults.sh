@@ -65,7 +65,8 @@ scenario "SIGKILL in the middle of the pack"
 begin_freeze
 kill -KILL "$freeze"
 end_freeze 137 "killed"
-equal "" "the engine's pack is dead with it" bash -c 'sleep 1; pgrep -fa "pack creat[e]" || true'
+equal "" "the engine's pack is dead with it" bash -c '
+  for try in $(seq 50); do pgrep -f "pack creat[e]" > /dev/null || break; sleep 0.1; done; pgrep -fa "pack creat[e]" || true'
 equal "$old" "the old snapshot is as it was" bash -c 'sha256sum < "$0"' "$snapshot"
 status 0 "the VM starts again" bottle-freeze start dev
 equal "$(printf 'old\nnew')" "its files are there" bottle-freeze exec dev -- cat /root/a /root/b
