@@ -6,8 +6,13 @@ work=$(mktemp -d)
 
 scenario() { echo "== $*"; }
 
-# verdict OK WHAT [DETAIL]: one line for a check.
+# verdict OK WHAT [DETAIL]: one line for a check. A VM whose VMM dies under a command, under this emulation, is no
+# verdict on anything: the lab is given up.
 verdict() {
+  if [ "$1" != yes ] && [[ "$3" == *"io operation failed: connection closed"* ]]; then
+    echo "lab: the VM died: $2: $3"
+    exit 125
+  fi
   if [ "$1" = yes ]; then passed=$((passed + 1)); echo "ok    $2"
   else failed=$((failed + 1)); echo "FAIL  $2"; echo "$3" | sed 's/^/      | /'; fi
 }
