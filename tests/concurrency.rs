@@ -6,6 +6,7 @@
 mod support;
 
 use predicates::str::contains;
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
@@ -82,6 +83,22 @@ fn who_finds_a_lock_is_told_whose_it_is() {
     assert!(refused.contains(&owner) && refused.contains("--wait"), "{refused}");
     let told = fs::read_to_string(world.path("home/library/locks/vm-dev.lock")).unwrap();
     assert!(told.contains(&owner), "{told}");
+}
+
+#[test]
+fn an_owner_that_has_not_yet_told_of_itself_is_waited_for() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let path = world.path("home/library/locks/vm-dev.lock");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let lock = fs::File::create(&path).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let refused = world.spawn("freeze dev -o x.smolmachine");
+    let fds = format!("/proc/{}/fd", refused.pid());
+    let opened = |fd: fs::DirEntry| fs::read_link(fd.path()).is_ok_and(|target| target == path);
+    wait_until("it finds the lock", || fs::read_dir(&fds).into_iter().flatten().flatten().any(opened));
+    fs::write(&path, "process 1 on host, since 2026\n").unwrap();
+    refused.wait().code(11).stderr(contains("(process 1 on host, since 2026)"));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::home;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -32,6 +33,11 @@ pub enum LockError {
 
 /// How long another run's sweep may hold a lock that it finds to be nobody's.
 const MOMENT: Duration = Duration::from_millis(50);
+/// How long an owner may take to tell of itself on a busy machine, and a sweep, which tells nothing, to let go.
+const INTRODUCTION: Duration = Duration::from_secs(2);
+
+/// How often it is tried meanwhile.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Who else may hold a lock meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,11 +68,13 @@ impl Lock {
         loop {
             let file = home::open(&path).map_err(unlockable)?;
             if !home::lock(&file, sharing == Sharing::Shared).map_err(unlockable)? {
-                if began.elapsed() < MOMENT {
-                    std::thread::sleep(MOMENT / 10);
+                let owner = owner(&file);
+                if began.elapsed() < if owner.is_some() { MOMENT } else { INTRODUCTION } {
+                    std::thread::sleep(PAUSE);
                     continue;
                 }
-                return Err(LockError::Held { what: what.to_owned(), owner: owner(&file) });
+                let owner = owner.map_or_else(String::new, |owner| format!(" ({owner})"));
+                return Err(LockError::Held { what: what.to_owned(), owner: format!("another bottle-freeze{owner}") });
             }
             // Its last owner may have removed it between the two steps.
             if home::is_still(&path, &file) {
@@ -91,8 +99,10 @@ impl Drop for Lock {
 pub fn sweep() {
     let Ok(folder) = home::folder("locks") else { return };
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if let Ok(file) = home::open(&entry.path()) {
-            // Dropped, it is removed if it is nobody's.
+        let Ok(file) = home::open(&entry.path()) else { continue };
+        if home::lock(&file, false).unwrap_or(false) {
+            // Nobody who finds it held meanwhile is told of the dead.
+            let _ = file.set_len(0);
             drop(Lock { file, path: entry.path() });
         }
     }
@@ -111,18 +121,19 @@ pub fn file_key(path: &Path) -> io::Result<String> {
     Ok(format!("output-{:08x}", crc32fast::hash(path.as_os_str().as_bytes())))
 }
 
+/// Writes who holds the lock: one line, in one piece.
 fn introduce(file: &mut File) -> io::Result<()> {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
     file.set_len(0)?;
     file.rewind()?;
-    write!(file, "process {} on {host}, since {now}", std::process::id())
+    file.write_all(format!("process {} on {host}, since {now}\n", std::process::id()).as_bytes())
 }
 
-fn owner(file: &File) -> String {
-    let mut owner = String::new();
-    match file.take(400).read_to_string(&mut owner) {
-        Ok(1..) => format!("another bottle-freeze ({owner})"),
-        _ => "another bottle-freeze".to_owned(),
-    }
+/// Who holds the lock, if it has told so by now.
+fn owner(file: &File) -> Option<String> {
+    let mut text = [0; 400];
+    let count = file.read_at(&mut text, 0).ok()?;
+    let (line, _) = std::str::from_utf8(&text[..count]).ok()?.split_once('\n')?;
+    Some(line.to_owned())
 }
