@@ -1328,7 +1328,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__thaw)
-            opts="-q -v -h -V --no-start --cpus --mem --net --allow-cidr --timeout --smolvm --quiet --verbose --help --version"
+            opts="-y -q -v -h -V --start --no-start --replace --yes --cpus --mem --net --allow-cidr --timeout --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -117,7 +117,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s y
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s f -l force -d 'Replace what is at OUT, or take a tag from the snapshot that has it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l restart -d 'Start the VM again afterwards, if this freeze stopped it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-restart -d 'Leave the VM stopped, even if the freeze fails'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-workspace -d 'Leave /workspace out (VMs made from an image)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-workspace -d 'Leave /workspace out (VMs made from an image; engines that cannot pack it)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-space-check -d 'Freeze although there may not be room enough for it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l dry-run -d 'Print the engine commands that would run, and change nothing'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l json -d 'Print the result as JSON'
@@ -130,7 +130,10 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l mem
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l allow-cidr -d 'Let it reach only this network (repeatable) [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l timeout -d 'How long it may take until commands can be executed' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l start -d 'Start it, and wait until it executes commands (the default)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l no-start -d 'Do not start it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l replace -d 'Put it in the place of the VM of that name, which is frozen into the library first, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s y -l yes -d 'With --replace: do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l net -d 'Give it the whole network'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s v -l verbose -d 'Print each engine command as it is run, env values masked'

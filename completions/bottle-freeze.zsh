@@ -184,7 +184,7 @@ _arguments "${_arguments_options[@]}" : \
 '--force[Replace what is at OUT, or take a tag from the snapshot that has it]' \
 '(--no-restart)--restart[Start the VM again afterwards, if this freeze stopped it]' \
 '--no-restart[Leave the VM stopped, even if the freeze fails]' \
-'--no-workspace[Leave /workspace out (VMs made from an image)]' \
+'--no-workspace[Leave /workspace out (VMs made from an image; engines that cannot pack it)]' \
 '--no-space-check[Freeze although there may not be room enough for it]' \
 '--dry-run[Print the engine commands that would run, and change nothing]' \
 '--json[Print the result as JSON]' \
@@ -206,7 +206,11 @@ _arguments "${_arguments_options[@]}" : \
 '*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
 '--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(--no-start)--start[Start it, and wait until it executes commands (the default)]' \
 '--no-start[Do not start it]' \
+'--replace[Put it in the place of the VM of that name, which is frozen into the library first, after a question]' \
+'-y[With --replace\: do not ask]' \
+'--yes[With --replace\: do not ask]' \
 '--net[Give it the whole network]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \

@@ -245,7 +245,7 @@ pub struct Freeze {
     /// Leave the VM stopped, even if the freeze fails
     #[arg(long)]
     pub no_restart: bool,
-    /// Leave /workspace out (VMs made from an image)
+    /// Leave /workspace out (VMs made from an image; engines that cannot pack it)
     #[arg(long)]
     pub no_workspace: bool,
     /// How long stopping the VM may take
@@ -264,13 +264,39 @@ pub struct Freeze {
     pub json: bool,
 }
 
+impl Freeze {
+    /// A freeze of this VM, nothing else asked.
+    pub fn of(name: Name) -> Self {
+        Self {
+            name,
+            output: None,
+            tag: Vec::new(),
+            note: None,
+            label: Vec::new(),
+            launcher: false,
+            yes: false,
+            force: false,
+            restart: false,
+            no_restart: false,
+            no_workspace: false,
+            stop_timeout: Duration::from_secs(60),
+            no_space_check: false,
+            wait: Wait { wait: Duration::ZERO },
+            dry_run: false,
+            json: false,
+        }
+    }
+}
+
 /// Make a VM from a snapshot, as it was frozen, and start it
 ///
-/// The snapshot is checked first. The VM gets the cpus, memory, disk sizes and labels that it was frozen with, and no more
-/// network: of a VM with a network, only an allow list is given back by itself.
+/// The snapshot is checked first. The VM gets the cpus, memory, disk sizes, environment, labels and ports that it was
+/// frozen with, and its network if all of its limits are known: those of a VM that bottle-freeze made are.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)]
 #[command(
     after_help = "Examples:\n  bottle-freeze thaw dev\n  bottle-freeze thaw dev@ready dev-tuesday --no-start\n  \
+    bottle-freeze thaw dev@ready --replace\n  \
     bottle-freeze thaw dev.smolmachine"
 )]
 pub struct Thaw {
@@ -279,9 +305,18 @@ pub struct Thaw {
     pub snapshot: OsString,
     /// Name of the new VM [default: the frozen one's if that is free, or NAME-2, NAME-3 …]
     pub name: Option<Name>,
+    /// Start it, and wait until it executes commands (the default)
+    #[arg(long, conflicts_with = "no_start")]
+    pub start: bool,
     /// Do not start it
     #[arg(long)]
     pub no_start: bool,
+    /// Put it in the place of the VM of that name, which is frozen into the library first, after a question
+    #[arg(long)]
+    pub replace: bool,
+    /// With --replace: do not ask
+    #[arg(short, long, requires = "replace")]
+    pub yes: bool,
     /// Virtual CPUs [default: as frozen]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: Option<u32>,

@@ -248,17 +248,55 @@ fn json_has_no_downtime_and_no_launcher_where_there_was_none() {
 }
 
 #[test]
-fn a_dry_run_prints_the_engine_commands_and_changes_nothing() {
-    let world = World::new();
-    world.vm("dev").running();
-    let run = world.warm().run("freeze dev -o x.smolmachine --dry-run --restart").success();
-    let text = stdout(&run);
-    let lines: Vec<_> = text.lines().collect();
-    assert_eq!(lines.len(), 3, "{text}");
-    for (line, words) in lines.iter().zip(["machine stop", "pack create", "machine start"]) {
-        assert!(line.contains(words), "{line}");
+fn a_dry_run_prints_the_engine_commands_that_the_run_makes_and_changes_nothing() {
+    let lines = [
+        "freeze dev --yes",
+        "freeze dev --yes --restart",
+        "freeze dev -o x.smolmachine --yes",
+        "freeze dev -o x --yes",
+    ];
+    for version in ["0.8.0", "1.4.0", "1.19.0", "1.28.1", "1.32.2"] {
+        for line in lines {
+            for running in [true, false] {
+                let world = World::with_engine(version);
+                let vm = world.vm("dev").with("--net --cpus 2");
+                if running {
+                    vm.running()
+                } else {
+                    vm.stopped()
+                }
+                let planned = stdout(&world.warm().run(&format!("{line} --dry-run")).success());
+                assert_eq!(world.commands(), ["machine ls"], "{version}: {line}");
+                assert_refused(&world, if running { "running" } else { "stopped" });
+                world.forget_calls();
+                world.run(line).success();
+                let planned: Vec<Vec<String>> = planned.lines().map(typed).collect();
+                let made: Vec<Vec<String>> = world.calls().iter().map(|argv| settled(argv)).collect();
+                assert_eq!(planned, made, "{version}: {line}");
+            }
+        }
     }
-    assert_refused(&world, "running");
+}
+
+/// The words of an engine command as it is shown: without its variables and its program.
+fn typed(line: &str) -> Vec<String> {
+    let words = shlex::split(line).unwrap();
+    let is_variable =
+        |word: &&String| word.split('=').next().is_some_and(|key| !key.contains(['/', '-']) && word.contains('='));
+    let variables = words.iter().take_while(is_variable).count();
+    settled(&words[variables + 1..])
+}
+
+/// The same words for every private folder.
+fn settled(words: &[String]) -> Vec<String> {
+    let settle = |word: &String| match word.find(".bottle-freeze-") {
+        Some(at) => {
+            let end = word[at..].find('/').map_or(word.len(), |end| at + end);
+            format!("{}PRIVATE{}", &word[..at], &word[end..])
+        }
+        None => word.clone(),
+    };
+    words.iter().map(settle).collect()
 }
 
 // ----------------------------------------------------------------------------------- what a snapshot holds

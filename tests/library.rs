@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
-use support::{World, names_in, stdout, wait_until};
+use support::{World, names_in, stderr, stdout, wait_until};
 
 // ------------------------------------------------------------------------------------------- freeze, keep
 
@@ -118,17 +118,248 @@ fn a_thawed_vm_has_the_old_name_when_that_is_free() {
 }
 
 #[test]
-fn a_thawed_vm_has_no_more_network_than_the_frozen_one() {
+fn a_vm_that_was_made_here_comes_back_with_its_network_its_ports_and_its_environment() {
+    for version in ["1.8.0", "1.19.0", "1.28.1", "1.32.2"] {
+        for (flags, cidrs) in [
+            ("--net", json!([])),
+            ("--allow-cidr 10.0.0.0/8 --allow-cidr 1.2.3.4/32", json!(["10.0.0.0/8", "1.2.3.4/32"])),
+        ] {
+            let world = World::with_engine(version);
+            let port = free_port();
+            world.run(&format!("create dev {flags} -p {port}:80 -e GREETING=hello")).success();
+            world.run("start dev").success();
+            let frozen = world.run("freeze dev --yes").success();
+            assert!(
+                !stderr(&frozen).contains("will not hold") && !stderr(&frozen).contains("limit"),
+                "{}",
+                stderr(&frozen)
+            );
+            assert_eq!(metadata(&world)["machine"]["env"], json!(["GREETING"]));
+            assert!(!fs::read_to_string(snapshot(&world).join("snapshot.json")).unwrap().contains("hello"));
+            world.run("rm dev --yes").success();
+            world.run("thaw dev").success();
+            let record = world.record("dev");
+            assert_eq!((&record["network"], &record["cidrs"]), (&json!(true), &cidrs), "{version} {flags}");
+            assert_eq!(record["ports"], json!([format!("{port}:80")]), "{version} {flags}");
+            assert_eq!(record["env"], json!(["GREETING=hello"]), "{version} {flags}");
+            // What thaw made is recorded as well.
+            world.run("freeze dev --yes").success();
+            assert_eq!(shown(&world, "dev")["machine"]["network_known"], true, "{version} {flags}");
+        }
+    }
+}
+
+#[test]
+fn a_network_of_which_not_every_limit_is_known_stays_closed() {
+    // Made by the engine itself, it may have limits that no list tells.
     let world = World::new();
     world.vm("open").with("--net").stopped();
     world.vm("limited").with("--net --allow-cidr 10.0.0.0/8").stopped();
-    world.run("freeze open").success();
-    world.run("freeze limited").success();
-    world.run("thaw open open2").success().stderr(contains("has none (--net gives it)"));
-    world.run("thaw limited limited2").success();
-    assert_eq!(listed(&world, "open2")["network"], false);
-    assert_eq!(listed(&world, "limited2")["allowed_cidrs"], json!(["10.0.0.0/8"]));
+    for vm in ["open", "limited"] {
+        world.run(&format!("freeze {vm}")).success().stderr(contains("every limit of the network"));
+    }
+    world.run("thaw open open2").success().stderr(contains("this one has none (--net gives it)"));
+    world.run("thaw limited limited2").success().stderr(contains("(--allow-cidr 10.0.0.0/8 gives it)"));
+    world.run("thaw limited limited3 --allow-cidr 10.0.0.0/8").success();
+    for (vm, network) in [("open2", false), ("limited2", false), ("limited3", true)] {
+        assert_eq!(listed(&world, vm)["network"], network, "{vm}");
+    }
 }
+
+#[test]
+fn where_an_allow_list_may_have_been_added_unseen_the_network_stays_closed() {
+    // 1.27.3 changes the list of a VM that is there, and does not tell it.
+    let world = World::with_engine("1.27.3");
+    world.run("create dev --net").success();
+    world.run("start dev").success();
+    world.run("freeze dev --yes").success().stderr(contains("every limit of the network"));
+    world.run("thaw dev").success();
+    assert_eq!(listed(&world, "dev-2")["network"], false);
+}
+
+#[test]
+fn an_allow_list_that_was_changed_since_is_the_one_that_comes_back() {
+    let world = World::new();
+    world.run("create dev --net").success();
+    world.run("start dev").success();
+    world.edit("dev", "cidrs", json!(["10.9.0.0/16"]));
+    world.run("freeze dev --yes").success();
+    world.run("thaw dev").success();
+    assert_eq!(listed(&world, "dev-2")["allowed_cidrs"], json!(["10.9.0.0/16"]));
+}
+
+#[test]
+fn what_was_recorded_of_a_vm_is_not_said_of_a_later_one_of_its_name() {
+    let world = World::new();
+    world.run("create dev --net -p 8080").success();
+    world.smolvm("machine delete -f --name dev");
+    world.vm("dev").with("--net -p 9090").stopped();
+    // Made in the same second, perhaps: the engine counts no finer.
+    world.edit("dev", "created_at", json!(4_000_000_000_u32));
+    let frozen = world.run("freeze dev").success();
+    frozen.stderr(contains("every limit of the network").and(contains("will not hold 1 published port(s)")));
+    assert_eq!(metadata(&world)["machine"]["ports"], json!(null));
+    world.run("rm dev --yes").success();
+    assert_eq!(names_in(&world.path("home/library/vms")), [""; 0]);
+}
+
+#[test]
+fn a_port_that_is_in_use_is_left_out() {
+    let world = World::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, other) = (taken.local_addr().unwrap().port(), free_port());
+    world.run(&format!("create dev -p {port}:80 -p {other}:81")).success();
+    world.run("start dev").success();
+    world.run("freeze dev --yes").success();
+    world.run("thaw dev").success().stderr(contains(format!("in use here, and so not published: {port}:80")));
+    assert_eq!(world.record("dev-2")["ports"], json!([format!("{other}:81")]));
+}
+
+#[test]
+fn replacing_a_vm_keeps_the_one_that_was_there() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.write_guest("dev", "root/notes", "old");
+    world.run("freeze dev -t good --yes --restart").success();
+    world.write_guest("dev", "root/notes", "new");
+    world.run("thaw dev@good --yes").code(2);
+    world.run("thaw dev@good --replace").code(6).stderr(contains("--yes answers this question"));
+    assert_eq!(world.read_guest("dev", "root/notes").as_deref(), Some("new"));
+    world.run("thaw dev@good --replace --yes").success();
+    assert_eq!(world.read_guest("dev", "root/notes").as_deref(), Some("old"));
+    assert_eq!((world.state("dev"), world.state("dev-2")), ("running".into(), "missing".into()));
+    assert_eq!(shown(&world, "dev")["note"], "replaced by a thaw of dev@good");
+    world.run("thaw dev").success();
+    assert_eq!(world.read_guest("dev-2", "root/notes").as_deref(), Some("new"));
+}
+
+#[test]
+fn a_vm_that_cannot_be_kept_is_not_replaced() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.write_guest("dev", "root/notes", "old");
+    world.run("freeze dev -t good --yes --restart").success();
+    world.fault(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
+    world.run("thaw dev@good --replace --yes").code(1);
+    assert_eq!(world.state("dev"), "running");
+    world.mend();
+    world.fault(json!({"on": "machine create", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
+    world.run("thaw dev@good --replace --yes").code(1).stderr(contains("the VM that was there is kept as dev@"));
+    world.mend();
+    world.run("thaw dev").success();
+    assert_eq!(world.read_guest("dev", "root/notes").as_deref(), Some("old"));
+}
+
+// -------------------------------------------------------------------------------- /workspace, on every engine
+
+/// Engines whose pack cannot carry it, and how their VMs are made.
+const NO_WORKSPACE: [(&str, &str); 3] =
+    [("1.4.0", ""), ("1.4.0", "--net --image alpine"), ("1.14.0", "--net --image alpine")];
+
+#[test]
+fn a_workspace_that_the_engine_cannot_pack_comes_back_all_the_same() {
+    for (version, flags) in NO_WORKSPACE {
+        let world = World::with_engine(version);
+        world.vm("dev").with(flags).running();
+        for (path, text) in [("workspace/a", "alpha"), ("workspace/deep/b c", "beta"), ("root/r", "root")] {
+            world.write_guest("dev", path, text);
+        }
+        fs::hard_link(guest(&world, "dev", "a"), guest(&world, "dev", "deep/hard")).unwrap();
+        symlink("deep/b c", guest(&world, "dev", "soft")).unwrap();
+        let frozen = world.run("freeze dev --yes").success();
+        assert!(!stderr(&frozen).contains("/workspace: smolvm"), "{}", stderr(&frozen));
+        assert_eq!(names_in(&snapshot(&world)), ["snapshot.json", "vm.smolmachine", "workspace.tar"]);
+        assert!(metadata(&world)["files"]["workspace.tar"]["sha256"].is_string());
+        for (line, state) in [("thaw dev", "running"), ("thaw dev dev-3 --no-start", "stopped")] {
+            let world = &world;
+            world.run(line).success();
+            let name = if line.ends_with("dev") { "dev-2" } else { "dev-3" };
+            assert_eq!(world.state(name), state);
+            for (path, text) in [("a", "alpha"), ("deep/b c", "beta"), ("deep/hard", "alpha"), ("soft", "beta")] {
+                assert_eq!(
+                    world.read_guest(name, &format!("workspace/{path}")).as_deref(),
+                    Some(text),
+                    "{version} {path}"
+                );
+            }
+        }
+        world.run("create plain --from dev").success().stderr(contains("only `bottle-freeze thaw` puts it back"));
+    }
+}
+
+#[test]
+fn of_a_vm_that_does_not_run_the_lost_workspace_is_named_before_the_freeze() {
+    for (version, flags) in NO_WORKSPACE {
+        let world = World::with_engine(version);
+        world.vm("dev").with(flags).stopped();
+        let frozen = stderr(&world.run("freeze dev").success());
+        assert!(frozen.contains("will not hold /workspace") && frozen.contains("while it runs"), "{frozen}");
+        assert_eq!(names_in(&snapshot(&world)), ["snapshot.json", "vm.smolmachine"]);
+    }
+}
+
+#[test]
+fn a_workspace_that_cannot_be_saved_stops_nothing() {
+    let world = World::with_engine("1.4.0");
+    world.vm("dev").running();
+    for fault in [
+        json!({"on": "machine exec", "nth": 1, "do": {"fail": {"status": 1, "stderr": "Error: no"}}}),
+        json!({"on": "machine exec", "nth": 1, "do": {"print": "no tar"}}),
+        json!({"on": "machine exec", "nth": 1, "do": {"kill": 9}}),
+    ] {
+        world.warm().fault(fault);
+        world.run("freeze dev --yes").code(1).stderr(contains("--no-workspace").and(contains("running as before")));
+        assert!(!world.commands().contains(&"machine stop".to_owned()));
+        assert_eq!(names_in(&world.path("home/library/snapshots/dev")), [""; 0]);
+        world.mend();
+    }
+    world.run("freeze dev --yes --no-workspace").success();
+    assert_eq!(names_in(&snapshot(&world)), ["snapshot.json", "vm.smolmachine"]);
+}
+
+#[test]
+fn a_saved_workspace_travels_is_verified_and_damage_to_it_is_noticed() {
+    let world = World::with_engine("1.4.0");
+    world.vm("dev").running();
+    world.write_guest("dev", "workspace/a", "alpha");
+    world.run("freeze dev --yes").success();
+    world.run("snapshot export dev -o dev.tar").success();
+    world.run("snapshot rm dev --yes").success();
+    world.run("snapshot import dev.tar").success();
+    world.run("snapshot verify dev").success();
+    let saved = snapshot(&world).join("workspace.tar");
+    let mut bytes = fs::read(&saved).unwrap();
+    bytes[600] ^= 1;
+    fs::write(&saved, bytes).unwrap();
+    for line in ["snapshot verify dev", "thaw dev x", "snapshot export dev -o y.tar"] {
+        world.run(line).code(10).stderr(contains("workspace.tar"));
+    }
+    fs::remove_file(&saved).unwrap();
+    world.run("thaw dev x").code(10).stderr(contains("workspace.tar"));
+    assert_eq!(world.state("x"), "missing");
+}
+
+#[test]
+fn a_workspace_that_does_not_come_back_whole_is_told() {
+    let world = World::with_engine("1.4.0");
+    world.vm("dev").running();
+    world.write_guest("dev", "workspace/a", "alpha");
+    world.run("freeze dev --yes").success();
+    // The first exec asks whether the guest is ready, the second one puts back: it says done, and is not.
+    world.warm().fault(json!({"on": "machine exec", "nth": 2, "do": {"lie": true}}));
+    world.run("thaw dev x").code(1).stderr(contains("./a differs").and(contains("without its whole /workspace")));
+}
+
+fn guest(world: &World, vm: &str, path: &str) -> PathBuf {
+    world.path(&format!("fake/vms/{vm}/disk/workspace")).join(path)
+}
+
+/// A port that nobody uses at the moment.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+// ------------------------------------------------------------------------------------------ thaw, refused
 
 #[test]
 fn a_damaged_snapshot_is_not_thawed() {

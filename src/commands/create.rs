@@ -1,14 +1,22 @@
 //! `create`: a VM, bare, from an image, or from a snapshot that was checked first.
 
-use super::{App, Failure, Result, env, found};
-use crate::cli;
+use super::{App, Failure, Result, configuration, env, found};
 use crate::smolvm::{Recipe, Source, artifact};
+use crate::snapshot::Stored;
+use crate::{cli, ui};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 pub fn run(app: &App, args: &cli::Create) -> Result<()> {
     let source = match (&args.image, &args.from) {
         (Some(image), _) => Source::Image(image.clone()),
-        (None, Some(snapshot)) => Source::Artifact(whole_artifact(app, &found::find(snapshot)?.artifact())?),
+        (None, Some(snapshot)) => {
+            let found = found::find(snapshot)?;
+            if found.stored().and_then(Stored::workspace).is_some() {
+                ui::warning("its /workspace lies beside the artifact: only `bottle-freeze thaw` puts it back");
+            }
+            Source::Artifact(whole_artifact(app, &found.artifact())?)
+        }
         (None, None) => Source::Bare,
     };
     let recipe = Recipe {
@@ -26,7 +34,9 @@ pub fn run(app: &App, args: &cli::Create) -> Result<()> {
         workdir: args.workdir.clone(),
     };
     let engine = app.engine()?;
+    let began = SystemTime::now();
     app.ui.during(&format!("creating {}", args.name), || engine.machine_create(&args.name, &recipe))?;
+    configuration::remember(&args.name, &recipe, began);
     app.ui.success(&format!("created {0}; start it with: bottle-freeze start {0}", args.name));
     Ok(())
 }

@@ -92,6 +92,13 @@ impl Failure {
         self
     }
 
+    /// Things stand like this too.
+    pub fn and_now(self, now: impl Into<String>) -> Self {
+        let now = now.into();
+        let all = self.now.as_ref().map_or(now.clone(), |before| format!("{before}; {now}"));
+        self.now(all)
+    }
+
     /// This mends it.
     pub fn mend(mut self, mend: impl Into<String>) -> Self {
         self.mend = Some(mend.into());

@@ -1,6 +1,6 @@
 //! SNAPSHOT on a command line: a file, or one of the library.
 
-use super::{Failure, Result, Status};
+use super::{Failure, Result, Status, verify};
 use crate::snapshot::{FindError, Stored, library};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,22 @@ impl Found {
         match self {
             Self::File(path) => path.clone(),
             Self::Stored(stored) => stored.artifact(),
+        }
+    }
+
+    /// What the library holds of it, if it is one of the library.
+    pub fn stored(&self) -> Option<&Stored> {
+        match self {
+            Self::File(_) => None,
+            Self::Stored(stored) => Some(stored),
+        }
+    }
+
+    /// Whether it is whole: a file by itself, a snapshot of the library with all its files.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::File(path) => verify::check(path).map(drop),
+            Self::Stored(stored) => verify::snapshot(&stored.folder, &stored.metadata),
         }
     }
 }

@@ -3,10 +3,10 @@
 use super::snapshot::free_tags;
 use super::start::{START_AGAIN, start};
 use super::stop::sync;
-use super::{App, Failure, Result, Status, confirm, lock, output};
+use super::{App, Failure, Result, Status, configuration, confirm, lock, output, workspace};
 use crate::interrupt::{self, Leaving};
 use crate::smolvm::artifact::Artifact;
-use crate::smolvm::{Call, Disks, EngineError, Machine, Packing, Smolvm, State, end_helpers};
+use crate::smolvm::{Call, Disks, EngineError, Exec, Machine, Name, Packing, Smolvm, State, end_helpers};
 use crate::snapshot::{Configuration, FORMAT, Lock, Metadata, Output, Recorded, Work, library};
 use crate::{cli, ui};
 use serde::Serialize;
@@ -21,6 +21,20 @@ const VMM_EXIT: Duration = Duration::from_secs(2);
 const SETTLING: Duration = Duration::from_secs(5);
 
 pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
+    freeze(app, args, |report| report.print(app, args))
+}
+
+/// Freezes a VM into the library, without a question. The snapshot's `VM@ID`.
+pub fn into_library(app: &App, name: &Name, note: String) -> Result<String> {
+    let args = cli::Freeze { note: Some(note), yes: true, ..cli::Freeze::of(name.clone()) };
+    let mut reference = None;
+    freeze(app, &args, |report| reference = report.reference)?;
+    let reference = reference.unwrap_or_default();
+    app.ui.success(&format!("froze {name} as {reference}"));
+    Ok(reference)
+}
+
+fn freeze(app: &App, args: &cli::Freeze, tell: impl FnOnce(Report)) -> Result<()> {
     let started = Instant::now();
     let id = library::new_id();
     let output = match &args.output {
@@ -36,23 +50,29 @@ pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
 
     let _vm_lock = lock::vm_alone(app, &args.name, args.wait.wait)?;
     let vm = freeze.look()?;
-    let warnings = freeze.warnings(&vm);
+    let known = configuration::of(&vm, engine.version());
+    let warnings = freeze.warnings(&vm, &known);
     let (_output_lock, disks) = freeze.preflight(&vm)?;
     freeze.ask(&vm, &warnings)?;
     let _leaves = vm.state.is_up().then(|| Leaving::new(format!("'{}' may be stopped", vm.name)));
+    let work = output.work()?;
+    let left = output::leaves(&work);
+    let workspace = freeze.save_workspace(&vm, &work)?;
     let stopped = freeze.stop(&vm)?;
-    let snapshot = freeze.pack(&vm, disks.as_deref()).and_then(|packed| {
-        let (artifact, sha256) = freeze.check(&vm, &packed)?;
-        let metadata = freeze.publish(&vm, &packed.work, &artifact, sha256, stopped, &warnings)?;
+    let snapshot = freeze.pack(&vm, &work, disks.as_deref()).and_then(|packed| {
+        let (artifact, sha256) = freeze.check(&vm, &work, &packed)?;
+        let metadata = freeze.metadata(&vm, known, stopped, &warnings);
+        let metadata = freeze.publish(&work, &artifact, sha256, workspace, metadata)?;
         Ok((artifact, metadata))
     });
+    drop((work, left));
     let (artifact, metadata) = match snapshot {
         Ok(snapshot) => snapshot,
         Err(failure) => return Err(freeze.put_back(&vm, stopped, failure)),
     };
     let restarted = freeze.restart(stopped);
 
-    freeze.report(&vm, &artifact, metadata, started, stopped, warnings);
+    tell(freeze.report(&vm, &artifact, metadata, started, stopped, warnings));
     restarted.and_then(|()| output::answer_signal(&output))
 }
 
@@ -66,13 +86,8 @@ struct Freeze<'a> {
     id: String,
 }
 
-/// What the engine packed, and the disks that it packed.
-struct Packed<'a> {
-    work: Work,
-    /// The folder of the disks, and how they were just before; none if the engine does not tell.
-    disks: Option<(&'a Path, Disks)>,
-    _leaves: Leaving,
-}
+/// The folder of the disks that the engine packed, and how they were just before; none if the engine does not tell.
+type Packed<'a> = Option<(&'a Path, Disks)>;
 
 /// What a freeze made, as `--json` prints it.
 #[derive(Serialize)]
@@ -121,26 +136,17 @@ impl Freeze<'_> {
     }
 
     /// What the user should know before: what the snapshot will not hold, and who cannot thaw it.
-    fn warnings(&self, vm: &Machine) -> Vec<String> {
+    fn warnings(&self, vm: &Machine, known: &Configuration) -> Vec<String> {
         let (version, mut warnings) = (self.engine.version(), Vec::new());
-        if vm.image.is_none() && !version.packs_bare_workspace() {
-            warnings
-                .push(format!("the snapshot will not hold /workspace: smolvm {version} does not pack it; 1.9.0 does"));
-        } else if vm.image.is_some() && self.args.no_workspace {
+        if vm.image.is_some() && self.args.no_workspace {
             warnings.push("the snapshot will not hold /workspace: left out by --no-workspace".into());
-        } else if vm.image.is_some() && !version.packs_image_workspace() {
-            warnings
-                .push(format!("the snapshot will not hold /workspace: smolvm {version} does not pack it; 1.14.3 does"));
+        } else if !self.packs_workspace(vm) && !self.saves_workspace(vm) {
+            let packs = if vm.image.is_some() { "1.14.3" } else { "1.9.0" };
+            let lost =
+                format!("the snapshot will not hold /workspace: smolvm {version} does not pack it; {packs} does");
+            warnings.push(format!("{lost} (freezing it while it runs, without -o, saves it)"));
         }
-        if vm.mounts > 0 {
-            warnings.push(format!("the snapshot will not hold {} mounted host folder(s)", vm.mounts));
-        }
-        if vm.network {
-            // The engine's list tells `--allow-cidr`, but no other limit (`--block-private`, `--deny-cidr` …).
-            warnings.push(
-                "the snapshot will not hold the network: a VM made from it has none until `create` gives it one".into(),
-            );
-        }
+        warnings.extend(configuration::losses(vm, known, self.args.output.is_none()));
         if vm.image.is_none() && !version.thaws_bare() {
             warnings.push(format!("smolvm {version} cannot run a VM made from this snapshot; 1.2.2 and later can"));
         }
@@ -149,6 +155,17 @@ impl Freeze<'_> {
             warnings.push(format!("smolvm {version} packs the image anew: {what}; 1.3.4 keeps it"));
         }
         warnings
+    }
+
+    fn packs_workspace(&self, vm: &Machine) -> bool {
+        let version = self.engine.version();
+        if vm.image.is_some() { version.packs_image_workspace() } else { version.packs_bare_workspace() }
+    }
+
+    /// Whether `/workspace` is saved beside the artifact: the guest must run for that, and a library hold it.
+    fn saves_workspace(&self, vm: &Machine) -> bool {
+        let wanted = !self.args.no_workspace && self.args.output.is_none();
+        wanted && !self.packs_workspace(vm) && vm.state == State::Running
     }
 
     /// 2. Pre-flight, before anything is stopped: the engine can do it, and nobody else writes the output, which takes
@@ -205,6 +222,15 @@ impl Freeze<'_> {
         confirm(&question, self.args.yes, &format!("'{}' is {}; nothing was changed", vm.name, vm.state))
     }
 
+    /// Before the stop, what the engine's pack cannot carry: nothing was changed if that fails.
+    fn save_workspace(&self, vm: &Machine, work: &Work) -> Result<Option<Recorded>> {
+        if !self.saves_workspace(vm) {
+            return Ok(None);
+        }
+        let saved = workspace::save(self.app, self.engine, &self.args.name, work);
+        saved.map(Some).map_err(|failure| self.put_back(vm, None, failure))
+    }
+
     /// 4. Stop it, in time or not at all. The moment it went down, if it was up.
     fn stop(&self, vm: &Machine) -> Result<Option<Instant>> {
         if !vm.state.is_up() {
@@ -241,9 +267,7 @@ impl Freeze<'_> {
     }
 
     /// 5. Pack, into a private folder beside the target.
-    fn pack<'d>(&self, vm: &Machine, disks: Option<&'d Path>) -> Result<Packed<'d>> {
-        let work = self.output.work()?;
-        let leaves = output::leaves(&work);
+    fn pack<'d>(&self, vm: &Machine, work: &Work, disks: Option<&'d Path>) -> Result<Packed<'d>> {
         let disks = disks.and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
         let smolfile = smolfile(vm, work.path());
         if let Some(path) = &smolfile {
@@ -259,7 +283,7 @@ impl Freeze<'_> {
             end_helpers(work.path());
         }
         match packed {
-            Ok(()) => Ok(Packed { work, disks, _leaves: leaves }),
+            Ok(()) => Ok(disks),
             Err(error) if error.is_never_started() => {
                 let what = format!("'{}' has no disk yet: it was never started", vm.name);
                 Err(Failure::new(Status::BadState, what)
@@ -287,8 +311,8 @@ impl Freeze<'_> {
     }
 
     /// 6. Check: the artifact is whole, and nobody touched the VM while it was packed.
-    fn check(&self, vm: &Machine, packed: &Packed) -> Result<(Artifact, String)> {
-        let (artifact, sha256) = self.app.ui.during("checking the snapshot", || output::check(&packed.work))?;
+    fn check(&self, vm: &Machine, work: &Work, packed: &Packed) -> Result<(Artifact, String)> {
+        let (artifact, sha256) = self.app.ui.during("checking the snapshot", || output::check(work))?;
         let recorded = &artifact.manifest;
         if recorded.network || (recorded.cpus, recorded.mem) != (vm.cpus, vm.memory_mib) {
             let what = "the engine recorded another network, other cpus or another memory than it was told";
@@ -297,8 +321,7 @@ impl Freeze<'_> {
         let now = self.engine.machine(&self.args.name).map_err(|error| {
             Failure::from(error).now("the snapshot was thrown away, for the VM may have changed while it was packed")
         })?;
-        let written =
-            packed.disks.as_ref().is_some_and(|(folder, before)| Disks::read(folder).ok().as_ref() != Some(before));
+        let written = packed.as_ref().is_some_and(|(folder, before)| Disks::read(folder).ok().as_ref() != Some(before));
         if written || !vm.is_untouched_in(&now) {
             let what = format!("'{}' was started or replaced while it was packed", vm.name);
             return Err(Failure::new(Status::Failed, what)
@@ -311,48 +334,44 @@ impl Freeze<'_> {
     /// 7. Publish: from one instant to the next, the new snapshot stands where the old one stood, or in the library.
     fn publish(
         &self,
-        vm: &Machine,
         work: &Work,
         artifact: &Artifact,
         sha256: String,
-        stopped: Option<Instant>,
-        warnings: &[String],
+        workspace: Option<Recorded>,
+        mut metadata: Metadata,
     ) -> Result<Option<Metadata>> {
         self.app.ui.during("writing the snapshot to disk", || self.output.flush(work))?;
-        let mut metadata = self.args.output.is_none().then(|| self.metadata(vm, stopped, warnings));
-        if let Some(metadata) = &mut metadata {
+        let in_library = self.args.output.is_none();
+        if in_library {
+            metadata.platform.clone_from(&artifact.manifest.host_platform);
+            metadata.machine.env = artifact.manifest.env_names();
             metadata.files.insert(library::ARTIFACT.to_owned(), Recorded { bytes: artifact.bytes, sha256 });
+            metadata.files.extend(workspace.map(|saved| (library::WORKSPACE.to_owned(), saved)));
             if self.args.launcher {
-                let launcher = output::record(&work.launcher())?;
-                metadata.files.insert(library::LAUNCHER.to_owned(), launcher);
+                metadata.files.insert(library::LAUNCHER.to_owned(), output::record(&work.launcher())?);
             }
         }
         if let Some(signal) = interrupt::pending() {
             return Err(EngineError::Interrupted(signal).into());
         }
-        match &metadata {
-            Some(metadata) => {
-                let _lock = lock::library(self.app, &vm.name)?;
-                free_tags(&vm.name, &self.id, &self.args.tag, self.args.force)?;
-                self.output.publish_snapshot(work, metadata)?;
-            }
-            None => self.output.publish(work)?,
+        if !in_library {
+            self.output.publish(work)?;
+            return Ok(None);
         }
-        Ok(metadata)
+        let _lock = lock::library(self.app, &metadata.vm)?;
+        free_tags(&metadata.vm, &self.id, &self.args.tag, self.args.force)?;
+        self.output.publish_snapshot(work, &metadata)?;
+        Ok(Some(metadata))
     }
 
-    /// What the library records of the snapshot, but for its files.
-    fn metadata(&self, vm: &Machine, stopped: Option<Instant>, warnings: &[String]) -> Metadata {
-        let machine = Configuration {
-            cpus: vm.cpus,
-            memory_mib: vm.memory_mib,
-            storage_gb: vm.storage_gb,
-            overlay_gb: vm.overlay_gb,
-            network: vm.network,
-            allowed_cidrs: vm.allowed_cidrs.clone(),
-            image: vm.image.clone(),
-            labels: vm.labels.clone(),
-        };
+    /// What the library records of the snapshot, but for what its files tell.
+    fn metadata(
+        &self,
+        vm: &Machine,
+        machine: Configuration,
+        stopped: Option<Instant>,
+        warnings: &[String],
+    ) -> Metadata {
         Metadata {
             format: FORMAT,
             id: self.id.clone(),
@@ -363,6 +382,7 @@ impl Freeze<'_> {
             labels: self.args.label.iter().cloned().collect(),
             engine_version: self.engine.version().to_string(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            platform: None,
             machine,
             files: BTreeMap::new(),
             downtime_seconds: stopped.map(|down| down.elapsed().as_secs_f64()),
@@ -426,29 +446,40 @@ impl Freeze<'_> {
 
     /// The engine commands that would run, one a line.
     fn show_plan(&self, vm: &Machine) {
-        let name = &self.args.name;
+        let (engine, name, is_up) = (self.engine, &self.args.name, vm.state.is_up());
+        let exec = |command: &Exec| engine.machine_exec_call(name, command);
         let folder = Work::future(self.output.folder());
         let (launcher, smolfile) = (folder.join("snapshot"), smolfile(vm, &folder));
         let packing = self.packing(vm, &folder, &launcher, smolfile.as_deref());
-        let stop = vm.state.is_up().then(|| self.engine.machine_stop_call(name));
-        let pack = self.engine.pack_create_from_vm_call(name, &packing);
-        let start = (vm.state.is_up() && self.args.restart).then(|| self.engine.machine_start_call(name));
-        ui::lines(stop.iter().chain([&pack]).chain(&start).map(Call::shell_line));
+        let looks = || Some(engine.machine_ls_call());
+        let restarts = is_up && self.args.restart;
+        let plan = [
+            looks(),
+            Some(engine.machine_data_dir_call(name)),
+            self.saves_workspace(vm).then(|| exec(&workspace::save_command())),
+            (vm.state == State::Running).then(|| exec(&Exec::of("sync"))),
+            is_up.then(|| engine.machine_stop_call(name)),
+            (is_up && !engine.version().stop_tells_the_truth()).then(looks).flatten(),
+            Some(engine.pack_create_from_vm_call(name, &packing)),
+            looks(),
+            restarts.then(|| engine.machine_start_call(name)),
+            restarts.then(|| exec(&Exec::of("true"))),
+        ];
+        ui::lines(plan.iter().flatten().map(Call::shell_line));
     }
 
-    fn report(
-        &self,
-        vm: &Machine,
+    fn report<'r>(
+        &'r self,
+        vm: &'r Machine,
         artifact: &Artifact,
         snapshot: Option<Metadata>,
         started: Instant,
         stopped: Option<Instant>,
         warnings: Vec<String>,
-    ) {
-        let reference = snapshot.as_ref().map(|snapshot| format!("{}@{}", vm.name, snapshot.id));
-        let report = Report {
+    ) -> Report<'r> {
+        Report {
             vm: &vm.name,
-            reference,
+            reference: snapshot.as_ref().map(|snapshot| format!("{}@{}", vm.name, snapshot.id)),
             snapshot,
             sidecar: self.output.sidecar(),
             launcher: self.output.launcher(),
@@ -458,20 +489,24 @@ impl Freeze<'_> {
             downtime_seconds: stopped.map(|down| down.elapsed().as_secs_f64()),
             engine_version: self.engine.version().to_string(),
             warnings,
-        };
-        if self.args.json {
-            ui::json(&report);
+        }
+    }
+}
+
+impl Report<'_> {
+    fn print(self, app: &App, args: &cli::Freeze) {
+        if args.json {
+            ui::json(&self);
             return;
         }
-        let name = report.reference.clone().unwrap_or_else(|| report.sidecar.display().to_string());
-        let hint = match stopped {
-            Some(_) if !self.args.restart => format!("; it is stopped, start it with: bottle-freeze start {}", vm.name),
+        let (vm, size) = (self.vm, output::size(self.bytes));
+        let name = self.reference.clone().unwrap_or_else(|| self.sidecar.display().to_string());
+        let hint = match self.downtime_seconds {
+            Some(_) if !args.restart => format!("; it is stopped, start it with: bottle-freeze start {vm}"),
             _ => String::new(),
         };
-        let size = output::size(report.bytes);
-        let down = report.downtime_seconds.map(|down| format!(", down for {down:.1} s")).unwrap_or_default();
-        let text = format!("froze {} as {name} ({size}, {:.1} s{down}){hint}", vm.name, report.seconds);
-        self.app.ui.success(&text);
+        let down = self.downtime_seconds.map(|down| format!(", down for {down:.1} s")).unwrap_or_default();
+        app.ui.success(&format!("froze {vm} as {name} ({size}, {:.1} s{down}){hint}", self.seconds));
     }
 }
 

@@ -1,6 +1,7 @@
 //! One file per subcommand: reads its arguments, calls the rooms below, reports.
 
 mod completions;
+mod configuration;
 mod cp;
 mod create;
 mod env;
@@ -20,6 +21,7 @@ mod stop;
 mod thaw;
 mod transport;
 mod verify;
+mod workspace;
 
 pub use failure::{Failure, Status};
 

@@ -8,7 +8,7 @@ use crate::snapshot::{Output, OutputError, Recorded, Work};
 use crate::ui::Progress;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::Read;
 use std::path::Path;
 
 /// Tells the user's words for a line of the engine's, if it begins something new.
@@ -68,20 +68,22 @@ pub fn answer_signal(output: &Output) -> Result<()> {
 
 /// Size and SHA-256 of a file.
 pub fn record(path: &Path) -> Result<Recorded> {
-    let mut hasher = Sha256::new();
-    let mut read = || -> std::io::Result<u64> {
-        let (mut file, mut buffer, mut bytes) = (File::open(path)?, vec![0; 1 << 20], 0);
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(bytes),
-                count => hasher.update(&buffer[..count]),
+    let recorded = File::open(path).and_then(sha256);
+    recorded.map_err(|error| Failure::new(Status::Failed, format!("{} cannot be read: {error}", path.display())))
+}
+
+/// Size and SHA-256 of all that can be read.
+pub fn sha256(mut from: impl Read) -> std::io::Result<Recorded> {
+    let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(Recorded { bytes, sha256: base16ct::lower::encode_string(&hasher.finalize()) }),
+            count => {
+                hasher.update(&buffer[..count]);
+                bytes += u64::try_from(count).unwrap_or_default();
             }
-            bytes = file.stream_position()?;
         }
-    };
-    let bytes =
-        read().map_err(|error| Failure::new(Status::Failed, format!("{} cannot be read: {error}", path.display())))?;
-    Ok(Recorded { bytes, sha256: base16ct::lower::encode_string(&hasher.finalize()) })
+    }
 }
 
 impl From<OutputError> for Failure {

@@ -59,7 +59,9 @@ fn sort_out(app: &App, args: &cli::SnapshotPrune, policy: &Policy, newest_first:
     // Whatever the policy says: the newest that is whole stays.
     if reasons.iter().any(Vec::is_empty) {
         let is_whole = |one: &Stored| {
-            app.ui.during(&format!("checking {}", one.reference()), || verify::check(&one.artifact()).is_ok())
+            app.ui.during(&format!("checking {}", one.reference()), || {
+                verify::snapshot(&one.folder, &one.metadata).is_ok()
+            })
         };
         if let Some(at) = newest_first.iter().position(is_whole).filter(|at| reasons[*at].is_empty()) {
             reasons[at].push("the newest that is whole".to_owned());

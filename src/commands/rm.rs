@@ -3,6 +3,7 @@
 use super::{App, Result, confirm, for_each, lock};
 use crate::cli;
 use crate::smolvm::{EngineError, Machine, Name};
+use crate::snapshot::Record;
 
 pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
     let engine = app.engine()?;
@@ -18,6 +19,7 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
         find(name).ok_or_else(|| EngineError::NoSuchVm(name.to_string()))?;
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during(&format!("deleting {name}"), || engine.machine_delete(name))?;
+        Record::forget(name.as_str());
         app.ui.success(&format!("deleted {name}"));
         Ok(())
     })

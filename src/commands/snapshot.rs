@@ -77,7 +77,7 @@ fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
     };
     for_each_of("snapshots", &all, |reference| {
         let one = found::stored(reference)?;
-        app.ui.during(&format!("checking {reference}"), || verify::check(&one.artifact()))?;
+        app.ui.during(&format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
         app.ui.success(&format!("{} is whole", one.reference()));
         Ok(())
     })

@@ -2,47 +2,69 @@
 
 use super::found::{self, Found};
 use super::start::start;
-use super::{App, Failure, Result, Status, verify};
+use super::{App, Failure, Result, Status, configuration, confirm, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
-use crate::snapshot::Metadata;
+use crate::snapshot::{Configuration, Metadata, Record};
 use crate::{cli, interrupt, ui};
+use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
     let found = found::find(&args.snapshot)?;
     let artifact = std::path::absolute(found.artifact())
         .map_err(|error| Failure::new(Status::Failed, format!("{}: {error}", found.artifact().display())))?;
-    app.ui.during("checking the snapshot", || verify::check(&artifact))?;
+    app.ui.during("checking the snapshot", || found.check())?;
     let metadata = match &found {
         Found::Stored(stored) => Some(&stored.metadata),
         Found::File(_) => None,
     };
     let engine = app.engine()?;
     let machines = engine.machine_ls()?;
-    let name = match &args.name {
-        Some(name) if machines.iter().any(|machine| machine.name == name.as_str()) => {
-            return Err(EngineError::NameTaken(name.to_string()).into());
-        }
-        Some(name) => name.clone(),
-        None => free_name(metadata, &artifact, &machines)?,
+    let name = name(args, metadata, &artifact, &machines)?;
+    let recipe = recipe(args, &artifact, metadata.map(|metadata| &metadata.machine), &engine);
+    let kept = match machines.iter().find(|machine| machine.name == name.as_str()) {
+        None => None,
+        Some(there) if args.replace => Some(keep(app, args, &name, there)?),
+        Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
     };
-    let recipe = recipe(args, &artifact, metadata, &engine);
-    app.ui.during(&format!("creating {name}"), || create(&engine, &name, &recipe))?;
-    if args.no_start {
+    make(app, args, &engine, &name, &recipe, &found).map_err(|failure| match kept {
+        Some(kept) => failure.and_now(format!("the VM that was there is kept as {kept}")),
+        None => failure,
+    })
+}
+
+/// Makes the VM, starts it, and gives it what the artifact does not hold.
+fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, recipe: &Recipe, found: &Found) -> Result<()> {
+    app.ui.during(&format!("creating {name}"), || create(engine, name, recipe))?;
+    let saved = found.stored().and_then(crate::snapshot::Stored::workspace);
+    if args.no_start && saved.is_none() {
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
         return Ok(());
     }
-    app.ui.during(&format!("starting {name}"), || start(&engine, &name, args.timeout, true)).map_err(|error| {
+    app.ui.during(&format!("starting {name}"), || start(engine, name, args.timeout, true)).map_err(|error| {
         Failure::from(error)
             .now(format!("'{name}' is created, and does not run"))
             .mend(format!("bottle-freeze start {name}"))
     })?;
-    app.ui.success(&format!("thawed {name}; it is running"));
+    if let Some(saved) = &saved {
+        workspace::restore(app, engine, name, saved).map_err(|failure| {
+            let again = format!("remove it with `bottle-freeze rm {name}`, and thaw again");
+            failure.now(format!("'{name}' runs without its whole /workspace")).mend(again)
+        })?;
+    }
+    if args.no_start {
+        app.ui.during(&format!("stopping {name}"), || engine.machine_stop(name, None))?;
+        app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
+    } else {
+        app.ui.success(&format!("thawed {name}; it is running"));
+    }
     Ok(())
 }
 
 /// Makes the VM, of which there was none. One that an interrupted engine has half made is deleted.
 fn create(engine: &Smolvm, name: &Name, recipe: &Recipe) -> Result<(), EngineError> {
+    let began = SystemTime::now();
     let created = engine.machine_create(name, recipe);
     if matches!(created, Err(EngineError::Interrupted(_))) {
         interrupt::recover();
@@ -50,14 +72,18 @@ fn create(engine: &Smolvm, name: &Name, recipe: &Recipe) -> Result<(), EngineErr
             engine.machine_delete(name)?;
         }
     }
-    created
+    created.map(|()| configuration::remember(name, recipe, began))
 }
 
-/// The frozen VM's own name, or the file's; with a number when that is taken.
-fn free_name(metadata: Option<&Metadata>, artifact: &Path, machines: &[Machine]) -> Result<Name> {
+/// The name that was asked for; or the frozen VM's own, or the file's, with a number when that is taken and not to be
+/// replaced.
+fn name(args: &cli::Thaw, metadata: Option<&Metadata>, artifact: &Path, machines: &[Machine]) -> Result<Name> {
+    if let Some(name) = &args.name {
+        return Ok(name.clone());
+    }
     let stem = artifact.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let own = metadata.map(|metadata| metadata.vm.clone()).or(stem).unwrap_or_default();
-    let is_free = |name: &Name| !machines.iter().any(|machine| machine.name == name.as_str());
+    let is_free = |name: &Name| args.replace || !machines.iter().any(|machine| machine.name == name.as_str());
     let names = (1..1000).map(|number| if number == 1 { own.clone() } else { format!("{own}-{number}") });
     names.filter_map(|name| name.parse().ok()).find(is_free).ok_or_else(|| {
         let what = format!("no VM can be named after {}", artifact.display());
@@ -65,17 +91,28 @@ fn free_name(metadata: Option<&Metadata>, artifact: &Path, machines: &[Machine])
     })
 }
 
-/// The VM as it was frozen, but for what was asked otherwise.
-fn recipe(args: &cli::Thaw, artifact: &Path, metadata: Option<&Metadata>, engine: &Smolvm) -> Recipe {
-    let frozen = metadata.map(|metadata| &metadata.machine);
-    let asked = args.net || !args.allow_cidr.is_empty();
-    let recorded = frozen.and_then(|frozen| frozen.allowed_cidrs.clone()).unwrap_or_default();
-    let cidrs = if asked { args.allow_cidr.clone() } else { recorded };
-    if frozen.is_some_and(|frozen| frozen.network) && !asked && cidrs.is_empty() {
-        ui::warning(
-            "the frozen VM had a network, of which not every limit is known: this one has none (--net gives it)",
-        );
+/// Freezes the VM that is in the way, and deletes it. The snapshot that it is kept as.
+fn keep(app: &App, args: &cli::Thaw, name: &Name, there: &Machine) -> Result<String> {
+    let question = format!("'{name}' is {}. Stop it, freeze it into the library and replace it?", there.state);
+    confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
+    let kept = freeze::into_library(app, name, format!("replaced by a thaw of {}", args.snapshot.to_string_lossy()))?;
+    let engine = app.engine()?;
+    let _lock = lock::vm_alone(app, name, Duration::ZERO)?;
+    let now = engine.machine(name)?;
+    if now.state.is_up() || now.created_at != there.created_at {
+        let what = format!("'{name}' was started or replaced by somebody else meanwhile");
+        return Err(Failure::new(Status::Failed, what)
+            .now(format!("it is {}, and was frozen as {kept}", now.state))
+            .mend("try again"));
     }
+    app.ui.during(&format!("deleting {name}"), || engine.machine_delete(name))?;
+    Record::forget(name.as_str());
+    Ok(kept)
+}
+
+/// The VM as it was frozen, but for what was asked otherwise.
+fn recipe(args: &cli::Thaw, artifact: &Path, frozen: Option<&Configuration>, engine: &Smolvm) -> Recipe {
+    let (net, allow_cidrs) = network(args, frozen);
     let labels = frozen.map(|frozen| frozen.labels.iter().map(|(key, value)| format!("{key}={value}")).collect());
     Recipe {
         source: Source::Artifact(artifact.to_owned()),
@@ -83,12 +120,58 @@ fn recipe(args: &cli::Thaw, artifact: &Path, metadata: Option<&Metadata>, engine
         memory_mib: args.mem.or(frozen.map(|frozen| frozen.memory_mib)),
         storage_gb: frozen.and_then(|frozen| frozen.storage_gb),
         overlay_gb: frozen.and_then(|frozen| frozen.overlay_gb),
-        net: args.net,
-        allow_cidrs: cidrs,
+        net,
+        allow_cidrs,
+        // The artifact has it, values and all.
         env: Vec::new(),
         volumes: Vec::new(),
-        ports: Vec::new(),
+        ports: ports(args, frozen),
         labels: labels.filter(|_| engine.version().takes_labels()).unwrap_or_default(),
         workdir: None,
+    }
+}
+
+/// What was asked for; or what the frozen VM had, if it is known for sure that it had no less.
+fn network(args: &cli::Thaw, frozen: Option<&Configuration>) -> (bool, Vec<String>) {
+    if args.net || !args.allow_cidr.is_empty() {
+        return (args.net, args.allow_cidr.clone());
+    }
+    let Some(frozen) = frozen.filter(|frozen| frozen.network) else { return (false, Vec::new()) };
+    let cidrs = frozen.allowed_cidrs.clone().unwrap_or_default();
+    if frozen.network_known {
+        return (true, cidrs);
+    }
+    let flags: Vec<String> = cidrs.iter().map(|cidr| format!("--allow-cidr {cidr}")).collect();
+    let give = if flags.is_empty() { "--net".to_owned() } else { flags.join(" ") };
+    ui::warning(&format!(
+        "the frozen VM had a network, of which not every limit is known: this one has none ({give} gives it)"
+    ));
+    (false, Vec::new())
+}
+
+/// The ports that the frozen VM published, but for those that somebody uses here: with them it would not start.
+fn ports(args: &cli::Thaw, frozen: Option<&Configuration>) -> Vec<String> {
+    let Some(frozen) = frozen else { return Vec::new() };
+    let ports = frozen.ports.clone().unwrap_or_else(|| {
+        ui::warning("the frozen VM published ports that are not known: this one publishes none");
+        Vec::new()
+    });
+    let (free, used): (Vec<_>, Vec<_>) = ports.into_iter().partition(|port| args.no_start || is_free(port));
+    if !used.is_empty() {
+        ui::warning(&format!("in use here, and so not published: {}", used.join(", ")));
+    }
+    free
+}
+
+/// Whether the host's side of `HOST[:GUEST][/udp]` can be had. Of a range, as of what is not understood, the engine judges.
+fn is_free(port: &str) -> bool {
+    let (ports, is_udp) = port.strip_suffix("/udp").map_or((port, false), |ports| (ports, true));
+    let host = ports.split(':').next().unwrap_or_default();
+    let Ok(host) = host.parse::<u16>() else { return true };
+    let in_use = |error: std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
+    if is_udp {
+        !UdpSocket::bind(("127.0.0.1", host)).is_err_and(in_use)
+    } else {
+        !TcpListener::bind(("127.0.0.1", host)).is_err_and(in_use)
     }
 }

@@ -8,7 +8,7 @@ use crate::snapshot::{Incoming, TransportError, export as export_to};
 pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
     let one = found::stored(&args.snapshot)?;
     let reference = one.reference();
-    app.ui.during(&format!("checking {reference}"), || verify::check(&one.artifact()))?;
+    app.ui.during(&format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
     app.ui.during(&format!("exporting {reference}"), || export_to(&one, &args.output, args.force, &end_helpers))?;
     let size = output::size(one.bytes());
     app.ui.success(&format!("exported {reference} as {} ({size})", args.output.display()));
@@ -27,8 +27,8 @@ pub fn import(app: &App, args: &cli::SnapshotImport) -> Result<()> {
         let what = format!("{} is no exported snapshot: it names no VM or no id", args.file.display());
         return Err(Failure::new(Status::Damaged, what));
     }
-    app.ui.during("checking the snapshot", || verify::check(&incoming.artifact())).map_err(|failure| {
-        let why = failure.what.replace(&incoming.artifact().display().to_string(), "its artifact");
+    app.ui.during("checking the snapshot", || verify::snapshot(&incoming.folder(), metadata)).map_err(|failure| {
+        let why = failure.what.replace(&format!("{}/", incoming.folder().display()), "");
         Failure { what: format!("{}: {why}", args.file.display()), ..failure }
     })?;
     let one = incoming.publish()?;

@@ -2,7 +2,7 @@
 
 use super::{App, Failure, Result, for_each_of, output};
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
-use crate::snapshot::{Recorded, recorded};
+use crate::snapshot::{Metadata, Recorded, library, recorded};
 use crate::{cli, ui};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -65,6 +65,24 @@ pub fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
         return Err(damaged("it is not the file that its snapshot.json records".into()));
     }
     Ok((artifact, Some(sha256)))
+}
+
+/// Checks all files of a snapshot, which lies in `folder`, against what is recorded of them.
+pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<()> {
+    if !metadata.files.contains_key(library::ARTIFACT) {
+        let why = ArtifactError::Damaged("its snapshot.json records no artifact".into());
+        return Err(Failure::artifact(folder, &why));
+    }
+    for (name, recorded) in &metadata.files {
+        let path = folder.join(name);
+        if name == library::ARTIFACT {
+            check(&path)?;
+        } else if !path.is_file() || output::record(&path)? != *recorded {
+            let why = ArtifactError::Damaged("it is not the file that its snapshot.json records".into());
+            return Err(Failure::artifact(&path, &why));
+        }
+    }
+    Ok(())
 }
 
 impl Report {

@@ -43,6 +43,19 @@ pub struct Manifest {
     /// Whether a VM made from it has the whole network, unless told otherwise.
     #[serde(default)]
     pub network: bool,
+    /// Environment of its commands, `KEY=VALUE` in clear.
+    #[serde(default)]
+    env: Vec<String>,
+    /// The kind of host that can run it: `linux/amd64`.
+    #[serde(default)]
+    pub host_platform: Option<String>,
+}
+
+impl Manifest {
+    /// The names of the environment variables that lie in it with their values.
+    pub fn env_names(&self) -> Vec<String> {
+        self.env.iter().map(|pair| pair.split('=').next().unwrap_or_default().to_owned()).collect()
+    }
 }
 
 /// A whole, verified artifact.

@@ -110,6 +110,9 @@ pub struct Machine {
     /// The allow list, from 1.28.1 and only when set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_cidrs: Option<Vec<String>>,
+    /// Host names that it may reach beside them (1.32.2: patterns, too), only when set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_hosts: Option<Vec<String>>,
     /// Labels, from 1.8.0.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

@@ -24,6 +24,7 @@ use crate::interrupt;
 use rustix::fs::{FlockOperation, flock};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -104,6 +105,13 @@ pub struct Exec {
     pub timeout: Option<Duration>,
 }
 
+impl Exec {
+    /// A command without arguments.
+    pub fn of(command: &str) -> Self {
+        Self { command: vec![command.into()], ..Self::default() }
+    }
+}
+
 /// How `pack create` shall pack.
 #[derive(Debug, Clone)]
 pub struct Packing<'a> {
@@ -147,12 +155,17 @@ impl Smolvm {
 
     /// `machine ls --json`, sorted by name. A list that cannot be read is an error, never an empty one.
     pub fn machine_ls(&self) -> Result<Vec<Machine>> {
-        let call = self.call("machine ls").arg("--json");
+        let call = self.machine_ls_call();
         let outcome = self.succeed(&call, Some(QUICK), None)?;
         let mut machines: Vec<Machine> = serde_json::from_slice(&outcome.stdout)
             .map_err(|error| EngineError::Unreadable { command: call.shell_line(), why: error.to_string() })?;
         machines.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(machines)
+    }
+
+    /// The command line of [`Self::machine_ls`].
+    pub fn machine_ls_call(&self) -> Call {
+        self.call("machine ls").arg("--json")
     }
 
     /// One VM and its full state. One `ls`: `status` of an old engine makes disks for a VM that has none.
@@ -244,13 +257,18 @@ impl Smolvm {
     /// `machine data-dir`: the folder of the VM's disks on the host.
     pub fn machine_data_dir(&self, name: &Name) -> Result<PathBuf> {
         use std::os::unix::ffi::OsStrExt;
-        let call = self.named(self.call("machine data-dir"), name);
+        let call = self.machine_data_dir_call(name);
         let outcome = self.succeed(&call, Some(QUICK), None).map_err(|error| error.about(name))?;
         let folder = Path::new(OsStr::from_bytes(outcome.stdout.trim_ascii()));
         if folder.is_absolute() {
             return Ok(folder.to_owned());
         }
         Err(EngineError::Unreadable { command: call.shell_line(), why: "it is no absolute path".into() })
+    }
+
+    /// The command line of [`Self::machine_data_dir`].
+    pub fn machine_data_dir_call(&self, name: &Name) -> Call {
+        self.named(self.call("machine data-dir"), name)
     }
 
     /// `machine start`, ended after `limit`. That it runs already is no error.
@@ -268,8 +286,7 @@ impl Smolvm {
     /// # Errors
     /// [`EngineError::TimedOut`] when it is not done in five seconds; or the engine cannot be run.
     pub fn machine_sync(&self, name: &Name) -> Result<()> {
-        let sync = Exec { command: vec!["sync".into()], ..Exec::default() };
-        self.machine_exec(name, &sync, SYNC).map(drop)
+        self.machine_exec(name, &Exec::of("sync"), SYNC).map(drop)
     }
 
     /// `machine stop`, ended after `limit`. That it is stopped already is no error.
@@ -309,6 +326,22 @@ impl Smolvm {
         let call = self.machine_exec_call(name, exec);
         (self.tell)(&call);
         call.capture(Some(limit), None)
+    }
+
+    /// `machine exec` with `from` as the guest's standard input, its standard output written into `to` as it comes. It
+    /// is ended when it prints nothing for `idle`; one that fails is an error.
+    pub fn machine_exec_transfer(
+        &self,
+        name: &Name,
+        exec: &Exec,
+        from: Option<File>,
+        to: &mut dyn Write,
+        idle: Option<Duration>,
+    ) -> Result<Outcome> {
+        let call = self.machine_exec_call(name, exec);
+        (self.tell)(&call);
+        let outcome = call.transfer(from, to, idle)?;
+        if outcome.status.success() { Ok(outcome) } else { Err(call.failure(&outcome)) }
     }
 
     /// `machine exec`, its output passed on as it comes.
@@ -351,7 +384,7 @@ impl Smolvm {
     /// # Errors
     /// [`EngineError::NotReady`] with the engine's last words when `limit` has passed.
     pub fn wait_exec_ready(&self, name: &Name, limit: Duration) -> Result<()> {
-        let probe = Exec { command: vec!["true".into()], ..Exec::default() };
+        let probe = Exec::of("true");
         let (started, mut pause) = (Instant::now(), PAUSES.0);
         loop {
             let left = limit.saturating_sub(started.elapsed());

@@ -2,6 +2,7 @@
 
 use crate::interrupt;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -19,8 +20,10 @@ const TAIL_LIMIT: usize = 4 << 10;
 const TICK: Duration = Duration::from_millis(100);
 /// How long an engine command may take to end after SIGTERM before it is killed.
 const TERM_GRACE: Duration = Duration::from_secs(3);
-/// How long output is awaited after the command has ended: a VMM it left running may hold the pipe open.
-const DRAIN_GRACE: Duration = Duration::from_millis(200);
+/// How long output may pause, and how long it is read at all, after the command has ended: a VMM that it left running
+/// may hold the pipe open.
+const DRAIN_GRACE: Duration = Duration::from_secs(2);
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why an engine command did not do what it was asked.
 #[derive(Debug, Error)]
@@ -83,6 +86,14 @@ pub enum EngineError {
         command: String,
         /// What the engine's own list says.
         instead: String,
+    },
+    /// What it printed cannot be written where it belongs.
+    #[error("what `{command}` gave cannot be kept: {source}")]
+    NotKept {
+        /// The command line.
+        command: String,
+        /// What the system said.
+        source: io::Error,
     },
     /// It did not end in time, and was ended.
     #[error("`{command}` did not end within {}", humantime::format_duration(*.limit))]
@@ -235,19 +246,41 @@ impl Call {
     /// Runs the command to its end in a process group of its own, so that a ^C in the terminal is ours to
     /// handle, and keeps what it prints. `limit` ends it after that time; `watch` hears its lines.
     pub fn capture(&self, limit: Option<Duration>, watch: Option<Watch<'_>>) -> Result<Outcome, EngineError> {
+        self.run(Stdio::null(), None, limit, watch)
+    }
+
+    /// Runs the command like [`Self::capture`], with `from` as its standard input, and writes its standard output into
+    /// `to` as it comes. It is ended when it prints nothing for `idle`.
+    pub fn transfer(
+        &self,
+        from: Option<File>,
+        to: &mut dyn Write,
+        idle: Option<Duration>,
+    ) -> Result<Outcome, EngineError> {
+        self.run(from.map_or_else(Stdio::null, Stdio::from), Some(to), idle, None)
+    }
+
+    fn run(
+        &self,
+        stdin: Stdio,
+        to: Option<&mut dyn Write>,
+        limit: Option<Duration>,
+        watch: Option<Watch<'_>>,
+    ) -> Result<Outcome, EngineError> {
         let mut command = self.command();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         super::lifeline::die_with_parent(&mut command);
         let mut child = self.spawn(&mut command)?;
         let pid = pid_of(&child);
         let _registered = interrupt::Registered::group(pid);
 
-        let (send, events) = mpsc::channel();
+        // Bounded: a command that prints faster than its output can be written waits.
+        let (send, events) = mpsc::sync_channel(32);
         pump(child.stdout.take(), Source::Stdout, send.clone());
         pump(child.stderr.take(), Source::Stderr, send.clone());
         thread::spawn(move || drop(send.send(Event::Exited(child.wait()))));
         let run = Run { call: self, pid, limit, started: Instant::now(), ending: None, timed_out: false };
-        run.follow(&events, watch)
+        run.follow(&events, to, watch)
     }
 
     /// Runs the command with this process's own stdout, and stdin if `stdin`, its stderr passed on as it comes.
@@ -300,7 +333,7 @@ fn pass_on_stderr(mut stderr: impl Read) -> Vec<u8> {
     tail
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Source {
     Stdout,
     Stderr,
@@ -312,7 +345,7 @@ enum Event {
     Exited(io::Result<ExitStatus>),
 }
 
-fn pump(pipe: Option<impl Read + Send + 'static>, source: Source, send: mpsc::Sender<Event>) {
+fn pump(pipe: Option<impl Read + Send + 'static>, source: Source, send: mpsc::SyncSender<Event>) {
     thread::spawn(move || {
         let mut buffer = vec![0; 16 << 10];
         let Some(mut pipe) = pipe else { return };
@@ -336,23 +369,32 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn follow(mut self, events: &mpsc::Receiver<Event>, mut watch: Option<Watch<'_>>) -> Result<Outcome, EngineError> {
+    fn follow(
+        mut self,
+        events: &mpsc::Receiver<Event>,
+        mut to: Option<&mut dyn Write>,
+        mut watch: Option<Watch<'_>>,
+    ) -> Result<Outcome, EngineError> {
         let (mut stdout, mut stderr, mut line) = (Vec::new(), Vec::new(), Vec::new());
         let (mut open, mut exited): (_, Option<(ExitStatus, Instant)>) = (2, None);
         loop {
-            match events.recv_timeout(if exited.is_some() { DRAIN_GRACE } else { TICK }) {
-                Ok(Event::Printed(source, bytes)) => {
-                    if let (Source::Stdout, Some(watch)) = (source, watch.as_mut()) {
-                        tell_lines(&mut line, &bytes, *watch);
+            let event = events.recv_timeout(if exited.is_some() { DRAIN_GRACE } else { TICK });
+            // What is kept elsewhere is a guest's data: its end is awaited.
+            let is_silent = event.is_err() && to.is_none();
+            match event {
+                Ok(Event::Printed(Source::Stdout, bytes)) => match (to.as_mut(), watch.as_mut()) {
+                    (Some(to), _) => {
+                        to.write_all(&bytes).map_err(|source| self.not_kept(source))?;
+                        self.started = Instant::now();
                     }
-                    let kept = if source == Source::Stdout { &mut stdout } else { &mut stderr };
-                    if kept.len() + bytes.len() > OUTPUT_LIMIT {
-                        interrupt::end_group(self.pid, true);
-                        let why = format!("it is longer than {} MiB", OUTPUT_LIMIT >> 20);
-                        return Err(EngineError::Unreadable { command: self.call.shell_line(), why });
+                    (None, watch) => {
+                        if let Some(watch) = watch {
+                            tell_lines(&mut line, &bytes, *watch);
+                        }
+                        self.keep(&mut stdout, &bytes)?;
                     }
-                    kept.extend_from_slice(&bytes);
-                }
+                },
+                Ok(Event::Printed(Source::Stderr, bytes)) => self.keep(&mut stderr, &bytes)?,
                 Ok(Event::Closed) => open -= 1,
                 Ok(Event::Exited(status)) => {
                     let unknown = |source| EngineError::NotRunnable { path: self.call.program.clone(), source };
@@ -365,7 +407,7 @@ impl Run<'_> {
                 }
             }
             match exited {
-                Some((status, when)) if open == 0 || when.elapsed() >= DRAIN_GRACE => {
+                Some((status, when)) if open == 0 || is_silent || when.elapsed() >= DRAIN_LIMIT => {
                     return self.finished(Outcome {
                         status,
                         stdout,
@@ -376,6 +418,22 @@ impl Run<'_> {
                 None => self.end_if_due(),
             }
         }
+    }
+
+    /// Keeps what it printed, within bounds.
+    fn keep(&self, kept: &mut Vec<u8>, bytes: &[u8]) -> Result<(), EngineError> {
+        if kept.len() + bytes.len() > OUTPUT_LIMIT {
+            interrupt::end_group(self.pid, true);
+            let why = format!("it is longer than {} MiB", OUTPUT_LIMIT >> 20);
+            return Err(EngineError::Unreadable { command: self.call.shell_line(), why });
+        }
+        kept.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn not_kept(&self, source: io::Error) -> EngineError {
+        interrupt::end_group(self.pid, true);
+        EngineError::NotKept { command: self.call.shell_line(), source }
     }
 
     /// Ends the command when its time is over, and kills it when it does not end.

@@ -55,6 +55,16 @@ impl Version {
         self >= Self(1, 8, 0)
     }
 
+    /// `machine ls --json` tells the allow list; 1.27.3 does not.
+    pub fn reports_allow_list(self) -> bool {
+        self >= Self(1, 28, 1)
+    }
+
+    /// `machine update` changes the allow list of a VM that is there; 1.20.0 cannot.
+    pub fn edits_allow_list(self) -> bool {
+        self >= Self(1, 20, 1)
+    }
+
     /// A bare VM's snapshot can be thawed; before, every `exec` in the restored VM failed.
     pub fn thaws_bare(self) -> bool {
         self >= Self(1, 2, 2)

@@ -12,6 +12,9 @@ pub const ARTIFACT: &str = "vm.smolmachine";
 /// The launcher's, where one is kept.
 pub const LAUNCHER: &str = "vm";
 
+/// The saved `/workspace`, where the engine's pack cannot carry it.
+pub const WORKSPACE: &str = "workspace.tar";
+
 /// A snapshot of the library.
 #[derive(Debug, Clone)]
 pub struct Stored {
@@ -59,6 +62,11 @@ impl Stored {
     /// Its artifact.
     pub fn artifact(&self) -> PathBuf {
         self.folder.join(ARTIFACT)
+    }
+
+    /// Its saved `/workspace`, if it has one beside the artifact.
+    pub fn workspace(&self) -> Option<PathBuf> {
+        self.metadata.files.contains_key(WORKSPACE).then(|| self.folder.join(WORKSPACE))
     }
 
     /// How it is named: `VM@ID`.

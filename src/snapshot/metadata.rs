@@ -76,8 +76,20 @@ pub struct Configuration {
     pub overlay_gb: Option<u64>,
     /// Whether the guest had any network.
     pub network: bool,
-    /// The networks that it might reach, where the engine tells them; null: not known, or no such limit.
+    /// Whether `network` and `allowed_cidrs` are all that there was to it: the engine does not report every limit.
+    #[serde(default)]
+    pub network_known: bool,
+    /// The only networks that it might reach; null: not known, or no such limit.
     pub allowed_cidrs: Option<Vec<String>>,
+    /// Published ports, `HOST:GUEST`; null: not known.
+    #[serde(default)]
+    pub ports: Option<Vec<String>>,
+    /// Mounted host folders, `HOST:GUEST`, which no snapshot holds; null: not known.
+    #[serde(default)]
+    pub volumes: Option<Vec<String>>,
+    /// Names of its environment variables; their values are in the artifact.
+    #[serde(default)]
+    pub env: Vec<String>,
     /// The image it was made from; null for a bare VM.
     pub image: Option<String>,
     /// Its labels.
@@ -109,6 +121,9 @@ pub struct Metadata {
     pub engine_version: String,
     /// The bottle-freeze that froze it.
     pub tool_version: String,
+    /// The kind of host that can run it: `linux/amd64`; null: not known.
+    #[serde(default)]
+    pub platform: Option<String>,
     /// The VM's configuration.
     pub machine: Configuration,
     /// Its files.
@@ -162,7 +177,11 @@ impl Metadata {
         if format != FORMAT {
             return Err(MetadataError(format!("it is of format {format}: update bottle-freeze")));
         }
-        serde_json::from_slice(&text).map_err(unreadable)
+        let metadata: Self = serde_json::from_slice(&text).map_err(unreadable)?;
+        match metadata.files.keys().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
+            None => Ok(metadata),
+            Some(name) => Err(MetadataError(format!("it records a file {name:?}"))),
+        }
     }
 
     /// This, if it is of the snapshot whose folder this is: `VM/ID`.

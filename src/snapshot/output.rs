@@ -171,6 +171,9 @@ impl Output {
             if let Some(name) = self.launcher.as_ref().and_then(|launcher| launcher.file_name()) {
                 fs::rename(work.launcher(), new.join(name))?;
             }
+            if metadata.files.contains_key(library::WORKSPACE) {
+                fs::rename(work.path().join(library::WORKSPACE), new.join(library::WORKSPACE))?;
+            }
             metadata.write(&new)?;
             fs::rename(&new, &folder)
         };

@@ -1,7 +1,7 @@
 //! A snapshot as one file, for machines without a registry: a tar of its folder, `snapshot.json` first.
 
 use super::home;
-use super::library::{self, ARTIFACT, LAUNCHER, Stored};
+use super::library::{self, ARTIFACT, LAUNCHER, Stored, WORKSPACE};
 use super::metadata::{self, Metadata, MetadataError};
 use super::work::{self, Work};
 use std::fs::{self, DirBuilder, File};
@@ -93,7 +93,7 @@ impl Incoming {
         for entry in tar.entries().map_err(|error| strange(error.to_string()))? {
             let mut entry = entry.map_err(|error| strange(error.to_string()))?;
             let name = entry.path().map_err(|error| strange(error.to_string()))?.to_string_lossy().into_owned();
-            let expected = [metadata::FILE, ARTIFACT, LAUNCHER].contains(&name.as_str());
+            let expected = [metadata::FILE, ARTIFACT, LAUNCHER, WORKSPACE].contains(&name.as_str());
             if !expected || !entry.header().entry_type().is_file() {
                 return Err(strange(format!("it holds {name:?}")));
             }
@@ -110,9 +110,9 @@ impl Incoming {
         Ok(Self { work, metadata })
     }
 
-    /// Its artifact.
-    pub fn artifact(&self) -> PathBuf {
-        self.work.path().join("new").join(ARTIFACT)
+    /// Where its files lie.
+    pub fn folder(&self) -> PathBuf {
+        self.work.path().join("new")
     }
 
     /// Makes it part of the library, in one instant, under the VM and the id that its metadata says by now.
@@ -120,7 +120,7 @@ impl Incoming {
     /// # Errors
     /// It is there already, or cannot be written.
     pub fn publish(self) -> Result<Stored> {
-        let (new, metadata) = (self.work.path().join("new"), self.metadata);
+        let (new, metadata) = (self.folder(), self.metadata);
         let vm = library::vm_folder(&metadata.vm).map_err(io_error(&new))?;
         let folder = vm.join(&metadata.id);
         if fs::symlink_metadata(&folder).is_ok() {

@@ -1,0 +1,56 @@
+//! What a VM was made with and the engine does not report: kept beside the library when a VM is made here, and forgotten
+//! when it is removed here.
+
+use super::home;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+/// More than this no record has.
+const LIMIT: u64 = 1 << 20;
+
+/// What `create` was told of one VM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The Unix seconds between which the engine made it: tells the VM from a later one of the same name.
+    pub made: (u64, u64),
+    /// Whether it got a network.
+    pub net: bool,
+    /// The only networks that it may reach; empty: all.
+    pub allow_cidrs: Vec<String>,
+    /// Published ports, `HOST:GUEST`.
+    pub ports: Vec<String>,
+    /// Mounted host folders, `HOST:GUEST`.
+    pub volumes: Vec<String>,
+}
+
+impl Record {
+    /// What is recorded of the VM of that name that was created at that Unix second; nothing if it was made elsewhere.
+    pub fn of(vm: &str, created_at: Option<u64>) -> Option<Self> {
+        let mut text = Vec::new();
+        home::open_existing(&path(vm)).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
+        let record: Self = serde_json::from_slice(&text).ok()?;
+        created_at.filter(|at| (record.made.0..=record.made.1).contains(at)).map(|_| record)
+    }
+
+    /// Keeps it for the VM of that name, in place of what was recorded of an earlier one.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, vm: &str) -> io::Result<()> {
+        let file = tempfile::NamedTempFile::new_in(home::folder("vms")?)?;
+        serde_json::to_writer_pretty(&file, self)?;
+        file.persist(path(vm))?;
+        Ok(())
+    }
+
+    /// Forgets what is recorded of a VM of that name.
+    pub fn forget(vm: &str) {
+        let _ = fs::remove_file(path(vm));
+    }
+}
+
+fn path(vm: &str) -> PathBuf {
+    home::path("vms").join(format!("{vm}.json"))
+}
