@@ -1132,7 +1132,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__ls)
-            opts="-q -v -h -V --tag --label --json --smolvm --quiet --verbose --help --version"
+            opts="-q -v -h -V --tag --label --sort --json --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1144,6 +1144,10 @@ _bottle__freeze() {
                     ;;
                 --label)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sort)
+                    COMPREPLY=($(compgen -W "age size vm" -- "${cur}"))
                     return 0
                     ;;
                 --smolvm)

@@ -249,14 +249,17 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--tag=[Only with this tag]:TAG:_default' \
 '--label=[Only with this label]:KEY=VALUE:_default' \
+'--sort=[By what to sort]:SORT:((age\:"The oldest first"
+size\:"The largest last"
+vm\:"By the name of the VM, the oldest first"))' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
 '(-q --quiet)--json[Print JSON]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '::vm -- Only of this VM:_default' \
@@ -266,14 +269,17 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--tag=[Only with this tag]:TAG:_default' \
 '--label=[Only with this label]:KEY=VALUE:_default' \
+'--sort=[By what to sort]:SORT:((age\:"The oldest first"
+size\:"The largest last"
+vm\:"By the name of the VM, the oldest first"))' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
 '(-q --quiet)--json[Print JSON]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '::vm -- Only of this VM:_default' \
@@ -757,7 +763,7 @@ _bottle-freeze__subcmd__help__subcmd__rm_commands() {
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__snapshot_commands() {
     local commands; commands=(
-'ls:List snapshots, the oldest first' \
+'ls:List snapshots' \
 'show:Print all that is recorded of a snapshot, as JSON' \
 'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
 'tag:Name a snapshot, or take names away' \
@@ -846,8 +852,8 @@ _bottle-freeze__subcmd__rm_commands() {
 (( $+functions[_bottle-freeze__subcmd__snapshot_commands] )) ||
 _bottle-freeze__subcmd__snapshot_commands() {
     local commands; commands=(
-'ls:List snapshots, the oldest first' \
-'list:List snapshots, the oldest first' \
+'ls:List snapshots' \
+'list:List snapshots' \
 'show:Print all that is recorded of a snapshot, as JSON' \
 'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
 'tag:Name a snapshot, or take names away' \
@@ -867,7 +873,7 @@ _bottle-freeze__subcmd__snapshot__subcmd__export_commands() {
 (( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help_commands] )) ||
 _bottle-freeze__subcmd__snapshot__subcmd__help_commands() {
     local commands; commands=(
-'ls:List snapshots, the oldest first' \
+'ls:List snapshots' \
 'show:Print all that is recorded of a snapshot, as JSON' \
 'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
 'tag:Name a snapshot, or take names away' \

@@ -2,7 +2,7 @@
 
 use crate::smolvm::Name;
 use crate::snapshot::Tag;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -347,7 +347,7 @@ pub enum Snapshot {
     Import(SnapshotImport),
 }
 
-/// List snapshots, the oldest first
+/// List snapshots
 #[derive(Debug, Args)]
 #[command(
     visible_alias = "list",
@@ -363,9 +363,23 @@ pub struct SnapshotLs {
     /// Only with this label
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub label: Option<(String, String)>,
+    /// By what to sort
+    #[arg(long, value_enum, default_value_t = SnapshotOrder::Age)]
+    pub sort: SnapshotOrder,
     /// Print JSON
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
+}
+
+/// An order of snapshots.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SnapshotOrder {
+    /// The oldest first
+    Age,
+    /// The largest last
+    Size,
+    /// By the name of the VM, the oldest first
+    Vm,
 }
 
 /// Print all that is recorded of a snapshot, as JSON

@@ -261,9 +261,9 @@ fn a_dry_run_prints_the_engine_commands_that_the_run_makes_and_changes_nothing()
                 let world = World::with_engine(version);
                 let vm = world.vm("dev").with("--net --cpus 2");
                 if running {
-                    vm.running()
+                    vm.running();
                 } else {
-                    vm.stopped()
+                    vm.stopped();
                 }
                 let planned = stdout(&world.warm().run(&format!("{line} --dry-run")).success());
                 assert_eq!(world.commands(), ["machine ls"], "{version}: {line}");

@@ -524,6 +524,20 @@ fn the_list_needs_no_engine_and_is_json_for_scripts() {
     assert!(world.all_calls().is_empty());
 }
 
+#[test]
+fn the_list_is_sorted_as_it_is_asked() {
+    let world = World::new();
+    for vm in ["b", "a"] {
+        world.vm(vm).stopped();
+        world.write_guest(vm, "root/x", &vm.repeat(if vm == "b" { 30_000 } else { 1 }));
+        world.run(&format!("freeze {vm}")).success();
+    }
+    for (sort, first) in [("", "b@"), ("--sort age", "b@"), ("--sort size", "a@"), ("--sort vm", "a@")] {
+        let names = stdout(&world.run(&format!("snapshot ls -q {sort}")).success());
+        assert!(names.starts_with(first), "{sort}: {names}");
+    }
+}
+
 // ------------------------------------------------------------------------------------------------- prune
 
 #[test]

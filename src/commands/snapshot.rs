@@ -31,6 +31,12 @@ fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
         args.tag.as_ref().is_none_or(|tag| metadata.tags.contains(tag))
             && args.label.as_ref().is_none_or(|(key, value)| metadata.labels.get(key) == Some(value))
     });
+    match args.sort {
+        // The library is listed in this order.
+        cli::SnapshotOrder::Age => {}
+        cli::SnapshotOrder::Size => all.sort_by_key(Stored::bytes),
+        cli::SnapshotOrder::Vm => all.sort_by(|a, b| a.metadata.vm.cmp(&b.metadata.vm)),
+    }
     if args.json {
         ui::json(&all.iter().map(|one| &one.metadata).collect::<Vec<_>>());
     } else if app.ui.quiet {

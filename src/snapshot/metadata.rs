@@ -1,6 +1,7 @@
 //! `snapshot.json`: what a snapshot is, and what each of its files must be, bit by bit. Written once; only tags, note
 //! and labels change. What a later version adds is kept.
 
+use super::home;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -207,14 +208,13 @@ impl Metadata {
 
 /// The text of a regular file that is not too long; nothing if there is none.
 fn read_file(path: &Path) -> Result<Option<Vec<u8>>, MetadataError> {
-    let unreadable = |error: io::Error| MetadataError(error.to_string());
-    match path.metadata() {
-        Ok(meta) if meta.is_file() => {}
-        Ok(_) => return Err(MetadataError("it is not a regular file".into())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
+    let mut text = Vec::with_capacity(4 << 10);
+    match home::open_existing(path).and_then(|file| file.take(LIMIT).read_to_end(&mut text)) {
+        Ok(_) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            Err(MetadataError("it is not a regular file".into()))
+        }
+        Err(error) => Err(MetadataError(error.to_string())),
     }
-    let mut text = Vec::new();
-    File::open(path).map_err(unreadable)?.take(LIMIT).read_to_end(&mut text).map_err(unreadable)?;
-    Ok(Some(text))
 }
