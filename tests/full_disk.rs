@@ -332,6 +332,30 @@ fn however_few_files_the_home_folder_takes_a_freeze_is_done_or_costs_nothing() {
 }
 
 #[test]
+fn a_full_library_costs_nothing_and_stays_usable() {
+    in_a_namespace(|| {
+        let world = World::new();
+        let library = world.path("home/library");
+        disk(&library, "size=20m,nr_inodes=1000");
+        world.vm("dev").running();
+        world.run("freeze dev -t good --yes --restart --no-space-check").success();
+        world.run("snapshot export dev -o dev.tar").success();
+        fill(&library);
+        for line in ["freeze dev --yes --no-space-check", "snapshot tag dev other", "snapshot import dev.tar --as x"] {
+            world.forget_calls();
+            let run = assert_nothing_lost(&world, || world.run(line)).code(8);
+            assert!(!world.commands().contains(&"machine stop".to_owned()), "{line}: {}", stderr(&run));
+        }
+        for line in ["snapshot ls", "snapshot verify --all", "snapshot show dev@good"] {
+            world.run(line).success().stdout(contains("dev"));
+        }
+        fs::remove_file(library.join("filler")).unwrap();
+        world.run("freeze dev --yes --no-space-check").success();
+        world.run("snapshot verify --all").success();
+    });
+}
+
+#[test]
 fn other_commands_tell_of_a_full_home_folder_too() {
     in_a_namespace(|| {
         let world = World::new();

@@ -733,6 +733,58 @@ fn a_snapshot_that_gives_itself_out_as_another_one_is_none() {
     world.run("snapshot rm dev --yes").success();
 }
 
+#[test]
+fn a_library_that_cannot_be_written_can_be_read() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.run("freeze dev --yes --restart").success();
+    let folder = world.path("home/library");
+    let mode = |mode| {
+        for path in [folder.clone(), folder.join("snapshots"), folder.join("snapshots/dev"), snapshot(&world)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    mode(0o500);
+    let run = |line: &str| support::finish(support::chaos::without_override(&world.warm().line(line)));
+    for line in ["freeze dev --yes", "snapshot tag dev ready", "snapshot rm dev --yes"] {
+        run(line).code(8).stderr(contains("Permission denied"));
+        assert!(!world.commands().contains(&"machine stop".to_owned()), "{line}");
+    }
+    for line in ["snapshot ls", "snapshot verify dev", "thaw dev"] {
+        run(line).success();
+    }
+    mode(0o700);
+    assert_eq!(shown(&world, "dev")["tags"], json!([]));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_library_where_nothing_can_be_locked_can_be_read_and_loses_nothing() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.run("freeze dev --yes --restart").success();
+    let strace = |line: &str| {
+        let line = world.line(line);
+        let mut strace = std::process::Command::new("strace");
+        strace.args(["-qq", "-o", "/dev/null", "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"]);
+        strace.arg(line.get_program()).args(line.get_args()).current_dir(world.path("work"));
+        strace.env_clear().envs(line.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        strace
+    };
+    if strace("--version").output().is_err() {
+        return println!("NOT RUN: there is no strace here");
+    }
+    world.warm();
+    for line in ["freeze dev --yes", "snapshot tag dev ready", "snapshot rm dev --yes"] {
+        support::finish(strace(line)).code(8).stderr(contains("No locks available"));
+        assert!(!world.commands().contains(&"machine stop".to_owned()), "{line}");
+    }
+    for line in ["snapshot ls", "snapshot verify dev", "thaw dev"] {
+        support::finish(strace(line)).success();
+    }
+    assert_eq!(shown(&world, "dev")["tags"], json!([]));
+}
+
 // ------------------------------------------------------------------------------------------------- helpers
 
 /// The folder of the only snapshot there is.

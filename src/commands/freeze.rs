@@ -203,7 +203,7 @@ impl Freeze<'_> {
         let what = format!("packing '{}' may take {needed} in {folder}, where {free} are free", vm.name);
         Err(Failure::new(Status::NotWritable, what)
             .now(format!("'{}' is {} as before", vm.name, vm.state))
-            .mend("free some space, choose another -o, or try it all the same with --no-space-check"))
+            .mend("free some space, choose another place with -o, or try it all the same with --no-space-check"))
     }
 
     /// 3. Ask, before a VM is stopped.
