@@ -406,12 +406,24 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__freeze)
-            opts="-o -t -m -y -f -q -v -h -V --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --stop-timeout --no-space-check --wait --dry-run --json --smolvm --quiet --verbose --help --version"
+            opts="-j -o -t -m -y -f -q -v -h -V --all --vm-label --jobs --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --stop-timeout --no-space-check --wait --dry-run --json --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --vm-label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
@@ -882,12 +894,24 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__rm)
-            opts="-y -q -v -h -V --yes --wait --smolvm --quiet --verbose --help --version"
+            opts="-j -y -q -v -h -V --all --label --jobs --yes --wait --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1284,12 +1308,24 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__start)
-            opts="-q -v -h -V --no-wait --timeout --wait --smolvm --quiet --verbose --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --no-wait --timeout --wait --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1310,12 +1346,24 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__stop)
-            opts="-q -v -h -V --wait --smolvm --quiet --verbose --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -36,7 +36,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "exec" -
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "cp" -d 'Copy a file between the host and a VM'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "ls" -d 'List VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "list" -d 'List VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "freeze" -d 'Freeze a VM into a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "freeze" -d 'Freeze VMs into snapshots'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "thaw" -d 'Make a VM from a snapshot, as it was frozen, and start it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "snapshot" -d 'List, check, name and remove the snapshots of the library'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "rm" -d 'Delete VMs and their disks'
@@ -63,16 +63,22 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s q
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l timeout -d 'How long it may take until commands can be executed, pulling an image included' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l no-wait -d 'Do not wait until commands can be executed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s h -l help -d 'Print help'
@@ -105,6 +111,8 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s q -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l vm-label -d 'Freeze the VMs that have this label (repeatable; all of them then)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s o -l output -d 'File to write instead of keeping the snapshot in the library: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s t -l tag -d 'Name the snapshot, in the library (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s m -l note -d 'Say what it is, in the library' -r
@@ -112,6 +120,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l l
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'How long stopping the VM may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l all -d 'Freeze all VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l launcher -d 'Keep the launcher in the library too'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s y -l yes -d 'Stop a running VM without asking'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s f -l force -d 'Replace what is at OUT, or take a tag from the snapshot that has it'
@@ -236,8 +245,11 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write a snapshot into one file, to take it elsewhere'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "import" -d 'Take an exported snapshot into the library, after checking it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s y -l yes -d 'Do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -270,7 +282,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and no
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "exec" -d 'Run a command in a VM'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "ls" -d 'List VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "freeze" -d 'Freeze a VM into a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "freeze" -d 'Freeze VMs into snapshots'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "thaw" -d 'Make a VM from a snapshot, as it was frozen, and start it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "snapshot" -d 'List, check, name and remove the snapshots of the library'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify completions help" -f -a "rm" -d 'Delete VMs and their disks'

@@ -67,9 +67,13 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (start)
 _arguments "${_arguments_options[@]}" : \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(--label)--all[All VMs]' \
 '--no-wait[Do not wait until commands can be executed]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -79,13 +83,17 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'*::names -- VMs to start:_default' \
+'*::names -- Names of VMs:_default' \
 && ret=0
 ;;
 (stop)
 _arguments "${_arguments_options[@]}" : \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -94,7 +102,7 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'*::names -- VMs to stop:_default' \
+'*::names -- Names of VMs:_default' \
 && ret=0
 ;;
 (exec)
@@ -167,6 +175,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (freeze)
 _arguments "${_arguments_options[@]}" : \
+'()*--vm-label=[Freeze the VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '-o+[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
 '--output=[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
 '(-o --output)*-t+[Name the snapshot, in the library (repeatable)]:TAG:_default' \
@@ -177,6 +188,7 @@ _arguments "${_arguments_options[@]}" : \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(--vm-label)--all[Freeze all VMs]' \
 '(-o --output)--launcher[Keep the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
 '--yes[Stop a running VM without asking]' \
@@ -196,7 +208,7 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-':name -- VM to freeze:_default' \
+'*::names -- VMs to freeze:_default' \
 && ret=0
 ;;
 (thaw)
@@ -463,8 +475,12 @@ esac
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(--label)--all[All VMs]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -475,7 +491,7 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'*::names -- VMs to delete:_default' \
+'*::names -- Names of VMs:_default' \
 && ret=0
 ;;
 (pack)
@@ -659,7 +675,7 @@ _bottle-freeze_commands() {
 'cp:Copy a file between the host and a VM' \
 'ls:List VMs' \
 'list:List VMs' \
-'freeze:Freeze a VM into a snapshot' \
+'freeze:Freeze VMs into snapshots' \
 'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
 'snapshot:List, check, name and remove the snapshots of the library' \
 'rm:Delete VMs and their disks' \
@@ -704,7 +720,7 @@ _bottle-freeze__subcmd__help_commands() {
 'exec:Run a command in a VM' \
 'cp:Copy a file between the host and a VM' \
 'ls:List VMs' \
-'freeze:Freeze a VM into a snapshot' \
+'freeze:Freeze VMs into snapshots' \
 'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
 'snapshot:List, check, name and remove the snapshots of the library' \
 'rm:Delete VMs and their disks' \

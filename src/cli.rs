@@ -112,11 +112,12 @@ pub struct Env {
 
 /// Start VMs, and wait until they execute commands
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bottle-freeze start dev\n  bottle-freeze start --no-wait web db")]
+#[command(
+    after_help = "Examples:\n  bottle-freeze start dev\n  bottle-freeze start --no-wait web db\n  bottle-freeze start --label team=a"
+)]
 pub struct Start {
-    /// VMs to start
-    #[arg(required = true)]
-    pub names: Vec<Name>,
+    #[command(flatten)]
+    pub vms: Vms,
     /// Do not wait until commands can be executed
     #[arg(long)]
     pub no_wait: bool,
@@ -125,6 +126,23 @@ pub struct Start {
     pub timeout: Duration,
     #[command(flatten)]
     pub wait: Wait,
+}
+
+/// Several VMs.
+#[derive(Debug, Args)]
+pub struct Vms {
+    /// Names of VMs
+    #[arg(required_unless_present_any = ["all", "label"])]
+    pub names: Vec<Name>,
+    /// All VMs
+    #[arg(long, conflicts_with_all = ["names", "label"])]
+    pub all: bool,
+    /// The VMs that have this label (repeatable; all of them then)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "names")]
+    pub label: Vec<(String, String)>,
+    /// How many at a time [default: half of the cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
 }
 
 /// What to do when another bottle-freeze is at work.
@@ -137,11 +155,10 @@ pub struct Wait {
 
 /// Stop VMs
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze stop dev")]
+#[command(after_help = "Examples:\n  bottle-freeze stop dev\n  bottle-freeze stop --all")]
 pub struct Stop {
-    /// VMs to stop
-    #[arg(required = true)]
-    pub names: Vec<Name>,
+    #[command(flatten)]
+    pub vms: Vms,
     #[command(flatten)]
     pub wait: Wait,
 }
@@ -203,7 +220,7 @@ pub struct Ls {
     pub json: bool,
 }
 
-/// Freeze a VM into a snapshot
+/// Freeze VMs into snapshots
 ///
 /// Without -o the snapshot is kept in the library: see `bottle-freeze snapshot`. A running VM is stopped first, after a
 /// question. At every instant, what is at OUT is either exactly what it was before
@@ -211,12 +228,22 @@ pub struct Ls {
 /// else stays behind.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
-    bottle-freeze freeze dev --yes --restart\n  \
+    bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \
     bottle-freeze freeze dev -o dev.smolmachine --yes --force")]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Freeze {
-    /// VM to freeze
-    pub name: Name,
+    /// VMs to freeze
+    #[arg(required_unless_present_any = ["all", "vm_label"])]
+    pub names: Vec<Name>,
+    /// Freeze all VMs
+    #[arg(long, conflicts_with_all = ["names", "vm_label"])]
+    pub all: bool,
+    /// Freeze the VMs that have this label (repeatable; all of them then)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "names")]
+    pub vm_label: Vec<(String, String)>,
+    /// How many at a time [default: half of the cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
     /// File to write instead of keeping the snapshot in the library: X.smolmachine writes the snapshot; any other name
     /// writes a launcher and, beside it, NAME.smolmachine
     #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
@@ -268,7 +295,10 @@ impl Freeze {
     /// A freeze of this VM, nothing else asked.
     pub fn of(name: Name) -> Self {
         Self {
-            name,
+            names: vec![name],
+            all: false,
+            vm_label: Vec::new(),
+            jobs: None,
             output: None,
             tag: Vec::new(),
             note: None,
@@ -503,11 +533,10 @@ pub struct SnapshotImport {
 ///
 /// Snapshots stay.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze rm dev")]
+#[command(after_help = "Examples:\n  bottle-freeze rm dev\n  bottle-freeze rm --label scratch=yes")]
 pub struct Rm {
-    /// VMs to delete
-    #[arg(required = true)]
-    pub names: Vec<Name>,
+    #[command(flatten)]
+    pub vms: Vms,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,

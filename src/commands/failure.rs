@@ -43,26 +43,33 @@ pub enum Status {
     Interrupted(i32),
 }
 
+impl Status {
+    /// The number of it.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::SomeFailed => 3,
+            Self::NoSuchVm => 4,
+            Self::BadState => 5,
+            Self::NotConfirmed => 6,
+            Self::OutputExists => 7,
+            Self::NotWritable => 8,
+            Self::NotStopped => 9,
+            Self::Damaged => 10,
+            Self::Locked => 11,
+            Self::NotRestarted => 12,
+            Self::BadEngine => 13,
+            Self::ExecFailed => 125,
+            Self::NoSuchCommand => 127,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
+        }
+    }
+}
+
 impl From<Status> for ExitCode {
     fn from(status: Status) -> Self {
-        Self::from(match status {
-            Status::Failed => 1,
-            Status::Usage => 2,
-            Status::SomeFailed => 3,
-            Status::NoSuchVm => 4,
-            Status::BadState => 5,
-            Status::NotConfirmed => 6,
-            Status::OutputExists => 7,
-            Status::NotWritable => 8,
-            Status::NotStopped => 9,
-            Status::Damaged => 10,
-            Status::Locked => 11,
-            Status::NotRestarted => 12,
-            Status::BadEngine => 13,
-            Status::ExecFailed => 125,
-            Status::NoSuchCommand => 127,
-            Status::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
-        })
+        Self::from(status.code())
     }
 }
 

@@ -4,6 +4,7 @@ mod completions;
 mod configuration;
 mod cp;
 mod create;
+mod each;
 mod env;
 mod exec;
 mod failure;
@@ -26,7 +27,7 @@ mod workspace;
 pub use failure::{Failure, Status};
 
 use crate::cli::{Cli, Command};
-use crate::smolvm::{Name, Smolvm};
+use crate::smolvm::Smolvm;
 use crate::ui::{self, Ui, Unconfirmed};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,32 +86,4 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Completions(args) => completions::run(&args),
     }?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Does `each` for every VM, reports every failure, and fails with the only one, or with the number of them.
-fn for_each(names: &[Name], each: impl Fn(&Name) -> Result<()>) -> Result<()> {
-    for_each_of("VMs", names, each)
-}
-
-/// The same for other things, of which `kind` is the plural.
-fn for_each_of<T: ToString>(kind: &str, names: &[T], each: impl Fn(&T) -> Result<()>) -> Result<()> {
-    if let [name] = names {
-        return each(name);
-    }
-    let mut failed = Vec::new();
-    for name in names {
-        match each(name) {
-            Ok(()) => {}
-            Err(failure) if matches!(failure.status, Status::Interrupted(_)) => return Err(failure),
-            Err(failure) => {
-                ui::error(&failure.what, failure.now.as_deref(), failure.mend.as_deref());
-                failed.push(name.to_string());
-            }
-        }
-    }
-    if failed.is_empty() {
-        return Ok(());
-    }
-    let what = format!("{} of {} {kind} failed: {}", failed.len(), names.len(), failed.join(", "));
-    Err(Failure::new(Status::SomeFailed, what))
 }

@@ -1,6 +1,6 @@
 //! `snapshot`: the library, listed, checked, named and cleared.
 
-use super::{App, Failure, Result, Status, confirm, for_each_of, found, lock, output, verify};
+use super::{App, Failure, Result, Status, confirm, each, found, lock, output, verify};
 use crate::snapshot::{Metadata, Stored, Tag, library};
 use crate::{cli, ui};
 use std::time::{Duration, SystemTime};
@@ -81,7 +81,7 @@ fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
     } else {
         args.snapshots.clone()
     };
-    for_each_of("snapshots", &all, |reference| {
+    each::one_by_one("snapshots", &all, |reference| {
         let one = found::stored(reference)?;
         app.ui.during(&format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
         app.ui.success(&format!("{} is whole", one.reference()));
@@ -127,7 +127,7 @@ fn rm(app: &App, args: &cli::SnapshotRm) -> Result<()> {
     let all = args.snapshots.iter().map(|reference| found::stored(reference)).collect::<Result<Vec<_>>>()?;
     let list: Vec<String> = all.iter().map(Stored::reference).collect();
     confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    for_each_of("snapshots", &list, |reference| {
+    each::one_by_one("snapshots", &list, |reference| {
         let one = found::stored(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;
         one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))?;

@@ -25,7 +25,7 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
     let recipe = recipe(args, &artifact, metadata.map(|metadata| &metadata.machine), &engine);
     let kept = match machines.iter().find(|machine| machine.name == name.as_str()) {
         None => None,
-        Some(there) if args.replace => Some(keep(app, args, &name, there)?),
+        Some(there) if args.replace => Some(keep(app, args, &engine, &name, there)?),
         Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
     };
     make(app, args, &engine, &name, &recipe, &found).map_err(|failure| match kept {
@@ -92,11 +92,11 @@ fn name(args: &cli::Thaw, metadata: Option<&Metadata>, artifact: &Path, machines
 }
 
 /// Freezes the VM that is in the way, and deletes it. The snapshot that it is kept as.
-fn keep(app: &App, args: &cli::Thaw, name: &Name, there: &Machine) -> Result<String> {
+fn keep(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, there: &Machine) -> Result<String> {
     let question = format!("'{name}' is {}. Stop it, freeze it into the library and replace it?", there.state);
     confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
-    let kept = freeze::into_library(app, name, format!("replaced by a thaw of {}", args.snapshot.to_string_lossy()))?;
-    let engine = app.engine()?;
+    let kept =
+        freeze::into_library(app, engine, name, format!("replaced by a thaw of {}", args.snapshot.to_string_lossy()))?;
     let _lock = lock::vm_alone(app, name, Duration::ZERO)?;
     let now = engine.machine(name)?;
     if now.state.is_up() || now.created_at != there.created_at {

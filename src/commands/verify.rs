@@ -1,13 +1,13 @@
 //! `verify`: are these snapshots whole? No engine is asked.
 
-use super::{App, Failure, Result, for_each_of, output};
+use super::{App, Failure, Result, each, output};
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
 use crate::snapshot::{Metadata, Recorded, library, recorded};
 use crate::{cli, ui};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// What one file is, as `--json` prints it.
 #[derive(Serialize)]
@@ -22,11 +22,11 @@ struct Report {
 }
 
 pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
-    let reports = RefCell::new(Vec::new());
+    let reports = Mutex::new(Vec::new());
     let paths: Vec<Shown> = args.paths.iter().cloned().map(Shown).collect();
-    let result = for_each_of("snapshots", &paths, |Shown(path)| {
+    let result = each::one_by_one("snapshots", &paths, |Shown(path)| {
         let checked = app.ui.during(&format!("checking {}", path.display()), || check(path));
-        reports.borrow_mut().push(Report::new(path, &checked));
+        reports.lock().unwrap_or_else(PoisonError::into_inner).push(Report::new(path, &checked));
         let (artifact, _) = checked?;
         if !args.json {
             let size = output::size(artifact.bytes);
@@ -35,7 +35,7 @@ pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
         Ok(())
     });
     if args.json {
-        ui::json(&reports.into_inner());
+        ui::json(&reports.into_inner().unwrap_or_else(PoisonError::into_inner));
     }
     result
 }

@@ -133,7 +133,7 @@ pub struct Packing<'a> {
 pub struct Smolvm {
     path: PathBuf,
     version: Version,
-    tell: Box<dyn Fn(&Call)>,
+    tell: Box<dyn Fn(&Call) + Send + Sync>,
 }
 
 impl Smolvm {
@@ -142,7 +142,7 @@ impl Smolvm {
     ///
     /// # Errors
     /// No engine, not runnable, not smolvm, or older than 0.8.0.
-    pub fn is_available(asked: Option<&Path>, tell: Box<dyn Fn(&Call)>) -> Result<Self> {
+    pub fn is_available(asked: Option<&Path>, tell: Box<dyn Fn(&Call) + Send + Sync>) -> Result<Self> {
         let path = locate::find(asked)?;
         let version = locate::version(&path, &*tell)?;
         Ok(Self { path, version, tell })
