@@ -178,8 +178,9 @@ _arguments "${_arguments_options[@]}" : \
 '()*--vm-label=[Freeze the VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'-o+[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
-'--output=[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
+'--live=[Do not stop it\: its RAM and its processes are kept too, and it goes on after a short pause. With \`auto\`, it is frozen in the ordinary way, after a question, where that cannot be done]::auto:((auto\:"Where the engine and the VM can"))' \
+'-o+[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot (with --live\: X.checkpoint); any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
+'--output=[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot (with --live\: X.checkpoint); any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
 '(-o --output)*-t+[Name the snapshot, in the library (repeatable)]:TAG:_default' \
 '(-o --output)*--tag=[Name the snapshot, in the library (repeatable)]:TAG:_default' \
 '(-o --output)-m+[Say what it is, in the library]:NOTE:_default' \
@@ -189,7 +190,7 @@ _arguments "${_arguments_options[@]}" : \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
 '(--vm-label)--all[Freeze all VMs]' \
-'(-o --output)--launcher[Keep the launcher in the library too]' \
+'(-o --output --live)--launcher[Keep the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
 '--yes[Stop a running VM without asking]' \
 '-f[Replace what is at OUT, or take a tag from the snapshot that has it]' \
@@ -234,6 +235,44 @@ _arguments "${_arguments_options[@]}" : \
 '--version[Print version]' \
 ':snapshot -- Snapshot\: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file:_files' \
 '::name -- Name of the new VM \[default\: the frozen one'\''s if that is free, or NAME-2, NAME-3 …\]:_default' \
+&& ret=0
+;;
+(pause)
+_arguments "${_arguments_options[@]}" : \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(--label)--all[All VMs]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::names -- Names of VMs:_default' \
+&& ret=0
+;;
+(resume)
+_arguments "${_arguments_options[@]}" : \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(--label)--all[All VMs]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::names -- Names of VMs:_default' \
 && ret=0
 ;;
 (snapshot)
@@ -588,6 +627,14 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(pause)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(resume)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (snapshot)
 _arguments "${_arguments_options[@]}" : \
 ":: :_bottle-freeze__subcmd__help__subcmd__snapshot_commands" \
@@ -677,6 +724,8 @@ _bottle-freeze_commands() {
 'list:List VMs' \
 'freeze:Freeze VMs into snapshots' \
 'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
+'pause:Save the RAM of running VMs, and end them until they are resumed' \
+'resume:Let paused VMs go on' \
 'snapshot:List, check, name and remove the snapshots of the library' \
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
@@ -722,6 +771,8 @@ _bottle-freeze__subcmd__help_commands() {
 'ls:List VMs' \
 'freeze:Freeze VMs into snapshots' \
 'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
+'pause:Save the RAM of running VMs, and end them until they are resumed' \
+'resume:Let paused VMs go on' \
 'snapshot:List, check, name and remove the snapshots of the library' \
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
@@ -770,6 +821,16 @@ _bottle-freeze__subcmd__help__subcmd__ls_commands() {
 _bottle-freeze__subcmd__help__subcmd__pack_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze help pack commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__pause_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__pause_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help pause commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__resume_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__resume_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help resume commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__rm_commands() {
@@ -859,6 +920,16 @@ _bottle-freeze__subcmd__ls_commands() {
 _bottle-freeze__subcmd__pack_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze pack commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__pause_commands] )) ||
+_bottle-freeze__subcmd__pause_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze pause commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__resume_commands] )) ||
+_bottle-freeze__subcmd__resume_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze resume commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__rm_commands() {

@@ -40,6 +40,8 @@ pub enum Command {
     Ls(Ls),
     Freeze(Freeze),
     Thaw(Thaw),
+    Pause(Pause),
+    Resume(Resume),
     #[command(subcommand)]
     Snapshot(Snapshot),
     Rm(Rm),
@@ -146,7 +148,7 @@ pub struct Vms {
 }
 
 /// What to do when another bottle-freeze is at work.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Wait {
     /// Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration)]
@@ -157,6 +159,28 @@ pub struct Wait {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze stop dev\n  bottle-freeze stop --all")]
 pub struct Stop {
+    #[command(flatten)]
+    pub vms: Vms,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// Save the RAM of running VMs, and end them until they are resumed
+///
+/// A paused VM cannot be frozen: its RAM would be lost.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bottle-freeze pause dev")]
+pub struct Pause {
+    #[command(flatten)]
+    pub vms: Vms,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// Let paused VMs go on
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bottle-freeze resume dev")]
+pub struct Resume {
     #[command(flatten)]
     pub vms: Vms,
     #[command(flatten)]
@@ -226,9 +250,10 @@ pub struct Ls {
 /// question. At every instant, what is at OUT is either exactly what it was before
 /// or a whole, verified snapshot; whatever happens, the VM is left as it was found unless the freeze succeeded; and nothing
 /// else stays behind.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
     bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \
+    bottle-freeze freeze dev --live\n  \
     bottle-freeze freeze dev -o dev.smolmachine --yes --force")]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Freeze {
@@ -244,8 +269,12 @@ pub struct Freeze {
     /// How many at a time [default: half of the cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
-    /// File to write instead of keeping the snapshot in the library: X.smolmachine writes the snapshot; any other name
-    /// writes a launcher and, beside it, NAME.smolmachine
+    /// Do not stop it: its RAM and its processes are kept too, and it goes on after a short pause. With `auto`, it is
+    /// frozen in the ordinary way, after a question, where that cannot be done
+    #[arg(long, value_enum, value_name = "auto", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    pub live: Option<Live>,
+    /// File to write instead of keeping the snapshot in the library: X.smolmachine writes the snapshot (with
+    /// --live: X.checkpoint); any other name writes a launcher and, beside it, NAME.smolmachine
     #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Name the snapshot, in the library (repeatable)
@@ -258,7 +287,7 @@ pub struct Freeze {
     #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "output")]
     pub label: Vec<(String, String)>,
     /// Keep the launcher in the library too
-    #[arg(long, conflicts_with = "output")]
+    #[arg(long, conflicts_with_all = ["output", "live"])]
     pub launcher: bool,
     /// Stop a running VM without asking
     #[arg(short, long)]
@@ -291,6 +320,16 @@ pub struct Freeze {
     pub json: bool,
 }
 
+/// Whether a VM is frozen while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Live {
+    /// Or not at all.
+    #[value(hide = true)]
+    Always,
+    /// Where the engine and the VM can.
+    Auto,
+}
+
 impl Freeze {
     /// A freeze of this VM, nothing else asked.
     pub fn of(name: Name) -> Self {
@@ -299,6 +338,7 @@ impl Freeze {
             all: false,
             vm_label: Vec::new(),
             jobs: None,
+            live: None,
             output: None,
             tag: Vec::new(),
             note: None,

@@ -636,6 +636,37 @@ fn status_tells_the_state_and_the_same_json() {
 }
 
 #[test]
+fn an_unpacked_image_is_listed_as_a_local_one() {
+    on_every_engine(|engine| {
+        let folder = engine.path("rootfs");
+        fs::create_dir_all(folder.join("bin")).unwrap();
+        engine.smolvm(&format!("machine create --image {} --name img", folder.display())).succeeds();
+        let image = engine.listed("img").unwrap()["image"].as_str().unwrap().to_owned();
+        assert_eq!(image, format!("local-dir:{}", folder.display()), "{}", engine.label());
+    });
+}
+
+#[test]
+fn a_checkpoint_has_a_name_of_its_own_and_needs_a_running_machine() {
+    on_engines(
+        |engine| engine.since("1.13.1"),
+        |engine| {
+            engine.smolvm("machine create --name m").succeeds();
+            let save = |file: &str| {
+                engine.smolvm(&format!("machine checkpoint --name m --output {}", engine.path(file).display()))
+            };
+            save("x.smolcheckpoint").fails("checkpoint machine: machine 'm' must be running");
+            if engine.since("1.27.3") {
+                save("x.checkpoint").fails("must be running");
+            } else {
+                save("x.checkpoint").fails("output must end in .smolcheckpoint");
+            }
+            save("x.tar").fails("output must end in .");
+        },
+    );
+}
+
+#[test]
 fn pause_and_resume_know_what_they_need() {
     on_engines(
         |engine| engine.since("1.18.0"),

@@ -46,7 +46,7 @@ pub fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], each: impl Fn(&T)
     };
     std::thread::scope(|scope| {
         let helpers = jobs.clamp(1, items.len().max(1)) - 1;
-        (0..helpers).for_each(|_| drop(scope.spawn(&work)));
+        (0..helpers).for_each(|_| drop(scope.spawn(work)));
         work();
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -80,7 +80,7 @@ fn all<T: ToString + Sync>(kind: &str, jobs: usize, items: &[T], each: impl Fn(&
         None => each(item).inspect_err(tell),
     });
     let failures = items.iter().zip(results).filter_map(|(item, result)| Some((item.to_string(), result.err()?)));
-    summary(kind, items.len(), failures.collect())
+    summary(kind, items.len(), &failures.collect::<Vec<_>>())
 }
 
 /// Reports a failure of one of several, but for that of a signal, of which all fail alike.
@@ -94,7 +94,7 @@ pub fn tell(failure: &Failure) {
 ///
 /// # Errors
 /// If there is a failure at all.
-pub fn summary(kind: &str, of: usize, failures: Vec<(String, Failure)>) -> Result<()> {
+pub fn summary(kind: &str, of: usize, failures: &[(String, Failure)]) -> Result<()> {
     let interrupted = failures.iter().find(|(_, failure)| matches!(failure.status, Status::Interrupted(_)));
     if let Some((_, failure)) = interrupted {
         return Err(Failure::new(failure.status, failure.what.clone()));

@@ -150,8 +150,9 @@ impl From<EngineError> for Failure {
                 failure(Status::NotWritable).mend("free some disk space and try again")
             }
             EngineError::Failed { .. } if error.is_paused() => {
-                failure(Status::BadState).mend("it is paused: `smolvm machine resume` wakes it")
+                failure(Status::BadState).mend("it is paused: `bottle-freeze resume` wakes it")
             }
+            EngineError::Failed { .. } if error.is_unsupported() => failure(Status::BadState),
             EngineError::NotReady { name, .. } => {
                 failure(Status::Failed).mend(format!("it may need more time: `bottle-freeze exec {name} -- true`"))
             }

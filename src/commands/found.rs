@@ -1,6 +1,7 @@
 //! SNAPSHOT on a command line: a file, or one of the library.
 
 use super::{Failure, Result, Status, verify};
+use crate::smolvm::artifact::Artifact;
 use crate::snapshot::{FindError, Stored, library};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -30,10 +31,23 @@ impl Found {
         }
     }
 
+    /// Whether a VM made of it may have the network that the artifact opens by itself. A pack knows no limits, and a live
+    /// one forgets some (1.32.2: `--block-private`), so this must be `asked` for, unless it is known that there were none.
+    pub fn check_network(&self, artifact: &Artifact, asked: bool) -> Result<()> {
+        let known = self.stored().is_some_and(|stored| stored.metadata.machine.network_known);
+        if !artifact.manifest.network || asked || known {
+            return Ok(());
+        }
+        let what = "it opens the network by itself, of which not every limit is known";
+        let failure = Failure::new(Status::NotConfirmed, what).now("no VM was made");
+        let limit = if artifact.manifest.is_live() { "" } else { ", --allow-cidr limits it" };
+        Err(failure.mend(format!("--net accepts that{limit}")))
+    }
+
     /// Whether it is whole: a file by itself, a snapshot of the library with all its files.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<Artifact> {
         match self {
-            Self::File(path) => verify::check(path).map(drop),
+            Self::File(path) => verify::check(path).map(|(artifact, _)| artifact),
             Self::Stored(stored) => verify::snapshot(&stored.folder, &stored.metadata),
         }
     }

@@ -14,6 +14,7 @@ mod lock;
 mod ls;
 mod output;
 mod pack;
+mod pause;
 mod prune;
 mod rm;
 mod snapshot;
@@ -79,6 +80,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Ls(args) => ls::run(&app, &args),
         Command::Freeze(args) => freeze::run(&app, &args),
         Command::Thaw(args) => thaw::run(&app, &args),
+        Command::Pause(args) => pause::pause(&app, &args),
+        Command::Resume(args) => pause::resume(&app, &args),
         Command::Snapshot(command) => snapshot::run(&app, &command),
         Command::Rm(args) => rm::run(&app, &args),
         Command::Pack(args) => pack::run(&app, &args),

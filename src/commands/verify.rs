@@ -2,7 +2,7 @@
 
 use super::{App, Failure, Result, each, output};
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
-use crate::snapshot::{Metadata, Recorded, library, recorded};
+use crate::snapshot::{Metadata, Recorded, recorded};
 use crate::{cli, ui};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -68,21 +68,19 @@ pub fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
 }
 
 /// Checks all files of a snapshot, which lies in `folder`, against what is recorded of them.
-pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<()> {
-    if !metadata.files.contains_key(library::ARTIFACT) {
-        let why = ArtifactError::Damaged("its snapshot.json records no artifact".into());
-        return Err(Failure::artifact(folder, &why));
-    }
+pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<Artifact> {
+    let damaged = |path: &Path, why: &str| Failure::artifact(path, &ArtifactError::Damaged(why.into()));
+    let Some(artifact) = metadata.artifact() else {
+        return Err(damaged(folder, "its snapshot.json records no artifact"));
+    };
     for (name, recorded) in &metadata.files {
         let path = folder.join(name);
-        if name == library::ARTIFACT {
-            check(&path)?;
-        } else if !path.is_file() || output::record(&path)? != *recorded {
-            let why = ArtifactError::Damaged("it is not the file that its snapshot.json records".into());
-            return Err(Failure::artifact(&path, &why));
+        let is_other = name != artifact;
+        if is_other && (!path.is_file() || output::record(&path)? != *recorded) {
+            return Err(damaged(&path, "it is not the file that its snapshot.json records"));
         }
     }
-    Ok(())
+    check(&folder.join(artifact)).map(|(artifact, _)| artifact)
 }
 
 impl Report {

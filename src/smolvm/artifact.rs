@@ -46,12 +46,20 @@ pub struct Manifest {
     /// Environment of its commands, `KEY=VALUE` in clear.
     #[serde(default)]
     env: Vec<String>,
+    /// There if it holds a running VM, RAM included.
+    #[serde(default)]
+    checkpoint: Option<serde::de::IgnoredAny>,
     /// The kind of host that can run it: `linux/amd64`.
     #[serde(default)]
     pub host_platform: Option<String>,
 }
 
 impl Manifest {
+    /// Whether it holds a running VM, RAM included, which goes on where it was.
+    pub fn is_live(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+
     /// The names of the environment variables that lie in it with their values.
     pub fn env_names(&self) -> Vec<String> {
         self.env.iter().map(|pair| pair.split('=').next().unwrap_or_default().to_owned()).collect()

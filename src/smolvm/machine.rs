@@ -124,6 +124,11 @@ impl Machine {
         self.image.as_deref().is_some_and(|image| image.starts_with("local"))
     }
 
+    /// Whether `later` is this very VM, and has run on ever since.
+    pub fn goes_on_in(&self, later: &Self) -> bool {
+        later.state.is_up() && later.pid == self.pid && self.created_at == later.created_at
+    }
+
     /// Whether `later` is this very VM, not started or replaced since.
     pub fn is_untouched_in(&self, later: &Self) -> bool {
         let no_new_vmm = later.pid.is_none() || later.pid == self.pid;

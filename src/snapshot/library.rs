@@ -9,6 +9,8 @@ use thiserror::Error;
 
 /// The artifact's name in its folder.
 pub const ARTIFACT: &str = "vm.smolmachine";
+/// The artifact's, if it holds a running VM.
+pub const CHECKPOINT: &str = "vm.checkpoint";
 /// The launcher's, where one is kept.
 pub const LAUNCHER: &str = "vm";
 
@@ -61,7 +63,7 @@ pub enum FindError {
 impl Stored {
     /// Its artifact.
     pub fn artifact(&self) -> PathBuf {
-        self.folder.join(ARTIFACT)
+        self.folder.join(self.metadata.artifact().unwrap_or(ARTIFACT))
     }
 
     /// Its saved `/workspace`, if it has one beside the artifact.

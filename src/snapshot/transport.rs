@@ -1,7 +1,7 @@
 //! A snapshot as one file, for machines without a registry: a tar of its folder, `snapshot.json` first.
 
 use super::home;
-use super::library::{self, ARTIFACT, LAUNCHER, Stored, WORKSPACE};
+use super::library::{self, ARTIFACT, CHECKPOINT, LAUNCHER, Stored, WORKSPACE};
 use super::metadata::{self, Metadata, MetadataError};
 use super::work::{self, Work};
 use std::fs::{self, DirBuilder, File};
@@ -93,7 +93,7 @@ impl Incoming {
         for entry in tar.entries().map_err(|error| strange(error.to_string()))? {
             let mut entry = entry.map_err(|error| strange(error.to_string()))?;
             let name = entry.path().map_err(|error| strange(error.to_string()))?.to_string_lossy().into_owned();
-            let expected = [metadata::FILE, ARTIFACT, LAUNCHER, WORKSPACE].contains(&name.as_str());
+            let expected = [metadata::FILE, ARTIFACT, CHECKPOINT, LAUNCHER, WORKSPACE].contains(&name.as_str());
             if !expected || !entry.header().entry_type().is_file() {
                 return Err(strange(format!("it holds {name:?}")));
             }

@@ -4,7 +4,7 @@ use super::Freeze;
 use crate::cli;
 use crate::commands::snapshot::free_tags;
 use crate::commands::{App, Failure, Result, Status, configuration, lock, output};
-use crate::smolvm::{Disks, EngineError, Machine, Name, Smolvm, State, end_helpers};
+use crate::smolvm::{Disks, EngineError, Machine, Name, Smolvm, State, Version, end_helpers};
 use crate::snapshot::{Lock, Output, library};
 use std::path::Path;
 use std::time::Instant;
@@ -22,16 +22,39 @@ impl<'a> Freeze<'a> {
         let found = machines.iter().find(|machine| machine.name == name.as_str());
         let vm = found.ok_or_else(|| EngineError::NoSuchVm(name.to_string()))?.clone();
         can_be_frozen(&vm)?;
+        let not_live = args.live.and_then(|_| why_not_live(&vm, engine.version()));
+        let live = args.live.is_some() && not_live.is_none();
+        if let (Some(cli::Live::Always), Some(why)) = (args.live, &not_live) {
+            return Err(not_live_failure(name, why));
+        }
         let id = library::new_id();
+        let artifact = if live { library::CHECKPOINT } else { library::ARTIFACT };
         let output = match &args.output {
             Some(out) => Output::new(out, args.force)?,
-            None => Output::in_library(name.as_str(), &id, args.launcher),
+            None => Output::in_library(name.as_str(), &id, artifact, args.launcher),
         };
-        let known = configuration::of(&vm, engine.version());
+        let mut known = configuration::of(&vm, engine.version());
+        // Only of these versions it was seen that a live artifact carries an allow list.
+        known.network_known &= !live || !vm.network || engine.version().reports_allow_list();
         let (started, locks) = (Instant::now(), [lock, None]);
-        let mut freeze =
-            Self { app, args, engine, name, started, id, output, vm, known, warnings: Vec::new(), disks: None, locks };
-        freeze.warnings = freeze.warnings();
+        let mut freeze = Self {
+            app,
+            args,
+            engine,
+            name,
+            started,
+            id,
+            output,
+            vm,
+            known,
+            live,
+            warnings: Vec::new(),
+            disks: None,
+            locks,
+        };
+        freeze.warnings = if live { Vec::new() } else { freeze.warnings() };
+        let fallback = not_live.map(|why| format!("it cannot be frozen live: {why}. It is frozen in the ordinary way"));
+        freeze.warnings.splice(..0, fallback);
         Ok(freeze)
     }
 
@@ -65,14 +88,14 @@ impl<'a> Freeze<'a> {
     /// Whether `/workspace` is saved beside the artifact: the guest must run for that, and a library hold it.
     pub fn saves_workspace(&self) -> bool {
         let wanted = !self.args.no_workspace && self.args.output.is_none();
-        wanted && !self.packs_workspace() && self.vm.state == State::Running
+        wanted && !self.live && !self.packs_workspace() && self.vm.state == State::Running
     }
 
     /// 2. Pre-flight, before anything is stopped: the engine can do it, and nobody else writes the output, which takes
     ///    it and has room.
     pub fn preflight(mut self) -> Result<Self> {
         let (vm, version) = (&self.vm, self.engine.version());
-        if vm.has_local_image() && !version.packs_local_images() {
+        if !self.live && vm.has_local_image() && !version.packs_local_images() {
             let cannot = "cannot pack a VM of a local image; 1.12.0 can".to_owned();
             return Err(EngineError::TooOld { version, cannot }.into());
         }
@@ -95,7 +118,9 @@ impl<'a> Freeze<'a> {
     fn check_room(&self, disks: &Path) -> Result<()> {
         let vm = &self.vm;
         let (Ok(disks), Some(free)) = (Disks::read(disks), self.output.free_bytes()) else { return Ok(()) };
-        let needed = disks.room_to_pack();
+        // Of a live one the RAM as well: as it is, and compressed.
+        let ram = if self.live { vm.memory_mib.saturating_mul(2 << 20) } else { 0 };
+        let needed = disks.room_to_pack().saturating_add(ram);
         if needed <= free {
             return Ok(());
         }
@@ -106,6 +131,27 @@ impl<'a> Freeze<'a> {
             .now(format!("'{}' is {} as before", vm.name, vm.state))
             .mend("free some space, choose another place with -o, or try it all the same with --no-space-check"))
     }
+}
+
+/// Why a VM cannot be frozen while it runs. (1.32.2 was seen to refuse image layers and folders of the host; a VM of a
+/// kind that is not known here it refuses itself, in its own words.)
+fn why_not_live(vm: &Machine, version: Version) -> Option<String> {
+    if !version.checkpoints() {
+        return Some(format!("smolvm {version} cannot do it; 1.13.1 can"));
+    }
+    if vm.state != State::Running {
+        return Some(format!("it is {}", vm.state));
+    }
+    if vm.has_local_image() {
+        return Some("its image lies on this host".into());
+    }
+    (vm.mounts > 0).then(|| "folders of this host are mounted in it".into())
+}
+
+fn not_live_failure(name: &Name, why: &str) -> Failure {
+    Failure::new(Status::BadState, format!("'{name}' cannot be frozen live: {why}"))
+        .now("nothing was changed")
+        .mend("freeze it in the ordinary way, without --live, or let --live=auto decide")
 }
 
 /// Whether a VM in this state can be frozen, or why not.
@@ -126,7 +172,7 @@ fn can_be_frozen(vm: &Machine) -> Result<()> {
         State::Created | State::Running | State::Stopped | State::Failed | State::Unreachable => Ok(()),
         State::Paused => refused(
             "it is paused, and its saved RAM would be lost",
-            format!("wake it with `smolvm machine resume --name {name}`, then freeze it"),
+            format!("wake it with `bottle-freeze resume {name}`, then freeze it"),
         ),
         State::Pausing => refused("it is being paused", "try again in a moment".into()),
         State::Frozen => refused("it is the base of live branches", "delete the branches first".into()),

@@ -9,7 +9,7 @@ use super::stop::sync;
 use super::{App, Failure, Result, Status, confirm, each, lock, output, workspace};
 use crate::interrupt::{self, Leaving};
 use crate::smolvm::artifact::Artifact;
-use crate::smolvm::{Disks, EngineError, Machine, Name, Packing, Smolvm, State, end_helpers};
+use crate::smolvm::{CHECKPOINT_SUFFIX, Disks, EngineError, Machine, Name, Packing, Smolvm, State, end_helpers};
 use crate::snapshot::{Configuration, FORMAT, Lock, Metadata, Output, Recorded, Work, library};
 use crate::{cli, ui};
 use report::{Outcome, Report};
@@ -56,6 +56,15 @@ fn freeze(
     names: &[Name],
     tell: &(dyn Fn(&Report) + Sync),
 ) -> Result<Vec<Outcome>> {
+    if args.output.as_deref().is_some_and(|out| Output::is_live(out) != args.live.is_some()) {
+        let what = "a live snapshot, and no other, is named X.checkpoint";
+        return Err(Failure::new(Status::Usage, what).mend("--live -o X.checkpoint, or -o X.smolmachine"));
+    }
+    if args.output.is_some() && args.live == Some(cli::Live::Auto) {
+        return Err(
+            Failure::new(Status::Usage, "--live=auto does not know what -o will be").mend("leave one of them out")
+        );
+    }
     if names.len() > 1 && args.output.is_some() {
         let what = "-o names the output of one VM, and there are several";
         return Err(Failure::new(Status::Usage, what).mend("without -o, all are kept in the library"));
@@ -76,18 +85,31 @@ fn freeze(
         return Ok(outcomes);
     }
     ask(&ready, args.yes)?;
-    outcomes.extend(each::in_parallel(each::jobs(args.jobs), &ready, |freeze| {
+    let results = each::in_parallel(each::jobs(args.jobs), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
         interrupt::begin();
-        match freeze.run() {
-            Ok((report, restarted)) => {
-                tell(&report);
-                let failure = restarted.and_then(|()| output::answer_signal(&freeze.output)).err();
-                Outcome { name: freeze.name.clone(), report: Some(report), failure }
+        freeze.run().map(|(report, restarted)| {
+            tell(&report);
+            let failure = restarted.and_then(|()| output::answer_signal(&freeze.output)).err();
+            Outcome { name: freeze.name.clone(), report: Some(report), failure }
+        })
+    });
+    let mut refused = Vec::new();
+    for (freeze, result) in ready.iter().zip(results) {
+        match result {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(failure) if freeze.live && failure.status == Status::BadState && args.live == Some(cli::Live::Auto) => {
+                ui::warning(&format!("'{}' cannot be frozen live: {}", freeze.name, failure.what));
+                refused.push(freeze.name.clone());
             }
-            Err(failure) => Outcome::failed(freeze.name, failure, names.len()),
+            Err(failure) => outcomes.push(Outcome::failed(freeze.name, failure, names.len())),
         }
-    }));
+    }
+    drop(ready);
+    if !refused.is_empty() {
+        let in_the_ordinary_way = cli::Freeze { live: None, ..args.clone() };
+        outcomes.extend(freeze(app, &in_the_ordinary_way, engine, &refused, tell)?);
+    }
     outcomes.sort_by_key(|outcome| names.iter().position(|name| *name == outcome.name));
     Ok(outcomes)
 }
@@ -107,7 +129,7 @@ fn ask(all: &[Freeze], yes: bool) -> Result<()> {
             );
         }
     }
-    let up: Vec<&Machine> = all.iter().map(|freeze| &freeze.vm).filter(|vm| vm.state.is_up()).collect();
+    let up: Vec<&Machine> = all.iter().filter(|freeze| freeze.stops()).map(|freeze| &freeze.vm).collect();
     let list: Vec<String> = up.iter().map(|vm| format!("'{}' is {}", vm.name, vm.state)).collect();
     let (list, them) = (list.join(", "), if up.len() == 1 { "it" } else { "them" });
     if up.is_empty() {
@@ -130,6 +152,8 @@ struct Freeze<'a> {
     vm: Machine,
     /// Its configuration, and what will be lost of it.
     known: Configuration,
+    /// Whether it goes on running, and its RAM is in the snapshot.
+    live: bool,
     warnings: Vec<String>,
     /// The folder of the VM's disks, if the engine tells.
     disks: Option<PathBuf>,
@@ -137,26 +161,37 @@ struct Freeze<'a> {
     locks: [Option<Lock>; 2],
 }
 
-/// The folder of the disks that the engine packed, and how they were just before; none if the engine does not tell.
-type Packed<'a> = Option<(&'a Path, Disks)>;
+/// What the engine packed.
+struct Packed<'a> {
+    /// The folder of the disks, and how they were just before; none if the engine does not tell, or they change on.
+    disks: Option<(&'a Path, Disks)>,
+    /// How long the VM was paused, if it went on.
+    paused: Option<Duration>,
+}
 
 impl Freeze<'_> {
     /// Steps 4 to 8: the snapshot, and whether the VM runs again.
     fn run(&self) -> Result<(Report, Result<()>)> {
-        let _leaves = self.vm.state.is_up().then(|| Leaving::new(format!("'{}' may be stopped", self.vm.name)));
+        let _leaves = self.stops().then(|| Leaving::new(format!("'{}' may be stopped", self.vm.name)));
         let work = self.output.work()?;
         let left = output::leaves(&work);
         let workspace = self.save_workspace(&work)?;
         let stopped = self.stop()?;
-        let snapshot = self.pack(&work).and_then(|packed| {
+        let snapshot = if self.live { self.checkpoint(&work) } else { self.pack(&work) }.and_then(|packed| {
             let (artifact, sha256) = self.check(&work, &packed)?;
-            let metadata = self.publish(&work, &artifact, sha256, workspace, stopped)?;
-            Ok((artifact, metadata))
+            let down = packed.paused.or_else(|| Some(stopped?.elapsed()));
+            let metadata = self.publish(&work, &artifact, sha256, workspace, down)?;
+            Ok((artifact, metadata, down))
         });
         drop((work, left));
-        let (artifact, metadata) = snapshot.map_err(|failure| self.put_back(stopped, failure))?;
+        let (artifact, metadata, down) = snapshot.map_err(|failure| self.put_back(stopped, failure))?;
         let restarted = self.restart(stopped);
-        Ok((self.report(&artifact, metadata, stopped), restarted))
+        Ok((self.report(&artifact, metadata, down), restarted))
+    }
+
+    /// Whether the VM is up, and stopped for the freeze.
+    fn stops(&self) -> bool {
+        self.vm.state.is_up() && !self.live
     }
 
     /// Before the stop, what the engine's pack cannot carry: nothing was changed if that fails.
@@ -170,7 +205,7 @@ impl Freeze<'_> {
 
     /// 4. Stop it, in time or not at all. The moment it went down, if it was up.
     fn stop(&self) -> Result<Option<Instant>> {
-        if !self.vm.state.is_up() {
+        if !self.stops() {
             return Ok(None);
         }
         let began = Instant::now();
@@ -220,7 +255,7 @@ impl Freeze<'_> {
             end_helpers(work.path());
         }
         match packed {
-            Ok(()) => Ok(disks),
+            Ok(()) => Ok(Packed { disks, paused: None }),
             Err(error) if error.is_never_started() => {
                 let what = format!("'{}' has no disk yet: it was never started", self.vm.name);
                 Err(Failure::new(Status::BadState, what)
@@ -228,6 +263,21 @@ impl Freeze<'_> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// 5. The same of a VM that goes on running: its RAM too, and no stop before.
+    fn checkpoint(&self, work: &Work) -> Result<Packed<'_>> {
+        let saved = work.path().join("live").with_extension(CHECKPOINT_SUFFIX);
+        let mut progress = self.app.ui.progress(&format!("saving {}, which is paused", self.name), Some(work.path()));
+        let paused = self.engine.machine_checkpoint(self.name, work.path(), &saved, &mut |line| match line
+            .filter(|line| line.starts_with("Source resumed"))
+        {
+            Some(_) => progress.phase("it runs again, its state is packed"),
+            None => progress.tick(),
+        })?;
+        // If there is nothing after all, the check tells.
+        let _ = std::fs::rename(&saved, work.sidecar());
+        Ok(Packed { disks: None, paused })
     }
 
     fn packing<'p>(&self, folder: &'p Path, launcher: &'p Path, smolfile: Option<&'p Path>) -> Packing<'p> {
@@ -246,16 +296,24 @@ impl Freeze<'_> {
         let (artifact, sha256) =
             self.app.ui.during(&format!("checking the snapshot of {}", self.name), || output::check(work))?;
         let recorded = &artifact.manifest;
-        if recorded.network || (recorded.cpus, recorded.mem) != (self.vm.cpus, self.vm.memory_mib) {
+        // A live one has the network that the VM had, and all its limits.
+        let opens = recorded.network && !self.live;
+        if opens
+            || (recorded.cpus, recorded.mem) != (self.vm.cpus, self.vm.memory_mib)
+            || recorded.is_live() != self.live
+        {
             let what = "the engine recorded another network, other cpus or another memory than it was told";
             return Err(Failure::new(Status::Failed, what));
         }
         let now = self.engine.machine(self.name).map_err(|error| {
             Failure::from(error).now("the snapshot was thrown away, for the VM may have changed while it was packed")
         })?;
-        let written = packed.as_ref().is_some_and(|(folder, before)| Disks::read(folder).ok().as_ref() != Some(before));
-        if written || !self.vm.is_untouched_in(&now) {
-            let what = format!("'{}' was started or replaced while it was packed", self.vm.name);
+        let untouched =
+            |(folder, before): &(&Path, Disks)| Disks::read(folder).is_ok_and(|now| before.are_untouched_in(&now));
+        let is_same = if self.live { self.vm.goes_on_in(&now) } else { self.vm.is_untouched_in(&now) };
+        if !is_same || !packed.disks.as_ref().is_none_or(untouched) {
+            let how = if self.live { "stopped" } else { "started" };
+            let what = format!("'{}' was {how} or replaced while it was packed", self.vm.name);
             return Err(Failure::new(Status::Failed, what)
                 .now(format!("the snapshot was thrown away; it is {}", now.state))
                 .mend("freeze it again"));
@@ -270,12 +328,12 @@ impl Freeze<'_> {
         artifact: &Artifact,
         sha256: String,
         workspace: Option<Recorded>,
-        stopped: Option<Instant>,
+        down: Option<Duration>,
     ) -> Result<Option<Metadata>> {
         self.app.ui.during(&format!("writing the snapshot of {} to disk", self.name), || self.output.flush(work))?;
         let metadata = match self.args.output {
             Some(_) => None,
-            None => Some(self.metadata(work, artifact, sha256, workspace, stopped)?),
+            None => Some(self.metadata(work, artifact, sha256, workspace, down)?),
         };
         if let Some(signal) = interrupt::pending() {
             return Err(EngineError::Interrupted(signal).into());
@@ -297,11 +355,14 @@ impl Freeze<'_> {
         artifact: &Artifact,
         sha256: String,
         workspace: Option<Recorded>,
-        stopped: Option<Instant>,
+        down: Option<Duration>,
     ) -> Result<Metadata> {
         let launcher = self.args.launcher.then(|| output::record(&work.launcher())).transpose()?;
         let files = [
-            (library::ARTIFACT, Some(Recorded { bytes: artifact.bytes, sha256 })),
+            (
+                if self.live { library::CHECKPOINT } else { library::ARTIFACT },
+                Some(Recorded { bytes: artifact.bytes, sha256 }),
+            ),
             (library::LAUNCHER, launcher),
             (library::WORKSPACE, workspace),
         ];
@@ -318,7 +379,7 @@ impl Freeze<'_> {
             platform: artifact.manifest.host_platform.clone(),
             machine: Configuration { env: artifact.manifest.env_names(), ..self.known.clone() },
             files: files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), file?))).collect(),
-            downtime_seconds: stopped.map(|down| down.elapsed().as_secs_f64()),
+            downtime_seconds: down.map(|down| down.as_secs_f64()),
             warnings: self.warnings.clone(),
             other: serde_json::Map::new(),
         })
@@ -348,7 +409,7 @@ impl Freeze<'_> {
         interrupt::recover();
         let name = &self.vm.name;
         let state = match stopped {
-            None if failure.now.is_some() => format!("'{name}' was not stopped by this freeze"),
+            None if failure.now.is_some() || self.live => format!("'{name}' was not stopped by this freeze"),
             None => format!("'{name}' is {} as before", self.vm.state),
             Some(_) if self.args.no_restart => format!("'{name}' is stopped"),
             Some(_) => self.start_what_was_stopped(),

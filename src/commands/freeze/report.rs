@@ -3,13 +3,13 @@
 use super::{Freeze, smolfile};
 use crate::commands::{App, Failure, Result, each, output, workspace};
 use crate::smolvm::artifact::Artifact;
-use crate::smolvm::{Call, Exec, Name, State};
+use crate::smolvm::{CHECKPOINT_SUFFIX, Call, Exec, Name, State};
 use crate::snapshot::{Metadata, Work};
 use crate::{cli, ui};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::Duration;
 
 /// What a freeze made, as `--json` prints it.
 #[derive(Serialize)]
@@ -23,7 +23,9 @@ pub struct Report {
     bytes: u64,
     crc32: String,
     seconds: f64,
-    /// How long the VM was down; null if it was not running.
+    /// Whether it holds the VM's RAM, and the VM ran on.
+    live: bool,
+    /// How long the VM was down, or paused for a live one; null if it was not running.
     downtime_seconds: Option<f64>,
     engine_version: String,
     warnings: Vec<String>,
@@ -78,13 +80,13 @@ pub fn verdict(mut outcomes: Vec<Outcome>) -> Result<()> {
     }
     let of = outcomes.len();
     let failures = outcomes.into_iter().filter_map(|one| Some((one.name.to_string(), one.failure?)));
-    each::summary("VMs", of, failures.collect())
+    each::summary("VMs", of, &failures.collect::<Vec<_>>())
 }
 
 impl Freeze<'_> {
     /// The engine commands that would run, one a line.
     pub fn show_plan(&self) {
-        let (vm, engine, name, is_up) = (&self.vm, self.engine, self.name, self.vm.state.is_up());
+        let (vm, engine, name, is_up) = (&self.vm, self.engine, self.name, self.stops());
         let exec = |command: &Exec| engine.machine_exec_call(name, command);
         let folder = Work::future(self.output.folder());
         let (launcher, smolfile) = (folder.join("snapshot"), smolfile(vm, &folder));
@@ -95,10 +97,14 @@ impl Freeze<'_> {
             looks(),
             Some(engine.machine_data_dir_call(name)),
             self.saves_workspace().then(|| exec(&workspace::save_command())),
-            (vm.state == State::Running).then(|| exec(&Exec::of("sync"))),
+            (is_up && vm.state == State::Running).then(|| exec(&Exec::of("sync"))),
             is_up.then(|| engine.machine_stop_call(name)),
             (is_up && !engine.version().stop_tells_the_truth()).then(looks).flatten(),
-            Some(engine.pack_create_from_vm_call(name, &packing)),
+            Some(if self.live {
+                engine.machine_checkpoint_call(name, &folder, &folder.join("live").with_extension(CHECKPOINT_SUFFIX))
+            } else {
+                engine.pack_create_from_vm_call(name, &packing)
+            }),
             looks(),
             restarts.then(|| engine.machine_start_call(name)),
             restarts.then(|| exec(&Exec::of("true"))),
@@ -107,7 +113,7 @@ impl Freeze<'_> {
     }
 
     /// What was made.
-    pub fn report(&self, artifact: &Artifact, snapshot: Option<Metadata>, stopped: Option<Instant>) -> Report {
+    pub fn report(&self, artifact: &Artifact, snapshot: Option<Metadata>, down: Option<Duration>) -> Report {
         Report {
             vm: self.vm.name.clone(),
             reference: snapshot.as_ref().map(|snapshot| format!("{}@{}", snapshot.vm, snapshot.id)),
@@ -117,7 +123,8 @@ impl Freeze<'_> {
             bytes: artifact.bytes,
             crc32: format!("{:08x}", artifact.crc32),
             seconds: self.started.elapsed().as_secs_f64(),
-            downtime_seconds: stopped.map(|down| down.elapsed().as_secs_f64()),
+            live: self.live,
+            downtime_seconds: down.map(|down| down.as_secs_f64()),
             engine_version: self.engine.version().to_string(),
             warnings: self.warnings.clone(),
         }
@@ -130,10 +137,13 @@ impl Report {
         let (vm, size) = (&self.vm, output::size(self.bytes));
         let name = self.reference.clone().unwrap_or_else(|| self.sidecar.display().to_string());
         let hint = match self.downtime_seconds {
-            Some(_) if !args.restart => format!("; it is stopped, start it with: bottle-freeze start {vm}"),
+            Some(_) if !args.restart && !self.live => {
+                format!("; it is stopped, start it with: bottle-freeze start {vm}")
+            }
             _ => String::new(),
         };
-        let down = self.downtime_seconds.map(|down| format!(", down for {down:.1} s")).unwrap_or_default();
+        let word = if self.live { "paused" } else { "down" };
+        let down = self.downtime_seconds.map(|down| format!(", {word} for {down:.1} s")).unwrap_or_default();
         app.ui.success(&format!("froze {vm} as {name} ({size}, {:.1} s{down}){hint}", self.seconds));
     }
 }
