@@ -1,5 +1,6 @@
 //! One file per subcommand: reads its arguments, calls the rooms below, reports.
 
+mod complete;
 mod completions;
 mod configuration;
 mod cp;
@@ -15,6 +16,7 @@ mod output;
 mod pack;
 mod prune;
 mod rm;
+mod shells;
 mod snapshot;
 mod start;
 mod stop;
@@ -23,6 +25,7 @@ mod transport;
 mod verify;
 mod workspace;
 
+pub use complete::complete;
 pub use failure::{Failure, Status};
 
 use crate::cli::{Cli, Command};
