@@ -95,9 +95,12 @@ fn offer(
         if begins.starts_with('-') {
             return Vec::new();
         }
+        let word = begins.clone();
+        // The files first: an engine that hangs leaves no time for them.
+        let files = kind.map(|kind| in_time(move || files(&word, kind)));
         let mut all = candidates();
         all.retain(|one| one.get_value().to_str().is_some_and(|value| value.starts_with(&begins)));
-        all.extend(kind.map(|kind| in_time(move || files(&begins, kind))).unwrap_or_default());
+        all.extend(files.unwrap_or_default());
         all
     })
 }
