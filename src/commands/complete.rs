@@ -65,28 +65,28 @@ fn teach(command: Command) -> Command {
 /// What may be the value of a command's argument.
 fn completer(command: &str, arg: &Arg) -> Option<ArgValueCompleter> {
     Some(match (command, arg.get_id().as_str()) {
-        ("start", "names") => offer(|| vms(|vm| !vm.state.is_up()), None),
-        ("stop", "names") => offer(|| vms(|vm| vm.state.is_up()), None),
-        ("exec", "name") => offer(|| vms(|vm| vm.state == State::Running), None),
-        ("freeze", "name") | ("rm", "names") => offer(|| vms(|_| true), None),
-        ("cp", "source" | "target") => offer(guests, Some(any_file)),
-        ("create" | "pack", "image") => offer(images, Some(any_file)),
+        ("start", "names") => offer(|_| vms(|vm| !vm.state.is_up()), None),
+        ("stop", "names") => offer(|_| vms(|vm| vm.state.is_up()), None),
+        ("exec", "name") => offer(|_| vms(|vm| vm.state == State::Running), None),
+        ("freeze", "name") | ("rm", "names") => offer(|_| vms(|_| true), None),
+        ("cp", "source" | "target") => offer(|_| guests(), Some(any_file)),
+        ("create" | "pack", "image") => offer(|_| images(), Some(any_file)),
         ("create", "from") | ("thaw", "snapshot") => offer(snapshots, Some(is_artifact)),
-        ("verify", "paths") => offer(Vec::new, Some(is_artifact)),
+        ("verify", "paths") => offer(|_| Vec::new(), Some(is_artifact)),
         (_, "snapshot" | "snapshots") => offer(snapshots, None),
-        ("snapshot-ls" | "snapshot-prune" | "snapshot-import", "vm") => offer(frozen_vms, None),
-        (_, "tag" | "tags" | "remove" | "keep_tag") => offer(tags, None),
+        ("snapshot-ls" | "snapshot-prune" | "snapshot-import", "vm") => offer(|_| frozen_vms(), None),
+        (_, "tag" | "tags" | "remove" | "keep_tag") => offer(|_| tags(), None),
         _ => match arg.get_value_hint() {
-            ValueHint::FilePath => offer(Vec::new, Some(any_file)),
-            ValueHint::ExecutablePath => offer(Vec::new, Some(is_executable)),
+            ValueHint::FilePath => offer(|_| Vec::new(), Some(any_file)),
+            ValueHint::ExecutablePath => offer(|_| Vec::new(), Some(is_executable)),
             _ => return None,
         },
     })
 }
 
-/// Those of `candidates` that begin as typed, and the files of that kind.
+/// Those of `candidates` (which are told what was typed) that begin so, and the files of that kind.
 fn offer(
-    candidates: impl Fn() -> Vec<CompletionCandidate> + Send + Sync + 'static,
+    candidates: impl Fn(&str) -> Vec<CompletionCandidate> + Send + Sync + 'static,
     kind: Option<fn(&Path) -> bool>,
 ) -> ArgValueCompleter {
     ArgValueCompleter::new(move |typed: &OsStr| {
@@ -98,7 +98,7 @@ fn offer(
         let word = begins.clone();
         // The files first: an engine that hangs leaves no time for them.
         let files = kind.map(|kind| in_time(move || files(&word, kind)));
-        let mut all = candidates();
+        let mut all = candidates(&begins);
         all.retain(|one| one.get_value().to_str().is_some_and(|value| value.starts_with(&begins)));
         all.extend(files.unwrap_or_default());
         all
@@ -142,7 +142,7 @@ fn about(machine: &Machine) -> String {
 
 /// The images that were seen before, of a VM that is there or that was frozen.
 fn images() -> Vec<CompletionCandidate> {
-    let frozen = stored().into_iter().filter_map(|one| one.metadata.machine.image);
+    let frozen = stored(None).into_iter().filter_map(|one| one.metadata.machine.image);
     let images: BTreeSet<String> = frozen.chain(machines().into_iter().filter_map(|machine| machine.image)).collect();
     images.into_iter().filter(|image| is_image_name(image)).map(CompletionCandidate::new).collect()
 }
@@ -156,9 +156,10 @@ fn is_image_name(image: &str) -> bool {
 
 // ------------------------------------------------------------------------------------------------- the library
 
-/// The snapshots, the newest first, but for those that nobody could name.
-fn stored() -> Vec<Stored> {
-    let mut all = in_time(|| library::list(None).map(|(all, _)| all).unwrap_or_default());
+/// The snapshots of that VM or of all, the newest first, but for those that nobody could name.
+fn stored(vm: Option<Name>) -> Vec<Stored> {
+    let list = move || library::list(vm.as_ref().map(Name::as_str));
+    let mut all = in_time(move || list().map(|(all, _)| all).unwrap_or_default());
     let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     all.retain(|one| one.metadata.vm.parse::<Name>().is_ok() && is_id(&one.metadata.id));
     all.reverse();
@@ -166,8 +167,9 @@ fn stored() -> Vec<Stored> {
 }
 
 /// Each VM for its newest, then each snapshot by its tags, then by its id.
-fn snapshots() -> Vec<CompletionCandidate> {
-    let all = stored();
+fn snapshots(typed: &str) -> Vec<CompletionCandidate> {
+    let vm = typed.split_once('@').and_then(|(vm, _)| vm.parse().ok());
+    let all = stored(vm);
     let (mut newest, mut tagged, mut named) = (Vec::new(), Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     for one in &all {
@@ -183,13 +185,13 @@ fn snapshots() -> Vec<CompletionCandidate> {
 }
 
 fn frozen_vms() -> Vec<CompletionCandidate> {
-    let vms: BTreeSet<String> = stored().into_iter().map(|one| one.metadata.vm).collect();
+    let vms: BTreeSet<String> = stored(None).into_iter().map(|one| one.metadata.vm).collect();
     vms.into_iter().map(CompletionCandidate::new).collect()
 }
 
 fn tags() -> Vec<CompletionCandidate> {
     let tags: BTreeSet<String> =
-        stored().into_iter().flat_map(|one| one.metadata.tags).map(|tag| tag.as_str().to_owned()).collect();
+        stored(None).into_iter().flat_map(|one| one.metadata.tags).map(|tag| tag.as_str().to_owned()).collect();
     tags.into_iter().map(CompletionCandidate::new).collect()
 }
 
