@@ -13,7 +13,7 @@ conformance:  ## the fake engine's tests, on the real ones too
 
 faults:       ## kills, damage, full disks, races and fuzzing, the long versions (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2
-	BOTTLE_FREEZE_FAULTS=long cargo test --test crash --test concurrency --test damage --test full_disk --bin bottle-freeze -- --nocapture
+	BOTTLE_FREEZE_FAULTS=long cargo test --test crash --test concurrency --test damage --test full_disk --test completion --bin bottle-freeze -- --nocapture
 
 e2e:          ## the scenarios, on real VMs in the lab
 	tests/lab/e2e

@@ -576,8 +576,8 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':shell -- The shell:(bash elvish fish powershell zsh)' \
@@ -730,7 +730,7 @@ _bottle-freeze_commands() {
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
-'completions:Print a shell'\''s completion script' \
+'completions:Print what a shell sources, to complete by TAB' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze commands' commands "$@"
@@ -777,7 +777,7 @@ _bottle-freeze__subcmd__help_commands() {
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
-'completions:Print a shell'\''s completion script' \
+'completions:Print what a shell sources, to complete by TAB' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze help commands' commands "$@"

@@ -624,9 +624,12 @@ pub struct Verify {
     pub json: bool,
 }
 
-/// Print a shell's completion script
+/// Print what a shell sources, to complete by TAB
+///
+/// The names of VMs, snapshots, tags and images are offered too.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  source <(bottle-freeze completions bash)")]
+#[command(after_help = "Examples:\n  source <(bottle-freeze completions bash)\n  \
+    source <(bottle-freeze completions zsh)\n  bottle-freeze completions fish | source")]
 pub struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,

@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod interrupt;
+mod nearest;
 mod smolvm;
 mod snapshot;
 mod ui;
@@ -15,6 +16,9 @@ use commands::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if commands::complete() {
+        return ExitCode::SUCCESS;
+    }
     run(cli::Cli::parse()).unwrap_or_else(|error| match error.downcast::<Failure>() {
         Ok(failure) => {
             ui::error(&failure.what, failure.now.as_deref(), failure.mend.as_deref());

@@ -142,7 +142,13 @@ impl From<EngineError> for Failure {
                 failure(Status::BadEngine).mend("name the right one with --smolvm PATH or in $SMOLVM")
             }
             EngineError::TooOld { .. } => failure(Status::BadEngine).mend("update smolvm"),
-            EngineError::NoSuchVm(_) => failure(Status::NoSuchVm).mend("list the VMs with `bottle-freeze ls`"),
+            EngineError::NoSuchVm(missing) => {
+                let mend = "list the VMs with `bottle-freeze ls`";
+                failure(Status::NoSuchVm).mend(match &missing.nearest {
+                    Some(nearest) => format!("did you mean {nearest}? {mend}"),
+                    None => mend.to_owned(),
+                })
+            }
             EngineError::NameTaken(name) => failure(Status::Failed)
                 .mend(format!("choose another name, or delete it with `bottle-freeze rm {name}`")),
             EngineError::Interrupted(signal) => failure(Status::Interrupted(*signal)),

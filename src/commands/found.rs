@@ -1,8 +1,10 @@
 //! SNAPSHOT on a command line: a file, or one of the library.
 
 use super::{Failure, Result, Status, verify};
+use crate::nearest::nearest;
+use crate::smolvm::Name;
 use crate::smolvm::artifact::Artifact;
-use crate::snapshot::{FindError, Stored, library};
+use crate::snapshot::{FindError, Stored, Tag, library};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -67,7 +69,24 @@ pub fn find(text: &OsStr) -> Result<Found> {
 
 /// Finds a snapshot of the library.
 pub fn stored(reference: &str) -> Result<Stored> {
-    Ok(library::find(reference)?)
+    library::find(reference).map_err(|error| {
+        let meant = if matches!(error, FindError::NotFound(_)) { nearest_stored(reference) } else { None };
+        let failure = Failure::from(error);
+        match (meant, failure.mend.clone()) {
+            (Some(meant), Some(mend)) => failure.mend(format!("did you mean {meant}? {mend}")),
+            _ => failure,
+        }
+    })
+}
+
+/// The snapshot that may have been meant: of a VM that is named almost so, or that has a tag almost so.
+fn nearest_stored(reference: &str) -> Option<String> {
+    let (all, _) = library::list(None).ok()?;
+    let vms = || all.iter().map(|one| one.metadata.vm.as_str()).filter(|vm| vm.parse::<Name>().is_ok());
+    let Some((vm, tag)) = reference.split_once('@') else { return nearest(reference, vms()).map(str::to_owned) };
+    let vm = nearest(vm, vms())?;
+    let tags = || all.iter().filter(|one| one.metadata.vm == vm).flat_map(|one| &one.metadata.tags).map(Tag::as_str);
+    Some(nearest(tag, tags()).map_or_else(|| vm.to_owned(), |tag| format!("{vm}@{tag}")))
 }
 
 impl From<FindError> for Failure {

@@ -1,5 +1,6 @@
 //! One file per subcommand: reads its arguments, calls the rooms below, reports.
 
+mod complete;
 mod completions;
 mod configuration;
 mod cp;
@@ -17,6 +18,7 @@ mod pack;
 mod pause;
 mod prune;
 mod rm;
+mod shells;
 mod snapshot;
 mod start;
 mod stop;
@@ -25,6 +27,7 @@ mod transport;
 mod verify;
 mod workspace;
 
+pub use complete::complete;
 pub use failure::{Failure, Status};
 
 use crate::cli::{Cli, Command};

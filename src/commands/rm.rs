@@ -18,7 +18,7 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
         confirm(&question, args.yes, "nothing was deleted")?;
     }
     each::vm(each::jobs(vms.jobs), &names, |name| {
-        find(name).ok_or_else(|| EngineError::NoSuchVm(name.to_string()))?;
+        find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during(&format!("deleting {name}"), || engine.machine_delete(name))?;
         Record::forget(name.as_str());

@@ -62,7 +62,7 @@ fn row(one: &Stored) -> Vec<String> {
 }
 
 /// How long ago it was made, in its largest unit.
-fn age(metadata: &Metadata) -> String {
+pub fn age(metadata: &Metadata) -> String {
     let created = humantime::parse_rfc3339(&metadata.created).ok();
     let Some(age) = created.and_then(|created| SystemTime::now().duration_since(created).ok()) else {
         return metadata.created.clone();

@@ -16,7 +16,7 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
             }
             engine.machine_stop(name, None)
         })?;
-        app.ui.success(&format!("{name} is stopped"));
+        app.ui.success(&format!("{name} is stopped; start it with: bottle-freeze start {name}"));
         Ok(())
     })
 }

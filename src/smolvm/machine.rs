@@ -121,7 +121,7 @@ pub struct Machine {
 impl Machine {
     /// Whether the VM was made from an image that lies on the host (`local-dir:`, `local:` …), not in a registry.
     pub fn has_local_image(&self) -> bool {
-        self.image.as_deref().is_some_and(|image| image.starts_with("local"))
+        self.image.as_deref().is_some_and(|image| image.starts_with("local:") || image.starts_with("local-"))
     }
 
     /// Whether `later` is this very VM, and has run on ever since.

@@ -152,6 +152,17 @@ pub struct Packing<'a> {
     pub include_workspace: bool,
 }
 
+/// The VMs, as `machine ls --json` tells them within `limit`, for whom a late answer is worth no more than none. Its
+/// version is not asked: all engines answer alike. Nothing is written, and nothing else is run.
+pub fn machine_ls_at_once(asked: Option<&Path>, limit: Duration) -> Option<Vec<Machine>> {
+    let path = locate::find(asked).ok().filter(|path| !locate::is_python(path))?;
+    serde_json::from_slice(&machine_ls_of(&path).capture_at_once(limit)?).ok()
+}
+
+fn machine_ls_of(engine: &Path) -> Call {
+    Call::new(engine, "machine ls").arg("--json")
+}
+
 /// A found and recognised engine.
 pub struct Smolvm {
     path: PathBuf,
@@ -188,13 +199,16 @@ impl Smolvm {
 
     /// The command line of [`Self::machine_ls`].
     pub fn machine_ls_call(&self) -> Call {
-        self.call("machine ls").arg("--json")
+        machine_ls_of(&self.path)
     }
 
     /// One VM and its full state. One `ls`: `status` of an old engine makes disks for a VM that has none.
     pub fn machine(&self, name: &Name) -> Result<Machine> {
-        let found = self.machine_ls()?.into_iter().find(|machine| machine.name == name.as_str());
-        found.ok_or_else(|| EngineError::NoSuchVm(name.to_string()))
+        let mut machines = self.machine_ls()?;
+        match machines.iter().position(|machine| machine.name == name.as_str()) {
+            Some(at) => Ok(machines.swap_remove(at)),
+            None => Err(EngineError::no_such_vm(name, &machines)),
+        }
     }
 
     /// Whether the VM's VMM lives, be its guest silent for the moment.
@@ -281,7 +295,7 @@ impl Smolvm {
     pub fn machine_data_dir(&self, name: &Name) -> Result<PathBuf> {
         use std::os::unix::ffi::OsStrExt;
         let call = self.machine_data_dir_call(name);
-        let outcome = self.succeed(&call, Some(QUICK), None).map_err(|error| error.about(name))?;
+        let outcome = self.succeed(&call, Some(QUICK), None).map_err(|error| self.about(name, error))?;
         let folder = Path::new(OsStr::from_bytes(outcome.stdout.trim_ascii()));
         if folder.is_absolute() {
             return Ok(folder.to_owned());
@@ -448,7 +462,7 @@ impl Smolvm {
     /// `pack create --from-vm`: the VM must not run; the engine does not see to that.
     pub fn pack_create_from_vm(&self, name: &Name, packing: &Packing<'_>, watch: Watch<'_>) -> Result<()> {
         let call = self.pack_create_from_vm_call(name, packing);
-        self.persist(&call, None, Some(watch)).map(drop).map_err(|error| error.about(name))
+        self.persist(&call, None, Some(watch)).map(drop).map_err(|error| self.about(name, error))
     }
 
     /// The command line of [`Self::pack_create_from_vm`].
@@ -470,7 +484,7 @@ impl Smolvm {
         watch: Watch<'_>,
     ) -> Result<Option<Duration>> {
         let call = self.machine_checkpoint_call(name, folder, output);
-        let outcome = self.succeed(&call, None, Some(watch)).map_err(|error| error.about(name))?;
+        let outcome = self.succeed(&call, None, Some(watch)).map_err(|error| self.about(name, error))?;
         Ok(source_pause(&outcome.text()))
     }
 
@@ -548,7 +562,19 @@ impl Smolvm {
     /// Runs a command that changes the VM, and tries it again while another one stands in its way.
     fn change(&self, call: &Call, name: &Name, limit: Option<Duration>) -> Result<Outcome> {
         let _turn = if self.version.allows_parallel_changes() { None } else { change_lock(limit.unwrap_or(QUICK))? };
-        self.persist(call, limit, None).map_err(|error| error.about(name))
+        self.persist(call, limit, None).map_err(|error| self.about(name, error))
+    }
+
+    /// The error, as what it means for the VM `name`.
+    fn about(&self, name: &Name, error: EngineError) -> EngineError {
+        let said = error.stderr();
+        if said.contains("vm not found") || said.contains(&format!("VM '{name}' not found")) {
+            EngineError::no_such_vm(name, &self.machine_ls().unwrap_or_default())
+        } else if said.contains("already exists") {
+            EngineError::NameTaken(name.to_string())
+        } else {
+            error
+        }
     }
 
     /// Runs `call` again when it failed for a reason that passes: three times at least, and for [`RETRY`].
@@ -639,18 +665,6 @@ impl EngineError {
             "boot process exited (code 0) before the agent was ready",
         ];
         PASSING.iter().any(|passing| self.stderr().contains(passing))
-    }
-
-    /// The same error, as what it means for the VM `name`.
-    fn about(self, name: &Name) -> Self {
-        let said = self.stderr();
-        if said.contains("vm not found") || said.contains(&format!("VM '{name}' not found")) {
-            Self::NoSuchVm(name.to_string())
-        } else if said.contains("already exists") {
-            Self::NameTaken(name.to_string())
-        } else {
-            self
-        }
     }
 
     /// Whether the engine failed for want of disk space.

@@ -20,7 +20,7 @@ impl<'a> Freeze<'a> {
         lock: Option<Lock>,
     ) -> Result<Self> {
         let found = machines.iter().find(|machine| machine.name == name.as_str());
-        let vm = found.ok_or_else(|| EngineError::NoSuchVm(name.to_string()))?.clone();
+        let vm = found.ok_or_else(|| EngineError::no_such_vm(name, machines))?.clone();
         can_be_frozen(&vm)?;
         let not_live = args.live.and_then(|_| why_not_live(&vm, engine.version()));
         let live = args.live.is_some() && not_live.is_none();
