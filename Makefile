@@ -18,6 +18,9 @@ faults:       ## kills, damage, full disks, races and fuzzing, the long versions
 e2e:          ## the scenarios, on real VMs in the lab
 	tests/lab/e2e
 
+bench:        ## how fast it is, beside the bare engine and a script
+	bench/run
+
 demo:         ## freeze and thaw a real VM, and watch
 	tests/lab/demo
 
@@ -28,4 +31,4 @@ lint:         ## formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-.PHONY: build test conformance faults e2e demo docs lint
+.PHONY: build test conformance faults e2e bench demo docs lint

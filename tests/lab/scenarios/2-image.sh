@@ -1,6 +1,6 @@
 scenario "a running image VM is frozen, /workspace included, and thawed"
 rootfs "$work/rootfs"
-status 0 "create from a rootfs folder" bottle-freeze create img --image "$work/rootfs" --cpus 1 --mem 512
+status 0 "create from a rootfs folder" bottle-freeze create img --image "$work/rootfs" --cpus 1 --mem 512 -e GREETING=hello
 status 0 "start" bottle-freeze start img
 status 0 "exec writes files" bottle-freeze exec img -- sh -c 'echo hi > /root/a; echo work > /workspace/b'
 status 127 "no such command" bottle-freeze exec img -- nosuch
@@ -50,6 +50,7 @@ equal img.smolmachine "nothing else stays beside the snapshot" bash -c 'ls -A "$
 status 0 "rm" bottle-freeze rm --yes img
 status 0 "thaw: create --from" bottle-freeze create img2 --from "$work/img.smolmachine"
 status 0 "thaw: start" bottle-freeze start img2
+equal hello "the environment came along" bottle-freeze exec img2 -- sh -c 'echo $GREETING'
 equal "$(printf 'hi\nwork')" "the files are there" bottle-freeze exec img2 -- cat /root/a /workspace/b
 status 0 "rm" bottle-freeze rm --yes img2
 
