@@ -13,6 +13,7 @@ mod ls;
 mod output;
 mod pack;
 mod prune;
+mod registry;
 mod rm;
 mod snapshot;
 mod start;

@@ -14,5 +14,5 @@ pub use lock::{Lock, LockError, Sharing, vm_key};
 pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, recorded};
 pub use output::{Output, OutputError};
 pub use retention::Policy;
-pub use transport::{Incoming, TransportError, export};
+pub use transport::{Incoming, TransportError, export, room};
 pub use work::Work;
