@@ -127,6 +127,12 @@ _bottle__freeze() {
             bottle__freeze__subcmd__help__subcmd__snapshot,prune)
                 cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__prune"
                 ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,pull)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__pull"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,push)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__push"
+                ;;
             bottle__freeze__subcmd__help__subcmd__snapshot,rm)
                 cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__rm"
                 ;;
@@ -157,6 +163,12 @@ _bottle__freeze() {
             bottle__freeze__subcmd__snapshot,prune)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__prune"
                 ;;
+            bottle__freeze__subcmd__snapshot,pull)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__pull"
+                ;;
+            bottle__freeze__subcmd__snapshot,push)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__push"
+                ;;
             bottle__freeze__subcmd__snapshot,rm)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__rm"
                 ;;
@@ -183,6 +195,12 @@ _bottle__freeze() {
                 ;;
             bottle__freeze__subcmd__snapshot__subcmd__help,prune)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__prune"
+                ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,pull)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__pull"
+                ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,push)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__push"
                 ;;
             bottle__freeze__subcmd__snapshot__subcmd__help,rm)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__rm"
@@ -678,7 +696,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help__subcmd__snapshot)
-            opts="ls show verify tag rm prune export import"
+            opts="ls show verify tag rm prune push pull export import"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -734,6 +752,34 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__pull)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__push)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1040,7 +1086,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version ls list show verify tag rm prune export import help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --help --version ls list show verify tag rm prune push pull export import help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1106,7 +1152,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__help)
-            opts="ls show verify tag rm prune export import help"
+            opts="ls show verify tag rm prune push pull export import help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1176,6 +1222,34 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__pull)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__push)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1332,6 +1406,46 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__pull)
+            opts="-q -v -h -V --as --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__push)
+            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

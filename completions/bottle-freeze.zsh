@@ -423,6 +423,38 @@ _arguments "${_arguments_options[@]}" : \
 '::vm -- Only of this VM:_default' \
 && ret=0
 ;;
+(push)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':snapshot -- Snapshot\: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file:_files' \
+':reference -- Where to\: HOST/NAME\[\:TAG\]; without a HOST it is the engine'\''s own registry, registry.smolmachines.com:_default' \
+&& ret=0
+;;
+(pull)
+_arguments "${_arguments_options[@]}" : \
+'--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':reference -- Where from\: HOST/NAME\[\:TAG\] or HOST/NAME@DIGEST:_default' \
+&& ret=0
+;;
 (export)
 _arguments "${_arguments_options[@]}" : \
 '-o+[File to write]:FILE:_files' \
@@ -489,6 +521,14 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (prune)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(push)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(pull)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -671,6 +711,14 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(push)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(pull)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (export)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -726,7 +774,7 @@ _bottle-freeze_commands() {
 'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
 'pause:Save the RAM of running VMs, and end them until they are resumed' \
 'resume:Let paused VMs go on' \
-'snapshot:List, check, name and remove the snapshots of the library' \
+'snapshot:List, check, name, remove and share the snapshots of the library' \
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
@@ -773,7 +821,7 @@ _bottle-freeze__subcmd__help_commands() {
 'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
 'pause:Save the RAM of running VMs, and end them until they are resumed' \
 'resume:Let paused VMs go on' \
-'snapshot:List, check, name and remove the snapshots of the library' \
+'snapshot:List, check, name, remove and share the snapshots of the library' \
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
@@ -846,6 +894,8 @@ _bottle-freeze__subcmd__help__subcmd__snapshot_commands() {
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
 'prune:Remove the snapshots that no --keep option keeps, after a question' \
+'push:Put a snapshot into a registry, after a question' \
+'pull:Take a snapshot from a registry into the library, after checking it' \
 'export:Write a snapshot into one file, to take it elsewhere' \
 'import:Take an exported snapshot into the library, after checking it' \
     )
@@ -870,6 +920,16 @@ _bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__ls_commands() {
 _bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__prune_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze help snapshot prune commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__pull_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__pull_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot pull commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__push_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__push_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot push commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__rm_commands() {
@@ -946,6 +1006,8 @@ _bottle-freeze__subcmd__snapshot_commands() {
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
 'prune:Remove the snapshots that no --keep option keeps, after a question' \
+'push:Put a snapshot into a registry, after a question' \
+'pull:Take a snapshot from a registry into the library, after checking it' \
 'export:Write a snapshot into one file, to take it elsewhere' \
 'import:Take an exported snapshot into the library, after checking it' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -966,6 +1028,8 @@ _bottle-freeze__subcmd__snapshot__subcmd__help_commands() {
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
 'prune:Remove the snapshots that no --keep option keeps, after a question' \
+'push:Put a snapshot into a registry, after a question' \
+'pull:Take a snapshot from a registry into the library, after checking it' \
 'export:Write a snapshot into one file, to take it elsewhere' \
 'import:Take an exported snapshot into the library, after checking it' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -996,6 +1060,16 @@ _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__ls_commands() {
 _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__prune_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze snapshot help prune commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__pull_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__pull_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help pull commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__push_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__push_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help push commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__rm_commands() {
@@ -1031,6 +1105,16 @@ _bottle-freeze__subcmd__snapshot__subcmd__ls_commands() {
 _bottle-freeze__subcmd__snapshot__subcmd__prune_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze snapshot prune commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__pull_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__pull_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot pull commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__push_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__push_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot push commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__snapshot__subcmd__rm_commands() {

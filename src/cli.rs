@@ -1,6 +1,6 @@
 //! Every argument and its help text; no behaviour.
 
-use crate::smolvm::Name;
+use crate::smolvm::{Name, Reference};
 use crate::snapshot::Tag;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
@@ -404,7 +404,7 @@ pub struct Thaw {
     pub timeout: Duration,
 }
 
-/// List, check, name and remove the snapshots of the library
+/// List, check, name, remove and share the snapshots of the library
 #[derive(Debug, Subcommand)]
 pub enum Snapshot {
     Ls(SnapshotLs),
@@ -413,6 +413,8 @@ pub enum Snapshot {
     Tag(SnapshotTag),
     Rm(SnapshotRm),
     Prune(SnapshotPrune),
+    Push(SnapshotPush),
+    Pull(SnapshotPull),
     Export(SnapshotExport),
     Import(SnapshotImport),
 }
@@ -539,6 +541,41 @@ pub struct SnapshotPrune {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// Put a snapshot into a registry, after a question
+///
+/// The engine does it, and logs in as it can (`docker login`, `smolvm config registries`). What goes there is the artifact,
+/// and in its manifest what snapshot.json records of it: `snapshot pull` brings back both, `smolvm pack pull` an artifact
+/// that the engine takes as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot push dev@ready ghcr.io/team/dev:ready\n  \
+    bottle-freeze snapshot push dev localhost:5000/dev:tuesday --yes")]
+pub struct SnapshotPush {
+    /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub snapshot: OsString,
+    /// Where to: HOST/NAME[:TAG]; without a HOST it is the engine's own registry, registry.smolmachines.com
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// Take a snapshot from a registry into the library, after checking it
+///
+/// Also what `smolvm pack push` has put there: then snapshot.json holds what can be told of the artifact.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot pull ghcr.io/team/dev:ready\n  \
+    bottle-freeze snapshot pull localhost:5000/dev:tuesday --as dev2")]
+pub struct SnapshotPull {
+    /// Where from: HOST/NAME[:TAG] or HOST/NAME@DIGEST
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+    /// Keep it as a snapshot of this VM [default: the one it was made of]
+    #[arg(long = "as", value_name = "VM")]
+    pub vm: Option<Name>,
 }
 
 /// Write a snapshot into one file, to take it elsewhere

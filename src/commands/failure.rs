@@ -122,6 +122,7 @@ impl Failure {
         let status = match error {
             ArtifactError::Io(io) if io.kind() == std::io::ErrorKind::NotFound => Status::NoSuchVm,
             ArtifactError::Io(_) => Status::Failed,
+            ArtifactError::Copy(_) => Status::NotWritable,
             ArtifactError::Interrupted(signal) => Status::Interrupted(*signal),
             ArtifactError::NotArtifact(_) | ArtifactError::Damaged(_) => Status::Damaged,
         };

@@ -17,6 +17,7 @@ mod output;
 mod pack;
 mod pause;
 mod prune;
+mod registry;
 mod rm;
 mod shells;
 mod snapshot;

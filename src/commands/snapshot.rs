@@ -15,6 +15,8 @@ pub fn run(app: &App, command: &cli::Snapshot) -> Result<()> {
         cli::Snapshot::Verify(args) => check(app, args),
         cli::Snapshot::Tag(args) => tag(app, args),
         cli::Snapshot::Rm(args) => rm(app, args),
+        cli::Snapshot::Push(args) => super::registry::push(app, args),
+        cli::Snapshot::Pull(args) => super::registry::pull(app, args),
         cli::Snapshot::Export(args) => super::transport::export(app, args),
         cli::Snapshot::Import(args) => super::transport::import(app, args),
         cli::Snapshot::Prune(args) => super::prune::run(app, args),

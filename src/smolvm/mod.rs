@@ -12,12 +12,15 @@ mod lifeline;
 mod locate;
 mod machine;
 mod process;
+mod reference;
+pub mod rider;
 mod version;
 
 pub use disks::Disks;
 pub use lifeline::end_helpers;
 pub use machine::{Machine, Name, State};
 pub use process::{Call, EngineError, Outcome, Watch};
+pub use reference::Reference;
 pub use version::Version;
 
 use crate::interrupt;
@@ -532,6 +535,34 @@ impl Smolvm {
         call
     }
 
+    /// `pack push`: the artifact, bit by bit, and its manifest in clear. The tag appears or moves when all else is there
+    /// (a connection that was cut left no tag: 1.4.0, 1.19.0, 1.32.2). Any file that ends like an artifact is taken, its
+    /// checksum is not looked at.
+    ///
+    /// # Errors
+    /// Also a reference by digest: the engine would push to the tag `latest` (1.4.0 to 1.32.2).
+    pub fn pack_push(&self, artifact: &Path, to: &Reference, watch: Watch<'_>) -> Result<()> {
+        self.succeed(&self.pack_push_call(artifact, to), None, Some(watch)).map(drop)
+    }
+
+    /// The command line of [`Self::pack_push`].
+    pub fn pack_push_call(&self, artifact: &Path, to: &Reference) -> Call {
+        self.call("pack push").value("--file", artifact).arg("--").arg(to.to_string())
+    }
+
+    /// `pack pull` into the file `artifact`; all else that the engine writes lies in `folder`. That keeps its cache of
+    /// downloads out of this: what lies there is given out without a look at its digest (1.4.0, 1.19.0, 1.32.2), it
+    /// is readable for all, and it stays.
+    pub fn pack_pull(&self, from: &Reference, artifact: &Path, folder: &Path, watch: Watch<'_>) -> Result<()> {
+        self.succeed(&self.pack_pull_call(from, artifact, folder), None, Some(watch)).map(drop)
+    }
+
+    /// The command line of [`Self::pack_pull`].
+    pub fn pack_pull_call(&self, from: &Reference, artifact: &Path, folder: &Path) -> Call {
+        let call = self.call("pack pull").value("--output", artifact).arg("--").arg(from.to_string());
+        call.env("TMPDIR", folder).env("XDG_CACHE_HOME", folder)
+    }
+
     fn call(&self, subcommand: &str) -> Call {
         Call::new(&self.path, subcommand)
     }
@@ -686,5 +717,27 @@ impl EngineError {
     pub fn is_never_started(&self) -> bool {
         let said = self.stderr();
         said.contains("may not have been started") || said.contains("never been started")
+    }
+
+    /// Whether the registry has nothing of that name or tag. (These four: 1.4.0 to 1.32.2.)
+    pub fn is_not_in_registry(&self) -> bool {
+        self.stderr().contains("blob not found: ")
+    }
+
+    /// Whether the registry wants to know who asks, or refuses the one who does.
+    pub fn is_access_denied(&self) -> bool {
+        ["registry authentication failed", "registry returned 401", "registry returned 403"]
+            .iter()
+            .any(|denied| self.stderr().contains(denied))
+    }
+
+    /// Whether the registry gave something else than its own digest says.
+    pub fn is_damaged_in_registry(&self) -> bool {
+        self.stderr().contains("digest mismatch: expected ")
+    }
+
+    /// Whether no registry answered, or the connection was lost.
+    pub fn is_connection_lost(&self) -> bool {
+        self.stderr().contains("HTTP request failed: ")
     }
 }

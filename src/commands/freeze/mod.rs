@@ -21,6 +21,8 @@ use std::time::{Duration, Instant, SystemTime};
 const VMM_EXIT: Duration = Duration::from_secs(2);
 /// How long a VM whose stop was given up is watched: does its guest still execute commands?
 const SETTLING: Duration = Duration::from_secs(5);
+/// How long its VMM may live on after a signal that an ended `stop` has sent it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
     let engine = app.engine()?;
@@ -215,7 +217,7 @@ impl Freeze<'_> {
                 sync(self.engine, self.name)?;
             }
             self.engine.machine_stop(self.name, Some(limit))?;
-            wait_for_exit(self.vm.pid);
+            wait_for_exit(self.vm.pid, VMM_EXIT);
             Ok(())
         });
         stopped.map(|()| Some(began)).map_err(|error| self.not_stopped(began, error))
@@ -231,6 +233,8 @@ impl Freeze<'_> {
         if self.vm.state == State::Running {
             let _ = self.engine.wait_exec_ready(self.name, SETTLING);
         }
+        // One that still answers may have been told to end a moment ago.
+        wait_for_exit(self.vm.pid, LAST_WORDS);
         match self.engine.machine(self.name) {
             Ok(now) if now.state.is_up() => self.put_back(None, failure),
             // Also when the list cannot be read: a start of a running VM does nothing.
@@ -443,11 +447,11 @@ fn smolfile(vm: &Machine, folder: &Path) -> Option<PathBuf> {
     vm.network.then(|| folder.join("closed.smolfile"))
 }
 
-/// Waits until the VMM has let go of the disks.
-fn wait_for_exit(pid: Option<i32>) {
+/// Waits until the VMM has let go of the disks, but not longer than `limit`.
+fn wait_for_exit(pid: Option<i32>, limit: Duration) {
     let Some(pid) = pid.filter(|pid| *pid > 0) else { return };
     let began = Instant::now();
-    while interrupt::is_alive(pid) && began.elapsed() < VMM_EXIT {
+    while interrupt::is_alive(pid) && began.elapsed() < limit {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
