@@ -465,7 +465,7 @@ fn session(world: &World, name: &str) -> Session {
     command.env("PATH", path).env("INPUTRC", "/dev/null").env("HISTFILE", "").current_dir(world.path("work"));
     let mut session = Session::start(command);
     session.press(&format!("{script}\r"));
-    session.wait_for_question("READY> ");
+    session.wait_for("READY> ");
     session
 }
 
