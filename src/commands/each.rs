@@ -7,7 +7,7 @@ use crate::ui;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// The VMs that were meant, each once: those that are named, or all that the engine lists, or those with all these labels.
+/// The VMs that were meant, each once, by their names: those that are named, or all that the engine lists, or those with all these labels.
 ///
 /// # Errors
 /// None has the labels, or the list, which is read only if it is needed, cannot be.
@@ -28,8 +28,9 @@ pub fn select(
             );
         }
     }
-    let mut seen = std::collections::HashSet::new();
-    names.retain(|name| seen.insert(name.clone()));
+    // In one order for everybody: two runs that wait for each other's VMs would wait for ever.
+    names.sort();
+    names.dedup();
     Ok(names)
 }
 

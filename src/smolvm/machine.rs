@@ -138,7 +138,7 @@ impl Machine {
 
 /// A VM name by the engine's own rule, the same in all versions: 1–128 of `[A-Za-z0-9_-]`, beginning with a
 /// letter or digit, no `--` inside, no `-` at the end. So none can pass for a flag or leave its folder.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Name(String);
 
 impl Name {

@@ -112,7 +112,7 @@ fn freeze(
         let in_the_ordinary_way = cli::Freeze { live: None, ..args.clone() };
         outcomes.extend(freeze(app, &in_the_ordinary_way, engine, &refused, tell)?);
     }
-    outcomes.sort_by_key(|outcome| names.iter().position(|name| *name == outcome.name));
+    outcomes.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(outcomes)
 }
 
@@ -183,11 +183,12 @@ impl Freeze<'_> {
             let (artifact, sha256) = self.check(&work, &packed)?;
             let down = packed.paused.or_else(|| Some(stopped?.elapsed()));
             let metadata = self.publish(&work, &artifact, sha256, workspace, down)?;
-            Ok((artifact, metadata, down))
+            Ok((artifact, metadata, packed.paused))
         });
         drop((work, left));
-        let (artifact, metadata, down) = snapshot.map_err(|failure| self.put_back(stopped, failure))?;
+        let (artifact, metadata, paused) = snapshot.map_err(|failure| self.put_back(stopped, failure))?;
         let restarted = self.restart(stopped);
+        let down = paused.or_else(|| Some(stopped?.elapsed()));
         Ok((self.report(&artifact, metadata, down), restarted))
     }
 
