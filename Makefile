@@ -7,9 +7,9 @@ build:        ## the tool, optimised
 test:         ## every test that needs no VM, nothing but Rust
 	cargo test --workspace
 
-conformance:  ## the fake engine's tests, on the real ones too
+conformance:  ## the fake engine's tests, on the real ones too, and on a real registry
 	tests/engines/fetch --all
-	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test conformance
+	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test conformance --test registry
 
 faults:       ## kills, damage, full disks, races and fuzzing, the long versions (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2

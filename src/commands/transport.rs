@@ -30,7 +30,8 @@ pub fn take_in(app: &App, mut incoming: Incoming, source: &str, vm: Option<&Name
         name.as_str().clone_into(&mut incoming.metadata.vm);
     }
     let metadata = &incoming.metadata;
-    let is_id = !metadata.id.is_empty() && metadata.id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    // Not longer than the name of a folder may be.
+    let is_id = (1..=64).contains(&metadata.id.len()) && metadata.id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if metadata.vm.parse::<Name>().is_err() || !is_id {
         let what = format!("{source} is no exported snapshot: it names no VM or no id");
         return Err(Failure::new(Status::Damaged, what));

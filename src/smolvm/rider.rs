@@ -57,8 +57,12 @@ pub fn take_out(path: &Path) -> Result<(Artifact, Option<Vec<u8>>), ArtifactErro
 fn find(manifest: &[u8]) -> Result<Option<(usize, &str)>, ArtifactError> {
     #[derive(Deserialize)]
     struct Carrier<'a> {
-        #[serde(borrow)]
+        #[serde(borrow, default, deserialize_with = "any")]
         bottle_freeze: Option<&'a RawValue>,
+    }
+    // A null too, which would otherwise be none: a second key beside it could not be read.
+    fn any<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+        <&RawValue>::deserialize(from).map(Some)
     }
     let unreadable = |error| ArtifactError::Damaged(format!("its manifest cannot be read: {error}"));
     let carrier: Carrier = serde_json::from_slice(manifest).map_err(unreadable)?;
@@ -101,5 +105,15 @@ mod tests {
             count += 1;
         }
         assert!(count > 0, "no artifacts in the corpus");
+    }
+
+    #[test]
+    fn a_rider_of_any_kind_is_one() {
+        for rider in ["null", "0", "[]", "\"x\""] {
+            let manifest = format!("{{\"cpus\":1,\"bottle_freeze\":{rider}}}");
+            assert_eq!(find(manifest.as_bytes()).unwrap(), Some((9, rider)));
+        }
+        assert_eq!(find(b"{\"cpus\":1}").unwrap(), None);
+        assert!(find(b"{\"cpus\":1,\"bottle_freeze\":null,\"bottle_freeze\":1}").is_err());
     }
 }

@@ -169,7 +169,11 @@ impl Incoming {
             fs::rename(&new, &folder)?;
             File::open(&vm)?.sync_all()
         };
-        publish().map_err(io_error(&folder))?;
+        if let Err(error) = publish() {
+            // Made for nothing, if there is no other snapshot in it.
+            let _ = fs::remove_dir(&vm);
+            return Err(io_error(&folder)(error));
+        }
         Ok(Stored { folder, metadata })
     }
 }
