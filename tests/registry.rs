@@ -228,6 +228,7 @@ impl Registry {
         fs::write(folder.join("config.yml"), config.to_string()).unwrap();
         let mut command = Command::new("docker-registry");
         command.arg("serve").arg(folder.join("config.yml")).env_clear().env("HOME", &folder);
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().expect("docker-registry: apt-get install docker-registry");
         let mut registry = Self { process, port, storage };
