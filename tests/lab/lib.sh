@@ -12,6 +12,8 @@ scenario() { echo "== $*"; }
 verdict() {
   if [ "$1" != yes ] && [[ "${3:-}" =~ "io operation failed: connection closed"|"no boot progress for"|"did not become ready within" ]]; then
     echo "lab: the VM died or did not boot in time: $2: $3"
+    diagnose
+    dmesg | tail -n 20
     exit 125
   fi
   if [ "$1" = yes ]; then passed=$((passed + 1)); echo "ok    $2"
@@ -70,8 +72,7 @@ equal() {
 
 # until_runs PATTERN: awaits a process with such a command line; bracket a letter, so that nothing finds itself.
 until_runs() {
-  local try
-  for try in $(seq 200); do ! pgrep -f "$1" > /dev/null || return 0; sleep 0.1; done
+  for _ in $(seq 200); do ! pgrep -f "$1" > /dev/null || return 0; sleep 0.1; done
 }
 
 # state VM: the state that the engine's list tells.
