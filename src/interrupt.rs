@@ -170,7 +170,12 @@ impl Registered {
 
     /// A command to which signals are passed on.
     pub fn forward(pid: i32) -> Self {
-        Self::new(pid, Child::Told)
+        let this = Self::new(pid, Child::Told);
+        // One that came before anybody could be told.
+        if let Some(signal) = pending() {
+            pass_on(pid, signal);
+        }
+        this
     }
 
     fn new(pid: i32, child: Child) -> Self {

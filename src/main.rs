@@ -33,5 +33,6 @@ fn main() -> ExitCode {
 
 fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
     interrupt::listen(ui::interrupted).context("signals cannot be handled")?;
-    Ok(commands::run(cli)?)
+    let status = commands::run(cli)?;
+    Ok(if ui::printed_all() { status } else { ExitCode::FAILURE })
 }

@@ -19,8 +19,6 @@ use support::{World, finish, hears_signals, names_in, real, wait_until};
 /// How many freezes are killed, and in how many the engine alone.
 const ROUNDS: (u64, u64) = (16, 4);
 const LONG_ROUNDS: (u64, u64) = (200, 50);
-/// Of the real engine: a round takes a second.
-const REAL_ROUNDS: (u64, u64) = (100, 25);
 
 #[test]
 fn a_killed_freeze_leaves_the_old_snapshot_or_a_whole_new_one() {
@@ -80,11 +78,7 @@ impl<'a> Ground<'a> {
     }
 
     fn kill_again_and_again(mut self) {
-        let (freezes, engines) = match (is_long(), self.real) {
-            (false, _) => ROUNDS,
-            (true, false) => LONG_ROUNDS,
-            (true, true) => REAL_ROUNDS,
-        };
+        let (freezes, engines) = if is_long() { LONG_ROUNDS } else { ROUNDS };
         for round in 0..freezes + engines {
             let kill = match round {
                 _ if round >= freezes => Kill::Engine,

@@ -6,6 +6,7 @@ use super::metadata::Metadata;
 use super::work::{self, Work};
 use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
@@ -62,7 +63,11 @@ impl Output {
     /// # Errors
     /// There is no such folder.
     pub fn new(out: &Path, replace: bool) -> Result<Self> {
+        let is_folder = out.as_os_str().as_bytes().ends_with(b"/");
         let out = std::path::absolute(out).map_err(not_writable(out))?;
+        if is_folder {
+            return Err(OutputError::IsFolder(out));
+        }
         let (launcher, sidecar) = if out.extension().is_some_and(|extension| extension == SIDECAR || extension == LIVE)
         {
             (None, out)

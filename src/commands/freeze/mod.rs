@@ -311,7 +311,13 @@ impl Freeze<'_> {
             return Err(Failure::new(Status::Failed, what));
         }
         let now = self.engine.machine(self.name).map_err(|error| {
-            Failure::from(error).now("the snapshot was thrown away, for the VM may have changed while it was packed")
+            let failure = match error {
+                EngineError::NoSuchVm(_) => {
+                    Failure::new(Status::Failed, format!("'{}' was deleted while it was packed", self.name))
+                }
+                error => error.into(),
+            };
+            failure.now("the snapshot was thrown away, for the VM may have changed while it was packed")
         })?;
         let untouched =
             |(folder, before): &(&Path, Disks)| Disks::read(folder).is_ok_and(|now| before.are_untouched_in(&now));
@@ -348,8 +354,14 @@ impl Freeze<'_> {
             return Ok(None);
         };
         let _lock = lock::library(self.app, &metadata.vm)?;
-        free_tags(&metadata.vm, &self.id, &self.args.tag, self.args.force)?;
+        if !self.args.force {
+            free_tags(&metadata.vm, &self.id, &self.args.tag, false)?;
+        }
         self.output.publish_snapshot(work, &metadata)?;
+        // Only now: a tag of two snapshots is the newer one's, a tag of none would be lost.
+        if let Err(failure) = free_tags(&metadata.vm, &self.id, &self.args.tag, true) {
+            ui::warning(&format!("an older snapshot keeps its tag: {failure}"));
+        }
         Ok(Some(metadata))
     }
 
