@@ -16,10 +16,15 @@ _bottle-freeze() {
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -53,11 +58,16 @@ _arguments "${_arguments_options[@]}" : \
 '-w+[Folder in the guest where its commands start]:DIR:_default' \
 '--workdir=[Folder in the guest where its commands start]:DIR:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '--net[Give it the whole network]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -73,14 +83,19 @@ _arguments "${_arguments_options[@]}" : \
 '--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '--no-wait[Do not wait until commands can be executed]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::names -- Names of VMs:_default' \
@@ -93,13 +108,18 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::names -- Names of VMs:_default' \
@@ -114,6 +134,10 @@ _arguments "${_arguments_options[@]}" : \
 '*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
 '--timeout=[Kill it after this time (2s, 5m …)]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-i[Pass on this command'\''s standard input]' \
 '--interactive[Pass on this command'\''s standard input]' \
 '-t[Give the command a terminal]' \
@@ -122,6 +146,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -133,10 +158,15 @@ _arguments "${_arguments_options[@]}" : \
 (cp)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -148,13 +178,17 @@ _arguments "${_arguments_options[@]}" : \
 (ls)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
-'(-q --quiet)--json[Print JSON]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 && ret=0
@@ -162,13 +196,17 @@ _arguments "${_arguments_options[@]}" : \
 (list)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
-'(-q --quiet)--json[Print JSON]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 && ret=0
@@ -189,6 +227,10 @@ _arguments "${_arguments_options[@]}" : \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--vm-label)--all[Freeze all VMs]' \
 '(-o --output --live)--launcher[Keep the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
@@ -200,11 +242,11 @@ _arguments "${_arguments_options[@]}" : \
 '--no-workspace[Leave /workspace out (VMs made from an image; engines that cannot pack it)]' \
 '--no-space-check[Freeze although there may not be room enough for it]' \
 '--dry-run[Print the engine commands that would run, and change nothing]' \
-'--json[Print the result as JSON]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -219,6 +261,10 @@ _arguments "${_arguments_options[@]}" : \
 '*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
 '--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--no-start)--start[Start it, and wait until it executes commands (the default)]' \
 '--no-start[Do not start it]' \
 '--replace[Put it in the place of the VM of that name, which is frozen into the library first, after a question]' \
@@ -229,6 +275,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -244,11 +291,16 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -263,13 +315,18 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::names -- Names of VMs:_default' \
@@ -278,12 +335,17 @@ _arguments "${_arguments_options[@]}" : \
 (snapshot)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ":: :_bottle-freeze__subcmd__snapshot_commands" \
@@ -304,11 +366,15 @@ _arguments "${_arguments_options[@]}" : \
 size\:"The largest last"
 vm\:"By the name of the VM, the oldest first"))' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
-'(-q --quiet)--json[Print JSON]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -324,11 +390,15 @@ _arguments "${_arguments_options[@]}" : \
 size\:"The largest last"
 vm\:"By the name of the VM, the oldest first"))' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
-'(-q --quiet)--json[Print JSON]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -339,12 +409,17 @@ vm\:"By the name of the VM, the oldest first"))' \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':snapshot -- Snapshot\: VM (its newest), VM@TAG or VM@ID:_default' \
@@ -353,13 +428,18 @@ _arguments "${_arguments_options[@]}" : \
 (verify)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '--all[All of the library]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::snapshots -- Snapshots\: VM (its newest), VM@TAG or VM@ID:_default' \
@@ -369,14 +449,19 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '*--remove=[Names to take from it (repeatable)]:TAG:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-f[Take a name from the snapshot that has it]' \
 '--force[Take a name from the snapshot that has it]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':snapshot -- Snapshot\: VM (its newest), VM@TAG or VM@ID:_default' \
@@ -386,14 +471,19 @@ _arguments "${_arguments_options[@]}" : \
 (rm)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::snapshots -- Snapshots\: VM@TAG or VM@ID, or VM (its newest):_default' \
@@ -409,6 +499,10 @@ _arguments "${_arguments_options[@]}" : \
 '--keep-within=[Keep those made within this time before the newest (30d, 6months …)]:DURATION:_default' \
 '*--tag=[Let snapshots go although they have this tag (repeatable)]:TAG:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '--dry-run[Say what would be removed, and remove nothing]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -416,6 +510,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -426,12 +521,17 @@ _arguments "${_arguments_options[@]}" : \
 (push)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -444,10 +544,15 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -460,12 +565,17 @@ _arguments "${_arguments_options[@]}" : \
 '-o+[File to write]:FILE:_files' \
 '--output=[File to write]:FILE:_files' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-f[Replace the file]' \
 '--force[Replace the file]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -477,12 +587,17 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':file -- File that `snapshot export` wrote:_files' \
@@ -559,6 +674,10 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -566,6 +685,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -581,14 +701,19 @@ _arguments "${_arguments_options[@]}" : \
 '--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-f[Replace what is at OUT]' \
 '--force[Replace what is at OUT]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':image -- OCI image, `docker save` archive or unpacked rootfs folder:_default' \
@@ -597,11 +722,15 @@ _arguments "${_arguments_options[@]}" : \
 (verify)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
-'--json[Print the result as JSON]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -612,10 +741,15 @@ _arguments "${_arguments_options[@]}" : \
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \

@@ -23,9 +23,46 @@ pub struct Cli {
     /// Print each engine command as it is run, env values masked
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// Print the result as one JSON value: man 7 bottle-freeze-json tells of each
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// How errors are written: for people, or as JSON, one object a line
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = ErrorFormat::Text)]
+    pub error_format: ErrorFormat,
+    /// How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = ProgressFormat::Auto)]
+    #[arg(conflicts_with = "quiet")]
+    pub progress: ProgressFormat,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How errors are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ErrorFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressFormat {
+    /// Drawn on a terminal, in lines elsewhere.
+    Auto,
+    /// For programs.
+    Json,
+}
+
+impl Cli {
+    /// Whether errors are to be JSON, told of a command line that may not be understood.
+    pub fn asks_for_json_errors(words: impl Iterator<Item = OsString>) -> bool {
+        let words: Vec<OsString> = words.take_while(|word| word != "--").collect();
+        let apart = words.windows(2).any(|two| two[0] == "--error-format" && two[1] == "json");
+        apart || words.iter().any(|word| word == "--error-format=json")
+    }
 }
 
 /// One subcommand each; its arguments document it.
@@ -238,11 +275,7 @@ pub struct Cp {
 #[command(
     after_help = "Examples:\n  bottle-freeze ls\n  bottle-freeze ls --json | jq -r '.[] | select(.state == \"running\") | .name'"
 )]
-pub struct Ls {
-    /// Print JSON
-    #[arg(long, conflicts_with = "quiet")]
-    pub json: bool,
-}
+pub struct Ls {}
 
 /// Freeze VMs into snapshots
 ///
@@ -315,9 +348,6 @@ pub struct Freeze {
     /// Print the engine commands that would run, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Whether a VM is frozen while it runs.
@@ -353,7 +383,6 @@ impl Freeze {
             no_space_check: false,
             wait: Wait { wait: Duration::ZERO },
             dry_run: false,
-            json: false,
         }
     }
 }
@@ -438,9 +467,6 @@ pub struct SnapshotLs {
     /// By what to sort
     #[arg(long, value_enum, default_value_t = SnapshotOrder::Age)]
     pub sort: SnapshotOrder,
-    /// Print JSON
-    #[arg(long, conflicts_with = "quiet")]
-    pub json: bool,
 }
 
 /// An order of snapshots.
@@ -656,9 +682,6 @@ pub struct Verify {
     /// Snapshots to check (.smolmachine files)
     #[arg(required = true, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
     pub paths: Vec<PathBuf>,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Print what a shell sources, to complete by TAB
