@@ -81,17 +81,8 @@ fn every_command_tells_its_result_as_its_schema_says() {
         result(&world, line);
         told.insert(schema::command(&line.split(' ').collect::<Vec<_>>()));
     }
-    let untold: Vec<String> = commands().into_iter().filter(|command| !told.contains(command)).collect();
+    let untold: Vec<String> = schema::commands().into_iter().filter(|command| !told.contains(command)).collect();
     assert_eq!(untold, WITHOUT_RESULT.iter().rev().copied().collect::<Vec<_>>(), "commands without --json");
-}
-
-/// Every command, as its man page is named: `snapshot-ls`.
-fn commands() -> Vec<String> {
-    let pages = names_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("man"));
-    let name = |page: &String| Some(page.strip_prefix("bottle-freeze-")?.strip_suffix(".1")?.to_owned());
-    let all: Vec<String> = pages.iter().filter_map(name).collect();
-    let is_group = |name: &&String| all.iter().any(|other| other.starts_with(&format!("{name}-")));
-    all.iter().filter(|name| !is_group(name)).cloned().collect()
 }
 
 #[test]
@@ -404,7 +395,7 @@ fn assert_closed(name: &str, schema: &Value) {
 fn every_schema_is_of_some_command_and_in_the_man_page() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/bottle-freeze-json.7")).unwrap();
     let page = page.replace("\\-", "-");
-    let mut used: BTreeSet<String> = commands().iter().map(|command| schema::of_command(&[command])).collect();
+    let mut used: BTreeSet<String> = schema::commands().iter().map(|command| schema::of_command(&[command])).collect();
     used.extend(["error", "progress", "freeze-dry-run"].map(str::to_owned));
     for (name, _) in schema::all() {
         assert!(used.contains(&name), "{name} is the schema of no command");

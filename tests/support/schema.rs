@@ -42,6 +42,15 @@ pub fn of_command(words: &[&str]) -> String {
     SHARED.iter().find(|(command, _)| *command == name).map_or(name, |(_, schema)| (*schema).to_owned())
 }
 
+/// Every command, as its man page is named: `snapshot-ls`.
+pub fn commands() -> Vec<String> {
+    let pages = super::names_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("man"));
+    let name = |page: &String| Some(page.strip_prefix("bottle-freeze-")?.strip_suffix(".1")?.to_owned());
+    let all: Vec<String> = pages.iter().filter_map(name).collect();
+    let is_group = |name: &&String| all.iter().any(|other| other.starts_with(&format!("{name}-")));
+    all.iter().filter(|name| !is_group(name)).cloned().collect()
+}
+
 fn is_command(word: &str) -> bool {
     word == "list" || Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("man/bottle-freeze-{word}.1")).exists()
 }
