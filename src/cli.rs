@@ -709,7 +709,7 @@ fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
 #[cfg(test)]
 mod tests {
     use super::Cli;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
     use clap_complete::Shell;
     use std::fs;
     use std::path::{Path, PathBuf};
@@ -759,5 +759,42 @@ mod tests {
     #[test]
     fn the_arguments_contradict_nothing() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_line_in_the_documents_is_understood() {
+        let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let workflow = read("examples/github-actions.yml").replace("$SNAPSHOT", "ghcr.io/team/dev:ready");
+        let page = read("man/bottle-freeze-json.7").replace("\\-", "-");
+        let readme = read("README.md");
+        let code: Vec<&str> = readme.split("```").skip(1).step_by(2).collect();
+        let mut helps = Vec::new();
+        examples(&Cli::command(), &mut helps);
+        let [workflow, page, code, helps] =
+            [&workflow, &page, &code.join("\n"), &helps.join("\n")].map(|text| typed(text));
+        let counts = [&workflow, &page, &code, &helps].map(Vec::len);
+        assert!(counts.iter().zip([8, 5, 20, 40]).all(|(count, least)| *count >= least), "{counts:?}");
+        for line in [workflow, page, code, helps].concat() {
+            let words = shlex::split(&line).expect(&line);
+            let is_ours = |word: &String| !["|", ">", "2>>", "2>&1"].contains(&word.as_str());
+            if let Err(error) = Cli::try_parse_from(words.into_iter().take_while(is_ours)) {
+                assert!(!error.use_stderr(), "{line}: {error}");
+            }
+        }
+    }
+
+    fn examples(command: &clap::Command, all: &mut Vec<String>) {
+        all.extend(command.get_after_help().map(ToString::to_string));
+        command.get_subcommands().for_each(|subcommand| examples(subcommand, all));
+    }
+
+    /// The lines of a shell that call this program.
+    fn typed(text: &str) -> Vec<String> {
+        let begins = |line: &str| line.starts_with("bottle-freeze ") || line.starts_with("$ bottle-freeze ");
+        let lines = text.lines().map(str::trim_start).filter_map(|line| {
+            let substituted = line.split_once("$(bottle-freeze ").map(|(_, rest)| format!("bottle-freeze {rest}"));
+            substituted.or_else(|| begins(line).then(|| line.trim_start_matches("$ ").to_owned()))
+        });
+        lines.collect()
     }
 }
