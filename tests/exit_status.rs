@@ -156,7 +156,7 @@ fn exec_has_the_guest_s_own_status() {
 }
 
 /// Each command, failing in ways of its own.
-const FAILURES: [(&str, i32); 40] = [
+const FAILURES: [(&str, i32); 41] = [
     ("create up", 1),
     ("create new --from nosuch", 4),
     ("create new --from x.bad", 10),
@@ -165,13 +165,14 @@ const FAILURES: [(&str, i32); 40] = [
     ("start --label no=no", 4),
     ("stop nosuch", 4),
     ("pause nosuch", 4),
-    ("pause down", 1),
+    ("pause down", 5),
+    ("resume down", 5),
     ("resume nosuch", 4),
     ("exec nosuch -- true", 125),
     ("exec -e 9=9 up -- true", 2),
     ("exec --json up -- true", 2),
     ("cp x.bad nosuch:/x", 4),
-    ("cp x.bad down:/x", 1),
+    ("cp x.bad down:/x", 5),
     ("cp missing up:/x", 1),
     ("ls nosuch", 2),
     ("freeze nosuch", 4),

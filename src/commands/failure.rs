@@ -219,7 +219,9 @@ impl From<EngineError> for Failure {
             EngineError::Failed { .. } if error.is_paused() => {
                 failure(Status::BadState).mend("it is paused: `bottle-freeze resume` wakes it")
             }
-            EngineError::Failed { .. } if error.is_unsupported() => failure(Status::BadState),
+            EngineError::Failed { .. } if error.is_unsupported() || error.is_in_another_state() => {
+                failure(Status::BadState)
+            }
             EngineError::NotReady { name, .. } => {
                 failure(Status::Failed).mend(format!("it may need more time: `bottle-freeze exec {name} -- true`"))
             }
