@@ -8,16 +8,24 @@ pub mod artifact;
 mod disks;
 #[cfg(test)]
 mod fuzz;
+mod hypervisor;
+pub mod install;
+mod leftovers;
 mod lifeline;
 mod locate;
 mod machine;
 mod process;
+mod users;
 mod version;
 
 pub use disks::Disks;
+pub use hypervisor::{Hypervisor, hypervisor};
+pub use leftovers::{Leftover, leftovers};
 pub use lifeline::end_helpers;
+pub use locate::Whence;
 pub use machine::{Machine, Name, State};
 pub use process::{Call, EngineError, Outcome, Watch};
+pub use users::users_of;
 pub use version::Version;
 
 use crate::interrupt;
@@ -132,20 +140,26 @@ pub struct Packing<'a> {
 /// A found and recognised engine.
 pub struct Smolvm {
     path: PathBuf,
+    whence: Whence,
     version: Version,
     tell: Box<dyn Fn(&Call)>,
 }
 
 impl Smolvm {
-    /// Finds the engine (`asked`, then `$SMOLVM`, then `PATH`) and learns its version. `tell` hears every command
+    /// Finds the engine (`asked`, then `$SMOLVM`, then `PATH`, then the installed one) and learns its version. `tell` hears every command
     /// just before it runs.
     ///
     /// # Errors
     /// No engine, not runnable, not smolvm, or older than 0.8.0.
     pub fn is_available(asked: Option<&Path>, tell: Box<dyn Fn(&Call)>) -> Result<Self> {
-        let path = locate::find(asked)?;
+        let (path, whence) = locate::find(asked)?;
         let version = locate::version(&path, &*tell)?;
-        Ok(Self { path, version, tell })
+        Ok(Self { path, whence, version, tell })
+    }
+
+    /// The executable, and where it was found.
+    pub fn place(&self) -> (&Path, Whence) {
+        (&self.path, self.whence)
     }
 
     /// Its version, and so what it can do.

@@ -105,6 +105,20 @@ impl Version {
     pub fn allows_parallel_changes(self) -> bool {
         self >= Self(1, 19, 0)
     }
+
+    /// What a user may care about, and whether this engine can do it.
+    pub fn abilities(self) -> [(&'static str, bool); 8] {
+        [
+            ("freeze /workspace of bare VMs", self.packs_bare_workspace()),
+            ("freeze /workspace of image VMs", self.packs_image_workspace()),
+            ("freeze VMs of local images", self.packs_local_images()),
+            ("thaw bare VMs", self.thaws_bare()),
+            ("enforce allow lists", self.enforces_allow_list()),
+            ("keep allow lists through a thaw", self.restores_allow_list()),
+            ("label VMs", self.takes_labels()),
+            ("do two things at once", self.allows_parallel_changes()),
+        ]
+    }
 }
 
 impl fmt::Display for Version {

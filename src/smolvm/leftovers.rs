@@ -1,0 +1,98 @@
+//! What a `pack create` that was killed leaves behind, and no later one removes: folders `pack-staging-XXXXXX` in the
+//! engine's cache (1.4.0 to 1.32.2, seen), and folders `.tmpXXXXXX` in `$TMPDIR` with an `assets.tar.zst` and nothing else
+//! (1.32.2, seen).
+
+use super::users;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// What was changed since is somebody's.
+const FRESH: Duration = Duration::from_secs(60);
+/// The only file in the second kind of folder.
+const ASSETS: &str = "assets.tar.zst";
+
+/// A folder that an engine has left, or works in.
+#[derive(Debug, Clone)]
+pub struct Leftover {
+    /// The folder.
+    pub path: PathBuf,
+    /// What it takes on the disk.
+    pub bytes: u64,
+    /// Nobody uses it, as far as can be told, and it was not touched for a while.
+    pub is_ownerless: bool,
+}
+
+/// All of this user's.
+pub fn leftovers() -> Vec<Leftover> {
+    let staging = dirs::cache_dir().map(|cache| cache.join("smolvm"));
+    let temporary = std::env::temp_dir();
+    let staged = staging.iter().flat_map(|folder| named(folder, "pack-staging-"));
+    let assets = named(&temporary, ".tmp").filter(|folder| holds_only_assets(folder));
+    staged
+        .chain(assets)
+        .map(|path| Leftover { bytes: bytes_in(&path), is_ownerless: is_ownerless(&path), path })
+        .collect()
+}
+
+impl Leftover {
+    /// Removes it, if still nobody uses it.
+    ///
+    /// # Errors
+    /// Somebody does, or it cannot be removed.
+    pub fn remove(&self) -> io::Result<()> {
+        if is_ownerless(&self.path) { fs::remove_dir_all(&self.path) } else { Err(io::ErrorKind::ResourceBusy.into()) }
+    }
+}
+
+/// The real folders of this user in `folder` that are named `prefix` and six letters or digits.
+fn named(folder: &Path, prefix: &'static str) -> impl Iterator<Item = PathBuf> + use<> {
+    let me = rustix::process::geteuid().as_raw();
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let fits = move |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(prefix)).unwrap_or_default();
+        let is_random = random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_random && entry.metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == me)
+    };
+    entries.filter(fits).map(|entry| entry.path())
+}
+
+fn holds_only_assets(folder: &Path) -> bool {
+    let mut names = fs::read_dir(folder).into_iter().flatten().flatten();
+    let first = names.next();
+    let is_it =
+        first.is_some_and(|entry| entry.file_name() == ASSETS && entry.metadata().is_ok_and(|meta| meta.is_file()));
+    is_it && names.next().is_none()
+}
+
+fn is_ownerless(folder: &Path) -> bool {
+    let is_old = |at: SystemTime| at.elapsed().is_ok_and(|age| age >= FRESH);
+    users::CAN_TELL
+        && newest_change(folder).is_some_and(is_old)
+        && !users::packs_run()
+        && users::users_of(folder).is_empty()
+}
+
+/// When anything in it was last written to; nothing if that cannot be told.
+fn newest_change(folder: &Path) -> Option<SystemTime> {
+    let mut newest = fs::symlink_metadata(folder).ok()?.modified().ok()?;
+    for entry in fs::read_dir(folder).ok()? {
+        let entry = entry.ok()?;
+        let meta = entry.metadata().ok()?;
+        newest = newest.max(if meta.is_dir() { newest_change(&entry.path())? } else { meta.modified().ok()? });
+    }
+    Some(newest)
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => bytes_in(&entry.path()),
+        Ok(meta) => meta.blocks() * 512,
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
