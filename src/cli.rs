@@ -591,6 +591,7 @@ pub enum Engine {
 /// It is the one in the package `smolmachines`, of which the SHA-256 is checked. A mirror of PyPI is asked if --index,
 /// $PIP_INDEX_URL, $UV_DEFAULT_INDEX or $UV_INDEX_URL names one; $HTTPS_PROXY, $NO_PROXY, $SSL_CERT_FILE and $PIP_CERT are
 /// obeyed.
+#[allow(clippy::doc_markdown, reason = "variables, in a help text")]
 #[derive(Debug, Args)]
 #[command(
     disable_version_flag = true,

@@ -48,7 +48,7 @@ pub fn look() -> Completed {
     }
     let folder = own.parent().unwrap_or(Path::new(".")).to_owned();
     let quoted =
-        |path: &Path| shlex::try_quote(&path.to_string_lossy()).map(|text| text.into_owned()).unwrap_or_default();
+        |path: &Path| shlex::try_quote(&path.to_string_lossy()).map(std::borrow::Cow::into_owned).unwrap_or_default();
     let load = if shell == "zsh" { "; in .zshrc, before compinit: fpath=(~/.zfunc $fpath)" } else { "" };
     let mend = format!("mkdir -p {} && bottle-freeze completions {shell} > {}{load}", quoted(&folder), quoted(&own));
     Completed::Missing { shell, mend }
@@ -66,7 +66,7 @@ fn shared_folders(own: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// Whether a start file sources our completions, in one of the ways that clap_complete knows.
+/// Whether a start file sources our completions, in one of the ways that `clap_complete` knows.
 fn mentions(file: &Path) -> bool {
     let text = fs::read(file).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

@@ -72,7 +72,7 @@ fn is_ownerless(folder: &Path) -> bool {
     let is_old = |at: SystemTime| at.elapsed().is_ok_and(|age| age >= FRESH);
     users::CAN_TELL
         && newest_change(folder).is_some_and(is_old)
-        && !users::packs_run()
+        && !users::pack_works_beside(folder)
         && users::users_of(folder).is_empty()
 }
 

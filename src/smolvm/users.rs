@@ -1,6 +1,8 @@
 //! Who uses a folder. Only Linux tells: elsewhere nobody can be ruled out.
 
 use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::path::PathBuf;
 
 /// Whether it can be told who uses a folder.
 pub const CAN_TELL: bool = cfg!(target_os = "linux");
@@ -14,16 +16,48 @@ pub fn users_of(folder: &Path) -> Vec<u32> {
     processes().filter(|pid| *pid != me && uses(Path::new(&format!("/proc/{pid}")), &folder)).collect()
 }
 
-/// Whether an engine of any user is at a `pack`: between two of its files it has none of them open.
+/// Whether an engine is at a `pack` that would put such a folder beside this one: between two of its files it has none of
+/// them open. Other users' engines write files of their own.
 #[cfg(target_os = "linux")]
-pub fn packs_run() -> bool {
+pub fn pack_works_beside(folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let me = rustix::process::geteuid().as_raw();
     processes().any(|pid| {
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        let program = words.first().and_then(|word| word.rsplit(|byte| *byte == b'/').next()).unwrap_or_default();
-        program.starts_with(b"smol") && words.contains(&&b"pack"[..])
-            || words.contains(&&b"_boot-vm"[..]) && is_helper(&words)
+        let process = PathBuf::from(format!("/proc/{pid}"));
+        let is_mine = std::fs::metadata(&process).is_ok_and(|meta| meta.uid() == me);
+        is_mine
+            && is_pack(&process)
+            && places(&process).is_none_or(|places| places.iter().any(|place| same(place, folder)))
     })
+}
+
+#[cfg(target_os = "linux")]
+fn is_pack(process: &Path) -> bool {
+    let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
+    let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+    let program = words.first().and_then(|word| word.rsplit(|byte| *byte == b'/').next()).unwrap_or_default();
+    program.starts_with(b"smol") && words.contains(&&b"pack"[..])
+        || words.contains(&&b"_boot-vm"[..]) && is_helper(&words)
+}
+
+/// The folders in which an engine with this process's environment makes its own.
+#[cfg(target_os = "linux")]
+fn places(process: &Path) -> Option<Vec<PathBuf>> {
+    use std::os::unix::ffi::OsStrExt;
+    let environment = std::fs::read(process.join("environ")).ok()?;
+    let variable = |name: &str| {
+        let value = environment.split(|byte| *byte == 0).find_map(|one| one.strip_prefix(name.as_bytes()))?;
+        Some(PathBuf::from(std::ffi::OsStr::from_bytes(value)))
+    };
+    let caches = variable("HOME=").map(|home| home.join(".cache")).into_iter().chain(variable("XDG_CACHE_HOME="));
+    let temporary = variable("TMPDIR=").unwrap_or_else(|| "/tmp".into());
+    Some(caches.map(|cache| cache.join("smolvm")).chain([temporary]).collect())
+}
+
+#[cfg(target_os = "linux")]
+fn same(place: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    folder.parent().is_some_and(|parent| real(parent) == real(place))
 }
 
 /// The helper VM of a pack: its folder says so in `name`.
@@ -71,6 +105,6 @@ pub fn users_of(_folder: &Path) -> Vec<u32> {
 
 /// Not to be told here.
 #[cfg(not(target_os = "linux"))]
-pub fn packs_run() -> bool {
+pub fn pack_works_beside(_folder: &Path) -> bool {
     true
 }

@@ -38,9 +38,9 @@ pub fn choose(page: &Page, wanted: Option<Version>) -> Result<Wheel> {
 
 fn choose_for(page: &Page, wanted: Option<Version>, os: &str, arch: &str) -> Result<Wheel> {
     let all = if page.is_json { from_json(page)? } else { from_html(page) };
-    let fitting = all.into_iter().filter(|wheel| fits(&wheel.name, os, arch));
+    let mut fitting = all.into_iter().filter(|wheel| fits(&wheel.name, os, arch));
     let found = match wanted {
-        Some(wanted) => fitting.filter(|wheel| wheel.version == wanted).next_back(),
+        Some(wanted) => fitting.rfind(|wheel| wheel.version == wanted),
         None => fitting.filter(|wheel| !wheel.yanked).max_by_key(|wheel| wheel.version),
     };
     let what = wanted.map_or_else(|| "no engine".to_owned(), |wanted| format!("no smolvm {wanted}"));

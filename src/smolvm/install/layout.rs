@@ -81,7 +81,7 @@ impl Layout<'_> {
     /// Takes a member that an engine needs; there is no other way from a name in a wheel to a name on disk.
     fn member(&mut self, name: &str, content: &mut dyn Read) -> std::result::Result<(), Wrong> {
         let Some(name) = name.strip_prefix("smol/").filter(|name| !name.contains('/')) else { return Ok(()) };
-        let is_library = name.contains(".so") || name.ends_with(".dylib");
+        let is_library = name.contains(".so") || Path::new(name).extension().is_some_and(|ending| ending == "dylib");
         match name {
             // Under its own name the engine prints a note on every call.
             "smol-vmm" => self.write("smolvm", 0o755, content),
@@ -193,7 +193,7 @@ fn root_kind(error: &io::Error) -> io::ErrorKind {
     inner.map_or(error.kind(), root_kind)
 }
 
-fn unzstd<'a>(content: &'a mut dyn Read) -> std::result::Result<impl Read + 'a, Wrong> {
+fn unzstd(content: &mut dyn Read) -> std::result::Result<impl Read + '_, Wrong> {
     ruzstd::decoding::StreamingDecoder::new(content).map_err(|error| Wrong::Strange(error.to_string()))
 }
 
