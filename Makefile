@@ -8,16 +8,19 @@ build:        ## the tool, optimised
 test:         ## every test that needs no VM, nothing but Rust
 	cargo test --workspace
 
-conformance:  ## the fake engine's tests, on the real ones too
+conformance:  ## the fake engine's tests, on the real ones too, and on a real registry
 	tests/engines/fetch --all
-	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" BOTTLE_FREEZE_REAL_INDEX=1 cargo test --test conformance --test engine_install
+	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" BOTTLE_FREEZE_REAL_INDEX=1 cargo test --test conformance --test registry --test engine_install
 
 faults:       ## kills, damage, full disks, races and fuzzing, the long versions (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2
-	BOTTLE_FREEZE_FAULTS=long cargo test --test crash --test concurrency --test damage --test full_disk --bin bottle-freeze -- --nocapture
+	BOTTLE_FREEZE_FAULTS=long cargo test --test crash --test concurrency --test damage --test full_disk --test completion --bin bottle-freeze -- --nocapture
 
 e2e:          ## the scenarios, on real VMs in the lab
 	tests/lab/e2e
+
+bench:        ## how fast it is, beside the bare engine and a script
+	bench/run
 
 demo:         ## freeze and thaw a real VM, and watch
 	tests/lab/demo
@@ -40,4 +43,4 @@ lint:         ## formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-.PHONY: build test conformance faults e2e demo install uninstall deb docs lint
+.PHONY: build test conformance faults e2e bench demo install uninstall deb docs lint

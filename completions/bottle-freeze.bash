@@ -49,6 +49,12 @@ _bottle__freeze() {
             bottle__freeze,pack)
                 cmd="bottle__freeze__subcmd__pack"
                 ;;
+            bottle__freeze,pause)
+                cmd="bottle__freeze__subcmd__pause"
+                ;;
+            bottle__freeze,resume)
+                cmd="bottle__freeze__subcmd__resume"
+                ;;
             bottle__freeze,rm)
                 cmd="bottle__freeze__subcmd__rm"
                 ;;
@@ -130,6 +136,12 @@ _bottle__freeze() {
             bottle__freeze__subcmd__help,pack)
                 cmd="bottle__freeze__subcmd__help__subcmd__pack"
                 ;;
+            bottle__freeze__subcmd__help,pause)
+                cmd="bottle__freeze__subcmd__help__subcmd__pause"
+                ;;
+            bottle__freeze__subcmd__help,resume)
+                cmd="bottle__freeze__subcmd__help__subcmd__resume"
+                ;;
             bottle__freeze__subcmd__help,rm)
                 cmd="bottle__freeze__subcmd__help__subcmd__rm"
                 ;;
@@ -172,6 +184,12 @@ _bottle__freeze() {
             bottle__freeze__subcmd__help__subcmd__snapshot,prune)
                 cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__prune"
                 ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,pull)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__pull"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__snapshot,push)
+                cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__push"
+                ;;
             bottle__freeze__subcmd__help__subcmd__snapshot,rm)
                 cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__rm"
                 ;;
@@ -202,6 +220,12 @@ _bottle__freeze() {
             bottle__freeze__subcmd__snapshot,prune)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__prune"
                 ;;
+            bottle__freeze__subcmd__snapshot,pull)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__pull"
+                ;;
+            bottle__freeze__subcmd__snapshot,push)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__push"
+                ;;
             bottle__freeze__subcmd__snapshot,rm)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__rm"
                 ;;
@@ -229,6 +253,12 @@ _bottle__freeze() {
             bottle__freeze__subcmd__snapshot__subcmd__help,prune)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__prune"
                 ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,pull)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__pull"
+                ;;
+            bottle__freeze__subcmd__snapshot__subcmd__help,push)
+                cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__push"
+                ;;
             bottle__freeze__subcmd__snapshot__subcmd__help,rm)
                 cmd="bottle__freeze__subcmd__snapshot__subcmd__help__subcmd__rm"
                 ;;
@@ -248,7 +278,7 @@ _bottle__freeze() {
 
     case "${cmd}" in
         bottle__freeze)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version create start stop exec cp ls list freeze thaw snapshot rm pack verify doctor engine completions help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --help --version create start stop exec cp ls list freeze thaw pause resume snapshot rm pack verify doctor engine completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -663,12 +693,28 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__freeze)
-            opts="-o -t -m -y -f -q -v -h -V --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --stop-timeout --no-space-check --wait --dry-run --json --smolvm --quiet --verbose --help --version"
+            opts="-j -o -t -m -y -f -q -v -h -V --all --vm-label --jobs --live --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --stop-timeout --no-space-check --wait --dry-run --json --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --vm-label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --live)
+                    COMPREPLY=($(compgen -W "auto" -- "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
@@ -739,7 +785,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help)
-            opts="create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help"
+            opts="create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -948,6 +994,34 @@ _bottle__freeze() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__pause)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__resume)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bottle__subcmd__freeze__subcmd__help__subcmd__rm)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -963,7 +1037,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help__subcmd__snapshot)
-            opts="ls show verify tag rm prune export import"
+            opts="ls show verify tag rm prune push pull export import"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1019,6 +1093,34 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__pull)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__snapshot__subcmd__push)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1222,13 +1324,93 @@ _bottle__freeze() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        bottle__subcmd__freeze__subcmd__rm)
-            opts="-y -q -v -h -V --yes --wait --smolvm --quiet --verbose --help --version"
+        bottle__subcmd__freeze__subcmd__pause)
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__resume)
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__rm)
+            opts="-j -y -q -v -h -V --all --label --jobs --yes --wait --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1245,7 +1427,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version ls list show verify tag rm prune export import help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --help --version ls list show verify tag rm prune push pull export import help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1311,7 +1493,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__help)
-            opts="ls show verify tag rm prune export import help"
+            opts="ls show verify tag rm prune push pull export import help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1381,6 +1563,34 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__pull)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__help__subcmd__push)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1548,6 +1758,46 @@ _bottle__freeze() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__pull)
+            opts="-q -v -h -V --as --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__snapshot__subcmd__push)
+            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__rm)
             opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1625,12 +1875,24 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__start)
-            opts="-q -v -h -V --no-wait --timeout --wait --smolvm --quiet --verbose --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --no-wait --timeout --wait --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1651,12 +1913,24 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__stop)
-            opts="-q -v -h -V --wait --smolvm --quiet --verbose --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -36,15 +36,17 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "exec" -
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "cp" -d 'Copy a file between the host and a VM'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "ls" -d 'List VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "list" -d 'List VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "freeze" -d 'Freeze a VM into a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "freeze" -d 'Freeze VMs into snapshots'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "thaw" -d 'Make a VM from a snapshot, as it was frozen, and start it'
-complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "snapshot" -d 'List, check, name and remove the snapshots of the library'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "pause" -d 'Save the RAM of running VMs, and end them until they are resumed'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "resume" -d 'Let paused VMs go on'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "snapshot" -d 'List, check, name, remove and share the snapshots of the library'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "rm" -d 'Delete VMs and their disks'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "verify" -d 'Check that snapshots are whole'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "doctor" -d 'Tell whether freezing would work here, and what mends what does not'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "engine" -d 'Install smolvm engines, and choose between them'
-complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "completions" -d 'Print what a shell sources, to complete by TAB'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s I -l image -d 'Make it from this OCI image, `docker save` archive or unpacked rootfs folder' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l from -d 'Make it from this snapshot: a .smolmachine file, or of the library VM (its newest), VM@TAG, VM@ID' -r -F
@@ -65,16 +67,22 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s q
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l timeout -d 'How long it may take until commands can be executed, pulling an image included' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l no-wait -d 'Do not wait until commands can be executed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s h -l help -d 'Print help'
@@ -107,13 +115,17 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s q -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s o -l output -d 'File to write instead of keeping the snapshot in the library: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l vm-label -d 'Freeze the VMs that have this label (repeatable; all of them then)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l live -d 'Do not stop it: its RAM and its processes are kept too, and it goes on after a short pause. With `auto`, it is frozen in the ordinary way, after a question, where that cannot be done' -r -f -a "auto\t'Where the engine and the VM can'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s o -l output -d 'File to write instead of keeping the snapshot in the library: X.smolmachine writes the snapshot (with --live: X.checkpoint); any other name writes a launcher and, beside it, NAME.smolmachine' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s t -l tag -d 'Name the snapshot, in the library (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s m -l note -d 'Say what it is, in the library' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l label -d 'Attach a label to the snapshot, in the library (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'How long stopping the VM may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l all -d 'Freeze all VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l launcher -d 'Keep the launcher in the library too'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s y -l yes -d 'Stop a running VM without asking'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s f -l force -d 'Replace what is at OUT, or take a tag from the snapshot that has it'
@@ -141,21 +153,41 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s q -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -s q -l quiet -d 'Print results and errors only'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -s h -l help -d 'Print help'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -f -a "ls" -d 'List snapshots'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -f -a "list" -d 'List snapshots'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -f -a "tag" -d 'Name a snapshot, or take names away'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -f -a "rm" -d 'Remove snapshots, after a question'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -f -a "prune" -d 'Remove the snapshots that no --keep option keeps, after a question'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -f -a "export" -d 'Write a snapshot into one file, to take it elsewhere'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -f -a "import" -d 'Take an exported snapshot into the library, after checking it'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune export import help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l all -d 'All VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l all -d 'All VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "ls" -d 'List snapshots'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "list" -d 'List snapshots'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "tag" -d 'Name a snapshot, or take names away'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "rm" -d 'Remove snapshots, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "prune" -d 'Remove the snapshots that no --keep option keeps, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "push" -d 'Put a snapshot into a registry, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "pull" -d 'Take a snapshot from a registry into the library, after checking it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "export" -d 'Write a snapshot into one file, to take it elsewhere'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "import" -d 'Take an exported snapshot into the library, after checking it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l tag -d 'Only with this tag' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l label -d 'Only with this label' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l sort -d 'By what to sort' -r -f -a "age\t'The oldest first'
@@ -216,6 +248,18 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s y -l yes -d 'Do not ask'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l as -d 'Keep it as a snapshot of this VM [default: the one it was made of]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s f -l force -d 'Replace the file'
@@ -235,11 +279,16 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "tag" -d 'Name a snapshot, or take names away'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Remove snapshots, after a question'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "prune" -d 'Remove the snapshots that no --keep option keeps, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "push" -d 'Put a snapshot into a registry, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "pull" -d 'Take a snapshot from a registry into the library, after checking it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write a snapshot into one file, to take it elsewhere'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "import" -d 'Take an exported snapshot into the library, after checking it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s y -l yes -d 'Do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -315,30 +364,34 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "start" -d 'Start VMs, and wait until they execute commands'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "stop" -d 'Stop VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "exec" -d 'Run a command in a VM'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "ls" -d 'List VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "freeze" -d 'Freeze a VM into a snapshot'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "thaw" -d 'Make a VM from a snapshot, as it was frozen, and start it'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "snapshot" -d 'List, check, name and remove the snapshots of the library'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "rm" -d 'Delete VMs and their disks'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "verify" -d 'Check that snapshots are whole'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "doctor" -d 'Tell whether freezing would work here, and what mends what does not'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "engine" -d 'Install smolvm engines, and choose between them'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "completions" -d 'Print a shell\'s completion script'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw snapshot rm pack verify doctor engine completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "start" -d 'Start VMs, and wait until they execute commands'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "stop" -d 'Stop VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "exec" -d 'Run a command in a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "ls" -d 'List VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "freeze" -d 'Freeze VMs into snapshots'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "thaw" -d 'Make a VM from a snapshot, as it was frozen, and start it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "pause" -d 'Save the RAM of running VMs, and end them until they are resumed'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "resume" -d 'Let paused VMs go on'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "snapshot" -d 'List, check, name, remove and share the snapshots of the library'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "rm" -d 'Delete VMs and their disks'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "verify" -d 'Check that snapshots are whole'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "doctor" -d 'Tell whether freezing would work here, and what mends what does not'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "engine" -d 'Install smolvm engines, and choose between them'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "completions" -d 'Print what a shell sources, to complete by TAB'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "ls" -d 'List snapshots'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "tag" -d 'Name a snapshot, or take names away'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "rm" -d 'Remove snapshots, after a question'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "prune" -d 'Remove the snapshots that no --keep option keeps, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "push" -d 'Put a snapshot into a registry, after a question'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "pull" -d 'Take a snapshot from a registry into the library, after checking it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "export" -d 'Write a snapshot into one file, to take it elsewhere'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "import" -d 'Take an exported snapshot into the library, after checking it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from engine" -f -a "install" -d 'Download an engine from PyPI'

@@ -67,9 +67,13 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (start)
 _arguments "${_arguments_options[@]}" : \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(--label)--all[All VMs]' \
 '--no-wait[Do not wait until commands can be executed]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -79,13 +83,17 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'*::names -- VMs to start:_default' \
+'*::names -- Names of VMs:_default' \
 && ret=0
 ;;
 (stop)
 _arguments "${_arguments_options[@]}" : \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -94,7 +102,7 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'*::names -- VMs to stop:_default' \
+'*::names -- Names of VMs:_default' \
 && ret=0
 ;;
 (exec)
@@ -167,8 +175,12 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (freeze)
 _arguments "${_arguments_options[@]}" : \
-'-o+[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
-'--output=[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot; any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
+'()*--vm-label=[Freeze the VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--live=[Do not stop it\: its RAM and its processes are kept too, and it goes on after a short pause. With \`auto\`, it is frozen in the ordinary way, after a question, where that cannot be done]::auto:((auto\:"Where the engine and the VM can"))' \
+'-o+[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot (with --live\: X.checkpoint); any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
+'--output=[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot (with --live\: X.checkpoint); any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
 '(-o --output)*-t+[Name the snapshot, in the library (repeatable)]:TAG:_default' \
 '(-o --output)*--tag=[Name the snapshot, in the library (repeatable)]:TAG:_default' \
 '(-o --output)-m+[Say what it is, in the library]:NOTE:_default' \
@@ -177,7 +189,8 @@ _arguments "${_arguments_options[@]}" : \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'(-o --output)--launcher[Keep the launcher in the library too]' \
+'(--vm-label)--all[Freeze all VMs]' \
+'(-o --output --live)--launcher[Keep the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
 '--yes[Stop a running VM without asking]' \
 '-f[Replace what is at OUT, or take a tag from the snapshot that has it]' \
@@ -196,7 +209,7 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-':name -- VM to freeze:_default' \
+'*::names -- VMs to freeze:_default' \
 && ret=0
 ;;
 (thaw)
@@ -222,6 +235,44 @@ _arguments "${_arguments_options[@]}" : \
 '--version[Print version]' \
 ':snapshot -- Snapshot\: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file:_files' \
 '::name -- Name of the new VM \[default\: the frozen one'\''s if that is free, or NAME-2, NAME-3 …\]:_default' \
+&& ret=0
+;;
+(pause)
+_arguments "${_arguments_options[@]}" : \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(--label)--all[All VMs]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::names -- Names of VMs:_default' \
+&& ret=0
+;;
+(resume)
+_arguments "${_arguments_options[@]}" : \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(--label)--all[All VMs]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::names -- Names of VMs:_default' \
 && ret=0
 ;;
 (snapshot)
@@ -372,6 +423,38 @@ _arguments "${_arguments_options[@]}" : \
 '::vm -- Only of this VM:_default' \
 && ret=0
 ;;
+(push)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':snapshot -- Snapshot\: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file:_files' \
+':reference -- Where to\: HOST/NAME\[\:TAG\]; without a HOST it is the engine'\''s own registry, registry.smolmachines.com:_default' \
+&& ret=0
+;;
+(pull)
+_arguments "${_arguments_options[@]}" : \
+'--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':reference -- Where from\: HOST/NAME\[\:TAG\] or HOST/NAME@DIGEST:_default' \
+&& ret=0
+;;
 (export)
 _arguments "${_arguments_options[@]}" : \
 '-o+[File to write]:FILE:_files' \
@@ -441,6 +524,14 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(push)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(pull)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (export)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -463,8 +554,12 @@ esac
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(--label)--all[All VMs]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -475,7 +570,7 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'*::names -- VMs to delete:_default' \
+'*::names -- Names of VMs:_default' \
 && ret=0
 ;;
 (pack)
@@ -666,8 +761,8 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':shell -- The shell:(bash elvish fish powershell zsh)' \
@@ -717,6 +812,14 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(pause)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(resume)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (snapshot)
 _arguments "${_arguments_options[@]}" : \
 ":: :_bottle-freeze__subcmd__help__subcmd__snapshot_commands" \
@@ -750,6 +853,14 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (prune)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(push)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(pull)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -840,15 +951,17 @@ _bottle-freeze_commands() {
 'cp:Copy a file between the host and a VM' \
 'ls:List VMs' \
 'list:List VMs' \
-'freeze:Freeze a VM into a snapshot' \
+'freeze:Freeze VMs into snapshots' \
 'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
-'snapshot:List, check, name and remove the snapshots of the library' \
+'pause:Save the RAM of running VMs, and end them until they are resumed' \
+'resume:Let paused VMs go on' \
+'snapshot:List, check, name, remove and share the snapshots of the library' \
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
 'doctor:Tell whether freezing would work here, and what mends what does not' \
 'engine:Install smolvm engines, and choose between them' \
-'completions:Print a shell'\''s completion script' \
+'completions:Print what a shell sources, to complete by TAB' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze commands' commands "$@"
@@ -960,15 +1073,17 @@ _bottle-freeze__subcmd__help_commands() {
 'exec:Run a command in a VM' \
 'cp:Copy a file between the host and a VM' \
 'ls:List VMs' \
-'freeze:Freeze a VM into a snapshot' \
+'freeze:Freeze VMs into snapshots' \
 'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
-'snapshot:List, check, name and remove the snapshots of the library' \
+'pause:Save the RAM of running VMs, and end them until they are resumed' \
+'resume:Let paused VMs go on' \
+'snapshot:List, check, name, remove and share the snapshots of the library' \
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
 'doctor:Tell whether freezing would work here, and what mends what does not' \
 'engine:Install smolvm engines, and choose between them' \
-'completions:Print a shell'\''s completion script' \
+'completions:Print what a shell sources, to complete by TAB' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze help commands' commands "$@"
@@ -1048,6 +1163,16 @@ _bottle-freeze__subcmd__help__subcmd__pack_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze help pack commands' commands "$@"
 }
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__pause_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__pause_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help pause commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__resume_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__resume_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help resume commands' commands "$@"
+}
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__rm_commands() {
     local commands; commands=()
@@ -1062,6 +1187,8 @@ _bottle-freeze__subcmd__help__subcmd__snapshot_commands() {
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
 'prune:Remove the snapshots that no --keep option keeps, after a question' \
+'push:Put a snapshot into a registry, after a question' \
+'pull:Take a snapshot from a registry into the library, after checking it' \
 'export:Write a snapshot into one file, to take it elsewhere' \
 'import:Take an exported snapshot into the library, after checking it' \
     )
@@ -1086,6 +1213,16 @@ _bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__ls_commands() {
 _bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__prune_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze help snapshot prune commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__pull_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__pull_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot pull commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__push_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__push_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help snapshot push commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__rm_commands() {
@@ -1137,6 +1274,16 @@ _bottle-freeze__subcmd__pack_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze pack commands' commands "$@"
 }
+(( $+functions[_bottle-freeze__subcmd__pause_commands] )) ||
+_bottle-freeze__subcmd__pause_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze pause commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__resume_commands] )) ||
+_bottle-freeze__subcmd__resume_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze resume commands' commands "$@"
+}
 (( $+functions[_bottle-freeze__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__rm_commands() {
     local commands; commands=()
@@ -1152,6 +1299,8 @@ _bottle-freeze__subcmd__snapshot_commands() {
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
 'prune:Remove the snapshots that no --keep option keeps, after a question' \
+'push:Put a snapshot into a registry, after a question' \
+'pull:Take a snapshot from a registry into the library, after checking it' \
 'export:Write a snapshot into one file, to take it elsewhere' \
 'import:Take an exported snapshot into the library, after checking it' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -1172,6 +1321,8 @@ _bottle-freeze__subcmd__snapshot__subcmd__help_commands() {
 'tag:Name a snapshot, or take names away' \
 'rm:Remove snapshots, after a question' \
 'prune:Remove the snapshots that no --keep option keeps, after a question' \
+'push:Put a snapshot into a registry, after a question' \
+'pull:Take a snapshot from a registry into the library, after checking it' \
 'export:Write a snapshot into one file, to take it elsewhere' \
 'import:Take an exported snapshot into the library, after checking it' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -1202,6 +1353,16 @@ _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__ls_commands() {
 _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__prune_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze snapshot help prune commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__pull_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__pull_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help pull commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__push_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__push_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot help push commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__snapshot__subcmd__help__subcmd__rm_commands() {
@@ -1237,6 +1398,16 @@ _bottle-freeze__subcmd__snapshot__subcmd__ls_commands() {
 _bottle-freeze__subcmd__snapshot__subcmd__prune_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze snapshot prune commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__pull_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__pull_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot pull commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__push_commands] )) ||
+_bottle-freeze__subcmd__snapshot__subcmd__push_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze snapshot push commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__snapshot__subcmd__rm_commands] )) ||
 _bottle-freeze__subcmd__snapshot__subcmd__rm_commands() {

@@ -1,6 +1,6 @@
 //! Every argument and its help text; no behaviour.
 
-use crate::smolvm::{Name, Version};
+use crate::smolvm::{Name, Reference, Version};
 use crate::snapshot::Tag;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
@@ -40,6 +40,8 @@ pub enum Command {
     Ls(Ls),
     Freeze(Freeze),
     Thaw(Thaw),
+    Pause(Pause),
+    Resume(Resume),
     #[command(subcommand)]
     Snapshot(Snapshot),
     Rm(Rm),
@@ -115,11 +117,12 @@ pub struct Env {
 
 /// Start VMs, and wait until they execute commands
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bottle-freeze start dev\n  bottle-freeze start --no-wait web db")]
+#[command(
+    after_help = "Examples:\n  bottle-freeze start dev\n  bottle-freeze start --no-wait web db\n  bottle-freeze start --label team=a"
+)]
 pub struct Start {
-    /// VMs to start
-    #[arg(required = true)]
-    pub names: Vec<Name>,
+    #[command(flatten)]
+    pub vms: Vms,
     /// Do not wait until commands can be executed
     #[arg(long)]
     pub no_wait: bool,
@@ -130,8 +133,25 @@ pub struct Start {
     pub wait: Wait,
 }
 
-/// What to do when another bottle-freeze is at work.
+/// Several VMs.
 #[derive(Debug, Args)]
+pub struct Vms {
+    /// Names of VMs
+    #[arg(required_unless_present_any = ["all", "label"])]
+    pub names: Vec<Name>,
+    /// All VMs
+    #[arg(long, conflicts_with_all = ["names", "label"])]
+    pub all: bool,
+    /// The VMs that have this label (repeatable; all of them then)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "names")]
+    pub label: Vec<(String, String)>,
+    /// How many at a time [default: half of the cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+}
+
+/// What to do when another bottle-freeze is at work.
+#[derive(Debug, Clone, Args)]
 pub struct Wait {
     /// Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration)]
@@ -140,11 +160,32 @@ pub struct Wait {
 
 /// Stop VMs
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze stop dev")]
+#[command(after_help = "Examples:\n  bottle-freeze stop dev\n  bottle-freeze stop --all")]
 pub struct Stop {
-    /// VMs to stop
-    #[arg(required = true)]
-    pub names: Vec<Name>,
+    #[command(flatten)]
+    pub vms: Vms,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// Save the RAM of running VMs, and end them until they are resumed
+///
+/// A paused VM cannot be frozen: its RAM would be lost.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bottle-freeze pause dev")]
+pub struct Pause {
+    #[command(flatten)]
+    pub vms: Vms,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// Let paused VMs go on
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bottle-freeze resume dev")]
+pub struct Resume {
+    #[command(flatten)]
+    pub vms: Vms,
     #[command(flatten)]
     pub wait: Wait,
 }
@@ -206,22 +247,37 @@ pub struct Ls {
     pub json: bool,
 }
 
-/// Freeze a VM into a snapshot
+/// Freeze VMs into snapshots
 ///
 /// Without -o the snapshot is kept in the library: see `bottle-freeze snapshot`. A running VM is stopped first, after a
 /// question. At every instant, what is at OUT is either exactly what it was before
 /// or a whole, verified snapshot; whatever happens, the VM is left as it was found unless the freeze succeeded; and nothing
 /// else stays behind.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
-    bottle-freeze freeze dev --yes --restart\n  \
+    bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \
+    bottle-freeze freeze dev --live\n  \
     bottle-freeze freeze dev -o dev.smolmachine --yes --force")]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Freeze {
-    /// VM to freeze
-    pub name: Name,
-    /// File to write instead of keeping the snapshot in the library: X.smolmachine writes the snapshot; any other name
-    /// writes a launcher and, beside it, NAME.smolmachine
+    /// VMs to freeze
+    #[arg(required_unless_present_any = ["all", "vm_label"])]
+    pub names: Vec<Name>,
+    /// Freeze all VMs
+    #[arg(long, conflicts_with_all = ["names", "vm_label"])]
+    pub all: bool,
+    /// Freeze the VMs that have this label (repeatable; all of them then)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "names")]
+    pub vm_label: Vec<(String, String)>,
+    /// How many at a time [default: half of the cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Do not stop it: its RAM and its processes are kept too, and it goes on after a short pause. With `auto`, it is
+    /// frozen in the ordinary way, after a question, where that cannot be done
+    #[arg(long, value_enum, value_name = "auto", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    pub live: Option<Live>,
+    /// File to write instead of keeping the snapshot in the library: X.smolmachine writes the snapshot (with
+    /// --live: X.checkpoint); any other name writes a launcher and, beside it, NAME.smolmachine
     #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Name the snapshot, in the library (repeatable)
@@ -234,7 +290,7 @@ pub struct Freeze {
     #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "output")]
     pub label: Vec<(String, String)>,
     /// Keep the launcher in the library too
-    #[arg(long, conflicts_with = "output")]
+    #[arg(long, conflicts_with_all = ["output", "live"])]
     pub launcher: bool,
     /// Stop a running VM without asking
     #[arg(short, long)]
@@ -267,11 +323,25 @@ pub struct Freeze {
     pub json: bool,
 }
 
+/// Whether a VM is frozen while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Live {
+    /// Or not at all.
+    #[value(hide = true)]
+    Always,
+    /// Where the engine and the VM can.
+    Auto,
+}
+
 impl Freeze {
     /// A freeze of this VM, nothing else asked.
     pub fn of(name: Name) -> Self {
         Self {
-            name,
+            names: vec![name],
+            all: false,
+            vm_label: Vec::new(),
+            jobs: None,
+            live: None,
             output: None,
             tag: Vec::new(),
             note: None,
@@ -337,7 +407,7 @@ pub struct Thaw {
     pub timeout: Duration,
 }
 
-/// List, check, name and remove the snapshots of the library
+/// List, check, name, remove and share the snapshots of the library
 #[derive(Debug, Subcommand)]
 pub enum Snapshot {
     Ls(SnapshotLs),
@@ -346,6 +416,8 @@ pub enum Snapshot {
     Tag(SnapshotTag),
     Rm(SnapshotRm),
     Prune(SnapshotPrune),
+    Push(SnapshotPush),
+    Pull(SnapshotPull),
     Export(SnapshotExport),
     Import(SnapshotImport),
 }
@@ -474,6 +546,41 @@ pub struct SnapshotPrune {
     pub yes: bool,
 }
 
+/// Put a snapshot into a registry, after a question
+///
+/// The engine does it, and logs in as it can (`docker login`, `smolvm config registries`). What goes there is the artifact,
+/// and in its manifest what snapshot.json records of it: `snapshot pull` brings back both, `smolvm pack pull` an artifact
+/// that the engine takes as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot push dev@ready ghcr.io/team/dev:ready\n  \
+    bottle-freeze snapshot push dev localhost:5000/dev:tuesday --yes")]
+pub struct SnapshotPush {
+    /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub snapshot: OsString,
+    /// Where to: HOST/NAME[:TAG]; without a HOST it is the engine's own registry, registry.smolmachines.com
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// Take a snapshot from a registry into the library, after checking it
+///
+/// Also what `smolvm pack push` has put there: then snapshot.json holds what can be told of the artifact.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot pull ghcr.io/team/dev:ready\n  \
+    bottle-freeze snapshot pull localhost:5000/dev:tuesday --as dev2")]
+pub struct SnapshotPull {
+    /// Where from: HOST/NAME[:TAG] or HOST/NAME@DIGEST
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+    /// Keep it as a snapshot of this VM [default: the one it was made of]
+    #[arg(long = "as", value_name = "VM")]
+    pub vm: Option<Name>,
+}
+
 /// Write a snapshot into one file, to take it elsewhere
 ///
 /// The file is a tar of the snapshot's folder: artifact and snapshot.json.
@@ -506,11 +613,10 @@ pub struct SnapshotImport {
 ///
 /// Snapshots stay.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze rm dev")]
+#[command(after_help = "Examples:\n  bottle-freeze rm dev\n  bottle-freeze rm --label scratch=yes")]
 pub struct Rm {
-    /// VMs to delete
-    #[arg(required = true)]
-    pub names: Vec<Name>,
+    #[command(flatten)]
+    pub vms: Vms,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
@@ -635,9 +741,12 @@ pub struct EngineRm {
     pub versions: Vec<Version>,
 }
 
-/// Print a shell's completion script
+/// Print what a shell sources, to complete by TAB
+///
+/// The names of VMs, snapshots, tags and images are offered too.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  source <(bottle-freeze completions bash)")]
+#[command(after_help = "Examples:\n  source <(bottle-freeze completions bash)\n  \
+    source <(bottle-freeze completions zsh)\n  bottle-freeze completions fish | source")]
 pub struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,

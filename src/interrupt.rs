@@ -1,12 +1,13 @@
 //! Signals: which one came, and who must hear of it.
 //!
-//! A thread of its own waits for SIGINT, SIGTERM and SIGHUP. It ends the engine command that runs in a process
-//! group of its own, or passes the signal on to a guest's `exec`; the command that runs in this process sees
-//! [`pending`] and cleans up.
+//! A thread of its own waits for SIGINT, SIGTERM and SIGHUP. It ends the engine commands that run, each in a process
+//! group of its own, or passes the signal on to a guest's `exec`; the commands that run in this process see
+//! [`pending`] and clean up.
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -14,9 +15,8 @@ use std::time::{Duration, Instant};
 use std::{io, process, thread};
 
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
-static RECOVERING: AtomicBool = AtomicBool::new(false);
-/// The engine command that runs: a process group if negative, a process to pass signals on to if positive.
-static CHILD: AtomicI32 = AtomicI32::new(0);
+/// The engine commands that run, by their process numbers.
+static CHILDREN: Mutex<BTreeMap<i32, Child>> = Mutex::new(BTreeMap::new());
 /// The last signal, known the moment it arrives: a system call that it interrupts returns before the thread wakes.
 static ARRIVED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 static AT_PROMPT: AtomicBool = AtomicBool::new(false);
@@ -24,6 +24,22 @@ static AT_PROMPT: AtomicBool = AtomicBool::new(false);
 static TERMINAL: Mutex<Option<Termios>> = Mutex::new(None);
 /// What would stay if this process ended at once.
 static LEAVINGS: Mutex<BTreeMap<usize, String>> = Mutex::new(BTreeMap::new());
+
+thread_local! {
+    /// Whether this thread is putting things back.
+    static RECOVERING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a signal does to a running engine command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Child {
+    /// It ends its process group.
+    Ended,
+    /// Only a second one does: it puts things back.
+    Spared,
+    /// It is passed on to it.
+    Told,
+}
 
 /// How long a question that a signal has interrupted may take to be put away.
 const LEAVING_PROMPT: Duration = Duration::from_millis(200);
@@ -38,17 +54,18 @@ pub fn listen(told: fn(leaves: Option<&[String]>)) -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::spawn(move || {
         for signal in signals.forever() {
-            let child = CHILD.load(SeqCst);
-            if child > 0 {
-                pass_on(child, signal);
+            let children = CHILDREN.lock().map(|children| children.clone()).unwrap_or_default();
+            let told_child = children.iter().find(|(_, child)| **child == Child::Told);
+            if let Some((pid, _)) = told_child {
+                pass_on(*pid, signal);
                 continue;
             }
             let again = CAUGHT.swap(signal, SeqCst) != 0;
             if !AT_PROMPT.load(SeqCst) {
                 told(again.then(leavings).as_deref());
             }
-            if child < 0 && (again || !RECOVERING.load(SeqCst)) {
-                end_group(-child, again);
+            for (pid, _) in children.iter().filter(|(_, child)| again || **child == Child::Ended) {
+                end_group(*pid, again);
             }
             // The question's own thread was most likely woken by the signal, and puts the terminal back itself.
             if again || (AT_PROMPT.load(SeqCst) && !prompt_is_left()) {
@@ -62,7 +79,7 @@ pub fn listen(told: fn(leaves: Option<&[String]>)) -> io::Result<()> {
 
 /// The signal that came and was not yet answered, if any.
 pub fn pending() -> Option<i32> {
-    caught().filter(|_| !RECOVERING.load(SeqCst))
+    caught().filter(|_| !RECOVERING.get())
 }
 
 /// The signal that came, answered or not, if any.
@@ -104,9 +121,14 @@ pub fn arrived() -> Option<i32> {
     i32::try_from(signal).ok().filter(|signal| *signal != 0)
 }
 
-/// From here on the run is putting things back: engine commands run although a signal came.
+/// From here on this thread does something new: nothing that it is putting back.
+pub fn begin() {
+    RECOVERING.set(false);
+}
+
+/// From here on this thread is putting things back: its engine commands run although a signal came.
 pub fn recover() {
-    RECOVERING.store(true, SeqCst);
+    RECOVERING.set(true);
 }
 
 /// While a question is open nothing was changed yet: a signal ends the process at once.
@@ -132,30 +154,43 @@ fn restore_terminal() {
     }
 }
 
-/// Remembers the engine command that runs, until dropped.
+/// Remembers an engine command that runs, until dropped.
 #[derive(Debug)]
-pub struct Registered;
+pub struct Registered(i32);
 
 impl Registered {
     /// A command in a process group of its own, which a signal ends.
     pub fn group(pid: i32) -> Self {
-        CHILD.store(-pid, SeqCst);
+        let this = Self::new(pid, if RECOVERING.get() { Child::Spared } else { Child::Ended });
         if pending().is_some() {
             end_group(pid, false);
         }
-        Self
+        this
     }
 
     /// A command to which signals are passed on.
     pub fn forward(pid: i32) -> Self {
-        CHILD.store(pid, SeqCst);
-        Self
+        let this = Self::new(pid, Child::Told);
+        // One that came before anybody could be told.
+        if let Some(signal) = pending() {
+            pass_on(pid, signal);
+        }
+        this
+    }
+
+    fn new(pid: i32, child: Child) -> Self {
+        if let Ok(mut children) = CHILDREN.lock() {
+            children.insert(pid, child);
+        }
+        Self(pid)
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        CHILD.store(0, SeqCst);
+        if let Ok(mut children) = CHILDREN.lock() {
+            children.remove(&self.0);
+        }
     }
 }
 

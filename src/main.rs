@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod home;
 mod interrupt;
+mod nearest;
 mod smolvm;
 mod snapshot;
 mod ui;
@@ -16,6 +17,9 @@ use commands::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if commands::complete() {
+        return ExitCode::SUCCESS;
+    }
     run(cli::Cli::parse()).unwrap_or_else(|error| match error.downcast::<Failure>() {
         Ok(failure) => {
             ui::error(&failure.what, failure.now.as_deref(), failure.mend.as_deref());
@@ -30,5 +34,6 @@ fn main() -> ExitCode {
 
 fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
     interrupt::listen(ui::interrupted).context("signals cannot be handled")?;
-    Ok(commands::run(cli)?)
+    let status = commands::run(cli)?;
+    Ok(if ui::printed_all() { status } else { ExitCode::FAILURE })
 }

@@ -4,6 +4,7 @@
 mod support;
 
 use assert_cmd::assert::Assert;
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use serde_json::{Value, json};
 use std::fs;
@@ -384,4 +385,55 @@ fn nobody_reads() -> Stdio {
     let (reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
     drop(reader);
     Stdio::from(std::os::fd::OwnedFd::from(writer))
+}
+
+#[test]
+fn a_mistyped_vm_is_answered_with_the_one_that_was_meant() {
+    let world = World::new();
+    world.vm("web-server").stopped();
+    for line in ["start web-sevrer", "stop web-sevrer", "freeze web-sevrer", "rm web-sevrer", "cp x web-sevrer:/x"] {
+        world.write("x", "");
+        world.run(line).code(4).stderr(contains("did you mean web-server?").and(contains("bottle-freeze ls")));
+    }
+    world.run("exec web-server2 -- true").code(125).stderr(contains("did you mean web-server?"));
+    world.run("start database").code(4).stderr(contains("did you mean").not());
+    World::new().run("start web-sevrer").code(4).stderr(contains("did you mean").not());
+}
+
+#[test]
+fn a_mistyped_snapshot_is_answered_with_the_one_that_was_meant() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev -t ready").success();
+    for (typed, meant) in [
+        ("dve", "dev"),
+        ("dev@raedy", "dev@ready"),
+        ("dve@ready", "dev@ready"),
+        ("dev@tuesday", "dev"),
+        ("dve@tuesday", "dev"),
+    ] {
+        for line in ["thaw", "create new --from", "snapshot show", "snapshot verify", "snapshot rm --yes"] {
+            world.run(&format!("{line} {typed}")).code(4).stderr(contains(format!("did you mean {meant}? list them")));
+        }
+    }
+    world.run("thaw database").code(4).stderr(contains("did you mean").not());
+}
+
+#[test]
+fn a_hostile_name_is_never_what_was_meant() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let mut list = world.list();
+    list[0]["name"] = "d;v".into();
+    world.fault(serde_json::json!({"on": "machine ls", "do": {"print": serde_json::Value::Array(list).to_string()}}));
+    world.run("rm dev").code(4).stderr(contains("did you mean").not());
+}
+
+#[test]
+fn a_success_ends_with_the_likely_next_command() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.run("stop dev").success().stdout("dev is stopped; start it with: bottle-freeze start dev\n");
+    let packed = world.run("pack alpine:3.20 -o 'my alpine.smolmachine'").success();
+    packed.stdout(contains("create NAME --from '").and(contains("/my alpine.smolmachine'")));
 }

@@ -19,10 +19,13 @@ const EIGHT: std::ops::Range<usize> = 0..8;
 #[test]
 fn of_eight_freezes_to_one_output_each_is_done_or_told_who_is_at_work() {
     let world = eight_vms();
-    let all: Vec<Running> = EIGHT.map(|n| world.spawn(&format!("freeze vm{n} -o x.smolmachine --force"))).collect();
-    let statuses: Vec<i32> = all.into_iter().map(done_or_locked_out).collect();
-    assert!(statuses.contains(&0), "{statuses:?}");
-    assert_whole(&world, &["x.smolmachine"]);
+    for _ in 0..rounds() {
+        let line = |n| format!("freeze vm{n} -o x.smolmachine --force");
+        let all: Vec<Running> = EIGHT.map(|n| world.spawn(&line(n))).collect();
+        let statuses: Vec<i32> = all.into_iter().map(done_or_locked_out).collect();
+        assert!(statuses.contains(&0), "{statuses:?}");
+        assert_whole(&world, &["x.smolmachine"]);
+    }
 }
 
 #[test]
@@ -41,12 +44,18 @@ fn of_eight_freezes_of_one_vm_each_is_done_or_told_who_is_at_work() {
     let world = World::new();
     world.vm("dev").running();
     world.warm();
-    let all: Vec<Running> = EIGHT.map(|n| world.spawn(&format!("freeze dev -o {n}.smolmachine --yes"))).collect();
-    let statuses: Vec<i32> = all.into_iter().map(done_or_locked_out).collect();
-    let done = EIGHT.filter(|n| statuses[*n] == 0).map(|n| format!("{n}.smolmachine"));
-    let done: Vec<String> = done.collect();
-    assert_whole(&world, &done.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(world.state("dev"), "stopped");
+    for _ in 0..rounds() {
+        let line = |n| format!("freeze dev -o {n}.smolmachine --yes");
+        let all: Vec<Running> = EIGHT.map(|n| world.spawn(&line(n))).collect();
+        let statuses: Vec<i32> = all.into_iter().map(done_or_locked_out).collect();
+        let done = EIGHT.filter(|n| statuses[*n] == 0).map(|n| format!("{n}.smolmachine"));
+        let done: Vec<String> = done.collect();
+        assert_whole(&world, &done.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(world.state("dev"), "stopped");
+        for file in &done {
+            fs::remove_file(world.path("work").join(file)).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -175,6 +184,11 @@ fn a_freeze_and_a_change_of_the_same_vm_never_meet() {
 }
 
 // ------------------------------------------------------------------------------------------------- helpers
+
+/// How often a race is run.
+fn rounds() -> u32 {
+    if is_long() { 50 } else { 1 }
+}
 
 fn eight_vms() -> World {
     let world = World::new();

@@ -78,6 +78,9 @@ impl Engine {
             .env("HOME", self.home.path())
             .env("TMPDIR", self.path("tmp"))
             .env("SMOLVM_USAGE_DIR", "")
+            // No proxy of this machine answers for a registry that is not there.
+            .env("NO_PROXY", "127.0.0.1")
+            .env("no_proxy", "127.0.0.1")
             .env_remove("SMOLVM_MACHINE_NAME")
             .env_remove("XDG_CACHE_HOME")
             .env_remove("XDG_DATA_HOME")
@@ -636,6 +639,37 @@ fn status_tells_the_state_and_the_same_json() {
 }
 
 #[test]
+fn an_unpacked_image_is_listed_as_a_local_one() {
+    on_every_engine(|engine| {
+        let folder = engine.path("rootfs");
+        fs::create_dir_all(folder.join("bin")).unwrap();
+        engine.smolvm(&format!("machine create --image {} --name img", folder.display())).succeeds();
+        let image = engine.listed("img").unwrap()["image"].as_str().unwrap().to_owned();
+        assert_eq!(image, format!("local-dir:{}", folder.display()), "{}", engine.label());
+    });
+}
+
+#[test]
+fn a_checkpoint_has_a_name_of_its_own_and_needs_a_running_machine() {
+    on_engines(
+        |engine| engine.since("1.13.1"),
+        |engine| {
+            engine.smolvm("machine create --name m").succeeds();
+            let save = |file: &str| {
+                engine.smolvm(&format!("machine checkpoint --name m --output {}", engine.path(file).display()))
+            };
+            save("x.smolcheckpoint").fails("checkpoint machine: machine 'm' must be running");
+            if engine.since("1.27.3") {
+                save("x.checkpoint").fails("must be running");
+            } else {
+                save("x.checkpoint").fails("output must end in .smolcheckpoint");
+            }
+            save("x.tar").fails("output must end in .");
+        },
+    );
+}
+
+#[test]
 fn pause_and_resume_know_what_they_need() {
     on_engines(
         |engine| engine.since("1.18.0"),
@@ -1009,6 +1043,28 @@ fn an_artifact_tells_about_itself() {
             .says("Mode:       vm\nImage:      vm://bare\n")
             .says("CPUs:       2\nMemory:     512 MiB\n")
             .says("Checksum:   ");
+    });
+}
+
+#[test]
+fn a_registry_that_is_not_there_is_told_in_the_words_we_know() {
+    on_every_engine(|engine| {
+        artifact(engine, true);
+        let unreachable = "HTTP request failed: error sending request for url (http://127.0.0.1:1/v2/team/dev/";
+        for call in ["push --file=open.smolmachine", "pull --output=pulled", "inspect"] {
+            engine.smolvm(&format!("pack {call} -- 127.0.0.1:1/team/dev:t")).fails(unreachable);
+        }
+        engine.smolvm("pack push --file=nosuch -- 127.0.0.1:1/dev:t").fails("push: file not found: nosuch");
+        fs::write(engine.path("no-artifact"), [0; 100]).unwrap();
+        engine.smolvm("pack push --file=no-artifact -- 127.0.0.1:1/dev:t").fails("invalid magic: expected SMOLPACK");
+        engine.smolvm("pack push -- 127.0.0.1:1/dev:t").misused("--file");
+        engine.smolvm("pack push --file=open.smolmachine").misused("<REFERENCE>");
+        engine.smolvm("pack pull --output=pulled").misused("<REFERENCE>");
+        for call in ["push ./open.smolmachine 127.0.0.1:1/team/dev:t --yes", "pull 127.0.0.1:1/team/dev:t"] {
+            engine.bottle_freeze(&format!("snapshot {call}")).exits(1).complains("see whether 127.0.0.1:1 is there");
+        }
+        assert!(!engine.path("pulled").exists(), "{}", engine.label());
+        assert!(names_in(&engine.path("tmp")).is_empty(), "{}", engine.label());
     });
 }
 

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::chaos::{Random, is_long};
@@ -19,8 +19,6 @@ use support::{World, finish, hears_signals, names_in, real, wait_until};
 /// How many freezes are killed, and in how many the engine alone.
 const ROUNDS: (u64, u64) = (16, 4);
 const LONG_ROUNDS: (u64, u64) = (200, 50);
-/// Of the real engine: a round takes a second.
-const REAL_ROUNDS: (u64, u64) = (100, 25);
 
 #[test]
 fn a_killed_freeze_leaves_the_old_snapshot_or_a_whole_new_one() {
@@ -80,11 +78,7 @@ impl<'a> Ground<'a> {
     }
 
     fn kill_again_and_again(mut self) {
-        let (freezes, engines) = match (is_long(), self.real) {
-            (false, _) => ROUNDS,
-            (true, false) => LONG_ROUNDS,
-            (true, true) => REAL_ROUNDS,
-        };
+        let (freezes, engines) = if is_long() { LONG_ROUNDS } else { ROUNDS };
         for round in 0..freezes + engines {
             let kill = match round {
                 _ if round >= freezes => Kill::Engine,
@@ -166,8 +160,8 @@ impl<'a> Ground<'a> {
 
     /// What a killed freeze left, the next one removes: of another VM, into another folder.
     fn sweep(&self, round: &str) {
-        let folder = self.world.path("work").display().to_string();
-        wait_until(&format!("the engine is dead: {round}"), || packers(&folder).is_empty());
+        let folder = self.world.path("work");
+        wait_until(&format!("the engine is dead: {round}"), || workers(&folder).is_empty());
         finish(self.line("freeze other -o ../elsewhere/y.smolmachine --force")).success();
     }
 
@@ -211,11 +205,13 @@ fn packing_child(pid: i32) -> Option<i32> {
     children.split_whitespace().map(|child| child.parse().unwrap()).find(packs)
 }
 
-/// The processes that pack into a folder.
-fn packers(folder: &str) -> Vec<i32> {
+/// The processes that work in a folder, but for VMMs: the engine, and what a killed freeze had just begun to spawn, which
+/// holds its locks until it is another program.
+fn workers(folder: &Path) -> Vec<i32> {
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| PathBuf::from(entry.file_name()));
     let pids = processes.filter_map(|name| name.to_str()?.parse().ok());
-    pids.filter(|pid| command_line(*pid).contains("pack create") && command_line(*pid).contains(folder)).collect()
+    let works_there = |pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(folder));
+    pids.filter(|pid| works_there(pid) && !command_line(*pid).contains("_boot-vm")).collect()
 }
 
 fn command_line(pid: i32) -> String {

@@ -479,12 +479,45 @@ fn a_pack_during_which_the_vm_was_replaced_is_thrown_away() {
 }
 
 #[test]
+fn an_output_that_names_a_folder_is_refused_before_anything_is_stopped() {
+    let world = World::new();
+    world.vm("dev").running();
+    for out in ["x.smolmachine/", "./y/", "nosuch/"] {
+        world.warm().run(&format!("freeze dev -o {out} --yes")).code(7).stderr(contains("is a folder"));
+        assert_refused(&world, "running");
+    }
+}
+
+#[test]
+fn a_folder_of_the_user_s_own_is_not_swept() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    fs::create_dir(world.path("work/.bottle-freeze-notes")).unwrap();
+    world.write(".bottle-freeze-notes/mine", "precious");
+    world.run("freeze dev -o x.smolmachine").success();
+    assert_eq!(world.read(".bottle-freeze-notes/mine"), "precious");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_printed_is_a_failure() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    for line in ["ls --json", "freeze dev --json"] {
+        let mut command = world.line(line);
+        command.stdout(fs::File::options().write(true).open("/dev/full").unwrap()).stderr(std::process::Stdio::null());
+        assert_eq!(command.status().unwrap().code(), Some(1), "{line}");
+    }
+}
+
+#[test]
 fn a_pack_during_which_the_vm_was_deleted_is_thrown_away() {
     let world = World::new();
     world.vm("dev").stopped();
     world.write("x.smolmachine", "old");
     world.fault(json!({"on": "pack create", "at": "end", "do": {"delete_vm": "dev"}}));
-    world.run("freeze dev -o x.smolmachine --force").code(4).stderr(contains("thrown away"));
+    let run = world.run("freeze dev -o x.smolmachine --force").code(1);
+    run.stderr(contains("thrown away").and(contains("was deleted while it was packed")));
     assert_eq!(world.read("x.smolmachine"), "old");
     world.assert_clean(&["x.smolmachine"]);
 }

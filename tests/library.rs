@@ -700,6 +700,30 @@ fn a_symbolic_link_in_the_library_is_no_snapshot() {
 }
 
 #[test]
+fn a_vm_s_folder_that_is_a_link_is_not_written_through() {
+    let world = World::new();
+    world.vm("dev").running();
+    fs::create_dir_all(world.path("home/library/snapshots")).unwrap();
+    fs::create_dir(world.path("outside")).unwrap();
+    symlink(world.path("outside"), world.path("home/library/snapshots/dev")).unwrap();
+    world.run("freeze dev --yes").code(8);
+    assert_eq!(names_in(&world.path("outside")), [""; 0]);
+    assert_eq!(world.state("dev"), "running");
+}
+
+#[test]
+fn a_library_that_is_a_link_as_a_whole_is_used() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    fs::create_dir_all(world.path("elsewhere")).unwrap();
+    fs::create_dir_all(world.path("home/library")).unwrap();
+    symlink(world.path("elsewhere"), world.path("home/library/snapshots")).unwrap();
+    world.run("freeze dev -t ready").success();
+    world.run("snapshot ls").success().stdout(contains("ready"));
+    world.run("snapshot verify --all").success().stdout(contains("is whole"));
+}
+
+#[test]
 fn hostile_words_in_a_snapshot_do_not_reach_the_terminal() {
     let world = World::new();
     world.vm("dev").stopped();

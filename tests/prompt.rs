@@ -15,7 +15,7 @@ fn asked(line: &str) -> (World, Session) {
     world.vm("dev").running();
     world.warm();
     let session = Session::start(world.line(line));
-    session.wait_for_question("[y/N]");
+    session.wait_for("[y/N]");
     (world, session)
 }
 
@@ -64,7 +64,7 @@ fn what_was_typed_before_the_question_is_no_answer() {
     let mut session = Session::start(world.line("rm dev"));
     support::wait_until("the VMs are listed", || world.commands().contains(&"machine ls".to_owned()));
     session.press("yy\x04");
-    session.wait_for_question("[y/N]");
+    session.wait_for("[y/N]");
     session.press("n");
     assert_eq!(session.wait(), Some(6), "{}", session.screen());
     assert_eq!(world.state("dev"), "running");
@@ -108,7 +108,7 @@ fn the_question_says_what_stops_and_what_is_lost() {
 #[test]
 fn confirming_the_rm_prompt_deletes_the_vm() {
     let (world, mut session) = asked("rm dev");
-    assert!(session.screen().contains("dev (running)"), "{}", session.screen());
+    session.wait_for("dev (running)");
     session.press("y");
     assert_eq!(session.wait(), Some(0));
     assert_eq!(world.state("dev"), "missing");
@@ -151,7 +151,7 @@ fn the_interrupt_key_during_a_pack_puts_things_back() {
     support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
     session.press("\x03");
     assert_eq!(session.wait(), Some(130), "{}", session.screen());
-    assert!(session.screen().contains("running again"), "{}", session.screen());
+    session.wait_for("running again");
     assert!(session.reads_lines());
     assert_eq!(world.state("dev"), "running");
     world.assert_clean(&[]);

@@ -1,15 +1,13 @@
-//! `completions`: a shell's script, for the user to source.
+//! `completions`: what a shell's user sources, so that the shell asks this program what may stand where TAB is pressed.
 
-use super::Result;
-use crate::cli::{Cli, Completions};
+use super::{Failure, Result, Status, shells};
+use crate::cli::Completions;
 use crate::ui;
-use clap::CommandFactory;
 
-// Every subcommand may fail, this one cannot.
-#[allow(clippy::unnecessary_wraps)]
 pub fn run(args: &Completions) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "bottle-freeze", &mut script);
-    ui::lines([String::from_utf8_lossy(&script).into_owned()]);
+    shells::write_script(&args.shell.to_string(), &mut script)
+        .map_err(|error| Failure::new(Status::Failed, format!("the script cannot be made: {error}")))?;
+    ui::lines([String::from_utf8_lossy(&script).trim_end().to_owned()]);
     Ok(())
 }

@@ -84,7 +84,7 @@ fn copy(app: &App, name: &Name, from: &OsString, to: &OsString) -> Result<()> {
     app.ui.during("copying", || engine.machine_cp(from, to)).map_err(|error| {
         let failure = Failure::from(error);
         if failure.what.contains("vm not found") {
-            return crate::smolvm::EngineError::NoSuchVm(name.to_string()).into();
+            return engine.machine(name).err().map_or(failure, Failure::from);
         }
         if failure.what.contains("is not running") {
             return failure.mend(format!("start it with `bottle-freeze start {name}`"));

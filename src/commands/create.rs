@@ -1,13 +1,15 @@
 //! `create`: a VM, bare, from an image, or from a snapshot that was checked first.
 
 use super::{App, Failure, Result, configuration, env, found};
-use crate::smolvm::{Recipe, Source, artifact};
+use crate::smolvm::artifact::{self, Artifact};
+use crate::smolvm::{Recipe, Source};
 use crate::snapshot::Stored;
 use crate::{cli, ui};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub fn run(app: &App, args: &cli::Create) -> Result<()> {
+    let mut net = args.net;
     let source = match (&args.image, &args.from) {
         (Some(image), _) => Source::Image(image.clone()),
         (None, Some(snapshot)) => {
@@ -15,7 +17,11 @@ pub fn run(app: &App, args: &cli::Create) -> Result<()> {
             if found.stored().and_then(Stored::workspace).is_some() {
                 ui::warning("its /workspace lies beside the artifact: only `bottle-freeze thaw` puts it back");
             }
-            Source::Artifact(whole_artifact(app, &found.artifact())?)
+            let (artifact, path) = whole_artifact(app, &found.artifact())?;
+            found.check_network(&artifact, args.net || !args.allow_cidr.is_empty())?;
+            // A live one brings its network along: --net only agrees to that.
+            net &= !artifact.manifest.is_live();
+            Source::Artifact(path)
         }
         (None, None) => Source::Bare,
     };
@@ -25,7 +31,7 @@ pub fn run(app: &App, args: &cli::Create) -> Result<()> {
         memory_mib: args.mem,
         storage_gb: args.storage,
         overlay_gb: args.overlay,
-        net: args.net,
+        net,
         allow_cidrs: args.allow_cidr.clone(),
         env: env::read(&args.env)?,
         volumes: args.volume.clone(),
@@ -42,14 +48,15 @@ pub fn run(app: &App, args: &cli::Create) -> Result<()> {
 }
 
 /// The engine believes a damaged file up to 1.14.3, so no engine is asked to.
-fn whole_artifact(app: &App, path: &Path) -> Result<PathBuf> {
+fn whole_artifact(app: &App, path: &Path) -> Result<(Artifact, PathBuf)> {
     let checked = app.ui.during(&format!("checking {}", path.display()), || artifact::verify(path));
-    checked.map_err(|error| {
+    let artifact = checked.map_err(|error| {
         let mut sidecar = path.as_os_str().to_owned();
         sidecar.push(".smolmachine");
         let failure = Failure::artifact(path, &error);
         let sidecar = PathBuf::from(sidecar);
         if sidecar.is_file() { failure.mend(format!("did you mean {}?", sidecar.display())) } else { failure }
     })?;
-    std::path::absolute(path).map_err(|error| Failure::artifact(path, &error.into()))
+    let path = std::path::absolute(path).map_err(|error| Failure::artifact(path, &error.into()))?;
+    Ok((artifact, path))
 }

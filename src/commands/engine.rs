@@ -1,6 +1,6 @@
 //! `engine`: engines of our own, installed, listed, chosen and removed. Nothing is downloaded unless it is asked for.
 
-use super::{App, Failure, Result, Status, for_each_of, lock};
+use super::{App, Failure, Result, Status, each, lock};
 use crate::interrupt::Leaving;
 use crate::smolvm::install::{self, InstallError, Installed, Step};
 use crate::smolvm::{Version, users_of};
@@ -17,7 +17,7 @@ pub fn run(app: &App, command: &cli::Engine) -> Result<()> {
             Ok(())
         }
         cli::Engine::Use(args) => choose(app, args.version),
-        cli::Engine::Rm(args) => for_each_of("engines", &args.versions, |version| rm(app, *version)),
+        cli::Engine::Rm(args) => each::one_by_one("engines", &args.versions, |version| rm(app, *version)),
     }
 }
 

@@ -6,6 +6,8 @@ use crate::smolvm::{EngineError, Exec, Name, Outcome, Smolvm, says_engine_failed
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 
+/// An engine that does not know an option, or takes no such value for it.
+const USAGE: i32 = 2;
 /// A Rust program that panicked.
 const PANIC: i32 = 101;
 
@@ -38,6 +40,9 @@ fn guest_status(engine: &Smolvm, name: &Name, outcome: &Outcome, code: i32) -> R
     if says_no_such_command(&outcome.stderr) {
         return Err(Failure::new(Status::NoSuchCommand, "the guest has no such command (or no such --workdir)"));
     }
+    if code == USAGE && outcome.stderr.ends_with("For more information, try '--help'.") {
+        return Err(Failure::new(Status::ExecFailed, "the engine does not understand what it was asked"));
+    }
     if code == PANIC && outcome.stderr.contains("panicked at") {
         return Err(Failure::new(Status::ExecFailed, "the engine crashed"));
     }
@@ -61,5 +66,9 @@ fn why_not(engine: &Smolvm, name: &Name) -> Failure {
 }
 
 fn exec_failed(error: EngineError) -> Failure {
-    Failure { status: Status::ExecFailed, ..error.into() }
+    let failure = Failure::from(error);
+    if matches!(failure.status, Status::Interrupted(_)) {
+        return failure;
+    }
+    Failure { status: Status::ExecFailed, ..failure }
 }

@@ -43,26 +43,33 @@ pub enum Status {
     Interrupted(i32),
 }
 
+impl Status {
+    /// The number of it.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::SomeFailed => 3,
+            Self::NoSuchVm => 4,
+            Self::BadState => 5,
+            Self::NotConfirmed => 6,
+            Self::OutputExists => 7,
+            Self::NotWritable => 8,
+            Self::NotStopped => 9,
+            Self::Damaged => 10,
+            Self::Locked => 11,
+            Self::NotRestarted => 12,
+            Self::BadEngine => 13,
+            Self::ExecFailed => 125,
+            Self::NoSuchCommand => 127,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
+        }
+    }
+}
+
 impl From<Status> for ExitCode {
     fn from(status: Status) -> Self {
-        Self::from(match status {
-            Status::Failed => 1,
-            Status::Usage => 2,
-            Status::SomeFailed => 3,
-            Status::NoSuchVm => 4,
-            Status::BadState => 5,
-            Status::NotConfirmed => 6,
-            Status::OutputExists => 7,
-            Status::NotWritable => 8,
-            Status::NotStopped => 9,
-            Status::Damaged => 10,
-            Status::Locked => 11,
-            Status::NotRestarted => 12,
-            Status::BadEngine => 13,
-            Status::ExecFailed => 125,
-            Status::NoSuchCommand => 127,
-            Status::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
-        })
+        Self::from(status.code())
     }
 }
 
@@ -115,6 +122,7 @@ impl Failure {
         let status = match error {
             ArtifactError::Io(io) if io.kind() == std::io::ErrorKind::NotFound => Status::NoSuchVm,
             ArtifactError::Io(_) => Status::Failed,
+            ArtifactError::Copy(_) => Status::NotWritable,
             ArtifactError::Interrupted(signal) => Status::Interrupted(*signal),
             ArtifactError::NotArtifact(_) | ArtifactError::Damaged(_) => Status::Damaged,
         };
@@ -133,7 +141,13 @@ impl From<EngineError> for Failure {
                 failure(Status::BadEngine).mend("name the right one with --smolvm PATH or in $SMOLVM")
             }
             EngineError::TooOld { .. } => failure(Status::BadEngine).mend("update smolvm"),
-            EngineError::NoSuchVm(_) => failure(Status::NoSuchVm).mend("list the VMs with `bottle-freeze ls`"),
+            EngineError::NoSuchVm(missing) => {
+                let mend = "list the VMs with `bottle-freeze ls`";
+                failure(Status::NoSuchVm).mend(match &missing.nearest {
+                    Some(nearest) => format!("did you mean {nearest}? {mend}"),
+                    None => mend.to_owned(),
+                })
+            }
             EngineError::NameTaken(name) => failure(Status::Failed)
                 .mend(format!("choose another name, or delete it with `bottle-freeze rm {name}`")),
             EngineError::Interrupted(signal) => failure(Status::Interrupted(*signal)),
@@ -141,8 +155,9 @@ impl From<EngineError> for Failure {
                 failure(Status::NotWritable).mend("free some disk space and try again")
             }
             EngineError::Failed { .. } if error.is_paused() => {
-                failure(Status::BadState).mend("it is paused: `smolvm machine resume` wakes it")
+                failure(Status::BadState).mend("it is paused: `bottle-freeze resume` wakes it")
             }
+            EngineError::Failed { .. } if error.is_unsupported() => failure(Status::BadState),
             EngineError::NotReady { name, .. } => {
                 failure(Status::Failed).mend(format!("it may need more time: `bottle-freeze exec {name} -- true`"))
             }

@@ -1,7 +1,10 @@
 //! SNAPSHOT on a command line: a file, or one of the library.
 
 use super::{Failure, Result, Status, verify};
-use crate::snapshot::{FindError, Stored, library};
+use crate::nearest::nearest;
+use crate::smolvm::Name;
+use crate::smolvm::artifact::Artifact;
+use crate::snapshot::{FindError, Stored, Tag, library};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -30,10 +33,23 @@ impl Found {
         }
     }
 
+    /// Whether a VM made of it may have the network that the artifact opens by itself. A pack knows no limits, and a live
+    /// one forgets some (1.32.2: `--block-private`), so this must be `asked` for, unless it is known that there were none.
+    pub fn check_network(&self, artifact: &Artifact, asked: bool) -> Result<()> {
+        let known = self.stored().is_some_and(|stored| stored.metadata.machine.network_known);
+        if !artifact.manifest.network || asked || known {
+            return Ok(());
+        }
+        let what = "it opens the network by itself, of which not every limit is known";
+        let failure = Failure::new(Status::NotConfirmed, what).now("no VM was made");
+        let limit = if artifact.manifest.is_live() { "" } else { ", --allow-cidr limits it" };
+        Err(failure.mend(format!("--net accepts that{limit}")))
+    }
+
     /// Whether it is whole: a file by itself, a snapshot of the library with all its files.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<Artifact> {
         match self {
-            Self::File(path) => verify::check(path).map(drop),
+            Self::File(path) => verify::check(path).map(|(artifact, _)| artifact),
             Self::Stored(stored) => verify::snapshot(&stored.folder, &stored.metadata),
         }
     }
@@ -53,7 +69,24 @@ pub fn find(text: &OsStr) -> Result<Found> {
 
 /// Finds a snapshot of the library.
 pub fn stored(reference: &str) -> Result<Stored> {
-    Ok(library::find(reference)?)
+    library::find(reference).map_err(|error| {
+        let meant = if matches!(error, FindError::NotFound(_)) { nearest_stored(reference) } else { None };
+        let failure = Failure::from(error);
+        match (meant, failure.mend.clone()) {
+            (Some(meant), Some(mend)) => failure.mend(format!("did you mean {meant}? {mend}")),
+            _ => failure,
+        }
+    })
+}
+
+/// The snapshot that may have been meant: of a VM that is named almost so, or that has a tag almost so.
+fn nearest_stored(reference: &str) -> Option<String> {
+    let (all, _) = library::list(None).ok()?;
+    let vms = || all.iter().map(|one| one.metadata.vm.as_str()).filter(|vm| vm.parse::<Name>().is_ok());
+    let Some((vm, tag)) = reference.split_once('@') else { return nearest(reference, vms()).map(str::to_owned) };
+    let vm = nearest(vm, vms())?;
+    let tags = || all.iter().filter(|one| one.metadata.vm == vm).flat_map(|one| &one.metadata.tags).map(Tag::as_str);
+    Some(nearest(tag, tags()).map_or_else(|| vm.to_owned(), |tag| format!("{vm}@{tag}")))
 }
 
 impl From<FindError> for Failure {

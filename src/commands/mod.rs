@@ -1,11 +1,13 @@
 //! One file per subcommand: reads its arguments, calls the rooms below, reports.
 
+mod complete;
 mod completed;
 mod completions;
 mod configuration;
 mod cp;
 mod create;
 mod doctor;
+mod each;
 mod engine;
 mod env;
 mod exec;
@@ -16,8 +18,11 @@ mod lock;
 mod ls;
 mod output;
 mod pack;
+mod pause;
 mod prune;
+mod registry;
 mod rm;
+mod shells;
 mod snapshot;
 mod start;
 mod stop;
@@ -26,10 +31,11 @@ mod transport;
 mod verify;
 mod workspace;
 
+pub use complete::complete;
 pub use failure::{Failure, Status};
 
 use crate::cli::{Cli, Command};
-use crate::smolvm::{Name, Smolvm};
+use crate::smolvm::Smolvm;
 use crate::ui::{self, Ui, Unconfirmed};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,6 +87,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Ls(args) => ls::run(&app, &args),
         Command::Freeze(args) => freeze::run(&app, &args),
         Command::Thaw(args) => thaw::run(&app, &args),
+        Command::Pause(args) => pause::pause(&app, &args),
+        Command::Resume(args) => pause::resume(&app, &args),
         Command::Snapshot(command) => snapshot::run(&app, &command),
         Command::Rm(args) => rm::run(&app, &args),
         Command::Pack(args) => pack::run(&app, &args),
@@ -90,32 +98,4 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Completions(args) => completions::run(&args),
     }?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Does `each` for every VM, reports every failure, and fails with the only one, or with the number of them.
-fn for_each(names: &[Name], each: impl Fn(&Name) -> Result<()>) -> Result<()> {
-    for_each_of("VMs", names, each)
-}
-
-/// The same for other things, of which `kind` is the plural.
-fn for_each_of<T: ToString>(kind: &str, names: &[T], each: impl Fn(&T) -> Result<()>) -> Result<()> {
-    if let [name] = names {
-        return each(name);
-    }
-    let mut failed = Vec::new();
-    for name in names {
-        match each(name) {
-            Ok(()) => {}
-            Err(failure) if matches!(failure.status, Status::Interrupted(_)) => return Err(failure),
-            Err(failure) => {
-                ui::error(&failure.what, failure.now.as_deref(), failure.mend.as_deref());
-                failed.push(name.to_string());
-            }
-        }
-    }
-    if failed.is_empty() {
-        return Ok(());
-    }
-    let what = format!("{} of {} {kind} failed: {}", failed.len(), names.len(), failed.join(", "));
-    Err(Failure::new(Status::SomeFailed, what))
 }

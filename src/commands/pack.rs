@@ -1,5 +1,6 @@
 //! `pack`: an image, as a file that VMs can be made from.
 
+use super::shells::quoted;
 use super::{App, Failure, Result, Status, lock, output};
 use crate::cli;
 use crate::interrupt;
@@ -35,11 +36,12 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
         return Err(EngineError::Interrupted(signal).into());
     }
     output.publish(&work)?;
+    let sidecar = output.sidecar().display().to_string();
     app.ui.success(&format!(
-        "packed {} as {} ({})",
+        "packed {} as {sidecar} ({}); make a VM of it with: bottle-freeze create NAME --from {}",
         args.image,
-        output.sidecar().display(),
-        output::size(artifact.bytes)
+        output::size(artifact.bytes),
+        quoted(&sidecar),
     ));
     output::answer_signal(&output)
 }

@@ -1,6 +1,6 @@
 //! `snapshot prune`: what no policy keeps is removed, and each snapshot is told why it stays.
 
-use super::{App, Failure, Result, Status, confirm, for_each_of, lock, verify};
+use super::{App, Failure, Result, Status, confirm, each, lock, verify};
 use crate::cli;
 use crate::snapshot::{Metadata, Policy, Stored, library};
 use crate::ui;
@@ -29,7 +29,7 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     }
     let list: Vec<String> = going.iter().map(Stored::reference).collect();
     confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    for_each_of("snapshots", &list, |reference| {
+    each::one_by_one("snapshots", &list, |reference| {
         let one = library::find(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;
         one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))

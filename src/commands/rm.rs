@@ -1,6 +1,6 @@
 //! `rm`: VMs and their disks, gone after a question.
 
-use super::{App, Result, confirm, for_each, lock};
+use super::{App, Result, confirm, each, lock};
 use crate::cli;
 use crate::smolvm::{EngineError, Machine, Name};
 use crate::snapshot::Record;
@@ -8,15 +8,17 @@ use crate::snapshot::Record;
 pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
     let engine = app.engine()?;
     let machines = engine.machine_ls()?;
+    let vms = &args.vms;
+    let names = each::select(&vms.names, vms.all, &vms.label, || Ok(machines.clone()))?;
     let find = |name: &Name| machines.iter().find(|machine| machine.name == name.as_str());
-    let found: Vec<&Machine> = args.names.iter().filter_map(find).collect();
+    let found: Vec<&Machine> = names.iter().filter_map(find).collect();
     if !found.is_empty() {
         let list: Vec<_> = found.iter().map(|machine| format!("{} ({})", machine.name, machine.state)).collect();
         let question = format!("Delete {}, disks and all?", list.join(", "));
         confirm(&question, args.yes, "nothing was deleted")?;
     }
-    for_each(&args.names, |name| {
-        find(name).ok_or_else(|| EngineError::NoSuchVm(name.to_string()))?;
+    each::vm(each::jobs(vms.jobs), &names, |name| {
+        find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during(&format!("deleting {name}"), || engine.machine_delete(name))?;
         Record::forget(name.as_str());

@@ -1,6 +1,6 @@
 //! `snapshot`: the library, listed, checked, named and cleared.
 
-use super::{App, Failure, Result, Status, confirm, for_each_of, found, lock, output, verify};
+use super::{App, Failure, Result, Status, confirm, each, found, lock, output, verify};
 use crate::snapshot::{Metadata, Stored, Tag, library};
 use crate::{cli, ui};
 use std::time::{Duration, SystemTime};
@@ -15,6 +15,8 @@ pub fn run(app: &App, command: &cli::Snapshot) -> Result<()> {
         cli::Snapshot::Verify(args) => check(app, args),
         cli::Snapshot::Tag(args) => tag(app, args),
         cli::Snapshot::Rm(args) => rm(app, args),
+        cli::Snapshot::Push(args) => super::registry::push(app, args),
+        cli::Snapshot::Pull(args) => super::registry::pull(app, args),
         cli::Snapshot::Export(args) => super::transport::export(app, args),
         cli::Snapshot::Import(args) => super::transport::import(app, args),
         cli::Snapshot::Prune(args) => super::prune::run(app, args),
@@ -62,7 +64,7 @@ fn row(one: &Stored) -> Vec<String> {
 }
 
 /// How long ago it was made, in its largest unit.
-fn age(metadata: &Metadata) -> String {
+pub fn age(metadata: &Metadata) -> String {
     let created = humantime::parse_rfc3339(&metadata.created).ok();
     let Some(age) = created.and_then(|created| SystemTime::now().duration_since(created).ok()) else {
         return metadata.created.clone();
@@ -81,7 +83,7 @@ fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
     } else {
         args.snapshots.clone()
     };
-    for_each_of("snapshots", &all, |reference| {
+    each::one_by_one("snapshots", &all, |reference| {
         let one = found::stored(reference)?;
         app.ui.during(&format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
         app.ui.success(&format!("{} is whole", one.reference()));
@@ -127,7 +129,7 @@ fn rm(app: &App, args: &cli::SnapshotRm) -> Result<()> {
     let all = args.snapshots.iter().map(|reference| found::stored(reference)).collect::<Result<Vec<_>>>()?;
     let list: Vec<String> = all.iter().map(Stored::reference).collect();
     confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    for_each_of("snapshots", &list, |reference| {
+    each::one_by_one("snapshots", &list, |reference| {
         let one = found::stored(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;
         one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))?;

@@ -1,6 +1,6 @@
 //! `start`: VMs that execute commands when this returns.
 
-use super::{App, Result, for_each, lock};
+use super::{App, Result, each, lock};
 use crate::cli;
 use crate::smolvm::{EngineError, Name, Smolvm};
 use std::time::{Duration, Instant};
@@ -10,7 +10,9 @@ pub const START_AGAIN: Duration = Duration::from_secs(120);
 
 pub fn run(app: &App, args: &cli::Start) -> Result<()> {
     let engine = app.engine()?;
-    for_each(&args.names, |name| {
+    let vms = &args.vms;
+    let names = each::select(&vms.names, vms.all, &vms.label, || engine.machine_ls())?;
+    each::vm(each::jobs(vms.jobs), &names, |name| {
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during(&format!("starting {name}"), || start(&engine, name, args.timeout, !args.no_wait))?;
         app.ui.success(&format!("{name} is running"));

@@ -1,12 +1,14 @@
 //! `stop`: VMs, shut down.
 
-use super::{App, Result, for_each, lock};
+use super::{App, Result, each, lock};
 use crate::cli;
 use crate::smolvm::{EngineError, Name, Smolvm, State};
 
 pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     let engine = app.engine()?;
-    for_each(&args.names, |name| {
+    let vms = &args.vms;
+    let names = each::select(&vms.names, vms.all, &vms.label, || engine.machine_ls())?;
+    each::vm(each::jobs(vms.jobs), &names, |name| {
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during(&format!("stopping {name}"), || {
             if !engine.version().stop_flushes() && engine.machine(name)?.state == State::Running {
@@ -14,7 +16,7 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
             }
             engine.machine_stop(name, None)
         })?;
-        app.ui.success(&format!("{name} is stopped"));
+        app.ui.success(&format!("{name} is stopped; start it with: bottle-freeze start {name}"));
         Ok(())
     })
 }

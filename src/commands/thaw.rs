@@ -14,7 +14,13 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
     let found = found::find(&args.snapshot)?;
     let artifact = std::path::absolute(found.artifact())
         .map_err(|error| Failure::new(Status::Failed, format!("{}: {error}", found.artifact().display())))?;
-    app.ui.during("checking the snapshot", || found.check())?;
+    let whole = app.ui.during("checking the snapshot", || found.check())?;
+    let live = whole.manifest.is_live();
+    found.check_network(&whole, args.net || (!live && !args.allow_cidr.is_empty()))?;
+    if live && (args.cpus.is_some() || args.mem.is_some() || !args.allow_cidr.is_empty()) {
+        let what = "a live snapshot goes on with the cpus, the memory and the network that it had";
+        return Err(Failure::new(Status::Usage, what).mend("thaw it without these options"));
+    }
     let metadata = match &found {
         Found::Stored(stored) => Some(&stored.metadata),
         Found::File(_) => None,
@@ -22,21 +28,35 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
     let engine = app.engine()?;
     let machines = engine.machine_ls()?;
     let name = name(args, metadata, &artifact, &machines)?;
-    let recipe = recipe(args, &artifact, metadata.map(|metadata| &metadata.machine), &engine);
+    let frozen = metadata.map(|metadata| &metadata.machine);
+    let recipe = if live { live_recipe(&artifact, frozen) } else { recipe(args, &artifact, frozen, &engine) };
+    let known = if live { frozen.map_or_else(|| recipe.clone(), carried) } else { recipe.clone() };
     let kept = match machines.iter().find(|machine| machine.name == name.as_str()) {
         None => None,
-        Some(there) if args.replace => Some(keep(app, args, &name, there)?),
+        Some(there) if args.replace => Some(keep(app, args, &engine, &name, there)?),
         Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
     };
-    make(app, args, &engine, &name, &recipe, &found).map_err(|failure| match kept {
+    let making = Making { name: &name, recipe: &recipe, known: &known, found: &found };
+    make(app, args, &engine, &making).map_err(|failure| match kept {
         Some(kept) => failure.and_now(format!("the VM that was there is kept as {kept}")),
         None => failure,
     })
 }
 
+/// The VM to be made.
+struct Making<'a> {
+    name: &'a Name,
+    /// What the engine is told.
+    recipe: &'a Recipe,
+    /// What it will have, told or from the artifact.
+    known: &'a Recipe,
+    found: &'a Found,
+}
+
 /// Makes the VM, starts it, and gives it what the artifact does not hold.
-fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, recipe: &Recipe, found: &Found) -> Result<()> {
-    app.ui.during(&format!("creating {name}"), || create(engine, name, recipe))?;
+fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<()> {
+    let Making { name, found, .. } = making;
+    app.ui.during(&format!("creating {name}"), || create(engine, making))?;
     let saved = found.stored().and_then(crate::snapshot::Stored::workspace);
     if args.no_start && saved.is_none() {
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
@@ -63,16 +83,16 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, recipe: &Reci
 }
 
 /// Makes the VM, of which there was none. One that an interrupted engine has half made is deleted.
-fn create(engine: &Smolvm, name: &Name, recipe: &Recipe) -> Result<(), EngineError> {
-    let began = SystemTime::now();
-    let created = engine.machine_create(name, recipe);
+fn create(engine: &Smolvm, making: &Making) -> Result<(), EngineError> {
+    let (began, name) = (SystemTime::now(), making.name);
+    let created = engine.machine_create(name, making.recipe);
     if matches!(created, Err(EngineError::Interrupted(_))) {
         interrupt::recover();
         if engine.machine(name).is_ok() {
             engine.machine_delete(name)?;
         }
     }
-    created.map(|()| configuration::remember(name, recipe, began))
+    created.map(|()| configuration::remember(name, making.known, began))
 }
 
 /// The name that was asked for; or the frozen VM's own, or the file's, with a number when that is taken and not to be
@@ -92,11 +112,11 @@ fn name(args: &cli::Thaw, metadata: Option<&Metadata>, artifact: &Path, machines
 }
 
 /// Freezes the VM that is in the way, and deletes it. The snapshot that it is kept as.
-fn keep(app: &App, args: &cli::Thaw, name: &Name, there: &Machine) -> Result<String> {
+fn keep(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, there: &Machine) -> Result<String> {
     let question = format!("'{name}' is {}. Stop it, freeze it into the library and replace it?", there.state);
     confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
-    let kept = freeze::into_library(app, name, format!("replaced by a thaw of {}", args.snapshot.to_string_lossy()))?;
-    let engine = app.engine()?;
+    let kept =
+        freeze::into_library(app, engine, name, format!("replaced by a thaw of {}", args.snapshot.to_string_lossy()))?;
     let _lock = lock::vm_alone(app, name, Duration::ZERO)?;
     let now = engine.machine(name)?;
     if now.state.is_up() || now.created_at != there.created_at {
@@ -110,24 +130,41 @@ fn keep(app: &App, args: &cli::Thaw, name: &Name, there: &Machine) -> Result<Str
     Ok(kept)
 }
 
+/// A VM that goes on where it was frozen: its artifact has all of it but the labels, and the engine takes nothing else
+/// (1.32.2: "topology-changing create flags are not supported").
+fn live_recipe(artifact: &Path, frozen: Option<&Configuration>) -> Recipe {
+    let labels = frozen.map(labels).unwrap_or_default();
+    Recipe { labels, ..Recipe::of(Source::Artifact(artifact.to_owned())) }
+}
+
+/// What a live artifact carries of a VM's configuration: all of it.
+fn carried(frozen: &Configuration) -> Recipe {
+    Recipe {
+        net: frozen.network && frozen.network_known,
+        allow_cidrs: frozen.allowed_cidrs.clone().filter(|_| frozen.network_known).unwrap_or_default(),
+        ports: frozen.ports.clone().unwrap_or_default(),
+        ..Recipe::of(Source::Bare)
+    }
+}
+
+fn labels(frozen: &Configuration) -> Vec<String> {
+    frozen.labels.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
 /// The VM as it was frozen, but for what was asked otherwise.
 fn recipe(args: &cli::Thaw, artifact: &Path, frozen: Option<&Configuration>, engine: &Smolvm) -> Recipe {
     let (net, allow_cidrs) = network(args, frozen);
-    let labels = frozen.map(|frozen| frozen.labels.iter().map(|(key, value)| format!("{key}={value}")).collect());
     Recipe {
-        source: Source::Artifact(artifact.to_owned()),
         cpus: args.cpus.or(frozen.map(|frozen| frozen.cpus)),
         memory_mib: args.mem.or(frozen.map(|frozen| frozen.memory_mib)),
         storage_gb: frozen.and_then(|frozen| frozen.storage_gb),
         overlay_gb: frozen.and_then(|frozen| frozen.overlay_gb),
         net,
         allow_cidrs,
-        // The artifact has it, values and all.
-        env: Vec::new(),
-        volumes: Vec::new(),
         ports: ports(args, frozen),
-        labels: labels.filter(|_| engine.version().takes_labels()).unwrap_or_default(),
-        workdir: None,
+        labels: frozen.filter(|_| engine.version().takes_labels()).map(labels).unwrap_or_default(),
+        // The environment, values and all, is in the artifact.
+        ..Recipe::of(Source::Artifact(artifact.to_owned()))
     }
 }
 

@@ -1,9 +1,9 @@
 //! `snapshot export` and `snapshot import`: one file, for machines without a registry.
 
-use super::{App, Failure, Result, Status, found, output, verify};
-use crate::cli;
+use super::{App, Failure, Result, Status, found, lock, output, verify};
 use crate::smolvm::{Name, end_helpers};
-use crate::snapshot::{Incoming, TransportError, export as export_to};
+use crate::snapshot::{Incoming, Metadata, Stored, TransportError, export as export_to, library};
+use crate::{cli, ui};
 
 pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
     let one = found::stored(&args.snapshot)?;
@@ -16,23 +16,46 @@ pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
 }
 
 pub fn import(app: &App, args: &cli::SnapshotImport) -> Result<()> {
-    let mut incoming =
+    let incoming =
         app.ui.during(&format!("reading {}", args.file.display()), || Incoming::unpack(&args.file, &end_helpers))?;
-    if let Some(name) = &args.vm {
+    let one = take_in(app, incoming, &args.file.display().to_string(), args.vm.as_ref())?;
+    app.ui.success(&format!("imported {0}; thaw it with: bottle-freeze thaw {0}", one.reference()));
+    Ok(())
+}
+
+/// Checks what came from `source`, and makes it part of the library, as a snapshot of `vm` if that was asked for. Tags
+/// that other snapshots have stay with those.
+pub fn take_in(app: &App, mut incoming: Incoming, source: &str, vm: Option<&Name>) -> Result<Stored> {
+    if let Some(name) = vm {
         name.as_str().clone_into(&mut incoming.metadata.vm);
     }
     let metadata = &incoming.metadata;
-    let is_id = !metadata.id.is_empty() && metadata.id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    // Not longer than the name of a folder may be.
+    let is_id = (1..=64).contains(&metadata.id.len()) && metadata.id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if metadata.vm.parse::<Name>().is_err() || !is_id {
-        let what = format!("{} is no exported snapshot: it names no VM or no id", args.file.display());
+        let what = format!("{source} is no exported snapshot: it names no VM or no id");
         return Err(Failure::new(Status::Damaged, what));
     }
     app.ui.during("checking the snapshot", || verify::snapshot(&incoming.folder(), metadata)).map_err(|failure| {
         let why = failure.what.replace(&format!("{}/", incoming.folder().display()), "");
-        Failure { what: format!("{}: {why}", args.file.display()), ..failure }
+        Failure { what: format!("{source}: {why}"), ..failure }
     })?;
-    let one = incoming.publish()?;
-    app.ui.success(&format!("imported {0}; thaw it with: bottle-freeze thaw {0}", one.reference()));
+    let _lock = lock::library(app, &incoming.metadata.vm)?;
+    leave_taken_tags(&mut incoming.metadata)?;
+    Ok(incoming.publish()?)
+}
+
+/// A tag is the name of one snapshot of a VM: the one that has it keeps it.
+fn leave_taken_tags(metadata: &mut Metadata) -> Result<()> {
+    let (all, _) = library::list(Some(&metadata.vm))?;
+    let id = metadata.id.clone();
+    metadata.tags.retain(|tag| {
+        let owners = library::tagged(&all, &id, std::slice::from_ref(tag));
+        if let Some(owner) = owners.first() {
+            ui::warning(&format!("the tag {} stays with {}", tag.as_str(), owner.reference()));
+        }
+        owners.is_empty()
+    });
     Ok(())
 }
 

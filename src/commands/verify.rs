@@ -1,13 +1,13 @@
 //! `verify`: are these snapshots whole? No engine is asked.
 
-use super::{App, Failure, Result, for_each_of, output};
+use super::{App, Failure, Result, each, output};
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
-use crate::snapshot::{Metadata, Recorded, library, recorded};
+use crate::snapshot::{Metadata, Recorded, recorded};
 use crate::{cli, ui};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// What one file is, as `--json` prints it.
 #[derive(Serialize)]
@@ -22,11 +22,11 @@ struct Report {
 }
 
 pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
-    let reports = RefCell::new(Vec::new());
+    let reports = Mutex::new(Vec::new());
     let paths: Vec<Shown> = args.paths.iter().cloned().map(Shown).collect();
-    let result = for_each_of("snapshots", &paths, |Shown(path)| {
+    let result = each::one_by_one("snapshots", &paths, |Shown(path)| {
         let checked = app.ui.during(&format!("checking {}", path.display()), || check(path));
-        reports.borrow_mut().push(Report::new(path, &checked));
+        reports.lock().unwrap_or_else(PoisonError::into_inner).push(Report::new(path, &checked));
         let (artifact, _) = checked?;
         if !args.json {
             let size = output::size(artifact.bytes);
@@ -35,7 +35,7 @@ pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
         Ok(())
     });
     if args.json {
-        ui::json(&reports.into_inner());
+        ui::json(&reports.into_inner().unwrap_or_else(PoisonError::into_inner));
     }
     result
 }
@@ -68,21 +68,19 @@ pub fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
 }
 
 /// Checks all files of a snapshot, which lies in `folder`, against what is recorded of them.
-pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<()> {
-    if !metadata.files.contains_key(library::ARTIFACT) {
-        let why = ArtifactError::Damaged("its snapshot.json records no artifact".into());
-        return Err(Failure::artifact(folder, &why));
-    }
+pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<Artifact> {
+    let damaged = |path: &Path, why: &str| Failure::artifact(path, &ArtifactError::Damaged(why.into()));
+    let Some(artifact) = metadata.artifact() else {
+        return Err(damaged(folder, "its snapshot.json records no artifact"));
+    };
     for (name, recorded) in &metadata.files {
         let path = folder.join(name);
-        if name == library::ARTIFACT {
-            check(&path)?;
-        } else if !path.is_file() || output::record(&path)? != *recorded {
-            let why = ArtifactError::Damaged("it is not the file that its snapshot.json records".into());
-            return Err(Failure::artifact(&path, &why));
+        let is_other = name != artifact;
+        if is_other && (!path.is_file() || output::record(&path)? != *recorded) {
+            return Err(damaged(&path, "it is not the file that its snapshot.json records"));
         }
     }
-    Ok(())
+    check(&folder.join(artifact)).map(|(artifact, _)| artifact)
 }
 
 impl Report {

@@ -5,6 +5,7 @@
 use crate::interrupt;
 use rustix::fs::{self, Mode, OFlags};
 use serde::Deserialize;
+use serde_json::Value;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -28,6 +29,9 @@ pub enum ArtifactError {
     /// It was one.
     #[error("is damaged: {0}")]
     Damaged(String),
+    /// What was read of it cannot be written elsewhere.
+    #[error("cannot be copied: {0}")]
+    Copy(io::Error),
     /// The user ended this run with a signal.
     #[error("was not checked to its end: interrupted by {}", interrupt::signal_name(*.0))]
     Interrupted(i32),
@@ -46,12 +50,20 @@ pub struct Manifest {
     /// Environment of its commands, `KEY=VALUE` in clear.
     #[serde(default)]
     env: Vec<String>,
+    /// There if it holds a running VM, RAM included.
+    #[serde(default)]
+    checkpoint: Option<serde::de::IgnoredAny>,
     /// The kind of host that can run it: `linux/amd64`.
     #[serde(default)]
     pub host_platform: Option<String>,
 }
 
 impl Manifest {
+    /// Whether it holds a running VM, RAM included, which goes on where it was.
+    pub fn is_live(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+
     /// The names of the environment variables that lie in it with their values.
     pub fn env_names(&self) -> Vec<String> {
         self.env.iter().map(|pair| pair.split('=').next().unwrap_or_default().to_owned()).collect()
@@ -69,6 +81,38 @@ pub struct Artifact {
     pub crc32: u32,
 }
 
+/// What a manifest says beside: of use to people, and nothing that an artifact must have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// The names of the variables that a VM made from it has; their values lie beside them in clear.
+    pub env: Vec<String>,
+    /// The VM that was packed, if it was a bare one: in 0.8.0 to 1.32.2 the image is `vm://NAME` then.
+    pub vm: Option<String>,
+    /// The image, if it was another one.
+    pub image: Option<String>,
+    /// When it was packed, in RFC 3339.
+    pub created: Option<String>,
+    /// The engine that packed it.
+    pub engine_version: Option<String>,
+}
+
+impl Details {
+    fn of(manifest: &[u8]) -> Self {
+        let all: Value = serde_json::from_slice(manifest).unwrap_or_default();
+        let text = |key: &str| all[key].as_str().map(str::to_owned);
+        let image = text("image").filter(|image| !image.is_empty());
+        let vm = image.as_deref().and_then(|image| image.strip_prefix("vm://")).map(str::to_owned);
+        let name = |pair: &Value| Some(pair.as_str()?.split('=').next()?.to_owned());
+        Self {
+            env: all["env"].as_array().into_iter().flatten().filter_map(name).collect(),
+            image: image.filter(|_| vm.is_none()),
+            vm,
+            created: text("created"),
+            engine_version: text("smolvm_version"),
+        }
+    }
+}
+
 /// Reads the file once from beginning to end and checks footer, CRC-32 and manifest.
 ///
 /// # Errors
@@ -82,6 +126,77 @@ pub fn verify(path: &Path) -> Result<Artifact, ArtifactError> {
 /// # Errors
 /// As [`verify`]; `tell` has not heard all bytes then.
 pub fn verify_and_tell(path: &Path, mut tell: impl FnMut(&[u8])) -> Result<Artifact, ArtifactError> {
+    let content = Content::read(path, |assets| {
+        tell(assets);
+        Ok(())
+    })?;
+    tell(&content.manifest);
+    tell(&content.footer.raw);
+    content.artifact()
+}
+
+/// Reads what the manifest says beside, and checks nothing.
+///
+/// # Errors
+/// As [`verify`].
+pub fn details(path: &Path) -> Result<Details, ArtifactError> {
+    let (mut file, _, footer) = open(path)?;
+    file.seek(SeekFrom::Start(footer.assets_size))?;
+    Ok(Details::of(&read_manifest(&mut file, &footer)?))
+}
+
+/// An artifact that was read, and is what its footer says, bit by bit.
+pub(super) struct Content {
+    /// Bytes of the whole file.
+    bytes: u64,
+    pub footer: Footer,
+    /// Of the assets alone.
+    assets_crc32: crc32fast::Hasher,
+    pub manifest: Vec<u8>,
+}
+
+impl Content {
+    /// Reads it all; `tell` hears the assets, and may give up.
+    pub fn read(path: &Path, mut tell: impl FnMut(&[u8]) -> Result<(), ArtifactError>) -> Result<Self, ArtifactError> {
+        let (mut file, bytes, footer) = open(path)?;
+        let assets_crc32 = read_assets(&mut file, &footer, &mut tell)?;
+        let manifest = read_manifest(&mut file, &footer)?;
+        let content = Self { bytes, footer, assets_crc32, manifest };
+        if content.crc32_with(&content.manifest) != content.footer.crc32 {
+            return Err(ArtifactError::Damaged("its checksum does not match its content".into()));
+        }
+        Ok(content)
+    }
+
+    pub fn artifact(&self) -> Result<Artifact, ArtifactError> {
+        let manifest = serde_json::from_slice(&self.manifest)
+            .map_err(|error| ArtifactError::Damaged(format!("its manifest cannot be read: {error}")))?;
+        Ok(Artifact { manifest, bytes: self.bytes, crc32: self.footer.crc32 })
+    }
+
+    /// What follows the assets in an artifact of the same assets and another manifest: that and its footer.
+    ///
+    /// # Errors
+    /// The manifest is longer than the engine reads.
+    pub fn end_with(&self, mut manifest: Vec<u8>) -> Result<Vec<u8>, ArtifactError> {
+        if manifest.len() as u64 > MANIFEST_LIMIT {
+            return Err(ArtifactError::Damaged("its manifest would be longer than the engine reads".into()));
+        }
+        let mut footer = self.footer.raw;
+        footer[44..52].copy_from_slice(&(manifest.len() as u64).to_le_bytes());
+        footer[52..56].copy_from_slice(&self.crc32_with(&manifest).to_le_bytes());
+        manifest.extend(footer);
+        Ok(manifest)
+    }
+
+    fn crc32_with(&self, manifest: &[u8]) -> u32 {
+        let mut hasher = self.assets_crc32.clone();
+        hasher.update(manifest);
+        hasher.finalize()
+    }
+}
+
+fn open(path: &Path) -> Result<(File, u64, Footer), ArtifactError> {
     // What is no file at all (a FIFO, say) is not waited for.
     let file = fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty());
     let mut file = File::from(file.map_err(io::Error::from)?);
@@ -89,22 +204,14 @@ pub fn verify_and_tell(path: &Path, mut tell: impl FnMut(&[u8])) -> Result<Artif
     if !meta.is_file() {
         return Err(ArtifactError::NotArtifact("it is not a regular file".into()));
     }
-    let bytes = meta.len();
-    let footer = Footer::read(&mut file, bytes)?;
+    let footer = Footer::read(&mut file, meta.len())?;
     file.seek(SeekFrom::Start(0))?;
-    let (crc32, manifest) = checksum(&mut file, footer.assets_size, footer.manifest_size, &mut tell)?;
-    if crc32 != footer.crc32 {
-        return Err(ArtifactError::Damaged("its checksum does not match its content".into()));
-    }
-    let manifest = serde_json::from_slice(&manifest)
-        .map_err(|error| ArtifactError::Damaged(format!("its manifest cannot be read: {error}")))?;
-    tell(&footer.raw);
-    Ok(Artifact { manifest, bytes, crc32 })
+    Ok((file, meta.len(), footer))
 }
 
-struct Footer {
+pub(super) struct Footer {
     raw: [u8; FOOTER],
-    assets_size: u64,
+    pub assets_size: u64,
     manifest_size: u64,
     crc32: u32,
 }
@@ -144,31 +251,32 @@ impl Footer {
     }
 }
 
-/// The CRC-32 of assets and manifest, and the manifest.
-fn checksum(
+/// The CRC-32 of the assets, with which the file begins.
+fn read_assets(
     file: &mut File,
-    assets: u64,
-    manifest: u64,
-    tell: &mut impl FnMut(&[u8]),
-) -> Result<(u32, Vec<u8>), ArtifactError> {
+    footer: &Footer,
+    tell: &mut impl FnMut(&[u8]) -> Result<(), ArtifactError>,
+) -> Result<crc32fast::Hasher, ArtifactError> {
     let mut hasher = crc32fast::Hasher::new();
     let mut buffer = vec![0; 1 << 20];
-    let mut assets = file.take(assets);
+    let mut assets = file.take(footer.assets_size);
     loop {
         if let Some(signal) = interrupt::pending() {
             return Err(ArtifactError::Interrupted(signal));
         }
         match assets.read(&mut buffer)? {
-            0 => break,
+            0 => return Ok(hasher),
             count => {
                 hasher.update(&buffer[..count]);
-                tell(&buffer[..count]);
+                tell(&buffer[..count])?;
             }
         }
     }
+}
+
+/// The manifest, which begins where the file stands.
+fn read_manifest(file: &mut File, footer: &Footer) -> Result<Vec<u8>, ArtifactError> {
     let mut bytes = Vec::new();
-    assets.into_inner().take(manifest).read_to_end(&mut bytes)?;
-    hasher.update(&bytes);
-    tell(&bytes);
-    Ok((hasher.finalize(), bytes))
+    file.take(footer.manifest_size).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

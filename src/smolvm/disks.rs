@@ -8,15 +8,15 @@ use std::path::Path;
 /// What a pack writes besides the disks' content: launcher, runtime, helper files (1.32.2: 125 MB at its peak).
 const BESIDES: u64 = 125 << 20;
 
-/// The disks of one VM at one moment. Two that are equal were not written to in between.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The disks of one VM at one moment.
+#[derive(Debug, Clone, Default)]
 pub struct Disks(Vec<Disk>);
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 struct Disk {
     inode: u64,
     bytes: u64,
-    /// What it takes on the host: disks are sparse.
+    /// What it takes on the host: disks are sparse. It changes without a write, when the host puts its cache on the disk.
     allocated: u64,
     /// Seconds and nanoseconds.
     modified: (i64, i64),
@@ -50,8 +50,14 @@ impl Disks {
                 });
             }
         }
-        disks.sort();
+        disks.sort_by_key(|disk| disk.inode);
         Ok(Self(disks))
+    }
+
+    /// Whether none was written to between the two moments.
+    pub fn are_untouched_in(&self, later: &Self) -> bool {
+        let key = |disk: &Disk| (disk.inode, disk.bytes, disk.modified);
+        self.0.iter().map(key).eq(later.0.iter().map(key))
     }
 
     /// Bytes that a pack of them takes at its peak: three times what they take, four times for qcow2 (measured with

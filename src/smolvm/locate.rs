@@ -117,7 +117,8 @@ fn answer(path: &Path, call: &Call) -> Result<Version, EngineError> {
     })
 }
 
-fn is_python(path: &Path) -> bool {
+/// Whether it is a script for Python, as no engine is.
+pub fn is_python(path: &Path) -> bool {
     let mut head = [0; 512];
     let count = File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
     let head = String::from_utf8_lossy(&head[..count]);

@@ -121,7 +121,12 @@ pub struct Machine {
 impl Machine {
     /// Whether the VM was made from an image that lies on the host (`local-dir:`, `local:` …), not in a registry.
     pub fn has_local_image(&self) -> bool {
-        self.image.as_deref().is_some_and(|image| image.starts_with("local"))
+        self.image.as_deref().is_some_and(|image| image.starts_with("local:") || image.starts_with("local-"))
+    }
+
+    /// Whether `later` is this very VM, and has run on ever since.
+    pub fn goes_on_in(&self, later: &Self) -> bool {
+        later.state.is_up() && later.pid == self.pid && self.created_at == later.created_at
     }
 
     /// Whether `later` is this very VM, not started or replaced since.
@@ -133,7 +138,7 @@ impl Machine {
 
 /// A VM name by the engine's own rule, the same in all versions: 1–128 of `[A-Za-z0-9_-]`, beginning with a
 /// letter or digit, no `--` inside, no `-` at the end. So none can pass for a flag or leave its folder.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Name(String);
 
 impl Name {

@@ -15,6 +15,8 @@ mod lifeline;
 mod locate;
 mod machine;
 mod process;
+mod reference;
+pub mod rider;
 mod users;
 mod version;
 
@@ -25,6 +27,7 @@ pub use lifeline::end_helpers;
 pub use locate::Whence;
 pub use machine::{Machine, Name, State};
 pub use process::{Call, EngineError, Outcome, Watch};
+pub use reference::Reference;
 pub use users::users_of;
 pub use version::Version;
 
@@ -42,6 +45,9 @@ const QUICK: Duration = Duration::from_secs(120);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// How long a guest may take to write its files to disk before it is stopped.
 const SYNC: Duration = Duration::from_secs(5);
+/// How the name of what `machine checkpoint` writes must end: the only way that all versions take (`.checkpoint` from
+/// 1.27.3 on).
+pub const CHECKPOINT_SUFFIX: &str = "smolcheckpoint";
 /// How long a change is tried again that another engine command stood in the way of.
 const RETRY: Duration = Duration::from_secs(20);
 
@@ -96,6 +102,26 @@ pub struct Recipe {
     pub workdir: Option<String>,
 }
 
+impl Recipe {
+    /// A VM of this, nothing else asked.
+    pub fn of(source: Source) -> Self {
+        Self {
+            source,
+            cpus: None,
+            memory_mib: None,
+            storage_gb: None,
+            overlay_gb: None,
+            net: false,
+            allow_cidrs: Vec::new(),
+            env: Vec::new(),
+            volumes: Vec::new(),
+            ports: Vec::new(),
+            labels: Vec::new(),
+            workdir: None,
+        }
+    }
+}
+
 /// A command for a guest.
 #[derive(Debug, Clone, Default)]
 pub struct Exec {
@@ -137,12 +163,23 @@ pub struct Packing<'a> {
     pub include_workspace: bool,
 }
 
+/// The VMs, as `machine ls --json` tells them within `limit`, for whom a late answer is worth no more than none. Its
+/// version is not asked: all engines answer alike. Nothing is written, and nothing else is run.
+pub fn machine_ls_at_once(asked: Option<&Path>, limit: Duration) -> Option<Vec<Machine>> {
+    let (path, _) = locate::find(asked).ok().filter(|(path, _)| !locate::is_python(path))?;
+    serde_json::from_slice(&machine_ls_of(&path).capture_at_once(limit)?).ok()
+}
+
+fn machine_ls_of(engine: &Path) -> Call {
+    Call::new(engine, "machine ls").arg("--json")
+}
+
 /// A found and recognised engine.
 pub struct Smolvm {
     path: PathBuf,
     whence: Whence,
     version: Version,
-    tell: Box<dyn Fn(&Call)>,
+    tell: Box<dyn Fn(&Call) + Send + Sync>,
 }
 
 impl Smolvm {
@@ -151,7 +188,7 @@ impl Smolvm {
     ///
     /// # Errors
     /// No engine, not runnable, not smolvm, or older than 0.8.0.
-    pub fn is_available(asked: Option<&Path>, tell: Box<dyn Fn(&Call)>) -> Result<Self> {
+    pub fn is_available(asked: Option<&Path>, tell: Box<dyn Fn(&Call) + Send + Sync>) -> Result<Self> {
         let (path, whence) = locate::find(asked)?;
         let version = locate::version(&path, &*tell)?;
         Ok(Self { path, whence, version, tell })
@@ -179,13 +216,16 @@ impl Smolvm {
 
     /// The command line of [`Self::machine_ls`].
     pub fn machine_ls_call(&self) -> Call {
-        self.call("machine ls").arg("--json")
+        machine_ls_of(&self.path)
     }
 
     /// One VM and its full state. One `ls`: `status` of an old engine makes disks for a VM that has none.
     pub fn machine(&self, name: &Name) -> Result<Machine> {
-        let found = self.machine_ls()?.into_iter().find(|machine| machine.name == name.as_str());
-        found.ok_or_else(|| EngineError::NoSuchVm(name.to_string()))
+        let mut machines = self.machine_ls()?;
+        match machines.iter().position(|machine| machine.name == name.as_str()) {
+            Some(at) => Ok(machines.swap_remove(at)),
+            None => Err(EngineError::no_such_vm(name, &machines)),
+        }
     }
 
     /// Whether the VM's VMM lives, be its guest silent for the moment.
@@ -272,7 +312,7 @@ impl Smolvm {
     pub fn machine_data_dir(&self, name: &Name) -> Result<PathBuf> {
         use std::os::unix::ffi::OsStrExt;
         let call = self.machine_data_dir_call(name);
-        let outcome = self.succeed(&call, Some(QUICK), None).map_err(|error| error.about(name))?;
+        let outcome = self.succeed(&call, Some(QUICK), None).map_err(|error| self.about(name, error))?;
         let folder = Path::new(OsStr::from_bytes(outcome.stdout.trim_ascii()));
         if folder.is_absolute() {
             return Ok(folder.to_owned());
@@ -439,12 +479,53 @@ impl Smolvm {
     /// `pack create --from-vm`: the VM must not run; the engine does not see to that.
     pub fn pack_create_from_vm(&self, name: &Name, packing: &Packing<'_>, watch: Watch<'_>) -> Result<()> {
         let call = self.pack_create_from_vm_call(name, packing);
-        self.persist(&call, None, Some(watch)).map(drop).map_err(|error| error.about(name))
+        self.persist(&call, None, Some(watch)).map(drop).map_err(|error| self.about(name, error))
     }
 
     /// The command line of [`Self::pack_create_from_vm`].
     pub fn pack_create_from_vm_call(&self, name: &Name, packing: &Packing<'_>) -> Call {
         self.packing(self.call("pack create").value("--from-vm", name.as_str()), packing)
+    }
+
+    /// `machine checkpoint`: saves a running VM, RAM included, into the file `output`, which must end in
+    /// [`CHECKPOINT_SUFFIX`]. All that the engine writes meanwhile is in `folder`. How long the VM was paused for it, if
+    /// the engine tells.
+    ///
+    /// # Errors
+    /// Among others [`EngineError::is_unsupported`]: nothing was changed then.
+    pub fn machine_checkpoint(
+        &self,
+        name: &Name,
+        folder: &Path,
+        output: &Path,
+        watch: Watch<'_>,
+    ) -> Result<Option<Duration>> {
+        let call = self.machine_checkpoint_call(name, folder, output);
+        let outcome = self.succeed(&call, None, Some(watch)).map_err(|error| self.about(name, error))?;
+        Ok(source_pause(&outcome.text()))
+    }
+
+    /// The command line of [`Self::machine_checkpoint`].
+    pub fn machine_checkpoint_call(&self, name: &Name, folder: &Path, output: &Path) -> Call {
+        let call = self.call("machine checkpoint").value("--name", name.as_str()).value("--output", output);
+        call.value("--staging-dir", folder).env("TMPDIR", folder).folder(folder)
+    }
+
+    /// `machine pause`: saves a running VM's RAM, and ends its VMM.
+    pub fn machine_pause(&self, name: &Name) -> Result<()> {
+        self.pause_or_resume("machine pause", name)
+    }
+
+    /// `machine resume`: a paused VM goes on.
+    pub fn machine_resume(&self, name: &Name) -> Result<()> {
+        self.pause_or_resume("machine resume", name)
+    }
+
+    fn pause_or_resume(&self, command: &str, name: &Name) -> Result<()> {
+        if !self.version.pauses() {
+            return Err(self.too_old("cannot pause a VM; 1.18.0 can"));
+        }
+        self.change(&self.call(command).value("--name", name.as_str()), name, None).map(drop)
     }
 
     fn packing(&self, call: Call, packing: &Packing<'_>) -> Call {
@@ -466,6 +547,34 @@ impl Smolvm {
             call = call.arg("--include-workspace");
         }
         call
+    }
+
+    /// `pack push`: the artifact, bit by bit, and its manifest in clear. The tag appears or moves when all else is there
+    /// (a connection that was cut left no tag: 1.4.0, 1.19.0, 1.32.2). Any file that ends like an artifact is taken, its
+    /// checksum is not looked at.
+    ///
+    /// # Errors
+    /// Also a reference by digest: the engine would push to the tag `latest` (1.4.0 to 1.32.2).
+    pub fn pack_push(&self, artifact: &Path, to: &Reference, watch: Watch<'_>) -> Result<()> {
+        self.succeed(&self.pack_push_call(artifact, to), None, Some(watch)).map(drop)
+    }
+
+    /// The command line of [`Self::pack_push`].
+    pub fn pack_push_call(&self, artifact: &Path, to: &Reference) -> Call {
+        self.call("pack push").value("--file", artifact).arg("--").arg(to.to_string())
+    }
+
+    /// `pack pull` into the file `artifact`; all else that the engine writes lies in `folder`. That keeps its cache of
+    /// downloads out of this: what lies there is given out without a look at its digest (1.4.0, 1.19.0, 1.32.2), it
+    /// is readable for all, and it stays.
+    pub fn pack_pull(&self, from: &Reference, artifact: &Path, folder: &Path, watch: Watch<'_>) -> Result<()> {
+        self.succeed(&self.pack_pull_call(from, artifact, folder), None, Some(watch)).map(drop)
+    }
+
+    /// The command line of [`Self::pack_pull`].
+    pub fn pack_pull_call(&self, from: &Reference, artifact: &Path, folder: &Path) -> Call {
+        let call = self.call("pack pull").value("--output", artifact).arg("--").arg(from.to_string());
+        call.env("TMPDIR", folder).env("XDG_CACHE_HOME", folder)
     }
 
     fn call(&self, subcommand: &str) -> Call {
@@ -498,7 +607,19 @@ impl Smolvm {
     /// Runs a command that changes the VM, and tries it again while another one stands in its way.
     fn change(&self, call: &Call, name: &Name, limit: Option<Duration>) -> Result<Outcome> {
         let _turn = if self.version.allows_parallel_changes() { None } else { change_lock(limit.unwrap_or(QUICK))? };
-        self.persist(call, limit, None).map_err(|error| error.about(name))
+        self.persist(call, limit, None).map_err(|error| self.about(name, error))
+    }
+
+    /// The error, as what it means for the VM `name`.
+    fn about(&self, name: &Name, error: EngineError) -> EngineError {
+        let said = error.stderr();
+        if said.contains("vm not found") || said.contains(&format!("VM '{name}' not found")) {
+            EngineError::no_such_vm(name, &self.machine_ls().unwrap_or_default())
+        } else if said.contains("already exists") {
+            EngineError::NameTaken(name.to_string())
+        } else {
+            error
+        }
     }
 
     /// Runs `call` again when it failed for a reason that passes: three times at least, and for [`RETRY`].
@@ -537,6 +658,13 @@ fn change_lock(limit: Duration) -> Result<Option<File>> {
         }
         std::thread::sleep(PAUSES.0);
     }
+}
+
+/// Reads `… (35 MiB written, 35.392s total, 6.265s source pause)` (1.32.2).
+fn source_pause(text: &str) -> Option<Duration> {
+    let before = text.split(" source pause").next().filter(|before| before.len() < text.len())?;
+    let seconds = before.rsplit(' ').next()?.trim_start_matches('(').strip_suffix('s')?;
+    Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
 }
 
 fn not_done(call: &Call, instead: String) -> EngineError {
@@ -584,18 +712,6 @@ impl EngineError {
         PASSING.iter().any(|passing| self.stderr().contains(passing))
     }
 
-    /// The same error, as what it means for the VM `name`.
-    fn about(self, name: &Name) -> Self {
-        let said = self.stderr();
-        if said.contains("vm not found") || said.contains(&format!("VM '{name}' not found")) {
-            Self::NoSuchVm(name.to_string())
-        } else if said.contains("already exists") {
-            Self::NameTaken(name.to_string())
-        } else {
-            self
-        }
-    }
-
     /// Whether the engine failed for want of disk space.
     pub fn is_no_space(&self) -> bool {
         self.stderr().contains("No space left on device") || self.stderr().contains("os error 28")
@@ -606,9 +722,36 @@ impl EngineError {
         self.stderr().contains("saved execution")
     }
 
+    /// Whether the engine refused to save a running VM of this kind: one with image layers or folders of the host, say.
+    pub fn is_unsupported(&self) -> bool {
+        self.stderr().contains("does not support")
+    }
+
     /// Whether the engine refused to pack a VM that has no disk yet.
     pub fn is_never_started(&self) -> bool {
         let said = self.stderr();
         said.contains("may not have been started") || said.contains("never been started")
+    }
+
+    /// Whether the registry has nothing of that name or tag. (These four: 1.4.0 to 1.32.2.)
+    pub fn is_not_in_registry(&self) -> bool {
+        self.stderr().contains("blob not found: ")
+    }
+
+    /// Whether the registry wants to know who asks, or refuses the one who does.
+    pub fn is_access_denied(&self) -> bool {
+        ["registry authentication failed", "registry returned 401", "registry returned 403"]
+            .iter()
+            .any(|denied| self.stderr().contains(denied))
+    }
+
+    /// Whether the registry gave something else than its own digest says.
+    pub fn is_damaged_in_registry(&self) -> bool {
+        self.stderr().contains("digest mismatch: expected ")
+    }
+
+    /// Whether no registry answered, or the connection was lost.
+    pub fn is_connection_lost(&self) -> bool {
+        self.stderr().contains("HTTP request failed: ")
     }
 }

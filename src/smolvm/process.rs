@@ -1,6 +1,8 @@
 //! Runs the engine: one [`Call`] is one command line, shown as a user could type it, run and reported.
 
+use super::machine::{Machine, Name};
 use crate::interrupt;
+use crate::nearest::nearest;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -57,7 +59,7 @@ pub enum EngineError {
     },
     /// The engine knows no VM of that name.
     #[error("there is no VM named '{0}'")]
-    NoSuchVm(String),
+    NoSuchVm(NoVm),
     /// The name is taken.
     #[error("a VM named '{0}' already exists")]
     NameTaken(String),
@@ -116,6 +118,30 @@ pub enum EngineError {
     /// The user ended this run with a signal.
     #[error("interrupted by {}", interrupt::signal_name(*.0))]
     Interrupted(i32),
+}
+
+/// A name that no VM has.
+#[derive(Debug)]
+pub struct NoVm {
+    /// The name.
+    pub name: String,
+    /// The VM that may have been meant.
+    pub nearest: Option<String>,
+}
+
+impl std::fmt::Display for NoVm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl EngineError {
+    /// None of `machines` has that name.
+    pub fn no_such_vm(name: &Name, machines: &[Machine]) -> Self {
+        let names = machines.iter().map(|machine| machine.name.as_str());
+        let nearest = nearest(name.as_str(), names.filter(|name| name.parse::<Name>().is_ok())).map(str::to_owned);
+        Self::NoSuchVm(NoVm { name: name.to_string(), nearest })
+    }
 }
 
 fn indented(text: &str) -> String {
@@ -247,6 +273,27 @@ impl Call {
     /// handle, and keeps what it prints. `limit` ends it after that time; `watch` hears its lines.
     pub fn capture(&self, limit: Option<Duration>, watch: Option<Watch<'_>>) -> Result<Outcome, EngineError> {
         self.run(Stdio::null(), None, limit, watch)
+    }
+
+    /// What the command prints when it ends well within `limit`; after that it is killed without another word.
+    pub fn capture_at_once(&self, limit: Duration) -> Option<Vec<u8>> {
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+        super::lifeline::die_with_parent(&mut command);
+        let mut child = self.spawn(&mut command).ok()?;
+        let pid = pid_of(&child);
+        let (send, answer) = mpsc::channel();
+        thread::spawn(move || {
+            let mut printed = Vec::new();
+            let stdout = child.stdout.take()?;
+            let is_whole = stdout.take(OUTPUT_LIMIT as u64).read_to_end(&mut printed).is_ok();
+            let is_well = is_whole && child.wait().is_ok_and(|status| status.success());
+            send.send(is_well.then_some(printed)).ok()
+        });
+        answer.recv_timeout(limit).unwrap_or_else(|_| {
+            interrupt::end_group(pid, true);
+            None
+        })
     }
 
     /// Runs the command like [`Self::capture`], with `from` as its standard input, and writes its standard output into

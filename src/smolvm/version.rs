@@ -70,6 +70,16 @@ impl Version {
         self >= Self(1, 2, 2)
     }
 
+    /// `machine checkpoint` saves a running VM, RAM included; 1.12.0 has no such command.
+    pub fn checkpoints(self) -> bool {
+        self >= Self(1, 13, 1)
+    }
+
+    /// `machine pause` and `machine resume`; 1.17.0 has no such commands.
+    pub fn pauses(self) -> bool {
+        self >= Self(1, 18, 0)
+    }
+
     /// `pack create --staging-dir`.
     pub fn takes_staging_dir(self) -> bool {
         self >= Self(1, 2, 0)

@@ -9,6 +9,8 @@ use thiserror::Error;
 
 /// The artifact's name in its folder.
 pub const ARTIFACT: &str = "vm.smolmachine";
+/// The artifact's, if it holds a running VM.
+pub const CHECKPOINT: &str = "vm.checkpoint";
 /// The launcher's, where one is kept.
 pub const LAUNCHER: &str = "vm";
 
@@ -61,7 +63,7 @@ pub enum FindError {
 impl Stored {
     /// Its artifact.
     pub fn artifact(&self) -> PathBuf {
-        self.folder.join(ARTIFACT)
+        self.folder.join(self.metadata.artifact().unwrap_or(ARTIFACT))
     }
 
     /// Its saved `/workspace`, if it has one beside the artifact.
@@ -104,7 +106,9 @@ pub fn vm_path(vm: &str) -> PathBuf {
 
 /// The folder of a VM's snapshots, made if it is missing.
 pub fn vm_folder(vm: &str) -> io::Result<PathBuf> {
-    home::folder(&format!("snapshots/{vm}"))
+    let folder = home::folder(&format!("snapshots/{vm}"))?;
+    // A link that leads out of the library is not followed.
+    if fs::symlink_metadata(&folder)?.is_dir() { Ok(folder) } else { Err(io::ErrorKind::NotADirectory.into()) }
 }
 
 /// An id that no snapshot has yet.
@@ -124,6 +128,8 @@ pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
         let folder = folder.to_owned();
         move |source| FindError::Unreadable { folder, source }
     };
+    // The library as a whole may be a link: its owner has made it.
+    let root = fs::canonicalize(&root).unwrap_or(root);
     let vms = match vm {
         Some(vm) => vec![root.join(vm)],
         None => folders(&root).map_err(unreadable(&root))?,

@@ -1,7 +1,7 @@
 //! `snapshot.json`: what a snapshot is, and what each of its files must be, bit by bit. Written once; only tags, note
 //! and labels change. What a later version adds is kept.
 
-use super::home;
+use super::{home, library};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -183,6 +183,11 @@ impl Metadata {
             None => Ok(metadata),
             Some(name) => Err(MetadataError(format!("it records a file {name:?}"))),
         }
+    }
+
+    /// The name of its artifact, if it records one.
+    pub fn artifact(&self) -> Option<&'static str> {
+        [library::ARTIFACT, library::CHECKPOINT].into_iter().find(|name| self.files.contains_key(*name))
     }
 
     /// This, if it is of the snapshot whose folder this is: `VM/ID`.

@@ -19,5 +19,5 @@ pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, recorded};
 pub use output::{Output, OutputError};
 pub use record::Record;
 pub use retention::Policy;
-pub use transport::{Incoming, TransportError, export};
+pub use transport::{Incoming, TransportError, export, room};
 pub use work::{Work, sweep};

@@ -6,12 +6,15 @@ use super::metadata::Metadata;
 use super::work::{self, Work};
 use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 use thiserror::Error;
 
 const SIDECAR: &str = "smolmachine";
+/// How the name of a live snapshot ends.
+const LIVE: &str = "checkpoint";
 
 /// Why files cannot be written where they were asked for.
 #[derive(Debug, Error)]
@@ -37,7 +40,7 @@ type Result<T> = std::result::Result<T, OutputError>;
 /// Where the files go.
 #[derive(Debug)]
 pub struct Output {
-    /// `OUT`, unless `OUT` ends in `.smolmachine`: then no launcher is kept.
+    /// `OUT`, unless `OUT` ends in `.smolmachine` or `.checkpoint`: then no launcher is kept.
     launcher: Option<PathBuf>,
     sidecar: PathBuf,
     /// The folder in which the private folder is made: on the same file system.
@@ -50,13 +53,23 @@ pub struct Output {
 }
 
 impl Output {
+    /// Whether `-o out` names a live snapshot.
+    pub fn is_live(out: &Path) -> bool {
+        out.extension().is_some_and(|extension| extension == LIVE)
+    }
+
     /// The files that `-o out` stands for; `replace` allows to replace those that are there.
     ///
     /// # Errors
     /// There is no such folder.
     pub fn new(out: &Path, replace: bool) -> Result<Self> {
+        let is_folder = out.as_os_str().as_bytes().ends_with(b"/");
         let out = std::path::absolute(out).map_err(not_writable(out))?;
-        let (launcher, sidecar) = if out.extension().is_some_and(|extension| extension == SIDECAR) {
+        if is_folder {
+            return Err(OutputError::IsFolder(out));
+        }
+        let (launcher, sidecar) = if out.extension().is_some_and(|extension| extension == SIDECAR || extension == LIVE)
+        {
             (None, out)
         } else {
             let mut sidecar = out.clone().into_os_string();
@@ -69,13 +82,13 @@ impl Output {
         Ok(Self { launcher, sidecar, beside, vm: None, replace, key })
     }
 
-    /// A new snapshot of `vm` in the library, with a launcher if `launcher`.
-    pub fn in_library(vm: &str, id: &str, launcher: bool) -> Self {
+    /// A new snapshot of `vm` in the library, with a launcher if `launcher`; its artifact has that name.
+    pub fn in_library(vm: &str, id: &str, artifact: &str, launcher: bool) -> Self {
         let beside = library::vm_path(vm);
         let folder = beside.join(id);
         Self {
             launcher: launcher.then(|| folder.join(library::LAUNCHER)),
-            sidecar: folder.join(library::ARTIFACT),
+            sidecar: folder.join(artifact),
             beside,
             vm: Some(vm.to_owned()),
             replace: false,
@@ -167,7 +180,7 @@ impl Output {
         let (new, folder) = (work.path().join("new"), self.sidecar.with_file_name(""));
         let prepare = || {
             DirBuilder::new().mode(0o700).create(&new)?;
-            fs::rename(work.sidecar(), new.join(library::ARTIFACT))?;
+            fs::rename(work.sidecar(), new.join(self.sidecar.file_name().unwrap_or_default()))?;
             if let Some(name) = self.launcher.as_ref().and_then(|launcher| launcher.file_name()) {
                 fs::rename(work.launcher(), new.join(name))?;
             }

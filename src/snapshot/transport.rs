@@ -1,12 +1,13 @@
-//! A snapshot as one file, for machines without a registry: a tar of its folder, `snapshot.json` first.
+//! Snapshots that leave the library and come into it. As one file, for machines without a registry: a tar of the folder,
+//! `snapshot.json` first.
 
 use super::home;
-use super::library::{self, ARTIFACT, LAUNCHER, Stored, WORKSPACE};
+use super::library::{self, ARTIFACT, CHECKPOINT, LAUNCHER, Stored, WORKSPACE};
 use super::metadata::{self, Metadata, MetadataError};
 use super::work::{self, Work};
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 use thiserror::Error;
@@ -17,11 +18,11 @@ pub enum TransportError {
     /// Something of that name is there.
     #[error("{} exists", .0.display())]
     Exists(PathBuf),
-    /// The file was not made by `export`, or is damaged.
-    #[error("{} is no exported snapshot: {why}", file.display())]
+    /// It was not made by `export` or `push`, or is damaged.
+    #[error("{from} is no exported snapshot: {why}")]
     NotExported {
-        /// The file.
-        file: PathBuf,
+        /// The file, or where else it came from.
+        from: String,
         /// Why.
         why: String,
     },
@@ -36,6 +37,9 @@ pub enum TransportError {
 }
 
 type Result<T> = std::result::Result<T, TransportError>;
+
+/// The folder that becomes the snapshot's, in the private one.
+const NEW: &str = "new";
 
 /// Writes the snapshot into `target`, which appears whole or not at all.
 ///
@@ -70,7 +74,17 @@ pub fn export(one: &Stored, target: &Path, replace: bool, dead: &dyn Fn(&Path)) 
     })
 }
 
-/// A snapshot that was unpacked beside the library, and is not part of it yet.
+/// A private folder beside the library, on its file system. What dead runs left there is swept first.
+///
+/// # Errors
+/// It cannot be made.
+pub fn room(dead: &dyn Fn(&Path)) -> Result<Work> {
+    let library = home::folder("snapshots").map_err(io_error(&home::path("snapshots")))?;
+    work::sweep(&library, dead);
+    Work::new(&library).map_err(io_error(&library))
+}
+
+/// A snapshot that lies beside the library, and is not part of it yet.
 pub struct Incoming {
     work: Work,
     /// What its `snapshot.json` says.
@@ -83,17 +97,16 @@ impl Incoming {
     /// # Errors
     /// It is none, or there is no room for it.
     pub fn unpack(file: &Path, dead: &dyn Fn(&Path)) -> Result<Self> {
-        let strange = |why: String| TransportError::NotExported { file: file.to_owned(), why };
-        let library = home::folder("snapshots").map_err(io_error(&home::path("snapshots")))?;
-        work::sweep(&library, dead);
-        let work = Work::new(&library).map_err(io_error(&library))?;
-        let folder = work.path().join("new");
+        let source = file.display().to_string();
+        let strange = |why: String| TransportError::NotExported { from: source.clone(), why };
+        let work = room(dead)?;
+        let folder = work.path().join(NEW);
         DirBuilder::new().mode(0o700).create(&folder).map_err(io_error(&folder))?;
         let mut tar = tar::Archive::new(File::open(file).map_err(io_error(file))?);
         for entry in tar.entries().map_err(|error| strange(error.to_string()))? {
             let mut entry = entry.map_err(|error| strange(error.to_string()))?;
             let name = entry.path().map_err(|error| strange(error.to_string()))?.to_string_lossy().into_owned();
-            let expected = [metadata::FILE, ARTIFACT, LAUNCHER, WORKSPACE].contains(&name.as_str());
+            let expected = [metadata::FILE, ARTIFACT, CHECKPOINT, LAUNCHER, WORKSPACE].contains(&name.as_str());
             if !expected || !entry.header().entry_type().is_file() {
                 return Err(strange(format!("it holds {name:?}")));
             }
@@ -110,9 +123,34 @@ impl Incoming {
         Ok(Self { work, metadata })
     }
 
+    /// An artifact in a private folder, and the text of its `snapshot.json`. `source` is where both came from. The
+    /// artifact alone has come: what is recorded of other files goes.
+    ///
+    /// # Errors
+    /// The text is none, or records nothing of the artifact; or something cannot be written.
+    pub fn arrived(work: Work, artifact: &Path, text: &[u8], source: &str) -> Result<Self> {
+        let strange = |why: String| TransportError::NotExported { from: source.to_owned(), why };
+        let folder = work.path().join(NEW);
+        let target = folder.join(ARTIFACT);
+        let place = || {
+            DirBuilder::new().mode(0o700).create(&folder)?;
+            fs::rename(artifact, &target)?;
+            fs::set_permissions(&target, fs::Permissions::from_mode(0o600))?;
+            File::open(&target)?.sync_all()?;
+            fs::write(folder.join(metadata::FILE), text)
+        };
+        place().map_err(io_error(&target))?;
+        let mut metadata = Metadata::read(&folder).map_err(|error| strange(error.to_string()))?;
+        metadata.files.retain(|name, _| name == ARTIFACT);
+        if metadata.files.is_empty() {
+            return Err(strange(format!("its {} records no {ARTIFACT}", metadata::FILE)));
+        }
+        Ok(Self { work, metadata })
+    }
+
     /// Where its files lie.
     pub fn folder(&self) -> PathBuf {
-        self.work.path().join("new")
+        self.work.path().join(NEW)
     }
 
     /// Makes it part of the library, in one instant, under the VM and the id that its metadata says by now.
@@ -131,7 +169,11 @@ impl Incoming {
             fs::rename(&new, &folder)?;
             File::open(&vm)?.sync_all()
         };
-        publish().map_err(io_error(&folder))?;
+        if let Err(error) = publish() {
+            // Made for nothing, if there is no other snapshot in it.
+            let _ = fs::remove_dir(&vm);
+            return Err(io_error(&folder)(error));
+        }
         Ok(Stored { folder, metadata })
     }
 }

@@ -109,7 +109,7 @@ fn sweep_folder(folder: &Path, dead: &dyn Fn(&Path)) -> bool {
     };
     let mut all_gone = true;
     for entry in entries.flatten() {
-        if entry.file_name().as_bytes().starts_with(PRIVATE.as_bytes()) && is_ours(&entry) {
+        if is_private(&entry.file_name()) && is_ours(&entry) {
             all_gone &= match life(&entry.path()) {
                 Life::Alive => true,
                 Life::Unborn => false,
@@ -121,6 +121,12 @@ fn sweep_folder(folder: &Path, dead: &dyn Fn(&Path)) -> bool {
         }
     }
     all_gone
+}
+
+/// Whether a folder is named as private ones are: with six letters and digits at the end.
+fn is_private(name: &OsStr) -> bool {
+    let ending = name.as_bytes().strip_prefix(PRIVATE.as_bytes());
+    ending.is_some_and(|ending| ending.len() == 6 && ending.iter().all(u8::is_ascii_alphanumeric))
 }
 
 /// A folder that this user has made: in a shared folder anybody may make one of that name.

@@ -10,6 +10,7 @@ pub use prompt::{Unconfirmed, confirm};
 use comfy_table::{ContentArrangement, Table, presets};
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// How talkative to be.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +54,14 @@ impl Ui {
     }
 }
 
+/// Whether a result could not be printed.
+static UNPRINTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether all results could be printed, to whoever was there to read them.
+pub fn printed_all() -> bool {
+    !UNPRINTED.load(Relaxed)
+}
+
 /// Something to know that is no failure.
 pub fn warning(text: &str) {
     say(&format!("warning: {text}"));
@@ -84,6 +93,7 @@ pub fn lines(lines: impl IntoIterator<Item = String>) {
     if let Err(error) = printed {
         if error.kind() != ErrorKind::BrokenPipe {
             say(&format!("error: nothing can be printed: {error}"));
+            UNPRINTED.store(true, Relaxed);
         }
     }
 }

@@ -1,23 +1,27 @@
 //! Progress: a spinner with phase, time and bytes on a terminal, one plain line per phase in a log.
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 /// How often the spinner turns, and how often the bytes written so far are counted.
 const TURN: Duration = Duration::from_millis(100);
 const COUNT: Duration = Duration::from_millis(500);
 
-/// The spinner on the terminal, if one is drawn: lines are written above it.
-static DRAWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+/// The spinners on the terminal, one a line: other lines are written above them.
+static DRAWN: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+/// How many there are. Where none is drawn, none is made.
+static COUNT_DRAWN: AtomicUsize = AtomicUsize::new(0);
 
 /// Progress of one thing, from [`Progress::start`] until it is dropped.
 #[derive(Debug)]
 pub struct Progress {
-    bar: ProgressBar,
+    bar: Option<ProgressBar>,
     log: bool,
+    what: String,
     phase: String,
     folder: Option<PathBuf>,
     counted: Instant,
@@ -29,63 +33,67 @@ pub fn on_terminal() -> bool {
 }
 
 impl Progress {
-    /// Begins with `phase`. The bytes in `folder` are shown as they become more.
-    pub fn start(phase: &str, folder: Option<&Path>, quiet: bool) -> Self {
+    /// Begins. The bytes in `folder` are shown as they become more.
+    pub fn start(what: &str, folder: Option<&Path>, quiet: bool) -> Self {
         let drawn = !quiet && on_terminal();
-        let bar = if drawn { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed} {prefix}") {
-            bar.set_style(style);
-        }
-        if drawn {
+        let bar = drawn.then(|| {
+            COUNT_DRAWN.fetch_add(1, SeqCst);
+            let bar = DRAWN.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed} {prefix}") {
+                bar.set_style(style);
+            }
+            bar.set_message(super::one_line(what));
             bar.enable_steady_tick(TURN);
-            remember(Some(bar.clone()));
+            bar
+        });
+        let log = !quiet && !drawn;
+        if log {
+            super::say(what);
         }
         let folder = folder.map(Path::to_owned);
-        let mut progress = Self { bar, log: !quiet && !drawn, phase: String::new(), folder, counted: Instant::now() };
-        progress.phase(phase);
-        progress
+        Self { bar, log, what: what.to_owned(), phase: String::new(), folder, counted: Instant::now() }
     }
 
     /// Goes on to `phase`; the same one twice is one phase.
     pub fn phase(&mut self, phase: &str) {
         if self.phase != phase {
             phase.clone_into(&mut self.phase);
-            self.bar.set_message(super::one_line(phase));
+            let text = format!("{}: {phase}", self.what);
+            if let Some(bar) = &self.bar {
+                bar.set_message(super::one_line(&text));
+            }
             if self.log {
-                super::say(phase);
+                super::say(&text);
             }
         }
     }
 
     /// Time has passed.
     pub fn tick(&mut self) {
-        let Some(folder) = self.folder.as_deref().filter(|_| !self.bar.is_hidden() && self.counted.elapsed() >= COUNT)
-        else {
-            return;
-        };
-        self.bar.set_prefix(HumanBytes(bytes_in(folder)).to_string());
-        self.counted = Instant::now();
+        let (Some(folder), Some(bar)) = (&self.folder, &self.bar) else { return };
+        if self.counted.elapsed() >= COUNT {
+            bar.set_prefix(HumanBytes(bytes_in(folder)).to_string());
+            self.counted = Instant::now();
+        }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        remember(None);
-        self.bar.finish_and_clear();
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+            DRAWN.remove(&bar);
+            COUNT_DRAWN.fetch_sub(1, SeqCst);
+        }
     }
 }
 
-fn remember(bar: Option<ProgressBar>) {
-    if let Ok(mut drawn) = DRAWN.lock() {
-        *drawn = bar;
-    }
-}
-
-/// Runs `print` with the spinner out of the way.
+/// Runs `print` with the spinners out of the way.
 pub fn above(print: impl FnOnce()) {
-    match DRAWN.lock().ok().and_then(|drawn| drawn.clone()) {
-        Some(bar) => bar.suspend(print),
-        None => print(),
+    if COUNT_DRAWN.load(SeqCst) > 0 {
+        DRAWN.suspend(print);
+    } else {
+        print();
     }
 }
 

@@ -6,15 +6,18 @@ work=$(mktemp -d)
 
 scenario() { echo "== $*"; }
 
-# verdict OK WHAT [DETAIL]: one line for a check. A VM whose VMM dies under a command, under this emulation, is no
-# verdict on anything: the lab is given up.
+# verdict OK WHAT [DETAIL]: one line for a check. A VM whose VMM dies under a command, under this emulation, or is so slow
+# that the engine gives up its boot (after 30 s), is no verdict on anything: the lab is given up, and begun again. What
+# is really wrong with a VM is wrong in every lab.
 verdict() {
-  if [ "$1" != yes ] && [[ "$3" == *"io operation failed: connection closed"* ]]; then
-    echo "lab: the VM died: $2: $3"
+  if [ "$1" != yes ] && [[ "${3:-}" =~ "io operation failed: connection closed"|"no boot progress for"|"did not become ready within" ]]; then
+    echo "lab: the VM died or did not boot in time: $2: $3"
+    diagnose
+    dmesg | tail -n 20
     exit 125
   fi
   if [ "$1" = yes ]; then passed=$((passed + 1)); echo "ok    $2"
-  else failed=$((failed + 1)); echo "FAIL  $2"; echo "$3" | sed 's/^/      | /'; fi
+  else failed=$((failed + 1)); echo "FAIL  $2"; echo "${3:-}" | sed 's/^/      | /'; fi
 }
 
 # limited COMMAND...: run it. The longest takes a minute: one that takes four will not end.
@@ -69,8 +72,7 @@ equal() {
 
 # until_runs PATTERN: awaits a process with such a command line; bracket a letter, so that nothing finds itself.
 until_runs() {
-  local try
-  for try in $(seq 200); do ! pgrep -f "$1" > /dev/null || return 0; sleep 0.1; done
+  for _ in $(seq 200); do ! pgrep -f "$1" > /dev/null || return 0; sleep 0.1; done
 }
 
 # state VM: the state that the engine's list tells.

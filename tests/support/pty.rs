@@ -56,8 +56,9 @@ impl Session {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
     }
 
-    /// Awaits a question: whoever sees it may answer.
-    pub fn wait_for_question(&self, text: &str) {
+    /// Awaits what is printed, also after the command's end: the screen is read beside it. Whoever sees a question may
+    /// answer.
+    pub fn wait_for(&self, text: &str) {
         super::wait_until(text, || self.screen().contains(text));
     }
 

@@ -22,7 +22,7 @@ pub fn line(world: &World, line: &str) -> Command {
 }
 
 /// Runs the engine in the home of this world.
-fn smolvm(world: &World, line: &str) -> Output {
+pub fn smolvm(world: &World, line: &str) -> Output {
     let mut command = Command::new(engine());
     command.env("HOME", world.path("home")).env("TMPDIR", world.path("tmp")).env("SMOLVM_USAGE_DIR", "");
     let output = command.args(line.split(' ')).current_dir(world.path("work")).output().unwrap();
@@ -32,7 +32,12 @@ fn smolvm(world: &World, line: &str) -> Output {
 
 /// A VM that has both its disks, as if it had been started once, with so many MiB that do not compress on one.
 pub fn vm(world: &World, name: &str, mib: usize) {
-    smolvm(world, &format!("machine create --name {name} --cpus 1 --mem 256"));
+    vm_with(world, name, "--cpus 1 --mem 256", mib);
+}
+
+/// The same with other flags for its creation.
+pub fn vm_with(world: &World, name: &str, flags: &str, mib: usize) {
+    smolvm(world, &format!("machine create --name {name} {flags}"));
     let told = smolvm(world, &format!("machine data-dir --name {name}")).stdout;
     let folder = PathBuf::from(String::from_utf8(told).unwrap().trim());
     let content = world.path("content/root");

@@ -136,6 +136,16 @@ pub fn print_info(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The artifact's bytes, as `pack push` sends them: it looks at the footer, and at no checksum.
+pub fn to_push(path: &Path) -> Result<Vec<u8>> {
+    Ok(Artifact::read(path)?.bytes)
+}
+
+/// What the artifact says of itself, nothing checked.
+pub fn manifest(path: &Path) -> Result<Value> {
+    Artifact::read(path)?.manifest()
+}
+
 /// Adds a disk's folder to the assets.
 pub fn add_disk(tar: &mut tar::Builder<File>, name: &str, disk: &Path) -> Result<()> {
     tar.follow_symlinks(false);

@@ -147,6 +147,9 @@ fn pack(v: Version) -> Command {
         .arg_required_else_help(true)
         .subcommand(create)
         .subcommand(Command::new("run").arg(path("sidecar").required(true)).arg(flag("info")))
+        .subcommand(Command::new("push").arg(path("file").short('f').required(true)).arg(positional("reference")))
+        .subcommand(Command::new("pull").arg(path("output").short('o').required(true)).arg(positional("reference")))
+        .subcommand(Command::new("inspect").arg(positional("reference")))
 }
 
 /// NAME of create, delete, update and data-dir: a flag, or the first word in the old dialect.

@@ -60,7 +60,10 @@ fn wanted(version: Version, name: &str, args: &ArgMatches) -> Result<Record> {
         mem: number(args, "mem").unwrap_or(DEFAULT_MEM),
         storage: number(args, "storage"),
         overlay: number(args, "overlay"),
-        image: text(args, "image"),
+        image: text(args, "image").map(|image| match std::fs::canonicalize(&image) {
+            Ok(folder) if image.contains('/') => format!("local-dir:{}", folder.display()),
+            _ => image,
+        }),
         network: given(args, "net")
             || given(args, "outbound-localhost-only")
             || !cidrs.is_empty()
@@ -135,12 +138,34 @@ fn fill(engine: &Engine, mut record: Record, from: Option<&Path>, args: &ArgMatc
     engine.faults.hit(engine, "before")?;
     if let Some(from) = from {
         let manifest = artifact::restore(engine, &record.name, from)?;
+        if manifest["checkpoint"].is_object() {
+            continue_from(&mut record, &manifest, args)?;
+        }
         inherit(engine.version, &mut record, &manifest, args);
         record.source = Some(from.to_owned());
     }
     engine.store.save(&record)?;
     engine.faults.hit(engine, "after")?;
     Ok(record)
+}
+
+/// A checkpoint brings its network along, and takes no other.
+fn continue_from(record: &mut Record, manifest: &serde_json::Value, args: &ArgMatches) -> Result<()> {
+    let differs = |id: &str, key: &str| number(args, id).is_some_and(|n| manifest[key] != n);
+    let changes = ["storage", "overlay"].iter().any(|id| number(args, id).is_some())
+        || record.network
+        || !record.ports.is_empty()
+        || differs("cpus", "cpus")
+        || differs("mem", "mem");
+    if changes {
+        bail!(
+            "config operation failed: create from .smolcheckpoint: a live checkpoint must restore its captured CPU, \
+             memory, disk, and device topology; topology-changing create flags are not supported"
+        );
+    }
+    let list = |key: &str| serde_json::from_value(manifest["checkpoint"]["network"][key].clone());
+    (record.cidrs, record.ports) = (list("allowed_cidrs")?, list("ports")?);
+    Ok(())
 }
 
 /// What a restored VM has from its artifact; everything else is the default or what the flags say.

@@ -75,7 +75,7 @@ impl Record {
 
     /// A folder of the host used as an image.
     pub fn has_local_image(&self) -> bool {
-        self.image.as_deref().is_some_and(|image| Path::new(image).exists())
+        self.image.as_deref().is_some_and(|image| image.starts_with("local"))
     }
 }
 

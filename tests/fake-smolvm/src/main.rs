@@ -13,6 +13,7 @@ mod listing;
 mod log;
 mod machines;
 mod pack;
+mod registry;
 mod version;
 mod vmm;
 
@@ -92,6 +93,9 @@ fn dispatch(engine: &Engine, matches: &ArgMatches) -> Result<i32> {
         ("machine", "checkpoint") => pack::checkpoint(engine, args),
         ("pack", "create") => pack::create(engine, args),
         ("pack", "run") => pack::run(engine, args),
+        ("pack", "push") => registry::push(engine, args),
+        ("pack", "pull") => registry::pull(engine, args),
+        ("pack", "inspect") => registry::inspect(engine, args),
         _ => anyhow::bail!("fake-smolvm does not play '{group} {command}'"),
     }
 }

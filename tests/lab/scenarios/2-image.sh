@@ -1,6 +1,6 @@
 scenario "a running image VM is frozen, /workspace included, and thawed"
 rootfs "$work/rootfs"
-status 0 "create from a rootfs folder" bottle-freeze create img --image "$work/rootfs" --cpus 1 --mem 512
+status 0 "create from a rootfs folder" bottle-freeze create img --image "$work/rootfs" --cpus 1 --mem 512 -e GREETING=hello
 status 0 "start" bottle-freeze start img
 status 0 "exec writes files" bottle-freeze exec img -- sh -c 'echo hi > /root/a; echo work > /workspace/b'
 status 127 "no such command" bottle-freeze exec img -- nosuch
@@ -15,8 +15,8 @@ equal 0 "the value is in no command line" bash -c 'cat /proc/*/cmdline 2>/dev/nu
 wait $!
 status 137 "killed by SIGKILL" bottle-freeze exec img -- sh -c 'kill -9 $$'
 equal from-stdin "-i passes stdin on" bash -c 'echo from-stdin | bottle-freeze exec -i img -- cat'
-long='busybox yes $(printf %0200d 7) | busybox head -c 20000000'
-equal "$(bash -c "$long" | md5sum)" "20 MB of output arrive whole" bash -c 'bottle-freeze exec img -- sh -c "$0" | md5sum' "$long"
+long='busybox yes $(printf %0200d 7) | busybox head -c 12000000'
+equal "$(bash -c "$long" | md5sum)" "12 MB of output arrive whole" bash -c 'bottle-freeze exec img -- sh -c "$0" | md5sum' "$long"
 
 scenario "an interrupted pack takes the engine's helper VM with it"
 # helpers: the processes of helper VMs that pack for bottle-freeze, and their folders.
@@ -50,6 +50,7 @@ equal img.smolmachine "nothing else stays beside the snapshot" bash -c 'ls -A "$
 status 0 "rm" bottle-freeze rm --yes img
 status 0 "thaw: create --from" bottle-freeze create img2 --from "$work/img.smolmachine"
 status 0 "thaw: start" bottle-freeze start img2
+equal hello "the environment came along" bottle-freeze exec img2 -- sh -c 'echo $GREETING'
 equal "$(printf 'hi\nwork')" "the files are there" bottle-freeze exec img2 -- cat /root/a /workspace/b
 status 0 "rm" bottle-freeze rm --yes img2
 

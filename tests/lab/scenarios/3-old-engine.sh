@@ -10,5 +10,13 @@ verdict "$([[ $out == *"will not hold /workspace"* ]] && echo yes)" "it says tha
 status 0 "thaw: create --from" bottle-freeze create old2 --from "$work/old.smolmachine"
 status 0 "thaw: start" bottle-freeze start old2
 equal hi "the file in /root is there" bottle-freeze exec old2 -- cat /root/a
-status 0 "rm of both" bottle-freeze rm --yes old old2
+status 0 "rm of the thawed one" bottle-freeze rm --yes old2
+
+scenario "its /workspace comes back all the same, from the library"
+status 0 "start" bottle-freeze start old
+status 0 "freeze while it runs" bottle-freeze freeze old --yes
+verdict "$([[ $out != *"will not hold"* ]] && echo yes)" "nothing is lost" "$out"
+status 0 "thaw" bottle-freeze thaw old old3
+equal "$(printf 'hi\nwork')" "the files are there" bottle-freeze exec old3 -- cat /root/a /workspace/b
+status 0 "rm of both" bottle-freeze rm --yes old old3
 unset SMOLVM; export HOME=/root

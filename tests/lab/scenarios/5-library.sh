@@ -1,15 +1,16 @@
 scenario "a VM comes back from the library as it was frozen"
-status 0 "create" bottle-freeze create dev --cpus 2 --mem 512 --storage 3 --overlay 3 --label team=a
+status 0 "create" bottle-freeze create dev --cpus 2 --mem 512 --storage 3 --overlay 3 --label team=a \
+  -e GREETING=hello --allow-cidr 10.0.0.0/8 -p 8080:80
 status 0 "start" bottle-freeze start dev
 status 0 "exec writes files" bottle-freeze exec dev -- sh -c 'echo hi > /root/a; echo work > /workspace/b'
-disks='cat /proc/partitions | grep vd; nproc; cat /root/a /workspace/b'
+disks='cat /proc/partitions | grep vd; nproc; cat /root/a /workspace/b; echo $GREETING'
 before=$(bottle-freeze exec dev -- sh -c "$disks")
 status 0 "freeze into the library" bottle-freeze freeze dev --yes -t ready -m 'set up'
 status 0 "rm" bottle-freeze rm --yes dev
 status 0 "thaw" bottle-freeze thaw dev@ready
-equal "$before" "the same disks, cpus and files" bottle-freeze exec dev -- sh -c "$disks"
-equal "{'team': 'a'} 2 3 3" "the same label and sizes" bash -c 'bottle-freeze ls --json |
-  python3 -c "import json, sys; m = json.load(sys.stdin)[0]; print(m[\"labels\"], m[\"cpus\"], m[\"storage_gb\"], m[\"overlay_gb\"])"'
+equal "$before" "the same disks, cpus, files and environment" bottle-freeze exec dev -- sh -c "$disks"
+equal "{'team': 'a'} 2 3 3 ['10.0.0.0/8'] 1" "the same label, sizes, network and ports" bash -c 'bottle-freeze ls --json |
+  python3 -c "import json, sys; m = json.load(sys.stdin)[0]; print(m[\"labels\"], m[\"cpus\"], m[\"storage_gb\"], m[\"overlay_gb\"], m[\"allowed_cidrs\"], m[\"ports\"])"'
 
 scenario "three snapshots are pruned to one; it is exported, imported and thawed"
 status 0 "stop" bottle-freeze stop dev
@@ -22,5 +23,7 @@ rm -r ~/.local/share/bottle-freeze/snapshots
 status 0 "import" bottle-freeze snapshot import "$work/dev.tar"
 status 0 "verify" bottle-freeze snapshot verify --all
 status 0 "thaw beside the old one" bottle-freeze thaw dev other
+status 0 "an older one in the place of that" bottle-freeze thaw dev other --replace --yes
+equal 2 "which is kept" bash -c 'bottle-freeze snapshot ls -q | wc -l'
 equal "$before" "the same disks, cpus and files" bottle-freeze exec other -- sh -c "$disks"
 status 0 "rm of both" bottle-freeze rm --yes dev other

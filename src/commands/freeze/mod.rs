@@ -1,0 +1,470 @@
+//! `freeze`: VM → snapshot, in eight steps, and nothing lost whatever happens on the way.
+
+mod look;
+mod report;
+
+use super::snapshot::free_tags;
+use super::start::{START_AGAIN, start};
+use super::stop::sync;
+use super::{App, Failure, Result, Status, confirm, each, lock, output, workspace};
+use crate::interrupt::{self, Leaving};
+use crate::smolvm::artifact::Artifact;
+use crate::smolvm::{CHECKPOINT_SUFFIX, Disks, EngineError, Machine, Name, Packing, Smolvm, State, end_helpers};
+use crate::snapshot::{Configuration, FORMAT, Lock, Metadata, Output, Recorded, Work, library};
+use crate::{cli, ui};
+use report::{Outcome, Report};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long the VMM may outlive the engine's `stop` (20 ms were seen in 1.16). Then the pack goes on: in a
+/// container without an init the process number of a dead VMM stays.
+const VMM_EXIT: Duration = Duration::from_secs(2);
+/// How long a VM whose stop was given up is watched: does its guest still execute commands?
+const SETTLING: Duration = Duration::from_secs(5);
+/// How long its VMM may live on after a signal that an ended `stop` has sent it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
+    let engine = app.engine()?;
+    let names = each::select(&args.names, args.all, &args.vm_label, || engine.machine_ls())?;
+    let tell = |report: &Report| {
+        if !args.json {
+            report.print(app, args);
+        }
+    };
+    let outcomes = freeze(app, args, &engine, &names, &tell)?;
+    if args.json && !args.dry_run {
+        report::print_json(&outcomes, args.names.len() == 1);
+    }
+    report::verdict(outcomes)
+}
+
+/// Freezes a VM into the library, without a question. The snapshot's `VM@ID`.
+pub fn into_library(app: &App, engine: &Smolvm, name: &Name, note: String) -> Result<String> {
+    let args = cli::Freeze { note: Some(note), yes: true, ..cli::Freeze::of(name.clone()) };
+    let mut outcomes = freeze(app, &args, engine, &args.names, &|_| {})?;
+    let reference = outcomes.iter_mut().find_map(|outcome| outcome.report.as_mut()?.reference.take());
+    report::verdict(outcomes)?;
+    let reference = reference.unwrap_or_default();
+    app.ui.success(&format!("froze {name} as {reference}"));
+    Ok(reference)
+}
+
+/// The eight steps: all VMs take the first three together, and then each the others by itself.
+fn freeze(
+    app: &App,
+    args: &cli::Freeze,
+    engine: &Smolvm,
+    names: &[Name],
+    tell: &(dyn Fn(&Report) + Sync),
+) -> Result<Vec<Outcome>> {
+    if args.output.as_deref().is_some_and(|out| Output::is_live(out) != args.live.is_some()) {
+        let what = "a live snapshot, and no other, is named X.checkpoint";
+        return Err(Failure::new(Status::Usage, what).mend("--live -o X.checkpoint, or -o X.smolmachine"));
+    }
+    if args.output.is_some() && args.live == Some(cli::Live::Auto) {
+        return Err(
+            Failure::new(Status::Usage, "--live=auto does not know what -o will be").mend("leave one of them out")
+        );
+    }
+    if names.len() > 1 && args.output.is_some() {
+        let what = "-o names the output of one VM, and there are several";
+        return Err(Failure::new(Status::Usage, what).mend("without -o, all are kept in the library"));
+    }
+    let lock = |name| if args.dry_run { Ok(None) } else { lock::vm_alone(app, name, args.wait.wait).map(Some) };
+    let locks: Vec<Result<Option<Lock>>> = names.iter().map(lock).collect();
+    let machines = engine.machine_ls()?;
+    let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
+    for (name, lock) in names.iter().zip(locks) {
+        let looked = lock.and_then(|lock| Freeze::look(app, args, engine, name, &machines, lock));
+        match looked.and_then(|freeze| if args.dry_run { Ok(freeze) } else { freeze.preflight() }) {
+            Ok(freeze) => ready.push(freeze),
+            Err(failure) => outcomes.push(Outcome::failed(name, failure, names.len())),
+        }
+    }
+    if args.dry_run {
+        ready.iter().for_each(Freeze::show_plan);
+        return Ok(outcomes);
+    }
+    ask(&ready, args.yes)?;
+    let results = each::in_parallel(each::jobs(args.jobs), &ready, |freeze| {
+        // Whatever this thread has put back before was another VM's.
+        interrupt::begin();
+        freeze.run().map(|(report, restarted)| {
+            tell(&report);
+            let failure = restarted.and_then(|()| output::answer_signal(&freeze.output)).err();
+            Outcome { name: freeze.name.clone(), report: Some(report), failure }
+        })
+    });
+    let mut refused = Vec::new();
+    for (freeze, result) in ready.iter().zip(results) {
+        match result {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(failure) if freeze.live && failure.status == Status::BadState && args.live == Some(cli::Live::Auto) => {
+                ui::warning(&format!("'{}' cannot be frozen live: {}", freeze.name, failure.what));
+                refused.push(freeze.name.clone());
+            }
+            Err(failure) => outcomes.push(Outcome::failed(freeze.name, failure, names.len())),
+        }
+    }
+    drop(ready);
+    if !refused.is_empty() {
+        let in_the_ordinary_way = cli::Freeze { live: None, ..args.clone() };
+        outcomes.extend(freeze(app, &in_the_ordinary_way, engine, &refused, tell)?);
+    }
+    outcomes.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(outcomes)
+}
+
+/// 3. Ask, before any VM is stopped.
+fn ask(all: &[Freeze], yes: bool) -> Result<()> {
+    let told = |freeze: &Freeze, text: &str| {
+        let whose = if all.len() > 1 { format!("{}: ", freeze.vm.name) } else { String::new() };
+        ui::warning(&format!("{whose}{text}"));
+    };
+    for freeze in all {
+        freeze.warnings.iter().for_each(|warning| told(freeze, warning));
+        if freeze.vm.state == State::Unreachable {
+            told(
+                freeze,
+                &format!("'{}' does not answer: what its guest has not written to disk is lost", freeze.vm.name),
+            );
+        }
+    }
+    let up: Vec<&Machine> = all.iter().filter(|freeze| freeze.stops()).map(|freeze| &freeze.vm).collect();
+    let list: Vec<String> = up.iter().map(|vm| format!("'{}' is {}", vm.name, vm.state)).collect();
+    let (list, them) = (list.join(", "), if up.len() == 1 { "it" } else { "them" });
+    if up.is_empty() {
+        return Ok(());
+    }
+    let question = format!("{list}. Stop {them} and freeze {them}? RAM and tmpfs (/tmp, /run) are not kept.");
+    confirm(&question, yes, &format!("{list}; nothing was changed"))
+}
+
+/// One freeze: of which VM, by which engine, into which files.
+struct Freeze<'a> {
+    app: &'a App,
+    args: &'a cli::Freeze,
+    engine: &'a Smolvm,
+    name: &'a Name,
+    started: Instant,
+    /// Of the snapshot, if it is for the library.
+    id: String,
+    output: Output,
+    vm: Machine,
+    /// Its configuration, and what will be lost of it.
+    known: Configuration,
+    /// Whether it goes on running, and its RAM is in the snapshot.
+    live: bool,
+    warnings: Vec<String>,
+    /// The folder of the VM's disks, if the engine tells.
+    disks: Option<PathBuf>,
+    /// Of the VM, and of the output.
+    locks: [Option<Lock>; 2],
+}
+
+/// What the engine packed.
+struct Packed<'a> {
+    /// The folder of the disks, and how they were just before; none if the engine does not tell, or they change on.
+    disks: Option<(&'a Path, Disks)>,
+    /// How long the VM was paused, if it went on.
+    paused: Option<Duration>,
+}
+
+impl Freeze<'_> {
+    /// Steps 4 to 8: the snapshot, and whether the VM runs again.
+    fn run(&self) -> Result<(Report, Result<()>)> {
+        let _leaves = self.stops().then(|| Leaving::new(format!("'{}' may be stopped", self.vm.name)));
+        let work = self.output.work()?;
+        let left = output::leaves(&work);
+        let workspace = self.save_workspace(&work)?;
+        let stopped = self.stop()?;
+        let snapshot = if self.live { self.checkpoint(&work) } else { self.pack(&work) }.and_then(|packed| {
+            let (artifact, sha256) = self.check(&work, &packed)?;
+            let down = packed.paused.or_else(|| Some(stopped?.elapsed()));
+            let metadata = self.publish(&work, &artifact, sha256, workspace, down)?;
+            Ok((artifact, metadata, packed.paused))
+        });
+        drop((work, left));
+        let (artifact, metadata, paused) = snapshot.map_err(|failure| self.put_back(stopped, failure))?;
+        let restarted = self.restart(stopped);
+        let down = paused.or_else(|| Some(stopped?.elapsed()));
+        Ok((self.report(&artifact, metadata, down), restarted))
+    }
+
+    /// Whether the VM is up, and stopped for the freeze.
+    fn stops(&self) -> bool {
+        self.vm.state.is_up() && !self.live
+    }
+
+    /// Before the stop, what the engine's pack cannot carry: nothing was changed if that fails.
+    fn save_workspace(&self, work: &Work) -> Result<Option<Recorded>> {
+        if !self.saves_workspace() {
+            return Ok(None);
+        }
+        let saved = workspace::save(self.app, self.engine, self.name, work);
+        saved.map(Some).map_err(|failure| self.put_back(None, failure))
+    }
+
+    /// 4. Stop it, in time or not at all. The moment it went down, if it was up.
+    fn stop(&self) -> Result<Option<Instant>> {
+        if !self.stops() {
+            return Ok(None);
+        }
+        let began = Instant::now();
+        let limit = self.args.stop_timeout;
+        let stopped = self.app.ui.during(&format!("stopping {}", self.vm.name), || {
+            if self.vm.state == State::Running {
+                sync(self.engine, self.name)?;
+            }
+            self.engine.machine_stop(self.name, Some(limit))?;
+            wait_for_exit(self.vm.pid, VMM_EXIT);
+            Ok(())
+        });
+        stopped.map(|()| Some(began)).map_err(|error| self.not_stopped(began, error))
+    }
+
+    /// A stop that was refused, too slow or interrupted: only the engine's list tells whether the VM is down.
+    fn not_stopped(&self, began: Instant, error: EngineError) -> Failure {
+        interrupt::recover();
+        let late = matches!(error, EngineError::TimedOut { .. });
+        let failure = Failure::from(error);
+        let failure = if late { Failure { status: Status::NotStopped, ..failure } } else { failure };
+        // It may have heard the engine, and be about to go down: then it executes nothing any more.
+        if self.vm.state == State::Running {
+            let _ = self.engine.wait_exec_ready(self.name, SETTLING);
+        }
+        // One that still answers may have been told to end a moment ago.
+        wait_for_exit(self.vm.pid, LAST_WORDS);
+        match self.engine.machine(self.name) {
+            Ok(now) if now.state.is_up() => self.put_back(None, failure),
+            // Also when the list cannot be read: a start of a running VM does nothing.
+            _ => self.put_back(Some(began), failure),
+        }
+    }
+
+    /// 5. Pack, into a private folder beside the target.
+    fn pack(&self, work: &Work) -> Result<Packed<'_>> {
+        let disks = self.disks.as_deref().and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
+        let smolfile = smolfile(&self.vm, work.path());
+        if let Some(path) = &smolfile {
+            std::fs::write(path, "net = false\n").map_err(|error| Failure::not_writable(path, &error))?;
+        }
+        let launcher = work.launcher();
+        let packing = self.packing(work.path(), &launcher, smolfile.as_deref());
+        let mut progress = self.app.ui.progress(&format!("packing {}", self.vm.name), Some(work.path()));
+        let packed =
+            self.engine.pack_create_from_vm(self.name, &packing, &mut |line| output::tell(&mut progress, line));
+        drop(progress);
+        if packed.is_err() {
+            end_helpers(work.path());
+        }
+        match packed {
+            Ok(()) => Ok(Packed { disks, paused: None }),
+            Err(error) if error.is_never_started() => {
+                let what = format!("'{}' has no disk yet: it was never started", self.vm.name);
+                Err(Failure::new(Status::BadState, what)
+                    .mend(format!("start it with `bottle-freeze start {}`", self.vm.name)))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// 5. The same of a VM that goes on running: its RAM too, and no stop before.
+    fn checkpoint(&self, work: &Work) -> Result<Packed<'_>> {
+        let saved = work.path().join("live").with_extension(CHECKPOINT_SUFFIX);
+        let mut progress = self.app.ui.progress(&format!("saving {}, which is paused", self.name), Some(work.path()));
+        let paused = self.engine.machine_checkpoint(self.name, work.path(), &saved, &mut |line| match line
+            .filter(|line| line.starts_with("Source resumed"))
+        {
+            Some(_) => progress.phase("it runs again, its state is packed"),
+            None => progress.tick(),
+        })?;
+        // If there is nothing after all, the check tells.
+        let _ = std::fs::rename(&saved, work.sidecar());
+        Ok(Packed { disks: None, paused })
+    }
+
+    fn packing<'p>(&self, folder: &'p Path, launcher: &'p Path, smolfile: Option<&'p Path>) -> Packing<'p> {
+        Packing {
+            folder,
+            launcher,
+            cpus: Some(self.vm.cpus),
+            memory_mib: Some(self.vm.memory_mib),
+            smolfile,
+            include_workspace: self.vm.image.is_some() && !self.args.no_workspace,
+        }
+    }
+
+    /// 6. Check: the artifact is whole, and nobody touched the VM while it was packed.
+    fn check(&self, work: &Work, packed: &Packed) -> Result<(Artifact, String)> {
+        let (artifact, sha256) =
+            self.app.ui.during(&format!("checking the snapshot of {}", self.name), || output::check(work))?;
+        let recorded = &artifact.manifest;
+        // A live one has the network that the VM had, and all its limits.
+        let opens = recorded.network && !self.live;
+        if opens
+            || (recorded.cpus, recorded.mem) != (self.vm.cpus, self.vm.memory_mib)
+            || recorded.is_live() != self.live
+        {
+            let what = "the engine recorded another network, other cpus or another memory than it was told";
+            return Err(Failure::new(Status::Failed, what));
+        }
+        let now = self.engine.machine(self.name).map_err(|error| {
+            let failure = match error {
+                EngineError::NoSuchVm(_) => {
+                    Failure::new(Status::Failed, format!("'{}' was deleted while it was packed", self.name))
+                }
+                error => error.into(),
+            };
+            failure.now("the snapshot was thrown away, for the VM may have changed while it was packed")
+        })?;
+        let untouched =
+            |(folder, before): &(&Path, Disks)| Disks::read(folder).is_ok_and(|now| before.are_untouched_in(&now));
+        let is_same = if self.live { self.vm.goes_on_in(&now) } else { self.vm.is_untouched_in(&now) };
+        if !is_same || !packed.disks.as_ref().is_none_or(untouched) {
+            let how = if self.live { "stopped" } else { "started" };
+            let what = format!("'{}' was {how} or replaced while it was packed", self.vm.name);
+            return Err(Failure::new(Status::Failed, what)
+                .now(format!("the snapshot was thrown away; it is {}", now.state))
+                .mend("freeze it again"));
+        }
+        Ok((artifact, sha256))
+    }
+
+    /// 7. Publish: from one instant to the next, the new snapshot stands where the old one stood, or in the library.
+    fn publish(
+        &self,
+        work: &Work,
+        artifact: &Artifact,
+        sha256: String,
+        workspace: Option<Recorded>,
+        down: Option<Duration>,
+    ) -> Result<Option<Metadata>> {
+        self.app.ui.during(&format!("writing the snapshot of {} to disk", self.name), || self.output.flush(work))?;
+        let metadata = match self.args.output {
+            Some(_) => None,
+            None => Some(self.metadata(work, artifact, sha256, workspace, down)?),
+        };
+        if let Some(signal) = interrupt::pending() {
+            return Err(EngineError::Interrupted(signal).into());
+        }
+        let Some(metadata) = metadata else {
+            self.output.publish(work)?;
+            return Ok(None);
+        };
+        let _lock = lock::library(self.app, &metadata.vm)?;
+        if !self.args.force {
+            free_tags(&metadata.vm, &self.id, &self.args.tag, false)?;
+        }
+        self.output.publish_snapshot(work, &metadata)?;
+        // Only now: a tag of two snapshots is the newer one's, a tag of none would be lost.
+        if let Err(failure) = free_tags(&metadata.vm, &self.id, &self.args.tag, true) {
+            ui::warning(&format!("an older snapshot keeps its tag: {failure}"));
+        }
+        Ok(Some(metadata))
+    }
+
+    /// What the library records of the snapshot.
+    fn metadata(
+        &self,
+        work: &Work,
+        artifact: &Artifact,
+        sha256: String,
+        workspace: Option<Recorded>,
+        down: Option<Duration>,
+    ) -> Result<Metadata> {
+        let launcher = self.args.launcher.then(|| output::record(&work.launcher())).transpose()?;
+        let files = [
+            (
+                if self.live { library::CHECKPOINT } else { library::ARTIFACT },
+                Some(Recorded { bytes: artifact.bytes, sha256 }),
+            ),
+            (library::LAUNCHER, launcher),
+            (library::WORKSPACE, workspace),
+        ];
+        Ok(Metadata {
+            format: FORMAT,
+            id: self.id.clone(),
+            vm: self.vm.name.clone(),
+            created: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            tags: self.args.tag.clone(),
+            note: self.args.note.clone(),
+            labels: self.args.label.iter().cloned().collect(),
+            engine_version: self.engine.version().to_string(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            platform: artifact.manifest.host_platform.clone(),
+            machine: Configuration { env: artifact.manifest.env_names(), ..self.known.clone() },
+            files: files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), file?))).collect(),
+            downtime_seconds: down.map(|down| down.as_secs_f64()),
+            warnings: self.warnings.clone(),
+            other: serde_json::Map::new(),
+        })
+    }
+
+    /// 8. Restart, if asked and if this freeze stopped it.
+    fn restart(&self, stopped: Option<Instant>) -> Result<()> {
+        if stopped.is_none() || !self.args.restart {
+            return Ok(());
+        }
+        interrupt::recover();
+        let name = self.name;
+        self.start_again().map_err(|error| {
+            Failure::new(Status::NotRestarted, format!("'{name}' was frozen, but does not start again: {error}"))
+                .now(format!("the snapshot {} is whole", self.output.sidecar().display()))
+                .mend(format!("start it with `bottle-freeze start {name}`"))
+        })
+    }
+
+    fn start_again(&self) -> std::result::Result<(), EngineError> {
+        let name = self.name;
+        self.app.ui.during(&format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
+    }
+
+    /// A VM is left as it was found unless the freeze succeeded. Adds how things stand now to `failure`.
+    fn put_back(&self, stopped: Option<Instant>, failure: Failure) -> Failure {
+        interrupt::recover();
+        let name = &self.vm.name;
+        let state = match stopped {
+            None if failure.now.is_some() || self.live => format!("'{name}' was not stopped by this freeze"),
+            None => format!("'{name}' is {} as before", self.vm.state),
+            Some(_) if self.args.no_restart => format!("'{name}' is stopped"),
+            Some(_) => self.start_what_was_stopped(),
+        };
+        let state = match &self.args.output {
+            Some(_) => format!("{state}; {} is as it was", self.output.sidecar().display()),
+            None => format!("{state}; the library is as it was"),
+        };
+        failure.and_now(state)
+    }
+
+    /// Starts the VM again, if it is still the one that was stopped; says how it is then.
+    fn start_what_was_stopped(&self) -> String {
+        let name = &self.vm.name;
+        match self.engine.machine(self.name) {
+            Err(EngineError::NoSuchVm(_)) => return format!("'{name}' was deleted by somebody else"),
+            Ok(now) if now.created_at != self.vm.created_at => {
+                return format!("'{name}' was replaced by somebody else; it is {}", now.state);
+            }
+            _ => {}
+        }
+        match self.start_again() {
+            Ok(()) => format!("'{name}' is running again"),
+            Err(error) => format!("'{name}' is stopped, and does not start again: {error}"),
+        }
+    }
+}
+
+/// A pack says only "network: yes or no": one that says yes would open all of it to a VM that had limits.
+fn smolfile(vm: &Machine, folder: &Path) -> Option<PathBuf> {
+    vm.network.then(|| folder.join("closed.smolfile"))
+}
+
+/// Waits until the VMM has let go of the disks, but not longer than `limit`.
+fn wait_for_exit(pid: Option<i32>, limit: Duration) {
+    let Some(pid) = pid.filter(|pid| *pid > 0) else { return };
+    let began = Instant::now();
+    while interrupt::is_alive(pid) && began.elapsed() < limit {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

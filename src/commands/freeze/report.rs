@@ -1,0 +1,149 @@
+//! What a freeze says: of what would be done, of what was done, and of what failed.
+
+use super::{Freeze, smolfile};
+use crate::commands::{App, Failure, Result, each, output, workspace};
+use crate::smolvm::artifact::Artifact;
+use crate::smolvm::{CHECKPOINT_SUFFIX, Call, Exec, Name, State};
+use crate::snapshot::{Metadata, Work};
+use crate::{cli, ui};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a freeze made, as `--json` prints it.
+#[derive(Serialize)]
+pub struct Report {
+    vm: String,
+    /// `VM@ID`, if it is in the library, and all that is recorded of it.
+    pub reference: Option<String>,
+    snapshot: Option<Metadata>,
+    sidecar: PathBuf,
+    launcher: Option<PathBuf>,
+    bytes: u64,
+    crc32: String,
+    seconds: f64,
+    /// Whether it holds the VM's RAM, and the VM ran on.
+    live: bool,
+    /// How long the VM was down, or paused for a live one; null if it was not running.
+    downtime_seconds: Option<f64>,
+    engine_version: String,
+    warnings: Vec<String>,
+}
+
+/// What became of the freeze of one VM.
+pub struct Outcome {
+    /// The VM.
+    pub name: Name,
+    /// If there is a snapshot.
+    pub report: Option<Report>,
+    /// Also of a VM that was frozen and does not start again.
+    pub failure: Option<Failure>,
+}
+
+impl Outcome {
+    /// It failed, as one of so many: then this is told at once.
+    pub fn failed(name: &Name, failure: Failure, of: usize) -> Self {
+        if of > 1 {
+            each::tell(&failure);
+        }
+        Self { name: name.clone(), report: None, failure: Some(failure) }
+    }
+
+    fn json(&self) -> Value {
+        match (&self.report, &self.failure) {
+            (Some(report), _) => json!(report),
+            (None, failure) => {
+                let status = failure.as_ref().map(|failure| failure.status.code());
+                json!({"vm": self.name, "error": failure.as_ref().map(|failure| &failure.what), "exit_status": status})
+            }
+        }
+    }
+}
+
+/// Prints what was made: one object if one VM was named, otherwise an array with an entry of each.
+pub fn print_json(outcomes: &[Outcome], is_one: bool) {
+    if is_one {
+        outcomes.iter().filter_map(|outcome| outcome.report.as_ref()).for_each(ui::json);
+    } else {
+        ui::json(&outcomes.iter().map(Outcome::json).collect::<Vec<_>>());
+    }
+}
+
+/// The only failure, or a summary of them.
+///
+/// # Errors
+/// If there is one at all.
+pub fn verdict(mut outcomes: Vec<Outcome>) -> Result<()> {
+    if let [one] = &mut outcomes[..] {
+        return one.failure.take().map_or(Ok(()), Err);
+    }
+    let of = outcomes.len();
+    let failures = outcomes.into_iter().filter_map(|one| Some((one.name.to_string(), one.failure?)));
+    each::summary("VMs", of, &failures.collect::<Vec<_>>())
+}
+
+impl Freeze<'_> {
+    /// The engine commands that would run, one a line.
+    pub fn show_plan(&self) {
+        let (vm, engine, name, is_up) = (&self.vm, self.engine, self.name, self.stops());
+        let exec = |command: &Exec| engine.machine_exec_call(name, command);
+        let folder = Work::future(self.output.folder());
+        let (launcher, smolfile) = (folder.join("snapshot"), smolfile(vm, &folder));
+        let packing = self.packing(&folder, &launcher, smolfile.as_deref());
+        let looks = || Some(engine.machine_ls_call());
+        let restarts = is_up && self.args.restart;
+        let plan = [
+            looks(),
+            Some(engine.machine_data_dir_call(name)),
+            self.saves_workspace().then(|| exec(&workspace::save_command())),
+            (is_up && vm.state == State::Running).then(|| exec(&Exec::of("sync"))),
+            is_up.then(|| engine.machine_stop_call(name)),
+            (is_up && !engine.version().stop_tells_the_truth()).then(looks).flatten(),
+            Some(if self.live {
+                engine.machine_checkpoint_call(name, &folder, &folder.join("live").with_extension(CHECKPOINT_SUFFIX))
+            } else {
+                engine.pack_create_from_vm_call(name, &packing)
+            }),
+            looks(),
+            restarts.then(|| engine.machine_start_call(name)),
+            restarts.then(|| exec(&Exec::of("true"))),
+        ];
+        ui::lines(plan.iter().flatten().map(Call::shell_line));
+    }
+
+    /// What was made.
+    pub fn report(&self, artifact: &Artifact, snapshot: Option<Metadata>, down: Option<Duration>) -> Report {
+        Report {
+            vm: self.vm.name.clone(),
+            reference: snapshot.as_ref().map(|snapshot| format!("{}@{}", snapshot.vm, snapshot.id)),
+            snapshot,
+            sidecar: self.output.sidecar().to_owned(),
+            launcher: self.output.launcher().map(Into::into),
+            bytes: artifact.bytes,
+            crc32: format!("{:08x}", artifact.crc32),
+            seconds: self.started.elapsed().as_secs_f64(),
+            live: self.live,
+            downtime_seconds: down.map(|down| down.as_secs_f64()),
+            engine_version: self.engine.version().to_string(),
+            warnings: self.warnings.clone(),
+        }
+    }
+}
+
+impl Report {
+    /// Says it to people.
+    pub fn print(&self, app: &App, args: &cli::Freeze) {
+        let (vm, size) = (&self.vm, output::size(self.bytes));
+        let name = self.reference.clone().unwrap_or_else(|| self.sidecar.display().to_string());
+        let hint = match self.downtime_seconds {
+            Some(_) if !args.restart && !self.live => {
+                format!("; it is stopped, start it with: bottle-freeze start {vm}")
+            }
+            _ => String::new(),
+        };
+        let word = if self.live { "paused" } else { "down" };
+        let down = self.downtime_seconds.map(|down| format!(", {word} for {down:.1} s")).unwrap_or_default();
+        app.ui.success(&format!("froze {vm} as {name} ({size}, {:.1} s{down}){hint}", self.seconds));
+    }
+}

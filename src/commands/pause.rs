@@ -1,0 +1,30 @@
+//! `pause` and `resume`: VMs that are put aside with their RAM, and go on.
+
+use super::{App, Result, each, lock};
+use crate::cli;
+use crate::smolvm::{EngineError, Name, Smolvm};
+
+pub fn pause(app: &App, args: &cli::Pause) -> Result<()> {
+    change(app, &args.vms, &args.wait, ("pausing", "paused"), Smolvm::machine_pause)
+}
+
+pub fn resume(app: &App, args: &cli::Resume) -> Result<()> {
+    change(app, &args.vms, &args.wait, ("resuming", "running"), Smolvm::machine_resume)
+}
+
+fn change(
+    app: &App,
+    vms: &cli::Vms,
+    wait: &cli::Wait,
+    (doing, done): (&str, &str),
+    change: fn(&Smolvm, &Name) -> Result<(), EngineError>,
+) -> Result<()> {
+    let engine = app.engine()?;
+    let names = each::select(&vms.names, vms.all, &vms.label, || engine.machine_ls())?;
+    each::vm(each::jobs(vms.jobs), &names, |name| {
+        let _lock = lock::vm_shared(app, name, wait.wait)?;
+        app.ui.during(&format!("{doing} {name}"), || change(&engine, name))?;
+        app.ui.success(&format!("{name} is {done}"));
+        Ok(())
+    })
+}

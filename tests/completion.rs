@@ -1,0 +1,567 @@
+//! TAB: what is offered for each argument, in the real shells too, and that asking does nothing else.
+//!
+//! Candidates that come too late are not offered, and this machine may be busy: what shall be offered is asked for again
+//! until it is. A shell that is not here is said to be NOT RUN; with `CI` or `BOTTLE_FREEZE_FAULTS=long` that fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use predicates::str::contains;
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use support::chaos::is_long;
+use support::pty::Session;
+use support::{World, finish, is_alive, names_in, stderr, stdout, wait_until};
+
+/// Words that a shell would obey.
+const EVIL: [&str; 9] =
+    ["$(touch pwned)", "`touch pwned`", "x;touch pwned", "x\ntouch pwned", "x y", "'x", "\"x", "-x", "x\u{1b}[2J"];
+
+/// What is offered for the last word of the line, as fish asks for it.
+fn offered(world: &World, line: &str) -> Vec<String> {
+    let mut command = world.command(["--", "bottle-freeze"]);
+    command.args(line.split(' ')).env("COMPLETE", "fish");
+    let run = finish(command).success();
+    assert_eq!(stderr(&run), "", "{line}");
+    stdout(&run).lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
+}
+
+/// Asks until it is offered.
+fn assert_offers(world: &World, line: &str, expected: &[&str]) {
+    let (began, mut all) = (Instant::now(), offered(world, line));
+    while all != expected && began.elapsed() < Duration::from_secs(10) {
+        all = offered(world, line);
+    }
+    assert_eq!(all, expected, "{line}");
+}
+
+fn running_and_stopped() -> World {
+    let world = World::new();
+    world.vm("dev").running();
+    world.vm("web").stopped();
+    world
+}
+
+/// A library with two snapshots of `dev`, the older one tagged, and one of `web`; their ids, the newest first.
+fn library() -> (World, Vec<String>) {
+    let world = World::new();
+    for (vm, flags) in [("dev", "-t ready -m 'all set up'"), ("web", ""), ("dev", "-t v1.0")] {
+        if world.state(vm) == "missing" {
+            world.vm(vm).with("--image alpine:3.20").stopped();
+        }
+        world.run(&format!("freeze {vm} {flags}")).success();
+    }
+    let listed: Vec<Value> = serde_json::from_str(&stdout(&world.run("snapshot ls --json"))).unwrap();
+    let ids = listed.iter().rev().map(|one| format!("{}@{}", one["vm"].as_str().unwrap(), one["id"].as_str().unwrap()));
+    let ids = ids.collect();
+    world.forget_calls();
+    (world, ids)
+}
+
+// ------------------------------------------------------------------------------------------------ what is offered
+
+#[test]
+fn start_offers_the_vms_that_do_not_run_and_stop_those_that_do() {
+    let world = running_and_stopped();
+    world.vm("new").created();
+    assert_offers(&world, "start ", &["new", "web"]);
+    assert_offers(&world, "start n", &["new"]);
+    for line in ["stop ", "exec ", "exec -it "] {
+        assert_offers(&world, line, &["dev"]);
+    }
+}
+
+#[test]
+fn freeze_and_rm_offer_every_vm() {
+    let world = running_and_stopped();
+    for line in ["freeze ", "rm ", "rm dev ", "freeze --yes "] {
+        assert_offers(&world, line, &["dev", "web"]);
+    }
+    assert_offers(&world, "rm w", &["web"]);
+}
+
+#[test]
+fn cp_offers_vms_and_files() {
+    let world = running_and_stopped();
+    world.write("report.html", "");
+    assert_offers(&world, "cp ", &["dev:", "web:", "report.html"]);
+    assert_offers(&world, "cp report.html ", &["dev:", "web:", "report.html"]);
+    assert_offers(&world, "cp r", &["report.html"]);
+}
+
+#[test]
+fn a_snapshot_is_offered_by_its_vm_its_tags_and_its_id() {
+    let (world, ids) = library();
+    let [newest, web, oldest] = &ids[..] else { panic!("{ids:?}") };
+    world.write("old.smolmachine", "");
+    world.write("notes.txt", "");
+    let all = ["dev", "web", "dev@v1.0", "dev@ready", newest, web, oldest];
+    let with_files = [&all[..], &["old.smolmachine"]].concat();
+    for line in ["thaw ", "create new --from ", "thaw --replace "] {
+        assert_offers(&world, line, &with_files);
+    }
+    assert_offers(&world, "create new --from=dev@r", &["--from=dev@ready"]);
+    for command in ["show", "verify", "tag", "rm", "export"] {
+        assert_offers(&world, &format!("snapshot {command} "), &all);
+    }
+    assert_offers(&world, "thaw dev@re", &["dev@ready"]);
+    assert_offers(&world, "verify ", &["old.smolmachine"]);
+    assert_offers(&world, "verify n", &[]);
+    assert_eq!(world.all_calls(), [[""; 0]; 0], "an engine was asked for what the library knows");
+}
+
+#[test]
+fn tags_and_frozen_vms_are_offered() {
+    let (world, _) = library();
+    for line in ["snapshot ls --tag ", "snapshot prune --keep-tag ", "snapshot tag dev@ready ", "freeze dev -t "] {
+        assert_offers(&world, line, &["ready", "v1.0"]);
+    }
+    for line in ["snapshot ls ", "snapshot prune ", "snapshot import x.tar --as "] {
+        assert_offers(&world, line, &["dev", "web"]);
+    }
+}
+
+#[test]
+fn images_seen_before_are_offered() {
+    let (world, _) = library();
+    world.vm("db").with("--image ghcr.io/org/postgres:17").created();
+    for line in ["create new --image ", "pack "] {
+        assert_offers(&world, line, &["alpine:3.20", "ghcr.io/org/postgres:17"]);
+    }
+    world.smolvm("machine delete -f --name web");
+    world.smolvm("machine delete -f --name dev");
+    assert_offers(&world, "pack a", &["alpine:3.20"]);
+}
+
+#[test]
+fn options_are_offered_to_who_types_a_dash_and_no_engine_is_asked() {
+    let world = running_and_stopped();
+    let all = offered(&world, "start --");
+    assert!(all.contains(&"--no-wait".to_owned()) && !all.contains(&"web".to_owned()), "{all:?}");
+    assert_offers(&world, "snapshot ls --sort ", &["age", "size", "vm"]);
+    let all = offered(&world, "sna");
+    assert_eq!(all, ["snapshot"]);
+    assert_eq!(world.all_calls(), [[""; 0]; 0]);
+}
+
+#[test]
+fn five_hundred_vms_are_all_offered() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let one = world.list().remove(0);
+    let many: Vec<Value> = (0..500)
+        .map(|number| {
+            let mut vm = one.clone();
+            vm["name"] = json!(format!("vm-{number:03}"));
+            vm
+        })
+        .collect();
+    world.fault(json!({"on": "machine ls", "do": {"print": Value::Array(many).to_string()}}));
+    let names: Vec<String> = (0..500).map(|number| format!("vm-{number:03}")).collect();
+    assert_offers(&world, "start ", &names.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+// --------------------------------------------------------------------------------------------- and nothing else done
+
+#[test]
+fn asking_runs_one_machine_ls_and_writes_nothing() {
+    let world = running_and_stopped();
+    let everything = || {
+        let mut all: Vec<_> = ["home", "work", "tmp"].iter().flat_map(|folder| tree(&world.path(folder))).collect();
+        all.sort();
+        all
+    };
+    let before = everything();
+    for line in ["freeze ", "create x --image ", "cp ", "thaw ", "snapshot ls --tag "] {
+        world.forget_calls();
+        offered(&world, line);
+        assert!(world.all_calls().iter().all(|argv| argv == &["machine", "ls", "--json"]), "{:?}", world.all_calls());
+        assert!(world.all_calls().len() <= 1, "{line}: {:?}", world.all_calls());
+        assert_eq!(everything(), before, "{line}");
+    }
+}
+
+fn tree(folder: &Path) -> Vec<String> {
+    let below = |name: String| {
+        let path = folder.join(name);
+        let mut all = if path.is_dir() { tree(&path) } else { Vec::new() };
+        all.push(path.display().to_string());
+        all
+    };
+    names_in(folder).into_iter().flat_map(below).collect()
+}
+
+#[test]
+fn an_engine_that_hangs_is_killed_and_nothing_is_offered() {
+    let world = running_and_stopped();
+    world.fault(json!({"on": "machine ls", "do": "hang"}));
+    // On a busy machine it may be killed before it tells of itself.
+    wait_until("the engine was asked", || {
+        let began = Instant::now();
+        assert_eq!(offered(&world, "freeze "), [""; 0]);
+        assert!(began.elapsed() < Duration::from_secs(5), "it was waited for");
+        !world.call_log().is_empty()
+    });
+    for call in world.call_log() {
+        let pid = i32::try_from(call["pid"].as_i64().unwrap()).unwrap();
+        wait_until("the engine is gone", || !is_alive(pid));
+    }
+}
+
+#[test]
+fn an_engine_that_fails_lies_or_is_missing_is_not_a_word_worth() {
+    let world = running_and_stopped();
+    for fault in [
+        json!({"fail": {"status": 1, "stderr": "Error: database is locked"}}),
+        json!({"kill": 9}),
+        json!("half_json"),
+        json!({"print": "no VMs"}),
+        json!({"print_bytes": 100 << 20}),
+    ] {
+        world.fault(json!({"on": "machine ls", "do": fault}));
+        assert_eq!(offered(&world, "freeze "), [""; 0], "{fault}");
+    }
+    let ask = |engine: &Path| {
+        let mut command = world.command(["--", "bottle-freeze", "freeze", "d"]);
+        let run = finish({
+            command.env("COMPLETE", "fish").env("SMOLVM", engine);
+            command
+        });
+        assert_eq!((stdout(&run.success()), names_in(&world.path("work"))), (String::new(), Vec::new()));
+    };
+    ask(Path::new("/nowhere/smolvm"));
+    ask(Path::new("/dev/null"));
+    let python = world.path("tmp/smolvm");
+    fs::write(&python, "#!/usr/bin/env python3\nopen('pwned', 'w')\n").unwrap();
+    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+    ask(&python);
+}
+
+#[test]
+fn no_library_no_home_and_no_folder_are_no_words_worth() {
+    let world = World::new();
+    fs::create_dir_all(world.path("home/library/snapshots/dev/00000000")).unwrap();
+    fs::write(world.path("home/library/snapshots/dev/00000000/snapshot.json"), "{").unwrap();
+    assert_eq!(offered(&world, "thaw d"), [""; 0]);
+    let mut command = world.command(["--", "bottle-freeze", "thaw", "d"]);
+    command.env("COMPLETE", "fish").env_remove("HOME").env_remove("BOTTLE_FREEZE_HOME");
+    assert_eq!(stderr(&finish(command).success()), "");
+    // Removed under its feet: neither files nor folders can be listed.
+    let script = "mkdir gone && cd gone && rmdir ../gone && COMPLETE=fish exec \"$0\" -- bottle-freeze cp x";
+    let line = world.line("");
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", script]).arg(line.get_program()).current_dir(world.path("work"));
+    command.env_clear().envs(line.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    assert_eq!(stderr(&finish(command).success()), "");
+}
+
+#[test]
+fn somebody_else_s_variable_changes_nothing() {
+    let world = World::new();
+    for value in ["", "0", "1", "yes", "tcsh"] {
+        let mut command = world.line("ls");
+        command.env("COMPLETE", value);
+        finish(command).success().stdout(contains("no VMs"));
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------- hostile names
+
+#[test]
+fn hostile_names_of_an_engine_are_not_offered() {
+    let world = running_and_stopped();
+    let mut list = world.list();
+    for evil in EVIL {
+        let mut vm = list[0].clone();
+        vm["name"] = json!(evil);
+        vm["image"] = json!(evil);
+        list.push(vm);
+    }
+    list[0]["state"] = json!("running\t\u{1b}[2J\n$(touch pwned)");
+    world.fault(json!({"on": "machine ls", "do": {"print": Value::Array(list).to_string()}}));
+    assert_offers(&world, "freeze ", &["dev", "web"]);
+    assert_offers(&world, "cp ", &["dev:", "web:"]);
+    assert_offers(&world, "create x --image x", &[]);
+}
+
+#[test]
+fn hostile_names_of_a_library_are_not_offered() {
+    let (world, ids) = library();
+    let (vm, id) = ids[1].split_once('@').unwrap();
+    let folder = world.path("home/library/snapshots").join(vm).join(id);
+    let text = fs::read_to_string(folder.join("snapshot.json")).unwrap();
+    for (number, evil) in EVIL.iter().filter(|evil| !evil.contains('\n')).enumerate() {
+        for (vm, id) in [("evil", *evil), (*evil, "00000000")] {
+            let folder = world.path("home/library/snapshots").join(vm).join(id);
+            fs::create_dir_all(&folder).unwrap();
+            let mut metadata: Value = serde_json::from_str(&text).unwrap();
+            (metadata["vm"], metadata["id"]) = (json!(vm), json!(id));
+            metadata["machine"]["image"] = json!(evil);
+            fs::write(folder.join("snapshot.json"), metadata.to_string()).unwrap();
+        }
+        // A note may be anything: it is shown, and on one line.
+        let mut metadata: Value = serde_json::from_str(&text).unwrap();
+        metadata["note"] = json!(format!("{number}\n{evil}\tz"));
+        fs::write(folder.join("snapshot.json"), metadata.to_string()).unwrap();
+        assert_offers(&world, "thaw w", &["web", &ids[1]]);
+    }
+    assert_offers(&world, "thaw e", &[]);
+    assert_offers(&world, "pack a", &["alpine:3.20"]);
+}
+
+#[test]
+fn hostile_files_are_offered_only_if_one_line_holds_them() {
+    let world = World::new();
+    for evil in EVIL {
+        world.write(evil, "");
+    }
+    assert_offers(&world, "cp ", &["\"x", "$(touch pwned)", "'x", "`touch pwned`", "x y", "x;touch pwned"]);
+    assert_offers(&world, "cp x", &["x y", "x;touch pwned"]);
+    assert_offers(&world, "verify x", &[]);
+}
+
+#[test]
+fn powershell_is_given_quotes_where_it_would_obey() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.write("x $(y) 'z\u{2019}", "");
+    wait_until("it is quoted", || {
+        let mut command = world.command(["--", "bottle-freeze", "cp", "x"]);
+        command.env("COMPLETE", "powershell");
+        let said = stdout(&finish(command).success());
+        assert!(["", "'x $(y) ''z\u{2019}\u{2019}'\n"].contains(&said.as_str()), "{said}");
+        !said.is_empty()
+    });
+}
+
+// -------------------------------------------------------------------------------------------------- the shells
+
+#[test]
+fn each_shell_is_told_what_to_ask() {
+    let world = World::new();
+    for (shell, word) in [
+        ("bash", "complete -o nospace"),
+        ("zsh", "compdef _bottle_freeze bottle-freeze"),
+        ("fish", "complete --keep-order"),
+        ("elvish", "edit:completion:arg-completer"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
+        let script = stdout(&world.run(&format!("completions {shell}")).success());
+        assert!(script.contains(word) && script.contains(env!("CARGO_BIN_EXE_bottle-freeze")), "{shell}: {script}");
+        let mut command = world.line("");
+        command.env("COMPLETE", shell);
+        assert_eq!(stdout(&finish(command).success()).trim_end(), script.trim_end(), "{shell}");
+    }
+}
+
+#[test]
+fn elvish_and_powershell_are_answered() {
+    let world = running_and_stopped();
+    let ask = |shell: &str| {
+        let mut command = world.command(["--", "bottle-freeze", "start", ""]);
+        command.env("COMPLETE", shell).env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_INDEX", "2");
+        stdout(&finish(command).success())
+    };
+    wait_until("elvish is answered", || ask("elvish") == "web\n");
+    wait_until("PowerShell is answered", || ask("powershell") == "web\tstopped, bare\n");
+}
+
+const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
+
+/// An interactive shell that has sourced its script, in which `bottle-freeze` writes down its words.
+struct Shell<'a> {
+    world: &'a World,
+    name: &'static str,
+    session: Session,
+}
+
+impl<'a> Shell<'a> {
+    /// Nothing if there is no such shell here.
+    fn start(world: &'a World, name: &'static str) -> Option<Self> {
+        if Command::new(name).args(["-c", "exit"]).status().is_err() {
+            assert!(!is_long() && std::env::var_os("CI").is_none_or(|ci| ci != "true"), "there is no {name} here");
+            println!("NOT RUN: there is no {name} here");
+            return None;
+        }
+        install(world);
+        Some(Self { world, name, session: session(world, name) })
+    }
+
+    /// Types the line, whose `⇥` are TABs, and runs it; again until these are the words that it comes to.
+    fn assert_runs(&mut self, line: &str, words: &[&str]) {
+        let (began, ran) = (Instant::now(), self.world.path("home/ran"));
+        let mut last = String::new();
+        while began.elapsed() < PATIENCE {
+            self.session.press(&format!("{}\r", line.replace('⇥', "\t")));
+            if happens(|| ran.exists()) {
+                last = fs::read_to_string(&ran).unwrap();
+                fs::remove_file(&ran).unwrap();
+            } else {
+                // Without what was to be completed, it is no whole command.
+                self.session = session(self.world, self.name);
+            }
+            assert!(!self.world.path("work/pwned").exists(), "{}: {line} was obeyed", self.name);
+            if last.lines().eq(words.iter().copied()) {
+                return;
+            }
+        }
+        panic!("{}: {line:?} ran {last:?}, on a screen of {:?}", self.name, self.session.screen());
+    }
+
+    /// Types the line, in a shell of its own, until the screen shows all of that.
+    fn assert_lists(&mut self, line: &str, shown: &[&str]) {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            self.session = session(self.world, self.name);
+            let before = self.session.screen().len();
+            self.session.press(&line.replace('⇥', "\t"));
+            let is_shown = || {
+                let screen = self.session.screen();
+                let new = without_escapes(screen.get(before..).unwrap_or_default());
+                shown.iter().all(|text| new.contains(text))
+            };
+            if happens(is_shown) {
+                return;
+            }
+        }
+        panic!("{}: {line:?} does not show {shown:?}: {:?}", self.name, self.session.screen());
+    }
+}
+
+/// How long it is tried.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether it does so soon.
+fn happens(condition: impl Fn() -> bool) -> bool {
+    let began = Instant::now();
+    while !condition() && began.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    condition()
+}
+
+/// The shell, ready for a line.
+fn session(world: &World, name: &str) -> Session {
+    let (flags, script): (&[&str], _) = match name {
+        "bash" => (&["--norc", "--noprofile", "-i"], "source <(bottle-freeze completions bash); PS1='REA''DY> '"),
+        "zsh" => (
+            &["-f", "-i"],
+            "autoload -U compinit; compinit -u -D; source <(bottle-freeze completions zsh); PS1='REA''DY> '",
+        ),
+        _ => (
+            &["--no-config", "-i"],
+            "set -g fish_autosuggestion_enabled 0; bottle-freeze completions fish | source; \
+             function fish_prompt; echo 'REA''DY> '; end",
+        ),
+    };
+    let like = world.line("");
+    let mut command = Command::new(name);
+    command.args(flags).env_clear().envs(like.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let path = std::env::join_paths([world.path("home/bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
+    command.env("PATH", path).env("INPUTRC", "/dev/null").env("HISTFILE", "").current_dir(world.path("work"));
+    let mut session = Session::start(command);
+    session.press(&format!("{script}\r"));
+    session.wait_for("READY> ");
+    session
+}
+
+/// `bottle-freeze` on the PATH: it completes as the real one, and anything else it writes down.
+fn install(world: &World) {
+    let real = env!("CARGO_BIN_EXE_bottle-freeze");
+    let path = world.path("home/bin/bottle-freeze");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let script = "#!/bin/sh\nif [ -n \"$COMPLETE\" ] || [ \"$1\" = completions ]; then exec REAL \"$@\"; fi\n\
+                  printf '%s\\n' \"$@\" > \"$HOME/ran.part\" && mv \"$HOME/ran.part\" \"$HOME/ran\"\n";
+    fs::write(&path, script.replace("REAL", real)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn without_escapes(screen: &str) -> String {
+    let mut text = String::new();
+    let mut chars = screen.chars();
+    while let Some(c) = chars.next() {
+        if c != '\u{1b}' {
+            text.push(c);
+        } else if chars.next() == Some('[') {
+            let _ = chars.by_ref().find(char::is_ascii_alphabetic);
+        }
+    }
+    text
+}
+
+#[test]
+fn in_each_shell_tab_completes_the_names_of_vms() {
+    let world = running_and_stopped();
+    for name in SHELLS {
+        let Some(mut shell) = Shell::start(&world, name) else { continue };
+        shell.assert_runs("bottle-freeze sta⇥w⇥", &["start", "web"]);
+        shell.assert_runs("bottle-freeze start ⇥", &["start", "web"]);
+        shell.assert_runs("bottle-freeze start --no-w⇥w⇥", &["start", "--no-wait", "web"]);
+        shell.assert_runs("bottle-freeze exec d⇥-- true", &["exec", "dev", "--", "true"]);
+        shell.assert_runs("bottle-freeze cp d⇥/root/x .", &["cp", "dev:/root/x", "."]);
+        shell.assert_lists("bottle-freeze freeze ⇥⇥", &["dev", "web"]);
+    }
+}
+
+#[test]
+fn in_each_shell_tab_completes_snapshots_and_images() {
+    let (world, _) = library();
+    for name in SHELLS {
+        let Some(mut shell) = Shell::start(&world, name) else { continue };
+        shell.assert_runs("bottle-freeze thaw dev@r⇥tuesday", &["thaw", "dev@ready", "tuesday"]);
+        shell.assert_runs("bottle-freeze create x --from=dev@r⇥", &["create", "x", "--from=dev@ready"]);
+        shell.assert_runs("bottle-freeze create x --image alpine:⇥", &["create", "x", "--image", "alpine:3.20"]);
+        shell.assert_runs("bottle-freeze create x --image=al⇥", &["create", "x", "--image=alpine:3.20"]);
+        shell.assert_lists("bottle-freeze thaw dev@⇥⇥", &["ready", "v1.0"]);
+    }
+}
+
+#[test]
+fn in_each_shell_a_hostile_file_name_is_a_name() {
+    let world = running_and_stopped();
+    let evil = ["a b", "c$(touch pwned)", "d;touch pwned", "e`touch pwned`", "f'\"", "g&h|i>j", "k*", "l\\m#n"];
+    let evil: Vec<String> = evil.iter().map(|name| format!("{name}.smolmachine")).collect();
+    for file in &evil {
+        world.write(file, "");
+    }
+    for name in SHELLS {
+        let Some(mut shell) = Shell::start(&world, name) else { continue };
+        for file in &evil {
+            shell.assert_runs(&format!("bottle-freeze verify {}⇥", &file[..1]), &["verify", file]);
+        }
+    }
+}
+
+#[test]
+fn in_each_shell_a_file_is_completed_inside_of_quotes() {
+    let world = running_and_stopped();
+    world.write("my old $x.smolmachine", "");
+    for name in ["bash", "zsh"] {
+        let Some(mut shell) = Shell::start(&world, name) else { continue };
+        for begin in ["'my o", "\"my o", "my\\ o"] {
+            shell.assert_runs(&format!("bottle-freeze verify {begin}⇥"), &["verify", "my old $x.smolmachine"]);
+        }
+    }
+}
+
+#[test]
+fn in_each_shell_a_hostile_engine_and_a_hanging_one_are_no_harm() {
+    let world = running_and_stopped();
+    let mut list = world.list();
+    for evil in EVIL {
+        let mut vm = list[0].clone();
+        vm["name"] = json!(evil);
+        list.push(vm);
+    }
+    for name in SHELLS {
+        world.fault(json!({"on": "machine ls", "do": {"print": Value::Array(list.clone()).to_string()}}));
+        let Some(mut shell) = Shell::start(&world, name) else { continue };
+        shell.assert_runs("bottle-freeze stop ⇥", &["stop", "dev"]);
+        world.fault(json!({"on": "machine ls", "do": "hang"}));
+        shell.assert_runs("bottle-freeze stop d⇥x", &["stop", "dx"]);
+    }
+}

@@ -1,0 +1,206 @@
+//! `freeze --live`: a VM is frozen while it runs, and thawed with its RAM; `pause` and `resume`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use predicates::prelude::*;
+use predicates::str::contains;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::fs;
+use support::{World, names_in, stderr, stdout, wait_until};
+
+const ENGINES: [&str; 4] = ["1.14.0", "1.19.0", "1.28.1", "1.32.2"];
+
+#[test]
+fn a_live_freeze_stops_nothing_and_asks_nothing() {
+    for version in ENGINES {
+        let world = World::with_engine(version);
+        world.vm("dev").running();
+        let pid = world.vmm("dev");
+        let said = stdout(&world.warm().run("freeze dev --live").success());
+        assert!(
+            said.contains("froze dev as dev@") && said.contains("paused for 0.1 s") && !said.contains("stopped"),
+            "{said}"
+        );
+        assert_eq!((world.state("dev").as_str(), world.vmm("dev")), ("running", pid));
+        assert_eq!(world.commands(), ["machine ls", "machine data-dir", "machine checkpoint", "machine ls"]);
+        let shown = shown(&world, "dev");
+        assert_eq!(shown["downtime_seconds"], 0.125);
+        assert_eq!(files(&shown), ["vm.checkpoint"]);
+        world.run("snapshot verify dev").success();
+        world.assert_clean(&[]);
+    }
+}
+
+#[test]
+fn a_live_snapshot_is_thawed_with_what_it_had() {
+    for version in ["1.28.1", "1.32.2"] {
+        let world = World::with_engine(version);
+        world.run("create dev --cpus 2 --mem 512 --allow-cidr 10.0.0.0/8 -p 8080:80 --label team=a -e A=b").success();
+        world.run("start dev").success();
+        world.write_guest("dev", "root/notes", "set up");
+        world.run("freeze dev --live").success();
+        world.run("rm dev --yes").success();
+        world.run("thaw dev").success();
+        let record = world.record("dev");
+        assert_eq!(world.state("dev"), "running");
+        assert_eq!(world.read_guest("dev", "root/notes").as_deref(), Some("set up"));
+        assert_eq!(
+            (&record["cpus"], &record["mem"], &record["labels"]),
+            (&json!(2), &json!(512), &json!({"team": "a"}))
+        );
+        assert_eq!((&record["cidrs"], &record["ports"]), (&json!(["10.0.0.0/8"]), &json!(["8080:80"])));
+        // And so on: what is known of it is still known.
+        world.run("freeze dev --yes").success();
+        assert_eq!(shown(&world, "dev")["machine"]["network_known"], true);
+    }
+}
+
+#[test]
+fn a_live_snapshot_that_may_open_more_network_than_there_was_needs_a_word() {
+    let world = World::new();
+    world.vm("dev").with("--net").running();
+    world.run("freeze dev --live").success();
+    world.run("freeze dev --live -o x.checkpoint").success();
+    for line in ["thaw dev", "thaw x.checkpoint", "create y --from dev", "create y --from x.checkpoint"] {
+        world.run(line).code(6).stderr(contains("--net accepts that"));
+    }
+    assert_eq!(world.list().len(), 1);
+    world.run("thaw dev a --net").success();
+    world.run("create b --from x.checkpoint --net").success();
+    world.run("thaw dev c --allow-cidr 10.0.0.0/8").code(6);
+}
+
+#[test]
+fn a_live_snapshot_goes_on_with_the_cpus_it_had() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.run("freeze dev --live").success();
+    world.run("thaw dev --cpus 8").code(2).stderr(contains("goes on with the cpus"));
+    world.run("thaw dev --no-start").success();
+    assert_ne!(world.state("dev-2"), "running");
+}
+
+#[test]
+fn where_a_vm_cannot_be_frozen_live_it_is_said_why_and_nothing_is_done() {
+    let (old, new) = (World::with_engine("1.12.0"), World::new());
+    old.vm("dev").running();
+    fs::create_dir_all(new.path("work/rootfs")).unwrap();
+    let rootfs = new.path("work/rootfs").display().to_string();
+    new.vm("img").with(&format!("--image {rootfs}")).running();
+    new.vm("mounted").with(&format!("--volume {rootfs}:/mnt")).running();
+    new.vm("down").stopped();
+    for (world, vm, why) in [
+        (&old, "dev", "smolvm 1.12.0 cannot do it; 1.13.1 can"),
+        (&new, "img", "its image lies on this host"),
+        (&new, "mounted", "folders of this host are mounted in it"),
+        (&new, "down", "it is stopped"),
+    ] {
+        let before = world.state(vm);
+        world.warm().run(&format!("freeze {vm} --live --yes")).code(5).stderr(contains(why));
+        assert_eq!(world.commands(), ["machine ls"]);
+        assert_eq!(world.state(vm), before);
+    }
+}
+
+#[test]
+fn auto_freezes_in_the_ordinary_way_where_live_is_not_possible_says_so_and_asks() {
+    let world = World::with_engine("1.12.0");
+    world.vm("dev").running();
+    world.run("freeze dev --live=auto").code(6).stderr(contains("cannot be frozen live").and(contains("--yes")));
+    assert_eq!(world.state("dev"), "running");
+    world.run("freeze dev --live=auto --yes").success().stderr(contains("It is frozen in the ordinary way"));
+    assert_eq!(files(&shown(&world, "dev")), ["vm.smolmachine"]);
+    assert_eq!(world.state("dev"), "stopped");
+}
+
+#[test]
+fn auto_heeds_a_refusal_of_the_engine_as_well() {
+    let world = World::new();
+    world.vm("dev").running();
+    let refused = "Error: config operation failed: checkpoint machine: the initial portable checkpoint profile does not support gpu";
+    world.fault(json!({"on": "machine checkpoint", "do": {"fail": {"status": 1, "stderr": refused}}}));
+    world.run("freeze dev --live").code(5).stderr(contains("does not support gpu"));
+    world.run("freeze dev --live=auto").code(6).stderr(contains("does not support gpu").and(contains("--yes")));
+    assert_eq!(world.state("dev"), "running");
+    world.run("freeze dev --live=auto --yes --restart").success();
+    assert_eq!(files(&shown(&world, "dev")), ["vm.smolmachine"]);
+    assert_eq!(world.state("dev"), "running");
+}
+
+#[test]
+fn a_live_snapshot_can_be_a_file() {
+    let world = World::new();
+    world.vm("dev").running();
+    for line in ["freeze dev --live -o x.smolmachine", "freeze dev --live -o x", "freeze dev -o x.checkpoint --yes"] {
+        world.run(line).code(2);
+    }
+    world.run("freeze dev --live -o x.checkpoint").success();
+    world.run("freeze dev --live -o x.checkpoint").code(7);
+    world.run("freeze dev --live -o x.checkpoint --force").success();
+    world.run("verify x.checkpoint").success();
+    world.assert_clean(&["x.checkpoint"]);
+    world.run("thaw x.checkpoint dev2").success();
+    assert_eq!(world.state("dev2"), "running");
+}
+
+#[test]
+fn a_live_freeze_that_fails_or_is_interrupted_leaves_the_vm_running_and_nothing_behind() {
+    for fault in [json!({"kill": 9}), json!({"fail": {"status": 1, "stderr": "Error: no"}}), json!({"lie": true})] {
+        for at in ["start", "staged", "end"] {
+            let world = World::new();
+            world.vm("dev").running();
+            world.warm().fault(json!({"on": "machine checkpoint", "at": at, "do": fault}));
+            let run = world.run("freeze dev --live");
+            // What lied at the end had done it all.
+            let done = at == "end" && fault["lie"] == true;
+            assert_eq!(run.get_output().status.code(), Some(i32::from(!done)), "{at} {fault}: {}", stderr(&run));
+            assert_eq!(world.state("dev"), "running");
+            world.assert_clean(&[]);
+        }
+    }
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm().fault(json!({"on": "machine checkpoint", "at": "staged", "do": "hang"}));
+    let freeze = world.spawn("freeze dev --live");
+    wait_until("it saves", || world.commands().contains(&"machine checkpoint".to_owned()));
+    freeze.signal(Signal::INT);
+    freeze.wait().code(130);
+    assert_eq!(world.state("dev"), "running");
+    assert_eq!(names_in(&world.path("home/library/snapshots/dev")), [""; 0]);
+}
+
+#[test]
+fn a_vm_that_does_not_run_on_is_noticed() {
+    for change in [json!({"stop_vm": "dev"}), json!({"replace_vm": "dev"}), json!({"delete_vm": "dev"})] {
+        let world = World::new();
+        world.vm("dev").running();
+        world.warm().fault(json!({"on": "machine checkpoint", "at": "end", "do": change}));
+        let run = world.run("freeze dev --live");
+        assert_eq!(run.get_output().status.code(), Some(1), "{change}: {}", stderr(&run));
+        assert_eq!(names_in(&world.path("home/library/snapshots/dev")), [""; 0]);
+    }
+}
+
+#[test]
+fn a_paused_vm_is_resumed() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.run("pause dev").success().stdout(contains("dev is paused"));
+    assert_eq!(world.state("dev"), "paused");
+    world.run("freeze dev --yes").code(5).stderr(contains("bottle-freeze resume dev"));
+    world.run("resume dev").success().stdout(contains("dev is running"));
+    assert_eq!(world.state("dev"), "running");
+    let old = World::with_engine("1.14.0");
+    old.vm("dev").running();
+    old.run("pause dev").code(13).stderr(contains("1.18.0 can"));
+}
+
+fn shown(world: &World, reference: &str) -> Value {
+    serde_json::from_str(&stdout(&world.run(&format!("snapshot show {reference}")).success())).unwrap()
+}
+
+fn files(metadata: &Value) -> Vec<&String> {
+    metadata["files"].as_object().unwrap().keys().collect()
+}

@@ -1,0 +1,815 @@
+//! `snapshot push` and `snapshot pull`: on the fake engine, whose registry is a folder, and, with
+//! `BOTTLE_FREEZE_REAL_ENGINES` set as for the conformance tests, on the real 1.32.2 and Debian's `docker-registry`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use assert_cmd::assert::Assert;
+use predicates::prelude::*;
+use predicates::str::contains;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+use support::{World, finish, is_alive, names_in, real, stderr, stdout, wait_until};
+
+const ARTIFACT: &str = "vm.smolmachine";
+/// What a pull of something hostile must never print.
+const HARMFUL: [char; 4] = ['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}'];
+const EVIL: &str = "x\u{1b}[2J\u{9b}2J\u{202e}\u{7}\nerror: forged";
+
+// ----------------------------------------------------------------------------------------- where it happens
+
+/// A world with a snapshot of `dev` in its library, and a registry beside it.
+struct Ground {
+    world: World,
+    registry: Option<Registry>,
+}
+
+/// Runs the test on the fake engine, and on the real one if that was asked for.
+fn on_both(test: impl Fn(&Ground)) {
+    test(&Ground::fake());
+    on_the_real_one(test);
+}
+
+fn on_the_real_one(test: impl Fn(&Ground)) {
+    if std::env::var_os("BOTTLE_FREEZE_REAL_ENGINES").is_some() {
+        test(&Ground::real());
+    } else {
+        println!("NOT RUN on the real engine: BOTTLE_FREEZE_REAL_ENGINES is not set");
+    }
+}
+
+const VM: &str = "--cpus 1 --mem 256 -e SECRET=hunter2 --label team=a";
+const FREEZE: &str = "freeze dev -t ready -m 'all set' --label k=v --launcher";
+
+impl Ground {
+    fn fake() -> Self {
+        let world = World::new();
+        world.vm("dev").with(VM).stopped();
+        world.run(FREEZE).success();
+        fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+        Self { world, registry: None }
+    }
+
+    fn real() -> Self {
+        let world = World::new();
+        copy_folder(frozen(), &world.path("home/library"));
+        let registry = Some(Registry::start(&world));
+        Self { world, registry }
+    }
+
+    fn line(&self, line: &str) -> Command {
+        if self.registry.is_some() { real::line(&self.world, line) } else { self.world.line(line) }
+    }
+
+    /// `bottle-freeze` on the engine of this ground.
+    fn run(&self, line: &str) -> Assert {
+        finish(self.line(line))
+    }
+
+    /// The engine itself.
+    fn engine(&self, line: &str) {
+        if self.registry.is_some() {
+            real::smolvm(&self.world, line);
+        } else {
+            let output = self.world.smolvm(line);
+            assert!(output.status.success(), "{line}: {output:?}");
+        }
+    }
+
+    /// The registry.
+    fn host(&self) -> String {
+        self.registry.as_ref().map_or("registry.test:5000".to_owned(), |registry| at(registry.port))
+    }
+
+    /// A host where nobody answers.
+    fn nobody(&self) -> &str {
+        if self.registry.is_some() { "127.0.0.1:1" } else { "gone.test:5000" }
+    }
+
+    /// The tags of a name in the registry.
+    fn tags(&self, name: &str) -> Vec<String> {
+        match &self.registry {
+            Some(registry) => {
+                names_in(&registry.storage.join("docker/registry/v2/repositories").join(name).join("_manifests/tags"))
+            }
+            None => names_in(&self.world.path("fake/registry/registry.test:5000").join(name)),
+        }
+    }
+
+    /// The folder of the only snapshot of a VM.
+    fn folder(&self, vm: &str) -> PathBuf {
+        let folder = self.world.path("home/library/snapshots").join(vm);
+        let names = names_in(&folder);
+        assert_eq!(names.len(), 1, "{names:?}");
+        folder.join(&names[0])
+    }
+
+    fn metadata(&self, vm: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.folder(vm).join("snapshot.json")).unwrap()).unwrap()
+    }
+
+    fn artifact(&self, vm: &str) -> Vec<u8> {
+        fs::read(self.folder(vm).join(ARTIFACT)).unwrap()
+    }
+
+    /// What is there, to be compared with what is there later.
+    fn state(&self) -> State {
+        let home = names_in(&self.world.path("home")).into_iter().filter(|name| !name.starts_with('.')).collect();
+        let mut files = BTreeMap::new();
+        read_all(&self.world.path("home/library/snapshots"), &mut files);
+        State { files, names: [home, names_in(&self.world.path("")), names_in(&self.world.path("work"))] }
+    }
+
+    /// All is as it was, and nobody is at work.
+    #[track_caller]
+    fn assert_as(&self, before: &State, what: &str) {
+        let now = self.state();
+        assert_eq!(now.names, before.names, "{what}");
+        let names = |state: &State| state.files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&now), names(before), "{what}");
+        assert!(now.files == before.files, "{what}: a file of the library was changed");
+        self.assert_idle(what);
+    }
+
+    /// Nothing of a run is left.
+    #[track_caller]
+    fn assert_idle(&self, what: &str) {
+        for empty in ["tmp", "home/library/work", "home/library/locks", "home/.cache/smolvm-registry"] {
+            assert_eq!(names_in(&self.world.path(empty)), [""; 0], "{what}: {empty}");
+        }
+    }
+
+    /// Fails with that status, and changes nothing.
+    #[track_caller]
+    fn refuses(&self, line: &str, status: i32) -> Assert {
+        let before = self.state();
+        let run = self.run(line).code(status);
+        self.assert_as(&before, line);
+        run
+    }
+}
+
+/// The files of the library, and the names of what lies elsewhere.
+struct State {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    names: [Vec<String>; 3],
+}
+
+fn read_all(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for name in names_in(folder) {
+        let path = folder.join(name);
+        if path.is_dir() {
+            files.insert(path.clone(), Vec::new());
+            read_all(&path, files);
+        } else {
+            files.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// A library that the real engine has frozen `dev` into, once for all tests. (A static is never dropped: this stays
+/// until the next run replaces it.)
+fn frozen() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let world = World::new();
+        real::vm_with(&world, "dev", VM, 1);
+        finish(real::line(&world, FREEZE)).success();
+        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("registry-library");
+        let _ = fs::remove_dir_all(&library);
+        copy_folder(&world.path("home/library"), &library);
+        library
+    })
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+}
+
+fn at(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+/// Debian's `docker-registry`, on loopback; killed when dropped.
+struct Registry {
+    process: Child,
+    port: u16,
+    storage: PathBuf,
+}
+
+impl Registry {
+    fn start(world: &World) -> Self {
+        // Somebody else may be quicker to take a free port.
+        (0..20).find_map(|_| Self::try_start(world)).expect("a docker-registry that listens")
+    }
+
+    fn try_start(world: &World) -> Option<Self> {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = world.path("registry");
+        let storage = folder.join("storage");
+        fs::create_dir_all(&storage).unwrap();
+        let config = json!({
+            "version": 0.1,
+            "log": {"level": "warn"},
+            "storage": {"filesystem": {"rootdirectory": storage}},
+            // By which we know ours.
+            "http": {"addr": at(port), "headers": {"X-World": [storage]}},
+        });
+        // JSON is YAML too.
+        fs::write(folder.join("config.yml"), config.to_string()).unwrap();
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(folder.join("config.yml")).env_clear().env("HOME", &folder);
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("docker-registry: apt-get install docker-registry");
+        let mut registry = Self { process, port, storage };
+        let began = Instant::now();
+        while registry.process.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_secs(60) {
+            if registry.answers() {
+                return Some(registry);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
+    fn answers(&self) -> bool {
+        let ask = || {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            stream.write_all(b"GET /v2/ HTTP/1.0\r\n\r\n")?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).map(|_| answer)
+        };
+        ask().is_ok_and(|answer| String::from_utf8_lossy(&answer).contains(&*self.storage.to_string_lossy()))
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A way to a registry, on which so many bytes pass, of all connections together; then every one is cut. Its threads
+/// end with the test.
+fn cut_after(port: u16, up: usize, down: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = listener.local_addr().unwrap().port();
+    let (up, down) = (Arc::new(Mutex::new(up)), Arc::new(Mutex::new(down)));
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+            pump(&client, &server, &up);
+            pump(&server, &client, &down);
+        }
+    });
+    own
+}
+
+fn pump(from: &TcpStream, to: &TcpStream, left: &Arc<Mutex<usize>>) {
+    let (mut from, mut to, left) = (from.try_clone().unwrap(), to.try_clone().unwrap(), Arc::clone(left));
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            {
+                let mut left = left.lock().unwrap();
+                *left = left.saturating_sub(count);
+                if *left == 0 {
+                    break;
+                }
+            }
+            if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    });
+}
+
+/// A registry that is connected to and never answers.
+struct Mute(TcpListener);
+
+impl Mute {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self(listener)
+    }
+
+    fn host(&self) -> String {
+        at(self.0.local_addr().unwrap().port())
+    }
+
+    /// Waits for the engine.
+    fn connected(&self) -> TcpStream {
+        let found = Mutex::new(None);
+        wait_until("the engine asks the registry", || {
+            let Ok((stream, _)) = self.0.accept() else { return false };
+            *found.lock().unwrap() = Some(stream);
+            true
+        });
+        found.into_inner().unwrap().unwrap()
+    }
+}
+
+/// Waits until whoever asked is gone.
+fn wait_for_the_end(mut stream: TcpStream) {
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut asked = Vec::new();
+    match stream.read_to_end(&mut asked) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("the engine lives on"),
+        _ => {}
+    }
+}
+
+// ----------------------------------------------------------------------------------------- there and back
+
+#[test]
+fn what_was_pushed_is_pulled_bit_by_bit_with_its_snapshot_json() {
+    on_both(|ground| {
+        let to = format!("{}/team/dev:r1", ground.host());
+        let (artifact, mut metadata) = (ground.artifact("dev"), ground.metadata("dev"));
+        let said = stdout(&ground.run(&format!("snapshot push dev {to} --yes")).success());
+        assert!(said.contains("pushed dev@") && said.contains(&format!("snapshot pull {to}")), "{said}");
+        assert!(ground.tags("team/dev").contains(&"r1".to_owned()), "{:?}", ground.tags("team/dev"));
+        ground.assert_idle("push");
+        ground.run("snapshot rm dev --yes").success();
+        ground.run(&format!("snapshot pull {to}")).success().stderr(contains("without a snapshot.json").not());
+        ground.assert_idle("pull");
+        assert!(ground.artifact("dev") == artifact, "another artifact came back");
+        // The launcher does not travel.
+        let files = metadata["files"].as_object_mut().unwrap();
+        assert!(files.remove("vm").is_some(), "{files:?}");
+        assert_eq!(ground.metadata("dev"), metadata);
+        assert_eq!(names_in(&ground.folder("dev")), ["snapshot.json", ARTIFACT]);
+        ground.run("snapshot verify dev@ready").success();
+        ground.refuses(&format!("snapshot pull {to}"), 7);
+        // Under another name it is another VM's; and from there it travels again.
+        ground.run(&format!("snapshot pull {to} --as other")).success();
+        assert!(ground.artifact("other") == artifact);
+        ground.run(&format!("snapshot push other {to} --yes")).success();
+        ground.run("snapshot rm other --yes").success();
+        ground.run(&format!("snapshot pull {to}")).success();
+        assert!(ground.artifact("other") == artifact);
+    });
+}
+
+#[test]
+fn the_engine_itself_makes_a_vm_of_what_was_pushed() {
+    on_both(|ground| {
+        let to = format!("{}/dev:r1", ground.host());
+        ground.run(&format!("snapshot push dev {to} --yes")).success();
+        ground.engine(&format!("pack pull --output=own.smolmachine -- {to}"));
+        ground.engine(&format!("pack inspect -- {to}"));
+        ground.engine("machine create --name again --from own.smolmachine");
+        ground.run("verify own.smolmachine").success();
+    });
+}
+
+#[test]
+fn what_the_engine_itself_has_pushed_gets_a_snapshot_json() {
+    on_both(|ground| {
+        let to = format!("{}/plain:1", ground.host());
+        let (artifact, file) = (ground.artifact("dev"), ground.folder("dev").join(ARTIFACT));
+        ground.engine(&format!("pack push --file={} -- {to}", file.display()));
+        ground.run("snapshot rm dev --yes").success();
+        ground.run(&format!("snapshot pull {to}")).success().stderr(contains("without a snapshot.json"));
+        ground.assert_idle("pull");
+        let metadata = ground.metadata("dev");
+        let recorded = &metadata["files"][ARTIFACT];
+        assert!(ground.artifact("dev") == artifact, "another artifact came");
+        assert_eq!(recorded["sha256"], sha256(&artifact));
+        assert_eq!(metadata["id"], sha256(&artifact)[..8]);
+        let machine = &metadata["machine"];
+        assert_eq!(
+            (&machine["cpus"], &machine["memory_mib"], &machine["storage_gb"]),
+            (&1.into(), &256.into(), &Value::Null)
+        );
+        assert_eq!((&metadata["vm"], &metadata["engine_version"]), (&"dev".into(), &"1.32.2".into()));
+        assert!(metadata["warnings"][0].as_str().unwrap().contains("without a snapshot.json"), "{metadata}");
+        ground.run("snapshot verify dev").success();
+        ground.refuses(&format!("snapshot pull {to}"), 7);
+        // A file travels without one, too.
+        ground.run("snapshot export dev -o x.tar").success();
+        let file = ground.folder("dev").join(ARTIFACT);
+        let line = format!("snapshot push {} {}/file:1 --yes", file.display(), ground.host());
+        ground.run(&line).success().stderr(contains("a file travels without a snapshot.json"));
+        ground.run(&format!("snapshot pull {}/file:1 --as other", ground.host())).success();
+        assert!(ground.artifact("other") == artifact);
+    });
+}
+
+#[test]
+fn a_tag_that_another_snapshot_has_stays_with_it() {
+    let ground = Ground::fake();
+    let to = format!("{}/dev:r1", ground.host());
+    ground.run(&format!("snapshot push dev {to} --yes")).success();
+    ground.run("snapshot rm dev --yes").success();
+    ground.run("freeze dev -t ready").success();
+    let newer = ground.metadata("dev")["id"].as_str().unwrap().to_owned();
+    let pulled = ground.run(&format!("snapshot pull {to}")).success();
+    assert!(stderr(&pulled).contains(&format!("the tag ready stays with dev@{newer}")), "{}", stderr(&pulled));
+}
+
+// ------------------------------------------------------------------------------------------------- refusals
+
+#[test]
+fn without_a_word_nothing_is_pushed_and_variables_are_named_without_their_values() {
+    on_both(|ground| {
+        let line = format!("snapshot push dev {}/dev:r1", ground.host());
+        let said = stderr(&ground.refuses(&line, 6));
+        for told in
+            ["SECRET", "'all set'", "the tags ready", "k, team", "'vm' does not travel", "nothing was pushed", "--yes"]
+        {
+            assert!(said.contains(told), "{told}: {said}");
+        }
+        assert!(!said.contains("hunter2"), "{said}");
+        assert_eq!(ground.tags("dev"), [""; 0]);
+    });
+}
+
+#[test]
+fn a_name_or_a_tag_that_the_registry_does_not_have_is_told_so() {
+    on_both(|ground| {
+        let host = ground.host();
+        ground.run(&format!("snapshot push dev {host}/dev:r1 --yes")).success();
+        for missing in ["nosuch:r1", "dev:nosuch", "dev"] {
+            let said = stderr(&ground.refuses(&format!("snapshot pull {host}/{missing} --as x"), 4));
+            assert!(said.contains("check its name and its tag") && said.contains("the library is as it was"), "{said}");
+        }
+        ground.refuses(&format!("snapshot push nosuch {host}/dev:r1 --yes"), 4);
+    });
+}
+
+#[test]
+fn what_is_no_reference_is_a_usage_error() {
+    let ground = Ground::fake();
+    let digest = format!("registry.test:5000/dev@sha256:{}", "0a".repeat(32));
+    for bad in ["A/B", "http://registry.test:5000/dev", "registry.test:5000/../dev", "-- --file=x", "localhost/dev:1"] {
+        ground.refuses(&format!("snapshot push --yes dev {bad}"), 2);
+        ground.refuses(&format!("snapshot pull {bad}"), 2);
+    }
+    let said = stderr(&ground.refuses(&format!("snapshot push dev {digest} --yes"), 2));
+    assert!(said.contains("is a digest"), "{said}");
+    ground.refuses(&format!("snapshot pull {}/dev:r1 --as ../x", ground.host()), 2);
+    assert!(!ground.world.commands().iter().any(|call| call.starts_with("pack pu")), "the engine was asked");
+}
+
+#[test]
+fn a_registry_that_is_down_is_told_so() {
+    on_both(|ground| {
+        let host = ground.nobody();
+        for line in ["snapshot push dev HOST/dev:r1 --yes", "snapshot pull HOST/dev:r1"] {
+            let said = stderr(&ground.refuses(&line.replace("HOST", host), 1));
+            assert!(said.contains(&format!("see whether {host} is there")) && said.contains("is as it was"), "{said}");
+        }
+    });
+}
+
+#[test]
+fn what_the_registry_says_is_explained() {
+    let ground = Ground::fake();
+    let to = format!("{}/dev:r1", ground.host());
+    for (said, status, help) in [
+        ("registry push: registry authentication failed: no token", 1, "docker login registry.test:5000"),
+        ("registry push: registry returned 401: x", 1, "docker login"),
+        ("registry push: registry returned 403: x", 1, "docker login"),
+        ("registry push: digest mismatch: expected sha256:0, got sha256:1", 10, "damaged copy"),
+        ("registry push: registry returned 500: x", 1, "registry returned 500"),
+    ] {
+        let stderr_ = format!("Error: agent operation failed: {said}\n");
+        let fail = |on: &str| json!({"on": on, "do": {"fail": {"status": 1, "stderr": stderr_}}});
+        ground.world.fault(json!([fail("pack push"), fail("pack pull")]));
+        for line in [format!("snapshot push dev {to} --yes"), format!("snapshot pull {to}")] {
+            ground.refuses(&line, status).stderr(contains(help));
+        }
+    }
+}
+
+#[test]
+fn a_live_snapshot_is_not_pushed() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.run("freeze dev --live").success();
+    fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+    let ground = Ground { world, registry: None };
+    let said = stderr(&ground.refuses("snapshot push dev registry.test:5000/dev:r1 --yes", 5));
+    assert!(said.contains("RAM") && said.contains("snapshot export"), "{said}");
+    ground.world.run("freeze dev --live -o x.checkpoint").success();
+    ground.refuses("snapshot push ./x.checkpoint registry.test:5000/dev:r1 --yes", 5);
+    assert_eq!(ground.tags("dev"), [""; 0]);
+}
+
+#[test]
+fn a_damaged_snapshot_is_not_pushed() {
+    on_both(|ground| {
+        flip(&ground.folder("dev").join(ARTIFACT), 300);
+        ground.refuses(&format!("snapshot push dev {}/dev:r1 --yes", ground.host()), 10);
+        assert_eq!(ground.tags("dev"), [""; 0]);
+    });
+}
+
+#[test]
+fn what_was_tampered_with_in_the_registry_is_not_taken() {
+    on_both(|ground| {
+        let to = format!("{}/dev:r1", ground.host());
+        ground.run(&format!("snapshot push dev {to} --yes")).success();
+        match &ground.registry {
+            Some(registry) => {
+                let mut files = BTreeMap::new();
+                read_all(&registry.storage, &mut files);
+                let layers: Vec<_> = files.into_iter().filter(|(_, bytes)| bytes.len() > 1 << 20).collect();
+                assert_eq!(layers.len(), 1);
+                flip(&layers[0].0, 9000);
+            }
+            None => flip(&ground.world.path("fake/registry/registry.test:5000/dev/r1"), 300),
+        }
+        ground.refuses(&format!("snapshot pull {to} --as x"), 10).stderr(contains("damaged"));
+    });
+}
+
+fn flip(file: &Path, at: usize) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[at] ^= 1;
+    fs::write(file, bytes).unwrap();
+}
+
+// ---------------------------------------------------------------------------------- cut and killed on the way
+
+#[test]
+fn an_upload_that_is_cut_leaves_no_tag() {
+    on_the_real_one(|ground| {
+        let port = cut_after(ground.registry.as_ref().unwrap().port, 3_000_000, usize::MAX);
+        let said = stderr(&ground.refuses(&format!("snapshot push dev {}/dev:r1 --yes", at(port)), 1));
+        assert!(said.contains("is as it was"), "{said}");
+        assert_eq!(ground.tags("dev"), [""; 0]);
+        ground.refuses(&format!("snapshot pull {}/dev:r1 --as x", ground.host()), 4);
+    });
+}
+
+#[test]
+fn a_download_that_is_cut_leaves_nothing() {
+    on_the_real_one(|ground| {
+        let registry = ground.registry.as_ref().unwrap();
+        ground.run(&format!("snapshot push dev {}/dev:r1 --yes", ground.host())).success();
+        let port = cut_after(registry.port, usize::MAX, 3_000_000);
+        let said = stderr(&ground.refuses(&format!("snapshot pull {}/dev:r1 --as x", at(port)), 1));
+        assert!(said.contains("the library is as it was"), "{said}");
+    });
+    let ground = Ground::fake();
+    ground.run(&format!("snapshot push dev {}/dev:r1 --yes", ground.host())).success();
+    let lost = json!({"fail": {"status": 1, "stderr": "Error: agent operation failed: HTTP request failed: lost\n"}});
+    ground.world.fault(json!({"on": "pack pull", "at": "half", "do": lost}));
+    ground.refuses(&format!("snapshot pull {}/dev:r1 --as x", ground.host()), 1);
+    // An engine that calls half a file a success.
+    ground.world.fault(json!({"on": "pack pull", "at": "half", "do": {"lie": true}}));
+    ground.refuses(&format!("snapshot pull {}/dev:r1 --as x", ground.host()), 10);
+}
+
+const HANGING: [&str; 2] = ["snapshot push dev HOST/dev:r1 --yes", "snapshot pull HOST/dev:r1"];
+
+#[test]
+fn a_signal_ends_the_wait_for_a_registry_that_hangs() {
+    on_the_real_one(|ground| {
+        for line in HANGING {
+            let (before, mute) = (ground.state(), Mute::new());
+            let running = spawn(ground, &line.replace("HOST", &mute.host()));
+            let stream = mute.connected();
+            support::signal(running.pid(), Signal::TERM);
+            running.ends_with(143);
+            wait_for_the_end(stream);
+            ground.assert_as(&before, line);
+        }
+    });
+    let ground = Ground::fake();
+    ground.run(&format!("snapshot push dev {}/dev:r1 --yes", ground.host())).success();
+    ground.world.fault(json!([
+        {"on": "pack push", "at": "before", "do": "hang"}, {"on": "pack pull", "at": "half", "do": "hang"}
+    ]));
+    for line in HANGING {
+        let before = ground.state();
+        ground.world.forget_calls();
+        let running = spawn(&ground, &line.replace("HOST", &ground.host()));
+        wait_until("the engine is asked", || ground.world.commands().iter().any(|call| call.starts_with("pack pu")));
+        support::signal(running.pid(), Signal::TERM);
+        running.ends_with(143);
+        ground.assert_as(&before, line);
+    }
+}
+
+#[test]
+fn what_a_killed_push_or_pull_leaves_is_swept_by_the_next_freeze() {
+    on_the_real_one(|ground| {
+        ground.world.vm("other").stopped();
+        ground.world.run("freeze other").success();
+        for line in HANGING {
+            ground.world.run("snapshot rm other --yes").success();
+            let (before, mute) = (ground.state(), Mute::new());
+            let running = spawn(ground, &line.replace("HOST", &mute.host()));
+            let stream = mute.connected();
+            support::signal(running.pid(), Signal::KILL);
+            running.ends();
+            // The engine ends with it.
+            wait_for_the_end(stream);
+            let left = |ground: &Ground| {
+                names_in(&ground.world.path("home/library/snapshots")).iter().any(|name| name.starts_with('.'))
+            };
+            assert!(left(ground), "{line}: nothing to sweep");
+            ground.world.run("freeze other").success();
+            assert!(!left(ground), "{line}");
+            ground.world.run("snapshot rm other --yes").success();
+            ground.assert_as(&before, line);
+            ground.world.run("freeze other").success();
+        }
+    });
+}
+
+/// A `bottle-freeze` that runs; killed when dropped.
+struct Spawned(Child);
+
+fn spawn(ground: &Ground, line: &str) -> Spawned {
+    Spawned(ground.line(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+impl Spawned {
+    fn pid(&self) -> i32 {
+        i32::try_from(self.0.id()).unwrap()
+    }
+
+    fn ends(mut self) -> Option<i32> {
+        let pid = self.pid();
+        wait_until("it ends", || !is_alive(pid));
+        self.0.wait().unwrap().code()
+    }
+
+    #[track_caller]
+    fn ends_with(self, status: i32) {
+        assert_eq!(self.ends(), Some(status));
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+// ---------------------------------------------------------------------------------------- hostile registries
+
+#[test]
+fn a_hostile_snapshot_json_is_refused_and_writes_nothing() {
+    on_both(|ground| {
+        let plain = plain();
+        let good = rider(&plain);
+        let but = |key: &str, value: Value| {
+            let mut rider = good.clone();
+            rider[key] = value;
+            rider.to_string()
+        };
+        let recorded = good["files"][ARTIFACT].clone();
+        let deep = format!("{{\"format\":1,\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        // With --as it does not matter what it says of its VM.
+        let vms = ["../x", "/tmp/x", "..", ".bottle-freeze-x", EVIL, ""].map(|vm| but("vm", vm.into()));
+        let others = [
+            but("id", "../../x".into()),
+            but("id", EVIL.into()),
+            but("id", "".into()),
+            but("id", "a".repeat(300).into()),
+            but("tags", json!([EVIL])),
+            but("tags", json!(["../x"])),
+            but("note", "x".repeat(2 << 20).into()),
+            but("format", 2.into()),
+            but("files", json!({})),
+            but("files", json!({"vm.checkpoint": recorded})),
+            but("files", json!({"../x": recorded, ARTIFACT: recorded})),
+            but("files", json!({EVIL: recorded, "a/b": recorded, ARTIFACT: recorded})),
+            but("files", json!({ARTIFACT: {"bytes": plain.len(), "sha256": "0".repeat(64)}})),
+            format!("{good},\"bottle_freeze\":{good}"),
+            "null".to_owned(),
+            "[]".to_owned(),
+            "\"\\u001b[2J\"".to_owned(),
+            deep,
+        ];
+        let before = ground.state();
+        for (rider, named) in
+            vms.iter().map(|rider| (rider, "")).chain(others.iter().flat_map(|rider| [(rider, ""), (rider, " --as x")]))
+        {
+            let what = &rider[..rider.len().min(500)];
+            let to = put(ground, &carrying(&plain, rider));
+            let run = ground.run(&format!("snapshot pull {to}{named}"));
+            assert_eq!(run.get_output().status.code(), Some(10), "{what}: {}", stderr(&run));
+            ground.assert_as(&before, what);
+            assert_harmless(&run, what);
+        }
+    });
+}
+
+/// Nothing of what it prints moves the cursor, passes for our words, or has no end.
+#[track_caller]
+fn assert_harmless(run: &Assert, what: &str) {
+    let said = format!("{}{}", stdout(run), stderr(run));
+    assert!(!said.contains(HARMFUL), "{what}: {said:?}");
+    assert!(!said.lines().any(|line| line.starts_with("error: forged")), "{what}: {said}");
+    assert!(said.len() < 4000, "{what}: {} bytes", said.len());
+}
+
+#[test]
+fn hostile_words_of_a_pulled_snapshot_are_escaped() {
+    on_both(|ground| {
+        let plain = plain();
+        let mut rider = rider(&plain);
+        for key in ["note", "created", "engine_version", "tool_version", "platform"] {
+            rider[key] = EVIL.into();
+        }
+        rider["labels"] = json!({EVIL: EVIL});
+        rider["warnings"] = json!([EVIL]);
+        rider["machine"]["image"] = EVIL.into();
+        rider["machine"]["env"] = json!([EVIL]);
+        rider["later"] = json!({EVIL: EVIL});
+        let to = put(ground, &carrying(&plain, &rider.to_string()));
+        for line in [
+            &*format!("snapshot pull {to}"),
+            "snapshot ls",
+            "snapshot ls --json",
+            "snapshot show hostile",
+            "ls",
+            &*format!("snapshot push hostile {to}"),
+        ] {
+            let run = ground.run(line);
+            assert!([0, 6].contains(&run.get_output().status.code().unwrap()), "{line}: {}", stderr(&run));
+            assert_harmless(&run, line);
+        }
+        assert_eq!(ground.metadata("hostile"), rider);
+        assert!(ground.artifact("hostile") == plain);
+    });
+}
+
+#[test]
+fn what_is_no_artifact_is_not_taken() {
+    let ground = Ground::fake();
+    let good = carrying(&plain(), &rider(&plain()).to_string());
+    let place = ground.world.path("fake/registry/registry.test:5000/dev");
+    fs::create_dir_all(&place).unwrap();
+    for bytes in [&[][..], b"SMOLPACK", &good[..good.len() - 1], &good[1..], &[0; 4096]] {
+        fs::write(place.join("r1"), bytes).unwrap();
+        ground.refuses("snapshot pull registry.test:5000/dev:r1 --as x", 10);
+    }
+}
+
+/// A real artifact, small.
+fn plain() -> Vec<u8> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/artifact");
+    fs::read(corpus.join("1.32.2.smolmachine")).unwrap()
+}
+
+/// A good `snapshot.json` for it.
+fn rider(artifact: &[u8]) -> Value {
+    json!({
+        "format": 1, "id": "1234abcd", "vm": "hostile", "created": "2026-01-01T00:00:00.000Z", "tags": [], "note": null,
+        "labels": {}, "engine_version": "1.32.2", "tool_version": "0.1.0", "platform": null, "machine": {
+            "cpus": 1, "memory_mib": 256, "storage_gb": null, "overlay_gb": null, "network": false,
+            "network_known": false, "allowed_cidrs": null, "ports": null, "volumes": null, "env": [], "image": null,
+            "labels": {},
+        },
+        "files": {ARTIFACT: {"bytes": artifact.len(), "sha256": sha256(artifact)}}, "downtime_seconds": null,
+        "warnings": [],
+    })
+}
+
+/// The artifact with that in its manifest, whole by its checksum.
+fn carrying(artifact: &[u8], rider: &str) -> Vec<u8> {
+    let (content, footer) = artifact.split_at(artifact.len() - 64);
+    let end = content.iter().rposition(|byte| *byte == b'}').unwrap();
+    let bytes = [&content[..end], b",\"bottle_freeze\":", rider.as_bytes(), &content[end..]].concat();
+    let assets = usize::try_from(u64::from_le_bytes(footer[28..36].try_into().unwrap())).unwrap();
+    let mut footer = footer.to_vec();
+    footer[44..52].copy_from_slice(&((bytes.len() - assets) as u64).to_le_bytes());
+    footer[52..56].copy_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+    [bytes, footer].concat()
+}
+
+/// Has the engine itself push these bytes, and tells where to.
+fn put(ground: &Ground, artifact: &[u8]) -> String {
+    let to = format!("{}/hostile:1", ground.host());
+    let file = ground.world.write("hostile.smolmachine", artifact);
+    ground.engine(&format!("pack push --file=hostile.smolmachine -- {to}"));
+    fs::remove_file(file).unwrap();
+    to
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    base16ct::lower::encode_string(&Sha256::digest(bytes))
+}
