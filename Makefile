@@ -10,7 +10,7 @@ test:         ## every test that needs no VM, nothing but Rust
 
 conformance:  ## the fake engine's tests, on the real ones too, and on a real registry
 	tests/engines/fetch --all
-	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" BOTTLE_FREEZE_REAL_INDEX=1 cargo test --test conformance --test registry --test engine_install
+	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test conformance --test registry --test engine_install
 
 faults:       ## kills, damage, full disks, races and fuzzing, the long versions (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2

@@ -560,17 +560,13 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__engine__subcmd__install)
-            opts="-q -v -h --version --index --smolvm --quiet --verbose --help"
+            opts="-q -v -h --version --smolvm --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --version)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --index)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

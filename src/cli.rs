@@ -667,22 +667,33 @@ pub struct Verify {
 /// Tell whether freezing would work here, and what mends what does not
 ///
 /// Looks at the engine, KVM, the library, free space, what smolvm has left behind, and shell completion: a line each. Exits
-/// with 0 only if a freeze would work, otherwise with the status that it would fail with.
+/// with 0 only if a freeze would work, otherwise with the status that it would fail with. Without KVM no VM starts, but a
+/// stopped one can be frozen: that is a warning.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \
     bottle-freeze doctor --json | jq -r '.checks[] | select(.verdict != \"ok\") | .mend'")]
 pub struct Doctor {
-    /// Remove what ended smolvm commands have left behind and nobody uses
+    /// Remove what killed smolvm commands have left behind and nobody uses
+    ///
+    /// These are folders pack-staging-XXXXXX in the engine's cache and .tmpXXXXXX with only an assets.tar.zst in $TMPDIR.
+    /// One goes if it was not touched for a minute, no process has anything in it open, works in it or has it as TMPDIR,
+    /// and no pack runs that could use it.
     #[arg(long)]
     pub fix: bool,
     /// Print JSON
+    ///
+    /// An object: `ok` (whether a freeze would work) and `checks`, an array of objects, in this order, with `name`
+    /// (engine, hypervisor, library, space, leftovers, completion), `verdict` (ok, warning, problem), `what` and `mend`
+    /// (text; null if there is nothing to mend), and `details` (null if there are none): of the engine `version`, `path`,
+    /// `from`, `dialect`, `can`, `cannot`; of the library `folder`, `snapshots`, `damaged`, `bytes`; of the space
+    /// `free_bytes`; of the leftovers `removed_bytes` and `folders`, each with `path`, `bytes` and `ownerless`.
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
 }
 
 /// Install smolvm engines, and choose between them
 ///
-/// They are used where --smolvm and $SMOLVM name no other, and there is none on PATH.
+/// The one in use is used where --smolvm and $SMOLVM name no other, and there is none on PATH.
 #[derive(Debug, Subcommand)]
 pub enum Engine {
     Install(EngineInstall),
@@ -694,9 +705,9 @@ pub enum Engine {
 
 /// Download an engine from PyPI
 ///
-/// It is the one in the package `smolmachines`, of which the SHA-256 is checked. A mirror of PyPI is asked if --index,
-/// $PIP_INDEX_URL, $UV_DEFAULT_INDEX or $UV_INDEX_URL names one; $HTTPS_PROXY, $NO_PROXY, $SSL_CERT_FILE and $PIP_CERT are
-/// obeyed.
+/// It is the one in the package `smolmachines`, of which the SHA-256 is checked. The first one installed is in use.
+/// $PIP_INDEX_URL names a mirror to ask instead (one that speaks JSON, PEP 691), $HTTPS_PROXY a proxy, $SSL_CERT_FILE the
+/// certificates to trust.
 #[allow(clippy::doc_markdown, reason = "variables, in a help text")]
 #[derive(Debug, Args)]
 #[command(
@@ -707,16 +718,13 @@ pub struct EngineInstall {
     /// Which one [default: the newest]
     #[arg(long, value_name = "VERSION", value_parser = engine_version)]
     pub version: Option<Version>,
-    /// The index to ask
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
-    pub index: Option<String>,
 }
 
 /// List the installed engines
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bottle-freeze engine ls")]
 pub struct EngineLs {
-    /// Print JSON
+    /// Print JSON: an array of objects with `version`, `in_use` (true or false) and `path`
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
 }

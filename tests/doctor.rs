@@ -5,7 +5,7 @@ mod support;
 
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 use support::{World, finish, names_in, stdout};
@@ -76,20 +76,17 @@ fn a_library_that_cannot_be_written_is_a_problem() {
 #[test]
 fn completion_is_told_as_installed_once_the_command_it_names_was_run() {
     let world = World::new();
-    for shell in ["bash", "fish"] {
+    for shell in ["bash", "zsh", "fish"] {
         let doctor = || {
             let mut command = world.line("doctor");
             command.env("SHELL", format!("/bin/{shell}")).env("XDG_DATA_DIRS", "/nowhere");
             command
         };
+        fs::create_dir_all(world.path("home/.config/fish")).unwrap();
         let missing = check(doctor(), "completion");
-        if missing["verdict"] == "ok" {
-            continue; // On a machine where it is installed for all.
-        }
-        let tool = PathBuf::from(env!("CARGO_BIN_EXE_bottle-freeze"));
-        let path = format!("{}:/usr/bin:/bin", tool.parent().unwrap().display());
+        assert_eq!(missing["verdict"], "warning", "{shell}");
         let mut mend = Command::new("/bin/sh");
-        mend.args(["-c", missing["mend"].as_str().unwrap()]).env("PATH", path);
+        mend.args(["-c", missing["mend"].as_str().unwrap()]);
         assert!(mend.status().unwrap().success());
         assert_eq!(check(doctor(), "completion")["verdict"], "ok", "{shell}");
     }
@@ -98,7 +95,7 @@ fn completion_is_told_as_installed_once_the_command_it_names_was_run() {
 #[test]
 fn marks_are_ascii_where_the_locale_is() {
     let world = World::new();
-    for (locale, mark) in [("C", "ok engine"), ("de_DE.UTF-8", "✓ engine")] {
+    for (locale, mark) in [("C", "ok engine "), ("de_DE.UTF-8", "✓ engine")] {
         let mut command = world.line("doctor");
         command.env("LC_ALL", locale);
         let told = stdout(&finish(command));

@@ -2,7 +2,7 @@
 
 use super::{App, Failure, Result, Status, each, lock};
 use crate::interrupt::Leaving;
-use crate::smolvm::install::{self, InstallError, Installed, Step};
+use crate::smolvm::install::{self, InstallError, Installed};
 use crate::smolvm::{Version, users_of};
 use crate::snapshot::{Work, sweep};
 use crate::{cli, home, ui};
@@ -23,21 +23,15 @@ pub fn run(app: &App, command: &cli::Engine) -> Result<()> {
 
 /// How to come by an engine on this platform.
 pub fn ways_to_get_one() -> String {
-    let from_pypi = match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64" | "aarch64") | ("macos", "aarch64") => {
-            "get one with `bottle-freeze engine install` (from PyPI), "
-        }
-        _ => "PyPI has none for this platform; ",
-    };
-    match install::installed().last() {
-        Some(newest) => format!(
-            "use an installed one with `bottle-freeze engine use {}`, or name one with --smolvm PATH or in $SMOLVM",
-            newest.version
-        ),
-        None => format!(
-            "{from_pypi}install smolvm (https://github.com/smol-machines/smolvm), or name it with --smolvm PATH or in $SMOLVM"
-        ),
+    let name_it = "or name one with --smolvm PATH or in $SMOLVM";
+    if let Some(newest) = install::installed().last() {
+        return format!("use an installed one with `bottle-freeze engine use {}`, {name_it}", newest.version);
     }
+    let from_pypi = match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64" | "aarch64") | ("macos", "aarch64") => "`bottle-freeze engine install` gets one from PyPI, ",
+        _ => "PyPI has none for this platform, ",
+    };
+    format!("{from_pypi}https://github.com/smol-machines/smolvm has it too, {name_it}")
 }
 
 /// A private folder among the engines: what is made there is renamed into place, what is renamed into it is gone.
@@ -50,44 +44,32 @@ fn private() -> Result<Work> {
 
 fn install(app: &App, args: &cli::EngineInstall) -> Result<()> {
     let _lock = lock::engines(app)?;
-    if let Some(there) = args.version.and_then(find) {
+    let is_there = |there: &Installed| {
         app.ui.success(&format!("smolvm {} is installed already: {}", there.version, there.executable().display()));
+    };
+    if let Some(there) = args.version.and_then(find) {
+        is_there(&there);
         return Ok(());
     }
     let work = private()?;
     let _leaving = Leaving::new(format!("{} stays until the next run removes it", work.path().display()));
-    let index = args.index.clone().unwrap_or_else(install::index_url);
-    let mut progress = app.ui.progress("asking for the engines that there are", Some(work.path()));
-    let fetched = install::fetch(&index, args.version, work.path(), &mut |step| {
-        progress.phase(&words(step));
+    let unchanged = |error: InstallError| Failure::from(error).now("nothing was installed");
+    let mut progress = app.ui.progress("getting an engine", Some(work.path()));
+    let fetched = install::fetch(args.version, work.path(), &mut |phase| {
+        progress.phase(phase);
         progress.tick();
     });
     drop(progress);
-    let unchanged = |failure: Failure| failure.now("nothing was installed");
-    let version = fetched.map_err(|error| unchanged(error.into()))?;
+    let version = fetched.map_err(unchanged)?;
     if let Some(there) = find(version) {
-        app.ui.success(&format!(
-            "smolvm {version} is the newest, and installed already: {}",
-            there.executable().display()
-        ));
+        is_there(&there);
         return Ok(());
     }
-    let engine = install::publish(version, work.path()).map_err(|error| unchanged(error.into()))?;
+    let engine = install::publish(version, work.path()).map_err(unchanged)?;
     let use_it = format!("; use it with: bottle-freeze engine use {version}");
     let hint = if engine.in_use { "" } else { &use_it };
     app.ui.success(&format!("installed smolvm {version}: {}{hint}", engine.executable().display()));
     Ok(())
-}
-
-fn words(step: &Step) -> String {
-    match step {
-        Step::Asking => "asking for the engines that there are".to_owned(),
-        Step::Downloading(version, None) => format!("downloading smolvm {version}"),
-        Step::Downloading(version, Some(bytes)) => {
-            format!("downloading smolvm {version} ({})", super::output::size(*bytes))
-        }
-        Step::Unpacking(version) => format!("unpacking smolvm {version}"),
-    }
 }
 
 fn find(version: Version) -> Option<Installed> {
@@ -96,9 +78,8 @@ fn find(version: Version) -> Option<Installed> {
 
 fn find_or_fail(version: Version) -> Result<Installed> {
     find(version).ok_or_else(|| {
-        Failure::new(Status::BadEngine, format!("smolvm {version} is not installed")).mend(format!(
-            "`bottle-freeze engine ls` lists what is; `bottle-freeze engine install --version {version}` gets it"
-        ))
+        let get = format!("`bottle-freeze engine install --version {version}` gets it");
+        Failure::new(Status::BadEngine, format!("smolvm {version} is not installed")).mend(get)
     })
 }
 
@@ -159,7 +140,9 @@ impl From<InstallError> for Failure {
             InstallError::Download { .. } => Self::new(Status::Failed, what).mend(
                 "$PIP_INDEX_URL names another index, $HTTPS_PROXY a proxy, $SSL_CERT_FILE the certificates to trust",
             ),
-            InstallError::Strange { .. } => Self::new(Status::Failed, what).mend("try again, or another --index"),
+            InstallError::Strange { .. } => {
+                Self::new(Status::Failed, what).mend("try again; $PIP_INDEX_URL names another index")
+            }
             InstallError::NotWritable { .. } => {
                 Self::new(Status::NotWritable, what).mend("free some disk space and try again")
             }

@@ -27,14 +27,17 @@ pub struct Leftover {
 
 /// All of this user's.
 pub fn leftovers() -> Vec<Leftover> {
-    let staging = dirs::cache_dir().map(|cache| cache.join("smolvm"));
-    let temporary = std::env::temp_dir();
-    let staged = staging.iter().flat_map(|folder| named(folder, "pack-staging-"));
+    let [cache, temporary] = places();
+    let staged = named(&cache, "pack-staging-");
     let assets = named(&temporary, ".tmp").filter(|folder| holds_only_assets(folder));
     staged
         .chain(assets)
         .map(|path| Leftover { bytes: bytes_in(&path), is_ownerless: is_ownerless(&path), path })
         .collect()
+}
+
+fn places() -> [PathBuf; 2] {
+    [dirs::cache_dir().unwrap_or_default().join("smolvm"), std::env::temp_dir()]
 }
 
 impl Leftover {
@@ -61,30 +64,27 @@ fn named(folder: &Path, prefix: &'static str) -> impl Iterator<Item = PathBuf> +
 }
 
 fn holds_only_assets(folder: &Path) -> bool {
-    let mut names = fs::read_dir(folder).into_iter().flatten().flatten();
-    let first = names.next();
-    let is_it =
-        first.is_some_and(|entry| entry.file_name() == ASSETS && entry.metadata().is_ok_and(|meta| meta.is_file()));
-    is_it && names.next().is_none()
+    let names: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+    names == [ASSETS]
 }
 
 fn is_ownerless(folder: &Path) -> bool {
     let is_old = |at: SystemTime| at.elapsed().is_ok_and(|age| age >= FRESH);
     users::CAN_TELL
-        && newest_change(folder).is_some_and(is_old)
-        && !users::pack_works_beside(folder)
+        && newest_change(folder).is_ok_and(is_old)
+        && !users::pack_works_in(&places())
         && users::users_of(folder).is_empty()
 }
 
-/// When anything in it was last written to; nothing if that cannot be told.
-fn newest_change(folder: &Path) -> Option<SystemTime> {
-    let mut newest = fs::symlink_metadata(folder).ok()?.modified().ok()?;
-    for entry in fs::read_dir(folder).ok()? {
-        let entry = entry.ok()?;
-        let meta = entry.metadata().ok()?;
-        newest = newest.max(if meta.is_dir() { newest_change(&entry.path())? } else { meta.modified().ok()? });
+/// When anything in it was last written to.
+fn newest_change(folder: &Path) -> io::Result<SystemTime> {
+    let mut newest = fs::symlink_metadata(folder)?.modified()?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        newest = newest.max(if meta.is_dir() { newest_change(&entry.path())? } else { meta.modified()? });
     }
-    Some(newest)
+    Ok(newest)
 }
 
 fn bytes_in(folder: &Path) -> u64 {

@@ -21,7 +21,7 @@ mod users;
 mod version;
 
 pub use disks::Disks;
-pub use hypervisor::{Hypervisor, hypervisor};
+pub use hypervisor::hypervisor;
 pub use leftovers::{Leftover, leftovers};
 pub use lifeline::end_helpers;
 pub use locate::Whence;

@@ -1,7 +1,6 @@
 //! Whether the library can be used: looked at by really using it.
 
 use super::{Lock, LockError, Sharing, home, library};
-use std::io;
 use std::path::PathBuf;
 
 /// How the library stands.
@@ -9,45 +8,33 @@ use std::path::PathBuf;
 pub struct Health {
     /// Its folder.
     pub folder: PathBuf,
-    /// How many snapshots are in it, and what lies there and is none.
+    /// How many snapshots are in it.
     pub snapshots: usize,
-    /// The others.
+    /// How many things lie there that are none.
     pub broken: usize,
     /// Bytes of all snapshots, as recorded.
     pub bytes: u64,
-    /// Bytes that are free for this user.
+    /// Bytes that are free for this user, if that can be told.
     pub free: Option<u64>,
     /// Why it is of no use, if so.
-    pub trouble: Option<Trouble>,
-}
-
-/// Why the library is of no use.
-#[derive(Debug)]
-pub enum Trouble {
-    /// It cannot be read.
-    Unreadable(String),
-    /// Nothing can be written.
-    ReadOnly(io::Error),
-    /// Nothing can be locked beside it.
-    Unlockable(String),
+    pub trouble: Option<String>,
 }
 
 impl Health {
     /// Lists it, writes a file that is gone again, and takes a lock.
     pub fn look() -> Self {
         let folder = home::path("snapshots");
-        let (all, broken, unreadable) = match library::list(None) {
-            Ok((all, broken)) => (all, broken.len(), None),
-            Err(error) => (Vec::new(), 0, Some(Trouble::Unreadable(error.to_string()))),
-        };
-        let written = home::folder("snapshots").and_then(tempfile::tempfile_in).err().map(Trouble::ReadOnly);
+        let unwritable = |error| format!("{} cannot be written: {error}", folder.display());
+        let written = home::folder("snapshots").and_then(tempfile::tempfile_in).map(drop).map_err(unwritable);
         let locked = || match Lock::take("the library", "doctor", Sharing::Shared) {
-            Ok(_) | Err(LockError::Held { .. }) => None,
-            Err(error) => Some(Trouble::Unlockable(error.to_string())),
+            Ok(_) | Err(LockError::Held { .. }) => Ok(()),
+            Err(error) => Err(error.to_string()),
         };
+        let listed = library::list(None).map_err(|error| error.to_string());
+        let trouble = written.and_then(|()| locked()).err().or_else(|| listed.as_ref().err().cloned());
+        let (all, broken) = listed.unwrap_or_default();
         let free = rustix::fs::statvfs(&folder).ok().map(|told| told.f_bavail.saturating_mul(told.f_frsize));
         let bytes = all.iter().map(library::Stored::bytes).sum();
-        let trouble = unreadable.or(written).or_else(locked);
-        Self { folder, snapshots: all.len(), broken, bytes, free, trouble }
+        Self { snapshots: all.len(), broken: broken.len(), bytes, free, trouble, folder }
     }
 }

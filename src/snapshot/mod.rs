@@ -12,7 +12,7 @@ mod work;
 
 use crate::home;
 
-pub use health::{Health, Trouble};
+pub use health::Health;
 pub use library::{FindError, Stored};
 pub use lock::{Lock, LockError, Sharing, vm_key};
 pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, recorded};

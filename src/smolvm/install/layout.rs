@@ -1,6 +1,6 @@
 //! From a wheel to an engine as it is installed: what the wheel holds is checked, bounded, and written into one folder.
 
-use super::{InstallError, Result};
+use super::InstallError;
 use crate::interrupt;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -38,7 +38,7 @@ enum Wrong {
 }
 
 /// Lays out the engine in the wheel `file`, which is called `name`, in the new folder `target`.
-pub fn lay_out(file: &Path, name: &str, target: &Path, tick: &mut dyn FnMut()) -> Result<()> {
+pub fn lay_out(file: &Path, name: &str, target: &Path, tick: &mut dyn FnMut()) -> Result<(), InstallError> {
     Layout { target, tick }.of(file).map_err(|wrong| match wrong {
         Wrong::Strange(why) => InstallError::Strange { name: name.to_owned(), why },
         Wrong::Disk(source) => InstallError::NotWritable { path: target.to_owned(), source },
@@ -52,7 +52,7 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    fn of(&mut self, file: &Path) -> std::result::Result<(), Wrong> {
+    fn of(&mut self, file: &Path) -> Result<(), Wrong> {
         let file = File::open(file).map_err(Wrong::Disk)?;
         let mut wheel = zip::ZipArchive::new(file).map_err(strange)?;
         if wheel.len() > MEMBERS {
@@ -79,7 +79,7 @@ impl Layout<'_> {
     }
 
     /// Takes a member that an engine needs; there is no other way from a name in a wheel to a name on disk.
-    fn member(&mut self, name: &str, content: &mut dyn Read) -> std::result::Result<(), Wrong> {
+    fn member(&mut self, name: &str, content: &mut dyn Read) -> Result<(), Wrong> {
         let Some(name) = name.strip_prefix("smol/").filter(|name| !name.contains('/')) else { return Ok(()) };
         let is_library = name.contains(".so") || Path::new(name).extension().is_some_and(|ending| ending == "dylib");
         match name {
@@ -95,18 +95,18 @@ impl Layout<'_> {
         }
     }
 
-    fn create(&self, name: &str, mode: u32) -> std::result::Result<File, Wrong> {
+    fn create(&self, name: &str, mode: u32) -> Result<File, Wrong> {
         File::options().write(true).create_new(true).mode(mode).open(self.target.join(name)).map_err(Wrong::Disk)
     }
 
-    fn write(&mut self, name: &str, mode: u32, content: &mut dyn Read) -> std::result::Result<(), Wrong> {
+    fn write(&mut self, name: &str, mode: u32, content: &mut dyn Read) -> Result<(), Wrong> {
         let mut file = self.create(name, mode)?;
         self.copy(name, content, FILE_LIMIT, &mut |bytes| file.write_all(bytes))?;
         file.sync_all().map_err(Wrong::Disk)
     }
 
     /// A disk of mostly nothing: what is zero stays a hole.
-    fn template(&mut self, name: &str, content: &mut dyn Read) -> std::result::Result<(), Wrong> {
+    fn template(&mut self, name: &str, content: &mut dyn Read) -> Result<(), Wrong> {
         let mut file = self.create(name, 0o644)?;
         let (mut size, mut data, zeros) = (0, 0, vec![0; CHUNK]);
         self.copy(name, content, TEMPLATE_LIMIT, &mut |bytes| {
@@ -130,7 +130,7 @@ impl Layout<'_> {
         content: &mut dyn Read,
         limit: u64,
         keep: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> std::result::Result<(), Wrong> {
+    ) -> Result<(), Wrong> {
         let (mut buffer, mut count) = (vec![0; CHUNK], 0);
         loop {
             (self.tick)();
@@ -150,7 +150,7 @@ impl Layout<'_> {
     }
 
     /// The guest's system: files, folders and links, none of them outside of its folder.
-    fn guest(&mut self, content: &mut dyn Read) -> std::result::Result<(), Wrong> {
+    fn guest(&mut self, content: &mut dyn Read) -> Result<(), Wrong> {
         let folder = self.target.join("agent-rootfs");
         DirBuilder::new().mode(0o755).create(&folder).map_err(Wrong::Disk)?;
         let mut tar = tar::Archive::new(content.take(GUEST_LIMIT));
@@ -168,32 +168,16 @@ impl Layout<'_> {
             if number >= GUEST_MEMBERS || !is_known || !is_inside {
                 return Err(Wrong::Strange(format!("its guest's system has a member {}", path.display())));
             }
-            unpack(&mut entry, &folder)?;
+            // It follows no link out of the folder.
+            if !entry.unpack_in(&folder).map_err(Wrong::Disk)? {
+                return Err(Wrong::Strange("its guest's system has a member outside of it".into()));
+            }
         }
         Ok(())
     }
 }
 
-/// Unpacks an entry inside of `folder`: `tar` follows no link out of it.
-fn unpack<R: Read>(entry: &mut tar::Entry<'_, R>, folder: &Path) -> std::result::Result<(), Wrong> {
-    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    match entry.unpack_in(folder) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Wrong::Strange("its guest's system has a member outside of it".into())),
-        Err(error) => match root_kind(&error) {
-            StorageFull | QuotaExceeded | ReadOnlyFilesystem | PermissionDenied => Err(Wrong::Disk(error)),
-            _ => Err(strange(error)),
-        },
-    }
-}
-
-/// `tar` wraps an error in another one of the same kind, or of none.
-fn root_kind(error: &io::Error) -> io::ErrorKind {
-    let inner = error.get_ref().and_then(|inner| inner.source()).and_then(|inner| inner.downcast_ref::<io::Error>());
-    inner.map_or(error.kind(), root_kind)
-}
-
-fn unzstd(content: &mut dyn Read) -> std::result::Result<impl Read + '_, Wrong> {
+fn unzstd(content: &mut dyn Read) -> Result<impl Read + '_, Wrong> {
     ruzstd::decoding::StreamingDecoder::new(content).map_err(|error| Wrong::Strange(error.to_string()))
 }
 

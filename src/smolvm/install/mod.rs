@@ -9,8 +9,6 @@ mod index;
 mod layout;
 mod url;
 
-pub use download::index_url;
-
 use super::locate;
 use super::process::EngineError;
 use super::version::Version;
@@ -118,36 +116,25 @@ pub fn in_use() -> Option<Installed> {
     installed().into_iter().find(|one| one.in_use)
 }
 
-/// How far an installation is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// The index is asked for the versions that there are.
-    Asking,
-    /// A file of so many bytes, if that is known, is on its way.
-    Downloading(Version, Option<u64>),
-    /// It is unpacked.
-    Unpacking(Version),
-}
-
 /// Gets an engine, of the newest version or of `wanted`, into `private`, a folder that is nobody else's, checks it and lays
-/// it out; [`publish`] makes it one of the installed. `tell` hears each step, and again while it lasts.
+/// it out; [`publish`] makes it one of the installed. `tell` hears what is done, again and again while it lasts.
 ///
 /// # Errors
 /// See [`InstallError`]. Whatever there is in `private` by then is rubbish.
-pub fn fetch(index: &str, wanted: Option<Version>, private: &Path, tell: &mut dyn FnMut(&Step)) -> Result<Version> {
-    let agent = download::agent(index)?;
-    let page = download::page(&agent, index, &mut || tell(&Step::Asking))?;
+pub fn fetch(wanted: Option<Version>, private: &Path, tell: &mut dyn FnMut(&str)) -> Result<Version> {
+    let index = download::index_url();
+    let agent = download::agent(&index);
+    let page = download::page(&agent, &index, &private.join("page"), &mut || tell("asking which there are"))?;
     let wheel = index::choose(&page, wanted)?;
-    let file = private.join("wheel");
-    download::file(&agent, &wheel, &file, &mut || tell(&Step::Downloading(wheel.version, wheel.bytes)))?;
-    let laid = laid_out(private);
-    layout::lay_out(&file, &wheel.name, &laid, &mut || tell(&Step::Unpacking(wheel.version)))?;
-    let _ = fs::remove_file(&file);
     let version = wheel.version;
-    let told = locate::ask_in(&executable_in(&laid), private);
-    match told.map_err(|source| InstallError::DoesNotRun { version, source })? {
-        told if told == version => Ok(version),
-        told => Err(InstallError::Strange { name: wheel.name, why: format!("its engine calls itself {told}") }),
+    let file = private.join("wheel");
+    download::wheel(&agent, &wheel, &file, &mut || tell(&format!("downloading smolvm {version}")))?;
+    let engine = laid_out(private);
+    layout::lay_out(&file, &wheel.name, &engine, &mut || tell(&format!("unpacking smolvm {version}")))?;
+    match locate::ask_in(&executable_in(&engine), private) {
+        Ok(told) if told == version => Ok(version),
+        Ok(told) => Err(InstallError::Strange { name: wheel.name, why: format!("its engine calls itself {told}") }),
+        Err(source) => Err(InstallError::DoesNotRun { version, source }),
     }
 }
 
