@@ -25,8 +25,8 @@ bench:        ## how fast it is, beside the bare engine and a script
 demo:         ## freeze and thaw a real VM, and watch
 	tests/lab/demo
 
-install:      ## the tool, its man pages and completions, into PREFIX (/usr/local)
-	cargo build --release
+install:      ## the tool, its man pages and completions, into PREFIX (/usr/local); by root without cargo after `make build`
+	! command -v cargo > /dev/null || cargo build --release
 	man/install $(DESTDIR)$(PREFIX)
 
 uninstall:    ## what install has put into PREFIX

@@ -1,6 +1,6 @@
-//! What a `pack create` that was killed leaves behind, and no later one removes: folders `pack-staging-XXXXXX` in the
-//! engine's cache (1.4.0 to 1.32.2, seen), and folders `.tmpXXXXXX` in `$TMPDIR` with an `assets.tar.zst` and nothing else
-//! (1.32.2, seen).
+//! What a `pack create` that was killed leaves behind: folders `pack-staging-XXXXXX` in the engine's cache (1.4.0 to
+//! 1.32.2, seen), which no later pack removes, or not at once (1.32.2 removes those of two minutes ago, not younger ones),
+//! and folders `.tmpXXXXXX` in `$TMPDIR` with an `assets.tar.zst` and nothing else (1.32.2, seen), which none does.
 
 use super::users;
 use std::fs;
