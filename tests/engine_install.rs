@@ -272,6 +272,15 @@ fn a_wheel_that_is_no_engine_is_refused() {
     header.set_cksum();
     evil.append(&header, &b""[..]).unwrap();
     let evil = evil.into_inner().unwrap();
+    let mut sly = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_entry_type(tar::EntryType::Symlink);
+    sly.append_link(&mut header, "etc", world.path("tmp")).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    sly.append_data(&mut header, "etc/escape", &b""[..]).unwrap();
+    let sly = sly.into_inner().unwrap();
     let vmm = ("smol/smol-vmm", engine("1.4.0"));
     let guest = ("smol/agent-rootfs.tar", rootfs());
     for (members, said) in [
@@ -279,12 +288,14 @@ fn a_wheel_that_is_no_engine_is_refused() {
         (vec![vmm.clone()], "there is no agent-rootfs in it"),
         (vec![("../escape", vec![]), vmm.clone(), guest.clone()], "it has a member"),
         (vec![vmm.clone(), ("smol/agent-rootfs.tar", evil)], "its guest's system has a member"),
+        (vec![vmm.clone(), ("smol/agent-rootfs.tar", sly)], "is not an engine to be trusted"),
         (vec![("smol/smol-vmm", engine("1.5.0")), guest.clone()], "calls itself 1.5.0"),
         (vec![vmm, ("smol/agent-rootfs.tar.zst", b"no zstd".to_vec())], "is not an engine to be trusted"),
     ] {
         index.offer(&[("1.4.0", zip_of(&members))]);
         fails(&world, &index, "engine install", 1, said);
     }
+    assert_eq!(names_in(&world.path("tmp")), [""; 0]);
     index.offer(&[("1.4.0", b"no zip".to_vec())]);
     fails(&world, &index, "engine install", 1, "is not an engine to be trusted");
     let broken = zip_of(&[("smol/smol-vmm", b"#!/bin/sh\nexit 3\n".to_vec()), guest]);

@@ -161,7 +161,7 @@ fn space(health: &Health) -> Check {
         return Check::warning("space", "how much is free cannot be told", "df -h");
     };
     let what = format!("{} free for the library", output::size(free));
-    let mend = "bottle-freeze snapshot prune --keep-last 3 --dry-run";
+    let mend = if health.snapshots == 0 { "df -h" } else { "bottle-freeze snapshot prune --keep-last 3 --dry-run" };
     let check = match free {
         ..LEAST_ROOM => Check::problem("space", Status::NotWritable, what, mend),
         LEAST_ROOM..FAIR_ROOM => Check::warning("space", what, mend),

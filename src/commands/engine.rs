@@ -143,9 +143,8 @@ impl From<InstallError> for Failure {
             InstallError::Strange { .. } => {
                 Self::new(Status::Failed, what).mend("try again; $PIP_INDEX_URL names another index")
             }
-            InstallError::NotWritable { .. } => {
-                Self::new(Status::NotWritable, what).mend("free some disk space and try again")
-            }
+            InstallError::NotWritable { .. } => Self::new(Status::NotWritable, what)
+                .mend("free some disk space, or name another folder in $BOTTLE_FREEZE_HOME"),
             InstallError::DoesNotRun { .. } => Self::new(Status::BadEngine, what)
                 .mend("an older one may run here: `bottle-freeze engine install --version VERSION`"),
             InstallError::Interrupted(signal) => Self::new(Status::Interrupted(signal), what),

@@ -95,6 +95,11 @@ impl Layout<'_> {
         }
     }
 
+    fn go_on(&mut self) -> Result<(), Wrong> {
+        (self.tick)();
+        interrupt::pending().map_or(Ok(()), |signal| Err(Wrong::Interrupted(signal)))
+    }
+
     fn create(&self, name: &str, mode: u32) -> Result<File, Wrong> {
         File::options().write(true).create_new(true).mode(mode).open(self.target.join(name)).map_err(Wrong::Disk)
     }
@@ -133,10 +138,7 @@ impl Layout<'_> {
     ) -> Result<(), Wrong> {
         let (mut buffer, mut count) = (vec![0; CHUNK], 0);
         loop {
-            (self.tick)();
-            if let Some(signal) = interrupt::pending() {
-                return Err(Wrong::Interrupted(signal));
-            }
+            self.go_on()?;
             let read = match content.read(&mut buffer).map_err(strange)? {
                 0 => return Ok(()),
                 read => &buffer[..read],
@@ -156,10 +158,7 @@ impl Layout<'_> {
         let mut tar = tar::Archive::new(content.take(GUEST_LIMIT));
         tar.set_preserve_permissions(true);
         for (number, entry) in tar.entries().map_err(strange)?.enumerate() {
-            (self.tick)();
-            if let Some(signal) = interrupt::pending() {
-                return Err(Wrong::Interrupted(signal));
-            }
+            self.go_on()?;
             let mut entry = entry.map_err(strange)?;
             let path = entry.path().map_err(strange)?.into_owned();
             let kind = entry.header().entry_type();
@@ -169,11 +168,20 @@ impl Layout<'_> {
                 return Err(Wrong::Strange(format!("its guest's system has a member {}", path.display())));
             }
             // It follows no link out of the folder.
-            if !entry.unpack_in(&folder).map_err(Wrong::Disk)? {
+            if !entry.unpack_in(&folder).map_err(of_tar)? {
                 return Err(Wrong::Strange("its guest's system has a member outside of it".into()));
             }
         }
         Ok(())
+    }
+}
+
+/// `tar` wraps what the disk says: the kind stays, the words are inside.
+fn of_tar(error: io::Error) -> Wrong {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        kind @ (StorageFull | QuotaExceeded | ReadOnlyFilesystem | PermissionDenied) => Wrong::Disk(kind.into()),
+        _ => strange(error),
     }
 }
 
@@ -183,4 +191,21 @@ fn unzstd(content: &mut dyn Read) -> Result<impl Read + '_, Wrong> {
 
 fn strange(error: impl std::fmt::Display) -> Wrong {
     Wrong::Strange(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_larger_than_it_may_be_is_not_copied() {
+        let (mut layout, mut kept) = (Layout { target: Path::new("/nowhere"), tick: &mut || () }, 0);
+        let mut keep = |bytes: &[u8]| {
+            kept += bytes.len();
+            Ok(())
+        };
+        let copied = layout.copy("libkrun.so", &mut io::repeat(1), 1 << 20, &mut keep);
+        assert!(matches!(copied, Err(Wrong::Strange(why)) if why == "libkrun.so in it has more than 1048576 bytes"));
+        assert!(kept <= 1 << 20);
+    }
 }
