@@ -39,9 +39,11 @@ pub fn look() -> Completed {
         ),
         _ => return Completed::Unknown,
     };
-    let folders = [config.clone(), variable("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"))];
+    let data = variable("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
     let shared = variable("XDG_DATA_DIRS").unwrap_or_else(|| "/usr/local/share:/usr/share".into());
-    let folders: Vec<_> = folders.into_iter().chain(std::env::split_paths(&shared)).collect();
+    // Of its own accord zsh looks into no folder of the user's.
+    let own = [config, data].into_iter().filter(|_| shell != "zsh");
+    let folders: Vec<_> = own.chain(std::env::split_paths(&shared)).collect();
     let mut files = folders.iter().flat_map(|folder| names.iter().map(move |name| folder.join(name)));
     if let Some(file) = files.find(|file| file.is_file()) {
         return Completed::By(file);

@@ -1,7 +1,7 @@
 //! `doctor`: would a freeze work here, and what mends what would not? One line for each thing that it needs.
 
 use super::completed::{self, Completed};
-use super::{App, Failure, Result, Status, output};
+use super::{App, Failure, Status, output};
 use crate::smolvm::{Leftover, Smolvm, Whence, hypervisor, leftovers};
 use crate::snapshot::Health;
 use crate::{cli, ui};
@@ -59,7 +59,7 @@ impl Check {
     }
 }
 
-pub fn run(app: &App, args: &cli::Doctor) -> Result<ExitCode> {
+pub fn run(app: &App, args: &cli::Doctor) -> ExitCode {
     let health = Health::look();
     let checks = [engine(app), virtualisation(), library(&health), space(&health), left_behind(args.fix), completion()];
     let problem = checks.iter().find(|check| check.verdict == Verdict::Problem);
@@ -69,7 +69,7 @@ pub fn run(app: &App, args: &cli::Doctor) -> Result<ExitCode> {
         let is_told = |check: &&Check| !app.ui.quiet || check.verdict == Verdict::Problem;
         ui::lines(checks.iter().filter(is_told).map(line));
     }
-    Ok(problem.map_or(ExitCode::SUCCESS, |check| check.status.into()))
+    problem.map_or(ExitCode::SUCCESS, |check| check.status.into())
 }
 
 /// One line, with the command that mends it.
@@ -98,14 +98,14 @@ fn engine(app: &App) -> Check {
     let (can, cannot) = (names(&can), names(&cannot));
     let dialect = if version.names_are_flags() { "--name NAME" } else { "positional NAME" };
     let what = format!("smolvm {version}, {} (from {whence}), speaks {dialect}", path.display());
-    of_engine(&engine, what, &cannot).details(json!({
+    of_engine(&engine, &what, &cannot).details(json!({
         "version": version.to_string(), "path": path.display().to_string(), "from": whence.to_string(),
         "dialect": dialect, "can": can, "cannot": cannot,
     }))
 }
 
 /// Its list of VMs is the least that it must give.
-fn of_engine(engine: &Smolvm, what: String, cannot: &[&str]) -> Check {
+fn of_engine(engine: &Smolvm, what: &str, cannot: &[&str]) -> Check {
     if let Err(error) = engine.machine_ls() {
         return failed("engine", format!("{what}, but: "), error.into());
     }

@@ -93,7 +93,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Rm(args) => rm::run(&app, &args),
         Command::Pack(args) => pack::run(&app, &args),
         Command::Verify(args) => verify::run(&app, &args),
-        Command::Doctor(args) => return doctor::run(&app, &args),
+        Command::Doctor(args) => return Ok(doctor::run(&app, &args)),
         Command::Engine(command) => engine::run(&app, &command),
         Command::Completions(args) => completions::run(&args),
     }?;
