@@ -17,6 +17,7 @@ mod machine;
 mod process;
 mod reference;
 pub mod rider;
+mod run;
 mod users;
 mod version;
 
@@ -591,7 +592,7 @@ impl Smolvm {
     }
 
     /// Runs `call`; anything but an exit 0 is an error.
-    fn succeed(&self, call: &Call, limit: Option<Duration>, watch: Option<Watch<'_>>) -> Result<Outcome> {
+    fn succeed<'a>(&self, call: &'a Call, limit: Option<Duration>, watch: Option<Watch<'a>>) -> Result<Outcome> {
         (self.tell)(call);
         let outcome = call.capture(limit, watch)?;
         if outcome.status.success() {

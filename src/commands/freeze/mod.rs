@@ -87,7 +87,7 @@ fn freeze(
         return Ok(outcomes);
     }
     ask(&ready, args.yes)?;
-    let results = each::in_parallel(each::jobs(args.jobs), &ready, |freeze| {
+    let results = each::in_parallel(each::jobs(args.jobs, ready.len()), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
         interrupt::begin();
         freeze.run().map(|(report, restarted)| {
