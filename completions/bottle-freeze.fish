@@ -24,7 +24,7 @@ function __fish_bottle_freeze_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -49,6 +49,8 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "snapsho
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "rm" -d 'Delete VMs and their disks'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "verify" -d 'Check that snapshots are whole'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "doctor" -d 'Tell whether freezing would work here, and what mends what does not'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "engine" -d 'Install smolvm engines, and choose between them'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "completions" -d 'Print what a shell sources, to complete by TAB'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s I -l image -d 'Make it from this OCI image, `docker save` archive or unpacked rootfs folder' -r
@@ -64,7 +66,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l v
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s p -l port -d 'Publish a port (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l label -d 'Attach a label (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s w -l workdir -d 'Folder in the guest where its commands start' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -79,7 +81,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l la
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l timeout -d 'How long it may take until commands can be executed, pulling an image included' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -94,7 +96,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s V 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -109,7 +111,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s w -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s e -l env -d 'Set a variable; without `=VALUE` it is taken from this environment (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l env-file -d 'Read variables from a file of KEY=VALUE lines (repeatable)' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l timeout -d 'Kill it after this time (2s, 5m …)' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -121,7 +123,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s v -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -131,7 +133,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s v -l 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -141,7 +143,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s v -l 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -160,7 +162,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s m
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l label -d 'Attach a label to the snapshot, in the library (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'How long stopping the VM may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -183,7 +185,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l cpu
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l mem -d 'Memory in MiB [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l allow-cidr -d 'Let it reach only this network (repeatable) [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l timeout -d 'How long it may take until commands can be executed' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -201,7 +203,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s V -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -215,7 +217,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s V 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -226,7 +228,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s v
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -253,7 +255,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l sort -d 'By what to sort' -r -f -a "age\t'The oldest first'
 size\t'The largest last'
 vm\t'By the name of the VM, the oldest first'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -268,7 +270,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l sort -d 'By what to sort' -r -f -a "age\t'The oldest first'
 size\t'The largest last'
 vm\t'By the name of the VM, the oldest first'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -278,7 +280,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -288,7 +290,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -300,7 +302,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l remove -d 'Names to take from it (repeatable)' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -311,7 +313,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -329,7 +331,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-tag -d 'Keep those with this tag (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-within -d 'Keep those made within this time before the newest (30d, 6months …)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l tag -d 'Let snapshots go although they have this tag (repeatable)' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -341,7 +343,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -353,7 +355,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l as -d 'Keep it as a snapshot of this VM [default: the one it was made of]' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -364,7 +366,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write' -r -F
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -376,7 +378,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l as -d 'Keep it as a snapshot of this VM [default: the one it was made of]' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -400,7 +402,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -416,7 +418,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s o -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l cpus -d 'Virtual CPUs of VMs made from it' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l mem -d 'Memory in MiB of VMs made from it' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -427,7 +429,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s v -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -437,7 +439,89 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s v
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l fix -d 'Remove what killed smolvm commands have left behind and nobody uses'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "install" -d 'Download an engine from PyPI'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "ls" -d 'List the installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "list" -d 'List the installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "use" -d 'Choose the installed engine to use'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "rm" -d 'Remove installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l version -d 'Which one [default: the newest]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "install" -d 'Download an engine from PyPI'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List the installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "use" -d 'Choose the installed engine to use'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Remove installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
@@ -447,22 +531,24 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "start" -d 'Start VMs, and wait until they execute commands'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "stop" -d 'Stop VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "exec" -d 'Run a command in a VM'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "ls" -d 'List VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "freeze" -d 'Freeze VMs into snapshots'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "thaw" -d 'Make a VM from a snapshot, as it was frozen, and start it'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "pause" -d 'Save the RAM of running VMs, and end them until they are resumed'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "resume" -d 'Let paused VMs go on'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "snapshot" -d 'List, check, name, remove and share the snapshots of the library'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "rm" -d 'Delete VMs and their disks'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "verify" -d 'Check that snapshots are whole'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "completions" -d 'Print what a shell sources, to complete by TAB'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "start" -d 'Start VMs, and wait until they execute commands'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "stop" -d 'Stop VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "exec" -d 'Run a command in a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "ls" -d 'List VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "freeze" -d 'Freeze VMs into snapshots'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "thaw" -d 'Make a VM from a snapshot, as it was frozen, and start it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "pause" -d 'Save the RAM of running VMs, and end them until they are resumed'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "resume" -d 'Let paused VMs go on'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "snapshot" -d 'List, check, name, remove and share the snapshots of the library'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "rm" -d 'Delete VMs and their disks'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "verify" -d 'Check that snapshots are whole'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "doctor" -d 'Tell whether freezing would work here, and what mends what does not'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "engine" -d 'Install smolvm engines, and choose between them'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "completions" -d 'Print what a shell sources, to complete by TAB'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "ls" -d 'List snapshots'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
@@ -473,3 +559,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "pull" -d 'Take a snapshot from a registry into the library, after checking it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "export" -d 'Write a snapshot into one file, to take it elsewhere'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "import" -d 'Take an exported snapshot into the library, after checking it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from engine" -f -a "install" -d 'Download an engine from PyPI'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from engine" -f -a "ls" -d 'List the installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from engine" -f -a "use" -d 'Choose the installed engine to use'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from engine" -f -a "rm" -d 'Remove installed engines'

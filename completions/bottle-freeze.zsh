@@ -15,7 +15,7 @@ _bottle-freeze() {
 
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -57,7 +57,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--label=[Attach a label (repeatable)]:KEY=VALUE:_default' \
 '-w+[Folder in the guest where its commands start]:DIR:_default' \
 '--workdir=[Folder in the guest where its commands start]:DIR:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -82,7 +82,7 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -107,7 +107,7 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -133,7 +133,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
 '*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
 '--timeout=[Kill it after this time (2s, 5m …)]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -157,7 +157,7 @@ json\:"For programs"))' \
 ;;
 (cp)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -177,7 +177,7 @@ json\:"For programs"))' \
 ;;
 (ls)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -195,7 +195,7 @@ json\:"For programs"))' \
 ;;
 (list)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -226,7 +226,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-o --output)*--label=[Attach a label to the snapshot, in the library (repeatable)]:KEY=VALUE:_default' \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -260,7 +260,7 @@ _arguments "${_arguments_options[@]}" : \
 '--mem=[Memory in MiB \[default\: as frozen\]]:MIB:_default' \
 '*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
 '--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -290,7 +290,7 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -314,7 +314,7 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -334,7 +334,7 @@ json\:"For programs"))' \
 ;;
 (snapshot)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -365,7 +365,7 @@ _arguments "${_arguments_options[@]}" : \
 '--sort=[By what to sort]:SORT:((age\:"The oldest first"
 size\:"The largest last"
 vm\:"By the name of the VM, the oldest first"))' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -389,7 +389,7 @@ _arguments "${_arguments_options[@]}" : \
 '--sort=[By what to sort]:SORT:((age\:"The oldest first"
 size\:"The largest last"
 vm\:"By the name of the VM, the oldest first"))' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -408,7 +408,7 @@ json\:"For programs"))' \
 ;;
 (show)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -427,7 +427,7 @@ json\:"For programs"))' \
 ;;
 (verify)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -448,7 +448,7 @@ json\:"For programs"))' \
 (tag)
 _arguments "${_arguments_options[@]}" : \
 '*--remove=[Names to take from it (repeatable)]:TAG:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -470,7 +470,7 @@ json\:"For programs"))' \
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -498,7 +498,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--keep-tag=[Keep those with this tag (repeatable)]:TAG:_default' \
 '--keep-within=[Keep those made within this time before the newest (30d, 6months …)]:DURATION:_default' \
 '*--tag=[Let snapshots go although they have this tag (repeatable)]:TAG:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -520,7 +520,7 @@ json\:"For programs"))' \
 ;;
 (push)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -543,7 +543,7 @@ json\:"For programs"))' \
 (pull)
 _arguments "${_arguments_options[@]}" : \
 '--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -564,7 +564,7 @@ json\:"For programs"))' \
 _arguments "${_arguments_options[@]}" : \
 '-o+[File to write]:FILE:_files' \
 '--output=[File to write]:FILE:_files' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -586,7 +586,7 @@ json\:"For programs"))' \
 (import)
 _arguments "${_arguments_options[@]}" : \
 '--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -673,7 +673,7 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -700,7 +700,7 @@ _arguments "${_arguments_options[@]}" : \
 '--cpus=[Virtual CPUs of VMs made from it]:N:_default' \
 '--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -721,7 +721,7 @@ json\:"For programs"))' \
 ;;
 (verify)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -738,9 +738,185 @@ json\:"For programs"))' \
 '*::paths -- Snapshots to check (.smolmachine files):_files' \
 && ret=0
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
+'--fix[Remove what killed smolvm commands have left behind and nobody uses]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(engine)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_bottle-freeze__subcmd__engine_commands" \
+"*::: :->engine" \
+&& ret=0
+
+    case $state in
+    (engine)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:bottle-freeze-engine-command-$line[1]:"
+        case $line[1] in
+            (install)
+_arguments "${_arguments_options[@]}" : \
+'--version=[Which one \[default\: the newest\]]:VERSION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(use)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':engine -- Which one:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::versions -- Which ones:_default' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_bottle-freeze__subcmd__engine__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:bottle-freeze-engine-help-command-$line[1]:"
+        case $line[1] in
+            (install)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(use)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
@@ -877,6 +1053,42 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(engine)
+_arguments "${_arguments_options[@]}" : \
+":: :_bottle-freeze__subcmd__help__subcmd__engine_commands" \
+"*::: :->engine" \
+&& ret=0
+
+    case $state in
+    (engine)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:bottle-freeze-help-engine-command-$line[1]:"
+        case $line[1] in
+            (install)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(use)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -912,6 +1124,8 @@ _bottle-freeze_commands() {
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
+'doctor:Tell whether freezing would work here, and what mends what does not' \
+'engine:Install smolvm engines, and choose between them' \
 'completions:Print what a shell sources, to complete by TAB' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -931,6 +1145,79 @@ _bottle-freeze__subcmd__cp_commands() {
 _bottle-freeze__subcmd__create_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze create commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__doctor_commands] )) ||
+_bottle-freeze__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze doctor commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine_commands] )) ||
+_bottle-freeze__subcmd__engine_commands() {
+    local commands; commands=(
+'install:Download an engine from PyPI' \
+'ls:List the installed engines' \
+'list:List the installed engines' \
+'use:Choose the installed engine to use' \
+'rm:Remove installed engines' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'bottle-freeze engine commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help_commands() {
+    local commands; commands=(
+'install:Download an engine from PyPI' \
+'ls:List the installed engines' \
+'use:Choose the installed engine to use' \
+'rm:Remove installed engines' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'bottle-freeze engine help commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help__subcmd__help_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine help help commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help__subcmd__install_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help__subcmd__install_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine help install commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help__subcmd__ls_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine help ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help__subcmd__rm_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine help rm commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help__subcmd__use_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help__subcmd__use_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine help use commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__install_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__install_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine install commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__ls_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__rm_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine rm commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__use_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__use_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine use commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__exec_commands] )) ||
 _bottle-freeze__subcmd__exec_commands() {
@@ -959,6 +1246,8 @@ _bottle-freeze__subcmd__help_commands() {
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
+'doctor:Tell whether freezing would work here, and what mends what does not' \
+'engine:Install smolvm engines, and choose between them' \
 'completions:Print what a shell sources, to complete by TAB' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -978,6 +1267,41 @@ _bottle-freeze__subcmd__help__subcmd__cp_commands() {
 _bottle-freeze__subcmd__help__subcmd__create_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze help create commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__doctor_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help doctor commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__engine_commands() {
+    local commands; commands=(
+'install:Download an engine from PyPI' \
+'ls:List the installed engines' \
+'use:Choose the installed engine to use' \
+'rm:Remove installed engines' \
+    )
+    _describe -t commands 'bottle-freeze help engine commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__install_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__engine__subcmd__install_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help engine install commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__ls_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__engine__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help engine ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__rm_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__engine__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help engine rm commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__use_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__engine__subcmd__use_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help engine use commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__exec_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__exec_commands() {

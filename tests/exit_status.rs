@@ -209,6 +209,11 @@ fn every_command_fails_with_the_status_of_what_failed() {
         ("snapshot pull registry.test:5000/nosuch:x", 4),
         ("snapshot pull gone.test:5000/x:x", 1),
         ("completions nosuch", 2),
+        ("doctor --smolvm nosuch", 13),
+        ("engine install --version x", 2),
+        ("engine ls x", 2),
+        ("engine use 1.2.3", 13),
+        ("engine rm 1.2.3", 13),
     ]);
     let mut failed = BTreeSet::new();
     for (line, status) in failures {

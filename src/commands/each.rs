@@ -57,20 +57,30 @@ pub fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], each: impl Fn(&T)
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// How many at a time when nothing was asked: half of the cores.
-pub fn jobs(asked: Option<u16>) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    asked.map_or_else(|| (cores() / 2).max(1), usize::from)
+/// How many of `count` at a time when nothing was asked: half of the cores.
+pub fn jobs(asked: Option<u16>, count: usize) -> usize {
+    let half = || std::thread::available_parallelism().map_or(1, |cores| usize::from(cores) / 2).max(1);
+    // For one VM the cores, a dozen system calls, are not counted.
+    if count < 2 { 1 } else { asked.map_or_else(half, usize::from) }
 }
 
-/// Things of which there may be several: the word for them, and the key of one in JSON.
+/// Things of which there may be several.
 #[derive(Clone, Copy)]
-pub struct Kind(&'static str, &'static str);
+pub struct Kind {
+    /// The word for them.
+    plural: &'static str,
+    /// The key of one in a result.
+    key: &'static str,
+    /// The key of one in an error or an event, if it has one there.
+    about: Option<&'static str>,
+}
 
 /// VMs, by name.
-const VMS: Kind = Kind("VMs", "vm");
+const VMS: Kind = Kind { plural: "VMs", key: "vm", about: Some("vm") };
 /// Snapshots of the library, `VM@ID`.
-pub const SNAPSHOTS: Kind = Kind("snapshots", "reference");
+pub const SNAPSHOTS: Kind = Kind { plural: "snapshots", key: "reference", about: Some("snapshot") };
+/// Engines, by version.
+pub const ENGINES: Kind = Kind { plural: "engines", key: "version", about: None };
 
 /// A VM that was changed, as `--json` prints it.
 #[derive(Serialize)]
@@ -89,7 +99,7 @@ pub fn vm(
     names: &[Name],
     each: impl Fn(&Name) -> Result<&'static str> + Sync,
 ) -> Result<()> {
-    let results = all(VMS, jobs(vms.jobs), names, |name| {
+    let results = all(VMS, jobs(vms.jobs, names.len()), names, |name| {
         let began = Instant::now();
         let state = each(name)?;
         Ok(Changed { vm: name.to_string(), state, seconds: began.elapsed().as_secs_f64() })
@@ -113,13 +123,13 @@ fn all<T: ToString + Sync, R: Send>(
     items: &[T],
     each: impl Fn(&T) -> Result<R> + Sync,
 ) -> Vec<Result<R>> {
-    let key = if kind.1 == VMS.1 { "vm" } else { "snapshot" };
+    let about = |item: &T| kind.about.into_iter().for_each(|key| ui::about(key, item.to_string()));
     if let [item] = items {
-        ui::about(key, item.to_string());
+        about(item);
         return vec![each(item)];
     }
     let results = in_parallel(jobs, items, |item| {
-        ui::about(key, item.to_string());
+        about(item);
         match interrupt::pending() {
             Some(signal) => Err(EngineError::Interrupted(signal).into()),
             None => each(item).inspect_err(tell),
@@ -137,7 +147,7 @@ pub fn report<T: ToString, R: Serialize>(app: &App, kind: Kind, is_one: bool, it
     }
     let entry = |(item, result): (&T, &Result<R>)| match result {
         Ok(result) => json!(result),
-        Err(failure) => json!({kind.1: item.to_string(), "error": failure.problem()}),
+        Err(failure) => json!({kind.key: item.to_string(), "error": failure.problem()}),
     };
     app.ui.report(&items.iter().zip(results).map(entry).collect::<Vec<_>>());
 }
@@ -158,7 +168,7 @@ pub fn verdict<T: ToString, R>(kind: Kind, items: &[T], results: Vec<Result<R>>)
         return results.into_iter().try_for_each(|result| result.map(drop));
     }
     let failures = items.iter().zip(results).filter_map(|(item, result)| Some((item.to_string(), result.err()?)));
-    summary(kind.0, items.len(), &failures.collect::<Vec<_>>())
+    summary(kind.plural, items.len(), &failures.collect::<Vec<_>>())
 }
 
 /// What is left to say when each failure of several was reported: how many, who and why.

@@ -10,13 +10,14 @@ use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// Commands whose output has the schema of another one, or a name of its own.
-const SHARED: [(&str, &str); 6] = [
+const SHARED: [(&str, &str); 7] = [
     ("start", "vms"),
     ("stop", "vms"),
     ("pause", "vms"),
     ("resume", "vms"),
     ("rm", "vms"),
     ("snapshot-pull", "snapshot-import"),
+    ("engine-use", "engine-install"),
 ];
 
 /// The folder of the schemas.
@@ -28,8 +29,8 @@ pub fn folder() -> PathBuf {
 pub fn command(words: &[&str]) -> String {
     let mut words = words.iter().skip_while(|word| !is_command(word)).filter(|word| !word.starts_with('-'));
     match (words.next(), words.next()) {
-        (Some(&"snapshot"), Some(&"list")) => "snapshot-ls".to_owned(),
-        (Some(&"snapshot"), Some(sub)) => format!("snapshot-{sub}"),
+        (Some(group @ (&"snapshot" | &"engine")), Some(&"list")) => format!("{group}-ls"),
+        (Some(group @ (&"snapshot" | &"engine")), Some(command)) => format!("{group}-{command}"),
         (Some(&"list"), _) => "ls".to_owned(),
         (Some(name), _) => (*name).to_owned(),
         (None, _) => String::new(),
@@ -80,7 +81,9 @@ pub fn check(words: &[String], output: &Output) {
         told = value["error"]["exit_status"].as_i64().or(told);
         assert_valid(if value.get("error").is_some() { "error" } else { "progress" }, &value, &words);
     }
-    let status = output.status.code().filter(|_| errors && !words.contains(&"exec"));
+    // The status of exec is the guest's, that of doctor its result.
+    let is_result = ["exec", "doctor"].iter().any(|command| words.contains(command));
+    let status = output.status.code().filter(|_| errors && !is_result);
     if let Some(status @ 1..) = status {
         assert_eq!(told, Some(status.into()), "{words:?}: the last error tells another status: {stderr}");
     }
