@@ -221,7 +221,7 @@ _bottle__freeze() {
 
     case "${cmd}" in
         bottle__freeze)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version create start stop exec cp ls list freeze thaw pause resume snapshot rm pack verify completions help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version create start stop exec cp ls list freeze thaw pause resume snapshot rm pack verify completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -239,7 +239,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__completions)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version bash elvish fish powershell zsh"
+            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -257,7 +257,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__cp)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -275,7 +275,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__create)
-            opts="-I -e -p -w -q -v -h -V --image --from --cpus --mem --storage --overlay --net --allow-cidr --env --env-file --volume --port --label --workdir --smolvm --quiet --verbose --help --version"
+            opts="-I -e -p -w -q -v -h -V --image --from --cpus --mem --storage --overlay --net --allow-cidr --env --env-file --volume --port --label --workdir --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -383,7 +383,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__exec)
-            opts="-i -t -w -e -q -v -h -V --interactive --tty --workdir --env --env-file --timeout --smolvm --quiet --verbose --help --version"
+            opts="-i -t -w -e -q -v -h -V --interactive --tty --workdir --env --env-file --timeout --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -436,7 +436,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__freeze)
-            opts="-j -o -t -m -y -f -q -v -h -V --all --vm-label --jobs --live --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --stop-timeout --no-space-check --wait --dry-run --json --smolvm --quiet --verbose --help --version"
+            opts="-j -o -t -m -y -f -q -v -h -V --all --vm-label --jobs --live --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --stop-timeout --no-space-check --wait --dry-run --json --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -906,7 +906,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__ls)
-            opts="-q -v -h -V --json --smolvm --quiet --verbose --help --version"
+            opts="-q -v -h -V --json --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -924,7 +924,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__pack)
-            opts="-o -f -q -v -h -V --output --cpus --mem --force --wait --smolvm --quiet --verbose --help --version"
+            opts="-o -f -q -v -h -V --output --cpus --mem --force --wait --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -984,7 +984,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__pause)
-            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1018,7 +1018,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__resume)
-            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1052,7 +1052,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__rm)
-            opts="-j -y -q -v -h -V --all --label --jobs --yes --wait --smolvm --quiet --verbose --help --version"
+            opts="-j -y -q -v -h -V --all --label --jobs --yes --wait --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1086,7 +1086,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version ls list show verify tag rm prune push pull export import help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version ls list show verify tag rm prune push pull export import help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1104,7 +1104,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__export)
-            opts="-o -f -q -v -h -V --output --force --smolvm --quiet --verbose --help --version"
+            opts="-o -f -q -v -h -V --output --force --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1320,7 +1320,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__import)
-            opts="-q -v -h -V --as --smolvm --quiet --verbose --help --version"
+            opts="-q -v -h -V --as --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1342,7 +1342,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__ls)
-            opts="-q -v -h -V --tag --label --sort --json --smolvm --quiet --verbose --help --version"
+            opts="-q -v -h -V --tag --label --sort --json --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1372,7 +1372,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__prune)
-            opts="-y -q -v -h -V --keep-last --keep-daily --keep-weekly --keep-monthly --keep-tag --keep-within --tag --dry-run --yes --smolvm --quiet --verbose --help --version"
+            opts="-y -q -v -h -V --keep-last --keep-daily --keep-weekly --keep-monthly --keep-tag --keep-within --tag --dry-run --yes --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1418,7 +1418,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__pull)
-            opts="-q -v -h -V --as --smolvm --quiet --verbose --help --version"
+            opts="-q -v -h -V --as --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1440,7 +1440,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__push)
-            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --help --version"
+            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1458,7 +1458,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__rm)
-            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --help --version"
+            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1476,7 +1476,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__show)
-            opts="-q -v -h -V --smolvm --quiet --verbose --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1494,7 +1494,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__tag)
-            opts="-f -q -v -h -V --remove --force --smolvm --quiet --verbose --help --version"
+            opts="-f -q -v -h -V --remove --force --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1516,7 +1516,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__verify)
-            opts="-q -v -h -V --all --smolvm --quiet --verbose --help --version"
+            opts="-q -v -h -V --all --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1534,7 +1534,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__start)
-            opts="-j -q -v -h -V --all --label --jobs --no-wait --timeout --wait --smolvm --quiet --verbose --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --no-wait --timeout --wait --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1572,7 +1572,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__stop)
-            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1606,7 +1606,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__thaw)
-            opts="-y -q -v -h -V --start --no-start --replace --yes --cpus --mem --net --allow-cidr --timeout --smolvm --quiet --verbose --help --version"
+            opts="-y -q -v -h -V --start --no-start --replace --yes --cpus --mem --net --allow-cidr --timeout --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1640,7 +1640,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__verify)
-            opts="-q -v -h -V --json --smolvm --quiet --verbose --help --version"
+            opts="-q -v -h -V --json --smolvm --quiet --verbose --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -20,6 +20,7 @@ _bottle-freeze() {
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -58,6 +59,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -79,6 +81,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -98,6 +101,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -122,6 +126,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -137,6 +142,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -153,6 +159,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -167,6 +174,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -205,6 +213,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -229,6 +238,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -249,6 +259,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -268,6 +279,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -282,6 +294,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -309,6 +322,7 @@ vm\:"By the name of the VM, the oldest first"))' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -329,6 +343,7 @@ vm\:"By the name of the VM, the oldest first"))' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -343,6 +358,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -358,6 +374,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -375,6 +392,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -392,6 +410,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -416,6 +435,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -432,6 +452,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -448,6 +469,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -466,6 +488,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -481,6 +504,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -566,6 +590,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -587,6 +612,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -602,6 +628,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -616,6 +643,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \

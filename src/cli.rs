@@ -23,6 +23,9 @@ pub struct Cli {
     /// Print each engine command as it is run, env values masked
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// Never ask: where a question would be asked, do as without a terminal
+    #[arg(long, global = true)]
+    pub no_input: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

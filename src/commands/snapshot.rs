@@ -1,6 +1,6 @@
 //! `snapshot`: the library, listed, checked, named and cleared.
 
-use super::{App, Failure, Result, Status, confirm, each, found, lock, output, verify};
+use super::{App, Failure, Result, Status, each, found, lock, output, verify};
 use crate::snapshot::{Metadata, Stored, Tag, library};
 use crate::{cli, ui};
 use std::time::{Duration, SystemTime};
@@ -128,7 +128,7 @@ fn write(one: &Stored, metadata: &Metadata) -> Result<()> {
 fn rm(app: &App, args: &cli::SnapshotRm) -> Result<()> {
     let all = args.snapshots.iter().map(|reference| found::stored(reference)).collect::<Result<Vec<_>>>()?;
     let list: Vec<String> = all.iter().map(Stored::reference).collect();
-    confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
+    app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
     each::one_by_one("snapshots", &list, |reference| {
         let one = found::stored(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;

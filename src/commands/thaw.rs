@@ -2,7 +2,7 @@
 
 use super::found::{self, Found};
 use super::start::start;
-use super::{App, Failure, Result, Status, configuration, confirm, freeze, lock, workspace};
+use super::{App, Failure, Result, Status, configuration, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
 use crate::snapshot::{Configuration, Metadata, Record};
 use crate::{cli, interrupt, ui};
@@ -114,7 +114,7 @@ fn name(args: &cli::Thaw, metadata: Option<&Metadata>, artifact: &Path, machines
 /// Freezes the VM that is in the way, and deletes it. The snapshot that it is kept as.
 fn keep(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, there: &Machine) -> Result<String> {
     let question = format!("'{name}' is {}. Stop it, freeze it into the library and replace it?", there.state);
-    confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
+    app.confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
     let kept =
         freeze::into_library(app, engine, name, format!("replaced by a thaw of {}", args.snapshot.to_string_lossy()))?;
     let _lock = lock::vm_alone(app, name, Duration::ZERO)?;

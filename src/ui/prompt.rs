@@ -24,7 +24,8 @@ pub fn confirm(question: &str) -> Result<(), Unconfirmed> {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
             Err(Unconfirmed::Interrupted(interrupt::arrived().unwrap_or(signal_hook::consts::SIGINT)))
         }
-        Ok(false) | Err(_) => Err(Unconfirmed::Declined),
+        // A terminal that is closed ends the input too, and says so by SIGHUP just before.
+        Ok(false) | Err(_) => Err(interrupt::arrived().map_or(Unconfirmed::Declined, Unconfirmed::Interrupted)),
     }
 }
 

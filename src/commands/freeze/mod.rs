@@ -6,7 +6,7 @@ mod report;
 use super::snapshot::free_tags;
 use super::start::{START_AGAIN, start};
 use super::stop::sync;
-use super::{App, Failure, Result, Status, confirm, each, lock, output, workspace};
+use super::{App, Failure, Result, Status, each, lock, output, workspace};
 use crate::interrupt::{self, Leaving};
 use crate::smolvm::artifact::Artifact;
 use crate::smolvm::{CHECKPOINT_SUFFIX, Disks, EngineError, Machine, Name, Packing, Smolvm, State, end_helpers};
@@ -86,7 +86,7 @@ fn freeze(
         ready.iter().for_each(Freeze::show_plan);
         return Ok(outcomes);
     }
-    ask(&ready, args.yes)?;
+    ask(app, &ready, args.yes)?;
     let results = each::in_parallel(each::jobs(args.jobs), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
         interrupt::begin();
@@ -117,7 +117,7 @@ fn freeze(
 }
 
 /// 3. Ask, before any VM is stopped.
-fn ask(all: &[Freeze], yes: bool) -> Result<()> {
+fn ask(app: &App, all: &[Freeze], yes: bool) -> Result<()> {
     let told = |freeze: &Freeze, text: &str| {
         let whose = if all.len() > 1 { format!("{}: ", freeze.vm.name) } else { String::new() };
         ui::warning(&format!("{whose}{text}"));
@@ -138,7 +138,7 @@ fn ask(all: &[Freeze], yes: bool) -> Result<()> {
         return Ok(());
     }
     let question = format!("{list}. Stop {them} and freeze {them}? RAM and tmpfs (/tmp, /run) are not kept.");
-    confirm(&question, yes, &format!("{list}; nothing was changed"))
+    app.confirm(&question, yes, &format!("{list}; nothing was changed"))
 }
 
 /// One freeze: of which VM, by which engine, into which files.
