@@ -60,10 +60,13 @@ fn a_key_pressed_the_moment_the_question_is_seen_answers_it() {
 fn what_was_typed_before_the_question_is_no_answer() {
     let world = World::new();
     world.vm("dev").running();
-    world.warm().fault(serde_json::json!({"on": "machine ls", "nth": 1, "do": {"sleep_ms": 200}}));
+    let typed = world.path("typed");
+    world.warm().fault(serde_json::json!({"on": "machine ls", "nth": 1, "do": {"await": &typed}}));
     let mut session = Session::start(world.line("rm dev"));
-    support::wait_until("the VMs are listed", || world.commands().contains(&"machine ls".to_owned()));
     session.press("yy\x04");
+    // The terminal echoes it.
+    session.wait_for("yy");
+    std::fs::write(&typed, "").unwrap();
     session.wait_for("[y/N]");
     session.press("n");
     assert_eq!(session.wait(), Some(6), "{}", session.screen());
