@@ -9,6 +9,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -150,7 +151,8 @@ fn prompt_is_left() -> bool {
 fn restore_terminal() {
     if let Some(before) = TERMINAL.lock().ok().and_then(|mut before| before.take()) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
-        eprintln!();
+        // The terminal may be gone.
+        let _ = io::stderr().write_all(b"\n");
     }
 }
 

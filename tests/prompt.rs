@@ -207,7 +207,7 @@ fn play(terminal: [bool; 3], flags: &str) {
     for (answer, expected) in answers {
         let case = format!("stdin, stdout, stderr {terminal:?}, {flags:?}, {answer:?}");
         println!("{case}");
-        let mut session = Session::start_on(world.line(&format!("{FREEZE} {flags}")), terminal);
+        let mut session = Session::start_on(world.line(&format!("{FREEZE} {flags}")), terminal, 0);
         if let Some(answer) = answer {
             session.wait_for("[y/N]");
             give(&mut session, answer);

@@ -3,6 +3,7 @@
 
 mod progress;
 mod prompt;
+mod terminal;
 
 pub use progress::Progress;
 pub use prompt::{Unconfirmed, confirm};
@@ -119,7 +120,7 @@ fn json_escaped(text: &str) -> String {
     })
 }
 
-/// Prints a table on stdout, as wide as it is: a terminal wraps it, `awk` reads it.
+/// Prints a table on stdout: as wide as it is, or, on a terminal, each row as far as one line takes it.
 pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
@@ -129,7 +130,7 @@ pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    lines(table.lines().map(|line| line.trim_end().to_owned()));
+    lines(table.lines().map(|line| terminal::fitted(line.trim_end()).into_owned()));
 }
 
 /// Prints a line on stderr, above any progress.

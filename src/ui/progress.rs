@@ -1,5 +1,6 @@
 //! Progress: a spinner with phase, time and bytes on a terminal, one plain line per phase in a log.
 
+use super::terminal;
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -39,8 +40,9 @@ impl Progress {
         let bar = drawn.then(|| {
             COUNT_DRAWN.fetch_add(1, SeqCst);
             let bar = DRAWN.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed} {prefix}") {
-                bar.set_style(style);
+            // What may be long stands last: there it is cut to what the terminal's line takes.
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {prefix}{wide_msg}") {
+                bar.set_style(if terminal::is_utf8() { style } else { style.tick_chars("-\\|/ ") });
             }
             bar.set_message(super::one_line(what));
             bar.enable_steady_tick(TURN);
@@ -72,7 +74,7 @@ impl Progress {
     pub fn tick(&mut self) {
         let (Some(folder), Some(bar)) = (&self.folder, &self.bar) else { return };
         if self.counted.elapsed() >= COUNT {
-            bar.set_prefix(HumanBytes(bytes_in(folder)).to_string());
+            bar.set_prefix(format!("{} ", HumanBytes(bytes_in(folder))));
             self.counted = Instant::now();
         }
     }

@@ -4,7 +4,6 @@ use crate::interrupt;
 use dialoguer::console::{Key, Term};
 use dialoguer::theme::{SimpleTheme, Theme};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
 /// Asks a yes-or-no question whose default is No.
@@ -74,8 +73,6 @@ fn ask(question: &str) -> io::Result<bool> {
             Err(error) => break Err(error),
         }
     };
-    let mut said = String::new();
-    let _ = write!(said, " {}", if matches!(answer, Ok(true)) { "yes" } else { "no" });
-    term.write_line(&said)?;
+    term.write_line(if matches!(answer, Ok(true)) { "yes" } else { "no" })?;
     answer
 }

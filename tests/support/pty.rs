@@ -1,10 +1,10 @@
 //! A terminal with nobody before it but the test.
 
-use rustix::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -23,17 +23,20 @@ pub struct Session {
 impl Session {
     /// Runs the command with the terminal as stdin, stdout and stderr, and as its controlling terminal.
     pub fn start(command: Command) -> Self {
-        Self::start_on(command, [true; 3])
+        Self::start_on(command, [true; 3], 0)
     }
 
-    /// The same with the terminal only as those of stdin, stdout and stderr that are true. The others are nothing, and
-    /// pipes.
-    pub fn start_on(mut command: Command, [stdin, stdout, stderr]: [bool; 3]) -> Self {
+    /// The same with the terminal only as those of stdin, stdout and stderr that are true; the others are nothing, and
+    /// pipes. It is so many columns wide, or does not tell: 0.
+    pub fn start_on(mut command: Command, [stdin, stdout, stderr]: [bool; 3], columns: u16) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
-        let slave: OwnedFd = open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let slave: OwnedFd =
+            open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let rows = if columns == 0 { 0 } else { 24 };
+        tcsetwinsize(&slave, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let copy = || slave.try_clone().unwrap();
         let on = |terminal: bool, otherwise: Stdio| if terminal { copy().into() } else { otherwise };
         command.stdin(on(stdin, Stdio::null())).stdout(on(stdout, Stdio::piped())).stderr(on(stderr, Stdio::piped()));
