@@ -13,6 +13,8 @@ use std::time::Duration;
 /// verified, the old one stays.
 #[derive(Debug, Parser)]
 #[command(name = "bottle-freeze", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Examples:\n  bottle-freeze create dev\n  bottle-freeze start dev\n  \
+    bottle-freeze exec -it dev -- sh\n  bottle-freeze freeze dev -t ready\n  bottle-freeze thaw dev@ready tuesday")]
 pub struct Cli {
     /// The engine to use [default: $SMOLVM, then `smolvm` on PATH]
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
@@ -172,7 +174,7 @@ pub struct Stop {
 ///
 /// A paused VM cannot be frozen: its RAM would be lost.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze pause dev")]
+#[command(after_help = "Examples:\n  bottle-freeze pause dev\n  bottle-freeze pause --all")]
 pub struct Pause {
     #[command(flatten)]
     pub vms: Vms,
@@ -182,7 +184,7 @@ pub struct Pause {
 
 /// Let paused VMs go on
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze resume dev")]
+#[command(after_help = "Examples:\n  bottle-freeze resume dev\n  bottle-freeze resume --label team=a")]
 pub struct Resume {
     #[command(flatten)]
     pub vms: Vms,
@@ -409,6 +411,8 @@ pub struct Thaw {
 
 /// List, check, name, remove and share the snapshots of the library
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot ls\n  bottle-freeze snapshot verify --all\n  \
+    bottle-freeze snapshot prune dev --keep-last 3 --dry-run")]
 pub enum Snapshot {
     Ls(SnapshotLs),
     Show(SnapshotShow),
@@ -459,7 +463,8 @@ pub enum SnapshotOrder {
 
 /// Print all that is recorded of a snapshot, as JSON
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot show dev@ready")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot show dev\n  \
+    bottle-freeze snapshot show dev@ready | jq .machine")]
 pub struct SnapshotShow {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
     pub snapshot: String,
@@ -497,7 +502,8 @@ pub struct SnapshotTag {
 
 /// Remove snapshots, after a question
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot rm dev@1a2b")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot rm dev@1a2b\n  \
+    bottle-freeze snapshot rm dev@old web@old --yes")]
 pub struct SnapshotRm {
     /// Snapshots: VM@TAG or VM@ID, or VM (its newest)
     #[arg(required = true)]
@@ -585,7 +591,8 @@ pub struct SnapshotPull {
 ///
 /// The file is a tar of the snapshot's folder: artifact and snapshot.json.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot export dev@ready -o dev-ready.tar")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot export dev -o dev.tar\n  \
+    bottle-freeze snapshot export dev@ready -o /media/usb/dev-ready.tar --force")]
 pub struct SnapshotExport {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
     pub snapshot: String,
@@ -599,7 +606,8 @@ pub struct SnapshotExport {
 
 /// Take an exported snapshot into the library, after checking it
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot import dev-ready.tar")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot import dev-ready.tar\n  \
+    bottle-freeze snapshot import dev-ready.tar --as dev2")]
 pub struct SnapshotImport {
     /// File that `snapshot export` wrote
     #[arg(value_hint = ValueHint::FilePath)]
@@ -689,7 +697,7 @@ fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
 #[cfg(test)]
 mod tests {
     use super::Cli;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
     use clap_complete::Shell;
     use std::fs;
     use std::path::{Path, PathBuf};
@@ -733,6 +741,28 @@ mod tests {
             }
             let stale = fs::read(&path).ok().as_ref() != Some(&content);
             assert!(!stale, "{} is stale: run `make docs`", path.display());
+        }
+    }
+
+    #[test]
+    fn every_help_has_examples_that_are_understood() {
+        let mut top = Cli::command();
+        top.build();
+        let mut commands = vec![&top];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().filter(|command| command.get_name() != "help"));
+            let name = command.get_display_name().unwrap_or("bottle-freeze");
+            let path = name.trim_start_matches("bottle-freeze").trim_start_matches('-').replace('-', " ");
+            let help = command.get_after_help().unwrap_or_default().to_string();
+            let Some(examples) = help.strip_prefix("Examples:\n") else { panic!("{name} has no examples: {help}") };
+            for line in examples.lines() {
+                assert!(line.starts_with("  ") && line.chars().count() <= 80, "{name}: {line}");
+                let (_, words) = line.split_once("bottle-freeze ").unwrap();
+                let words = words.split([')', '|']).next().unwrap();
+                let words = shlex::split(&format!("bottle-freeze {words}")).unwrap();
+                assert!(Cli::try_parse_from(&words).is_ok(), "{name}: {line}");
+                assert!(words[1..].join(" ").starts_with(&path), "{name}: {line}");
+            }
         }
     }
 

@@ -100,11 +100,13 @@ fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {
     metadata.tags.extend(args.tags.iter().cloned());
     write(&one, &metadata)?;
     let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();
-    app.ui.success(&format!(
-        "{}: {}",
-        one.reference(),
-        if tags.is_empty() { "no tags".into() } else { tags.join(", ") }
-    ));
+    app.ui.success(&match tags.last() {
+        None => format!("{}: no tags", one.reference()),
+        Some(last) => {
+            let next = format!("thaw it with: bottle-freeze thaw {}@{last}", metadata.vm);
+            format!("{}: {}; {next}", one.reference(), tags.join(", "))
+        }
+    });
     Ok(())
 }
 

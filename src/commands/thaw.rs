@@ -77,7 +77,7 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
         app.ui.during(&format!("stopping {name}"), || engine.machine_stop(name, None))?;
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
     } else {
-        app.ui.success(&format!("thawed {name}; it is running"));
+        app.ui.success(&format!("thawed {name}; it is running; a shell in it: bottle-freeze exec -it {name} -- sh"));
     }
     Ok(())
 }

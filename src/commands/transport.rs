@@ -1,5 +1,6 @@
 //! `snapshot export` and `snapshot import`: one file, for machines without a registry.
 
+use super::shells::quoted;
 use super::{App, Failure, Result, Status, found, lock, output, verify};
 use crate::smolvm::{Name, end_helpers};
 use crate::snapshot::{Incoming, Metadata, Stored, TransportError, export as export_to, library};
@@ -10,8 +11,9 @@ pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
     let reference = one.reference();
     app.ui.during(&format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
     app.ui.during(&format!("exporting {reference}"), || export_to(&one, &args.output, args.force, &end_helpers))?;
-    let size = output::size(one.bytes());
-    app.ui.success(&format!("exported {reference} as {} ({size})", args.output.display()));
+    let (size, file) = (output::size(one.bytes()), args.output.display().to_string());
+    let next = format!("elsewhere: bottle-freeze snapshot import {}", quoted(&file));
+    app.ui.success(&format!("exported {reference} as {file} ({size}); {next}"));
     Ok(())
 }
 

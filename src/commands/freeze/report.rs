@@ -1,6 +1,7 @@
 //! What a freeze says: of what would be done, of what was done, and of what failed.
 
 use super::{Freeze, smolfile};
+use crate::commands::shells::quoted;
 use crate::commands::{App, Failure, Result, each, output, workspace};
 use crate::smolvm::artifact::Artifact;
 use crate::smolvm::{CHECKPOINT_SUFFIX, Call, Exec, Name, State};
@@ -138,12 +139,12 @@ impl Report {
         let name = self.reference.clone().unwrap_or_else(|| self.sidecar.display().to_string());
         let hint = match self.downtime_seconds {
             Some(_) if !args.restart && !self.live => {
-                format!("; it is stopped, start it with: bottle-freeze start {vm}")
+                format!("it is stopped, start it with: bottle-freeze start {vm}")
             }
-            _ => String::new(),
+            _ => format!("thaw it with: bottle-freeze thaw {}", quoted(&name)),
         };
         let word = if self.live { "paused" } else { "down" };
         let down = self.downtime_seconds.map(|down| format!(", {word} for {down:.1} s")).unwrap_or_default();
-        app.ui.success(&format!("froze {vm} as {name} ({size}, {:.1} s{down}){hint}", self.seconds));
+        app.ui.success(&format!("froze {vm} as {name} ({size}, {:.1} s{down}); {hint}", self.seconds));
     }
 }
