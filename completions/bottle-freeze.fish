@@ -128,6 +128,9 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s o
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s t -l tag -d 'Name the snapshot, in the library (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s m -l note -d 'Say what it is, in the library' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l label -d 'Attach a label to the snapshot, in the library (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l pre-freeze -d 'Run this before, when the question is answered and nothing was stopped yet; if it fails, nothing is frozen (repeatable). guest:COMMAND is run in the VM, if that runs, host:COMMAND here; both by `sh -c`' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l post-freeze -d 'Run this afterwards, also when the freeze failed or was interrupted (repeatable); in the VM only if that runs then. Here it finds `$BOTTLE_FREEZE_VM`, `$BOTTLE_FREEZE_SNAPSHOT` (empty: none) and `$BOTTLE_FREEZE_STATUS`' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l hook-timeout -d 'How long each of these commands may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'How long stopping the VM may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F

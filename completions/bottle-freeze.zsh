@@ -194,6 +194,9 @@ _arguments "${_arguments_options[@]}" : \
 '(-o --output)-m+[Say what it is, in the library]:NOTE:_default' \
 '(-o --output)--note=[Say what it is, in the library]:NOTE:_default' \
 '(-o --output)*--label=[Attach a label to the snapshot, in the library (repeatable)]:KEY=VALUE:_default' \
+'*--pre-freeze=[Run this before, when the question is answered and nothing was stopped yet; if it fails, nothing is frozen (repeatable). guest\:COMMAND is run in the VM, if that runs, host\:COMMAND here; both by \`sh -c\`]:WHERE:COMMAND:_default' \
+'*--post-freeze=[Run this afterwards, also when the freeze failed or was interrupted (repeatable); in the VM only if that runs then. Here it finds \`\$BOTTLE_FREEZE_VM\`, \`\$BOTTLE_FREEZE_SNAPSHOT\` (empty\: none) and \`\$BOTTLE_FREEZE_STATUS\`]:WHERE:COMMAND:_default' \
+'--hook-timeout=[How long each of these commands may take]:DURATION:_default' \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \

@@ -259,6 +259,8 @@ pub struct Ls {
 #[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
     bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \
     bottle-freeze freeze dev --live\n  \
+    bottle-freeze freeze dev --pre-freeze 'guest:pg_ctl stop -D /data'\n  \
+    bottle-freeze freeze dev --post-freeze 'host:logger \"$BOTTLE_FREEZE_SNAPSHOT\"'\n  \
     bottle-freeze freeze dev -o dev.smolmachine --yes --force")]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Freeze {
@@ -309,6 +311,17 @@ pub struct Freeze {
     /// Leave /workspace out (VMs made from an image; engines that cannot pack it)
     #[arg(long)]
     pub no_workspace: bool,
+    /// Run this before, when the question is answered and nothing was stopped yet; if it fails, nothing is frozen
+    /// (repeatable). guest:COMMAND is run in the VM, if that runs, host:COMMAND here; both by `sh -c`
+    #[arg(long = "pre-freeze", value_name = "WHERE:COMMAND", value_parser = hook)]
+    pub before: Vec<Hook>,
+    /// Run this afterwards, also when the freeze failed or was interrupted (repeatable); in the VM only if that runs then.
+    /// Here it finds `$BOTTLE_FREEZE_VM`, `$BOTTLE_FREEZE_SNAPSHOT` (empty: none) and `$BOTTLE_FREEZE_STATUS`
+    #[arg(long = "post-freeze", value_name = "WHERE:COMMAND", value_parser = hook)]
+    pub after: Vec<Hook>,
+    /// How long each of these commands may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub hook_timeout: Duration,
     /// How long stopping the VM may take
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub stop_timeout: Duration,
@@ -323,6 +336,15 @@ pub struct Freeze {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// A command around a freeze, and where it is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hook {
+    /// In the VM.
+    Guest(String),
+    /// On this host.
+    Host(String),
 }
 
 /// Whether a VM is frozen while it runs.
@@ -354,6 +376,9 @@ impl Freeze {
             restart: false,
             no_restart: false,
             no_workspace: false,
+            before: Vec::new(),
+            after: Vec::new(),
+            hook_timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(60),
             no_space_check: false,
             wait: Wait { wait: Duration::ZERO },
@@ -687,6 +712,15 @@ pub struct Completions {
 fn label(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("a label is KEY=VALUE")?;
     if key.is_empty() { Err("a label is KEY=VALUE") } else { Ok((key.to_owned(), value.to_owned())) }
+}
+
+/// Reads `guest:COMMAND` and `host:COMMAND`.
+fn hook(text: &str) -> Result<Hook, &'static str> {
+    match text.split_once(':') {
+        Some(("guest", command)) if !command.trim().is_empty() => Ok(Hook::Guest(command.to_owned())),
+        Some(("host", command)) if !command.trim().is_empty() => Ok(Hook::Host(command.to_owned())),
+        _ => Err("it must say where it is run: guest:COMMAND or host:COMMAND"),
+    }
 }
 
 /// Reads `90s`, `5m`, `1h 30m`.

@@ -127,19 +127,15 @@ fn a_reader_that_goes_away_has_seen_enough() {
         "freeze dev --json",
         "start dev",
     ] {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
         let mut command = world.line(line);
-        let run = command.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let run = command.stdout(nobody_reads()).stderr(Stdio::piped()).output().unwrap();
         let said = String::from_utf8_lossy(&run.stderr);
         assert_eq!(run.status.code(), Some(0), "{line}: {said}");
         assert!(!said.contains("error") && !said.contains("panic"), "{line}: {said}");
     }
     assert_eq!(world.state("dev"), "running");
     for (line, status) in [("freeze dev --yes", 0), ("stop nosuch", 4), ("freeze dev --nosuch", 2)] {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let run = world.line(line).stdout(Stdio::null()).stderr(writer).status().unwrap();
+        let run = world.line(line).stdout(Stdio::null()).stderr(nobody_reads()).status().unwrap();
         assert_eq!(run.code(), Some(status), "{line}, nobody reads stderr");
     }
 }
@@ -163,6 +159,14 @@ fn library() -> World {
     let note = "日本語 the toolchain, and the database with all that is in it";
     support::finish(world.command(["freeze", "dev", "-t", "ready", "-m", note])).success();
     world
+}
+
+/// A pipe whose reader has gone away.
+fn nobody_reads() -> Stdio {
+    let mut reader = Command::new("true").stdin(Stdio::piped()).spawn().unwrap();
+    let pipe = reader.stdin.take().unwrap();
+    reader.wait().unwrap();
+    pipe.into()
 }
 
 fn command_with(command: &mut Command, variable: &str, value: &str) -> Command {

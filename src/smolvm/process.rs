@@ -500,6 +500,10 @@ impl Run<'_> {
     }
 
     fn finished(&self, outcome: Outcome) -> Result<Outcome, EngineError> {
+        if self.ending.is_some() {
+            // What it has started, and has not ended.
+            interrupt::end_group(self.pid, true);
+        }
         match (interrupt::pending(), self.limit) {
             (Some(signal), _) => Err(EngineError::Interrupted(signal)),
             (None, Some(limit)) if self.timed_out => {

@@ -41,6 +41,13 @@ impl Ui {
         }
     }
 
+    /// What a command printed that ran for `whom`.
+    pub fn said(self, whom: &str, text: &str) {
+        if !self.quiet {
+            text.lines().for_each(|line| say(&format!("{whom}: {}", one_line(line))));
+        }
+    }
+
     /// Draws progress on a terminal, or one line in a log.
     pub fn progress(self, phase: &str, folder: Option<&std::path::Path>) -> Progress {
         Progress::start(phase, folder, self.quiet)

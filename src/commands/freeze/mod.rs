@@ -1,5 +1,6 @@
 //! `freeze`: VM → snapshot, in eight steps, and nothing lost whatever happens on the way.
 
+mod hooks;
 mod look;
 mod report;
 
@@ -90,7 +91,7 @@ fn freeze(
     let results = each::in_parallel(each::jobs(args.jobs), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
         interrupt::begin();
-        freeze.run().map(|(report, restarted)| {
+        freeze.between_hooks(|| freeze.run()).map(|(report, restarted)| {
             tell(&report);
             let failure = restarted.and_then(|()| output::answer_signal(&freeze.output)).err();
             Outcome { name: freeze.name.clone(), report: Some(report), failure }
