@@ -35,6 +35,7 @@ impl World {
     /// With an engine of that version.
     pub fn with_engine(version: &str) -> Self {
         reap_vmms();
+        heed_hangups();
         let dir = TempDir::new().unwrap();
         for folder in ["home", "work", "tmp", "fake/vms"] {
             fs::create_dir_all(dir.path().join(folder)).unwrap();
@@ -275,6 +276,15 @@ fn reap_vmms() {
 
 #[cfg(not(target_os = "linux"))]
 fn reap_vmms() {}
+
+/// The commands of a test hear of SIGHUP also when the tests run under `nohup`.
+fn heed_hangups() {
+    // SAFETY: no handler is installed.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::signal(libc::SIGHUP, libc::SIG_DFL);
+    }
+}
 
 /// A VM to be.
 pub struct Vm<'a> {
