@@ -2,7 +2,7 @@
 
 use super::shells::quoted;
 use super::{App, Failure, Result, Status, found, lock, output, verify};
-use crate::smolvm::{Name, end_helpers};
+use crate::smolvm::{EngineError, Name, end_helpers};
 use crate::snapshot::{Incoming, Metadata, Stored, TransportError, export as export_to, library};
 use crate::{cli, ui};
 
@@ -66,6 +66,9 @@ impl From<TransportError> for Failure {
         let what = error.to_string();
         match error {
             TransportError::Exists(_) => Self::new(Status::OutputExists, what),
+            TransportError::Interrupted(signal) => {
+                Self::from(EngineError::Interrupted(signal)).now("nothing was written")
+            }
             TransportError::NotExported { .. } => Self::new(Status::Damaged, what),
             TransportError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Self::new(Status::NoSuchVm, what)
