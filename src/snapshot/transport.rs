@@ -4,7 +4,7 @@
 use super::home;
 use super::library::{self, ARTIFACT, CHECKPOINT, LAUNCHER, Stored, WORKSPACE};
 use super::metadata::{self, Metadata, MetadataError};
-use super::work::{self, Work};
+use super::work::Work;
 use crate::interrupt;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
@@ -55,8 +55,7 @@ pub fn export(one: &Stored, target: &Path, replace: bool, dead: &dyn Fn(&Path)) 
         return Err(TransportError::Exists(target));
     }
     let beside = target.parent().unwrap_or(Path::new("/"));
-    work::sweep(beside, dead);
-    let work = Work::new(beside).map_err(io_error(&target))?;
+    let work = Work::after_sweep(beside, dead).map_err(io_error(&target))?;
     let temp = work.path().join("export");
     let write = || {
         let file = File::options().write(true).create_new(true).mode(0o600).open(&temp)?;
@@ -88,8 +87,7 @@ pub fn export(one: &Stored, target: &Path, replace: bool, dead: &dyn Fn(&Path)) 
 /// It cannot be made.
 pub fn room(dead: &dyn Fn(&Path)) -> Result<Work> {
     let library = home::folder("snapshots").map_err(io_error(&home::path("snapshots")))?;
-    work::sweep(&library, dead);
-    Work::new(&library).map_err(io_error(&library))
+    Work::after_sweep(&library, dead).map_err(io_error(&library))
 }
 
 /// A snapshot that lies beside the library, and is not part of it yet.
