@@ -672,6 +672,19 @@ fn a_signal_after_the_snapshot_is_published_says_that_it_came_too_late() {
 }
 
 #[test]
+fn in_a_log_each_phase_is_a_line() {
+    let world = unlucky(json!([]));
+    let log = stderr(&world.run(&format!("{FORCED} --restart")).success());
+    let phases = ["stopping dev", "packing dev", "packing dev: compressing", "checking the snapshot of dev"];
+    let more = ["writing the snapshot of dev to disk", "starting dev again"];
+    let mut lines = log.lines();
+    for phase in phases.iter().chain(&more) {
+        assert!(lines.any(|line| line == *phase), "{phase}: {log}");
+    }
+    assert_eq!(stderr(&world.run(&format!("{FORCED} --restart --quiet")).success()), "");
+}
+
+#[test]
 fn under_nohup_a_freeze_outlives_its_terminal() {
     let world = unlucky(json!([]));
     let hung_up = world.path("hung-up");

@@ -14,7 +14,7 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
     let found = found::find(&args.snapshot)?;
     let artifact = std::path::absolute(found.artifact())
         .map_err(|error| Failure::new(Status::Failed, format!("{}: {error}", found.artifact().display())))?;
-    let whole = app.ui.during("checking the snapshot", || found.check())?;
+    let whole = app.ui.phase("checking the snapshot", || found.check())?;
     let live = whole.manifest.is_live();
     found.check_network(&whole, args.net || (!live && !args.allow_cidr.is_empty()))?;
     if live && (args.cpus.is_some() || args.mem.is_some() || !args.allow_cidr.is_empty()) {
@@ -56,13 +56,13 @@ struct Making<'a> {
 /// Makes the VM, starts it, and gives it what the artifact does not hold.
 fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<()> {
     let Making { name, found, .. } = making;
-    app.ui.during(&format!("creating {name}"), || create(engine, making))?;
+    app.ui.phase(&format!("creating {name}"), || create(engine, making))?;
     let saved = found.stored().and_then(crate::snapshot::Stored::workspace);
     if args.no_start && saved.is_none() {
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
         return Ok(());
     }
-    app.ui.during(&format!("starting {name}"), || start(engine, name, args.timeout, true)).map_err(|error| {
+    app.ui.phase(&format!("starting {name}"), || start(engine, name, args.timeout, true)).map_err(|error| {
         Failure::from(error)
             .now(format!("'{name}' is created, and does not run"))
             .mend(format!("bottle-freeze start {name}"))
@@ -74,7 +74,7 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
         })?;
     }
     if args.no_start {
-        app.ui.during(&format!("stopping {name}"), || engine.machine_stop(name, None))?;
+        app.ui.phase(&format!("stopping {name}"), || engine.machine_stop(name, None))?;
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
     } else {
         app.ui.success(&format!("thawed {name}; it is running; a shell in it: bottle-freeze exec -it {name} -- sh"));
@@ -125,7 +125,7 @@ fn keep(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, there: &Machi
             .now(format!("it is {}, and was frozen as {kept}", now.state))
             .mend("try again"));
     }
-    app.ui.during(&format!("deleting {name}"), || engine.machine_delete(name))?;
+    app.ui.phase(&format!("deleting {name}"), || engine.machine_delete(name))?;
     Record::forget(name.as_str());
     Ok(kept)
 }

@@ -53,12 +53,17 @@ impl Ui {
         Progress::start(phase, folder, self.quiet)
     }
 
-    /// Does `work` under a spinner.
-    pub fn during<T>(self, phase: &str, work: impl FnOnce() -> T) -> T {
-        let progress = Progress::start(phase, None, self.quiet || !progress::on_terminal());
+    /// Does `work`, one of several phases: under a spinner on a terminal, after one line in a log.
+    pub fn phase<T>(self, phase: &str, work: impl FnOnce() -> T) -> T {
+        let progress = Progress::start(phase, None, self.quiet);
         let result = work();
         drop(progress);
         result
+    }
+
+    /// Does `work` that a log need not tell of: its result does.
+    pub fn during<T>(self, what: &str, work: impl FnOnce() -> T) -> T {
+        Self { quiet: self.quiet || !progress::on_terminal(), ..self }.phase(what, work)
     }
 }
 

@@ -97,7 +97,7 @@ impl Freeze<'_> {
         let call = self.hook_call(hook, told);
         ui.command(&call.shell_line());
         let began = Instant::now();
-        let outcome = ui.during(&format!("{flag} of {name}"), || call.capture(Some(patience), None))?;
+        let outcome = ui.phase(&format!("{flag} of {name}"), || call.capture(Some(patience), None))?;
         ui.said(name.as_str(), &outcome.text());
         if outcome.status.success() {
             ui.said(name.as_str(), &outcome.stderr);

@@ -214,7 +214,7 @@ impl Freeze<'_> {
         }
         let began = Instant::now();
         let limit = self.args.stop_timeout;
-        let stopped = self.app.ui.during(&format!("stopping {}", self.vm.name), || {
+        let stopped = self.app.ui.phase(&format!("stopping {}", self.vm.name), || {
             if self.vm.state == State::Running {
                 sync(self.engine, self.name)?;
             }
@@ -300,7 +300,7 @@ impl Freeze<'_> {
     /// 6. Check: the artifact is whole, and nobody touched the VM while it was packed.
     fn check(&self, work: &Work, packed: &Packed) -> Result<(Artifact, String)> {
         let (artifact, sha256) =
-            self.app.ui.during(&format!("checking the snapshot of {}", self.name), || output::check(work))?;
+            self.app.ui.phase(&format!("checking the snapshot of {}", self.name), || output::check(work))?;
         let recorded = &artifact.manifest;
         // A live one has the network that the VM had, and all its limits.
         let opens = recorded.network && !self.live;
@@ -342,7 +342,7 @@ impl Freeze<'_> {
         workspace: Option<Recorded>,
         down: Option<Duration>,
     ) -> Result<Option<Metadata>> {
-        self.app.ui.during(&format!("writing the snapshot of {} to disk", self.name), || self.output.flush(work))?;
+        self.app.ui.phase(&format!("writing the snapshot of {} to disk", self.name), || self.output.flush(work))?;
         let metadata = match self.args.output {
             Some(_) => None,
             None => Some(self.metadata(work, artifact, sha256, workspace, down)?),
@@ -419,7 +419,7 @@ impl Freeze<'_> {
 
     fn start_again(&self) -> std::result::Result<(), EngineError> {
         let name = self.name;
-        self.app.ui.during(&format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
+        self.app.ui.phase(&format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
     }
 
     /// A VM is left as it was found unless the freeze succeeded. Adds how things stand now to `failure`.
