@@ -1,5 +1,6 @@
 # Every target is a line or two; what is longer is a script beside the tests.
 engines = $(shell tests/engines/fetch --root)
+PREFIX ?= /usr/local
 
 build:        ## the tool, optimised
 	cargo build --release
@@ -9,7 +10,7 @@ test:         ## every test that needs no VM, nothing but Rust
 
 conformance:  ## the fake engine's tests, on the real ones too, and on a real registry
 	tests/engines/fetch --all
-	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test conformance --test registry
+	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test conformance --test registry --test engine_install
 
 faults:       ## kills, damage, full disks, races and fuzzing, the long versions (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2
@@ -24,6 +25,17 @@ bench:        ## how fast it is, beside the bare engine and a script
 demo:         ## freeze and thaw a real VM, and watch
 	tests/lab/demo
 
+install:      ## the tool, its man pages and completions, into PREFIX (/usr/local); by root without cargo after `make build`
+	! command -v cargo > /dev/null || cargo build --release
+	man/install $(DESTDIR)$(PREFIX)
+
+uninstall:    ## what install has put into PREFIX
+	man/install --remove $(DESTDIR)$(PREFIX)
+
+deb:          ## a Debian package, and a check that it installs and uninstalls cleanly
+	cargo deb --version > /dev/null 2>&1 || cargo install --locked cargo-deb
+	tests/deb "$$(cargo deb)"
+
 docs:         ## completions/ and man/, anew from src/cli.rs
 	BOTTLE_FREEZE_BLESS=1 cargo test --quiet --bin bottle-freeze generated
 
@@ -31,4 +43,4 @@ lint:         ## formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-.PHONY: build test conformance faults e2e bench demo docs lint
+.PHONY: build test conformance faults e2e bench demo install uninstall deb docs lint

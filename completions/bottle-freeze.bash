@@ -25,6 +25,12 @@ _bottle__freeze() {
             bottle__freeze,create)
                 cmd="bottle__freeze__subcmd__create"
                 ;;
+            bottle__freeze,doctor)
+                cmd="bottle__freeze__subcmd__doctor"
+                ;;
+            bottle__freeze,engine)
+                cmd="bottle__freeze__subcmd__engine"
+                ;;
             bottle__freeze,exec)
                 cmd="bottle__freeze__subcmd__exec"
                 ;;
@@ -67,6 +73,39 @@ _bottle__freeze() {
             bottle__freeze,verify)
                 cmd="bottle__freeze__subcmd__verify"
                 ;;
+            bottle__freeze__subcmd__engine,help)
+                cmd="bottle__freeze__subcmd__engine__subcmd__help"
+                ;;
+            bottle__freeze__subcmd__engine,install)
+                cmd="bottle__freeze__subcmd__engine__subcmd__install"
+                ;;
+            bottle__freeze__subcmd__engine,list)
+                cmd="bottle__freeze__subcmd__engine__subcmd__ls"
+                ;;
+            bottle__freeze__subcmd__engine,ls)
+                cmd="bottle__freeze__subcmd__engine__subcmd__ls"
+                ;;
+            bottle__freeze__subcmd__engine,rm)
+                cmd="bottle__freeze__subcmd__engine__subcmd__rm"
+                ;;
+            bottle__freeze__subcmd__engine,use)
+                cmd="bottle__freeze__subcmd__engine__subcmd__use"
+                ;;
+            bottle__freeze__subcmd__engine__subcmd__help,help)
+                cmd="bottle__freeze__subcmd__engine__subcmd__help__subcmd__help"
+                ;;
+            bottle__freeze__subcmd__engine__subcmd__help,install)
+                cmd="bottle__freeze__subcmd__engine__subcmd__help__subcmd__install"
+                ;;
+            bottle__freeze__subcmd__engine__subcmd__help,ls)
+                cmd="bottle__freeze__subcmd__engine__subcmd__help__subcmd__ls"
+                ;;
+            bottle__freeze__subcmd__engine__subcmd__help,rm)
+                cmd="bottle__freeze__subcmd__engine__subcmd__help__subcmd__rm"
+                ;;
+            bottle__freeze__subcmd__engine__subcmd__help,use)
+                cmd="bottle__freeze__subcmd__engine__subcmd__help__subcmd__use"
+                ;;
             bottle__freeze__subcmd__help,completions)
                 cmd="bottle__freeze__subcmd__help__subcmd__completions"
                 ;;
@@ -75,6 +114,12 @@ _bottle__freeze() {
                 ;;
             bottle__freeze__subcmd__help,create)
                 cmd="bottle__freeze__subcmd__help__subcmd__create"
+                ;;
+            bottle__freeze__subcmd__help,doctor)
+                cmd="bottle__freeze__subcmd__help__subcmd__doctor"
+                ;;
+            bottle__freeze__subcmd__help,engine)
+                cmd="bottle__freeze__subcmd__help__subcmd__engine"
                 ;;
             bottle__freeze__subcmd__help,exec)
                 cmd="bottle__freeze__subcmd__help__subcmd__exec"
@@ -114,6 +159,18 @@ _bottle__freeze() {
                 ;;
             bottle__freeze__subcmd__help,verify)
                 cmd="bottle__freeze__subcmd__help__subcmd__verify"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__engine,install)
+                cmd="bottle__freeze__subcmd__help__subcmd__engine__subcmd__install"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__engine,ls)
+                cmd="bottle__freeze__subcmd__help__subcmd__engine__subcmd__ls"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__engine,rm)
+                cmd="bottle__freeze__subcmd__help__subcmd__engine__subcmd__rm"
+                ;;
+            bottle__freeze__subcmd__help__subcmd__engine,use)
+                cmd="bottle__freeze__subcmd__help__subcmd__engine__subcmd__use"
                 ;;
             bottle__freeze__subcmd__help__subcmd__snapshot,export)
                 cmd="bottle__freeze__subcmd__help__subcmd__snapshot__subcmd__export"
@@ -221,7 +278,7 @@ _bottle__freeze() {
 
     case "${cmd}" in
         bottle__freeze)
-            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version create start stop exec cp ls list freeze thaw pause resume snapshot rm pack verify completions help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version create start stop exec cp ls list freeze thaw pause resume snapshot rm pack verify doctor engine completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -371,6 +428,202 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__doctor)
+            opts="-q -v -h -V --fix --json --smolvm --quiet --verbose --no-input --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__engine)
+            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version install ls list use rm help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__engine__subcmd__help)
+            opts="install ls use rm help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__engine__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__engine__subcmd__help__subcmd__install)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__engine__subcmd__help__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__engine__subcmd__help__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__engine__subcmd__help__subcmd__use)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__engine__subcmd__install)
+            opts="-q -v -h --version --smolvm --quiet --verbose --no-input --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__engine__subcmd__ls)
+            opts="-q -v -h -V --json --smolvm --quiet --verbose --no-input --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__engine__subcmd__rm)
+            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --smolvm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__engine__subcmd__use)
+            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -540,7 +793,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__help)
-            opts="create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help"
+            opts="create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -584,6 +837,90 @@ _bottle__freeze() {
         bottle__subcmd__freeze__subcmd__help__subcmd__create)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__engine)
+            opts="install ls use rm"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__engine__subcmd__install)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__engine__subcmd__ls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__engine__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bottle__subcmd__freeze__subcmd__help__subcmd__engine__subcmd__use)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

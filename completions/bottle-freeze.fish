@@ -24,7 +24,7 @@ function __fish_bottle_freeze_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -45,6 +45,8 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "snapsho
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "rm" -d 'Delete VMs and their disks'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "verify" -d 'Check that snapshots are whole'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "doctor" -d 'Tell whether freezing would work here, and what mends what does not'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "engine" -d 'Install smolvm engines, and choose between them'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "completions" -d 'Print what a shell sources, to complete by TAB'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s I -l image -d 'Make it from this OCI image, `docker save` archive or unpacked rootfs folder' -r
@@ -60,7 +62,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l v
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s p -l port -d 'Publish a port (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l label -d 'Attach a label (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s w -l workdir -d 'Folder in the guest where its commands start' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l net -d 'Give it the whole network'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -71,7 +73,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l la
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l timeout -d 'How long it may take until commands can be executed, pulling an image included' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l no-wait -d 'Do not wait until commands can be executed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s q -l quiet -d 'Print results and errors only'
@@ -82,7 +84,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s V 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -93,7 +95,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s w -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s e -l env -d 'Set a variable; without `=VALUE` it is taken from this environment (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l env-file -d 'Read variables from a file of KEY=VALUE lines (repeatable)' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l timeout -d 'Kill it after this time (2s, 5m …)' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s i -l interactive -d 'Pass on this command\'s standard input'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s t -l tty -d 'Give the command a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s q -l quiet -d 'Print results and errors only'
@@ -101,20 +103,20 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s v -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l json -d 'Print JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l json -d 'Print JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -133,7 +135,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l p
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l hook-timeout -d 'How long each of these commands may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'How long stopping the VM may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l all -d 'Freeze all VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l launcher -d 'Keep the launcher in the library too'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s y -l yes -d 'Stop a running VM without asking'
@@ -153,7 +155,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l cpu
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l mem -d 'Memory in MiB [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l allow-cidr -d 'Let it reach only this network (repeatable) [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l timeout -d 'How long it may take until commands can be executed' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l start -d 'Start it, and wait until it executes commands (the default)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l no-start -d 'Do not start it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l replace -d 'Put it in the place of the VM of that name, which is frozen into the library first, after a question'
@@ -167,7 +169,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s V -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -177,14 +179,14 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s V 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -207,7 +209,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l sort -d 'By what to sort' -r -f -a "age\t'The oldest first'
 size\t'The largest last'
 vm\t'By the name of the VM, the oldest first'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l json -d 'Print JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -219,20 +221,20 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l sort -d 'By what to sort' -r -f -a "age\t'The oldest first'
 size\t'The largest last'
 vm\t'By the name of the VM, the oldest first'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l all -d 'All of the library'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -240,14 +242,14 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l remove -d 'Names to take from it (repeatable)' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s f -l force -d 'Take a name from the snapshot that has it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s y -l yes -d 'Do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -261,7 +263,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-tag -d 'Keep those with this tag (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-within -d 'Keep those made within this time before the newest (30d, 6months …)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l tag -d 'Let snapshots go although they have this tag (repeatable)' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l dry-run -d 'Say what would be removed, and remove nothing'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s y -l yes -d 'Do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Print results and errors only'
@@ -269,7 +271,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s y -l yes -d 'Do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -277,14 +279,14 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l as -d 'Keep it as a snapshot of this VM [default: the one it was made of]' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write' -r -F
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s f -l force -d 'Replace the file'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
@@ -292,7 +294,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l as -d 'Keep it as a snapshot of this VM [default: the one it was made of]' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -312,7 +314,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s y -l yes -d 'Do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s q -l quiet -d 'Print results and errors only'
@@ -324,42 +326,101 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s o -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l cpus -d 'Virtual CPUs of VMs made from it' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l mem -d 'Memory in MiB of VMs made from it' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s f -l force -d 'Replace what is at OUT'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l json -d 'Print the result as JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l fix -d 'Remove what killed smolvm commands have left behind and nobody uses'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "install" -d 'Download an engine from PyPI'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "ls" -d 'List the installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "list" -d 'List the installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "use" -d 'Choose the installed engine to use'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "rm" -d 'Remove installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l version -d 'Which one [default: the newest]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l json -d 'Print JSON: an array of objects with `version`, `in_use` (true or false) and `path`'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: an array of objects with `version`, `in_use` (true or false) and `path`'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s V -l version -d 'Print version'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "install" -d 'Download an engine from PyPI'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List the installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "use" -d 'Choose the installed engine to use'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Remove installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s V -l version -d 'Print version'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "start" -d 'Start VMs, and wait until they execute commands'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "stop" -d 'Stop VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "exec" -d 'Run a command in a VM'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "ls" -d 'List VMs'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "freeze" -d 'Freeze VMs into snapshots'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "thaw" -d 'Make a VM from a snapshot, as it was frozen, and start it'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "pause" -d 'Save the RAM of running VMs, and end them until they are resumed'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "resume" -d 'Let paused VMs go on'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "snapshot" -d 'List, check, name, remove and share the snapshots of the library'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "rm" -d 'Delete VMs and their disks'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "verify" -d 'Check that snapshots are whole'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "completions" -d 'Print what a shell sources, to complete by TAB'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "start" -d 'Start VMs, and wait until they execute commands'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "stop" -d 'Stop VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "exec" -d 'Run a command in a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "cp" -d 'Copy a file between the host and a VM'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "ls" -d 'List VMs'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "freeze" -d 'Freeze VMs into snapshots'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "thaw" -d 'Make a VM from a snapshot, as it was frozen, and start it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "pause" -d 'Save the RAM of running VMs, and end them until they are resumed'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "resume" -d 'Let paused VMs go on'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "snapshot" -d 'List, check, name, remove and share the snapshots of the library'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "rm" -d 'Delete VMs and their disks'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "pack" -d 'Pack an image into a file that VMs can be made from'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "verify" -d 'Check that snapshots are whole'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "doctor" -d 'Tell whether freezing would work here, and what mends what does not'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "engine" -d 'Install smolvm engines, and choose between them'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "completions" -d 'Print what a shell sources, to complete by TAB'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "ls" -d 'List snapshots'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "verify" -d 'Check that snapshots are whole: SHA-256, footer, CRC-32, manifest'
@@ -370,3 +431,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "pull" -d 'Take a snapshot from a registry into the library, after checking it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "export" -d 'Write a snapshot into one file, to take it elsewhere'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "import" -d 'Take an exported snapshot into the library, after checking it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from engine" -f -a "install" -d 'Download an engine from PyPI'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from engine" -f -a "ls" -d 'List the installed engines'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from engine" -f -a "use" -d 'Choose the installed engine to use'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and __fish_seen_subcommand_from engine" -f -a "rm" -d 'Remove installed engines'

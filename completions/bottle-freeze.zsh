@@ -15,7 +15,7 @@ _bottle-freeze() {
 
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -53,7 +53,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--label=[Attach a label (repeatable)]:KEY=VALUE:_default' \
 '-w+[Folder in the guest where its commands start]:DIR:_default' \
 '--workdir=[Folder in the guest where its commands start]:DIR:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--net[Give it the whole network]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -74,7 +74,7 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(--label)--all[All VMs]' \
 '--no-wait[Do not wait until commands can be executed]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -95,7 +95,7 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -117,7 +117,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--env=[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
 '*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
 '--timeout=[Kill it after this time (2s, 5m …)]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '-i[Pass on this command'\''s standard input]' \
 '--interactive[Pass on this command'\''s standard input]' \
 '-t[Give the command a terminal]' \
@@ -137,7 +137,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (cp)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -153,7 +153,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (ls)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(-q --quiet)--json[Print JSON]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -168,7 +168,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (list)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(-q --quiet)--json[Print JSON]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -199,7 +199,7 @@ _arguments "${_arguments_options[@]}" : \
 '--hook-timeout=[How long each of these commands may take]:DURATION:_default' \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(--vm-label)--all[Freeze all VMs]' \
 '(-o --output --live)--launcher[Keep the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
@@ -230,7 +230,7 @@ _arguments "${_arguments_options[@]}" : \
 '--mem=[Memory in MiB \[default\: as frozen\]]:MIB:_default' \
 '*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
 '--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(--no-start)--start[Start it, and wait until it executes commands (the default)]' \
 '--no-start[Do not start it]' \
 '--replace[Put it in the place of the VM of that name, which is frozen into the library first, after a question]' \
@@ -256,7 +256,7 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -276,7 +276,7 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -292,7 +292,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (snapshot)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -319,7 +319,7 @@ _arguments "${_arguments_options[@]}" : \
 '--sort=[By what to sort]:SORT:((age\:"The oldest first"
 size\:"The largest last"
 vm\:"By the name of the VM, the oldest first"))' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(-q --quiet)--json[Print JSON]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -340,7 +340,7 @@ _arguments "${_arguments_options[@]}" : \
 '--sort=[By what to sort]:SORT:((age\:"The oldest first"
 size\:"The largest last"
 vm\:"By the name of the VM, the oldest first"))' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(-q --quiet)--json[Print JSON]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -356,7 +356,7 @@ vm\:"By the name of the VM, the oldest first"))' \
 ;;
 (show)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -371,7 +371,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (verify)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--all[All of the library]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -388,7 +388,7 @@ _arguments "${_arguments_options[@]}" : \
 (tag)
 _arguments "${_arguments_options[@]}" : \
 '*--remove=[Names to take from it (repeatable)]:TAG:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '-f[Take a name from the snapshot that has it]' \
 '--force[Take a name from the snapshot that has it]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -406,7 +406,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -430,7 +430,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--keep-tag=[Keep those with this tag (repeatable)]:TAG:_default' \
 '--keep-within=[Keep those made within this time before the newest (30d, 6months …)]:DURATION:_default' \
 '*--tag=[Let snapshots go although they have this tag (repeatable)]:TAG:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--dry-run[Say what would be removed, and remove nothing]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -448,7 +448,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (push)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -467,7 +467,7 @@ _arguments "${_arguments_options[@]}" : \
 (pull)
 _arguments "${_arguments_options[@]}" : \
 '--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -484,7 +484,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '-o+[File to write]:FILE:_files' \
 '--output=[File to write]:FILE:_files' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '-f[Replace the file]' \
 '--force[Replace the file]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -502,7 +502,7 @@ _arguments "${_arguments_options[@]}" : \
 (import)
 _arguments "${_arguments_options[@]}" : \
 '--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -585,7 +585,7 @@ _arguments "${_arguments_options[@]}" : \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(--label)--all[All VMs]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -608,7 +608,7 @@ _arguments "${_arguments_options[@]}" : \
 '--cpus=[Virtual CPUs of VMs made from it]:N:_default' \
 '--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '-f[Replace what is at OUT]' \
 '--force[Replace what is at OUT]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -625,7 +625,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (verify)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--json[Print the result as JSON]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
@@ -639,9 +639,160 @@ _arguments "${_arguments_options[@]}" : \
 '*::paths -- Snapshots to check (.smolmachine files):_files' \
 && ret=0
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--fix[Remove what killed smolvm commands have left behind and nobody uses]' \
+'(-q --quiet)--json[Print JSON]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(engine)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_bottle-freeze__subcmd__engine_commands" \
+"*::: :->engine" \
+&& ret=0
+
+    case $state in
+    (engine)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:bottle-freeze-engine-command-$line[1]:"
+        case $line[1] in
+            (install)
+_arguments "${_arguments_options[@]}" : \
+'--version=[Which one \[default\: the newest\]]:VERSION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(-q --quiet)--json[Print JSON\: an array of objects with \`version\`, \`in_use\` (true or false) and \`path\`]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(-q --quiet)--json[Print JSON\: an array of objects with \`version\`, \`in_use\` (true or false) and \`path\`]' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(use)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':engine -- Which one:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::versions -- Which ones:_default' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_bottle-freeze__subcmd__engine__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:bottle-freeze-engine-help-command-$line[1]:"
+        case $line[1] in
+            (install)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(use)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH\]]:PATH:_absolute_command_paths' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -774,6 +925,42 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(engine)
+_arguments "${_arguments_options[@]}" : \
+":: :_bottle-freeze__subcmd__help__subcmd__engine_commands" \
+"*::: :->engine" \
+&& ret=0
+
+    case $state in
+    (engine)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:bottle-freeze-help-engine-command-$line[1]:"
+        case $line[1] in
+            (install)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(use)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -809,6 +996,8 @@ _bottle-freeze_commands() {
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
+'doctor:Tell whether freezing would work here, and what mends what does not' \
+'engine:Install smolvm engines, and choose between them' \
 'completions:Print what a shell sources, to complete by TAB' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -828,6 +1017,79 @@ _bottle-freeze__subcmd__cp_commands() {
 _bottle-freeze__subcmd__create_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze create commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__doctor_commands] )) ||
+_bottle-freeze__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze doctor commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine_commands] )) ||
+_bottle-freeze__subcmd__engine_commands() {
+    local commands; commands=(
+'install:Download an engine from PyPI' \
+'ls:List the installed engines' \
+'list:List the installed engines' \
+'use:Choose the installed engine to use' \
+'rm:Remove installed engines' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'bottle-freeze engine commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help_commands() {
+    local commands; commands=(
+'install:Download an engine from PyPI' \
+'ls:List the installed engines' \
+'use:Choose the installed engine to use' \
+'rm:Remove installed engines' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'bottle-freeze engine help commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help__subcmd__help_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine help help commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help__subcmd__install_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help__subcmd__install_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine help install commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help__subcmd__ls_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine help ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help__subcmd__rm_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine help rm commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__help__subcmd__use_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__help__subcmd__use_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine help use commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__install_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__install_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine install commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__ls_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__rm_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine rm commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__engine__subcmd__use_commands] )) ||
+_bottle-freeze__subcmd__engine__subcmd__use_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze engine use commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__exec_commands] )) ||
 _bottle-freeze__subcmd__exec_commands() {
@@ -856,6 +1118,8 @@ _bottle-freeze__subcmd__help_commands() {
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
+'doctor:Tell whether freezing would work here, and what mends what does not' \
+'engine:Install smolvm engines, and choose between them' \
 'completions:Print what a shell sources, to complete by TAB' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -875,6 +1139,41 @@ _bottle-freeze__subcmd__help__subcmd__cp_commands() {
 _bottle-freeze__subcmd__help__subcmd__create_commands() {
     local commands; commands=()
     _describe -t commands 'bottle-freeze help create commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__doctor_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help doctor commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__engine_commands() {
+    local commands; commands=(
+'install:Download an engine from PyPI' \
+'ls:List the installed engines' \
+'use:Choose the installed engine to use' \
+'rm:Remove installed engines' \
+    )
+    _describe -t commands 'bottle-freeze help engine commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__install_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__engine__subcmd__install_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help engine install commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__ls_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__engine__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help engine ls commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__rm_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__engine__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help engine rm commands' commands "$@"
+}
+(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__use_commands] )) ||
+_bottle-freeze__subcmd__help__subcmd__engine__subcmd__use_commands() {
+    local commands; commands=()
+    _describe -t commands 'bottle-freeze help engine use commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__exec_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__exec_commands() {

@@ -1,6 +1,6 @@
 //! Every argument and its help text; no behaviour.
 
-use crate::smolvm::{Name, Reference};
+use crate::smolvm::{Name, Reference, Version};
 use crate::snapshot::Tag;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:\n  bottle-freeze create dev\n  bottle-freeze start dev\n  \
     bottle-freeze exec -it dev -- sh\n  bottle-freeze freeze dev -t ready\n  bottle-freeze thaw dev@ready tuesday")]
 pub struct Cli {
-    /// The engine to use [default: $SMOLVM, then `smolvm` on PATH]
+    /// The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
     pub smolvm: Option<PathBuf>,
     /// Print results and errors only
@@ -52,6 +52,9 @@ pub enum Command {
     Rm(Rm),
     Pack(Pack),
     Verify(Verify),
+    Doctor(Doctor),
+    #[command(subcommand)]
+    Engine(Engine),
     Completions(Completions),
 }
 
@@ -697,6 +700,93 @@ pub struct Verify {
     pub json: bool,
 }
 
+/// Tell whether freezing would work here, and what mends what does not
+///
+/// Looks at the engine, KVM, the library, free space, what smolvm has left behind, and shell completion: a line each. Exits
+/// with 0 only if a freeze would work, otherwise with the status that it would fail with. Without KVM no VM starts, but a
+/// stopped one can be frozen: that is a warning.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \
+    bottle-freeze doctor --json | jq '.checks[] | select(.verdict != \"ok\")'")]
+pub struct Doctor {
+    /// Remove what killed smolvm commands have left behind and nobody uses
+    ///
+    /// These are folders pack-staging-XXXXXX in the engine's cache and .tmpXXXXXX with only an assets.tar.zst in $TMPDIR.
+    /// One goes if it was not touched for a minute, no process has anything in it open, works in it or has it as TMPDIR,
+    /// and no pack runs that could use it.
+    #[arg(long)]
+    pub fix: bool,
+    /// Print JSON
+    ///
+    /// An object: `ok` (whether a freeze would work) and `checks`, an array of objects, in this order, with `name`
+    /// (engine, hypervisor, library, space, leftovers, completion), `verdict` (ok, warning, problem), `what` and `mend`
+    /// (text; null if there is nothing to mend), and `details` (null if there are none): of the engine `version`, `path`,
+    /// `from`, `dialect`, `can`, `cannot`; of the library `folder`, `snapshots`, `damaged`, `bytes`; of the space
+    /// `free_bytes`; of the leftovers `removed_bytes` and `folders`, each with `path`, `bytes` and `ownerless`.
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+}
+
+/// Install smolvm engines, and choose between them
+///
+/// The one in use is used where --smolvm and $SMOLVM name no other, and there is none on PATH.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  bottle-freeze engine install\n  bottle-freeze engine ls\n  \
+    bottle-freeze engine use 1.32.2")]
+pub enum Engine {
+    Install(EngineInstall),
+    #[command(visible_alias = "list")]
+    Ls(EngineLs),
+    Use(EngineUse),
+    Rm(EngineRm),
+}
+
+/// Download an engine from PyPI
+///
+/// It is the one in the package `smolmachines`, of which the SHA-256 is checked. The first one installed is in use.
+/// $PIP_INDEX_URL names a mirror to ask instead (one that speaks JSON, PEP 691), $HTTPS_PROXY a proxy, $SSL_CERT_FILE the
+/// certificates to trust.
+#[allow(clippy::doc_markdown, reason = "variables, in a help text")]
+#[derive(Debug, Args)]
+#[command(
+    disable_version_flag = true,
+    after_help = "Examples:\n  bottle-freeze engine install\n  bottle-freeze engine install --version 1.32.2"
+)]
+pub struct EngineInstall {
+    /// Which one [default: the newest]
+    #[arg(long, value_name = "VERSION", value_parser = engine_version)]
+    pub version: Option<Version>,
+}
+
+/// List the installed engines
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze engine ls\n  bottle-freeze engine ls --json")]
+pub struct EngineLs {
+    /// Print JSON: an array of objects with `version`, `in_use` (true or false) and `path`
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+}
+
+/// Choose the installed engine to use
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze engine use 1.32.2")]
+pub struct EngineUse {
+    /// Which one
+    #[arg(id = "engine", value_name = "VERSION", value_parser = engine_version)]
+    pub version: Version,
+}
+
+/// Remove installed engines
+///
+/// VMs and snapshots stay. An engine that runs is not removed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bottle-freeze engine rm 1.4.0\n  bottle-freeze engine rm 1.4.0 1.19.0")]
+pub struct EngineRm {
+    /// Which ones
+    #[arg(value_name = "VERSION", required = true, value_parser = engine_version)]
+    pub versions: Vec<Version>,
+}
+
 /// Print what a shell sources, to complete by TAB
 ///
 /// The names of VMs, snapshots, tags and images are offered too.
@@ -721,6 +811,12 @@ fn hook(text: &str) -> Result<Hook, &'static str> {
         Some(("host", command)) if !command.trim().is_empty() => Ok(Hook::Host(command.to_owned())),
         _ => Err("it must say where it is run: guest:COMMAND or host:COMMAND"),
     }
+}
+
+/// Reads `1.32.2`.
+fn engine_version(text: &str) -> Result<Version, &'static str> {
+    let version = text.parse::<Version>().ok().filter(|version| version.to_string() == text);
+    version.ok_or("a version is three numbers, such as 1.32.2")
 }
 
 /// Reads `90s`, `5m`, `1h 30m`.

@@ -4,6 +4,7 @@
 
 mod cli;
 mod commands;
+mod home;
 mod interrupt;
 mod nearest;
 mod smolvm;

@@ -55,10 +55,11 @@ pub fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], each: impl Fn(&T)
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// How many at a time when nothing was asked: half of the cores.
-pub fn jobs(asked: Option<u16>) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    asked.map_or_else(|| (cores() / 2).max(1), usize::from)
+/// How many of `count` at a time when nothing was asked: half of the cores.
+pub fn jobs(asked: Option<u16>, count: usize) -> usize {
+    let half = || std::thread::available_parallelism().map_or(1, |cores| usize::from(cores) / 2).max(1);
+    // For one VM the cores, a dozen system calls, are not counted.
+    if count < 2 { 1 } else { asked.map_or_else(half, usize::from) }
 }
 
 /// Does `each` for every VM, `jobs` at a time, reports every failure, and fails with the only one, or with a summary.

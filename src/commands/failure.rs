@@ -141,9 +141,7 @@ impl From<EngineError> for Failure {
         let what = error.to_string();
         let failure = |status| Self::new(status, what.clone());
         match &error {
-            EngineError::Missing(_) => {
-                failure(Status::BadEngine).mend("install smolvm, or name it with --smolvm PATH or in $SMOLVM")
-            }
+            EngineError::Missing(_) => failure(Status::BadEngine).mend(super::engine::ways_to_get_one()),
             EngineError::NotRunnable { .. } => failure(Status::BadEngine),
             EngineError::NotSmolvm { .. } => {
                 failure(Status::BadEngine).mend("name the right one with --smolvm PATH or in $SMOLVM")

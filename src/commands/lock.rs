@@ -32,6 +32,11 @@ pub fn library(app: &App, vm: &str) -> Result<Lock> {
     take(app, MOMENT, || Lock::take(&format!("the library of '{vm}'"), &format!("library-{vm}"), Sharing::Alone))
 }
 
+/// For a change of the installed engines.
+pub fn engines(app: &App) -> Result<Lock> {
+    take(app, Duration::ZERO, || Lock::take("the folder of the engines", "engines", Sharing::Alone))
+}
+
 fn take(app: &App, wait: Duration, take: impl Fn() -> Result<Lock, LockError>) -> Result<Lock> {
     let (began, mut waiting) = (Instant::now(), None);
     loop {

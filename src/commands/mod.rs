@@ -1,11 +1,14 @@
 //! One file per subcommand: reads its arguments, calls the rooms below, reports.
 
 mod complete;
+mod completed;
 mod completions;
 mod configuration;
 mod cp;
 mod create;
+mod doctor;
 mod each;
+mod engine;
 mod env;
 mod exec;
 mod failure;
@@ -95,6 +98,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Rm(args) => rm::run(&app, &args),
         Command::Pack(args) => pack::run(&app, &args),
         Command::Verify(args) => verify::run(&app, &args),
+        Command::Doctor(args) => return Ok(doctor::run(&app, &args)),
+        Command::Engine(command) => engine::run(&app, &command),
         Command::Completions(args) => completions::run(&args),
     }?;
     Ok(ExitCode::SUCCESS)

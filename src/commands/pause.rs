@@ -23,7 +23,7 @@ fn change(
 ) -> Result<()> {
     let engine = app.engine()?;
     let names = each::select(&vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(each::jobs(vms.jobs), &names, |name| {
+    each::vm(each::jobs(vms.jobs, names.len()), &names, |name| {
         let _lock = lock::vm_shared(app, name, wait.wait)?;
         app.ui.during(&format!("{doing} {name}"), || change(&engine, name))?;
         app.ui.success(&done(name));

@@ -8,7 +8,7 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
     let names = each::select(&vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(each::jobs(vms.jobs), &names, |name| {
+    each::vm(each::jobs(vms.jobs, names.len()), &names, |name| {
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during(&format!("stopping {name}"), || {
             if !engine.version().stop_flushes() && engine.machine(name)?.state == State::Running {

@@ -1,9 +1,11 @@
 //! Which engine: found, recognised, its version asked once and remembered.
 
+use super::install;
 use super::process::{Call, EngineError};
 use super::version::{self, Version};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -13,20 +15,52 @@ use std::time::Duration;
 /// How long `--version` may take: 2–6 ms in all versions that were run.
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
 
-/// Finds the engine: `asked` (from `--smolvm`), then `$SMOLVM`, then `smolvm` on `PATH`.
-pub fn find(asked: Option<&Path>) -> Result<PathBuf, EngineError> {
+/// Where an engine was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whence {
+    /// `--smolvm` names it.
+    Flag,
+    /// `$SMOLVM` names it.
+    Variable,
+    /// On `PATH`.
+    Path,
+    /// It was installed here, and is in use.
+    Installed,
+}
+
+impl fmt::Display for Whence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flag => "--smolvm",
+            Self::Variable => "$SMOLVM",
+            Self::Path => "PATH",
+            Self::Installed => "bottle-freeze engine",
+        })
+    }
+}
+
+/// Finds the engine: `asked` (from `--smolvm`), then `$SMOLVM`, then `smolvm` on `PATH`, then the installed one in use.
+/// Another program of that name on `PATH` is found too, and refused: which one is meant is the user's to say.
+pub fn find(asked: Option<&Path>) -> Result<(PathBuf, Whence), EngineError> {
     let variable = std::env::var_os("SMOLVM").filter(|value| !value.is_empty());
     let (wanted, whence) = match (asked, variable) {
-        (Some(path), _) => (path.as_os_str().to_owned(), "--smolvm names"),
-        (None, Some(value)) => (value, "$SMOLVM names"),
-        (None, None) => (OsString::from("smolvm"), "looked on PATH for"),
+        (Some(path), _) => (path.as_os_str().to_owned(), Whence::Flag),
+        (None, Some(value)) => (value, Whence::Variable),
+        (None, None) => (OsString::from("smolvm"), Whence::Path),
     };
-    let shown = wanted.to_string_lossy();
-    which::which(&wanted).map_err(|_| match fs::metadata(&wanted) {
-        Ok(found) if found.is_file() => EngineError::Missing(format!("{whence} {shown}, which is not executable")),
-        Ok(_) => EngineError::Missing(format!("{whence} {shown}, which is not a file")),
-        Err(_) => EngineError::Missing(format!("{whence} {shown}, which does not exist")),
-    })
+    if let Ok(path) = which::which(&wanted) {
+        return Ok((path, whence));
+    }
+    if let (Whence::Path, Some(engine)) = (whence, install::in_use()) {
+        return Ok((engine.executable(), Whence::Installed));
+    }
+    let (verb, shown) = (if whence == Whence::Path { "looked on PATH for" } else { "names" }, wanted.to_string_lossy());
+    let whence = if whence == Whence::Path { verb.to_owned() } else { format!("{whence} {verb}") };
+    Err(EngineError::Missing(match fs::metadata(&wanted) {
+        Ok(found) if found.is_file() => format!("{whence} {shown}, which is not executable"),
+        Ok(_) => format!("{whence} {shown}, which is not a file"),
+        Err(_) => format!("{whence} {shown}, which does not exist"),
+    }))
 }
 
 /// The version of the engine at `path`, from memory where this very file was asked before.
@@ -56,13 +90,22 @@ pub fn forget(path: &Path) {
 }
 
 fn ask(path: &Path, tell: &dyn Fn(&Call)) -> Result<Version, EngineError> {
+    let call = Call::new(path, "--version");
+    tell(&call);
+    answer(path, &call)
+}
+
+/// Asks an engine that is new here for its version, in a home of its own: nothing is remembered, nothing left.
+pub fn ask_in(path: &Path, home: &Path) -> Result<Version, EngineError> {
+    answer(path, &Call::new(path, "--version").env("HOME", home.as_os_str()).env("SMOLVM_USAGE_DIR", ""))
+}
+
+fn answer(path: &Path, call: &Call) -> Result<Version, EngineError> {
     let not_smolvm = |why: String| EngineError::NotSmolvm { path: path.to_owned(), why };
     // CelestoAI's unrelated `smolvm` (PyPI: smolvm, 0.0.36 was run) answers `smolvm X.Y.Z` too, but is Python.
     if is_python(path) {
         return Err(not_smolvm("it is a Python program, perhaps CelestoAI's package of the same name".into()));
     }
-    let call = Call::new(path, "--version");
-    tell(&call);
     let outcome = call.capture(Some(VERSION_LIMIT), None)?;
     if !outcome.status.success() {
         return Err(not_smolvm(call.failure(&outcome).to_string()));

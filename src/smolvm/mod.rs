@@ -8,19 +8,28 @@ pub mod artifact;
 mod disks;
 #[cfg(test)]
 mod fuzz;
+mod hypervisor;
+pub mod install;
+mod leftovers;
 mod lifeline;
 mod locate;
 mod machine;
 mod process;
 mod reference;
 pub mod rider;
+mod run;
+mod users;
 mod version;
 
 pub use disks::Disks;
+pub use hypervisor::hypervisor;
+pub use leftovers::{Leftover, leftovers};
 pub use lifeline::end_helpers;
+pub use locate::Whence;
 pub use machine::{Machine, Name, State};
 pub use process::{Call, EngineError, Outcome, Watch};
 pub use reference::Reference;
+pub use users::users_of;
 pub use version::Version;
 
 use crate::interrupt;
@@ -158,7 +167,7 @@ pub struct Packing<'a> {
 /// The VMs, as `machine ls --json` tells them within `limit`, for whom a late answer is worth no more than none. Its
 /// version is not asked: all engines answer alike. Nothing is written, and nothing else is run.
 pub fn machine_ls_at_once(asked: Option<&Path>, limit: Duration) -> Option<Vec<Machine>> {
-    let path = locate::find(asked).ok().filter(|path| !locate::is_python(path))?;
+    let (path, _) = locate::find(asked).ok().filter(|(path, _)| !locate::is_python(path))?;
     serde_json::from_slice(&machine_ls_of(&path).capture_at_once(limit)?).ok()
 }
 
@@ -169,20 +178,26 @@ fn machine_ls_of(engine: &Path) -> Call {
 /// A found and recognised engine.
 pub struct Smolvm {
     path: PathBuf,
+    whence: Whence,
     version: Version,
     tell: Box<dyn Fn(&Call) + Send + Sync>,
 }
 
 impl Smolvm {
-    /// Finds the engine (`asked`, then `$SMOLVM`, then `PATH`) and learns its version. `tell` hears every command
+    /// Finds the engine (`asked`, then `$SMOLVM`, then `PATH`, then the installed one) and learns its version. `tell` hears every command
     /// just before it runs.
     ///
     /// # Errors
     /// No engine, not runnable, not smolvm, or older than 0.8.0.
     pub fn is_available(asked: Option<&Path>, tell: Box<dyn Fn(&Call) + Send + Sync>) -> Result<Self> {
-        let path = locate::find(asked)?;
+        let (path, whence) = locate::find(asked)?;
         let version = locate::version(&path, &*tell)?;
-        Ok(Self { path, version, tell })
+        Ok(Self { path, whence, version, tell })
+    }
+
+    /// The executable, and where it was found.
+    pub fn place(&self) -> (&Path, Whence) {
+        (&self.path, self.whence)
     }
 
     /// Its version, and so what it can do.
@@ -577,7 +592,7 @@ impl Smolvm {
     }
 
     /// Runs `call`; anything but an exit 0 is an error.
-    fn succeed(&self, call: &Call, limit: Option<Duration>, watch: Option<Watch<'_>>) -> Result<Outcome> {
+    fn succeed<'a>(&self, call: &'a Call, limit: Option<Duration>, watch: Option<Watch<'a>>) -> Result<Outcome> {
         (self.tell)(call);
         let outcome = call.capture(limit, watch)?;
         if outcome.status.success() {

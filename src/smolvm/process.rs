@@ -1,6 +1,7 @@
 //! Runs the engine: one [`Call`] is one command line, shown as a user could type it, run and reported.
 
 use super::machine::{Machine, Name};
+use super::run::{Ends, OUTPUT_LIMIT, Run};
 use crate::interrupt;
 use crate::nearest::nearest;
 use std::ffi::{OsStr, OsString};
@@ -9,24 +10,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use thiserror::Error;
 
-/// What the engine may print before it is called unreadable: memory stays bounded whatever it does.
-const OUTPUT_LIMIT: usize = 8 << 20;
 /// How much of the end of a guest's stderr is kept to tell the engine's own failure from the guest's.
-const TAIL_LIMIT: usize = 4 << 10;
-/// How often a waiting caller is woken to draw its progress.
-const TICK: Duration = Duration::from_millis(100);
-/// How long an engine command may take to end after SIGTERM before it is killed.
-const TERM_GRACE: Duration = Duration::from_secs(3);
-/// How long output may pause, and how long it is read at all, after the command has ended: a VMM that it left running
-/// may hold the pipe open.
-const DRAIN_GRACE: Duration = Duration::from_secs(2);
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-
+pub const TAIL_LIMIT: usize = 4 << 10;
 /// Why an engine command did not do what it was asked.
 #[derive(Debug, Error)]
 pub enum EngineError {
@@ -238,7 +228,7 @@ impl Call {
 
     /// What the engine said, without the secret values that it was given: as they are, or quoted for a programmer. One
     /// of a letter or two is no secret, and would be found everywhere.
-    fn masked(&self, said: &[u8]) -> String {
+    pub fn masked(&self, said: &[u8]) -> String {
         let said = String::from_utf8_lossy(said).into_owned();
         let mut secrets: Vec<&str> = self.secrets.iter().map(String::as_str).filter(|it| it.len() > 2).collect();
         // The longest first: one may begin like another.
@@ -266,12 +256,12 @@ impl Call {
         if let Some(signal) = interrupt::pending() {
             return Err(EngineError::Interrupted(signal));
         }
-        command.spawn().map_err(|source| EngineError::NotRunnable { path: self.program.clone(), source })
+        command.spawn().map_err(|source| self.not_runnable(source))
     }
 
     /// Runs the command to its end in a process group of its own, so that a ^C in the terminal is ours to
     /// handle, and keeps what it prints. `limit` ends it after that time; `watch` hears its lines.
-    pub fn capture(&self, limit: Option<Duration>, watch: Option<Watch<'_>>) -> Result<Outcome, EngineError> {
+    pub fn capture<'a>(&'a self, limit: Option<Duration>, watch: Option<Watch<'a>>) -> Result<Outcome, EngineError> {
         self.run(Stdio::null(), None, limit, watch)
     }
 
@@ -307,27 +297,20 @@ impl Call {
         self.run(from.map_or_else(Stdio::null, Stdio::from), Some(to), idle, None)
     }
 
-    fn run(
-        &self,
+    fn run<'a>(
+        &'a self,
         stdin: Stdio,
-        to: Option<&mut dyn Write>,
+        to: Option<&'a mut dyn Write>,
         limit: Option<Duration>,
-        watch: Option<Watch<'_>>,
+        watch: Option<Watch<'a>>,
     ) -> Result<Outcome, EngineError> {
         let mut command = self.command();
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         super::lifeline::die_with_parent(&mut command);
-        let mut child = self.spawn(&mut command)?;
-        let pid = pid_of(&child);
-        let _registered = interrupt::Registered::group(pid);
-
-        // Bounded: a command that prints faster than its output can be written waits.
-        let (send, events) = mpsc::sync_channel(32);
-        pump(child.stdout.take(), Source::Stdout, send.clone());
-        pump(child.stderr.take(), Source::Stderr, send.clone());
-        thread::spawn(move || drop(send.send(Event::Exited(child.wait()))));
-        let run = Run { call: self, pid, limit, started: Instant::now(), ending: None, timed_out: false };
-        run.follow(&events, to, watch)
+        let ends = Ends::listen().map_err(|source| self.not_runnable(source))?;
+        let child = self.spawn(&mut command)?;
+        let _registered = interrupt::Registered::group(pid_of(&child));
+        Run::new(self, child, ends, to, limit, watch).follow()
     }
 
     /// Runs the command with this process's own stdout, and stdin if `stdin`, its stderr passed on as it comes.
@@ -338,8 +321,13 @@ impl Call {
         let mut child = self.spawn(&mut command)?;
         let _registered = interrupt::Registered::forward(pid_of(&child));
         let tail = child.stderr.take().map(pass_on_stderr).unwrap_or_default();
-        let status = child.wait().map_err(|source| EngineError::NotRunnable { path: self.program.clone(), source })?;
+        let status = child.wait().map_err(|source| self.not_runnable(source))?;
         Ok(Outcome { status, stdout: Vec::new(), stderr: clean(&tail) })
+    }
+
+    /// It could not be begun, or not be followed.
+    pub fn not_runnable(&self, source: io::Error) -> EngineError {
+        EngineError::NotRunnable { path: self.program.clone(), source }
     }
 
     /// The failure that `outcome` is.
@@ -361,7 +349,7 @@ impl Outcome {
 }
 
 /// A process number as the system calls take it; none is larger than an i32.
-fn pid_of(child: &std::process::Child) -> i32 {
+pub fn pid_of(child: &std::process::Child) -> i32 {
     i32::try_from(child.id()).unwrap_or(i32::MAX)
 }
 
@@ -380,154 +368,6 @@ fn pass_on_stderr(mut stderr: impl Read) -> Vec<u8> {
     tail
 }
 
-#[derive(Clone, Copy)]
-enum Source {
-    Stdout,
-    Stderr,
-}
-
-enum Event {
-    Printed(Source, Vec<u8>),
-    Closed,
-    Exited(io::Result<ExitStatus>),
-}
-
-fn pump(pipe: Option<impl Read + Send + 'static>, source: Source, send: mpsc::SyncSender<Event>) {
-    thread::spawn(move || {
-        let mut buffer = vec![0; 16 << 10];
-        let Some(mut pipe) = pipe else { return };
-        while let Ok(count @ 1..) = pipe.read(&mut buffer) {
-            if send.send(Event::Printed(source, buffer[..count].to_vec())).is_err() {
-                return;
-            }
-        }
-        let _ = send.send(Event::Closed);
-    });
-}
-
-/// A command that runs in a process group of its own.
-struct Run<'a> {
-    call: &'a Call,
-    pid: i32,
-    limit: Option<Duration>,
-    started: Instant,
-    ending: Option<Instant>,
-    timed_out: bool,
-}
-
-impl Run<'_> {
-    fn follow(
-        mut self,
-        events: &mpsc::Receiver<Event>,
-        mut to: Option<&mut dyn Write>,
-        mut watch: Option<Watch<'_>>,
-    ) -> Result<Outcome, EngineError> {
-        let (mut stdout, mut stderr, mut line) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut open, mut exited): (_, Option<(ExitStatus, Instant)>) = (2, None);
-        loop {
-            let event = events.recv_timeout(if exited.is_some() { DRAIN_GRACE } else { TICK });
-            // What is kept elsewhere is a guest's data: its end is awaited.
-            let is_silent = event.is_err() && to.is_none();
-            match event {
-                Ok(Event::Printed(Source::Stdout, bytes)) => match (to.as_mut(), watch.as_mut()) {
-                    (Some(to), _) => {
-                        to.write_all(&bytes).map_err(|source| self.not_kept(source))?;
-                        self.started = Instant::now();
-                    }
-                    (None, watch) => {
-                        if let Some(watch) = watch {
-                            tell_lines(&mut line, &bytes, *watch);
-                        }
-                        self.keep(&mut stdout, &bytes)?;
-                    }
-                },
-                Ok(Event::Printed(Source::Stderr, bytes)) => self.keep(&mut stderr, &bytes)?,
-                Ok(Event::Closed) => open -= 1,
-                Ok(Event::Exited(status)) => {
-                    let unknown = |source| EngineError::NotRunnable { path: self.call.program.clone(), source };
-                    exited = Some((status.map_err(unknown)?, Instant::now()));
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    if let Some(watch) = watch.as_mut() {
-                        watch(None);
-                    }
-                }
-            }
-            match exited {
-                Some((status, when)) if open == 0 || is_silent || when.elapsed() >= DRAIN_LIMIT => {
-                    return self.finished(Outcome {
-                        status,
-                        stdout,
-                        stderr: clean(self.call.masked(&stderr).as_bytes()),
-                    });
-                }
-                Some(_) => {}
-                None => self.end_if_due(),
-            }
-        }
-    }
-
-    /// Keeps what it printed, within bounds.
-    fn keep(&self, kept: &mut Vec<u8>, bytes: &[u8]) -> Result<(), EngineError> {
-        if kept.len() + bytes.len() > OUTPUT_LIMIT {
-            interrupt::end_group(self.pid, true);
-            let why = format!("it is longer than {} MiB", OUTPUT_LIMIT >> 20);
-            return Err(EngineError::Unreadable { command: self.call.shell_line(), why });
-        }
-        kept.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn not_kept(&self, source: io::Error) -> EngineError {
-        interrupt::end_group(self.pid, true);
-        EngineError::NotKept { command: self.call.shell_line(), source }
-    }
-
-    /// Ends the command when its time is over, and kills it when it does not end.
-    fn end_if_due(&mut self) {
-        if let Some(since) = self.ending {
-            if since.elapsed() >= TERM_GRACE {
-                interrupt::end_group(self.pid, true);
-            }
-        } else if interrupt::pending().is_some() {
-            interrupt::end_group(self.pid, false);
-            self.ending = Some(Instant::now());
-        } else if self.limit.is_some_and(|limit| self.started.elapsed() >= limit) {
-            self.timed_out = true;
-            interrupt::end_group(self.pid, false);
-            self.ending = Some(Instant::now());
-        }
-    }
-
-    fn finished(&self, outcome: Outcome) -> Result<Outcome, EngineError> {
-        if self.ending.is_some() {
-            // What it has started, and has not ended.
-            interrupt::end_group(self.pid, true);
-        }
-        match (interrupt::pending(), self.limit) {
-            (Some(signal), _) => Err(EngineError::Interrupted(signal)),
-            (None, Some(limit)) if self.timed_out => {
-                Err(EngineError::TimedOut { command: self.call.shell_line(), limit })
-            }
-            _ => Ok(outcome),
-        }
-    }
-}
-
-/// Tells `watch` each line that `bytes` completes; the engine's spinner ends its lines with `\r`.
-fn tell_lines(line: &mut Vec<u8>, bytes: &[u8], watch: Watch<'_>) {
-    for &byte in bytes {
-        if byte == b'\n' || byte == b'\r' {
-            if !line.is_empty() {
-                watch(Some(&clean(line)));
-            }
-            line.clear();
-        } else if line.len() < TAIL_LIMIT {
-            line.push(byte);
-        }
-    }
-}
-
 /// A word, quoted for a shell: one with control characters as `$'…'`, so that it stays one line.
 fn quoted(text: &str) -> String {
     if text.contains(char::is_control) {
@@ -542,7 +382,7 @@ fn quoted(text: &str) -> String {
 
 /// What the engine said, without its colours and without the note that it prints when its executable is not
 /// named `smolvm`.
-fn clean(bytes: &[u8]) -> String {
+pub fn clean(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let plain = dialoguer::console::strip_ansi_codes(&text);
     let lines = plain.lines().filter(|line| !line.starts_with("note: no packed assets found"));

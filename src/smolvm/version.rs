@@ -115,6 +115,22 @@ impl Version {
     pub fn allows_parallel_changes(self) -> bool {
         self >= Self(1, 19, 0)
     }
+
+    /// What a user may care about, and whether this engine can do it.
+    pub fn abilities(self) -> [(&'static str, bool); 10] {
+        [
+            ("freeze /workspace of bare VMs", self.packs_bare_workspace()),
+            ("freeze /workspace of image VMs", self.packs_image_workspace()),
+            ("freeze VMs of local images", self.packs_local_images()),
+            ("freeze running VMs with --live", self.checkpoints()),
+            ("pause VMs", self.pauses()),
+            ("thaw bare VMs", self.thaws_bare()),
+            ("enforce allow lists of the network", self.enforces_allow_list()),
+            ("keep allow lists through a thaw", self.restores_allow_list()),
+            ("label VMs", self.takes_labels()),
+            ("change two VMs at once", self.allows_parallel_changes()),
+        ]
+    }
 }
 
 impl fmt::Display for Version {

@@ -1,6 +1,6 @@
 //! How snapshots lie on disk: written in private, published whole. This room never prints.
 
-mod home;
+mod health;
 pub mod library;
 mod lock;
 mod metadata;
@@ -10,6 +10,9 @@ mod retention;
 mod transport;
 mod work;
 
+use crate::home;
+
+pub use health::Health;
 pub use library::{FindError, Stored};
 pub use lock::{Lock, LockError, Sharing, vm_key};
 pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, recorded};
@@ -17,4 +20,4 @@ pub use output::{Output, OutputError};
 pub use record::Record;
 pub use retention::Policy;
 pub use transport::{Incoming, TransportError, export, room};
-pub use work::Work;
+pub use work::{Work, sweep};

@@ -88,7 +88,7 @@ fn freeze(
         return Ok(outcomes);
     }
     ask(app, &ready, args.yes)?;
-    let results = each::in_parallel(each::jobs(args.jobs), &ready, |freeze| {
+    let results = each::in_parallel(each::jobs(args.jobs, ready.len()), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
         interrupt::begin();
         freeze.between_hooks(|| freeze.run()).map(|(report, restarted)| {

@@ -1,0 +1,186 @@
+//! Engines of our own: got from PyPI when that is asked for, kept one folder a version, one of them in use.
+//!
+//! The package `smolmachines` (wheels 1.4.0 to 1.32.2 were opened) is a Python SDK that carries the whole engine. Each
+//! folder is laid out as `tests/engines/fetch` does, which was booted in real VMs. Until a folder is whole, and its engine
+//! has told the version that was asked for, it is nowhere but in the private folder of its run.
+
+mod download;
+mod index;
+mod layout;
+mod url;
+
+use super::locate;
+use super::process::EngineError;
+use super::version::Version;
+use crate::home;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The link in the folder of the engines that names the one in use.
+const IN_USE: &str = "in-use";
+
+/// Why no engine was installed.
+#[derive(Debug, Error)]
+pub enum InstallError {
+    /// The index has none, or not that one, for this platform.
+    #[error("{0}")]
+    NoSuchEngine(String),
+    /// The index or the file cannot be got.
+    #[error("{url} cannot be downloaded: {why}")]
+    Download {
+        /// Without its password.
+        url: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// What was got is not what the index promised, or no engine.
+    #[error("{name} is not an engine to be trusted: {why}")]
+    Strange {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It cannot be kept.
+    #[error("{} cannot be written: {source}", path.display())]
+    NotWritable {
+        /// What.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It was laid out, and does not run here.
+    #[error("smolvm {version} does not run on this machine: {source}")]
+    DoesNotRun {
+        /// Its version.
+        version: Version,
+        /// Why.
+        source: EngineError,
+    },
+    /// A signal came.
+    #[error("interrupted by {}", crate::interrupt::signal_name(*.0))]
+    Interrupted(i32),
+}
+
+type Result<T> = std::result::Result<T, InstallError>;
+
+/// An engine that was installed here.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// Its version.
+    pub version: Version,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Whether it is used where no other is named.
+    pub in_use: bool,
+}
+
+impl Installed {
+    /// What to run.
+    pub fn executable(&self) -> PathBuf {
+        executable_in(&self.folder)
+    }
+}
+
+fn executable_in(folder: &Path) -> PathBuf {
+    folder.join("bin/smolvm")
+}
+
+/// Where the engines are.
+pub fn folder() -> PathBuf {
+    home::path("engines")
+}
+
+/// Those that are installed, the oldest version first.
+pub fn installed() -> Vec<Installed> {
+    let folder = folder();
+    let used = fs::read_link(folder.join(IN_USE)).unwrap_or_default();
+    let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let one = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        let version: Version = name.to_str()?.parse().ok()?;
+        let folder = entry.path();
+        // One spelling each: `1.2.3-x` is none of ours.
+        let is_one = *name == *version.to_string() && executable_in(&folder).is_file();
+        is_one.then(|| Installed { version, in_use: *used == name, folder })
+    };
+    let mut all: Vec<_> = entries.filter_map(one).collect();
+    all.sort_by_key(|one| one.version);
+    all
+}
+
+/// The one in use.
+pub fn in_use() -> Option<Installed> {
+    installed().into_iter().find(|one| one.in_use)
+}
+
+/// Gets an engine, of the newest version or of `wanted`, into `private`, a folder that is nobody else's, checks it and lays
+/// it out; [`publish`] makes it one of the installed. `tell` hears what is done, again and again while it lasts.
+///
+/// # Errors
+/// See [`InstallError`]. Whatever there is in `private` by then is rubbish.
+pub fn fetch(wanted: Option<Version>, private: &Path, tell: &mut dyn FnMut(&str)) -> Result<Version> {
+    let index = download::index_url();
+    let agent = download::agent(&index);
+    let page = download::page(&agent, &index, &private.join("page"), &mut || tell("asking which there are"))?;
+    let wheel = index::choose(&page, wanted)?;
+    let version = wheel.version;
+    let file = private.join("wheel");
+    download::wheel(&agent, &wheel, &file, &mut || tell(&format!("downloading smolvm {version}")))?;
+    let engine = laid_out(private);
+    layout::lay_out(&file, &wheel.name, &engine, &mut || tell(&format!("unpacking smolvm {version}")))?;
+    match locate::ask_in(&executable_in(&engine), private) {
+        Ok(told) if told == version => Ok(version),
+        Ok(told) => Err(InstallError::Strange { name: wheel.name, why: format!("its engine calls itself {told}") }),
+        Err(source) => Err(InstallError::DoesNotRun { version, source }),
+    }
+}
+
+fn laid_out(private: &Path) -> PathBuf {
+    private.join("engine")
+}
+
+/// Makes what was fetched into `private` one of the installed, in one instant. An engine that lies there and is not whole
+/// makes room.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn publish(version: Version, private: &Path) -> Result<Installed> {
+    let target = folder().join(version.to_string());
+    let not_writable = |source| InstallError::NotWritable { path: target.clone(), source };
+    if fs::symlink_metadata(&target).is_ok() {
+        fs::rename(&target, private.join("replaced")).map_err(not_writable)?;
+    }
+    fs::rename(laid_out(private), &target).map_err(not_writable)?;
+    if in_use().is_none() {
+        set_in_use(version, private)?;
+    }
+    let in_use = in_use().is_some_and(|one| one.version == version);
+    Ok(Installed { version, folder: target, in_use })
+}
+
+/// Has an installed engine be the one in use, in one instant; the link is made in `private`.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn set_in_use(version: Version, private: &Path) -> Result<()> {
+    let link = folder().join(IN_USE);
+    let fresh = private.join(IN_USE);
+    let put = std::os::unix::fs::symlink(version.to_string(), &fresh).and_then(|()| fs::rename(&fresh, &link));
+    put.map_err(|source| InstallError::NotWritable { path: link, source })
+}
+
+/// Takes an engine out of sight in one instant: into `private`, which goes.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn remove(engine: &Installed, private: &Path) -> Result<()> {
+    let not_writable = |source| InstallError::NotWritable { path: engine.folder.clone(), source };
+    fs::rename(&engine.folder, private.join("removed")).map_err(not_writable)?;
+    if engine.in_use {
+        let _ = fs::remove_file(folder().join(IN_USE));
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! What a `pack create` that was killed leaves behind: folders `pack-staging-XXXXXX` in the engine's cache (1.4.0 to
+//! 1.32.2, seen), which no later pack removes, or not at once (1.32.2 removes those of two minutes ago, not younger ones),
+//! and folders `.tmpXXXXXX` in `$TMPDIR` with an `assets.tar.zst` and nothing else (1.32.2, seen), which none does.
+
+use super::users;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// What was changed since is somebody's.
+const FRESH: Duration = Duration::from_secs(60);
+/// The only file in the second kind of folder.
+const ASSETS: &str = "assets.tar.zst";
+
+/// A folder that an engine has left, or works in.
+#[derive(Debug, Clone)]
+pub struct Leftover {
+    /// The folder.
+    pub path: PathBuf,
+    /// What it takes on the disk.
+    pub bytes: u64,
+    /// Nobody uses it, as far as can be told, and it was not touched for a while.
+    pub is_ownerless: bool,
+}
+
+/// All of this user's.
+pub fn leftovers() -> Vec<Leftover> {
+    let [cache, temporary] = places();
+    let staged = named(&cache, "pack-staging-");
+    let assets = named(&temporary, ".tmp").filter(|folder| holds_only_assets(folder));
+    staged
+        .chain(assets)
+        .map(|path| Leftover { bytes: bytes_in(&path), is_ownerless: is_ownerless(&path), path })
+        .collect()
+}
+
+fn places() -> [PathBuf; 2] {
+    [dirs::cache_dir().unwrap_or_default().join("smolvm"), std::env::temp_dir()]
+}
+
+impl Leftover {
+    /// Removes it, if still nobody uses it.
+    ///
+    /// # Errors
+    /// Somebody does, or it cannot be removed.
+    pub fn remove(&self) -> io::Result<()> {
+        if is_ownerless(&self.path) { fs::remove_dir_all(&self.path) } else { Err(io::ErrorKind::ResourceBusy.into()) }
+    }
+}
+
+/// The real folders of this user in `folder` that are named `prefix` and six letters or digits.
+fn named(folder: &Path, prefix: &'static str) -> impl Iterator<Item = PathBuf> + use<> {
+    let me = rustix::process::geteuid().as_raw();
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let fits = move |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(prefix)).unwrap_or_default();
+        let is_random = random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_random && entry.metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == me)
+    };
+    entries.filter(fits).map(|entry| entry.path())
+}
+
+fn holds_only_assets(folder: &Path) -> bool {
+    let names: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+    names == [ASSETS]
+}
+
+fn is_ownerless(folder: &Path) -> bool {
+    let is_old = |at: SystemTime| at.elapsed().is_ok_and(|age| age >= FRESH);
+    users::CAN_TELL
+        && newest_change(folder).is_ok_and(is_old)
+        && !users::pack_works_in(&places())
+        && users::users_of(folder).is_empty()
+}
+
+/// When anything in it was last written to.
+fn newest_change(folder: &Path) -> io::Result<SystemTime> {
+    let mut newest = fs::symlink_metadata(folder)?.modified()?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        newest = newest.max(if meta.is_dir() { newest_change(&entry.path())? } else { meta.modified()? });
+    }
+    Ok(newest)
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => bytes_in(&entry.path()),
+        Ok(meta) => meta.blocks() * 512,
+        Err(_) => 0,
+    });
+    sizes.sum()
+}

@@ -1,0 +1,59 @@
+//! `make install` and `make uninstall`: the same files come and go, and the shells find theirs.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::{World, finish, stdout};
+
+/// Runs `make TARGET` with the tool as it was built for this test.
+fn make(world: &World, target: &str) {
+    let release = world.path("target/release");
+    if !release.exists() {
+        std::fs::create_dir_all(&release).unwrap();
+        std::fs::copy(env!("CARGO_BIN_EXE_bottle-freeze"), release.join("bottle-freeze")).unwrap();
+    }
+    let mut make = Command::new("make");
+    make.args(["--silent", target, "PREFIX=/usr"]).arg(format!("DESTDIR={}", world.path("root").display()));
+    // A cargo that builds nothing: the tool is there.
+    let cargo = world.path("bin/cargo");
+    std::fs::create_dir_all(world.path("bin")).unwrap();
+    std::fs::write(&cargo, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755)).unwrap();
+    make.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));
+    make.env("CARGO_TARGET_DIR", world.path("target"));
+    let output = make.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let (folders, mut all): (Vec<_>, Vec<_>) = entries.map(|entry| entry.path()).partition(|path| path.is_dir());
+    all.extend(folders.iter().flat_map(|folder| files(folder)));
+    all
+}
+
+#[test]
+fn what_is_installed_is_found_and_uninstalled() {
+    let world = World::new();
+    make(&world, "install");
+    let usr = world.path("root/usr");
+    for file in
+        ["bin/bottle-freeze", "share/man/man1/bottle-freeze-doctor.1", "share/man/man5/bottle-freeze-snapshot.5"]
+    {
+        assert!(usr.join(file).is_file(), "{file}");
+    }
+    let version = Command::new(usr.join("bin/bottle-freeze")).arg("--version").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&version.stdout), format!("bottle-freeze {}\n", env!("CARGO_PKG_VERSION")));
+    for shell in ["bash", "zsh", "fish"] {
+        let mut doctor = world.line("doctor");
+        doctor.env("SHELL", shell).env("XDG_DATA_DIRS", usr.join("share")).env("LC_ALL", "C.UTF-8");
+        let told = stdout(&finish(doctor));
+        assert!(told.contains("✓ completion  installed"), "{shell}: {told}");
+    }
+    make(&world, "uninstall");
+    let left = files(&world.path("root"));
+    assert!(left.is_empty(), "{left:?}");
+}
