@@ -7,6 +7,7 @@ mod terminal;
 
 pub use progress::Progress;
 pub use prompt::{Unconfirmed, confirm};
+pub use terminal::is_utf8;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use std::borrow::Cow;

@@ -2,7 +2,6 @@
 
 use dialoguer::console::{Term, truncate_str};
 use std::borrow::Cow;
-use std::ffi::OsString;
 
 /// The line as it is, or, on a terminal, as much of it as fits.
 pub fn fitted(line: &str) -> Cow<'_, str> {
@@ -13,10 +12,10 @@ pub fn fitted(line: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether the locale is one of UTF-8: in others nothing is drawn but ASCII. Names and notes are printed as they are.
+/// Whether the locale's characters are UTF-8, as `setlocale` reads the environment: in others nothing is drawn but ASCII.
+/// Names and notes are printed as they are.
 pub fn is_utf8() -> bool {
-    let set = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).unwrap_or_default();
-    let locale = locale.to_string_lossy().to_ascii_lowercase();
-    ["utf-8", "utf8"].iter().any(|utf8| locale.contains(utf8))
+    let named = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    let locale = named.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
