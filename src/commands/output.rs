@@ -2,8 +2,8 @@
 
 use super::{Failure, Result, Status};
 use crate::interrupt::{self, Leaving};
-use crate::smolvm::EngineError;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
+use crate::smolvm::{EngineError, Followed};
 use crate::snapshot::{Output, OutputError, Recorded, Work};
 use crate::ui::Progress;
 use sha2::{Digest, Sha256};
@@ -45,17 +45,22 @@ pub fn leaves(work: &Work) -> Leaving {
 }
 
 /// Whether the engine's result is whole, and its SHA-256. Its exit 0 is only a claim.
-pub fn check(work: &Work) -> Result<(Artifact, String)> {
-    let path = work.sidecar();
-    let mut hasher = Sha256::new();
-    let checked = artifact::verify_and_tell(&path, |bytes| hasher.update(bytes));
-    let artifact = checked.map_err(|error| {
+pub fn check(work: &Work, followed: Option<Followed>) -> Result<(Artifact, String)> {
+    let broken = |error| {
         if let ArtifactError::Interrupted(signal) = error {
             return EngineError::Interrupted(signal).into();
         }
         let what = format!("the engine reported success, but what it wrote {error}");
         Failure::new(Status::Failed, what).mend("try again; if it happens again, check the disk")
-    })?;
+    };
+    let path = work.sidecar();
+    if let Some(followed) = followed {
+        if let Some(artifact) = artifact::verify_followed(&path, &followed).map_err(broken)? {
+            return Ok((artifact, followed.sha256));
+        }
+    }
+    let mut hasher = Sha256::new();
+    let artifact = artifact::verify_and_tell(&path, |bytes| hasher.update(bytes)).map_err(broken)?;
     Ok((artifact, base16ct::lower::encode_string(&hasher.finalize())))
 }
 

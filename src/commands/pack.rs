@@ -4,7 +4,7 @@ use super::shells::quoted;
 use super::{App, Failure, Result, Status, lock, output};
 use crate::cli;
 use crate::interrupt;
-use crate::smolvm::{EngineError, Packing, end_helpers};
+use crate::smolvm::{EngineError, Packing, end_helpers, follow};
 use crate::snapshot::Output;
 
 pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
@@ -24,13 +24,14 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
         include_workspace: false,
     };
     let mut progress = app.ui.progress(&format!("packing {}", args.image), Some(work.path()));
-    let packed = engine.pack_create(&image, &packing, &mut |line| output::tell(&mut progress, line));
+    let (packed, followed) =
+        follow(&work.sidecar(), || engine.pack_create(&image, &packing, &mut |line| output::tell(&mut progress, line)));
     drop(progress);
     if packed.is_err() {
         end_helpers(work.path());
     }
     packed?;
-    let (artifact, _) = output::check(&work)?;
+    let (artifact, _) = output::check(&work, followed)?;
     output.flush(&work)?;
     if let Some(signal) = interrupt::pending() {
         return Err(EngineError::Interrupted(signal).into());

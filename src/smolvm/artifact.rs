@@ -2,17 +2,19 @@
 //! to 1.32.2, and was checked against packs of ten versions: all say format version 1. (2 and 3 were written before
 //! 0.8.0, as the engine's history tells; that they are refused lets no flipped bit of the footer pass.)
 
+use super::Followed;
 use crate::interrupt;
 use rustix::fs::{self, Mode, OFlags};
 use serde::Deserialize;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use thiserror::Error;
 
 /// Bytes of the footer.
-const FOOTER: usize = 64;
+pub(super) const FOOTER: usize = 64;
 const FORMAT_VERSION: u32 = 1;
 /// The engine's own limit for a manifest.
 const MANIFEST_LIMIT: u64 = 16 << 20;
@@ -135,6 +137,37 @@ pub fn verify_and_tell(path: &Path, mut tell: impl FnMut(&[u8])) -> Result<Artif
     content.artifact()
 }
 
+/// The same of a file that the caller will know again by what `tell` hears: a stronger sum makes the CRC-32 needless.
+///
+/// # Errors
+/// As [`verify`].
+pub fn tell_all(path: &Path, mut tell: impl FnMut(&[u8])) -> Result<Artifact, ArtifactError> {
+    let (mut file, bytes, footer) = open(path)?;
+    read_assets(&mut file, &footer, |assets| {
+        tell(assets);
+        Ok(())
+    })?;
+    let manifest = read_manifest(&mut file, &footer)?;
+    tell(&manifest);
+    tell(&footer.raw);
+    artifact(&manifest, bytes, &footer)
+}
+
+/// The same of a file that was `followed` while it was written, without reading it again; nothing if it is another one.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_followed(path: &Path, followed: &Followed) -> Result<Option<Artifact>, ArtifactError> {
+    let (mut file, bytes, footer) = open(path)?;
+    let meta = file.metadata()?;
+    if ((meta.dev(), meta.ino()), bytes, footer.crc32) != (followed.file, followed.bytes, followed.crc32) {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(footer.assets_size))?;
+    let manifest = read_manifest(&mut file, &footer)?;
+    artifact(&manifest, bytes, &footer).map(Some)
+}
+
 /// Reads what the manifest says beside, and checks nothing.
 ///
 /// # Errors
@@ -159,7 +192,11 @@ impl Content {
     /// Reads it all; `tell` hears the assets, and may give up.
     pub fn read(path: &Path, mut tell: impl FnMut(&[u8]) -> Result<(), ArtifactError>) -> Result<Self, ArtifactError> {
         let (mut file, bytes, footer) = open(path)?;
-        let assets_crc32 = read_assets(&mut file, &footer, &mut tell)?;
+        let mut assets_crc32 = crc32fast::Hasher::new();
+        read_assets(&mut file, &footer, |assets| {
+            assets_crc32.update(assets);
+            tell(assets)
+        })?;
         let manifest = read_manifest(&mut file, &footer)?;
         let content = Self { bytes, footer, assets_crc32, manifest };
         if content.crc32_with(&content.manifest) != content.footer.crc32 {
@@ -169,9 +206,7 @@ impl Content {
     }
 
     pub fn artifact(&self) -> Result<Artifact, ArtifactError> {
-        let manifest = serde_json::from_slice(&self.manifest)
-            .map_err(|error| ArtifactError::Damaged(format!("its manifest cannot be read: {error}")))?;
-        Ok(Artifact { manifest, bytes: self.bytes, crc32: self.footer.crc32 })
+        artifact(&self.manifest, self.bytes, &self.footer)
     }
 
     /// What follows the assets in an artifact of the same assets and another manifest: that and its footer.
@@ -194,6 +229,12 @@ impl Content {
         hasher.update(manifest);
         hasher.finalize()
     }
+}
+
+fn artifact(manifest: &[u8], bytes: u64, footer: &Footer) -> Result<Artifact, ArtifactError> {
+    let manifest = serde_json::from_slice(manifest)
+        .map_err(|error| ArtifactError::Damaged(format!("its manifest cannot be read: {error}")))?;
+    Ok(Artifact { manifest, bytes, crc32: footer.crc32 })
 }
 
 fn open(path: &Path) -> Result<(File, u64, Footer), ArtifactError> {
@@ -251,25 +292,22 @@ impl Footer {
     }
 }
 
-/// The CRC-32 of the assets, with which the file begins.
+/// The assets, with which the file begins.
 fn read_assets(
     file: &mut File,
     footer: &Footer,
-    tell: &mut impl FnMut(&[u8]) -> Result<(), ArtifactError>,
-) -> Result<crc32fast::Hasher, ArtifactError> {
-    let mut hasher = crc32fast::Hasher::new();
-    let mut buffer = vec![0; 1 << 20];
+    mut tell: impl FnMut(&[u8]) -> Result<(), ArtifactError>,
+) -> Result<(), ArtifactError> {
+    // It stays in a processor's own cache until it is summed up.
+    let mut buffer = vec![0; 256 << 10];
     let mut assets = file.take(footer.assets_size);
     loop {
         if let Some(signal) = interrupt::pending() {
             return Err(ArtifactError::Interrupted(signal));
         }
         match assets.read(&mut buffer)? {
-            0 => return Ok(hasher),
-            count => {
-                hasher.update(&buffer[..count]);
-                tell(&buffer[..count])?;
-            }
+            0 => return Ok(()),
+            count => tell(&buffer[..count])?,
         }
     }
 }

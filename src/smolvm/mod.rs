@@ -6,6 +6,7 @@
 
 pub mod artifact;
 mod disks;
+mod follow;
 #[cfg(test)]
 mod fuzz;
 mod hypervisor;
@@ -22,6 +23,7 @@ mod users;
 mod version;
 
 pub use disks::Disks;
+pub use follow::{Followed, follow};
 pub use hypervisor::hypervisor;
 pub use leftovers::{Leftover, leftovers};
 pub use lifeline::end_helpers;

@@ -10,7 +10,9 @@ use super::stop::sync;
 use super::{App, Failure, Result, Status, each, lock, output, workspace};
 use crate::interrupt::{self, Leaving};
 use crate::smolvm::artifact::Artifact;
-use crate::smolvm::{CHECKPOINT_SUFFIX, Disks, EngineError, Machine, Name, Packing, Smolvm, State, end_helpers};
+use crate::smolvm::{
+    CHECKPOINT_SUFFIX, Disks, EngineError, Followed, Machine, Name, Packing, Smolvm, State, end_helpers, follow,
+};
 use crate::snapshot::{Configuration, FORMAT, Lock, Metadata, Output, Recorded, Work, library};
 use crate::{cli, ui};
 use report::{Outcome, Report};
@@ -170,6 +172,8 @@ struct Packed<'a> {
     disks: Option<(&'a Path, Disks)>,
     /// How long the VM was paused, if it went on.
     paused: Option<Duration>,
+    /// What was read of it while it was written.
+    followed: Option<Followed>,
 }
 
 impl Freeze<'_> {
@@ -181,10 +185,11 @@ impl Freeze<'_> {
         let workspace = self.save_workspace(&work)?;
         let stopped = self.stop()?;
         let snapshot = if self.live { self.checkpoint(&work) } else { self.pack(&work) }.and_then(|packed| {
-            let (artifact, sha256) = self.check(&work, &packed)?;
-            let down = packed.paused.or_else(|| Some(stopped?.elapsed()));
+            let paused = packed.paused;
+            let (artifact, sha256) = self.check(&work, packed)?;
+            let down = paused.or_else(|| Some(stopped?.elapsed()));
             let metadata = self.publish(&work, &artifact, sha256, workspace, down)?;
-            Ok((artifact, metadata, packed.paused))
+            Ok((artifact, metadata, paused))
         });
         drop((work, left));
         let (artifact, metadata, paused) = snapshot.map_err(|failure| self.put_back(stopped, failure))?;
@@ -254,14 +259,15 @@ impl Freeze<'_> {
         let launcher = work.launcher();
         let packing = self.packing(work.path(), &launcher, smolfile.as_deref());
         let mut progress = self.app.ui.progress(&format!("packing {}", self.vm.name), Some(work.path()));
-        let packed =
-            self.engine.pack_create_from_vm(self.name, &packing, &mut |line| output::tell(&mut progress, line));
+        let (packed, followed) = follow(&work.sidecar(), || {
+            self.engine.pack_create_from_vm(self.name, &packing, &mut |line| output::tell(&mut progress, line))
+        });
         drop(progress);
         if packed.is_err() {
             end_helpers(work.path());
         }
         match packed {
-            Ok(()) => Ok(Packed { disks, paused: None }),
+            Ok(()) => Ok(Packed { disks, paused: None, followed }),
             Err(error) if error.is_never_started() => {
                 let what = format!("'{}' has no disk yet: it was never started", self.vm.name);
                 Err(Failure::new(Status::BadState, what)
@@ -275,15 +281,16 @@ impl Freeze<'_> {
     fn checkpoint(&self, work: &Work) -> Result<Packed<'_>> {
         let saved = work.path().join("live").with_extension(CHECKPOINT_SUFFIX);
         let mut progress = self.app.ui.progress(&format!("saving {}, which is paused", self.name), Some(work.path()));
-        let paused = self.engine.machine_checkpoint(self.name, work.path(), &saved, &mut |line| match line
-            .filter(|line| line.starts_with("Source resumed"))
-        {
+        let mut tell = |line: Option<&str>| match line.filter(|line| line.starts_with("Source resumed")) {
             Some(_) => progress.phase("it runs again, its state is packed"),
             None => progress.tick(),
-        })?;
+        };
+        let (paused, followed) =
+            follow(&saved, || self.engine.machine_checkpoint(self.name, work.path(), &saved, &mut tell));
+        let paused = paused?;
         // If there is nothing after all, the check tells.
         let _ = std::fs::rename(&saved, work.sidecar());
-        Ok(Packed { disks: None, paused })
+        Ok(Packed { disks: None, paused, followed })
     }
 
     fn packing<'p>(&self, folder: &'p Path, launcher: &'p Path, smolfile: Option<&'p Path>) -> Packing<'p> {
@@ -298,9 +305,11 @@ impl Freeze<'_> {
     }
 
     /// 6. Check: the artifact is whole, and nobody touched the VM while it was packed.
-    fn check(&self, work: &Work, packed: &Packed) -> Result<(Artifact, String)> {
-        let (artifact, sha256) =
-            self.app.ui.phase(&format!("checking the snapshot of {}", self.name), || output::check(work))?;
+    fn check(&self, work: &Work, packed: Packed) -> Result<(Artifact, String)> {
+        let (artifact, sha256) = self
+            .app
+            .ui
+            .phase(&format!("checking the snapshot of {}", self.name), || output::check(work, packed.followed))?;
         let recorded = &artifact.manifest;
         // A live one has the network that the VM had, and all its limits.
         let opens = recorded.network && !self.live;
