@@ -9,7 +9,6 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 use support::{Running, World, manifest, names_in, stderr, stdout, wait_until};
 
 // ------------------------------------------------------------------------------------- one row per state
@@ -682,26 +681,6 @@ fn in_a_log_each_phase_is_a_line() {
         assert!(lines.any(|line| line == *phase), "{phase}: {log}");
     }
     assert_eq!(stderr(&world.run(&format!("{FORCED} --restart --quiet")).success()), "");
-}
-
-#[test]
-fn under_nohup_a_freeze_outlives_its_terminal() {
-    let world = unlucky(json!([]));
-    let hung_up = world.path("hung-up");
-    world.fault(json!({"on": "pack create", "at": "half", "do": {"await": &hung_up}}));
-    let bottle_freeze = world.line(FORCED);
-    let mut nohup = Command::new("sh");
-    nohup
-        .args(["-c", "trap '' HUP; exec \"$0\" \"$@\""])
-        .arg(bottle_freeze.get_program())
-        .args(bottle_freeze.get_args());
-    nohup.envs(bottle_freeze.get_envs().filter_map(|(key, value)| Some((key, value?)))).current_dir(world.path("work"));
-    let mut freeze = nohup.spawn().unwrap();
-    wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
-    support::signal(i32::try_from(freeze.id()).unwrap(), Signal::HUP);
-    fs::write(&hung_up, "").unwrap();
-    assert_eq!(freeze.wait().unwrap().code(), Some(0));
-    world.run("verify x.smolmachine").success();
 }
 
 #[test]

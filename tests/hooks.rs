@@ -181,6 +181,18 @@ fn an_interrupt_during_the_freeze_or_after_it_leaves_no_hook_out() {
 }
 
 #[test]
+fn a_vm_whose_turn_never_came_has_no_hooks() {
+    let world = running();
+    world.vm("later").running();
+    let hook = "--pre-freeze 'host:echo > began; sleep 600'";
+    let freeze = world.spawn(&format!("freeze dev later --yes -j 1 {hook} {NOTE}"));
+    interrupt_at(&world, &freeze, "began");
+    freeze.wait().code(130);
+    assert_eq!(world.read("log"), "after dev 130 \n");
+    assert_eq!((world.state("dev").as_str(), world.state("later").as_str()), ("running", "running"));
+}
+
+#[test]
 fn a_second_interrupt_says_that_the_hooks_were_not_run() {
     let world = running();
     let log = world.path("log");

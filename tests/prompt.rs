@@ -4,6 +4,7 @@
 mod support;
 
 use predicates::str::contains;
+use std::process::Command;
 use support::World;
 use support::pty::Session;
 
@@ -158,6 +159,46 @@ fn the_interrupt_key_during_a_pack_puts_things_back() {
     assert!(session.reads_lines());
     assert_eq!(world.state("dev"), "running");
     world.assert_clean(&[]);
+}
+
+#[test]
+fn a_terminal_that_is_closed_during_a_pack_puts_things_back() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm().fault(serde_json::json!({"on": "pack create", "at": "half", "do": "hang"}));
+    let mut session = Session::start(world.line("freeze dev -o x.smolmachine --yes"));
+    support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
+    session.hang_up();
+    assert_eq!(session.wait(), Some(129));
+    assert_eq!(world.state("dev"), "running");
+    world.assert_clean(&[]);
+}
+
+#[test]
+fn under_nohup_a_freeze_outlives_its_terminal() {
+    let (world, hung_up) = (World::new(), "work/hung-up");
+    world.vm("dev").running();
+    world.warm();
+    let pause = serde_json::json!({"on": "pack create", "at": "half", "do": {"await": world.path(hung_up)}});
+    world.fault(pause);
+    // Its result goes elsewhere: one that cannot be printed is a failure.
+    let freeze = nohup(&world, "freeze dev -o x.smolmachine --yes --restart");
+    let mut session = Session::start_on(freeze, [true, false, true], 0);
+    support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
+    session.hang_up();
+    std::fs::write(world.path(hung_up), "").unwrap();
+    assert_eq!(session.wait(), Some(0));
+    assert_eq!(world.state("dev"), "running");
+    world.run("verify x.smolmachine").success();
+}
+
+/// The command, started with SIGHUP ignored.
+fn nohup(world: &World, line: &str) -> Command {
+    let command = world.line(line);
+    let mut nohup = Command::new("sh");
+    nohup.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+    nohup.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?)))).current_dir(world.path("work"));
+    nohup
 }
 
 /// What is done when the question is seen.
