@@ -90,7 +90,7 @@ pub fn forget(path: &Path) {
 }
 
 fn ask(path: &Path, tell: &dyn Fn(&Call)) -> Result<Version, EngineError> {
-    let call = Call::new(path, "--version");
+    let call = Call::new(path, "--version").changes_nothing();
     tell(&call);
     answer(path, &call)
 }

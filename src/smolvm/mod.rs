@@ -174,7 +174,7 @@ pub fn machine_ls_at_once(asked: Option<&Path>, limit: Duration) -> Option<Vec<M
 }
 
 fn machine_ls_of(engine: &Path) -> Call {
-    Call::new(engine, "machine ls").arg("--json")
+    Call::new(engine, "machine ls").arg("--json").changes_nothing()
 }
 
 /// A found and recognised engine.
@@ -325,7 +325,7 @@ impl Smolvm {
 
     /// The command line of [`Self::machine_data_dir`].
     pub fn machine_data_dir_call(&self, name: &Name) -> Call {
-        self.named(self.call("machine data-dir"), name)
+        self.named(self.call("machine data-dir").changes_nothing(), name)
     }
 
     /// `machine start`, ended after `limit`. That it runs already is no error.
