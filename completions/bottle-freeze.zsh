@@ -20,6 +20,7 @@ _bottle-freeze() {
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -58,6 +59,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -79,6 +81,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -98,6 +101,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -122,6 +126,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -137,6 +142,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -153,6 +159,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -167,6 +174,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -186,6 +194,9 @@ _arguments "${_arguments_options[@]}" : \
 '(-o --output)-m+[Say what it is, in the library]:NOTE:_default' \
 '(-o --output)--note=[Say what it is, in the library]:NOTE:_default' \
 '(-o --output)*--label=[Attach a label to the snapshot, in the library (repeatable)]:KEY=VALUE:_default' \
+'*--pre-freeze=[Run this before, when the question is answered and nothing was stopped yet; if it fails, nothing is frozen (repeatable). guest\:COMMAND is run in the VM, if that runs, host\:COMMAND here; both by \`sh -c\`]:WHERE:COMMAND:_default' \
+'*--post-freeze=[Run this afterwards, also when the freeze failed or was interrupted (repeatable); in the VM only if that runs then. Here it finds \`\$BOTTLE_FREEZE_VM\`, \`\$BOTTLE_FREEZE_SNAPSHOT\` (empty\: none) and \`\$BOTTLE_FREEZE_STATUS\`]:WHERE:COMMAND:_default' \
+'--hook-timeout=[How long each of these commands may take]:DURATION:_default' \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
@@ -205,6 +216,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -229,6 +241,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -249,6 +262,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -268,6 +282,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -282,6 +297,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -309,6 +325,7 @@ vm\:"By the name of the VM, the oldest first"))' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -329,6 +346,7 @@ vm\:"By the name of the VM, the oldest first"))' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -343,6 +361,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -358,6 +377,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -375,6 +395,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -392,6 +413,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -416,6 +438,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -432,6 +455,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -448,6 +472,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -466,6 +491,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -481,6 +507,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -566,6 +593,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -587,6 +615,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -602,6 +631,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -618,6 +648,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -631,6 +662,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -653,6 +685,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -665,6 +698,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -679,6 +713,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -692,6 +727,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -706,6 +742,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -760,6 +797,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \

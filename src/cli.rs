@@ -13,6 +13,8 @@ use std::time::Duration;
 /// verified, the old one stays.
 #[derive(Debug, Parser)]
 #[command(name = "bottle-freeze", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Examples:\n  bottle-freeze create dev\n  bottle-freeze start dev\n  \
+    bottle-freeze exec -it dev -- sh\n  bottle-freeze freeze dev -t ready\n  bottle-freeze thaw dev@ready tuesday")]
 pub struct Cli {
     /// The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
@@ -23,6 +25,9 @@ pub struct Cli {
     /// Print each engine command as it is run, env values masked
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// Never ask: where a question would be asked, do as without a terminal
+    #[arg(long, global = true)]
+    pub no_input: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -172,7 +177,7 @@ pub struct Stop {
 ///
 /// A paused VM cannot be frozen: its RAM would be lost.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze pause dev")]
+#[command(after_help = "Examples:\n  bottle-freeze pause dev\n  bottle-freeze pause --all")]
 pub struct Pause {
     #[command(flatten)]
     pub vms: Vms,
@@ -182,7 +187,7 @@ pub struct Pause {
 
 /// Let paused VMs go on
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze resume dev")]
+#[command(after_help = "Examples:\n  bottle-freeze resume dev\n  bottle-freeze resume --label team=a")]
 pub struct Resume {
     #[command(flatten)]
     pub vms: Vms,
@@ -257,6 +262,8 @@ pub struct Ls {
 #[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
     bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \
     bottle-freeze freeze dev --live\n  \
+    bottle-freeze freeze dev --pre-freeze 'guest:pg_ctl stop -D /data'\n  \
+    bottle-freeze freeze dev --post-freeze 'host:logger \"$BOTTLE_FREEZE_SNAPSHOT\"'\n  \
     bottle-freeze freeze dev -o dev.smolmachine --yes --force")]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Freeze {
@@ -307,6 +314,17 @@ pub struct Freeze {
     /// Leave /workspace out (VMs made from an image; engines that cannot pack it)
     #[arg(long)]
     pub no_workspace: bool,
+    /// Run this before, when the question is answered and nothing was stopped yet; if it fails, nothing is frozen
+    /// (repeatable). guest:COMMAND is run in the VM, if that runs, host:COMMAND here; both by `sh -c`
+    #[arg(long = "pre-freeze", value_name = "WHERE:COMMAND", value_parser = hook)]
+    pub before: Vec<Hook>,
+    /// Run this afterwards, also when the freeze failed or was interrupted (repeatable); in the VM only if that runs then.
+    /// Here it finds `$BOTTLE_FREEZE_VM`, `$BOTTLE_FREEZE_SNAPSHOT` (empty: none) and `$BOTTLE_FREEZE_STATUS`
+    #[arg(long = "post-freeze", value_name = "WHERE:COMMAND", value_parser = hook)]
+    pub after: Vec<Hook>,
+    /// How long each of these commands may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub hook_timeout: Duration,
     /// How long stopping the VM may take
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub stop_timeout: Duration,
@@ -321,6 +339,15 @@ pub struct Freeze {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// A command around a freeze, and where it is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hook {
+    /// In the VM.
+    Guest(String),
+    /// On this host.
+    Host(String),
 }
 
 /// Whether a VM is frozen while it runs.
@@ -352,6 +379,9 @@ impl Freeze {
             restart: false,
             no_restart: false,
             no_workspace: false,
+            before: Vec::new(),
+            after: Vec::new(),
+            hook_timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(60),
             no_space_check: false,
             wait: Wait { wait: Duration::ZERO },
@@ -409,6 +439,8 @@ pub struct Thaw {
 
 /// List, check, name, remove and share the snapshots of the library
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot ls\n  bottle-freeze snapshot verify --all\n  \
+    bottle-freeze snapshot prune dev --keep-last 3 --dry-run")]
 pub enum Snapshot {
     Ls(SnapshotLs),
     Show(SnapshotShow),
@@ -459,7 +491,8 @@ pub enum SnapshotOrder {
 
 /// Print all that is recorded of a snapshot, as JSON
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot show dev@ready")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot show dev\n  \
+    bottle-freeze snapshot show dev@ready | jq .machine")]
 pub struct SnapshotShow {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
     pub snapshot: String,
@@ -497,7 +530,8 @@ pub struct SnapshotTag {
 
 /// Remove snapshots, after a question
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot rm dev@1a2b")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot rm dev@1a2b\n  \
+    bottle-freeze snapshot rm dev@old web@old --yes")]
 pub struct SnapshotRm {
     /// Snapshots: VM@TAG or VM@ID, or VM (its newest)
     #[arg(required = true)]
@@ -585,7 +619,8 @@ pub struct SnapshotPull {
 ///
 /// The file is a tar of the snapshot's folder: artifact and snapshot.json.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot export dev@ready -o dev-ready.tar")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot export dev -o dev.tar\n  \
+    bottle-freeze snapshot export dev@ready -o /media/usb/dev-ready.tar --force")]
 pub struct SnapshotExport {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
     pub snapshot: String,
@@ -599,7 +634,8 @@ pub struct SnapshotExport {
 
 /// Take an exported snapshot into the library, after checking it
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot import dev-ready.tar")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot import dev-ready.tar\n  \
+    bottle-freeze snapshot import dev-ready.tar --as dev2")]
 pub struct SnapshotImport {
     /// File that `snapshot export` wrote
     #[arg(value_hint = ValueHint::FilePath)]
@@ -671,7 +707,7 @@ pub struct Verify {
 /// stopped one can be frozen: that is a warning.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \
-    bottle-freeze doctor --json | jq -r '.checks[] | select(.verdict != \"ok\") | .mend'")]
+    bottle-freeze doctor --json | jq '.checks[] | select(.verdict != \"ok\")'")]
 pub struct Doctor {
     /// Remove what killed smolvm commands have left behind and nobody uses
     ///
@@ -695,6 +731,8 @@ pub struct Doctor {
 ///
 /// The one in use is used where --smolvm and $SMOLVM name no other, and there is none on PATH.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  bottle-freeze engine install\n  bottle-freeze engine ls\n  \
+    bottle-freeze engine use 1.32.2")]
 pub enum Engine {
     Install(EngineInstall),
     #[command(visible_alias = "list")]
@@ -722,7 +760,7 @@ pub struct EngineInstall {
 
 /// List the installed engines
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze engine ls")]
+#[command(after_help = "Examples:\n  bottle-freeze engine ls\n  bottle-freeze engine ls --json")]
 pub struct EngineLs {
     /// Print JSON: an array of objects with `version`, `in_use` (true or false) and `path`
     #[arg(long, conflicts_with = "quiet")]
@@ -731,7 +769,7 @@ pub struct EngineLs {
 
 /// Choose the installed engine to use
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze engine use 1.32.2")]
+#[command(after_help = "Examples:\n  bottle-freeze engine use 1.32.2")]
 pub struct EngineUse {
     /// Which one
     #[arg(id = "engine", value_name = "VERSION", value_parser = engine_version)]
@@ -742,7 +780,7 @@ pub struct EngineUse {
 ///
 /// VMs and snapshots stay. An engine that runs is not removed.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze engine rm 1.4.0")]
+#[command(after_help = "Examples:\n  bottle-freeze engine rm 1.4.0\n  bottle-freeze engine rm 1.4.0 1.19.0")]
 pub struct EngineRm {
     /// Which ones
     #[arg(value_name = "VERSION", required = true, value_parser = engine_version)]
@@ -766,6 +804,15 @@ fn label(text: &str) -> Result<(String, String), &'static str> {
     if key.is_empty() { Err("a label is KEY=VALUE") } else { Ok((key.to_owned(), value.to_owned())) }
 }
 
+/// Reads `guest:COMMAND` and `host:COMMAND`.
+fn hook(text: &str) -> Result<Hook, &'static str> {
+    match text.split_once(':') {
+        Some(("guest", command)) if !command.trim().is_empty() => Ok(Hook::Guest(command.to_owned())),
+        Some(("host", command)) if !command.trim().is_empty() => Ok(Hook::Host(command.to_owned())),
+        _ => Err("it must say where it is run: guest:COMMAND or host:COMMAND"),
+    }
+}
+
 /// Reads `1.32.2`.
 fn engine_version(text: &str) -> Result<Version, &'static str> {
     let version = text.parse::<Version>().ok().filter(|version| version.to_string() == text);
@@ -780,7 +827,7 @@ fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
 #[cfg(test)]
 mod tests {
     use super::Cli;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
     use clap_complete::Shell;
     use std::fs;
     use std::path::{Path, PathBuf};
@@ -824,6 +871,28 @@ mod tests {
             }
             let stale = fs::read(&path).ok().as_ref() != Some(&content);
             assert!(!stale, "{} is stale: run `make docs`", path.display());
+        }
+    }
+
+    #[test]
+    fn every_help_has_examples_that_are_understood() {
+        let mut top = Cli::command();
+        top.build();
+        let mut commands = vec![&top];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().filter(|command| command.get_name() != "help"));
+            let name = command.get_display_name().unwrap_or("bottle-freeze");
+            let path = name.trim_start_matches("bottle-freeze").trim_start_matches('-').replace('-', " ");
+            let help = command.get_after_help().unwrap_or_default().to_string();
+            let Some(examples) = help.strip_prefix("Examples:\n") else { panic!("{name} has no examples: {help}") };
+            for line in examples.lines() {
+                assert!(line.starts_with("  ") && line.chars().count() <= 80, "{name}: {line}");
+                let (_, words) = line.split_once("bottle-freeze ").unwrap();
+                let words = words.split([')', '|']).next().unwrap();
+                let words = shlex::split(&format!("bottle-freeze {words}")).unwrap();
+                assert!(Cli::try_parse_from(&words).is_ok(), "{name}: {line}");
+                assert!(words[1..].join(" ").starts_with(&path), "{name}: {line}");
+            }
         }
     }
 

@@ -1,8 +1,9 @@
 //! `cp`: one file, into a VM or out of it.
 
-use super::{App, Failure, Result, Status};
+use super::{App, Failure, Result, Status, output};
 use crate::cli;
-use crate::smolvm::Name;
+use crate::smolvm::{Name, end_helpers};
+use crate::snapshot::Work;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -63,8 +64,9 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
         if path.is_dir() { path.join(Path::new(inside).file_name().unwrap_or_default()) } else { path };
     let folder = target.parent().unwrap_or(Path::new("/"));
     let refused = |error| Failure::not_writable(&target, &error);
-    let private = tempfile::Builder::new().prefix(".bottle-freeze.cp-").tempdir_in(folder).map_err(refused)?;
-    let copied = private.path().join("file");
+    let work = Work::after_sweep(folder, &end_helpers).map_err(refused)?;
+    let _leaves = output::leaves(&work);
+    let copied = work.path().join("file");
     copy(app, name, &guest_path(name, inside), &copied.clone().into_os_string())?;
     if let Ok(old) = fs::metadata(&target) {
         fs::set_permissions(&copied, old.permissions()).map_err(refused)?;

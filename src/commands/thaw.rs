@@ -2,7 +2,7 @@
 
 use super::found::{self, Found};
 use super::start::start;
-use super::{App, Failure, Result, Status, configuration, confirm, freeze, lock, workspace};
+use super::{App, Failure, Result, Status, configuration, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
 use crate::snapshot::{Configuration, Metadata, Record};
 use crate::{cli, interrupt, ui};
@@ -14,7 +14,7 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
     let found = found::find(&args.snapshot)?;
     let artifact = std::path::absolute(found.artifact())
         .map_err(|error| Failure::new(Status::Failed, format!("{}: {error}", found.artifact().display())))?;
-    let whole = app.ui.during("checking the snapshot", || found.check())?;
+    let whole = app.ui.phase("checking the snapshot", || found.check())?;
     let live = whole.manifest.is_live();
     found.check_network(&whole, args.net || (!live && !args.allow_cidr.is_empty()))?;
     if live && (args.cpus.is_some() || args.mem.is_some() || !args.allow_cidr.is_empty()) {
@@ -56,13 +56,13 @@ struct Making<'a> {
 /// Makes the VM, starts it, and gives it what the artifact does not hold.
 fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<()> {
     let Making { name, found, .. } = making;
-    app.ui.during(&format!("creating {name}"), || create(engine, making))?;
+    app.ui.phase(&format!("creating {name}"), || create(engine, making))?;
     let saved = found.stored().and_then(crate::snapshot::Stored::workspace);
     if args.no_start && saved.is_none() {
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
         return Ok(());
     }
-    app.ui.during(&format!("starting {name}"), || start(engine, name, args.timeout, true)).map_err(|error| {
+    app.ui.phase(&format!("starting {name}"), || start(engine, name, args.timeout, true)).map_err(|error| {
         Failure::from(error)
             .now(format!("'{name}' is created, and does not run"))
             .mend(format!("bottle-freeze start {name}"))
@@ -74,10 +74,10 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
         })?;
     }
     if args.no_start {
-        app.ui.during(&format!("stopping {name}"), || engine.machine_stop(name, None))?;
+        app.ui.phase(&format!("stopping {name}"), || engine.machine_stop(name, None))?;
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
     } else {
-        app.ui.success(&format!("thawed {name}; it is running"));
+        app.ui.success(&format!("thawed {name}; it is running; a shell in it: bottle-freeze exec -it {name} -- sh"));
     }
     Ok(())
 }
@@ -114,7 +114,7 @@ fn name(args: &cli::Thaw, metadata: Option<&Metadata>, artifact: &Path, machines
 /// Freezes the VM that is in the way, and deletes it. The snapshot that it is kept as.
 fn keep(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, there: &Machine) -> Result<String> {
     let question = format!("'{name}' is {}. Stop it, freeze it into the library and replace it?", there.state);
-    confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
+    app.confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
     let kept =
         freeze::into_library(app, engine, name, format!("replaced by a thaw of {}", args.snapshot.to_string_lossy()))?;
     let _lock = lock::vm_alone(app, name, Duration::ZERO)?;
@@ -125,7 +125,7 @@ fn keep(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, there: &Machi
             .now(format!("it is {}, and was frozen as {kept}", now.state))
             .mend("try again"));
     }
-    app.ui.during(&format!("deleting {name}"), || engine.machine_delete(name))?;
+    app.ui.phase(&format!("deleting {name}"), || engine.machine_delete(name))?;
     Record::forget(name.as_str());
     Ok(kept)
 }

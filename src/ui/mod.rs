@@ -3,9 +3,11 @@
 
 mod progress;
 mod prompt;
+mod terminal;
 
 pub use progress::Progress;
 pub use prompt::{Unconfirmed, confirm};
+pub use terminal::is_utf8;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use std::borrow::Cow;
@@ -40,17 +42,29 @@ impl Ui {
         }
     }
 
+    /// What a command printed that ran for `whom`.
+    pub fn said(self, whom: &str, text: &str) {
+        if !self.quiet {
+            text.lines().for_each(|line| say(&format!("{whom}: {}", one_line(line))));
+        }
+    }
+
     /// Draws progress on a terminal, or one line in a log.
     pub fn progress(self, phase: &str, folder: Option<&std::path::Path>) -> Progress {
         Progress::start(phase, folder, self.quiet)
     }
 
-    /// Does `work` under a spinner.
-    pub fn during<T>(self, phase: &str, work: impl FnOnce() -> T) -> T {
-        let progress = Progress::start(phase, None, self.quiet || !progress::on_terminal());
+    /// Does `work`, one of several phases: under a spinner on a terminal, after one line in a log.
+    pub fn phase<T>(self, phase: &str, work: impl FnOnce() -> T) -> T {
+        let progress = Progress::start(phase, None, self.quiet);
         let result = work();
         drop(progress);
         result
+    }
+
+    /// Does `work` that a log need not tell of: its result does.
+    pub fn during<T>(self, what: &str, work: impl FnOnce() -> T) -> T {
+        Self { quiet: self.quiet || !progress::on_terminal(), ..self }.phase(what, work)
     }
 }
 
@@ -119,7 +133,7 @@ fn json_escaped(text: &str) -> String {
     })
 }
 
-/// Prints a table on stdout, as wide as it is: a terminal wraps it, `awk` reads it.
+/// Prints a table on stdout: as wide as it is, or, on a terminal, each row as far as one line takes it.
 pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
@@ -129,7 +143,7 @@ pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    lines(table.lines().map(|line| line.trim_end().to_owned()));
+    lines(table.lines().map(|line| terminal::fitted(line.trim_end()).into_owned()));
 }
 
 /// Prints a line on stderr, above any progress.

@@ -1,12 +1,13 @@
 //! `freeze`: VM → snapshot, in eight steps, and nothing lost whatever happens on the way.
 
+mod hooks;
 mod look;
 mod report;
 
 use super::snapshot::free_tags;
 use super::start::{START_AGAIN, start};
 use super::stop::sync;
-use super::{App, Failure, Result, Status, confirm, each, lock, output, workspace};
+use super::{App, Failure, Result, Status, each, lock, output, workspace};
 use crate::interrupt::{self, Leaving};
 use crate::smolvm::artifact::Artifact;
 use crate::smolvm::{
@@ -88,11 +89,11 @@ fn freeze(
         ready.iter().for_each(Freeze::show_plan);
         return Ok(outcomes);
     }
-    ask(&ready, args.yes)?;
+    ask(app, &ready, args.yes)?;
     let results = each::in_parallel(each::jobs(args.jobs, ready.len()), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
         interrupt::begin();
-        freeze.run().map(|(report, restarted)| {
+        freeze.between_hooks(|| freeze.run()).map(|(report, restarted)| {
             tell(&report);
             let failure = restarted.and_then(|()| output::answer_signal(&freeze.output)).err();
             Outcome { name: freeze.name.clone(), report: Some(report), failure }
@@ -119,7 +120,7 @@ fn freeze(
 }
 
 /// 3. Ask, before any VM is stopped.
-fn ask(all: &[Freeze], yes: bool) -> Result<()> {
+fn ask(app: &App, all: &[Freeze], yes: bool) -> Result<()> {
     let told = |freeze: &Freeze, text: &str| {
         let whose = if all.len() > 1 { format!("{}: ", freeze.vm.name) } else { String::new() };
         ui::warning(&format!("{whose}{text}"));
@@ -140,7 +141,7 @@ fn ask(all: &[Freeze], yes: bool) -> Result<()> {
         return Ok(());
     }
     let question = format!("{list}. Stop {them} and freeze {them}? RAM and tmpfs (/tmp, /run) are not kept.");
-    confirm(&question, yes, &format!("{list}; nothing was changed"))
+    app.confirm(&question, yes, &format!("{list}; nothing was changed"))
 }
 
 /// One freeze: of which VM, by which engine, into which files.
@@ -218,7 +219,7 @@ impl Freeze<'_> {
         }
         let began = Instant::now();
         let limit = self.args.stop_timeout;
-        let stopped = self.app.ui.during(&format!("stopping {}", self.vm.name), || {
+        let stopped = self.app.ui.phase(&format!("stopping {}", self.vm.name), || {
             if self.vm.state == State::Running {
                 sync(self.engine, self.name)?;
             }
@@ -308,7 +309,7 @@ impl Freeze<'_> {
         let (artifact, sha256) = self
             .app
             .ui
-            .during(&format!("checking the snapshot of {}", self.name), || output::check(work, packed.followed))?;
+            .phase(&format!("checking the snapshot of {}", self.name), || output::check(work, packed.followed))?;
         let recorded = &artifact.manifest;
         // A live one has the network that the VM had, and all its limits.
         let opens = recorded.network && !self.live;
@@ -350,7 +351,7 @@ impl Freeze<'_> {
         workspace: Option<Recorded>,
         down: Option<Duration>,
     ) -> Result<Option<Metadata>> {
-        self.app.ui.during(&format!("writing the snapshot of {} to disk", self.name), || self.output.flush(work))?;
+        self.app.ui.phase(&format!("writing the snapshot of {} to disk", self.name), || self.output.flush(work))?;
         let metadata = match self.args.output {
             Some(_) => None,
             None => Some(self.metadata(work, artifact, sha256, workspace, down)?),
@@ -427,7 +428,7 @@ impl Freeze<'_> {
 
     fn start_again(&self) -> std::result::Result<(), EngineError> {
         let name = self.name;
-        self.app.ui.during(&format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
+        self.app.ui.phase(&format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
     }
 
     /// A VM is left as it was found unless the freeze succeeded. Adds how things stand now to `failure`.
