@@ -39,8 +39,11 @@ deb:          ## a Debian package, and a check that it installs and uninstalls c
 docs:         ## completions/ and man/, anew from src/cli.rs
 	BOTTLE_FREEZE_BLESS=1 cargo test --quiet --bin bottle-freeze generated
 
+deny:         ## licenses, sources and doubles of the crates (`cargo deny check` asks for advisories too)
+	cargo deny check bans licenses sources
+
 lint:         ## formatting and clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-.PHONY: build test conformance faults e2e bench demo install uninstall deb docs lint
+.PHONY: build test conformance faults e2e bench demo install uninstall deb docs deny lint

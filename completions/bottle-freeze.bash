@@ -278,7 +278,7 @@ _bottle__freeze() {
 
     case "${cmd}" in
         bottle__freeze)
-            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --help --version create start stop exec cp ls list freeze thaw pause resume snapshot rm pack verify doctor engine completions help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version create start stop exec cp ls list freeze thaw pause resume snapshot rm pack verify doctor engine completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -304,7 +304,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__completions)
-            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --help --version bash elvish fish powershell zsh"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -330,7 +330,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__cp)
-            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -356,7 +356,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__create)
-            opts="-I -e -p -w -q -v -h -V --image --from --cpus --mem --storage --overlay --net --allow-cidr --env --env-file --volume --port --label --workdir --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-I -e -p -w -q -v -h -V --image --from --cpus --mem --storage --overlay --net --allow-cidr --env --env-file --volume --port --label --workdir --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -472,7 +472,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__doctor)
-            opts="-q -v -h -V --fix --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --fix --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -498,7 +498,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__engine)
-            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --help --version install ls list use rm help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version install ls list use rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -608,7 +608,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__engine__subcmd__install)
-            opts="-q -v -h --version --smolvm --quiet --verbose --json --error-format --progress --help"
+            opts="-q -v -h --version --smolvm --quiet --verbose --json --error-format --progress --no-input --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -638,7 +638,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__engine__subcmd__ls)
-            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -664,7 +664,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__engine__subcmd__rm)
-            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -690,7 +690,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__engine__subcmd__use)
-            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -716,7 +716,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__exec)
-            opts="-i -t -w -e -q -v -h -V --interactive --tty --workdir --env --env-file --timeout --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-i -t -w -e -q -v -h -V --interactive --tty --workdir --env --env-file --timeout --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -777,7 +777,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__freeze)
-            opts="-j -o -t -m -y -f -q -v -h -V --all --vm-label --jobs --live --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --stop-timeout --no-space-check --wait --dry-run --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-j -o -t -m -y -f -q -v -h -V --all --vm-label --jobs --live --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --pre-freeze --post-freeze --hook-timeout --stop-timeout --no-space-check --wait --dry-run --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -846,6 +846,18 @@ _bottle__freeze() {
                     return 0
                     ;;
                 --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pre-freeze)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --post-freeze)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hook-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1339,7 +1351,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__ls)
-            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1365,7 +1377,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__pack)
-            opts="-o -f -q -v -h -V --output --cpus --mem --force --wait --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-o -f -q -v -h -V --output --cpus --mem --force --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1433,7 +1445,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__pause)
-            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1475,7 +1487,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__resume)
-            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1517,7 +1529,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__rm)
-            opts="-j -y -q -v -h -V --all --label --jobs --yes --wait --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-j -y -q -v -h -V --all --label --jobs --yes --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1559,7 +1571,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot)
-            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --help --version ls list show verify tag rm prune push pull export import help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version ls list show verify tag rm prune push pull export import help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1585,7 +1597,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__export)
-            opts="-o -f -q -v -h -V --output --force --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-o -f -q -v -h -V --output --force --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1809,7 +1821,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__import)
-            opts="-q -v -h -V --as --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --as --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1839,7 +1851,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__ls)
-            opts="-q -v -h -V --tag --label --sort --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --tag --label --sort --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1877,7 +1889,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__prune)
-            opts="-y -q -v -h -V --keep-last --keep-daily --keep-weekly --keep-monthly --keep-tag --keep-within --tag --dry-run --yes --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-y -q -v -h -V --keep-last --keep-daily --keep-weekly --keep-monthly --keep-tag --keep-within --tag --dry-run --yes --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1931,7 +1943,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__pull)
-            opts="-q -v -h -V --as --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --as --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1961,7 +1973,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__push)
-            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1987,7 +1999,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__rm)
-            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2013,7 +2025,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__show)
-            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2039,7 +2051,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__tag)
-            opts="-f -q -v -h -V --remove --force --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-f -q -v -h -V --remove --force --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2069,7 +2081,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__verify)
-            opts="-q -v -h -V --all --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --all --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2095,7 +2107,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__start)
-            opts="-j -q -v -h -V --all --label --jobs --no-wait --timeout --wait --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --no-wait --timeout --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2141,7 +2153,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__stop)
-            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2183,7 +2195,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__thaw)
-            opts="-y -q -v -h -V --start --no-start --replace --yes --cpus --mem --net --allow-cidr --timeout --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-y -q -v -h -V --start --no-start --replace --yes --cpus --mem --net --allow-cidr --timeout --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2225,7 +2237,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__verify)
-            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_bottle_freeze_global_optspecs
-    string join \n smolvm= q/quiet v/verbose json error-format= progress= h/help V/version
+    string join \n smolvm= q/quiet v/verbose json error-format= progress= no-input h/help V/version
 end
 
 function __fish_bottle_freeze_needs_command
@@ -32,6 +32,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'
@@ -75,6 +76,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l n
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
@@ -91,7 +93,8 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l no
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
@@ -105,7 +108,8 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l all
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s w -l workdir -d 'Folder in the guest to run it in' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s e -l env -d 'Set a variable; without `=VALUE` it is taken from this environment (repeatable)' -r
@@ -121,6 +125,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s t -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
@@ -131,6 +136,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
@@ -141,7 +147,8 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
@@ -151,7 +158,8 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l vm-label -d 'Freeze the VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
@@ -160,6 +168,9 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s o
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s t -l tag -d 'Name the snapshot, in the library (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s m -l note -d 'Say what it is, in the library' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l label -d 'Attach a label to the snapshot, in the library (repeatable)' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l pre-freeze -d 'Run this before, when the question is answered and nothing was stopped yet; if it fails, nothing is frozen (repeatable). guest:COMMAND is run in the VM, if that runs, host:COMMAND here; both by `sh -c`' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l post-freeze -d 'Run this afterwards, also when the freeze failed or was interrupted (repeatable); in the VM only if that runs then. Here it finds `$BOTTLE_FREEZE_VM`, `$BOTTLE_FREEZE_SNAPSHOT` (empty: none) and `$BOTTLE_FREEZE_STATUS`' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l hook-timeout -d 'How long each of these commands may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'How long stopping the VM may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
@@ -179,6 +190,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l d
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l cpus -d 'Virtual CPUs [default: as frozen]' -r
@@ -198,6 +210,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l net
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
@@ -212,6 +225,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l al
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
@@ -226,7 +240,8 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l a
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
@@ -236,7 +251,8 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "ls" -d 'List snapshots'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -f -a "list" -d 'List snapshots'
@@ -263,6 +279,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l tag -d 'Only with this tag' -r
@@ -278,6 +295,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
@@ -288,7 +306,8 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
@@ -299,7 +318,8 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l remove -d 'Names to take from it (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
@@ -311,7 +331,8 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
@@ -322,7 +343,8 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-last -d 'Keep the newest N' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-daily -d 'Keep the newest of each of the last N days that have one' -r
@@ -341,6 +363,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
@@ -352,6 +375,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l as -d 'Keep it as a snapshot of this VM [default: the one it was made of]' -r
@@ -363,6 +387,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write' -r -F
@@ -375,6 +400,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l as -d 'Keep it as a snapshot of this VM [default: the one it was made of]' -r
@@ -386,7 +412,8 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List snapshots'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print all that is recorded of a snapshot, as JSON'
@@ -412,6 +439,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s y -l 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s o -l output -d 'File to write: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it' -r -F
@@ -427,7 +455,8 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s f -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
@@ -437,6 +466,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
@@ -448,6 +478,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l f
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
@@ -458,6 +489,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "install" -d 'Download an engine from PyPI'
@@ -475,6 +507,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
@@ -484,7 +517,8 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
@@ -494,7 +528,8 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
@@ -504,7 +539,8 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
@@ -514,6 +550,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "install" -d 'Download an engine from PyPI'
@@ -529,6 +566,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand help; and not __fish_seen_subcommand_from create start stop exec cp ls freeze thaw pause resume snapshot rm pack verify doctor engine completions help" -f -a "create" -d 'Make a VM: bare, from an image, or from a snapshot'

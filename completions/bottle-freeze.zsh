@@ -16,15 +16,16 @@ _bottle-freeze() {
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -58,9 +59,9 @@ _arguments "${_arguments_options[@]}" : \
 '-w+[Folder in the guest where its commands start]:DIR:_default' \
 '--workdir=[Folder in the guest where its commands start]:DIR:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '--net[Give it the whole network]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -68,6 +69,7 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -83,9 +85,9 @@ _arguments "${_arguments_options[@]}" : \
 '--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '--no-wait[Do not wait until commands can be executed]' \
@@ -94,8 +96,9 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::names -- Names of VMs:_default' \
@@ -108,9 +111,9 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -118,8 +121,9 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::names -- Names of VMs:_default' \
@@ -134,9 +138,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
 '--timeout=[Kill it after this time (2s, 5m …)]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '-i[Pass on this command'\''s standard input]' \
 '--interactive[Pass on this command'\''s standard input]' \
@@ -147,6 +151,7 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -158,15 +163,16 @@ json\:"For programs"))' \
 (cp)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -178,17 +184,18 @@ json\:"For programs"))' \
 (ls)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 && ret=0
@@ -196,17 +203,18 @@ json\:"For programs"))' \
 (list)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 && ret=0
@@ -224,12 +232,15 @@ _arguments "${_arguments_options[@]}" : \
 '(-o --output)-m+[Say what it is, in the library]:NOTE:_default' \
 '(-o --output)--note=[Say what it is, in the library]:NOTE:_default' \
 '(-o --output)*--label=[Attach a label to the snapshot, in the library (repeatable)]:KEY=VALUE:_default' \
+'*--pre-freeze=[Run this before, when the question is answered and nothing was stopped yet; if it fails, nothing is frozen (repeatable). guest\:COMMAND is run in the VM, if that runs, host\:COMMAND here; both by \`sh -c\`]:WHERE:COMMAND:_default' \
+'*--post-freeze=[Run this afterwards, also when the freeze failed or was interrupted (repeatable); in the VM only if that runs then. Here it finds \`\$BOTTLE_FREEZE_VM\`, \`\$BOTTLE_FREEZE_SNAPSHOT\` (empty\: none) and \`\$BOTTLE_FREEZE_STATUS\`]:WHERE:COMMAND:_default' \
+'--hook-timeout=[How long each of these commands may take]:DURATION:_default' \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(--vm-label)--all[Freeze all VMs]' \
 '(-o --output --live)--launcher[Keep the launcher in the library too]' \
@@ -247,6 +258,7 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -261,9 +273,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
 '--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(--no-start)--start[Start it, and wait until it executes commands (the default)]' \
 '--no-start[Do not start it]' \
@@ -276,6 +288,7 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -291,9 +304,9 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -301,6 +314,7 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -315,9 +329,9 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -325,8 +339,9 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::names -- Names of VMs:_default' \
@@ -335,17 +350,18 @@ json\:"For programs"))' \
 (snapshot)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ":: :_bottle-freeze__subcmd__snapshot_commands" \
@@ -366,15 +382,16 @@ _arguments "${_arguments_options[@]}" : \
 size\:"The largest last"
 vm\:"By the name of the VM, the oldest first"))' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -390,15 +407,16 @@ _arguments "${_arguments_options[@]}" : \
 size\:"The largest last"
 vm\:"By the name of the VM, the oldest first"))' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -409,17 +427,18 @@ json\:"For programs"))' \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':snapshot -- Snapshot\: VM (its newest), VM@TAG or VM@ID:_default' \
@@ -428,9 +447,9 @@ json\:"For programs"))' \
 (verify)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '--all[All of the library]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -438,8 +457,9 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::snapshots -- Snapshots\: VM (its newest), VM@TAG or VM@ID:_default' \
@@ -449,9 +469,9 @@ json\:"For programs"))' \
 _arguments "${_arguments_options[@]}" : \
 '*--remove=[Names to take from it (repeatable)]:TAG:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '-f[Take a name from the snapshot that has it]' \
 '--force[Take a name from the snapshot that has it]' \
@@ -460,8 +480,9 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':snapshot -- Snapshot\: VM (its newest), VM@TAG or VM@ID:_default' \
@@ -471,9 +492,9 @@ json\:"For programs"))' \
 (rm)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -482,8 +503,9 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::snapshots -- Snapshots\: VM@TAG or VM@ID, or VM (its newest):_default' \
@@ -499,9 +521,9 @@ _arguments "${_arguments_options[@]}" : \
 '--keep-within=[Keep those made within this time before the newest (30d, 6months …)]:DURATION:_default' \
 '*--tag=[Let snapshots go although they have this tag (repeatable)]:TAG:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '--dry-run[Say what would be removed, and remove nothing]' \
 '-y[Do not ask]' \
@@ -511,6 +533,7 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -521,9 +544,9 @@ json\:"For programs"))' \
 (push)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -532,6 +555,7 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -544,15 +568,16 @@ json\:"For programs"))' \
 _arguments "${_arguments_options[@]}" : \
 '--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -565,9 +590,9 @@ _arguments "${_arguments_options[@]}" : \
 '-o+[File to write]:FILE:_files' \
 '--output=[File to write]:FILE:_files' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '-f[Replace the file]' \
 '--force[Replace the file]' \
@@ -576,6 +601,7 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -587,17 +613,18 @@ json\:"For programs"))' \
 _arguments "${_arguments_options[@]}" : \
 '--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':file -- File that `snapshot export` wrote:_files' \
@@ -674,9 +701,9 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '-y[Do not ask]' \
@@ -686,6 +713,7 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -701,9 +729,9 @@ _arguments "${_arguments_options[@]}" : \
 '--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '-f[Replace what is at OUT]' \
 '--force[Replace what is at OUT]' \
@@ -712,8 +740,9 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':image -- OCI image, `docker save` archive or unpacked rootfs folder:_default' \
@@ -722,15 +751,16 @@ json\:"For programs"))' \
 (verify)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -741,9 +771,9 @@ json\:"For programs"))' \
 (doctor)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '--fix[Remove what killed smolvm commands have left behind and nobody uses]' \
 '(-v --verbose)-q[Print results and errors only]' \
@@ -751,6 +781,7 @@ json\:"For programs"))' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -760,15 +791,16 @@ json\:"For programs"))' \
 (engine)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -787,15 +819,16 @@ json\:"For programs"))' \
 _arguments "${_arguments_options[@]}" : \
 '--version=[Which one \[default\: the newest\]]:VERSION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -803,17 +836,18 @@ json\:"For programs"))' \
 (ls)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 && ret=0
@@ -821,17 +855,18 @@ json\:"For programs"))' \
 (list)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 && ret=0
@@ -839,17 +874,18 @@ json\:"For programs"))' \
 (use)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':engine -- Which one:_default' \
@@ -858,15 +894,16 @@ json\:"For programs"))' \
 (rm)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -917,15 +954,16 @@ esac
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:FORMAT:((text\:"For people"
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:FORMAT:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \

@@ -12,7 +12,10 @@ use std::time::Duration;
 /// A snapshot is one frozen state of one VM, never changed after it is written. Until the new one is whole and
 /// verified, the old one stays.
 #[derive(Debug, Parser)]
+#[allow(clippy::struct_excessive_bools)]
 #[command(name = "bottle-freeze", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Examples:\n  bottle-freeze create dev\n  bottle-freeze start dev\n  \
+    bottle-freeze exec -it dev -- sh\n  bottle-freeze freeze dev -t ready\n  bottle-freeze thaw dev@ready tuesday")]
 pub struct Cli {
     /// The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
@@ -27,12 +30,16 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub json: bool,
     /// How errors are written: for people, or as JSON, one object a line
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = ErrorFormat::Text)]
+    #[arg(long, global = true, value_enum, value_name = "text|json", default_value_t = ErrorFormat::Text)]
+    #[arg(hide_possible_values = true)]
     pub error_format: ErrorFormat,
     /// How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = ProgressFormat::Auto)]
-    #[arg(conflicts_with = "quiet")]
+    #[arg(long, global = true, value_enum, value_name = "auto|json", default_value_t = ProgressFormat::Auto)]
+    #[arg(hide_possible_values = true, conflicts_with = "quiet")]
     pub progress: ProgressFormat,
+    /// Never ask: where a question would be asked, do as without a terminal
+    #[arg(long, global = true)]
+    pub no_input: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -209,7 +216,7 @@ pub struct Stop {
 ///
 /// A paused VM cannot be frozen: its RAM would be lost.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze pause dev")]
+#[command(after_help = "Examples:\n  bottle-freeze pause dev\n  bottle-freeze pause --all")]
 pub struct Pause {
     #[command(flatten)]
     pub vms: Vms,
@@ -219,7 +226,7 @@ pub struct Pause {
 
 /// Let paused VMs go on
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze resume dev")]
+#[command(after_help = "Examples:\n  bottle-freeze resume dev\n  bottle-freeze resume --label team=a")]
 pub struct Resume {
     #[command(flatten)]
     pub vms: Vms,
@@ -290,6 +297,8 @@ pub struct Ls {}
 #[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
     bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \
     bottle-freeze freeze dev --live\n  \
+    bottle-freeze freeze dev --pre-freeze 'guest:pg_ctl stop -D /data'\n  \
+    bottle-freeze freeze dev --post-freeze 'host:logger \"$BOTTLE_FREEZE_SNAPSHOT\"'\n  \
     bottle-freeze freeze dev -o dev.smolmachine --yes --force")]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Freeze {
@@ -340,6 +349,17 @@ pub struct Freeze {
     /// Leave /workspace out (VMs made from an image; engines that cannot pack it)
     #[arg(long)]
     pub no_workspace: bool,
+    /// Run this before, when the question is answered and nothing was stopped yet; if it fails, nothing is frozen
+    /// (repeatable). guest:COMMAND is run in the VM, if that runs, host:COMMAND here; both by `sh -c`
+    #[arg(long = "pre-freeze", value_name = "WHERE:COMMAND", value_parser = hook)]
+    pub before: Vec<Hook>,
+    /// Run this afterwards, also when the freeze failed or was interrupted (repeatable); in the VM only if that runs then.
+    /// Here it finds `$BOTTLE_FREEZE_VM`, `$BOTTLE_FREEZE_SNAPSHOT` (empty: none) and `$BOTTLE_FREEZE_STATUS`
+    #[arg(long = "post-freeze", value_name = "WHERE:COMMAND", value_parser = hook)]
+    pub after: Vec<Hook>,
+    /// How long each of these commands may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub hook_timeout: Duration,
     /// How long stopping the VM may take
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub stop_timeout: Duration,
@@ -351,6 +371,15 @@ pub struct Freeze {
     /// Print the engine commands that would run, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// A command around a freeze, and where it is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hook {
+    /// In the VM.
+    Guest(String),
+    /// On this host.
+    Host(String),
 }
 
 /// Whether a VM is frozen while it runs.
@@ -382,6 +411,9 @@ impl Freeze {
             restart: false,
             no_restart: false,
             no_workspace: false,
+            before: Vec::new(),
+            after: Vec::new(),
+            hook_timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(60),
             no_space_check: false,
             wait: Wait { wait: Duration::ZERO },
@@ -438,6 +470,8 @@ pub struct Thaw {
 
 /// List, check, name, remove and share the snapshots of the library
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot ls\n  bottle-freeze snapshot verify --all\n  \
+    bottle-freeze snapshot prune dev --keep-last 3 --dry-run")]
 pub enum Snapshot {
     Ls(SnapshotLs),
     Show(SnapshotShow),
@@ -485,7 +519,8 @@ pub enum SnapshotOrder {
 
 /// Print all that is recorded of a snapshot, as JSON
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot show dev@ready")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot show dev\n  \
+    bottle-freeze snapshot show dev@ready | jq .machine")]
 pub struct SnapshotShow {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
     pub snapshot: String,
@@ -523,7 +558,8 @@ pub struct SnapshotTag {
 
 /// Remove snapshots, after a question
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot rm dev@1a2b")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot rm dev@1a2b\n  \
+    bottle-freeze snapshot rm dev@old web@old --yes")]
 pub struct SnapshotRm {
     /// Snapshots: VM@TAG or VM@ID, or VM (its newest)
     #[arg(required = true)]
@@ -611,7 +647,8 @@ pub struct SnapshotPull {
 ///
 /// The file is a tar of the snapshot's folder: artifact and snapshot.json.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot export dev@ready -o dev-ready.tar")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot export dev -o dev.tar\n  \
+    bottle-freeze snapshot export dev@ready -o /media/usb/dev-ready.tar --force")]
 pub struct SnapshotExport {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
     pub snapshot: String,
@@ -625,7 +662,8 @@ pub struct SnapshotExport {
 
 /// Take an exported snapshot into the library, after checking it
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze snapshot import dev-ready.tar")]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot import dev-ready.tar\n  \
+    bottle-freeze snapshot import dev-ready.tar --as dev2")]
 pub struct SnapshotImport {
     /// File that `snapshot export` wrote
     #[arg(value_hint = ValueHint::FilePath)]
@@ -694,7 +732,7 @@ pub struct Verify {
 /// stopped one can be frozen: that is a warning.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \
-    bottle-freeze doctor --json | jq -r '.checks[] | select(.verdict != \"ok\") | .mend'")]
+    bottle-freeze doctor --json | jq '.checks[] | select(.verdict != \"ok\")'")]
 pub struct Doctor {
     /// Remove what killed smolvm commands have left behind and nobody uses
     ///
@@ -709,6 +747,8 @@ pub struct Doctor {
 ///
 /// The one in use is used where --smolvm and $SMOLVM name no other, and there is none on PATH.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  bottle-freeze engine install\n  bottle-freeze engine ls\n  \
+    bottle-freeze engine use 1.32.2")]
 pub enum Engine {
     Install(EngineInstall),
     #[command(visible_alias = "list")]
@@ -736,12 +776,12 @@ pub struct EngineInstall {
 
 /// List the installed engines
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze engine ls")]
+#[command(after_help = "Examples:\n  bottle-freeze engine ls\n  bottle-freeze engine ls --json")]
 pub struct EngineLs {}
 
 /// Choose the installed engine to use
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze engine use 1.32.2")]
+#[command(after_help = "Examples:\n  bottle-freeze engine use 1.32.2")]
 pub struct EngineUse {
     /// Which one
     #[arg(id = "engine", value_name = "VERSION", value_parser = engine_version)]
@@ -752,7 +792,7 @@ pub struct EngineUse {
 ///
 /// VMs and snapshots stay. An engine that runs is not removed.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bottle-freeze engine rm 1.4.0")]
+#[command(after_help = "Examples:\n  bottle-freeze engine rm 1.4.0\n  bottle-freeze engine rm 1.4.0 1.19.0")]
 pub struct EngineRm {
     /// Which ones
     #[arg(value_name = "VERSION", required = true, value_parser = engine_version)]
@@ -774,6 +814,15 @@ pub struct Completions {
 fn label(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("a label is KEY=VALUE")?;
     if key.is_empty() { Err("a label is KEY=VALUE") } else { Ok((key.to_owned(), value.to_owned())) }
+}
+
+/// Reads `guest:COMMAND` and `host:COMMAND`.
+fn hook(text: &str) -> Result<Hook, &'static str> {
+    match text.split_once(':') {
+        Some(("guest", command)) if !command.trim().is_empty() => Ok(Hook::Guest(command.to_owned())),
+        Some(("host", command)) if !command.trim().is_empty() => Ok(Hook::Host(command.to_owned())),
+        _ => Err("it must say where it is run: guest:COMMAND or host:COMMAND"),
+    }
 }
 
 /// Reads `1.32.2`.
@@ -834,6 +883,28 @@ mod tests {
             }
             let stale = fs::read(&path).ok().as_ref() != Some(&content);
             assert!(!stale, "{} is stale: run `make docs`", path.display());
+        }
+    }
+
+    #[test]
+    fn every_help_has_examples_that_are_understood() {
+        let mut top = Cli::command();
+        top.build();
+        let mut commands = vec![&top];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().filter(|command| command.get_name() != "help"));
+            let name = command.get_display_name().unwrap_or("bottle-freeze");
+            let path = name.trim_start_matches("bottle-freeze").trim_start_matches('-').replace('-', " ");
+            let help = command.get_after_help().unwrap_or_default().to_string();
+            let Some(examples) = help.strip_prefix("Examples:\n") else { panic!("{name} has no examples: {help}") };
+            for line in examples.lines() {
+                assert!(line.starts_with("  ") && line.chars().count() <= 80, "{name}: {line}");
+                let (_, words) = line.split_once("bottle-freeze ").unwrap();
+                let words = words.split([')', '|']).next().unwrap();
+                let words = shlex::split(&format!("bottle-freeze {words}")).unwrap();
+                assert!(Cli::try_parse_from(&words).is_ok(), "{name}: {line}");
+                assert!(words[1..].join(" ").starts_with(&path), "{name}: {line}");
+            }
         }
     }
 

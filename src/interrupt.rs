@@ -1,14 +1,15 @@
 //! Signals: which one came, and who must hear of it.
 //!
-//! A thread of its own waits for SIGINT, SIGTERM and SIGHUP. It ends the engine commands that run, each in a process
-//! group of its own, or passes the signal on to a guest's `exec`; the commands that run in this process see
-//! [`pending`] and clean up.
+//! A thread of its own waits for SIGINT, SIGTERM and SIGHUP (unless `nohup` has that ignored). It ends the engine commands
+//! that run, each in a process group of its own, or passes the signal on to a guest's `exec`; the commands that run in
+//! this process see [`pending`] and clean up.
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -48,10 +49,12 @@ const LEAVING_PROMPT: Duration = Duration::from_millis(200);
 /// after which the process ends at once, with what this leaves, and its exit status.
 pub fn listen(told: fn(leaves: Option<&[String]>, exit_status: u8)) -> io::Result<()> {
     let arrived = ARRIVED.get_or_init(Arc::default);
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    // Not SIGINT: a shell without job control has all that it starts by `&` ignore that, `kill -INT` or not.
+    let heard = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(*signal));
+    for signal in heard.clone() {
         signal_hook::flag::register_usize(signal, arrived.clone(), usize::try_from(signal).unwrap_or_default())?;
     }
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let mut signals = signal_hook::iterator::Signals::new(heard)?;
     thread::spawn(move || {
         for signal in signals.forever() {
             let children = CHILDREN.lock().map(|children| children.clone()).unwrap_or_default();
@@ -75,6 +78,16 @@ pub fn listen(told: fn(leaves: Option<&[String]>, exit_status: u8)) -> io::Resul
         }
     });
     Ok(())
+}
+
+/// Whether this process was started with the signal ignored, as by `nohup`.
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: without a new action, the call does nothing but write the present one into memory of ours.
+    #[allow(unsafe_code)]
+    unsafe {
+        let mut present: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut present) == 0 && present.sa_sigaction == libc::SIG_IGN
+    }
 }
 
 /// The signal that came and was not yet answered, if any.
@@ -150,7 +163,8 @@ fn prompt_is_left() -> bool {
 fn restore_terminal() {
     if let Some(before) = TERMINAL.lock().ok().and_then(|mut before| before.take()) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
-        eprintln!();
+        // The terminal may be gone.
+        let _ = io::stderr().write_all(b"\n");
     }
 }
 

@@ -113,7 +113,7 @@ fn an_owner_that_has_not_yet_told_of_itself_is_waited_for() {
 #[test]
 fn waiting_ends_when_its_time_is_over() {
     let (world, _first) = hanging_freeze();
-    world.run("freeze dev -o y.smolmachine --wait 200ms").code(11).stderr(contains("waiting: 'dev' is in use"));
+    world.run("freeze dev -o y.smolmachine --wait 1s").code(11).stderr(contains("waiting: 'dev' is in use"));
 }
 
 #[test]

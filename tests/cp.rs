@@ -4,10 +4,11 @@
 mod support;
 
 use predicates::str::contains;
+use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use support::{World, finish};
+use support::{World, finish, wait_until};
 
 fn world_with_running_vm() -> World {
     let world = World::new();
@@ -123,6 +124,22 @@ fn a_download_that_fails_leaves_the_old_file() {
         assert_eq!(world.read("note"), "old", "{fault}");
         world.assert_clean(&["note"]);
     }
+}
+
+#[test]
+fn what_a_killed_download_leaves_is_gone_after_the_next_one() {
+    let world = world_with_running_vm();
+    world.write_guest("dev", "root/note", "new");
+    world.write("note", "old");
+    world.fault(json!({"on": "machine cp", "at": "after", "do": "hang"}));
+    let download = world.spawn("cp dev:/root/note note");
+    wait_until("it copies", || world.commands() == ["machine cp"]);
+    download.signal(Signal::KILL);
+    download.wait();
+    assert_eq!(world.read("note"), "old");
+    world.mend();
+    world.run("cp dev:/root/note other").success();
+    world.assert_clean(&["note", "other"]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ const JSON: &str = "--error-format json";
 /// paused one `aside`.
 type Case = (i32, &'static str, fn(&World) -> Assert);
 
-const CASES: [Case; 21] = [
+const CASES: [Case; 23] = [
     (0, "", |world| world.run("ls")),
     (1, "failed", |world| {
         world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: no kvm"}}}));
@@ -53,6 +53,8 @@ const CASES: [Case; 21] = [
         world.run(&format!("freeze up --yes --restart {JSON}"))
     }),
     (13, "bad-engine", |world| world.run(&format!("--smolvm {} ls {JSON}", world.path("nosuch").display()))),
+    (14, "hook-failed", |world| world.run(&format!("freeze down --pre-freeze host:false {JSON}"))),
+    (15, "post-hook-failed", |world| world.run(&format!("freeze down --post-freeze host:false {JSON}"))),
     (130, "interrupted", |world| interrupted(world, Signal::INT)),
     (143, "interrupted", |world| interrupted(world, Signal::TERM)),
     (129, "interrupted", |world| interrupted(world, Signal::HUP)),
@@ -111,7 +113,7 @@ fn every_status_of_the_man_page_is_produced_and_told_by_its_word() {
         }
     }
     let mut wanted = documented();
-    assert!(wanted.len() >= 17, "{wanted:?}");
+    assert!(wanted.len() >= 19, "{wanted:?}");
     wanted.extend([125, 127]);
     assert_eq!(produced, wanted, "produced here, and named in man/exit-status.roff");
     assert_eq!(words, codes.into_keys().collect(), "produced here, and named in man/bottle-freeze-json.7");

@@ -676,26 +676,48 @@ fn a_vm_that_was_replaced_meanwhile_is_not_started() {
 
 #[test]
 fn what_a_living_freeze_works_on_is_swept_by_nobody() {
-    let world = unlucky(json!({"on": "pack create", "nth": 1, "at": "half", "do": {"sleep_ms": 1500}}));
+    let world = unlucky(json!([]));
+    let others_are_done = world.path("others-are-done");
+    world.fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": {"await": &others_are_done}}));
     world.vm("other").stopped();
     let freeze = freeze_until_half_written(&world);
     for file in ["y", "z"] {
         world.run(&format!("freeze other -o {file}.smolmachine")).success();
     }
+    fs::write(&others_are_done, "").unwrap();
     freeze.wait().success();
     world.assert_clean(&["x.smolmachine", "y.smolmachine", "z.smolmachine"]);
 }
 
 #[test]
 fn a_signal_after_the_snapshot_is_published_says_that_it_came_too_late() {
-    let world = unlucky(json!({"on": "machine start", "at": "before", "do": {"sleep_ms": 300}}));
-    let freeze = world.spawn(&format!("{FORCED} --restart"));
+    let world = unlucky(json!([]));
+    let (heard, log) = (world.path("heard"), world.path("log"));
+    world.fault(json!({"on": "machine start", "at": "before", "do": {"await": &heard}}));
+    let mut freeze = world.line(&format!("{FORCED} --restart"));
+    let mut freeze = freeze.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
     wait_until("the VM is being started", || world.commands().contains(&"machine start".to_owned()));
-    freeze.signal(Signal::TERM);
-    freeze.wait().code(143).stderr(contains("is whole"));
+    support::signal(i32::try_from(freeze.id()).unwrap(), Signal::TERM);
+    wait_until("the signal is heard", || fs::read_to_string(&log).unwrap().contains("interrupted"));
+    fs::write(&heard, "").unwrap();
+    assert_eq!(freeze.wait().unwrap().code(), Some(143));
+    assert!(fs::read_to_string(&log).unwrap().contains("is whole"));
     assert_eq!(world.state("dev"), "running");
     world.run("verify x.smolmachine").success();
     world.assert_clean(&["x.smolmachine"]);
+}
+
+#[test]
+fn in_a_log_each_phase_is_a_line() {
+    let world = unlucky(json!([]));
+    let log = stderr(&world.run(&format!("{FORCED} --restart")).success());
+    let phases = ["stopping dev", "packing dev", "packing dev: compressing", "checking the snapshot of dev"];
+    let more = ["writing the snapshot of dev to disk", "starting dev again"];
+    let mut lines = log.lines();
+    for phase in phases.iter().chain(&more) {
+        assert!(lines.any(|line| line == *phase), "{phase}: {log}");
+    }
+    assert_eq!(stderr(&world.run(&format!("{FORCED} --restart --quiet")).success()), "");
 }
 
 #[test]

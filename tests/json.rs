@@ -199,6 +199,7 @@ fn a_wrong_command_line_is_an_error_like_any_other() {
         ("ls --progress=json -q", "cannot be used with", ""),
         ("cp a b", "one side must be VM:PATH", ""),
         ("", "requires a subcommand", ""),
+        ("snapshot", "no command was given", "--help"),
     ] {
         for format in ["--error-format json", "--error-format=json"] {
             let run = world.run(&format!("{format} {line}"));
@@ -292,6 +293,27 @@ fn a_phase_that_fails_ends_as_one() {
         lines(&run).iter().find(is_it).unwrap()["ok"].clone()
     };
     assert_eq!((ended("stop"), ended("pack"), ended("restart")), (json!(true), json!(false), json!(true)));
+}
+
+#[test]
+fn what_a_hook_prints_is_an_event_and_its_failure_an_error() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let run =
+        run(&world, "freeze dev --pre-freeze 'host:echo one; echo two >&2' --post-freeze 'host:echo no >&2; false'");
+    let told: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    assert_eq!(told["error"]["code"], "post-hook-failed");
+    let lines = lines(&run);
+    let printed: Vec<&str> =
+        lines.iter().filter(|line| line["event"] == "output").map(|line| line["message"].as_str().unwrap()).collect();
+    assert_eq!(printed, ["one", "two"]);
+    let ended: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line["event"] == "finished" && line["phase"] == "hook")
+        .map(|line| &line["ok"])
+        .collect();
+    assert_eq!(ended, [&json!(true), &json!(false)]);
+    error(run, 15);
 }
 
 #[test]

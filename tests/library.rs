@@ -649,6 +649,51 @@ fn an_exported_snapshot_is_the_same_when_it_is_imported_elsewhere() {
 }
 
 #[test]
+fn an_interrupted_export_or_import_leaves_nothing_behind() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    // So long that copying it takes a while.
+    world.write_guest("dev", "root/large", &"large ".repeat(2 << 20));
+    world.run("freeze dev").success();
+    world.run("snapshot export dev -o kept.tar").success();
+    for (line, beside, copy) in [
+        ("snapshot export dev -o dev.tar", "work", "export"),
+        ("snapshot import kept.tar --as other", "home/library/snapshots", "new/vm.smolmachine"),
+    ] {
+        interrupt_while_it_copies(&world, line, beside, copy);
+        world.assert_clean(&["kept.tar"]);
+        assert_eq!(names_in(&world.path("home/library/snapshots")), ["dev"]);
+    }
+}
+
+/// Played until the signal comes while `copy` grows in the private folder that is made in the folder `beside`.
+fn interrupt_while_it_copies(world: &World, line: &str, beside: &str, copy: &str) {
+    for _ in 0..50 {
+        let run = world.spawn(line);
+        let copied = || {
+            let folders = names_in(&world.path(beside)).into_iter().filter(|name| name.starts_with(".bottle-freeze-"));
+            folders
+                .filter_map(|name| fs::metadata(world.path(beside).join(name).join(copy)).ok())
+                .any(|meta| meta.len() > 0)
+        };
+        wait_until("it copies, or has done so", || copied() || !support::is_alive(run.pid()));
+        run.signal(Signal::STOP);
+        let in_time = copied();
+        run.signal(Signal::INT);
+        run.signal(Signal::CONT);
+        let ended = run.wait();
+        if in_time {
+            ended.code(130).stderr(contains("interrupted by SIGINT"));
+            return;
+        }
+        // It was done before.
+        let _ = fs::remove_file(world.path("work/dev.tar"));
+        world.run("snapshot rm other --yes");
+    }
+    panic!("{line}: the moment was never met");
+}
+
+#[test]
 fn what_is_no_exported_snapshot_leaves_the_library_as_it_was() {
     let world = World::new();
     world.vm("dev").stopped();

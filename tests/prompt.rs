@@ -4,6 +4,7 @@
 mod support;
 
 use predicates::str::contains;
+use std::process::Command;
 use support::World;
 use support::pty::Session;
 
@@ -60,10 +61,13 @@ fn a_key_pressed_the_moment_the_question_is_seen_answers_it() {
 fn what_was_typed_before_the_question_is_no_answer() {
     let world = World::new();
     world.vm("dev").running();
-    world.warm().fault(serde_json::json!({"on": "machine ls", "nth": 1, "do": {"sleep_ms": 200}}));
+    let typed = world.path("typed");
+    world.warm().fault(serde_json::json!({"on": "machine ls", "nth": 1, "do": {"await": &typed}}));
     let mut session = Session::start(world.line("rm dev"));
-    support::wait_until("the VMs are listed", || world.commands().contains(&"machine ls".to_owned()));
     session.press("yy\x04");
+    // The terminal echoes it.
+    session.wait_for("yy");
+    std::fs::write(&typed, "").unwrap();
     session.wait_for("[y/N]");
     session.press("n");
     assert_eq!(session.wait(), Some(6), "{}", session.screen());
@@ -157,6 +161,121 @@ fn the_interrupt_key_during_a_pack_puts_things_back() {
     world.assert_clean(&[]);
 }
 
+#[test]
+fn a_terminal_that_is_closed_during_a_pack_puts_things_back() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm().fault(serde_json::json!({"on": "pack create", "at": "half", "do": "hang"}));
+    let mut session = Session::start(world.line("freeze dev -o x.smolmachine --yes"));
+    support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
+    session.hang_up();
+    assert_eq!(session.wait(), Some(129));
+    assert_eq!(world.state("dev"), "running");
+    world.assert_clean(&[]);
+}
+
+#[test]
+fn under_nohup_a_freeze_outlives_its_terminal() {
+    let (world, hung_up) = (World::new(), "work/hung-up");
+    world.vm("dev").running();
+    world.warm();
+    let pause = serde_json::json!({"on": "pack create", "at": "half", "do": {"await": world.path(hung_up)}});
+    world.fault(pause);
+    // Its result goes elsewhere: one that cannot be printed is a failure.
+    let freeze = nohup(&world, "freeze dev -o x.smolmachine --yes --restart");
+    let mut session = Session::start_on(freeze, [true, false, true], 0);
+    support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
+    session.hang_up();
+    std::fs::write(world.path(hung_up), "").unwrap();
+    assert_eq!(session.wait(), Some(0));
+    assert_eq!(world.state("dev"), "running");
+    world.run("verify x.smolmachine").success();
+}
+
+/// The command, started with SIGHUP ignored.
+fn nohup(world: &World, line: &str) -> Command {
+    let command = world.line(line);
+    let mut nohup = Command::new("sh");
+    nohup.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+    nohup.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?)))).current_dir(world.path("work"));
+    nohup
+}
+
+/// What is done when the question is seen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Answer {
+    Key(&'static str),
+    Terminate,
+    CloseTheTerminal,
+}
+
+/// Each answer, and the exit status. The last one is yes: the others leave things as they are.
+const ANSWERS: [(Answer, i32); 6] = [
+    (Answer::Key("n"), 6),
+    (Answer::Key("\x04"), 6),
+    (Answer::Key("\x03"), 130),
+    (Answer::Terminate, 143),
+    (Answer::CloseTheTerminal, 129),
+    (Answer::Key("y"), 0),
+];
+
+#[test]
+fn a_question_is_asked_where_it_can_be_and_each_answer_does_what_it_says() {
+    let terminals = (0..8).map(|bits| [bits & 1 > 0, bits & 2 > 0, bits & 4 > 0]);
+    let flags = ["", "--yes", "--no-input", "--yes --no-input", "--quiet", "--verbose", "--json"];
+    let cases: Vec<_> = terminals.flat_map(|terminal| flags.map(|flags| (terminal, flags))).collect();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let work = || {
+        while let Some((terminal, flags)) = cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            play(*terminal, flags);
+        }
+    };
+    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
+}
+
+/// A freeze on a terminal that is stdin, stdout and stderr, or only some of them.
+fn play(terminal: [bool; 3], flags: &str) {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm();
+    let is_answered = flags.contains("--yes");
+    let is_asked = terminal[0] && terminal[2] && !is_answered && flags != "--no-input";
+    let answers: Vec<(Option<Answer>, i32)> = match (is_asked, is_answered) {
+        (true, _) => ANSWERS.map(|(answer, status)| (Some(answer), status)).into(),
+        (false, true) => vec![(None, 0)],
+        (false, false) => vec![(None, 6)],
+    };
+    for (answer, expected) in answers {
+        let case = format!("stdin, stdout, stderr {terminal:?}, {flags:?}, {answer:?}");
+        println!("{case}");
+        let mut session = Session::start_on(world.line(&format!("{FREEZE} {flags}")), terminal, 0);
+        if let Some(answer) = answer {
+            session.wait_for("[y/N]");
+            give(&mut session, answer);
+        }
+        assert_eq!(session.wait(), Some(expected), "{case}: {}", session.screen());
+        let all = session.all_printed();
+        assert_eq!(all.contains("[y/N]"), is_asked && answer != Some(Answer::CloseTheTerminal), "{case}: {all}");
+        assert!(is_asked || is_answered || all.contains("--yes"), "{case}: {all}");
+        assert!(all.rfind("\x1b[?25l") <= all.rfind("\x1b[?25h"), "the cursor stays hidden: {case}: {all:?}");
+        if expected == 0 {
+            assert_eq!(world.state("dev"), "stopped", "{case}");
+            world.assert_clean(&["x.smolmachine"]);
+        } else {
+            assert_untouched(&world);
+        }
+        assert!(answer == Some(Answer::CloseTheTerminal) || session.reads_lines(), "raw mode: {case}");
+    }
+}
+
+fn give(session: &mut Session, answer: Answer) {
+    match answer {
+        Answer::Key(key) => session.press(key),
+        Answer::Terminate => support::signal(session.pid(), rustix::process::Signal::TERM),
+        Answer::CloseTheTerminal => session.hang_up(),
+    }
+}
+
 fn assert_key_declines(key: &str) {
     let (world, mut session) = asked(FREEZE);
     session.press(key);
@@ -166,6 +285,10 @@ fn assert_key_declines(key: &str) {
 
 fn assert_nothing_happened(world: &World, session: &Session) {
     assert!(session.reads_lines(), "the terminal was left in raw mode");
+    assert_untouched(world);
+}
+
+fn assert_untouched(world: &World) {
     let asks = |command: &String| ["machine ls", "machine data-dir"].contains(&command.as_str());
     assert!(world.commands().iter().all(asks), "{:?}", world.commands());
     assert_eq!(world.state("dev"), "running");

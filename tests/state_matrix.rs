@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::Instant;
 use support::{Running, World, names_in, wait_until};
 
 /// What happens on the way.
@@ -127,7 +128,10 @@ fn sidecar_mode(world: &World) -> Option<u32> {
         let names = names_in(&world.path("work"));
         names.iter().filter(|name| name.starts_with(".bottle")).map(|name| world.path("work").join(name)).collect()
     };
+    let began = Instant::now();
+    // Without a pause: the moment is short.
     loop {
+        assert!(began.elapsed() < support::PATIENCE, "no sidecar appeared");
         let mode = folders().iter().find_map(|folder| fs::metadata(folder.join("snapshot.smolmachine")).ok());
         match mode {
             Some(meta) => return Some(meta.permissions().mode() & 0o777),

@@ -1,7 +1,8 @@
 //! `cp`: one file, into a VM or out of it.
 
-use super::{App, Failure, Result, Status};
-use crate::smolvm::Name;
+use super::{App, Failure, Result, Status, output};
+use crate::smolvm::{Name, end_helpers};
+use crate::snapshot::Work;
 use crate::{cli, ui};
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
@@ -66,8 +67,9 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
         if path.is_dir() { path.join(Path::new(inside).file_name().unwrap_or_default()) } else { path };
     let folder = target.parent().unwrap_or(Path::new("/"));
     let refused = |error| Failure::not_writable(&target, &error);
-    let private = tempfile::Builder::new().prefix(".bottle-freeze.cp-").tempdir_in(folder).map_err(refused)?;
-    let copied = private.path().join("file");
+    let work = Work::after_sweep(folder, &end_helpers).map_err(refused)?;
+    let _leaves = output::leaves(&work);
+    let copied = work.path().join("file");
     copy(app, name, &guest_path(name, inside), copied.as_os_str())?;
     let bytes = fs::metadata(&copied).map_or(0, |copied| copied.len());
     if let Ok(old) = fs::metadata(&target) {

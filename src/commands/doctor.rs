@@ -74,17 +74,10 @@ pub fn run(app: &App, args: &cli::Doctor) -> ExitCode {
 
 /// One line, with the command that mends it.
 fn line(check: &Check) -> String {
-    let (marks, arrow) = if is_utf8() { (["✓", "!", "✗"], "→") } else { (["ok", "! ", "x "], "->") };
+    let (marks, arrow) = if ui::is_utf8() { (["✓", "!", "✗"], "→") } else { (["ok", "! ", "x "], "->") };
     let mark = marks[check.verdict as usize];
     let mend = check.mend.as_ref().map(|mend| format!(" {arrow} {mend}")).unwrap_or_default();
     ui::one_line(&format!("{mark} {:<10}  {}{mend}", check.name, check.what))
-}
-
-/// Whether the locale's characters are UTF-8, as `setlocale` reads the environment.
-fn is_utf8() -> bool {
-    let named = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
-    let locale = named.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 fn engine(app: &App) -> Check {

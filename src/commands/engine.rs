@@ -47,6 +47,9 @@ fn private() -> Result<Work> {
     Work::new(&folder).map_err(not_writable)
 }
 
+/// What is likely to be done with an engine that is in use now.
+const CHECK: &str = "see whether it can run VMs here with: bottle-freeze doctor";
+
 fn install(app: &App, args: &cli::EngineInstall) -> Result<()> {
     let _lock = lock::engines(app)?;
     let is_there = |there: &Installed| {
@@ -72,9 +75,9 @@ fn install(app: &App, args: &cli::EngineInstall) -> Result<()> {
         return Ok(());
     }
     let engine = install::publish(version, work.path()).map_err(unchanged)?;
-    let use_it = format!("; use it with: bottle-freeze engine use {version}");
-    let hint = if engine.in_use { "" } else { &use_it };
-    app.ui.success(&format!("installed smolvm {version}: {}{hint}", engine.executable().display()));
+    let use_it = format!("use it with: bottle-freeze engine use {version}");
+    let hint = if engine.in_use { CHECK } else { &use_it };
+    app.ui.success(&format!("installed smolvm {version}: {}; {hint}", engine.executable().display()));
     app.ui.report(&Listed::of(&engine));
     Ok(())
 }
@@ -123,7 +126,7 @@ fn choose(app: &App, version: Version) -> Result<()> {
     let _lock = lock::engines(app)?;
     let engine = find_or_fail(version)?;
     install::set_in_use(version, private()?.path())?;
-    app.ui.success(&format!("smolvm {version} is in use"));
+    app.ui.success(&format!("smolvm {version} is in use; {CHECK}"));
     app.ui.report(&Listed { in_use: true, ..Listed::of(&engine) });
     Ok(())
 }

@@ -37,6 +37,10 @@ pub enum Status {
     NotRestarted,
     /// 13
     BadEngine,
+    /// 14, nothing was frozen
+    HookFailed,
+    /// 15, the snapshot is whole
+    PostHookFailed,
     /// 125, of `exec` only
     ExecFailed,
     /// 127, of `exec` only
@@ -62,6 +66,8 @@ impl Status {
             Self::Locked => 11,
             Self::NotRestarted => 12,
             Self::BadEngine => 13,
+            Self::HookFailed => 14,
+            Self::PostHookFailed => 15,
             Self::ExecFailed => 125,
             Self::NoSuchCommand => 127,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
@@ -84,6 +90,8 @@ impl Status {
             Self::Locked => "locked",
             Self::NotRestarted => "not-restarted",
             Self::BadEngine => "bad-engine",
+            Self::HookFailed => "hook-failed",
+            Self::PostHookFailed => "post-hook-failed",
             Self::ExecFailed => "exec-failed",
             Self::NoSuchCommand => "no-such-command",
             Self::Interrupted(_) => "interrupted",

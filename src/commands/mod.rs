@@ -46,6 +46,7 @@ type Result<T, E = Failure> = std::result::Result<T, E>;
 struct App {
     ui: Ui,
     smolvm: Option<PathBuf>,
+    no_input: bool,
 }
 
 impl App {
@@ -55,21 +56,25 @@ impl App {
         let tell = move |call: &crate::smolvm::Call| ui.command(&call.shell_line());
         Ok(Smolvm::is_available(self.smolvm.as_deref(), Box::new(tell))?)
     }
-}
 
-/// Asks `question`, unless `yes` has answered it; `now` is how things stand if the answer is no.
-fn confirm(question: &str, yes: bool, now: &str) -> Result<()> {
-    if yes {
-        return Ok(());
-    }
-    let refused = |why: &str| Failure::new(Status::NotConfirmed, why).now(now);
-    ui::confirm(question).map_err(|why| match why {
-        Unconfirmed::Declined => refused("not confirmed"),
-        Unconfirmed::Interrupted(signal) => Failure { status: Status::Interrupted(signal), ..refused("interrupted") },
-        Unconfirmed::NobodyThere => {
-            refused(&format!("there is no terminal to ask on: {question}")).mend("--yes answers this question")
+    /// Asks `question`, unless `yes` has answered it; `now` is how things stand if the answer is no.
+    fn confirm(&self, question: &str, yes: bool, now: &str) -> Result<()> {
+        if yes {
+            return Ok(());
         }
-    })
+        let refused = |why: &str| Failure::new(Status::NotConfirmed, why).now(now);
+        let unasked = |why: &str| refused(&format!("{why}: {question}")).mend("--yes answers this question");
+        if self.no_input {
+            return Err(unasked("not asked, because of --no-input"));
+        }
+        ui::confirm(question).map_err(|why| match why {
+            Unconfirmed::Declined => refused("not confirmed"),
+            Unconfirmed::Interrupted(signal) => {
+                Failure { status: Status::Interrupted(signal), ..refused("interrupted") }
+            }
+            Unconfirmed::NobodyThere => unasked("there is no terminal to ask on"),
+        })
+    }
 }
 
 /// Runs the subcommand that was asked for.
@@ -77,7 +82,7 @@ fn confirm(question: &str, yes: bool, now: &str) -> Result<()> {
 /// # Errors
 /// A [`Failure`], with the exit status that belongs to it.
 pub fn run(cli: Cli) -> Result<ExitCode> {
-    let app = App { ui: Ui::new(cli.quiet, cli.json, cli.verbose), smolvm: cli.smolvm };
+    let app = App { ui: Ui::new(cli.quiet, cli.json, cli.verbose), smolvm: cli.smolvm, no_input: cli.no_input };
     if cli.json && matches!(cli.command, Command::Exec(_) | Command::Completions(_)) {
         return Err(Failure::new(Status::Usage, "this command prints no result that could be JSON"));
     }

@@ -1,22 +1,24 @@
 //! `pause` and `resume`: VMs that are put aside with their RAM, and go on.
 
+use super::start::running;
 use super::{App, Result, each, lock};
 use crate::cli;
 use crate::smolvm::{EngineError, Name, Smolvm};
 
 pub fn pause(app: &App, args: &cli::Pause) -> Result<()> {
-    change(app, &args.vms, &args.wait, ("pause", "pausing", "paused"), Smolvm::machine_pause)
+    let done = |name: &Name| format!("{name} is paused; it goes on with: bottle-freeze resume {name}");
+    change(app, &args.vms, &args.wait, ("pause", "pausing", "paused", done), Smolvm::machine_pause)
 }
 
 pub fn resume(app: &App, args: &cli::Resume) -> Result<()> {
-    change(app, &args.vms, &args.wait, ("resume", "resuming", "running"), Smolvm::machine_resume)
+    change(app, &args.vms, &args.wait, ("resume", "resuming", "running", running), Smolvm::machine_resume)
 }
 
 fn change(
     app: &App,
     vms: &cli::Vms,
     wait: &cli::Wait,
-    (phase, doing, done): (&'static str, &str, &'static str),
+    (phase, doing, state, done): (&'static str, &str, &'static str, fn(&Name) -> String),
     change: fn(&Smolvm, &Name) -> Result<(), EngineError>,
 ) -> Result<()> {
     let engine = app.engine()?;
@@ -24,7 +26,7 @@ fn change(
     each::vm(app, vms, &names, |name| {
         let _lock = lock::vm_shared(app, name, wait.wait)?;
         app.ui.during(phase, &format!("{doing} {name}"), || change(&engine, name))?;
-        app.ui.success(&format!("{name} is {done}"));
-        Ok(done)
+        app.ui.success(&done(name));
+        Ok(state)
     })
 }

@@ -1,6 +1,6 @@
 //! `snapshot prune`: what no policy keeps is removed, and each snapshot is told why it stays.
 
-use super::{App, Failure, Result, Status, confirm, each, lock, verify};
+use super::{App, Failure, Result, Status, each, lock, verify};
 use crate::cli;
 use crate::snapshot::{Metadata, Policy, Stored, library};
 use crate::ui;
@@ -30,7 +30,7 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
         report(app, &all, &[]);
         return Ok(());
     }
-    confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
+    app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
     let results = each::one_by_one(each::SNAPSHOTS, &list, |reference| {
         let one = library::find(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;

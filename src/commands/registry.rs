@@ -1,7 +1,7 @@
 //! `snapshot push` and `snapshot pull`: through the engine, to and from any OCI registry.
 
 use super::found::{self, Found};
-use super::{App, Failure, Result, Status, confirm, output, transport};
+use super::{App, Failure, Result, Status, output, transport};
 use crate::smolvm::artifact::{self, Artifact, Details};
 use crate::smolvm::{EngineError, Name, Reference, Smolvm, end_helpers, rider};
 use crate::snapshot::{FORMAT, Incoming, Metadata, Stored, Tag, Work, library, room};
@@ -39,7 +39,7 @@ pub fn push(app: &App, args: &cli::SnapshotPush) -> Result<()> {
         "Push {name} ({size}) to {to}? Who may pull it there can read the VM's disks and all that was named above. \
          What has that name there is replaced."
     );
-    confirm(&question, args.yes, "nothing was pushed")?;
+    app.confirm(&question, args.yes, "nothing was pushed")?;
     let work = room(&end_helpers)?;
     let _leaves = output::leaves(&work);
     let file = match &found {

@@ -1,6 +1,6 @@
 //! `rm`: VMs and their disks, gone after a question.
 
-use super::{App, Result, confirm, each, lock};
+use super::{App, Result, each, lock};
 use crate::cli;
 use crate::smolvm::{EngineError, Machine, Name};
 use crate::snapshot::Record;
@@ -15,7 +15,7 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
     if !found.is_empty() {
         let list: Vec<_> = found.iter().map(|machine| format!("{} ({})", machine.name, machine.state)).collect();
         let question = format!("Delete {}, disks and all?", list.join(", "));
-        confirm(&question, args.yes, "nothing was deleted")?;
+        app.confirm(&question, args.yes, "nothing was deleted")?;
     }
     each::vm(app, vms, &names, |name| {
         find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;

@@ -1,6 +1,6 @@
 //! `snapshot`: the library, listed, checked, named and cleared.
 
-use super::{App, Failure, Result, Status, confirm, each, found, lock, output, verify};
+use super::{App, Failure, Result, Status, each, found, lock, output, verify};
 use crate::snapshot::{Metadata, Stored, Tag, library};
 use crate::{cli, ui};
 use serde_json::json;
@@ -106,11 +106,13 @@ fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {
     metadata.tags.extend(args.tags.iter().cloned());
     write(&one, &metadata)?;
     let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();
-    app.ui.success(&format!(
-        "{}: {}",
-        one.reference(),
-        if tags.is_empty() { "no tags".into() } else { tags.join(", ") }
-    ));
+    app.ui.success(&match tags.last() {
+        None => format!("{}: no tags", one.reference()),
+        Some(last) => {
+            let next = format!("thaw it with: bottle-freeze thaw {}@{last}", metadata.vm);
+            format!("{}: {}; {next}", one.reference(), tags.join(", "))
+        }
+    });
     app.ui.report(&json!({"reference": one.reference(), "tags": tags}));
     Ok(())
 }
@@ -135,7 +137,7 @@ fn write(one: &Stored, metadata: &Metadata) -> Result<()> {
 fn rm(app: &App, args: &cli::SnapshotRm) -> Result<()> {
     let all = args.snapshots.iter().map(|reference| found::stored(reference)).collect::<Result<Vec<_>>>()?;
     let list: Vec<String> = all.iter().map(Stored::reference).collect();
-    confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
+    app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
     let results = each::one_by_one(each::SNAPSHOTS, &list, |reference| {
         let one = found::stored(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;

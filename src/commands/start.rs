@@ -15,9 +15,14 @@ pub fn run(app: &App, args: &cli::Start) -> Result<()> {
     each::vm(app, vms, &names, |name| {
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during("start", &format!("starting {name}"), || start(&engine, name, args.timeout, !args.no_wait))?;
-        app.ui.success(&format!("{name} is running"));
+        app.ui.success(&running(name));
         Ok("running")
     })
+}
+
+/// What is said of a VM that runs now.
+pub fn running(name: &Name) -> String {
+    format!("{name} is running; a shell in it: bottle-freeze exec -it {name} -- sh")
 }
 
 /// Starts a VM and, if `ready`, waits until it executes a command, all of it within `limit`.

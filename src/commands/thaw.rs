@@ -2,7 +2,7 @@
 
 use super::found::{self, Found};
 use super::start::start;
-use super::{App, Failure, Result, Status, configuration, confirm, freeze, lock, workspace};
+use super::{App, Failure, Result, Status, configuration, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
 use crate::snapshot::{Configuration, Metadata, Record, Stored};
 use crate::{cli, interrupt, ui};
@@ -31,7 +31,7 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
     let found = found::find(&args.snapshot)?;
     let artifact = std::path::absolute(found.artifact())
         .map_err(|error| Failure::new(Status::Failed, format!("{}: {error}", found.artifact().display())))?;
-    let whole = app.ui.during("check", "checking the snapshot", || found.check())?;
+    let whole = app.ui.phase("check", "checking the snapshot", || found.check())?;
     let live = whole.manifest.is_live();
     found.check_network(&whole, args.net || (!live && !args.allow_cidr.is_empty()))?;
     if live && (args.cpus.is_some() || args.mem.is_some() || !args.allow_cidr.is_empty()) {
@@ -84,13 +84,13 @@ struct Making<'a> {
 /// Makes the VM, starts it, and gives it what the artifact does not hold. How it is then.
 fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<&'static str> {
     let Making { name, found, .. } = making;
-    app.ui.during("create", &format!("creating {name}"), || create(engine, making))?;
+    app.ui.phase("create", &format!("creating {name}"), || create(engine, making))?;
     let saved = found.stored().and_then(Stored::workspace);
     if args.no_start && saved.is_none() {
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
         return Ok("created");
     }
-    app.ui.during("start", &format!("starting {name}"), || start(engine, name, args.timeout, true)).map_err(
+    app.ui.phase("start", &format!("starting {name}"), || start(engine, name, args.timeout, true)).map_err(
         |error| {
             Failure::from(error)
                 .now(format!("'{name}' is created, and does not run"))
@@ -104,11 +104,11 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
         })?;
     }
     if args.no_start {
-        app.ui.during("stop", &format!("stopping {name}"), || engine.machine_stop(name, None))?;
+        app.ui.phase("stop", &format!("stopping {name}"), || engine.machine_stop(name, None))?;
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
         Ok("stopped")
     } else {
-        app.ui.success(&format!("thawed {name}; it is running"));
+        app.ui.success(&format!("thawed {name}; it is running; a shell in it: bottle-freeze exec -it {name} -- sh"));
         Ok("running")
     }
 }
@@ -145,7 +145,7 @@ fn name(args: &cli::Thaw, metadata: Option<&Metadata>, artifact: &Path, machines
 /// Freezes the VM that is in the way, and deletes it. The snapshot that it is kept as.
 fn keep(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, there: &Machine) -> Result<String> {
     let question = format!("'{name}' is {}. Stop it, freeze it into the library and replace it?", there.state);
-    confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
+    app.confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
     let kept =
         freeze::into_library(app, engine, name, format!("replaced by a thaw of {}", args.snapshot.to_string_lossy()))?;
     let _lock = lock::vm_alone(app, name, Duration::ZERO)?;
@@ -156,7 +156,7 @@ fn keep(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, there: &Machi
             .now(format!("it is {}, and was frozen as {kept}", now.state))
             .mend("try again"));
     }
-    app.ui.during("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
+    app.ui.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
     Record::forget(name.as_str());
     Ok(kept)
 }

@@ -1,7 +1,8 @@
 //! `snapshot export` and `snapshot import`: one file, for machines without a registry.
 
+use super::shells::quoted;
 use super::{App, Failure, Result, Status, found, lock, output, verify};
-use crate::smolvm::{Name, end_helpers};
+use crate::smolvm::{EngineError, Name, end_helpers};
 use crate::snapshot::{Incoming, Metadata, Stored, TransportError, export as export_to, library};
 use crate::{cli, ui};
 use serde_json::json;
@@ -14,9 +15,10 @@ pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
     app.ui.during("export", &format!("exporting {reference}"), || {
         export_to(&one, &args.output, args.force, &end_helpers)
     })?;
-    let size = output::size(one.bytes());
-    app.ui.success(&format!("exported {reference} as {} ({size})", args.output.display()));
-    app.ui.report(&json!({"reference": reference, "to": args.output.to_string_lossy(), "bytes": one.bytes()}));
+    let (size, file) = (output::size(one.bytes()), args.output.display().to_string());
+    let next = format!("elsewhere: bottle-freeze snapshot import {}", quoted(&file));
+    app.ui.success(&format!("exported {reference} as {file} ({size}); {next}"));
+    app.ui.report(&json!({"reference": reference, "to": file, "bytes": one.bytes()}));
     Ok(())
 }
 
@@ -81,6 +83,9 @@ impl From<TransportError> for Failure {
         let what = error.to_string();
         match error {
             TransportError::Exists(_) => Self::new(Status::OutputExists, what),
+            TransportError::Interrupted(signal) => {
+                Self::from(EngineError::Interrupted(signal)).now("nothing was written")
+            }
             TransportError::NotExported { .. } => Self::new(Status::Damaged, what),
             TransportError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Self::new(Status::NoSuchVm, what)

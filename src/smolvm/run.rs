@@ -107,6 +107,10 @@ impl<'a> Run<'a> {
     /// Hears it to its end.
     pub fn follow(mut self) -> Result<Outcome, EngineError> {
         let status = self.hear_all().inspect_err(|_| self.give_up())?;
+        if self.ending.is_some() {
+            // What it has started, and has not ended.
+            interrupt::end_group(pid_of(&self.child), true);
+        }
         match (interrupt::pending(), self.limit) {
             (Some(signal), _) => Err(EngineError::Interrupted(signal)),
             (None, Some(limit)) if self.timed_out => {

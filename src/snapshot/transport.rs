@@ -4,9 +4,10 @@
 use super::home;
 use super::library::{self, ARTIFACT, CHECKPOINT, LAUNCHER, Stored, WORKSPACE};
 use super::metadata::{self, Metadata, MetadataError};
-use super::work::{self, Work};
+use super::work::Work;
+use crate::interrupt;
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
@@ -34,6 +35,9 @@ pub enum TransportError {
         /// What the system said.
         source: io::Error,
     },
+    /// A signal ended it.
+    #[error("interrupted by {}", interrupt::signal_name(*.0))]
+    Interrupted(i32),
 }
 
 type Result<T> = std::result::Result<T, TransportError>;
@@ -51,17 +55,20 @@ pub fn export(one: &Stored, target: &Path, replace: bool, dead: &dyn Fn(&Path)) 
         return Err(TransportError::Exists(target));
     }
     let beside = target.parent().unwrap_or(Path::new("/"));
-    work::sweep(beside, dead);
-    let work = Work::new(beside).map_err(io_error(&target))?;
+    let work = Work::after_sweep(beside, dead).map_err(io_error(&target))?;
     let temp = work.path().join("export");
     let write = || {
         let file = File::options().write(true).create_new(true).mode(0o600).open(&temp)?;
         let mut tar = tar::Builder::new(file);
         let files = one.metadata.files.keys().map(String::as_str);
         for name in std::iter::once(metadata::FILE).chain(files) {
-            tar.append_path_with_name(one.folder.join(name), name)?;
+            let file = File::open(one.folder.join(name))?;
+            let mut header = tar::Header::new_gnu();
+            header.set_metadata(&file.metadata()?);
+            tar.append_data(&mut header, name, Heeding(file))?;
         }
-        tar.into_inner()?.sync_all()
+        tar.into_inner()?.sync_all()?;
+        heed()
     };
     write().map_err(io_error(&target))?;
     if replace {
@@ -80,8 +87,7 @@ pub fn export(one: &Stored, target: &Path, replace: bool, dead: &dyn Fn(&Path)) 
 /// It cannot be made.
 pub fn room(dead: &dyn Fn(&Path)) -> Result<Work> {
     let library = home::folder("snapshots").map_err(io_error(&home::path("snapshots")))?;
-    work::sweep(&library, dead);
-    Work::new(&library).map_err(io_error(&library))
+    Work::after_sweep(&library, dead).map_err(io_error(&library))
 }
 
 /// A snapshot that lies beside the library, and is not part of it yet.
@@ -114,7 +120,7 @@ impl Incoming {
             let mode = if name == LAUNCHER { 0o700 } else { 0o600 };
             let mut copy = || {
                 let mut target = File::options().write(true).create_new(true).mode(mode).open(&target)?;
-                io::copy(&mut entry, &mut target)?;
+                io::copy(&mut Heeding(&mut entry), &mut target)?;
                 target.sync_all()
             };
             copy().map_err(io_error(&target))?;
@@ -179,5 +185,22 @@ impl Incoming {
 }
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> TransportError + '_ {
-    move |source| TransportError::Io { path: path.to_owned(), source }
+    move |source| match interrupt::pending() {
+        Some(signal) => TransportError::Interrupted(signal),
+        None => TransportError::Io { path: path.to_owned(), source },
+    }
+}
+
+/// What is read no further once a signal came.
+struct Heeding<R>(R);
+
+impl<R: Read> Read for Heeding<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        heed()?;
+        self.0.read(buffer)
+    }
+}
+
+fn heed() -> io::Result<()> {
+    if interrupt::pending().is_some() { Err(io::Error::other("interrupted")) } else { Ok(()) }
 }

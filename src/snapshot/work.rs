@@ -48,6 +48,12 @@ impl Work {
         }
     }
 
+    /// The same, when what dead runs left is swept: see [`sweep`].
+    pub fn after_sweep(beside: &Path, dead: &dyn Fn(&Path)) -> io::Result<Self> {
+        sweep(beside, dead);
+        Self::new(beside)
+    }
+
     /// Where the folder of a run that has not begun would be.
     pub fn future(beside: &Path) -> PathBuf {
         beside.join(format!("{PRIVATE}XXXXXX"))

@@ -4,10 +4,12 @@
 mod events;
 mod progress;
 mod prompt;
+mod terminal;
 
 pub use events::{Problem, about, about_all, speak_json};
 pub use progress::Progress;
 pub use prompt::{Unconfirmed, confirm};
+pub use terminal::is_utf8;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use std::borrow::Cow;
@@ -54,17 +56,39 @@ impl Ui {
         }
     }
 
+    /// What a command printed that ran for `whom`.
+    pub fn said(self, whom: &str, text: &str) {
+        for line in text.lines().filter(|_| !self.quiet) {
+            if events::are_events() {
+                events::message("output", line);
+            } else {
+                say(&format!("{whom}: {}", one_line(line)));
+            }
+        }
+    }
+
     /// Draws progress on a terminal, or one line in a log. `phase` is its word for programs, `text` that for people.
     pub fn progress(self, phase: &'static str, text: &str, folder: Option<&std::path::Path>) -> Progress {
         Progress::start(phase, text, folder, self.quiet, true)
     }
 
-    /// Does `work` under a spinner.
+    /// Does `work`, one of several phases: under a spinner on a terminal, after one line in a log.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn phase<T, E>(self, phase: &'static str, text: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        Self::finish(self.progress(phase, text, None), work)
+    }
+
+    /// Does `work` that a log need not tell of: its result does.
     ///
     /// # Errors
     /// Those of `work`.
     pub fn during<T, E>(self, phase: &'static str, text: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        let progress = Progress::start(phase, text, None, self.quiet, false);
+        Self::finish(Progress::start(phase, text, None, self.quiet, false), work)
+    }
+
+    fn finish<T, E>(progress: Progress, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let result = work();
         progress.end(result.is_ok());
         result
@@ -165,7 +189,7 @@ fn json_escaped(text: &str) -> String {
     })
 }
 
-/// Prints a table on stdout, as wide as it is: a terminal wraps it, `awk` reads it.
+/// Prints a table on stdout: as wide as it is, or, on a terminal, each row as far as one line takes it.
 pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
@@ -175,7 +199,7 @@ pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    lines(table.lines().map(|line| line.trim_end().to_owned()));
+    lines(table.lines().map(|line| terminal::fitted(line.trim_end()).into_owned()));
 }
 
 /// Prints a line on stderr, above any progress.

@@ -1,7 +1,9 @@
 //! Progress: a spinner with step, time and bytes on a terminal, one plain line per step in a log, events for programs.
 
 use super::events::{self, Event, milliseconds};
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use super::terminal;
+use dialoguer::console::Term;
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -12,9 +14,13 @@ use std::time::{Duration, Instant};
 const TURN: Duration = Duration::from_millis(100);
 const COUNT: Duration = Duration::from_millis(500);
 const REPORT: Duration = Duration::from_secs(1);
+const DRAWS_PER_SECOND: u8 = 20;
 
 /// The spinners on the terminal, one a line: other lines are written above them.
-static DRAWN: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+static DRAWN: LazyLock<MultiProgress> = LazyLock::new(|| {
+    let screen = Box::new(Screen(Term::buffered_stderr()));
+    MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(screen, DRAWS_PER_SECOND))
+});
 /// How many there are. Where none is drawn, none is made.
 static COUNT_DRAWN: AtomicUsize = AtomicUsize::new(0);
 
@@ -45,8 +51,9 @@ impl Progress {
         let bar = drawn.then(|| {
             COUNT_DRAWN.fetch_add(1, SeqCst);
             let bar = DRAWN.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed} {prefix}") {
-                bar.set_style(style);
+            // What may be long stands last: there it is cut to what the terminal's line takes.
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {prefix}{wide_msg}") {
+                bar.set_style(if terminal::is_utf8() { style } else { style.tick_chars("-\\|/ ") });
             }
             bar.set_message(super::one_line(what));
             bar.enable_steady_tick(TURN);
@@ -92,7 +99,7 @@ impl Progress {
     pub fn tick(&mut self) {
         if let (Some(folder), Some(bar)) = (&self.folder, &self.bar) {
             if self.counted.elapsed() >= COUNT {
-                bar.set_prefix(HumanBytes(bytes_in(folder)).to_string());
+                bar.set_prefix(format!("{} ", HumanBytes(bytes_in(folder))));
                 self.counted = Instant::now();
             }
         } else if self.counted.elapsed() >= REPORT {
@@ -125,6 +132,52 @@ impl Drop for Progress {
             COUNT_DRAWN.fetch_sub(1, SeqCst);
         }
         self.report("finished", Some(self.ok));
+    }
+}
+
+/// The terminal, or what is left of one that was closed: indicatif panics where it cannot draw.
+#[derive(Debug)]
+struct Screen(Term);
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        self.0.size().1
+    }
+
+    fn height(&self) -> u16 {
+        self.0.size().0
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_up(n).or(Ok(()))
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_down(n).or(Ok(()))
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_right(n).or(Ok(()))
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_left(n).or(Ok(()))
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.0.write_line(text).or(Ok(()))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text).or(Ok(()))
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line().or(Ok(()))
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush().or(Ok(()))
     }
 }
 

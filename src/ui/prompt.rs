@@ -4,7 +4,6 @@ use crate::interrupt;
 use dialoguer::console::{Key, Term};
 use dialoguer::theme::{SimpleTheme, Theme};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
 /// Asks a yes-or-no question whose default is No.
@@ -25,7 +24,8 @@ pub fn confirm(question: &str) -> Result<(), Unconfirmed> {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
             Err(Unconfirmed::Interrupted(interrupt::arrived().unwrap_or(signal_hook::consts::SIGINT)))
         }
-        Ok(false) | Err(_) => Err(Unconfirmed::Declined),
+        // A terminal that is closed ends the input too, and says so by SIGHUP just before.
+        Ok(false) | Err(_) => Err(interrupt::arrived().map_or(Unconfirmed::Declined, Unconfirmed::Interrupted)),
     }
 }
 
@@ -74,8 +74,6 @@ fn ask(question: &str) -> io::Result<bool> {
             Err(error) => break Err(error),
         }
     };
-    let mut said = String::new();
-    let _ = write!(said, " {}", if matches!(answer, Ok(true)) { "yes" } else { "no" });
-    term.write_line(&said)?;
+    term.write_line(if matches!(answer, Ok(true)) { "yes" } else { "no" })?;
     answer
 }

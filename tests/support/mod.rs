@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// No command of a test takes longer, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A private HOME, state folder, working folder (`work`) and temporary folder.
 pub struct World {
@@ -36,6 +36,7 @@ impl World {
     /// With an engine of that version.
     pub fn with_engine(version: &str) -> Self {
         reap_vmms();
+        heed_hangups();
         let dir = TempDir::new().unwrap();
         for folder in ["home", "work", "tmp", "fake/vms"] {
             fs::create_dir_all(dir.path().join(folder)).unwrap();
@@ -276,6 +277,15 @@ fn reap_vmms() {
 
 #[cfg(not(target_os = "linux"))]
 fn reap_vmms() {}
+
+/// The commands of a test hear of SIGHUP also when the tests run under `nohup`.
+fn heed_hangups() {
+    // SAFETY: no handler is installed.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::signal(libc::SIGHUP, libc::SIG_DFL);
+    }
+}
 
 /// A VM to be.
 pub struct Vm<'a> {

@@ -1,12 +1,13 @@
 //! `freeze`: VM → snapshot, in eight steps, and nothing lost whatever happens on the way.
 
+mod hooks;
 mod look;
 mod report;
 
 use super::snapshot::free_tags;
 use super::start::{START_AGAIN, start};
 use super::stop::sync;
-use super::{App, Failure, Result, Status, confirm, each, lock, output, workspace};
+use super::{App, Failure, Result, Status, each, lock, output, workspace};
 use crate::interrupt::{self, Leaving};
 use crate::smolvm::artifact::Artifact;
 use crate::smolvm::{
@@ -86,12 +87,12 @@ fn freeze(
         outcomes.extend(ready.iter().map(|freeze| Outcome::planned(freeze.name)));
         return Ok(outcomes);
     }
-    ask(&ready, args.yes)?;
+    ask(app, &ready, args.yes)?;
     let results = each::in_parallel(each::jobs(args.jobs, ready.len()), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
         interrupt::begin();
         ui::about("vm", freeze.name);
-        freeze.run().map(|(report, restarted)| {
+        freeze.between_hooks(|| freeze.run()).map(|(report, restarted)| {
             tell(&report);
             let failure = restarted.and_then(|()| output::answer_signal(&freeze.output)).err();
             Outcome { name: freeze.name.clone(), report: Some(report), failure }
@@ -122,7 +123,7 @@ fn freeze(
 }
 
 /// 3. Ask, before any VM is stopped.
-fn ask(all: &[Freeze], yes: bool) -> Result<()> {
+fn ask(app: &App, all: &[Freeze], yes: bool) -> Result<()> {
     let told = |freeze: &Freeze, text: &str| {
         let whose = if all.len() > 1 { format!("{}: ", freeze.vm.name) } else { String::new() };
         ui::warning(&format!("{whose}{text}"));
@@ -144,7 +145,7 @@ fn ask(all: &[Freeze], yes: bool) -> Result<()> {
         return Ok(());
     }
     let question = format!("{list}. Stop {them} and freeze {them}? RAM and tmpfs (/tmp, /run) are not kept.");
-    confirm(&question, yes, &format!("{list}; nothing was changed"))
+    app.confirm(&question, yes, &format!("{list}; nothing was changed"))
 }
 
 /// One freeze: of which VM, by which engine, into which files.
@@ -222,7 +223,7 @@ impl Freeze<'_> {
         }
         let began = Instant::now();
         let limit = self.args.stop_timeout;
-        let stopped = self.app.ui.during("stop", &format!("stopping {}", self.vm.name), || {
+        let stopped = self.app.ui.phase("stop", &format!("stopping {}", self.vm.name), || {
             if self.vm.state == State::Running {
                 sync(self.engine, self.name)?;
             }
@@ -312,7 +313,7 @@ impl Freeze<'_> {
     /// 6. Check: the artifact is whole, and nobody touched the VM while it was packed.
     fn check(&self, work: &Work, packed: Packed) -> Result<(Artifact, String)> {
         let (artifact, sha256) =
-            self.app.ui.during("check", &format!("checking the snapshot of {}", self.name), || {
+            self.app.ui.phase("check", &format!("checking the snapshot of {}", self.name), || {
                 output::check(work, packed.followed)
             })?;
         let recorded = &artifact.manifest;
@@ -358,7 +359,7 @@ impl Freeze<'_> {
     ) -> Result<Option<Metadata>> {
         self.app
             .ui
-            .during("write", &format!("writing the snapshot of {} to disk", self.name), || self.output.flush(work))?;
+            .phase("write", &format!("writing the snapshot of {} to disk", self.name), || self.output.flush(work))?;
         let metadata = match self.args.output {
             Some(_) => None,
             None => Some(self.metadata(work, artifact, sha256, workspace, down)?),
@@ -435,7 +436,7 @@ impl Freeze<'_> {
 
     fn start_again(&self) -> std::result::Result<(), EngineError> {
         let name = self.name;
-        self.app.ui.during("restart", &format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
+        self.app.ui.phase("restart", &format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
     }
 
     /// A VM is left as it was found unless the freeze succeeded. Adds how things stand now to `failure`.

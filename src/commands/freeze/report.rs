@@ -1,13 +1,15 @@
 //! What a freeze says: of what would be done, of what was done, and of what failed.
 
 use super::{Freeze, smolfile};
+use crate::commands::shells::quoted;
 use crate::commands::{App, Failure, Result, each, output, workspace};
 use crate::smolvm::artifact::Artifact;
-use crate::smolvm::{CHECKPOINT_SUFFIX, Call, Exec, Name, State};
+use crate::smolvm::{CHECKPOINT_SUFFIX, Exec, Name, State};
 use crate::snapshot::{Metadata, Work};
 use crate::{cli, ui};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -113,23 +115,30 @@ impl Freeze<'_> {
         let packing = self.packing(&folder, &launcher, smolfile.as_deref());
         let looks = || Some(engine.machine_ls_call());
         let restarts = is_up && self.args.restart;
-        let plan = [
-            looks(),
-            Some(engine.machine_data_dir_call(name)),
-            self.saves_workspace().then(|| exec(&workspace::save_command())),
-            (is_up && vm.state == State::Running).then(|| exec(&Exec::of("sync"))),
-            is_up.then(|| engine.machine_stop_call(name)),
-            (is_up && !engine.version().stop_tells_the_truth()).then(looks).flatten(),
-            Some(if self.live {
-                engine.machine_checkpoint_call(name, &folder, &folder.join("live").with_extension(CHECKPOINT_SUFFIX))
-            } else {
-                engine.pack_create_from_vm_call(name, &packing)
-            }),
-            looks(),
-            restarts.then(|| engine.machine_start_call(name)),
-            restarts.then(|| exec(&Exec::of("true"))),
-        ];
-        plan.iter().flatten().map(Call::shell_line).collect()
+        let [pre, post] = self.planned_hooks(self.live || restarts);
+        let (head, plan) = (
+            [looks(), Some(engine.machine_data_dir_call(name))],
+            [
+                self.saves_workspace().then(|| exec(&workspace::save_command())),
+                (is_up && vm.state == State::Running).then(|| exec(&Exec::of("sync"))),
+                is_up.then(|| engine.machine_stop_call(name)),
+                (is_up && !engine.version().stop_tells_the_truth()).then(looks).flatten(),
+                Some(if self.live {
+                    engine.machine_checkpoint_call(
+                        name,
+                        &folder,
+                        &folder.join("live").with_extension(CHECKPOINT_SUFFIX),
+                    )
+                } else {
+                    engine.pack_create_from_vm_call(name, &packing)
+                }),
+                looks(),
+                restarts.then(|| engine.machine_start_call(name)),
+                restarts.then(|| exec(&Exec::of("true"))),
+            ],
+        );
+        let (head, plan) = (head.into_iter().flatten(), plan.into_iter().flatten());
+        head.chain(pre).chain(plan).chain(post).map(|call| call.shell_line()).collect()
     }
 
     /// What was made.
@@ -152,18 +161,23 @@ impl Freeze<'_> {
 }
 
 impl Report {
+    /// The snapshot's `VM@ID`, or its file.
+    pub fn name(&self) -> OsString {
+        self.reference.as_ref().map_or_else(|| self.sidecar.clone().into(), Into::into)
+    }
+
     /// Says it to people.
     pub fn print(&self, app: &App, args: &cli::Freeze) {
         let (vm, size) = (&self.vm, output::size(self.bytes));
-        let name = self.reference.clone().unwrap_or_else(|| self.sidecar.display().to_string());
+        let name = self.name().to_string_lossy().into_owned();
         let hint = match self.downtime_seconds {
             Some(_) if !args.restart && !self.live => {
-                format!("; it is stopped, start it with: bottle-freeze start {vm}")
+                format!("it is stopped, start it with: bottle-freeze start {vm}")
             }
-            _ => String::new(),
+            _ => format!("thaw it with: bottle-freeze thaw {}", quoted(&name)),
         };
         let word = if self.live { "paused" } else { "down" };
         let down = self.downtime_seconds.map(|down| format!(", {word} for {down:.1} s")).unwrap_or_default();
-        app.ui.success(&format!("froze {vm} as {name} ({size}, {:.1} s{down}){hint}", self.seconds));
+        app.ui.success(&format!("froze {vm} as {name} ({size}, {:.1} s{down}); {hint}", self.seconds));
     }
 }

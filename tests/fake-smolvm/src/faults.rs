@@ -38,6 +38,7 @@ enum Action {
     Print(String),
     PrintBytes(usize),
     SleepMs(u64),
+    Await(PathBuf),
     SetState { vm: String, state: String },
     StartVm(String),
     StopVm(String),
@@ -138,6 +139,11 @@ impl Action {
                 return end(0, String::new());
             }
             Self::SleepMs(ms) => std::thread::sleep(Duration::from_millis(*ms)),
+            Self::Await(file) => {
+                while !file.exists() {
+                    std::thread::sleep(Duration::from_millis(3));
+                }
+            }
             Self::SetState { vm, state } => engine.store.change(vm, |record| record.state.clone_from(state))?,
             Self::StartVm(vm) => {
                 commands::boot(engine, vm)?;

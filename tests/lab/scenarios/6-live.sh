@@ -26,6 +26,18 @@ verdict "$([ "$(count dev2)" -gt "$began" ] && echo yes)" "and further" "$began,
 equal "{'team': 'a'}" "the label came along" bash -c 'bottle-freeze ls --json |
   python3 -c "import json, sys; print([m[\"labels\"] for m in json.load(sys.stdin) if m[\"name\"] == \"dev2\"][0])"'
 
+scenario "hooks run in the guest and on the host"
+status 0 "freeze with hooks" bottle-freeze freeze dev2 --live --pre-freeze 'guest:echo in > /tmp/hook' \
+  --post-freeze "host:echo \$BOTTLE_FREEZE_VM \$BOTTLE_FREEZE_STATUS > '$work/hook'" --post-freeze 'guest:echo out >> /tmp/hook'
+equal "$(printf 'in\nout')" "those in the guest ran around it" bottle-freeze exec dev2 -- cat /tmp/hook
+equal "dev2 0" "the one on the host was told" cat "$work/hook"
+rm -f "$work/hook"
+status 14 "one that fails ends the freeze" bottle-freeze freeze dev2 --yes --pre-freeze 'guest:exit 3'
+status 14 "one that hangs does so in its time" bottle-freeze freeze dev2 --yes --hook-timeout 3s --pre-freeze 'guest:sleep 777'
+equal 0 "and is ended in the guest" bottle-freeze exec dev2 -- sh -c '
+  for try in 1 2 3 4 5; do ps | grep -q "[7]77" || break; sleep 1; done; ps | grep -c "[7]77" || true'
+equal running "it still runs" state dev2
+
 scenario "what cannot be frozen live"
 status 5 "a stopped VM" bottle-freeze freeze dev --live
 rootfs "$work/rootfs"

@@ -1,0 +1,198 @@
+//! Terminals of all kinds: narrow ones, dumb ones, those without colours or without UTF-8, and readers that go away.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use std::process::{Command, Stdio};
+use support::pty::Session;
+use support::{World, stdout};
+
+/// Of known widths: two columns, and one (an e and a combining accent).
+const WIDE: [char; 4] = ['日', '本', '語', '👩'];
+const COMBINING: char = '\u{301}';
+
+#[test]
+fn the_columns_of_a_table_stand_below_each_other_whatever_a_name_is_made_of() {
+    let world = World::new();
+    for (number, state) in ["日本語", "e\u{301}te\u{301}", "👩", "plain"].iter().enumerate() {
+        world.vm(&format!("vm{number}")).in_state(state);
+    }
+    let table = stdout(&world.run("ls").success());
+    // Where the column after the names begins: of `CPUS`, and of its 4.
+    let place = |line: &str| columns(&line[..line.find("CPUS").or_else(|| line.find("4  ")).unwrap()]);
+    let places: Vec<usize> = table.lines().map(place).collect();
+    assert!(places.iter().all(|place| *place == places[0]), "{places:?}\n{table}");
+}
+
+#[test]
+fn on_a_narrow_terminal_a_row_of_a_table_is_one_line() {
+    let world = library();
+    for (line, wide) in [("ls", "MEMORY"), ("snapshot ls", "NOTE")] {
+        let screen = on_terminal(&world, line, 40, "C.UTF-8");
+        assert!(screen.lines().all(|line| columns(line) <= 40), "{screen}");
+        assert!(screen.contains('…'), "{screen}");
+        assert!(stdout(&world.run(line).success()).contains(wide), "all of it where no terminal is");
+    }
+    let ascii = on_terminal(&world, "ls", 40, "C");
+    assert!(ascii.contains("...") && ascii.is_ascii(), "{ascii}");
+}
+
+#[test]
+fn on_a_narrow_terminal_progress_is_one_line() {
+    let world = World::new();
+    world.vm("a-vm-with-a-name-of-no-small-length").running();
+    for locale in ["C.UTF-8", "C"] {
+        let screen = on_terminal(&world, "freeze a-vm-with-a-name-of-no-small-length --yes --restart", 40, locale);
+        let drawn: Vec<&str> = screen.split('\r').filter(|part| !part.contains("froze")).collect();
+        assert!(drawn.iter().any(|part| part.contains("packing a-vm")), "{screen:?}");
+        assert!(drawn.iter().all(|part| columns(&plain(part)) <= 40), "{screen:?}");
+        assert!(!screen.contains("\x1b[1A"), "no line above is touched: {screen:?}");
+        assert_eq!(screen.is_ascii(), locale == "C", "{screen:?}");
+    }
+}
+
+#[test]
+fn a_wide_path_in_progress_is_cut_by_its_columns() {
+    let world = World::new();
+    let file = "日本語".repeat(9) + ".smolmachine";
+    world.snapshot(&file);
+    let screen = on_terminal(&world, &format!("create dev --from {file}"), 40, "C.UTF-8");
+    let mut drawn = screen.split('\r').filter(|part| part.contains("checking") && !part.contains("created"));
+    assert!(drawn.clone().count() > 0, "{screen:?}");
+    assert!(drawn.all(|part| columns(&plain(part)) <= 40), "{screen:?}");
+}
+
+#[test]
+fn a_question_on_a_narrow_terminal_is_whole() {
+    let world = World::new();
+    world.vm("dev").running();
+    let mut session = Session::start_on(world.line("freeze dev"), [true; 3], 40);
+    session.wait_for("[y/N]");
+    session.press("n");
+    assert_eq!(session.wait(), Some(6));
+    let screen = session.all_printed();
+    assert!(
+        screen.contains("'dev' is running. Stop it and freeze it? RAM and tmpfs (/tmp, /run) are not kept. [y/N] no"),
+        "{screen:?}"
+    );
+}
+
+#[test]
+fn help_fits_a_narrow_terminal() {
+    let world = World::new();
+    for line in ["--help", "-h", "freeze --help", "snapshot --help", "snapshot prune --help"] {
+        let screen = plain(&on_terminal(&world, line, 40, "C"));
+        // A word that is longer than that stays whole, and so does the usage.
+        let mut long = screen.lines().filter(|line| columns(line) > 40);
+        assert!(long.all(|line| line.starts_with("Usage: ") || !line.trim().contains(' ')), "{line}: {screen}");
+    }
+}
+
+#[test]
+fn a_terminal_without_colours_gets_none() {
+    let world = World::new();
+    world.vm("dev").running();
+    for (variable, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        for line in ["--help", "freeze --no-such-option", "ls", "freeze dev --yes --restart"] {
+            let mut command = world.line(line);
+            let mut session = Session::start_on(command_with(&mut command, variable, value), [true; 3], 80);
+            session.wait();
+            let screen = session.all_printed();
+            let colours = screen
+                .split("\x1b[")
+                .skip(1)
+                .filter(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m'));
+            assert_eq!(colours.count(), 0, "{variable}, {line}: {screen:?}");
+            assert!(variable != "TERM" || !screen.contains('\x1b'), "{line}: {screen:?}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_has_seen_enough() {
+    let world = library();
+    for line in [
+        "ls",
+        "ls --json",
+        "ls -q",
+        "snapshot ls",
+        "snapshot show dev",
+        "snapshot verify --all",
+        "help freeze",
+        "--help",
+        "--version",
+        "completions bash",
+        "completions zsh",
+        "freeze dev --dry-run",
+        "freeze dev --json",
+        "start dev",
+    ] {
+        let mut command = world.line(line);
+        let run = command.stdout(nobody_reads()).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(0), "{line}: {said}");
+        assert!(!said.contains("error") && !said.contains("panic"), "{line}: {said}");
+    }
+    assert_eq!(world.state("dev"), "running");
+    for (line, status) in [("freeze dev --yes", 0), ("stop nosuch", 4), ("freeze dev --nosuch", 2)] {
+        let run = world.line(line).stdout(Stdio::null()).stderr(nobody_reads()).status().unwrap();
+        assert_eq!(run.code(), Some(status), "{line}, nobody reads stderr");
+    }
+}
+
+#[test]
+fn without_utf8_names_are_printed_as_they_are() {
+    let world = library();
+    for locale in ["C", "C.UTF-8"] {
+        let mut command = world.line("snapshot ls");
+        let run = command.env("LC_ALL", locale).output().unwrap();
+        assert!(String::from_utf8_lossy(&run.stdout).contains("日本語"));
+    }
+}
+
+// ------------------------------------------------------------------------------------------------- helpers
+
+/// A stopped VM, and a snapshot of it with a long note.
+fn library() -> World {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let note = "日本語 the toolchain, and the database with all that is in it";
+    support::finish(world.command(["freeze", "dev", "-t", "ready", "-m", note])).success();
+    world
+}
+
+/// A pipe whose reader has gone away.
+fn nobody_reads() -> Stdio {
+    let mut reader = Command::new("true").stdin(Stdio::piped()).spawn().unwrap();
+    let pipe = reader.stdin.take().unwrap();
+    reader.wait().unwrap();
+    pipe.into()
+}
+
+fn command_with(command: &mut Command, variable: &str, value: &str) -> Command {
+    command.env(variable, value);
+    std::mem::replace(command, Command::new("true"))
+}
+
+/// What a command prints on a terminal so wide.
+fn on_terminal(world: &World, line: &str, columns: u16, locale: &str) -> String {
+    let mut command = world.line(line);
+    let mut session = Session::start_on(command_with(&mut command, "LC_ALL", locale), [true; 3], columns);
+    assert_eq!(session.wait(), Some(0), "{line}: {}", session.screen());
+    session.all_printed()
+}
+
+/// How many columns a text takes that has no control characters.
+fn columns(text: &str) -> usize {
+    let width = |c: char| if WIDE.contains(&c) { 2 } else { usize::from(c != COMBINING && c != '\r') };
+    text.chars().map(width).sum()
+}
+
+/// Without what moves the cursor, colours and erases.
+fn plain(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| {
+        all + part.trim_start_matches(|c: char| !c.is_ascii_alphabetic()).get(1..).unwrap_or_default()
+    })
+}
