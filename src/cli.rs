@@ -919,25 +919,17 @@ mod tests {
         let workflow = read("examples/github-actions.yml").replace("$SNAPSHOT", "ghcr.io/team/dev:ready");
         let page = read("man/bottle-freeze-json.7").replace("\\-", "-");
         let readme = read("README.md");
-        let code: Vec<&str> = readme.split("```").skip(1).step_by(2).collect();
-        let mut helps = Vec::new();
-        examples(&Cli::command(), &mut helps);
-        let [workflow, page, code, helps] =
-            [&workflow, &page, &code.join("\n"), &helps.join("\n")].map(|text| typed(text));
-        let counts = [&workflow, &page, &code, &helps].map(Vec::len);
-        assert!(counts.iter().zip([8, 5, 20, 40]).all(|(count, least)| *count >= least), "{counts:?}");
-        for line in [workflow, page, code, helps].concat() {
+        let code = readme.split("```").skip(1).step_by(2).collect::<Vec<_>>().join("\n");
+        let [workflow, page, code] = [&workflow, &page, &code].map(|text| typed(text));
+        let counts = [&workflow, &page, &code].map(Vec::len);
+        assert!(counts.iter().zip([8, 5, 20]).all(|(count, least)| *count >= least), "{counts:?}");
+        for line in [workflow, page, code].concat() {
             let words = shlex::split(&line).expect(&line);
             let is_ours = |word: &String| !["|", ">", "2>>", "2>&1"].contains(&word.as_str());
             if let Err(error) = Cli::try_parse_from(words.into_iter().take_while(is_ours)) {
                 assert!(!error.use_stderr(), "{line}: {error}");
             }
         }
-    }
-
-    fn examples(command: &clap::Command, all: &mut Vec<String>) {
-        all.extend(command.get_after_help().map(ToString::to_string));
-        command.get_subcommands().for_each(|subcommand| examples(subcommand, all));
     }
 
     /// The lines of a shell that call this program.
