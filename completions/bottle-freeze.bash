@@ -278,7 +278,7 @@ _bottle__freeze() {
 
     case "${cmd}" in
         bottle__freeze)
-            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version create start stop exec cp ls list freeze thaw pause resume snapshot rm pack verify doctor engine completions help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version create start stop exec cp ls list freeze thaw pause resume snapshot rm pack verify doctor engine completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -286,6 +286,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -296,7 +304,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__completions)
-            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version bash elvish fish powershell zsh"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -304,6 +312,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -314,7 +330,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__cp)
-            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -322,6 +338,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -332,7 +356,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__create)
-            opts="-I -e -p -w -q -v -h -V --image --from --cpus --mem --storage --overlay --net --allow-cidr --env --env-file --volume --port --label --workdir --smolvm --quiet --verbose --no-input --help --version"
+            opts="-I -e -p -w -q -v -h -V --image --from --cpus --mem --storage --overlay --net --allow-cidr --env --env-file --volume --port --label --workdir --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -432,6 +456,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -440,7 +472,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__doctor)
-            opts="-q -v -h -V --fix --json --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --fix --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -448,6 +480,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -458,7 +498,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__engine)
-            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version install ls list use rm help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version install ls list use rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -466,6 +506,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -560,7 +608,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__engine__subcmd__install)
-            opts="-q -v -h --version --smolvm --quiet --verbose --no-input --help"
+            opts="-q -v -h --version --smolvm --quiet --verbose --json --error-format --progress --no-input --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -574,6 +622,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -582,7 +638,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__engine__subcmd__ls)
-            opts="-q -v -h -V --json --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -590,6 +646,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -600,7 +664,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__engine__subcmd__rm)
-            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -608,6 +672,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -618,7 +690,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__engine__subcmd__use)
-            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -626,6 +698,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -636,7 +716,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__exec)
-            opts="-i -t -w -e -q -v -h -V --interactive --tty --workdir --env --env-file --timeout --smolvm --quiet --verbose --no-input --help --version"
+            opts="-i -t -w -e -q -v -h -V --interactive --tty --workdir --env --env-file --timeout --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -681,6 +761,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -689,7 +777,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__freeze)
-            opts="-j -o -t -m -y -f -q -v -h -V --all --vm-label --jobs --live --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --pre-freeze --post-freeze --hook-timeout --stop-timeout --no-space-check --wait --dry-run --json --smolvm --quiet --verbose --no-input --help --version"
+            opts="-j -o -t -m -y -f -q -v -h -V --all --vm-label --jobs --live --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --pre-freeze --post-freeze --hook-timeout --stop-timeout --no-space-check --wait --dry-run --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -783,6 +871,14 @@ _bottle__freeze() {
                     ;;
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1255,7 +1351,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__ls)
-            opts="-q -v -h -V --json --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1263,6 +1359,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1273,7 +1377,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__pack)
-            opts="-o -f -q -v -h -V --output --cpus --mem --force --wait --smolvm --quiet --verbose --no-input --help --version"
+            opts="-o -f -q -v -h -V --output --cpus --mem --force --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1325,6 +1429,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1333,7 +1445,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__pause)
-            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --no-input --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1357,6 +1469,14 @@ _bottle__freeze() {
                     ;;
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1367,7 +1487,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__resume)
-            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --no-input --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1391,6 +1511,14 @@ _bottle__freeze() {
                     ;;
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1401,7 +1529,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__rm)
-            opts="-j -y -q -v -h -V --all --label --jobs --yes --wait --smolvm --quiet --verbose --no-input --help --version"
+            opts="-j -y -q -v -h -V --all --label --jobs --yes --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1427,6 +1555,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1435,7 +1571,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot)
-            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version ls list show verify tag rm prune push pull export import help"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version ls list show verify tag rm prune push pull export import help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1443,6 +1579,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1453,7 +1597,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__export)
-            opts="-o -f -q -v -h -V --output --force --smolvm --quiet --verbose --no-input --help --version"
+            opts="-o -f -q -v -h -V --output --force --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1491,6 +1635,14 @@ _bottle__freeze() {
                     ;;
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1669,7 +1821,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__import)
-            opts="-q -v -h -V --as --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --as --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1683,6 +1835,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1691,7 +1851,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__ls)
-            opts="-q -v -h -V --tag --label --sort --json --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --tag --label --sort --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1713,6 +1873,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1721,7 +1889,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__prune)
-            opts="-y -q -v -h -V --keep-last --keep-daily --keep-weekly --keep-monthly --keep-tag --keep-within --tag --dry-run --yes --smolvm --quiet --verbose --no-input --help --version"
+            opts="-y -q -v -h -V --keep-last --keep-daily --keep-weekly --keep-monthly --keep-tag --keep-within --tag --dry-run --yes --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1759,6 +1927,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1767,7 +1943,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__pull)
-            opts="-q -v -h -V --as --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --as --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1781,6 +1957,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1789,7 +1973,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__push)
-            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --no-input --help --version"
+            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1797,6 +1981,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1807,7 +1999,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__rm)
-            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --no-input --help --version"
+            opts="-y -q -v -h -V --yes --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1815,6 +2007,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1825,7 +2025,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__show)
-            opts="-q -v -h -V --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1833,6 +2033,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1843,7 +2051,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__tag)
-            opts="-f -q -v -h -V --remove --force --smolvm --quiet --verbose --no-input --help --version"
+            opts="-f -q -v -h -V --remove --force --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1857,6 +2065,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1865,7 +2081,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__snapshot__subcmd__verify)
-            opts="-q -v -h -V --all --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --all --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1873,6 +2089,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1883,7 +2107,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__start)
-            opts="-j -q -v -h -V --all --label --jobs --no-wait --timeout --wait --smolvm --quiet --verbose --no-input --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --no-wait --timeout --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1913,6 +2137,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1921,7 +2153,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__stop)
-            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --no-input --help --version"
+            opts="-j -q -v -h -V --all --label --jobs --wait --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1947,6 +2179,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1955,7 +2195,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__thaw)
-            opts="-y -q -v -h -V --start --no-start --replace --yes --cpus --mem --net --allow-cidr --timeout --smolvm --quiet --verbose --no-input --help --version"
+            opts="-y -q -v -h -V --start --no-start --replace --yes --cpus --mem --net --allow-cidr --timeout --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1981,6 +2221,14 @@ _bottle__freeze() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1989,7 +2237,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__verify)
-            opts="-q -v -h -V --json --smolvm --quiet --verbose --no-input --help --version"
+            opts="-q -v -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1997,6 +2245,14 @@ _bottle__freeze() {
             case "${prev}" in
                 --smolvm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto json" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_bottle_freeze_global_optspecs
-    string join \n smolvm= q/quiet v/verbose no-input h/help V/version
+    string join \n smolvm= q/quiet v/verbose json error-format= progress= no-input h/help V/version
 end
 
 function __fish_bottle_freeze_needs_command
@@ -25,8 +25,13 @@ function __fish_bottle_freeze_using_subcommand
 end
 
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s V -l version -d 'Print version'
@@ -63,9 +68,14 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s p
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l label -d 'Attach a label (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s w -l workdir -d 'Folder in the guest where its commands start' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l net -d 'Give it the whole network'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s V -l version -d 'Print version'
@@ -74,10 +84,15 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s j 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l timeout -d 'How long it may take until commands can be executed, pulling an image included' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l no-wait -d 'Do not wait until commands can be executed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s V -l version -d 'Print version'
@@ -85,9 +100,14 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l lab
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s V -l version -d 'Print version'
@@ -96,30 +116,48 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s e -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l env-file -d 'Read variables from a file of KEY=VALUE lines (repeatable)' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l timeout -d 'Kill it after this time (2s, 5m …)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s i -l interactive -d 'Pass on this command\'s standard input'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s t -l tty -d 'Give the command a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l json -d 'Print JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l json -d 'Print JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s V -l version -d 'Print version'
@@ -136,6 +174,10 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l h
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'How long stopping the VM may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l all -d 'Freeze all VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l launcher -d 'Keep the launcher in the library too'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s y -l yes -d 'Stop a running VM without asking'
@@ -145,9 +187,9 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l n
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-workspace -d 'Leave /workspace out (VMs made from an image; engines that cannot pack it)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-space-check -d 'Freeze although there may not be room enough for it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l dry-run -d 'Print the engine commands that would run, and change nothing'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l json -d 'Print the result as JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s V -l version -d 'Print version'
@@ -156,6 +198,10 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l mem
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l allow-cidr -d 'Let it reach only this network (repeatable) [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l timeout -d 'How long it may take until commands can be executed' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l start -d 'Start it, and wait until it executes commands (the default)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l no-start -d 'Do not start it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l replace -d 'Put it in the place of the VM of that name, which is frozen into the library first, after a question'
@@ -163,6 +209,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s y -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l net -d 'Give it the whole network'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s V -l version -d 'Print version'
@@ -170,9 +217,14 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l la
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s V -l version -d 'Print version'
@@ -180,15 +232,25 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l l
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s V -l version -d 'Print version'
@@ -210,9 +272,13 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 size\t'The largest last'
 vm\t'By the name of the VM, the oldest first'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l json -d 'Print JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s V -l version -d 'Print version'
@@ -222,37 +288,61 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 size\t'The largest last'
 vm\t'By the name of the VM, the oldest first'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l all -d 'All of the library'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l remove -d 'Names to take from it (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s f -l force -d 'Take a name from the snapshot that has it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s y -l yes -d 'Do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s V -l version -d 'Print version'
@@ -264,39 +354,64 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l keep-within -d 'Keep those made within this time before the newest (30d, 6months …)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l tag -d 'Let snapshots go although they have this tag (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l dry-run -d 'Say what would be removed, and remove nothing'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s y -l yes -d 'Do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s y -l yes -d 'Do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l as -d 'Keep it as a snapshot of this VM [default: the one it was made of]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s o -l output -d 'File to write' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s f -l force -d 'Replace the file'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l as -d 'Keep it as a snapshot of this VM [default: the one it was made of]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s V -l version -d 'Print version'
@@ -315,10 +430,15 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l label
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l all -d 'All VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s y -l yes -d 'Do not ask'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s V -l version -d 'Print version'
@@ -327,30 +447,48 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l cpu
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l mem -d 'Memory in MiB of VMs made from it' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s f -l force -d 'Replace what is at OUT'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l json -d 'Print the result as JSON'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l fix -d 'Remove what killed smolvm commands have left behind and nobody uses'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s V -l version -d 'Print version'
@@ -362,33 +500,56 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l version -d 'Which one [default: the newest]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l json -d 'Print JSON: an array of objects with `version`, `in_use` (true or false) and `path`'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: an array of objects with `version`, `in_use` (true or false) and `path`'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s V -l version -d 'Print version'
@@ -398,8 +559,13 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Remove installed engines'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l error-format -d 'How errors are written: for people, or as JSON, one object a line' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
+json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s q -l quiet -d 'Print results and errors only'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s V -l version -d 'Print version'

@@ -16,10 +16,15 @@ _bottle-freeze() {
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -54,11 +59,16 @@ _arguments "${_arguments_options[@]}" : \
 '-w+[Folder in the guest where its commands start]:DIR:_default' \
 '--workdir=[Folder in the guest where its commands start]:DIR:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '--net[Give it the whole network]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -75,12 +85,17 @@ _arguments "${_arguments_options[@]}" : \
 '--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '--no-wait[Do not wait until commands can be executed]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -96,11 +111,16 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -118,6 +138,10 @@ _arguments "${_arguments_options[@]}" : \
 '*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
 '--timeout=[Kill it after this time (2s, 5m …)]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-i[Pass on this command'\''s standard input]' \
 '--interactive[Pass on this command'\''s standard input]' \
 '-t[Give the command a terminal]' \
@@ -126,6 +150,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -138,10 +163,15 @@ _arguments "${_arguments_options[@]}" : \
 (cp)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -154,11 +184,15 @@ _arguments "${_arguments_options[@]}" : \
 (ls)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'(-q --quiet)--json[Print JSON]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -169,11 +203,15 @@ _arguments "${_arguments_options[@]}" : \
 (list)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'(-q --quiet)--json[Print JSON]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -200,6 +238,10 @@ _arguments "${_arguments_options[@]}" : \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--vm-label)--all[Freeze all VMs]' \
 '(-o --output --live)--launcher[Keep the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
@@ -211,11 +253,11 @@ _arguments "${_arguments_options[@]}" : \
 '--no-workspace[Leave /workspace out (VMs made from an image; engines that cannot pack it)]' \
 '--no-space-check[Freeze although there may not be room enough for it]' \
 '--dry-run[Print the engine commands that would run, and change nothing]' \
-'--json[Print the result as JSON]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -231,6 +273,10 @@ _arguments "${_arguments_options[@]}" : \
 '*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
 '--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--no-start)--start[Start it, and wait until it executes commands (the default)]' \
 '--no-start[Do not start it]' \
 '--replace[Put it in the place of the VM of that name, which is frozen into the library first, after a question]' \
@@ -241,6 +287,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -257,11 +304,16 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -277,11 +329,16 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -293,10 +350,15 @@ _arguments "${_arguments_options[@]}" : \
 (snapshot)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -320,11 +382,15 @@ _arguments "${_arguments_options[@]}" : \
 size\:"The largest last"
 vm\:"By the name of the VM, the oldest first"))' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'(-q --quiet)--json[Print JSON]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -341,11 +407,15 @@ _arguments "${_arguments_options[@]}" : \
 size\:"The largest last"
 vm\:"By the name of the VM, the oldest first"))' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'(-q --quiet)--json[Print JSON]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -357,10 +427,15 @@ vm\:"By the name of the VM, the oldest first"))' \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -372,11 +447,16 @@ _arguments "${_arguments_options[@]}" : \
 (verify)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '--all[All of the library]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -389,12 +469,17 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '*--remove=[Names to take from it (repeatable)]:TAG:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-f[Take a name from the snapshot that has it]' \
 '--force[Take a name from the snapshot that has it]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -407,12 +492,17 @@ _arguments "${_arguments_options[@]}" : \
 (rm)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -431,6 +521,10 @@ _arguments "${_arguments_options[@]}" : \
 '--keep-within=[Keep those made within this time before the newest (30d, 6months …)]:DURATION:_default' \
 '*--tag=[Let snapshots go although they have this tag (repeatable)]:TAG:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '--dry-run[Say what would be removed, and remove nothing]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -438,6 +532,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -449,12 +544,17 @@ _arguments "${_arguments_options[@]}" : \
 (push)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -468,10 +568,15 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -485,12 +590,17 @@ _arguments "${_arguments_options[@]}" : \
 '-o+[File to write]:FILE:_files' \
 '--output=[File to write]:FILE:_files' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-f[Replace the file]' \
 '--force[Replace the file]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -503,10 +613,15 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -586,6 +701,10 @@ _arguments "${_arguments_options[@]}" : \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--label)--all[All VMs]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -593,6 +712,7 @@ _arguments "${_arguments_options[@]}" : \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -609,12 +729,17 @@ _arguments "${_arguments_options[@]}" : \
 '--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-f[Replace what is at OUT]' \
 '--force[Replace what is at OUT]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -626,11 +751,15 @@ _arguments "${_arguments_options[@]}" : \
 (verify)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--json[Print the result as JSON]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -642,12 +771,16 @@ _arguments "${_arguments_options[@]}" : \
 (doctor)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '--fix[Remove what killed smolvm commands have left behind and nobody uses]' \
-'(-q --quiet)--json[Print JSON]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -658,10 +791,15 @@ _arguments "${_arguments_options[@]}" : \
 (engine)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -681,10 +819,15 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--version=[Which one \[default\: the newest\]]:VERSION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -693,11 +836,15 @@ _arguments "${_arguments_options[@]}" : \
 (ls)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'(-q --quiet)--json[Print JSON\: an array of objects with \`version\`, \`in_use\` (true or false) and \`path\`]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -708,11 +855,15 @@ _arguments "${_arguments_options[@]}" : \
 (list)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'(-q --quiet)--json[Print JSON\: an array of objects with \`version\`, \`in_use\` (true or false) and \`path\`]' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -723,10 +874,15 @@ _arguments "${_arguments_options[@]}" : \
 (use)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -738,10 +894,15 @@ _arguments "${_arguments_options[@]}" : \
 (rm)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -793,10 +954,15 @@ esac
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \

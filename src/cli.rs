@@ -12,6 +12,7 @@ use std::time::Duration;
 /// A snapshot is one frozen state of one VM, never changed after it is written. Until the new one is whole and
 /// verified, the old one stays.
 #[derive(Debug, Parser)]
+#[allow(clippy::struct_excessive_bools)]
 #[command(name = "bottle-freeze", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Examples:\n  bottle-freeze create dev\n  bottle-freeze start dev\n  \
     bottle-freeze exec -it dev -- sh\n  bottle-freeze freeze dev -t ready\n  bottle-freeze thaw dev@ready tuesday")]
@@ -25,12 +26,50 @@ pub struct Cli {
     /// Print each engine command as it is run, env values masked
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// Print the result as one JSON value: man 7 bottle-freeze-json tells of each
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// How errors are written: for people, or as JSON, one object a line
+    #[arg(long, global = true, value_enum, value_name = "text|json", default_value_t = ErrorFormat::Text)]
+    #[arg(hide_possible_values = true)]
+    pub error_format: ErrorFormat,
+    /// How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line
+    #[arg(long, global = true, value_enum, value_name = "auto|json", default_value_t = ProgressFormat::Auto)]
+    #[arg(hide_possible_values = true, conflicts_with = "quiet")]
+    pub progress: ProgressFormat,
     /// Never ask: where a question would be asked, do as without a terminal
     #[arg(long, global = true)]
     pub no_input: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How errors are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ErrorFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressFormat {
+    /// Drawn on a terminal, in lines elsewhere.
+    Auto,
+    /// For programs.
+    Json,
+}
+
+impl Cli {
+    /// Whether errors are to be JSON, told of a command line that may not be understood.
+    pub fn asks_for_json_errors(words: impl Iterator<Item = OsString>) -> bool {
+        let words: Vec<OsString> = words.take_while(|word| word != "--").collect();
+        let apart = words.windows(2).any(|two| two[0] == "--error-format" && two[1] == "json");
+        apart || words.iter().any(|word| word == "--error-format=json")
+    }
 }
 
 /// One subcommand each; its arguments document it.
@@ -246,11 +285,7 @@ pub struct Cp {
 #[command(
     after_help = "Examples:\n  bottle-freeze ls\n  bottle-freeze ls --json | jq -r '.[] | select(.state == \"running\") | .name'"
 )]
-pub struct Ls {
-    /// Print JSON
-    #[arg(long, conflicts_with = "quiet")]
-    pub json: bool,
-}
+pub struct Ls {}
 
 /// Freeze VMs into snapshots
 ///
@@ -336,9 +371,6 @@ pub struct Freeze {
     /// Print the engine commands that would run, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// A command around a freeze, and where it is run.
@@ -386,7 +418,6 @@ impl Freeze {
             no_space_check: false,
             wait: Wait { wait: Duration::ZERO },
             dry_run: false,
-            json: false,
         }
     }
 }
@@ -473,9 +504,6 @@ pub struct SnapshotLs {
     /// By what to sort
     #[arg(long, value_enum, default_value_t = SnapshotOrder::Age)]
     pub sort: SnapshotOrder,
-    /// Print JSON
-    #[arg(long, conflicts_with = "quiet")]
-    pub json: bool,
 }
 
 /// An order of snapshots.
@@ -695,9 +723,6 @@ pub struct Verify {
     /// Snapshots to check (.smolmachine files)
     #[arg(required = true, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
     pub paths: Vec<PathBuf>,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Tell whether freezing would work here, and what mends what does not
@@ -716,15 +741,6 @@ pub struct Doctor {
     /// and no pack runs that could use it.
     #[arg(long)]
     pub fix: bool,
-    /// Print JSON
-    ///
-    /// An object: `ok` (whether a freeze would work) and `checks`, an array of objects, in this order, with `name`
-    /// (engine, hypervisor, library, space, leftovers, completion), `verdict` (ok, warning, problem), `what` and `mend`
-    /// (text; null if there is nothing to mend), and `details` (null if there are none): of the engine `version`, `path`,
-    /// `from`, `dialect`, `can`, `cannot`; of the library `folder`, `snapshots`, `damaged`, `bytes`; of the space
-    /// `free_bytes`; of the leftovers `removed_bytes` and `folders`, each with `path`, `bytes` and `ownerless`.
-    #[arg(long, conflicts_with = "quiet")]
-    pub json: bool,
 }
 
 /// Install smolvm engines, and choose between them
@@ -761,11 +777,7 @@ pub struct EngineInstall {
 /// List the installed engines
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze engine ls\n  bottle-freeze engine ls --json")]
-pub struct EngineLs {
-    /// Print JSON: an array of objects with `version`, `in_use` (true or false) and `path`
-    #[arg(long, conflicts_with = "quiet")]
-    pub json: bool,
-}
+pub struct EngineLs {}
 
 /// Choose the installed engine to use
 #[derive(Debug, Args)]
@@ -899,5 +911,34 @@ mod tests {
     #[test]
     fn the_arguments_contradict_nothing() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_line_in_the_documents_is_understood() {
+        let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let workflow = read("examples/github-actions.yml").replace("$SNAPSHOT", "ghcr.io/team/dev:ready");
+        let page = read("man/bottle-freeze-json.7").replace("\\-", "-");
+        let readme = read("README.md");
+        let code = readme.split("```").skip(1).step_by(2).collect::<Vec<_>>().join("\n");
+        let [workflow, page, code] = [&workflow, &page, &code].map(|text| typed(text));
+        let counts = [&workflow, &page, &code].map(Vec::len);
+        assert!(counts.iter().zip([8, 5, 20]).all(|(count, least)| *count >= least), "{counts:?}");
+        for line in [workflow, page, code].concat() {
+            let words = shlex::split(&line).expect(&line);
+            let is_ours = |word: &String| !["|", ">", "2>>", "2>&1"].contains(&word.as_str());
+            if let Err(error) = Cli::try_parse_from(words.into_iter().take_while(is_ours)) {
+                assert!(!error.use_stderr(), "{line}: {error}");
+            }
+        }
+    }
+
+    /// The lines of a shell that call this program.
+    fn typed(text: &str) -> Vec<String> {
+        let begins = |line: &str| line.starts_with("bottle-freeze ") || line.starts_with("$ bottle-freeze ");
+        let lines = text.lines().map(str::trim_start).filter_map(|line| {
+            let substituted = line.split_once("$(bottle-freeze ").map(|(_, rest)| format!("bottle-freeze {rest}"));
+            substituted.or_else(|| begins(line).then(|| line.trim_start_matches("$ ").to_owned()))
+        });
+        lines.collect()
     }
 }

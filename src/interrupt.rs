@@ -46,8 +46,8 @@ enum Child {
 const LEAVING_PROMPT: Duration = Duration::from_millis(200);
 
 /// Begins to listen. `told` is called, in another thread, at the first signal with nothing, and at the second one,
-/// after which the process ends at once, with what this leaves.
-pub fn listen(told: fn(leaves: Option<&[String]>)) -> io::Result<()> {
+/// after which the process ends at once, with what this leaves, and its exit status.
+pub fn listen(told: fn(leaves: Option<&[String]>, exit_status: u8)) -> io::Result<()> {
     let arrived = ARRIVED.get_or_init(Arc::default);
     // Not SIGINT: a shell without job control has all that it starts by `&` ignore that, `kill -INT` or not.
     let heard = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(*signal));
@@ -65,7 +65,7 @@ pub fn listen(told: fn(leaves: Option<&[String]>)) -> io::Result<()> {
             }
             let again = CAUGHT.swap(signal, SeqCst) != 0;
             if !AT_PROMPT.load(SeqCst) {
-                told(again.then(leavings).as_deref());
+                told(again.then(leavings).as_deref(), u8::try_from(128 + signal).unwrap_or(1));
             }
             for (pid, _) in children.iter().filter(|(_, child)| again || **child == Child::Ended) {
                 end_group(*pid, again);

@@ -20,19 +20,21 @@ fn main() -> ExitCode {
     if commands::complete() {
         return ExitCode::SUCCESS;
     }
-    run(cli::Cli::parse()).unwrap_or_else(|error| match error.downcast::<Failure>() {
+    let cli = cli::Cli::try_parse().unwrap_or_else(|error| commands::misused(&error));
+    run(cli).unwrap_or_else(|error| match error.downcast::<Failure>() {
         Ok(failure) => {
-            ui::error(&failure.what, failure.now.as_deref(), failure.mend.as_deref());
+            ui::error(&failure.problem());
             failure.status.into()
         }
         Err(error) => {
-            ui::error(&format!("{error:#}"), None, None);
+            ui::failed(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     })
 }
 
 fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
+    ui::speak_json(cli.error_format == cli::ErrorFormat::Json, cli.progress == cli::ProgressFormat::Json);
     interrupt::listen(ui::interrupted).context("signals cannot be handled")?;
     let status = commands::run(cli)?;
     Ok(if ui::printed_all() { status } else { ExitCode::FAILURE })

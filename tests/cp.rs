@@ -75,7 +75,7 @@ fn a_stopped_vm_is_told_how_to_start() {
     let world = World::new();
     world.vm("dev").stopped();
     world.write("note", "hello");
-    world.run("cp note dev:/root/note").code(1).stderr(contains("bottle-freeze start dev"));
+    world.run("cp note dev:/root/note").code(5).stderr(contains("bottle-freeze start dev"));
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn json_tells_of_every_file() {
     assert_eq!(reports[0], expected);
     for (report, path, why) in [(&reports[1], "b.smolmachine", "damaged"), (&reports[2], "missing", "cannot be read")] {
         assert_eq!((&report["path"], &report["whole"], &report["bytes"]), (&json!(path), &json!(false), &Value::Null));
-        assert!(report["error"].as_str().unwrap().contains(why), "{report}");
+        assert!(report["error"]["message"].as_str().unwrap().contains(why), "{report}");
     }
     assert_eq!(reports.len(), 3);
 }

@@ -104,6 +104,28 @@ fn serve(mut connection: &TcpStream, pages: &Mutex<HashMap<String, Answer>>, ask
     }
 }
 
+#[test]
+fn programs_are_told_which_engine_is_there_now() {
+    let (world, index) = (World::new(), Index::new());
+    index.offer(&[("1.32.2", wheel("1.32.2")), ("1.4.0", wheel("1.4.0"))]);
+    let run = |line: &str| {
+        let mut command = world.line(&format!("{line} --json --error-format json --progress=json"));
+        command.env("PIP_INDEX_URL", format!("{}/simple/", index.address));
+        finish(command)
+    };
+    let told = |line: &str| serde_json::from_str::<serde_json::Value>(&stdout(&run(line).success())).unwrap();
+    for (version, in_use) in [("1.32.2", true), ("1.4.0", false)] {
+        let engine = told(&format!("engine install --version {version}"));
+        assert_eq!((&engine["version"], &engine["in_use"]), (&version.into(), &in_use.into()));
+    }
+    assert_eq!(told("engine install --version 1.4.0")["in_use"], false);
+    assert_eq!(told("engine use 1.4.0")["in_use"], true);
+    assert_eq!(told("engine ls")[0]["version"], "1.4.0");
+    let some: serde_json::Value = serde_json::from_str(&stdout(&run("engine rm 1.4.0 1.2.3").code(3))).unwrap();
+    assert_eq!((&some[0]["removed"], &some[1]["error"]["code"]), (&true.into(), &"bad-engine".into()));
+    assert_eq!(told("engine rm 1.32.2")["version"], "1.32.2");
+}
+
 fn wheel_name(version: &str) -> String {
     let platform = match (std::env::consts::OS, std::env::consts::ARCH) {
         ("macos", _) => "macosx_11_0_arm64".to_owned(),

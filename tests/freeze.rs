@@ -278,6 +278,43 @@ fn a_dry_run_prints_the_engine_commands_that_the_run_makes_and_changes_nothing()
     }
 }
 
+#[test]
+fn a_dry_run_of_any_kind_of_vm_and_any_options_prints_the_commands_that_the_run_makes() {
+    let vms = ["", "--net", "--image alpine:3.20", "--net -p 8080:80 -e A=b"];
+    let lines = [
+        "freeze dev --yes --restart --launcher",
+        "freeze dev --yes --no-workspace -t ready -m note",
+        "freeze dev --yes --live=auto",
+        "freeze dev --yes -o x.smolmachine --force --no-space-check --stop-timeout 5s",
+        "freeze --all --yes",
+    ];
+    for (version, vms) in [("1.4.0", &vms[2..3]), ("1.32.2", &vms[..])] {
+        for (vm, line) in vms.iter().flat_map(|vm| lines.map(|line| (*vm, line))) {
+            let world = World::with_engine(version);
+            world.vm("dev").with(vm).running();
+            world.write("x.smolmachine", "old");
+            assert_planned(&world, line, &format!("{version}: {vm}: {line}"));
+        }
+    }
+    let world = World::new();
+    world.vm("dev").unreachable();
+    assert_planned(&world, "freeze dev --yes", "one that does not answer");
+}
+
+/// The dry run of a line prints what the line then does, but for the list that tells what --all is.
+fn assert_planned(world: &World, line: &str, what: &str) {
+    let planned = stdout(&world.warm().run(&format!("{line} --dry-run")).success());
+    assert!(world.commands().iter().all(|command| command == "machine ls"), "{what}: {:?}", world.commands());
+    world.forget_calls();
+    world.run(line).success();
+    let planned: Vec<Vec<String>> = planned.lines().map(typed).collect();
+    let mut made: Vec<Vec<String>> = world.calls().iter().map(|argv| settled(argv)).collect();
+    if line.contains("--all") {
+        assert_eq!(made.remove(0)[1], "ls");
+    }
+    assert_eq!(planned, made, "{what}");
+}
+
 /// The words of an engine command as it is shown: without its variables and its program.
 fn typed(line: &str) -> Vec<String> {
     let words = shlex::split(line).unwrap();

@@ -40,9 +40,12 @@ fn what_is_installed_is_found_and_uninstalled() {
     let world = World::new();
     make(&world, "install");
     let usr = world.path("root/usr");
-    for file in
-        ["bin/bottle-freeze", "share/man/man1/bottle-freeze-doctor.1", "share/man/man5/bottle-freeze-snapshot.5"]
-    {
+    for file in [
+        "bin/bottle-freeze",
+        "share/man/man1/bottle-freeze-doctor.1",
+        "share/man/man5/bottle-freeze-snapshot.5",
+        "share/man/man7/bottle-freeze-json.7",
+    ] {
         assert!(usr.join(file).is_file(), "{file}");
     }
     let version = Command::new(usr.join("bin/bottle-freeze")).arg("--version").output().unwrap();

@@ -555,6 +555,34 @@ fn prune_keeps_what_the_policy_says_and_tells_why() {
 }
 
 #[test]
+fn a_dry_run_of_a_prune_removes_nothing_and_tells_what_the_run_removes() {
+    let policies = [
+        "--keep-last 1",
+        "--keep-last 2",
+        "--keep-last 3 dev",
+        "--keep-daily 1",
+        "--keep-weekly 2 --keep-monthly 1",
+        "--keep-within 1h",
+        "--keep-tag first",
+        "--keep-last 1 --tag first",
+        "--keep-tag nosuch --tag first",
+        "--keep-last 9 other",
+    ];
+    for policy in policies {
+        let world = four_snapshots();
+        let listed = || stdout(&world.run("snapshot ls -q").success());
+        let before = listed();
+        let plan = stdout(&world.run(&format!("snapshot prune {policy} --dry-run")).success());
+        assert_eq!(listed(), before, "{policy}");
+        let done = stdout(&world.run(&format!("snapshot prune {policy} --yes")).success());
+        assert_eq!(plan.replace("would remove", "remove"), done, "{policy}");
+        let stay: Vec<&str> = before.lines().filter(|one| !plan.contains(&format!("would remove {one}"))).collect();
+        assert_eq!(listed().lines().collect::<Vec<_>>(), stay, "{policy}");
+        assert!(world.commands().iter().all(|command| command != "machine delete"), "{policy}");
+    }
+}
+
+#[test]
 fn nothing_is_pruned_without_a_policy() {
     let world = four_snapshots();
     world.run("snapshot prune --yes").code(2).stderr(contains("--keep-last"));

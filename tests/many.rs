@@ -93,8 +93,8 @@ fn json_of_several_is_an_array_with_an_entry_of_each() {
     let all: Value = serde_json::from_str(&stdout(&run)).unwrap();
     assert_eq!(all.as_array().unwrap().len(), 3);
     assert_eq!((&all[0]["vm"], &all[1]["vm"], &all[2]["vm"]), (&json!("a"), &json!("b"), &json!("nosuch")));
-    assert_eq!((&all[2]["exit_status"], &all[0]["live"]), (&json!(4), &json!(false)));
-    assert!(all[2]["error"].as_str().unwrap().contains("nosuch"));
+    assert_eq!((&all[2]["error"]["exit_status"], &all[0]["live"]), (&json!(4), &json!(false)));
+    assert!(all[2]["error"]["message"].as_str().unwrap().contains("nosuch"));
     let run = world.run("freeze c --json --yes").success();
     assert_eq!(serde_json::from_str::<Value>(&stdout(&run)).unwrap()["vm"], "c");
     let run = world.run("freeze --vm-label no=no --json").code(4);

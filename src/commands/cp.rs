@@ -1,9 +1,10 @@
 //! `cp`: one file, into a VM or out of it.
 
 use super::{App, Failure, Result, Status, output};
-use crate::cli;
 use crate::smolvm::{Name, end_helpers};
 use crate::snapshot::Work;
+use crate::{cli, ui};
+use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -51,7 +52,9 @@ fn into(app: &App, path: &Path, name: &Name, inside: &OsStr) -> Result<()> {
     if inside.as_bytes().ends_with(b"/") {
         target.push(path.file_name().unwrap_or_default());
     }
-    copy(app, name, &path.clone().into_os_string(), &guest_path(name, &target))
+    copy(app, name, path.as_os_str(), &guest_path(name, &target))?;
+    report(app, path.as_os_str(), &guest_path(name, &target), meta.len());
+    Ok(())
 }
 
 /// The engine writes in place; a file on the host is replaced only when the new one is whole.
@@ -67,11 +70,19 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     let work = Work::after_sweep(folder, &end_helpers).map_err(refused)?;
     let _leaves = output::leaves(&work);
     let copied = work.path().join("file");
-    copy(app, name, &guest_path(name, inside), &copied.clone().into_os_string())?;
+    copy(app, name, &guest_path(name, inside), copied.as_os_str())?;
+    let bytes = fs::metadata(&copied).map_or(0, |copied| copied.len());
     if let Ok(old) = fs::metadata(&target) {
         fs::set_permissions(&copied, old.permissions()).map_err(refused)?;
     }
-    fs::rename(&copied, &target).map_err(refused)
+    fs::rename(&copied, &target).map_err(refused)?;
+    report(app, &guest_path(name, inside), target.as_os_str(), bytes);
+    Ok(())
+}
+
+/// What was copied, for programs; people hear nothing, as of `cp`.
+fn report(app: &App, from: &OsStr, to: &OsStr, bytes: u64) {
+    app.ui.report(&json!({"from": from.to_string_lossy(), "to": to.to_string_lossy(), "bytes": bytes}));
 }
 
 fn guest_path(name: &Name, inside: &OsStr) -> OsString {
@@ -81,9 +92,10 @@ fn guest_path(name: &Name, inside: &OsStr) -> OsString {
     path
 }
 
-fn copy(app: &App, name: &Name, from: &OsString, to: &OsString) -> Result<()> {
+fn copy(app: &App, name: &Name, from: &OsStr, to: &OsStr) -> Result<()> {
+    ui::about("vm", name);
     let engine = app.engine()?;
-    app.ui.during("copying", || engine.machine_cp(from, to)).map_err(|error| {
+    app.ui.during("copy", "copying", || engine.machine_cp(from, to)).map_err(|error| {
         let failure = Failure::from(error);
         if failure.what.contains("vm not found") {
             return engine.machine(name).err().map_or(failure, Failure::from);

@@ -2,13 +2,24 @@
 
 use super::{App, Failure, Result, configuration, env, found};
 use crate::smolvm::artifact::{self, Artifact};
-use crate::smolvm::{Recipe, Source};
+use crate::smolvm::{Name, Recipe, Source};
 use crate::snapshot::Stored;
 use crate::{cli, ui};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// What was made, as `--json` prints it.
+#[derive(Serialize)]
+struct Created<'a> {
+    vm: &'a Name,
+    state: &'static str,
+    seconds: f64,
+    warnings: Vec<String>,
+}
+
 pub fn run(app: &App, args: &cli::Create) -> Result<()> {
+    ui::about("vm", &args.name);
     let mut net = args.net;
     let source = match (&args.image, &args.from) {
         (Some(image), _) => Source::Image(image.clone()),
@@ -41,15 +52,17 @@ pub fn run(app: &App, args: &cli::Create) -> Result<()> {
     };
     let engine = app.engine()?;
     let began = SystemTime::now();
-    app.ui.during(&format!("creating {}", args.name), || engine.machine_create(&args.name, &recipe))?;
+    app.ui.during("create", &format!("creating {}", args.name), || engine.machine_create(&args.name, &recipe))?;
     configuration::remember(&args.name, &recipe, began);
     app.ui.success(&format!("created {0}; start it with: bottle-freeze start {0}", args.name));
+    let seconds = began.elapsed().unwrap_or_default().as_secs_f64();
+    app.ui.report(&Created { vm: &args.name, state: "created", seconds, warnings: ui::warnings() });
     Ok(())
 }
 
 /// The engine believes a damaged file up to 1.14.3, so no engine is asked to.
 fn whole_artifact(app: &App, path: &Path) -> Result<(Artifact, PathBuf)> {
-    let checked = app.ui.during(&format!("checking {}", path.display()), || artifact::verify(path));
+    let checked = app.ui.during("check", &format!("checking {}", path.display()), || artifact::verify(path));
     let artifact = checked.map_err(|error| {
         let mut sidecar = path.as_os_str().to_owned();
         sidecar.push(".smolmachine");

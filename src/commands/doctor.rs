@@ -63,7 +63,7 @@ pub fn run(app: &App, args: &cli::Doctor) -> ExitCode {
     let health = Health::look();
     let checks = [engine(app), virtualisation(), library(&health), space(&health), left_behind(args.fix), completion()];
     let problem = checks.iter().find(|check| check.verdict == Verdict::Problem);
-    if args.json {
+    if app.ui.json {
         ui::json(&json!({ "ok": problem.is_none(), "checks": checks }));
     } else {
         let is_told = |check: &&Check| !app.ui.quiet || check.verdict == Verdict::Problem;

@@ -1,11 +1,13 @@
 //! Several at once: which VMs, and one after the other or side by side.
 
-use super::{Failure, Result, Status};
-use crate::interrupt;
+use super::{App, Failure, Result, Status};
 use crate::smolvm::{EngineError, Machine, Name};
-use crate::ui;
+use crate::{cli, interrupt, ui};
+use serde::Serialize;
+use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// The VMs that were meant, each once, by their names: those that are named, or all that the engine lists, or those with all these labels.
 ///
@@ -62,34 +64,111 @@ pub fn jobs(asked: Option<u16>, count: usize) -> usize {
     if count < 2 { 1 } else { asked.map_or_else(half, usize::from) }
 }
 
-/// Does `each` for every VM, `jobs` at a time, reports every failure, and fails with the only one, or with a summary.
-pub fn vm(jobs: usize, names: &[Name], each: impl Fn(&Name) -> Result<()> + Sync) -> Result<()> {
-    all("VMs", jobs, names, each)
+/// Things of which there may be several.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// The word for them.
+    plural: &'static str,
+    /// The key of one in a result.
+    key: &'static str,
+    /// The key of one in an error or an event, if it has one there.
+    about: Option<&'static str>,
 }
 
-/// The same for other things, of which `kind` is the plural, one after the other.
-pub fn one_by_one<T: ToString + Sync>(kind: &str, items: &[T], each: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+/// VMs, by name.
+const VMS: Kind = Kind { plural: "VMs", key: "vm", about: Some("vm") };
+/// Snapshots of the library, `VM@ID`.
+pub const SNAPSHOTS: Kind = Kind { plural: "snapshots", key: "reference", about: Some("snapshot") };
+/// Engines, by version.
+pub const ENGINES: Kind = Kind { plural: "engines", key: "version", about: None };
+
+/// A VM that was changed, as `--json` prints it.
+#[derive(Serialize)]
+struct Changed {
+    vm: String,
+    /// How it is now.
+    state: &'static str,
+    seconds: f64,
+}
+
+/// Does `each`, which tells the state that it leaves the VM in, for every VM, as many at a time as was asked, reports
+/// every failure, and fails with the only one, or with a summary.
+pub fn vm(
+    app: &App,
+    vms: &cli::Vms,
+    names: &[Name],
+    each: impl Fn(&Name) -> Result<&'static str> + Sync,
+) -> Result<()> {
+    let results = all(VMS, jobs(vms.jobs, names.len()), names, |name| {
+        let began = Instant::now();
+        let state = each(name)?;
+        Ok(Changed { vm: name.to_string(), state, seconds: began.elapsed().as_secs_f64() })
+    });
+    report(app, VMS, vms.names.len() == 1, names, &results);
+    verdict(VMS, names, results)
+}
+
+/// Does `each` for every thing, one after the other, and reports every failure of several.
+pub fn one_by_one<T: ToString + Sync, R: Send>(
+    kind: Kind,
+    items: &[T],
+    each: impl Fn(&T) -> Result<R> + Sync,
+) -> Vec<Result<R>> {
     all(kind, 1, items, each)
 }
 
-/// The same for a list of things.
-fn all<T: ToString + Sync>(kind: &str, jobs: usize, items: &[T], each: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+fn all<T: ToString + Sync, R: Send>(
+    kind: Kind,
+    jobs: usize,
+    items: &[T],
+    each: impl Fn(&T) -> Result<R> + Sync,
+) -> Vec<Result<R>> {
+    let about = |item: &T| kind.about.into_iter().for_each(|key| ui::about(key, item.to_string()));
     if let [item] = items {
-        return each(item);
+        about(item);
+        return vec![each(item)];
     }
-    let results = in_parallel(jobs, items, |item| match interrupt::pending() {
-        Some(signal) => Err(EngineError::Interrupted(signal).into()),
-        None => each(item).inspect_err(tell),
+    let results = in_parallel(jobs, items, |item| {
+        about(item);
+        match interrupt::pending() {
+            Some(signal) => Err(EngineError::Interrupted(signal).into()),
+            None => each(item).inspect_err(tell),
+        }
     });
-    let failures = items.iter().zip(results).filter_map(|(item, result)| Some((item.to_string(), result.err()?)));
-    summary(kind, items.len(), &failures.collect::<Vec<_>>())
+    ui::about_all();
+    results
+}
+
+/// For programs: the result of the only one that was named, if there is one; otherwise an array with an entry of each.
+pub fn report<T: ToString, R: Serialize>(app: &App, kind: Kind, is_one: bool, items: &[T], results: &[Result<R>]) {
+    if is_one {
+        results.iter().flatten().for_each(|result| app.ui.report(result));
+        return;
+    }
+    let entry = |(item, result): (&T, &Result<R>)| match result {
+        Ok(result) => json!(result),
+        Err(failure) => json!({kind.key: item.to_string(), "error": failure.problem()}),
+    };
+    app.ui.report(&items.iter().zip(results).map(entry).collect::<Vec<_>>());
 }
 
 /// Reports a failure of one of several, but for that of a signal, of which all fail alike.
 pub fn tell(failure: &Failure) {
     if !matches!(failure.status, Status::Interrupted(_)) || failure.now.is_some() {
-        ui::error(&failure.what, failure.now.as_deref(), failure.mend.as_deref());
+        ui::error(&failure.problem());
     }
+}
+
+/// The only failure, or a summary of them.
+///
+/// # Errors
+/// If there is one at all.
+pub fn verdict<T: ToString, R>(kind: Kind, items: &[T], results: Vec<Result<R>>) -> Result<()> {
+    if items.len() == 1 {
+        return results.into_iter().try_for_each(|result| result.map(drop));
+    }
+    let failures = items.iter().zip(results).filter_map(|(item, result)| Some((item.to_string(), result.err()?)));
+    summary(kind.plural, items.len(), &failures.collect::<Vec<_>>())
 }
 
 /// What is left to say when each failure of several was reported: how many, who and why.

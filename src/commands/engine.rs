@@ -7,17 +7,22 @@ use crate::smolvm::{Version, users_of};
 use crate::snapshot::{Work, sweep};
 use crate::{cli, home, ui};
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 pub fn run(app: &App, command: &cli::Engine) -> Result<()> {
     match command {
         cli::Engine::Install(args) => install(app, args),
-        cli::Engine::Ls(args) => {
-            ls(app, args);
+        cli::Engine::Ls(_) => {
+            ls(app);
             Ok(())
         }
         cli::Engine::Use(args) => choose(app, args.version),
-        cli::Engine::Rm(args) => each::one_by_one("engines", &args.versions, |version| rm(app, *version)),
+        cli::Engine::Rm(args) => {
+            let results = each::one_by_one(each::ENGINES, &args.versions, |version| rm(app, *version));
+            each::report(app, each::ENGINES, args.versions.len() == 1, &args.versions, &results);
+            each::verdict(each::ENGINES, &args.versions, results)
+        }
     }
 }
 
@@ -49,6 +54,7 @@ fn install(app: &App, args: &cli::EngineInstall) -> Result<()> {
     let _lock = lock::engines(app)?;
     let is_there = |there: &Installed| {
         app.ui.success(&format!("smolvm {} is installed already: {}", there.version, there.executable().display()));
+        app.ui.report(&Listed::of(there));
     };
     if let Some(there) = args.version.and_then(find) {
         is_there(&there);
@@ -57,12 +63,12 @@ fn install(app: &App, args: &cli::EngineInstall) -> Result<()> {
     let work = private()?;
     let _leaving = Leaving::new(format!("{} stays until the next run removes it", work.path().display()));
     let unchanged = |error: InstallError| Failure::from(error).now("nothing was installed");
-    let mut progress = app.ui.progress("getting an engine", Some(work.path()));
+    let mut progress = app.ui.progress("install", "getting an engine", Some(work.path()));
     let fetched = install::fetch(args.version, work.path(), &mut |phase| {
-        progress.phase(phase);
+        progress.step(phase);
         progress.tick();
     });
-    drop(progress);
+    progress.end(fetched.is_ok());
     let version = fetched.map_err(unchanged)?;
     if let Some(there) = find(version) {
         is_there(&there);
@@ -72,6 +78,7 @@ fn install(app: &App, args: &cli::EngineInstall) -> Result<()> {
     let use_it = format!("use it with: bottle-freeze engine use {version}");
     let hint = if engine.in_use { CHECK } else { &use_it };
     app.ui.success(&format!("installed smolvm {version}: {}; {hint}", engine.executable().display()));
+    app.ui.report(&Listed::of(&engine));
     Ok(())
 }
 
@@ -86,6 +93,7 @@ fn find_or_fail(version: Version) -> Result<Installed> {
     })
 }
 
+/// An engine, as `--json` prints it.
 #[derive(Serialize)]
 struct Listed {
     version: String,
@@ -93,12 +101,16 @@ struct Listed {
     path: PathBuf,
 }
 
-fn ls(app: &App, args: &cli::EngineLs) {
+impl Listed {
+    fn of(one: &Installed) -> Self {
+        Self { version: one.version.to_string(), in_use: one.in_use, path: one.executable() }
+    }
+}
+
+fn ls(app: &App) {
     let all = install::installed();
-    if args.json {
-        let listed =
-            |one: &Installed| Listed { version: one.version.to_string(), in_use: one.in_use, path: one.executable() };
-        ui::json(&all.iter().map(listed).collect::<Vec<_>>());
+    if app.ui.json {
+        ui::json(&all.iter().map(Listed::of).collect::<Vec<_>>());
     } else if app.ui.quiet {
         ui::lines(all.iter().map(|one| one.version.to_string()));
     } else if all.is_empty() {
@@ -112,13 +124,14 @@ fn ls(app: &App, args: &cli::EngineLs) {
 
 fn choose(app: &App, version: Version) -> Result<()> {
     let _lock = lock::engines(app)?;
-    find_or_fail(version)?;
+    let engine = find_or_fail(version)?;
     install::set_in_use(version, private()?.path())?;
     app.ui.success(&format!("smolvm {version} is in use; {CHECK}"));
+    app.ui.report(&Listed { in_use: true, ..Listed::of(&engine) });
     Ok(())
 }
 
-fn rm(app: &App, version: Version) -> Result<()> {
+fn rm(app: &App, version: Version) -> Result<Value> {
     let _lock = lock::engines(app)?;
     let engine = find_or_fail(version)?;
     if let Some(pid) = users_of(&engine.folder).first() {
@@ -132,7 +145,7 @@ fn rm(app: &App, version: Version) -> Result<()> {
         .filter(|_| engine.in_use)
         .map(|other| format!("; none is in use now, choose one with: bottle-freeze engine use {}", other.version));
     app.ui.success(&format!("removed smolvm {version}{}", next.unwrap_or_default()));
-    Ok(())
+    Ok(json!({"version": version.to_string(), "removed": true}))
 }
 
 impl From<InstallError> for Failure {

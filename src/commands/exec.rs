@@ -1,8 +1,8 @@
 //! `exec`: a command in a guest, as if it ran here.
 
 use super::{App, Failure, Result, Status, env};
-use crate::cli;
 use crate::smolvm::{EngineError, Exec, Name, Outcome, Smolvm, says_engine_failed, says_no_such_command};
+use crate::{cli, ui};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ const USAGE: i32 = 2;
 const PANIC: i32 = 101;
 
 pub fn run(app: &App, args: &cli::Exec) -> Result<ExitCode> {
+    ui::about("vm", &args.name);
     let exec = Exec {
         command: args.command.clone(),
         stdin: args.interactive,

@@ -1,7 +1,9 @@
 //! What failed, how things stand now, what mends it, and the exit status that says so to a script.
 
+use crate::cli::Cli;
 use crate::smolvm::EngineError;
 use crate::smolvm::artifact::ArtifactError;
+use crate::ui::{self, Problem};
 use std::path::Path;
 use std::process::ExitCode;
 use thiserror::Error;
@@ -71,6 +73,30 @@ impl Status {
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
         }
     }
+
+    /// The word of it, for programs: it does not change.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::SomeFailed => "some-failed",
+            Self::NoSuchVm => "not-found",
+            Self::BadState => "bad-state",
+            Self::NotConfirmed => "not-confirmed",
+            Self::OutputExists => "output-exists",
+            Self::NotWritable => "not-writable",
+            Self::NotStopped => "not-stopped",
+            Self::Damaged => "damaged",
+            Self::Locked => "locked",
+            Self::NotRestarted => "not-restarted",
+            Self::BadEngine => "bad-engine",
+            Self::HookFailed => "hook-failed",
+            Self::PostHookFailed => "post-hook-failed",
+            Self::ExecFailed => "exec-failed",
+            Self::NoSuchCommand => "no-such-command",
+            Self::Interrupted(_) => "interrupted",
+        }
+    }
 }
 
 impl From<Status> for ExitCode {
@@ -118,6 +144,17 @@ impl Failure {
         self
     }
 
+    /// As it is told.
+    pub fn problem(&self) -> Problem<'_> {
+        Problem {
+            code: self.status.word(),
+            exit_status: self.status.code(),
+            message: &self.what,
+            now: self.now.as_deref(),
+            hint: self.mend.as_deref(),
+        }
+    }
+
     /// A file that cannot be written: a full disk, a read-only folder, no permission.
     pub fn not_writable(path: &Path, error: &std::io::Error) -> Self {
         Self::new(Status::NotWritable, format!("{} cannot be written: {error}", path.display()))
@@ -134,6 +171,31 @@ impl Failure {
         };
         Self::new(status, format!("{} {error}", path.display()))
     }
+}
+
+/// Ends a run whose command line was not understood, or asked only for help or the version.
+pub fn misused(error: &clap::Error) -> ! {
+    if !error.use_stderr() || !Cli::asks_for_json_errors(std::env::args_os()) {
+        error.exit();
+    }
+    ui::speak_json(true, false);
+    ui::error(&usage(error).problem());
+    std::process::exit(Status::Usage.code().into())
+}
+
+/// What clap says in paragraphs: the error, then tips, and how the command is used.
+fn usage(error: &clap::Error) -> Failure {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Failure::new(Status::Usage, "no command was given").mend("bottle-freeze --help lists them");
+    }
+    let text = error.render().to_string();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n");
+    let what = paragraphs.next().unwrap_or_default();
+    let failure = Failure::new(Status::Usage, words(what.strip_prefix("error: ").unwrap_or(what)));
+    let tips = paragraphs.flat_map(str::lines).filter_map(|line| line.trim_start().strip_prefix("tip: "));
+    let tips: Vec<String> = tips.map(words).collect();
+    if tips.is_empty() { failure } else { failure.mend(tips.join("; ")) }
 }
 
 impl From<EngineError> for Failure {
@@ -163,7 +225,9 @@ impl From<EngineError> for Failure {
             EngineError::Failed { .. } if error.is_paused() => {
                 failure(Status::BadState).mend("it is paused: `bottle-freeze resume` wakes it")
             }
-            EngineError::Failed { .. } if error.is_unsupported() => failure(Status::BadState),
+            EngineError::Failed { .. } if error.is_unsupported() || error.is_in_another_state() => {
+                failure(Status::BadState)
+            }
             EngineError::NotReady { name, .. } => {
                 failure(Status::Failed).mend(format!("it may need more time: `bottle-freeze exec {name} -- true`"))
             }

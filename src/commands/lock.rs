@@ -4,6 +4,7 @@ use super::{App, Failure, Result};
 use crate::interrupt;
 use crate::smolvm::{EngineError, Name};
 use crate::snapshot::{Lock, LockError, Output, Sharing, vm_key};
+use crate::ui::Progress;
 use std::time::{Duration, Instant};
 
 /// How often a lock that another holds is tried.
@@ -38,16 +39,21 @@ pub fn engines(app: &App) -> Result<Lock> {
 }
 
 fn take(app: &App, wait: Duration, take: impl Fn() -> Result<Lock, LockError>) -> Result<Lock> {
-    let (began, mut waiting) = (Instant::now(), None);
+    let (began, mut waiting) = (Instant::now(), None::<Progress>);
     loop {
         let held = match take() {
             Err(held @ LockError::Held { .. }) if began.elapsed() < wait => held,
-            result => return Ok(result?),
+            result => {
+                if let Some(waiting) = waiting {
+                    waiting.end(result.is_ok());
+                }
+                return Ok(result?);
+            }
         };
         if let Some(signal) = interrupt::pending() {
             return Err(EngineError::Interrupted(signal).into());
         }
-        waiting.get_or_insert_with(|| app.ui.progress(&format!("waiting: {held}"), None)).tick();
+        waiting.get_or_insert_with(|| app.ui.progress("wait", &format!("waiting: {held}"), None)).tick();
         std::thread::sleep(PAUSE);
     }
 }

@@ -1,7 +1,6 @@
 //! `ls`: the VMs, as a table, as names, or as JSON.
 
 use super::{App, Result};
-use crate::cli;
 use crate::smolvm::Machine;
 use crate::ui;
 
@@ -9,9 +8,9 @@ use crate::ui;
 const DEFAULT_STORAGE: u64 = 20;
 const DEFAULT_OVERLAY: u64 = 10;
 
-pub fn run(app: &App, args: &cli::Ls) -> Result<()> {
+pub fn run(app: &App) -> Result<()> {
     let machines = app.engine()?.machine_ls()?;
-    if args.json {
+    if app.ui.json {
         ui::json(&machines);
     } else if app.ui.quiet {
         ui::lines(machines.iter().map(|machine| ui::one_line(&machine.name)));

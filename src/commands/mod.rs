@@ -32,7 +32,7 @@ mod verify;
 mod workspace;
 
 pub use complete::complete;
-pub use failure::{Failure, Status};
+pub use failure::{Failure, Status, misused};
 
 use crate::cli::{Cli, Command};
 use crate::smolvm::Smolvm;
@@ -82,14 +82,17 @@ impl App {
 /// # Errors
 /// A [`Failure`], with the exit status that belongs to it.
 pub fn run(cli: Cli) -> Result<ExitCode> {
-    let app = App { ui: Ui::new(cli.quiet, cli.verbose), smolvm: cli.smolvm, no_input: cli.no_input };
+    let app = App { ui: Ui::new(cli.quiet, cli.json, cli.verbose), smolvm: cli.smolvm, no_input: cli.no_input };
+    if cli.json && matches!(cli.command, Command::Exec(_) | Command::Completions(_)) {
+        return Err(Failure::new(Status::Usage, "this command prints no result that could be JSON"));
+    }
     match cli.command {
         Command::Create(args) => create::run(&app, &args),
         Command::Start(args) => start::run(&app, &args),
         Command::Stop(args) => stop::run(&app, &args),
         Command::Exec(args) => return exec::run(&app, &args),
         Command::Cp(args) => cp::run(&app, &args),
-        Command::Ls(args) => ls::run(&app, &args),
+        Command::Ls(_) => ls::run(&app),
         Command::Freeze(args) => freeze::run(&app, &args),
         Command::Thaw(args) => thaw::run(&app, &args),
         Command::Pause(args) => pause::pause(&app, &args),

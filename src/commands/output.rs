@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// Tells the user's words for a line of the engine's, if it begins something new.
 pub fn tell(progress: &mut Progress, line: Option<&str>) {
-    const PHASES: [(&str, &str); 8] = [
+    const STEPS: [(&str, &str); 8] = [
         ("Collecting", "collecting the runtime"),
         ("Creating storage template", "collecting the runtime"),
         ("Starting agent VM", "starting the engine's helper VM"),
@@ -24,12 +24,12 @@ pub fn tell(progress: &mut Progress, line: Option<&str>) {
         ("Exporting", "exporting layers"),
     ];
     let said = line.map(|line| line.trim_start_matches(|c: char| !c.is_alphabetic()));
-    let phase = said.and_then(|said| {
-        let known = PHASES.iter().find(|(begin, _)| said.starts_with(begin)).map(|(_, phase)| *phase);
+    let step = said.and_then(|said| {
+        let known = STEPS.iter().find(|(begin, _)| said.starts_with(begin)).map(|(_, step)| *step);
         known.or_else(|| said.contains("Assembling packed binary").then_some("compressing"))
     });
-    match phase {
-        Some(phase) => progress.phase(phase),
+    match step {
+        Some(step) => progress.step(step),
         None => progress.tick(),
     }
 }

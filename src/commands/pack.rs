@@ -6,8 +6,23 @@ use crate::cli;
 use crate::interrupt;
 use crate::smolvm::{EngineError, Packing, end_helpers, follow};
 use crate::snapshot::Output;
+use serde::Serialize;
+use std::path::Path;
+use std::time::Instant;
+
+/// What was made, as `--json` prints it.
+#[derive(Serialize)]
+struct Report<'a> {
+    image: &'a str,
+    sidecar: &'a Path,
+    launcher: Option<&'a Path>,
+    bytes: u64,
+    crc32: String,
+    seconds: f64,
+}
 
 pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
+    let began = Instant::now();
     let output = Output::new(&args.output, args.force)?;
     let _lock = lock::output(app, &output, args.wait.wait)?;
     output.preflight(&end_helpers)?;
@@ -23,10 +38,10 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
         smolfile: None,
         include_workspace: false,
     };
-    let mut progress = app.ui.progress(&format!("packing {}", args.image), Some(work.path()));
+    let mut progress = app.ui.progress("pack", &format!("packing {}", args.image), Some(work.path()));
     let (packed, followed) =
         follow(&work.sidecar(), || engine.pack_create(&image, &packing, &mut |line| output::tell(&mut progress, line)));
-    drop(progress);
+    progress.end(packed.is_ok());
     if packed.is_err() {
         end_helpers(work.path());
     }
@@ -44,6 +59,14 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
         output::size(artifact.bytes),
         quoted(&sidecar),
     ));
+    app.ui.report(&Report {
+        image: &args.image,
+        sidecar: output.sidecar(),
+        launcher: output.launcher(),
+        bytes: artifact.bytes,
+        crc32: format!("{:08x}", artifact.crc32),
+        seconds: began.elapsed().as_secs_f64(),
+    });
     output::answer_signal(&output)
 }
 

@@ -7,26 +7,26 @@ use crate::smolvm::{EngineError, Name, Smolvm};
 
 pub fn pause(app: &App, args: &cli::Pause) -> Result<()> {
     let done = |name: &Name| format!("{name} is paused; it goes on with: bottle-freeze resume {name}");
-    change(app, &args.vms, &args.wait, ("pausing", done), Smolvm::machine_pause)
+    change(app, &args.vms, &args.wait, ("pause", "pausing", "paused", done), Smolvm::machine_pause)
 }
 
 pub fn resume(app: &App, args: &cli::Resume) -> Result<()> {
-    change(app, &args.vms, &args.wait, ("resuming", running), Smolvm::machine_resume)
+    change(app, &args.vms, &args.wait, ("resume", "resuming", "running", running), Smolvm::machine_resume)
 }
 
 fn change(
     app: &App,
     vms: &cli::Vms,
     wait: &cli::Wait,
-    (doing, done): (&str, fn(&Name) -> String),
+    (phase, doing, state, done): (&'static str, &str, &'static str, fn(&Name) -> String),
     change: fn(&Smolvm, &Name) -> Result<(), EngineError>,
 ) -> Result<()> {
     let engine = app.engine()?;
     let names = each::select(&vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(each::jobs(vms.jobs, names.len()), &names, |name| {
+    each::vm(app, vms, &names, |name| {
         let _lock = lock::vm_shared(app, name, wait.wait)?;
-        app.ui.during(&format!("{doing} {name}"), || change(&engine, name))?;
+        app.ui.during(phase, &format!("{doing} {name}"), || change(&engine, name))?;
         app.ui.success(&done(name));
-        Ok(())
+        Ok(state)
     })
 }

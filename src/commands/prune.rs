@@ -4,6 +4,7 @@ use super::{App, Failure, Result, Status, each, lock, verify};
 use crate::cli;
 use crate::snapshot::{Metadata, Policy, Stored, library};
 use crate::ui;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
@@ -20,20 +21,40 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     for one in all.into_iter().rev() {
         vms.entry(one.metadata.vm.clone()).or_default().push(one);
     }
-    let mut going = Vec::new();
+    let mut all = Vec::new();
     for newest_first in vms.into_values() {
-        going.extend(sort_out(app, args, &policy, newest_first));
+        all.extend(sort_out(app, args, &policy, newest_first));
     }
-    if going.is_empty() || args.dry_run {
+    let list: Vec<String> = all.iter().filter(|one| one.1.is_empty()).map(|one| one.0.reference()).collect();
+    if list.is_empty() || args.dry_run {
+        report(app, &all, &[]);
         return Ok(());
     }
-    let list: Vec<String> = going.iter().map(Stored::reference).collect();
     app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    each::one_by_one("snapshots", &list, |reference| {
+    let results = each::one_by_one(each::SNAPSHOTS, &list, |reference| {
         let one = library::find(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;
         one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))
-    })
+    });
+    report(app, &all, &results);
+    each::verdict(each::SNAPSHOTS, &list, results)
+}
+
+/// For programs: of each snapshot whether the policy keeps it, and what became of it.
+fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<()>]) {
+    let mut results = results.iter();
+    let entry = |(one, reasons): &(Stored, Vec<String>)| {
+        let result = reasons.is_empty().then(|| results.next()).flatten();
+        let (reference, bytes, keep, removed) =
+            (one.reference(), one.bytes(), !reasons.is_empty(), result.is_some_and(Result::is_ok));
+        let mut entry =
+            json!({"reference": reference, "bytes": bytes, "keep": keep, "reasons": reasons, "removed": removed});
+        if let Some(Err(failure)) = result {
+            entry["error"] = json!(failure.problem());
+        }
+        entry
+    };
+    app.ui.report(&all.iter().map(entry).collect::<Vec<_>>());
 }
 
 fn policy(args: &cli::SnapshotPrune) -> Policy {
@@ -47,8 +68,13 @@ fn policy(args: &cli::SnapshotPrune) -> Policy {
     }
 }
 
-/// Tells of one VM's snapshots which stay and why; those that go.
-fn sort_out(app: &App, args: &cli::SnapshotPrune, policy: &Policy, newest_first: Vec<Stored>) -> Vec<Stored> {
+/// Tells of one VM's snapshots which stay; all of them, and why they do: those that go have no reason.
+fn sort_out(
+    app: &App,
+    args: &cli::SnapshotPrune,
+    policy: &Policy,
+    newest_first: Vec<Stored>,
+) -> Vec<(Stored, Vec<String>)> {
     let metadata: Vec<&Metadata> = newest_first.iter().map(|one| &one.metadata).collect();
     let mut reasons = policy.reasons(&metadata);
     for (metadata, reasons) in metadata.iter().zip(&mut reasons) {
@@ -59,23 +85,20 @@ fn sort_out(app: &App, args: &cli::SnapshotPrune, policy: &Policy, newest_first:
     // Whatever the policy says: the newest that is whole stays.
     if reasons.iter().any(Vec::is_empty) {
         let is_whole = |one: &Stored| {
-            app.ui.during(&format!("checking {}", one.reference()), || {
-                verify::snapshot(&one.folder, &one.metadata).is_ok()
-            })
+            let check = || verify::snapshot(&one.folder, &one.metadata);
+            app.ui.during("check", &format!("checking {}", one.reference()), check).is_ok()
         };
         if let Some(at) = newest_first.iter().position(is_whole).filter(|at| reasons[*at].is_empty()) {
             reasons[at].push("the newest that is whole".to_owned());
         }
     }
     let word = if args.dry_run { "would remove" } else { "remove" };
-    let mut going = Vec::new();
-    for (one, reasons) in newest_first.into_iter().zip(reasons) {
+    for (one, reasons) in newest_first.iter().zip(&reasons) {
         if reasons.is_empty() {
             app.ui.success(&format!("{word} {}", one.reference()));
-            going.push(one);
         } else {
             app.ui.success(&format!("keep {} ({})", one.reference(), reasons.join(", ")));
         }
     }
-    going
+    newest_first.into_iter().zip(reasons).collect()
 }

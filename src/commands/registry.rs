@@ -4,7 +4,7 @@ use super::found::{self, Found};
 use super::{App, Failure, Result, Status, output, transport};
 use crate::smolvm::artifact::{self, Artifact, Details};
 use crate::smolvm::{EngineError, Name, Reference, Smolvm, end_helpers, rider};
-use crate::snapshot::{FORMAT, Incoming, Metadata, Tag, Work, library, room};
+use crate::snapshot::{FORMAT, Incoming, Metadata, Stored, Tag, Work, library, room};
 use crate::{cli, ui};
 use serde_json::json;
 use std::fs::File;
@@ -23,7 +23,8 @@ pub fn push(app: &App, args: &cli::SnapshotPush) -> Result<()> {
         Found::Stored(stored) => (stored.artifact(), stored.reference()),
         Found::File(path) => (path.clone(), path.display().to_string()),
     };
-    let whole = app.ui.during(&format!("checking {name}"), || found.check())?;
+    ui::about("snapshot", &name);
+    let whole = app.ui.during("check", &format!("checking {name}"), || found.check())?;
     if whole.manifest.is_live() {
         let what = format!("{name} is live: it holds the VM's RAM, and all that was secret in it");
         return Err(Failure::new(Status::BadState, what).mend("take it elsewhere with `bottle-freeze snapshot export`"));
@@ -42,14 +43,18 @@ pub fn push(app: &App, args: &cli::SnapshotPush) -> Result<()> {
     let work = room(&end_helpers)?;
     let _leaves = output::leaves(&work);
     let file = match &found {
-        Found::Stored(stored) => app.ui.during("copying it", || copy(&path, &stored.metadata, &work))?,
+        Found::Stored(stored) => app.ui.during("copy", "copying it", || copy(&path, &stored.metadata, &work))?,
         Found::File(path) => absolute(path)?,
     };
-    let mut progress = app.ui.progress(&format!("pushing {name} to {to}"), None);
+    let mut progress = app.ui.progress("push", &format!("pushing {name} to {to}"), None);
     let pushed = engine.pack_push(&file, to, &mut |_| progress.tick());
-    drop(progress);
+    progress.end(pushed.is_ok());
     pushed.map_err(|error| explained(error, to).now(format!("{name} is as it was")))?;
     app.ui.success(&format!("pushed {name} ({size}); elsewhere: bottle-freeze snapshot pull {to}"));
+    app.ui.report(&json!({
+        "reference": found.stored().map(Stored::reference), "sidecar": path.to_string_lossy(), "to": to.to_string(),
+        "bytes": whole.bytes, "warnings": ui::warnings(),
+    }));
     Ok(())
 }
 
@@ -96,6 +101,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 pub fn pull(app: &App, args: &cli::SnapshotPull) -> Result<()> {
     let from = &args.reference;
+    ui::about("snapshot", from);
     let engine = app.engine()?;
     let work = room(&end_helpers)?;
     let _leaves = output::leaves(&work);
@@ -104,7 +110,8 @@ pub fn pull(app: &App, args: &cli::SnapshotPull) -> Result<()> {
         let failure = Failure::artifact(&file, &error);
         Failure { what: format!("what {from} holds {error}"), ..failure }
     };
-    let (whole, snapshot) = app.ui.during("checking the artifact", || rider::take_out(&file)).map_err(damaged)?;
+    let (whole, snapshot) =
+        app.ui.during("check", "checking the artifact", || rider::take_out(&file)).map_err(damaged)?;
     let text = if let Some(text) = snapshot {
         text
     } else {
@@ -114,15 +121,16 @@ pub fn pull(app: &App, args: &cli::SnapshotPull) -> Result<()> {
     let incoming = Incoming::arrived(work, &file, &text, &from.to_string())?;
     let one = transport::take_in(app, incoming, &from.to_string(), args.vm.as_ref())?;
     app.ui.success(&format!("pulled {0}; thaw it with: bottle-freeze thaw {0}", one.reference()));
+    transport::report_arrival(app, &one, &from.to_string());
     Ok(())
 }
 
 /// The artifact, as the registry holds it.
 fn fetch(app: &App, engine: &Smolvm, from: &Reference, work: &Work) -> Result<PathBuf> {
     let file = work.sidecar();
-    let mut progress = app.ui.progress(&format!("pulling {from}"), Some(work.path()));
+    let mut progress = app.ui.progress("pull", &format!("pulling {from}"), Some(work.path()));
     let pulled = engine.pack_pull(from, &file, work.path(), &mut |_| progress.tick());
-    drop(progress);
+    progress.end(pulled.is_ok());
     pulled.map_err(|error| explained(error, from).now("the library is as it was"))?;
     Ok(file)
 }

@@ -17,12 +17,12 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
         let question = format!("Delete {}, disks and all?", list.join(", "));
         app.confirm(&question, args.yes, "nothing was deleted")?;
     }
-    each::vm(each::jobs(vms.jobs, names.len()), &names, |name| {
+    each::vm(app, vms, &names, |name| {
         find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
-        app.ui.during(&format!("deleting {name}"), || engine.machine_delete(name))?;
+        app.ui.during("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
         Record::forget(name.as_str());
         app.ui.success(&format!("deleted {name}"));
-        Ok(())
+        Ok("deleted")
     })
 }

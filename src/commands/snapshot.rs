@@ -3,6 +3,7 @@
 use super::{App, Failure, Result, Status, each, found, lock, output, verify};
 use crate::snapshot::{Metadata, Stored, Tag, library};
 use crate::{cli, ui};
+use serde_json::json;
 use std::time::{Duration, SystemTime};
 
 pub fn run(app: &App, command: &cli::Snapshot) -> Result<()> {
@@ -39,7 +40,7 @@ fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
         cli::SnapshotOrder::Size => all.sort_by_key(Stored::bytes),
         cli::SnapshotOrder::Vm => all.sort_by(|a, b| a.metadata.vm.cmp(&b.metadata.vm)),
     }
-    if args.json {
+    if app.ui.json {
         ui::json(&all.iter().map(|one| &one.metadata).collect::<Vec<_>>());
     } else if app.ui.quiet {
         ui::lines(all.iter().map(|one| ui::one_line(&one.reference())));
@@ -83,16 +84,21 @@ fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
     } else {
         args.snapshots.clone()
     };
-    each::one_by_one("snapshots", &all, |reference| {
+    let results = each::one_by_one(each::SNAPSHOTS, &all, |reference| {
         let one = found::stored(reference)?;
-        app.ui.during(&format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
+        let check = || verify::snapshot(&one.folder, &one.metadata);
+        let artifact = app.ui.during("check", &format!("checking {reference}"), check)?;
         app.ui.success(&format!("{} is whole", one.reference()));
-        Ok(())
-    })
+        let crc32 = format!("{:08x}", artifact.crc32);
+        Ok(json!({"reference": one.reference(), "whole": true, "bytes": artifact.bytes, "crc32": crc32}))
+    });
+    each::report(app, each::SNAPSHOTS, args.snapshots.len() == 1, &all, &results);
+    each::verdict(each::SNAPSHOTS, &all, results)
 }
 
 fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {
     let one = found::stored(&args.snapshot)?;
+    ui::about("snapshot", one.reference());
     let _lock = lock::library(app, &one.metadata.vm)?;
     let mut metadata = found::stored(&one.reference())?.metadata;
     free_tags(&metadata.vm, &metadata.id, &args.tags, args.force)?;
@@ -107,6 +113,7 @@ fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {
             format!("{}: {}; {next}", one.reference(), tags.join(", "))
         }
     });
+    app.ui.report(&json!({"reference": one.reference(), "tags": tags}));
     Ok(())
 }
 
@@ -131,11 +138,13 @@ fn rm(app: &App, args: &cli::SnapshotRm) -> Result<()> {
     let all = args.snapshots.iter().map(|reference| found::stored(reference)).collect::<Result<Vec<_>>>()?;
     let list: Vec<String> = all.iter().map(Stored::reference).collect();
     app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    each::one_by_one("snapshots", &list, |reference| {
+    let results = each::one_by_one(each::SNAPSHOTS, &list, |reference| {
         let one = found::stored(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;
         one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))?;
         app.ui.success(&format!("removed {reference}"));
-        Ok(())
-    })
+        Ok(json!({"reference": reference, "bytes": one.bytes(), "removed": true}))
+    });
+    each::report(app, each::SNAPSHOTS, list.len() == 1, &list, &results);
+    each::verdict(each::SNAPSHOTS, &list, results)
 }

@@ -12,11 +12,11 @@ pub fn run(app: &App, args: &cli::Start) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
     let names = each::select(&vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(each::jobs(vms.jobs, names.len()), &names, |name| {
+    each::vm(app, vms, &names, |name| {
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
-        app.ui.during(&format!("starting {name}"), || start(&engine, name, args.timeout, !args.no_wait))?;
+        app.ui.during("start", &format!("starting {name}"), || start(&engine, name, args.timeout, !args.no_wait))?;
         app.ui.success(&running(name));
-        Ok(())
+        Ok("running")
     })
 }
 

@@ -8,16 +8,16 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
     let names = each::select(&vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(each::jobs(vms.jobs, names.len()), &names, |name| {
+    each::vm(app, vms, &names, |name| {
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
-        app.ui.during(&format!("stopping {name}"), || {
+        app.ui.during("stop", &format!("stopping {name}"), || {
             if !engine.version().stop_flushes() && engine.machine(name)?.state == State::Running {
                 sync(&engine, name)?;
             }
             engine.machine_stop(name, None)
         })?;
         app.ui.success(&format!("{name} is stopped; start it with: bottle-freeze start {name}"));
-        Ok(())
+        Ok("stopped")
     })
 }
 

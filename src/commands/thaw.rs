@@ -4,17 +4,34 @@ use super::found::{self, Found};
 use super::start::start;
 use super::{App, Failure, Result, Status, configuration, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
-use crate::snapshot::{Configuration, Metadata, Record};
+use crate::snapshot::{Configuration, Metadata, Record, Stored};
 use crate::{cli, interrupt, ui};
+use serde::Serialize;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+/// What was made, as `--json` prints it.
+#[derive(Serialize)]
+struct Report<'a> {
+    vm: &'a Name,
+    /// `VM@ID`, if it is of the library.
+    reference: Option<String>,
+    sidecar: String,
+    state: &'static str,
+    /// What the VM is kept as that was there before.
+    replaced: Option<String>,
+    seconds: f64,
+    warnings: Vec<String>,
+}
 
 pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
+    let began = Instant::now();
+    ui::about("snapshot", args.snapshot.to_string_lossy());
     let found = found::find(&args.snapshot)?;
     let artifact = std::path::absolute(found.artifact())
         .map_err(|error| Failure::new(Status::Failed, format!("{}: {error}", found.artifact().display())))?;
-    let whole = app.ui.phase("checking the snapshot", || found.check())?;
+    let whole = app.ui.phase("check", "checking the snapshot", || found.check())?;
     let live = whole.manifest.is_live();
     found.check_network(&whole, args.net || (!live && !args.allow_cidr.is_empty()))?;
     if live && (args.cpus.is_some() || args.mem.is_some() || !args.allow_cidr.is_empty()) {
@@ -28,6 +45,7 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
     let engine = app.engine()?;
     let machines = engine.machine_ls()?;
     let name = name(args, metadata, &artifact, &machines)?;
+    ui::about("vm", &name);
     let frozen = metadata.map(|metadata| &metadata.machine);
     let recipe = if live { live_recipe(&artifact, frozen) } else { recipe(args, &artifact, frozen, &engine) };
     let known = if live { frozen.map_or_else(|| recipe.clone(), carried) } else { recipe.clone() };
@@ -37,10 +55,20 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
         Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
     };
     let making = Making { name: &name, recipe: &recipe, known: &known, found: &found };
-    make(app, args, &engine, &making).map_err(|failure| match kept {
+    let state = make(app, args, &engine, &making).map_err(|failure| match &kept {
         Some(kept) => failure.and_now(format!("the VM that was there is kept as {kept}")),
         None => failure,
-    })
+    })?;
+    app.ui.report(&Report {
+        vm: &name,
+        reference: found.stored().map(Stored::reference),
+        sidecar: artifact.to_string_lossy().into_owned(),
+        state,
+        replaced: kept,
+        seconds: began.elapsed().as_secs_f64(),
+        warnings: ui::warnings(),
+    });
+    Ok(())
 }
 
 /// The VM to be made.
@@ -53,20 +81,22 @@ struct Making<'a> {
     found: &'a Found,
 }
 
-/// Makes the VM, starts it, and gives it what the artifact does not hold.
-fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<()> {
+/// Makes the VM, starts it, and gives it what the artifact does not hold. How it is then.
+fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<&'static str> {
     let Making { name, found, .. } = making;
-    app.ui.phase(&format!("creating {name}"), || create(engine, making))?;
-    let saved = found.stored().and_then(crate::snapshot::Stored::workspace);
+    app.ui.phase("create", &format!("creating {name}"), || create(engine, making))?;
+    let saved = found.stored().and_then(Stored::workspace);
     if args.no_start && saved.is_none() {
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
-        return Ok(());
+        return Ok("created");
     }
-    app.ui.phase(&format!("starting {name}"), || start(engine, name, args.timeout, true)).map_err(|error| {
-        Failure::from(error)
-            .now(format!("'{name}' is created, and does not run"))
-            .mend(format!("bottle-freeze start {name}"))
-    })?;
+    app.ui.phase("start", &format!("starting {name}"), || start(engine, name, args.timeout, true)).map_err(
+        |error| {
+            Failure::from(error)
+                .now(format!("'{name}' is created, and does not run"))
+                .mend(format!("bottle-freeze start {name}"))
+        },
+    )?;
     if let Some(saved) = &saved {
         workspace::restore(app, engine, name, saved).map_err(|failure| {
             let again = format!("remove it with `bottle-freeze rm {name}`, and thaw again");
@@ -74,12 +104,13 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
         })?;
     }
     if args.no_start {
-        app.ui.phase(&format!("stopping {name}"), || engine.machine_stop(name, None))?;
+        app.ui.phase("stop", &format!("stopping {name}"), || engine.machine_stop(name, None))?;
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
+        Ok("stopped")
     } else {
         app.ui.success(&format!("thawed {name}; it is running; a shell in it: bottle-freeze exec -it {name} -- sh"));
+        Ok("running")
     }
-    Ok(())
 }
 
 /// Makes the VM, of which there was none. One that an interrupted engine has half made is deleted.
@@ -125,7 +156,7 @@ fn keep(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, there: &Machi
             .now(format!("it is {}, and was frozen as {kept}", now.state))
             .mend("try again"));
     }
-    app.ui.phase(&format!("deleting {name}"), || engine.machine_delete(name))?;
+    app.ui.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
     Record::forget(name.as_str());
     Ok(kept)
 }

@@ -5,24 +5,39 @@ use super::{App, Failure, Result, Status, found, lock, output, verify};
 use crate::smolvm::{EngineError, Name, end_helpers};
 use crate::snapshot::{Incoming, Metadata, Stored, TransportError, export as export_to, library};
 use crate::{cli, ui};
+use serde_json::json;
 
 pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
     let one = found::stored(&args.snapshot)?;
     let reference = one.reference();
-    app.ui.during(&format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
-    app.ui.during(&format!("exporting {reference}"), || export_to(&one, &args.output, args.force, &end_helpers))?;
+    ui::about("snapshot", &reference);
+    app.ui.during("check", &format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
+    app.ui.during("export", &format!("exporting {reference}"), || {
+        export_to(&one, &args.output, args.force, &end_helpers)
+    })?;
     let (size, file) = (output::size(one.bytes()), args.output.display().to_string());
     let next = format!("elsewhere: bottle-freeze snapshot import {}", quoted(&file));
     app.ui.success(&format!("exported {reference} as {file} ({size}); {next}"));
+    app.ui.report(&json!({"reference": reference, "to": file, "bytes": one.bytes()}));
     Ok(())
 }
 
 pub fn import(app: &App, args: &cli::SnapshotImport) -> Result<()> {
-    let incoming =
-        app.ui.during(&format!("reading {}", args.file.display()), || Incoming::unpack(&args.file, &end_helpers))?;
-    let one = take_in(app, incoming, &args.file.display().to_string(), args.vm.as_ref())?;
+    ui::about("snapshot", args.file.display());
+    let incoming = app
+        .ui
+        .during("import", &format!("reading {}", args.file.display()), || Incoming::unpack(&args.file, &end_helpers))?;
+    let from = args.file.display().to_string();
+    let one = take_in(app, incoming, &from, args.vm.as_ref())?;
     app.ui.success(&format!("imported {0}; thaw it with: bottle-freeze thaw {0}", one.reference()));
+    report_arrival(app, &one, &from);
     Ok(())
+}
+
+/// Tells programs of a snapshot that came from elsewhere.
+pub fn report_arrival(app: &App, one: &Stored, from: &str) {
+    let (reference, snapshot) = (one.reference(), &one.metadata);
+    app.ui.report(&json!({"reference": reference, "from": from, "snapshot": snapshot, "warnings": ui::warnings()}));
 }
 
 /// Checks what came from `source`, and makes it part of the library, as a snapshot of `vm` if that was asked for. Tags
@@ -38,10 +53,12 @@ pub fn take_in(app: &App, mut incoming: Incoming, source: &str, vm: Option<&Name
         let what = format!("{source} is no exported snapshot: it names no VM or no id");
         return Err(Failure::new(Status::Damaged, what));
     }
-    app.ui.during("checking the snapshot", || verify::snapshot(&incoming.folder(), metadata)).map_err(|failure| {
-        let why = failure.what.replace(&format!("{}/", incoming.folder().display()), "");
-        Failure { what: format!("{source}: {why}"), ..failure }
-    })?;
+    app.ui.during("check", "checking the snapshot", || verify::snapshot(&incoming.folder(), metadata)).map_err(
+        |failure| {
+            let why = failure.what.replace(&format!("{}/", incoming.folder().display()), "");
+            Failure { what: format!("{source}: {why}"), ..failure }
+        },
+    )?;
     let _lock = lock::library(app, &incoming.metadata.vm)?;
     leave_taken_tags(&mut incoming.metadata)?;
     Ok(incoming.publish()?)

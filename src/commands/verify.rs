@@ -1,43 +1,37 @@
 //! `verify`: are these snapshots whole? No engine is asked.
 
 use super::{App, Failure, Result, each, output};
+use crate::cli;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
 use crate::snapshot::{Metadata, Recorded, recorded};
-use crate::{cli, ui};
+use crate::ui::Problem;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 /// What one file is, as `--json` prints it.
 #[derive(Serialize)]
-struct Report {
+struct Report<'a> {
     path: String,
     whole: bool,
     bytes: Option<u64>,
     crc32: Option<String>,
     /// Only where a snapshot.json recorded it.
     sha256: Option<String>,
-    error: Option<String>,
+    error: Option<Problem<'a>>,
 }
 
 pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
-    let reports = Mutex::new(Vec::new());
     let paths: Vec<Shown> = args.paths.iter().cloned().map(Shown).collect();
-    let result = each::one_by_one("snapshots", &paths, |Shown(path)| {
-        let checked = app.ui.during(&format!("checking {}", path.display()), || check(path));
-        reports.lock().unwrap_or_else(PoisonError::into_inner).push(Report::new(path, &checked));
-        let (artifact, _) = checked?;
-        if !args.json {
-            let size = output::size(artifact.bytes);
-            app.ui.success(&format!("{} is whole ({size}, CRC-32 {:08x})", path.display(), artifact.crc32));
-        }
-        Ok(())
+    let results = each::one_by_one(each::SNAPSHOTS, &paths, |Shown(path)| {
+        let (artifact, sha256) = app.ui.during("check", &format!("checking {}", path.display()), || check(path))?;
+        let size = output::size(artifact.bytes);
+        app.ui.success(&format!("{} is whole ({size}, CRC-32 {:08x})", path.display(), artifact.crc32));
+        Ok((artifact, sha256))
     });
-    if args.json {
-        ui::json(&reports.into_inner().unwrap_or_else(PoisonError::into_inner));
-    }
-    result
+    let reports = paths.iter().zip(&results).map(|(Shown(path), checked)| Report::new(path, checked));
+    app.ui.report(&reports.collect::<Vec<_>>());
+    each::verdict(each::SNAPSHOTS, &paths, results)
 }
 
 /// A path, in a list of those that failed.
@@ -83,8 +77,8 @@ pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<Artifact> {
     check(&folder.join(artifact)).map(|(artifact, _)| artifact)
 }
 
-impl Report {
-    fn new(path: &Path, checked: &Result<(Artifact, Option<String>)>) -> Self {
+impl<'a> Report<'a> {
+    fn new(path: &Path, checked: &'a Result<(Artifact, Option<String>)>) -> Self {
         let path = path.display().to_string();
         match checked {
             Ok((artifact, sha256)) => Self {
@@ -96,7 +90,7 @@ impl Report {
                 error: None,
             },
             Err(failure) => {
-                Self { path, whole: false, bytes: None, crc32: None, sha256: None, error: Some(failure.what.clone()) }
+                Self { path, whole: false, bytes: None, crc32: None, sha256: None, error: Some(failure.problem()) }
             }
         }
     }

@@ -34,11 +34,13 @@ fn restore_command() -> Exec {
 /// The guest cannot: it has no `tar`, or a file changed meanwhile. Nothing was changed.
 pub fn save(app: &App, engine: &Smolvm, name: &Name, work: &Work) -> Result<Recorded> {
     let path = work.path().join(library::WORKSPACE);
-    app.ui.phase(&format!("saving /workspace of {name}"), || read_guest(engine, name, &path)).map_err(|error| {
-        let interrupted = matches!(error, EngineError::Interrupted(_));
-        let failure = Failure::from(error);
-        if interrupted { failure } else { failure.mend("freeze it without its /workspace: --no-workspace") }
-    })
+    app.ui.phase("save-workspace", &format!("saving /workspace of {name}"), || read_guest(engine, name, &path)).map_err(
+        |error| {
+            let interrupted = matches!(error, EngineError::Interrupted(_));
+            let failure = Failure::from(error);
+            if interrupted { failure } else { failure.mend("freeze it without its /workspace: --no-workspace") }
+        },
+    )
 }
 
 /// Has the guest write its `/workspace` into the new file `path`.
@@ -91,8 +93,8 @@ impl Sink {
 pub fn restore(app: &App, engine: &Smolvm, name: &Name, saved: &Path) -> Result<()> {
     let unreadable =
         |error: io::Error| Failure::new(Status::Failed, format!("{} cannot be read: {error}", saved.display()));
-    let phase = format!("putting back /workspace of {name}");
-    app.ui.phase(&phase, || {
+    let text = format!("putting back /workspace of {name}");
+    app.ui.phase("restore-workspace", &text, || {
         let file = File::open(saved).map_err(unreadable)?;
         engine.machine_exec_transfer(name, &restore_command(), Some(file), &mut io::sink(), None)?;
         let beside = saved.parent().and_then(Path::parent).unwrap_or(Path::new("/"));

@@ -725,6 +725,12 @@ impl EngineError {
         self.stderr().contains("saved execution")
     }
 
+    /// Whether the engine refused to use a VM that does not run, or to resume one that is not paused.
+    pub fn is_in_another_state(&self) -> bool {
+        const REFUSALS: [&str; 3] = ["' is not running", "' must be running", "machine is not paused"];
+        REFUSALS.iter().any(|refusal| self.stderr().contains(refusal))
+    }
+
     /// Whether the engine refused to save a running VM of this kind: one with image layers or folders of the host, say.
     pub fn is_unsupported(&self) -> bool {
         self.stderr().contains("does not support")

@@ -1,10 +1,12 @@
-//! The terminal: results on stdout; questions, progress, warnings and errors on stderr. Nothing that came from
-//! outside reaches a terminal unescaped. Knows neither the engine nor snapshots.
+//! The terminal: results on stdout; questions, progress, warnings and errors on stderr, for people or for programs.
+//! Nothing that came from outside reaches a terminal unescaped. Knows neither the engine nor snapshots.
 
+mod events;
 mod progress;
 mod prompt;
 mod terminal;
 
+pub use events::{Problem, about, about_all, speak_json};
 pub use progress::Progress;
 pub use prompt::{Unconfirmed, confirm};
 pub use terminal::is_utf8;
@@ -12,6 +14,7 @@ pub use terminal::is_utf8;
 use comfy_table::{ContentArrangement, Table, presets};
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// How talkative to be.
@@ -19,52 +22,76 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 pub struct Ui {
     /// Results and errors only.
     pub quiet: bool,
+    /// Results for programs.
+    pub json: bool,
     verbose: bool,
 }
 
 impl Ui {
-    /// From `--quiet` and `--verbose`.
-    pub fn new(quiet: bool, verbose: bool) -> Self {
-        Self { quiet, verbose }
+    /// From `--quiet`, `--json` and `--verbose`.
+    pub fn new(quiet: bool, json: bool, verbose: bool) -> Self {
+        Self { quiet, json, verbose }
     }
 
     /// Shows an engine command as it is run.
     pub fn command(self, line: &str) {
-        if self.verbose {
+        if self.verbose && events::are_events() {
+            events::message("command", line);
+        } else if self.verbose {
             say(&format!("+ {line}"));
         }
     }
 
     /// A result, for people.
     pub fn success(self, text: &str) {
-        if !self.quiet {
+        if !self.quiet && !self.json {
             lines([one_line(text)]);
+        }
+    }
+
+    /// The same result, for programs.
+    pub fn report(self, value: &impl serde::Serialize) {
+        if self.json {
+            json(value);
         }
     }
 
     /// What a command printed that ran for `whom`.
     pub fn said(self, whom: &str, text: &str) {
-        if !self.quiet {
-            text.lines().for_each(|line| say(&format!("{whom}: {}", one_line(line))));
+        for line in text.lines().filter(|_| !self.quiet) {
+            if events::are_events() {
+                events::message("output", line);
+            } else {
+                say(&format!("{whom}: {}", one_line(line)));
+            }
         }
     }
 
-    /// Draws progress on a terminal, or one line in a log.
-    pub fn progress(self, phase: &str, folder: Option<&std::path::Path>) -> Progress {
-        Progress::start(phase, folder, self.quiet)
+    /// Draws progress on a terminal, or one line in a log. `phase` is its word for programs, `text` that for people.
+    pub fn progress(self, phase: &'static str, text: &str, folder: Option<&std::path::Path>) -> Progress {
+        Progress::start(phase, text, folder, self.quiet, true)
     }
 
     /// Does `work`, one of several phases: under a spinner on a terminal, after one line in a log.
-    pub fn phase<T>(self, phase: &str, work: impl FnOnce() -> T) -> T {
-        let progress = Progress::start(phase, None, self.quiet);
-        let result = work();
-        drop(progress);
-        result
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn phase<T, E>(self, phase: &'static str, text: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        Self::finish(self.progress(phase, text, None), work)
     }
 
     /// Does `work` that a log need not tell of: its result does.
-    pub fn during<T>(self, what: &str, work: impl FnOnce() -> T) -> T {
-        Self { quiet: self.quiet || !progress::on_terminal(), ..self }.phase(what, work)
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn during<T, E>(self, phase: &'static str, text: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        Self::finish(Progress::start(phase, text, None, self.quiet, false), work)
+    }
+
+    fn finish<T, E>(progress: Progress, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let result = work();
+        progress.end(result.is_ok());
+        result
     }
 }
 
@@ -76,27 +103,51 @@ pub fn printed_all() -> bool {
     !UNPRINTED.load(Relaxed)
 }
 
+/// All that was warned of.
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 /// Something to know that is no failure.
 pub fn warning(text: &str) {
-    say(&format!("warning: {text}"));
+    if let Ok(mut all) = WARNINGS.lock() {
+        all.push(text.to_owned());
+    }
+    if events::are_events() {
+        events::message("warning", text);
+    } else {
+        say(&format!("warning: {text}"));
+    }
+}
+
+/// All that was warned of so far.
+pub fn warnings() -> Vec<String> {
+    WARNINGS.lock().map(|all| all.clone()).unwrap_or_default()
 }
 
 /// An error: what failed, how things stand now, what mends it.
-pub fn error(what: &str, now: Option<&str>, mend: Option<&str>) {
-    say(&format!("error: {what}"));
-    for (label, text) in [("now", now), ("help", mend)] {
+pub fn error(problem: &Problem) {
+    if events::are_errors() {
+        return events::error(problem);
+    }
+    say(&format!("error: {}", problem.message));
+    for (label, text) in [("now", problem.now), ("help", problem.hint)] {
         if let Some(text) = text {
             say(&format!("  {label}: {text}"));
         }
     }
 }
 
-/// Says at once that a signal was heard; at the second one, what ending at once leaves.
-pub fn interrupted(leaves: Option<&[String]>) {
-    match leaves {
-        None => say("interrupted, putting things back (again: stop at once)"),
-        Some([]) => say("stopped at once"),
-        Some(leaves) => say(&format!("stopped at once: {}", leaves.join("; "))),
+/// Says at once that a signal was heard; at the second one, what ending at once leaves, with which status.
+pub fn interrupted(leaves: Option<&[String]>, exit_status: u8) {
+    let Some(leaves) = leaves else {
+        let text = "interrupted, putting things back (again: stop at once)";
+        return if events::are_events() { events::message("interrupted", text) } else { say(text) };
+    };
+    let what = ["stopped at once".to_owned()].into_iter().chain((!leaves.is_empty()).then(|| leaves.join("; ")));
+    let what = what.collect::<Vec<_>>().join(": ");
+    if events::are_errors() {
+        error(&Problem { code: "interrupted", exit_status, message: &what, now: None, hint: None });
+    } else {
+        say(&what);
     }
 }
 
@@ -106,7 +157,7 @@ pub fn lines(lines: impl IntoIterator<Item = String>) {
     let printed = lines.into_iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush());
     if let Err(error) = printed {
         if error.kind() != ErrorKind::BrokenPipe {
-            say(&format!("error: nothing can be printed: {error}"));
+            failed(&format!("nothing can be printed: {error}"));
             UNPRINTED.store(true, Relaxed);
         }
     }
@@ -116,8 +167,13 @@ pub fn lines(lines: impl IntoIterator<Item = String>) {
 pub fn json(value: &impl serde::Serialize) {
     match serde_json::to_string_pretty(value) {
         Ok(text) => lines([json_escaped(&text)]),
-        Err(problem) => error(&format!("no JSON can be made of this: {problem}"), None, None),
+        Err(problem) => failed(&format!("no JSON can be made of this: {problem}")),
     }
+}
+
+/// An error of no kind of its own.
+pub fn failed(message: &str) {
+    error(&Problem { code: "failed", exit_status: 1, message, now: None, hint: None });
 }
 
 /// The same JSON value, with the characters escaped that a terminal would obey: outside of strings there are none.

@@ -1,5 +1,6 @@
-//! Progress: a spinner with phase, time and bytes on a terminal, one plain line per phase in a log.
+//! Progress: a spinner with step, time and bytes on a terminal, one plain line per step in a log, events for programs.
 
+use super::events::{self, Event, milliseconds};
 use super::terminal;
 use dialoguer::console::Term;
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
@@ -9,9 +10,10 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-/// How often the spinner turns, and how often the bytes written so far are counted.
+/// How often the spinner turns, and how often the bytes written so far are counted, for people and for programs.
 const TURN: Duration = Duration::from_millis(100);
 const COUNT: Duration = Duration::from_millis(500);
+const REPORT: Duration = Duration::from_secs(1);
 const DRAWS_PER_SECOND: u8 = 20;
 
 /// The spinners on the terminal, one a line: other lines are written above them.
@@ -27,10 +29,13 @@ static COUNT_DRAWN: AtomicUsize = AtomicUsize::new(0);
 pub struct Progress {
     bar: Option<ProgressBar>,
     log: bool,
+    phase: &'static str,
     what: String,
-    phase: String,
+    step: String,
     folder: Option<PathBuf>,
+    began: Instant,
     counted: Instant,
+    ok: bool,
 }
 
 /// Whether a spinner can be drawn.
@@ -39,9 +44,10 @@ pub fn on_terminal() -> bool {
 }
 
 impl Progress {
-    /// Begins. The bytes in `folder` are shown as they become more.
-    pub fn start(what: &str, folder: Option<&Path>, quiet: bool) -> Self {
-        let drawn = !quiet && on_terminal();
+    /// Begins. The bytes in `folder` are shown as they become more. Where no spinner is drawn, `log` tells it in lines.
+    pub fn start(phase: &'static str, what: &str, folder: Option<&Path>, quiet: bool, log: bool) -> Self {
+        let for_people = !quiet && !events::are_events();
+        let drawn = for_people && on_terminal();
         let bar = drawn.then(|| {
             COUNT_DRAWN.fetch_add(1, SeqCst);
             let bar = DRAWN.add(ProgressBar::new_spinner());
@@ -53,34 +59,67 @@ impl Progress {
             bar.enable_steady_tick(TURN);
             bar
         });
-        let log = !quiet && !drawn;
+        let log = log && for_people && !drawn;
         if log {
             super::say(what);
         }
-        let folder = folder.map(Path::to_owned);
-        Self { bar, log, what: what.to_owned(), phase: String::new(), folder, counted: Instant::now() }
+        if events::are_events() {
+            Event { phase: Some(phase), message: Some(what), ..Event::now("started") }.print();
+        }
+        let (folder, now) = (folder.map(Path::to_owned), Instant::now());
+        Self {
+            bar,
+            log,
+            phase,
+            what: what.to_owned(),
+            step: String::new(),
+            folder,
+            began: now,
+            counted: now,
+            ok: false,
+        }
     }
 
-    /// Goes on to `phase`; the same one twice is one phase.
-    pub fn phase(&mut self, phase: &str) {
-        if self.phase != phase {
-            phase.clone_into(&mut self.phase);
-            let text = format!("{}: {phase}", self.what);
+    /// Goes on to `step`; the same one twice is one step.
+    pub fn step(&mut self, step: &str) {
+        if self.step != step {
+            step.clone_into(&mut self.step);
+            let text = format!("{}: {step}", self.what);
             if let Some(bar) = &self.bar {
                 bar.set_message(super::one_line(&text));
             }
             if self.log {
                 super::say(&text);
             }
+            self.report("progress", None);
         }
     }
 
     /// Time has passed.
     pub fn tick(&mut self) {
-        let (Some(folder), Some(bar)) = (&self.folder, &self.bar) else { return };
-        if self.counted.elapsed() >= COUNT {
-            bar.set_prefix(format!("{} ", HumanBytes(bytes_in(folder))));
+        if let (Some(folder), Some(bar)) = (&self.folder, &self.bar) {
+            if self.counted.elapsed() >= COUNT {
+                bar.set_prefix(format!("{} ", HumanBytes(bytes_in(folder))));
+                self.counted = Instant::now();
+            }
+        } else if self.counted.elapsed() >= REPORT {
+            self.report("progress", None);
             self.counted = Instant::now();
+        }
+    }
+
+    /// Ends, with or without success.
+    pub fn end(mut self, ok: bool) {
+        self.ok = ok;
+    }
+
+    /// Tells programs how far it is.
+    fn report(&self, event: &'static str, ok: Option<bool>) {
+        if events::are_events() {
+            let message = Some(self.step.as_str()).filter(|step| ok.is_none() && !step.is_empty());
+            let (elapsed, bytes) = (milliseconds(self.began.elapsed()), self.folder.as_deref().map(bytes_in));
+            let event = Event { phase: Some(self.phase), message, bytes, ok, ..Event::now(event) };
+            Event { elapsed_ms: Some(elapsed), ..event }.print();
         }
     }
 }
@@ -92,6 +131,7 @@ impl Drop for Progress {
             DRAWN.remove(&bar);
             COUNT_DRAWN.fetch_sub(1, SeqCst);
         }
+        self.report("finished", Some(self.ok));
     }
 }
 

@@ -11,7 +11,8 @@ use std::io::{self, IsTerminal};
 /// # Errors
 /// Why the answer is not yes.
 pub fn confirm(question: &str) -> Result<(), Unconfirmed> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    let is_for_people = !super::events::are_events();
+    if !is_for_people || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Unconfirmed::NobodyThere);
     }
     interrupt::at_prompt(true);
@@ -35,7 +36,7 @@ pub enum Unconfirmed {
     Declined,
     /// ^C, or this signal.
     Interrupted(i32),
-    /// Stdin or stderr is no terminal.
+    /// Stdin or stderr is no terminal, or stderr is for a program.
     NobodyThere,
 }
 

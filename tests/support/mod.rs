@@ -6,6 +6,7 @@ pub mod chaos;
 pub mod fake;
 pub mod pty;
 pub mod real;
+pub mod schema;
 
 use assert_cmd::assert::Assert;
 use rustix::process::{Pid, Signal, kill_process};
@@ -85,7 +86,7 @@ impl World {
     pub fn spawn(&self, line: &str) -> Running {
         let mut command = self.line(line);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running(Some(command.spawn().unwrap()))
+        Running(Some(command.spawn().unwrap()), command)
     }
 
     /// Runs the engine itself.
@@ -347,7 +348,7 @@ impl Vm<'_> {
 }
 
 /// A `bottle-freeze` that runs; killed when dropped.
-pub struct Running(Option<Child>);
+pub struct Running(Option<Child>, Command);
 
 impl Running {
     /// Its process number.
@@ -375,7 +376,9 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(5));
         };
-        Assert::new(Output { status, stdout: out.join().unwrap(), stderr: err.join().unwrap() })
+        let output = Output { status, stdout: out.join().unwrap(), stderr: err.join().unwrap() };
+        schema::check(&schema::words(&self.1), &output);
+        Assert::new(output)
     }
 }
 
@@ -400,7 +403,10 @@ fn drain(pipe: Option<impl std::io::Read + Send + 'static>) -> std::thread::Join
 
 /// Runs a command to its end; a hanging one fails the test.
 pub fn finish(command: Command) -> Assert {
-    assert_cmd::Command::from_std(command).timeout(PATIENCE).assert()
+    let words = schema::words(&command);
+    let run = assert_cmd::Command::from_std(command).timeout(PATIENCE).assert();
+    schema::check(&words, run.get_output());
+    run
 }
 
 /// Runs a command to its end with that stdin.

@@ -97,7 +97,10 @@ impl Freeze<'_> {
         let call = self.hook_call(hook, told);
         ui.command(&call.shell_line());
         let began = Instant::now();
-        let outcome = ui.phase(&format!("{flag} of {name}"), || call.capture(Some(patience), None))?;
+        let progress = ui.progress("hook", &format!("{flag} of {name}"), None);
+        let outcome = call.capture(Some(patience), None);
+        progress.end(outcome.as_ref().is_ok_and(|outcome| outcome.status.success()));
+        let outcome = outcome?;
         ui.said(name.as_str(), &outcome.text());
         if outcome.status.success() {
             ui.said(name.as_str(), &outcome.stderr);

@@ -30,13 +30,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
     let engine = app.engine()?;
     let names = each::select(&args.names, args.all, &args.vm_label, || engine.machine_ls())?;
-    let tell = |report: &Report| {
-        if !args.json {
-            report.print(app, args);
-        }
-    };
+    let tell = |report: &Report| report.print(app, args);
     let outcomes = freeze(app, args, &engine, &names, &tell)?;
-    if args.json && !args.dry_run {
+    if app.ui.json && !args.dry_run {
         report::print_json(&outcomes, args.names.len() == 1);
     }
     report::verdict(outcomes)
@@ -79,6 +75,7 @@ fn freeze(
     let machines = engine.machine_ls()?;
     let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
     for (name, lock) in names.iter().zip(locks) {
+        ui::about("vm", name);
         let looked = lock.and_then(|lock| Freeze::look(app, args, engine, name, &machines, lock));
         match looked.and_then(|freeze| if args.dry_run { Ok(freeze) } else { freeze.preflight() }) {
             Ok(freeze) => ready.push(freeze),
@@ -86,13 +83,15 @@ fn freeze(
         }
     }
     if args.dry_run {
-        ready.iter().for_each(Freeze::show_plan);
+        report::show_plans(app, &ready, &outcomes, args.names.len() == 1);
+        outcomes.extend(ready.iter().map(|freeze| Outcome::planned(freeze.name)));
         return Ok(outcomes);
     }
     ask(app, &ready, args.yes)?;
     let results = each::in_parallel(each::jobs(args.jobs, ready.len()), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
         interrupt::begin();
+        ui::about("vm", freeze.name);
         freeze.between_hooks(|| freeze.run()).map(|(report, restarted)| {
             tell(&report);
             let failure = restarted.and_then(|()| output::answer_signal(&freeze.output)).err();
@@ -101,6 +100,7 @@ fn freeze(
     });
     let mut refused = Vec::new();
     for (freeze, result) in ready.iter().zip(results) {
+        ui::about("vm", freeze.name);
         match result {
             Ok(outcome) => outcomes.push(outcome),
             Err(failure) if freeze.live && failure.status == Status::BadState && args.live == Some(cli::Live::Auto) => {
@@ -111,6 +111,9 @@ fn freeze(
         }
     }
     drop(ready);
+    if names.len() > 1 {
+        ui::about_all();
+    }
     if !refused.is_empty() {
         let in_the_ordinary_way = cli::Freeze { live: None, ..args.clone() };
         outcomes.extend(freeze(app, &in_the_ordinary_way, engine, &refused, tell)?);
@@ -126,6 +129,7 @@ fn ask(app: &App, all: &[Freeze], yes: bool) -> Result<()> {
         ui::warning(&format!("{whose}{text}"));
     };
     for freeze in all {
+        ui::about("vm", freeze.name);
         freeze.warnings.iter().for_each(|warning| told(freeze, warning));
         if freeze.vm.state == State::Unreachable {
             told(
@@ -219,7 +223,7 @@ impl Freeze<'_> {
         }
         let began = Instant::now();
         let limit = self.args.stop_timeout;
-        let stopped = self.app.ui.phase(&format!("stopping {}", self.vm.name), || {
+        let stopped = self.app.ui.phase("stop", &format!("stopping {}", self.vm.name), || {
             if self.vm.state == State::Running {
                 sync(self.engine, self.name)?;
             }
@@ -258,11 +262,11 @@ impl Freeze<'_> {
         }
         let launcher = work.launcher();
         let packing = self.packing(work.path(), &launcher, smolfile.as_deref());
-        let mut progress = self.app.ui.progress(&format!("packing {}", self.vm.name), Some(work.path()));
+        let mut progress = self.app.ui.progress("pack", &format!("packing {}", self.vm.name), Some(work.path()));
         let (packed, followed) = follow(&work.sidecar(), || {
             self.engine.pack_create_from_vm(self.name, &packing, &mut |line| output::tell(&mut progress, line))
         });
-        drop(progress);
+        progress.end(packed.is_ok());
         if packed.is_err() {
             end_helpers(work.path());
         }
@@ -280,13 +284,15 @@ impl Freeze<'_> {
     /// 5. The same of a VM that goes on running: its RAM too, and no stop before.
     fn checkpoint(&self, work: &Work) -> Result<Packed<'_>> {
         let saved = work.path().join("live").with_extension(CHECKPOINT_SUFFIX);
-        let mut progress = self.app.ui.progress(&format!("saving {}, which is paused", self.name), Some(work.path()));
+        let text = format!("saving {}, which is paused", self.name);
+        let mut progress = self.app.ui.progress("checkpoint", &text, Some(work.path()));
         let mut tell = |line: Option<&str>| match line.filter(|line| line.starts_with("Source resumed")) {
-            Some(_) => progress.phase("it runs again, its state is packed"),
+            Some(_) => progress.step("it runs again, its state is packed"),
             None => progress.tick(),
         };
         let (paused, followed) =
             follow(&saved, || self.engine.machine_checkpoint(self.name, work.path(), &saved, &mut tell));
+        progress.end(paused.is_ok());
         let paused = paused?;
         // If there is nothing after all, the check tells.
         let _ = std::fs::rename(&saved, work.sidecar());
@@ -306,10 +312,10 @@ impl Freeze<'_> {
 
     /// 6. Check: the artifact is whole, and nobody touched the VM while it was packed.
     fn check(&self, work: &Work, packed: Packed) -> Result<(Artifact, String)> {
-        let (artifact, sha256) = self
-            .app
-            .ui
-            .phase(&format!("checking the snapshot of {}", self.name), || output::check(work, packed.followed))?;
+        let (artifact, sha256) =
+            self.app.ui.phase("check", &format!("checking the snapshot of {}", self.name), || {
+                output::check(work, packed.followed)
+            })?;
         let recorded = &artifact.manifest;
         // A live one has the network that the VM had, and all its limits.
         let opens = recorded.network && !self.live;
@@ -351,7 +357,9 @@ impl Freeze<'_> {
         workspace: Option<Recorded>,
         down: Option<Duration>,
     ) -> Result<Option<Metadata>> {
-        self.app.ui.phase(&format!("writing the snapshot of {} to disk", self.name), || self.output.flush(work))?;
+        self.app
+            .ui
+            .phase("write", &format!("writing the snapshot of {} to disk", self.name), || self.output.flush(work))?;
         let metadata = match self.args.output {
             Some(_) => None,
             None => Some(self.metadata(work, artifact, sha256, workspace, down)?),
@@ -428,7 +436,7 @@ impl Freeze<'_> {
 
     fn start_again(&self) -> std::result::Result<(), EngineError> {
         let name = self.name;
-        self.app.ui.phase(&format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
+        self.app.ui.phase("restart", &format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
     }
 
     /// A VM is left as it was found unless the freeze succeeded. Adds how things stand now to `failure`.

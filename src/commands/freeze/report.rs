@@ -52,23 +52,43 @@ impl Outcome {
         Self { name: name.clone(), report: None, failure: Some(failure) }
     }
 
+    /// Nothing was to be done, and could be.
+    pub fn planned(name: &Name) -> Self {
+        Self { name: name.clone(), report: None, failure: None }
+    }
+
     fn json(&self) -> Value {
-        match (&self.report, &self.failure) {
-            (Some(report), _) => json!(report),
-            (None, failure) => {
-                let status = failure.as_ref().map(|failure| failure.status.code());
-                json!({"vm": self.name, "error": failure.as_ref().map(|failure| &failure.what), "exit_status": status})
-            }
+        let mut value = self.report.as_ref().map_or_else(|| json!({"vm": self.name.as_str()}), |report| json!(report));
+        if let Some(failure) = &self.failure {
+            value["error"] = json!(failure.problem());
         }
+        value
     }
 }
 
 /// Prints what was made: one object if one VM was named, otherwise an array with an entry of each.
 pub fn print_json(outcomes: &[Outcome], is_one: bool) {
     if is_one {
-        outcomes.iter().filter_map(|outcome| outcome.report.as_ref()).for_each(ui::json);
+        outcomes.iter().filter(|outcome| outcome.report.is_some()).for_each(|outcome| ui::json(&outcome.json()));
     } else {
         ui::json(&outcomes.iter().map(Outcome::json).collect::<Vec<_>>());
+    }
+}
+
+/// Prints the engine commands that would run, one a line, or as JSON like what was made.
+pub fn show_plans(app: &App, ready: &[Freeze], failed: &[Outcome], is_one: bool) {
+    let plans = ready.iter().map(|freeze| (freeze, freeze.plan()));
+    if !app.ui.json {
+        return ui::lines(plans.flat_map(|(_, plan)| plan));
+    }
+    let plans =
+        plans.map(|(freeze, plan)| json!({"vm": freeze.vm.name, "commands": plan, "warnings": freeze.warnings}));
+    if is_one {
+        plans.for_each(|plan| ui::json(&plan));
+    } else {
+        let mut all: Vec<Value> = plans.chain(failed.iter().map(Outcome::json)).collect();
+        all.sort_by(|a, b| a["vm"].as_str().cmp(&b["vm"].as_str()));
+        ui::json(&all);
     }
 }
 
@@ -86,8 +106,8 @@ pub fn verdict(mut outcomes: Vec<Outcome>) -> Result<()> {
 }
 
 impl Freeze<'_> {
-    /// The engine commands that would run, one a line.
-    pub fn show_plan(&self) {
+    /// The engine commands that would run, as for a shell.
+    fn plan(&self) -> Vec<String> {
         let (vm, engine, name, is_up) = (&self.vm, self.engine, self.name, self.stops());
         let exec = |command: &Exec| engine.machine_exec_call(name, command);
         let folder = Work::future(self.output.folder());
@@ -118,7 +138,7 @@ impl Freeze<'_> {
             ],
         );
         let (head, plan) = (head.into_iter().flatten(), plan.into_iter().flatten());
-        ui::lines(head.chain(pre).chain(plan).chain(post).map(|call| call.shell_line()));
+        head.chain(pre).chain(plan).chain(post).map(|call| call.shell_line()).collect()
     }
 
     /// What was made.

@@ -1,0 +1,228 @@
+//! Every exit status that the man page names, produced; and no other meaning of it anywhere.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use assert_cmd::assert::Assert;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use support::{World, hears_signals, schema, stderr, wait_until};
+
+const JSON: &str = "--error-format json";
+
+/// A status, its word in JSON, and how it comes about, in a world with a running VM `up`, a stopped one `down` and a
+/// paused one `aside`.
+type Case = (i32, &'static str, fn(&World) -> Assert);
+
+const CASES: [Case; 23] = [
+    (0, "", |world| world.run("ls")),
+    (1, "failed", |world| {
+        world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: no kvm"}}}));
+        world.run(&format!("start down {JSON}"))
+    }),
+    (2, "usage", |world| world.run(&format!("freeze {JSON}"))),
+    (2, "usage", |world| world.run(&format!("cp here there {JSON}"))),
+    (3, "some-failed", |world| world.run(&format!("start up nosuch {JSON}"))),
+    (4, "not-found", |world| world.run(&format!("stop nosuch {JSON}"))),
+    (4, "not-found", |world| world.run(&format!("thaw nosuch {JSON}"))),
+    (5, "bad-state", |world| world.run(&format!("freeze aside --yes {JSON}"))),
+    (6, "not-confirmed", |world| world.run(&format!("freeze up {JSON}"))),
+    (7, "output-exists", |world| {
+        world.write("x.smolmachine", "old");
+        world.run(&format!("freeze down -o x.smolmachine {JSON}"))
+    }),
+    (8, "not-writable", |world| world.run(&format!("freeze down -o missing/x.smolmachine {JSON}"))),
+    (9, "not-stopped", |world| {
+        world.fault(json!({"on": "machine stop", "at": "before", "do": "hang"}));
+        world.run(&format!("freeze up --yes --stop-timeout 200ms {JSON}"))
+    }),
+    (10, "damaged", |world| {
+        world.write("x.smolmachine", "no snapshot");
+        world.run(&format!("verify x.smolmachine {JSON}"))
+    }),
+    (11, "locked", |world| {
+        world.warm().fault(json!({"on": "pack create", "nth": 1, "do": "hang"}));
+        let _first = packing(world, "freeze down");
+        world.run(&format!("freeze down {JSON}"))
+    }),
+    (12, "not-restarted", |world| {
+        world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: no kvm"}}}));
+        world.run(&format!("freeze up --yes --restart {JSON}"))
+    }),
+    (13, "bad-engine", |world| world.run(&format!("--smolvm {} ls {JSON}", world.path("nosuch").display()))),
+    (14, "hook-failed", |world| world.run(&format!("freeze down --pre-freeze host:false {JSON}"))),
+    (15, "post-hook-failed", |world| world.run(&format!("freeze down --post-freeze host:false {JSON}"))),
+    (130, "interrupted", |world| interrupted(world, Signal::INT)),
+    (143, "interrupted", |world| interrupted(world, Signal::TERM)),
+    (129, "interrupted", |world| interrupted(world, Signal::HUP)),
+    (125, "exec-failed", |world| world.run(&format!("exec {JSON} down -- true"))),
+    (127, "no-such-command", |world| world.run(&format!("exec {JSON} up -- nosuch-command"))),
+];
+
+fn packing(world: &World, line: &str) -> support::Running {
+    let run = world.spawn(line);
+    wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
+    run
+}
+
+fn interrupted(world: &World, signal: Signal) -> Assert {
+    world.warm().fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
+    let run = packing(world, &format!("freeze up --yes {JSON}"));
+    wait_until("it hears signals", || hears_signals(run.pid()));
+    run.signal(signal);
+    run.wait()
+}
+
+fn furnished() -> World {
+    let world = World::new();
+    world.vm("up").running();
+    world.vm("down").stopped();
+    world.vm("aside").in_state("paused");
+    world
+}
+
+/// The statuses of the man page, before those of `exec` alone.
+fn documented() -> BTreeSet<i32> {
+    let page = read("man/exit-status.roff");
+    let table = page.split(".PP").next().unwrap();
+    let numbers = table.split(".TP\n").skip(1).flat_map(|entry| entry.lines().next().unwrap().split(", "));
+    numbers.map(|number| number.parse().expect("a status")).collect()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+#[test]
+fn every_status_of_the_man_page_is_produced_and_told_by_its_word() {
+    let codes = codes_of_the_man_page();
+    let (mut produced, mut words) = (BTreeSet::new(), BTreeSet::new());
+    for (status, word, run) in CASES {
+        let world = furnished();
+        let run = run(&world).code(status);
+        produced.insert(status);
+        if status != 0 {
+            let last = stderr(&run).lines().rfind(|line| line.starts_with("{\"error\"")).expect(word).to_owned();
+            let error = &serde_json::from_str::<Value>(&last).unwrap()["error"];
+            assert_eq!((&error["code"], &error["exit_status"]), (&json!(word), &json!(status)), "{error}");
+            assert!(codes[word].contains(&status), "man 7 bottle-freeze-json: {word} is {status}");
+            words.insert(word.to_owned());
+        }
+    }
+    let mut wanted = documented();
+    assert!(wanted.len() >= 19, "{wanted:?}");
+    wanted.extend([125, 127]);
+    assert_eq!(produced, wanted, "produced here, and named in man/exit-status.roff");
+    assert_eq!(words, codes.into_keys().collect(), "produced here, and named in man/bottle-freeze-json.7");
+}
+
+/// The words for errors, and the statuses that the man page gives each.
+fn codes_of_the_man_page() -> BTreeMap<String, BTreeSet<i32>> {
+    let page = read("man/bottle-freeze-json.7").replace("\\-", "-");
+    let table = page.split(".SH ERRORS").nth(1).unwrap().split(".TE").next().unwrap();
+    let rows = table.lines().filter_map(|line| line.split_once('\t'));
+    let statuses = |text: &str| {
+        text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect::<BTreeSet<i32>>()
+    };
+    rows.map(|(word, text)| (word.to_owned(), statuses(text))).collect()
+}
+
+#[test]
+fn the_readme_has_the_table_of_the_man_page() {
+    let readme = read("README.md");
+    let table = readme.split("## Exit statuses").nth(1).unwrap().split("\n\n").nth(1).unwrap();
+    let cells = table.lines().skip(2).map(|row| row.split('|').nth(1).unwrap());
+    let numbers = cells.flat_map(|cell| cell.trim().split(", ")).map(|number| number.parse().unwrap());
+    assert_eq!(numbers.collect::<BTreeSet<i32>>(), documented());
+}
+
+#[test]
+fn the_schema_of_errors_has_the_words_of_the_man_page() {
+    let words = &schema::all()["error"]["$defs"]["error"]["properties"]["code"]["enum"];
+    let words: BTreeSet<String> = serde_json::from_value(words.clone()).unwrap();
+    assert_eq!(words, codes_of_the_man_page().into_keys().collect());
+}
+
+#[test]
+fn exec_has_the_guest_s_own_status() {
+    let world = furnished();
+    for (command, status) in
+        [("true", 0), ("false", 1), ("sh -c 'exit 2'", 2), ("sh -c 'exit 42'", 42), ("sh -c 'kill -9 $$'", 137)]
+    {
+        world.run(&format!("exec {JSON} up -- {command}")).code(status);
+    }
+    world.run(&format!("exec --timeout 100ms {JSON} up -- sleep 30")).code(124);
+}
+
+/// Each command, failing in ways of its own.
+const FAILURES: [(&str, i32); 41] = [
+    ("create up", 1),
+    ("create new --from nosuch", 4),
+    ("create new --from x.bad", 10),
+    ("create new --from up/x.smolmachine", 4),
+    ("start nosuch", 4),
+    ("start --label no=no", 4),
+    ("stop nosuch", 4),
+    ("pause nosuch", 4),
+    ("pause down", 5),
+    ("resume down", 5),
+    ("resume nosuch", 4),
+    ("exec nosuch -- true", 125),
+    ("exec -e 9=9 up -- true", 2),
+    ("exec --json up -- true", 2),
+    ("cp x.bad nosuch:/x", 4),
+    ("cp x.bad down:/x", 5),
+    ("cp missing up:/x", 1),
+    ("ls nosuch", 2),
+    ("freeze nosuch", 4),
+    ("freeze nosuch --dry-run", 4),
+    ("freeze up nosuch --dry-run", 3),
+    ("freeze up down -o x --yes", 2),
+    ("freeze up --live=auto -o x", 2),
+    ("freeze down --live", 5),
+    ("thaw nosuch", 4),
+    ("thaw x.bad", 10),
+    ("rm nosuch --yes", 4),
+    ("rm down", 6),
+    ("pack ./missing -o y", 4),
+    ("pack alpine -o x.bad/y", 8),
+    ("verify nosuch", 4),
+    ("verify x.bad", 10),
+    ("snapshot ls a/b", 2),
+    ("snapshot show nosuch", 4),
+    ("snapshot verify nosuch", 4),
+    ("snapshot tag nosuch ready", 4),
+    ("snapshot rm nosuch", 4),
+    ("snapshot prune", 2),
+    ("snapshot push nosuch registry.test:5000/x", 4),
+    ("snapshot export nosuch -o z.tar", 4),
+    ("snapshot import x.bad", 10),
+];
+
+#[test]
+fn every_command_fails_with_the_status_of_what_failed() {
+    let world = furnished();
+    world.write("x.bad", "no snapshot");
+    fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+    let failures = FAILURES.into_iter().chain([
+        ("snapshot pull registry.test:5000/nosuch:x", 4),
+        ("snapshot pull gone.test:5000/x:x", 1),
+        ("completions nosuch", 2),
+        ("doctor --smolvm nosuch", 13),
+        ("engine install --version x", 2),
+        ("engine ls x", 2),
+        ("engine use 1.2.3", 13),
+        ("engine rm 1.2.3", 13),
+    ]);
+    let mut failed = BTreeSet::new();
+    for (line, status) in failures {
+        let (before, rest) = line.split_once(" -- ").map_or((line, String::new()), |(a, b)| (a, format!(" -- {b}")));
+        world.run(&format!("{before} {JSON}{rest}")).code(status);
+        failed.insert(schema::command(&line.split(' ').collect::<Vec<_>>()));
+    }
+    let untried: Vec<String> = schema::commands().into_iter().filter(|command| !failed.contains(command)).collect();
+    assert!(untried.is_empty(), "no failure of {untried:?}");
+}

@@ -1,0 +1,135 @@
+//! What programs read, held to the schemas that tell them of it: stdout of `--json`, and the lines on stderr of
+//! `--error-format json` and `--progress=json`.
+
+use jsonschema::{Registry, Validator};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// Commands whose output has the schema of another one, or a name of its own.
+const SHARED: [(&str, &str); 7] = [
+    ("start", "vms"),
+    ("stop", "vms"),
+    ("pause", "vms"),
+    ("resume", "vms"),
+    ("rm", "vms"),
+    ("snapshot-pull", "snapshot-import"),
+    ("engine-use", "engine-install"),
+];
+
+/// The folder of the schemas.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
+}
+
+/// The command in these words, as its man page is named: `snapshot-ls`.
+pub fn command(words: &[&str]) -> String {
+    let mut words = words.iter().skip_while(|word| !is_command(word)).filter(|word| !word.starts_with('-'));
+    match (words.next(), words.next()) {
+        (Some(group @ (&"snapshot" | &"engine")), Some(&"list")) => format!("{group}-ls"),
+        (Some(group @ (&"snapshot" | &"engine")), Some(command)) => format!("{group}-{command}"),
+        (Some(&"list"), _) => "ls".to_owned(),
+        (Some(name), _) => (*name).to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+/// The name of the schema of what that command prints.
+pub fn of_command(words: &[&str]) -> String {
+    let name = command(words);
+    SHARED.iter().find(|(command, _)| *command == name).map_or(name, |(_, schema)| (*schema).to_owned())
+}
+
+/// Every command, as its man page is named: `snapshot-ls`.
+pub fn commands() -> Vec<String> {
+    let pages = super::names_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("man"));
+    let name = |page: &String| Some(page.strip_prefix("bottle-freeze-")?.strip_suffix(".1")?.to_owned());
+    let all: Vec<String> = pages.iter().filter_map(name).collect();
+    let is_group = |name: &&String| all.iter().any(|other| other.starts_with(&format!("{name}-")));
+    all.iter().filter(|name| !is_group(name)).cloned().collect()
+}
+
+fn is_command(word: &str) -> bool {
+    word == "list" || Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("man/bottle-freeze-{word}.1")).exists()
+}
+
+/// The words of a command, its program the first.
+pub fn words(command: &Command) -> Vec<String> {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Checks all that a run of `bottle-freeze` with these words has printed for programs.
+pub fn check(words: &[String], output: &Output) {
+    let ours = words.iter().position(|word| word == env!("CARGO_BIN_EXE_bottle-freeze"));
+    let Some(at) = ours else { return };
+    let words: Vec<&str> = words[at + 1..].iter().map(String::as_str).take_while(|word| *word != "--").collect();
+    if words.contains(&"--json") {
+        check_stdout(&words, output);
+    }
+    let apart = |option: &str| words.windows(2).any(|two| two == [option, "json"]);
+    let errors = words.contains(&"--error-format=json") || apart("--error-format");
+    let events = words.contains(&"--progress=json") || apart("--progress");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let lines = stderr.lines().filter(|line| (errors && events && !words.contains(&"exec")) || line.starts_with('{'));
+    let mut told = None;
+    for line in lines.filter(|_| errors || events) {
+        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{words:?}: {line}: {error}"));
+        told = value["error"]["exit_status"].as_i64().or(told);
+        assert_valid(if value.get("error").is_some() { "error" } else { "progress" }, &value, &words);
+    }
+    // The status of exec is the guest's, that of doctor its result.
+    let is_result = ["exec", "doctor"].iter().any(|command| words.contains(command));
+    let status = output.status.code().filter(|_| errors && !is_result);
+    if let Some(status @ 1..) = status {
+        assert_eq!(told, Some(status.into()), "{words:?}: the last error tells another status: {stderr}");
+    }
+}
+
+fn check_stdout(words: &[&str], output: &Output) {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    if stdout.is_empty() {
+        assert!(!output.status.success(), "{words:?} printed no JSON");
+        return;
+    }
+    let value: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{words:?}: {stdout}: {error}"));
+    let name = of_command(words);
+    let name = if name == "freeze" && words.contains(&"--dry-run") { "freeze-dry-run".into() } else { name };
+    assert_valid(&name, &value, words);
+}
+
+/// The value is as that schema says.
+pub fn assert_valid(name: &str, value: &Value, of: &[&str]) {
+    let problems: Vec<String> =
+        validator(name).iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(problems.is_empty(), "{of:?} prints what schemas/{name}.json does not allow: {problems:#?}\n{value:#}");
+}
+
+/// Every schema, by its name.
+pub fn all() -> BTreeMap<String, Value> {
+    let names = super::names_in(&folder());
+    let read = |name: String| {
+        let text = fs::read(folder().join(&name)).unwrap();
+        (name.trim_end_matches(".json").to_owned(), serde_json::from_slice(&text).unwrap())
+    };
+    names.into_iter().map(read).collect()
+}
+
+fn validator(name: &str) -> Arc<Validator> {
+    static REGISTRY: LazyLock<Registry<'static>> = LazyLock::new(|| {
+        let schemas = all().into_values().map(|schema| (schema["$id"].as_str().expect("an $id").to_owned(), schema));
+        Registry::new().extend(schemas).unwrap().prepare().unwrap()
+    });
+    static BUILT: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let compile = || {
+        let text = fs::read(folder().join(format!("{name}.json"))).unwrap_or_else(|_| panic!("no schemas/{name}.json"));
+        let schema: Value = serde_json::from_slice(&text).unwrap();
+        let options = jsonschema::options().should_validate_formats(true).with_registry(&REGISTRY);
+        Arc::new(options.build(&schema).unwrap())
+    };
+    built.entry(name.to_owned()).or_insert_with(compile).clone()
+}
