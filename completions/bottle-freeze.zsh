@@ -41,6 +41,11 @@ json\:"For programs"))' \
         case $line[1] in
             (create)
 _arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '(--from)-I+[Make it from this OCI image, \`docker save\` archive or unpacked rootfs folder]:IMAGE:_default' \
 '(--from)--image=[Make it from this OCI image, \`docker save\` archive or unpacked rootfs folder]:IMAGE:_default' \
 '--from=[Make it from this snapshot\: a .smolmachine file, or of the library VM (its newest), VM@TAG, VM@ID]:SNAPSHOT:_files' \
@@ -58,18 +63,13 @@ _arguments "${_arguments_options[@]}" : \
 '*--label=[Attach a label (repeatable)]:KEY=VALUE:_default' \
 '-w+[Folder in the guest where its commands start]:DIR:_default' \
 '--workdir=[Folder in the guest where its commands start]:DIR:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
-json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
-json\:"For programs"))' \
-'--net[Give it the whole network]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'--net[Give it the whole network]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -79,24 +79,24 @@ json\:"For programs"))' \
 ;;
 (start)
 _arguments "${_arguments_options[@]}" : \
-'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
-'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(--label)--all[All VMs]' \
-'--no-wait[Do not wait until commands can be executed]' \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(--label)--all[All VMs]' \
+'--no-wait[Do not wait until commands can be executed]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -106,22 +106,22 @@ json\:"For programs"))' \
 ;;
 (stop)
 _arguments "${_arguments_options[@]}" : \
-'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
-'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(--label)--all[All VMs]' \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(--label)--all[All VMs]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -131,27 +131,27 @@ json\:"For programs"))' \
 ;;
 (exec)
 _arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '-w+[Folder in the guest to run it in]:DIR:_default' \
 '--workdir=[Folder in the guest to run it in]:DIR:_default' \
 '*-e+[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
 '*--env=[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
 '*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
 '--timeout=[Kill it after this time (2s, 5m …)]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
-json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
-json\:"For programs"))' \
-'-i[Pass on this command'\''s standard input]' \
-'--interactive[Pass on this command'\''s standard input]' \
-'-t[Give the command a terminal]' \
-'--tty[Give the command a terminal]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-i[Pass on this command'\''s standard input]' \
+'--interactive[Pass on this command'\''s standard input]' \
+'-t[Give the command a terminal]' \
+'--tty[Give the command a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -221,6 +221,11 @@ json\:"For programs"))' \
 ;;
 (freeze)
 _arguments "${_arguments_options[@]}" : \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+json\:"For programs"))' \
+'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+json\:"For programs"))' \
 '()*--vm-label=[Freeze the VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
@@ -237,11 +242,12 @@ _arguments "${_arguments_options[@]}" : \
 '--hook-timeout=[How long each of these commands may take]:DURATION:_default' \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
-json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
-json\:"For programs"))' \
+'(-v --verbose)-q[Print results and errors only]' \
+'(-v --verbose)--quiet[Print results and errors only]' \
+'-v[Print each engine command as it is run, env values masked]' \
+'--verbose[Print each engine command as it is run, env values masked]' \
+'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
+'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '(--vm-label)--all[Freeze all VMs]' \
 '(-o --output --live)--launcher[Keep the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
@@ -253,12 +259,6 @@ json\:"For programs"))' \
 '--no-workspace[Leave /workspace out (VMs made from an image; engines that cannot pack it)]' \
 '--no-space-check[Freeze although there may not be room enough for it]' \
 '--dry-run[Print the engine commands that would run, and change nothing]' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -268,27 +268,27 @@ json\:"For programs"))' \
 ;;
 (thaw)
 _arguments "${_arguments_options[@]}" : \
-'--cpus=[Virtual CPUs \[default\: as frozen\]]:N:_default' \
-'--mem=[Memory in MiB \[default\: as frozen\]]:MIB:_default' \
-'*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
-'--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(--no-start)--start[Start it, and wait until it executes commands (the default)]' \
-'--no-start[Do not start it]' \
-'--replace[Put it in the place of the VM of that name, which is frozen into the library first, after a question]' \
-'-y[With --replace\: do not ask]' \
-'--yes[With --replace\: do not ask]' \
-'--net[Give it the whole network]' \
+'--cpus=[Virtual CPUs \[default\: as frozen\]]:N:_default' \
+'--mem=[Memory in MiB \[default\: as frozen\]]:MIB:_default' \
+'*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
+'--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(--no-start)--start[Start it, and wait until it executes commands (the default)]' \
+'--no-start[Do not start it]' \
+'--replace[Put it in the place of the VM of that name, which is frozen into the library first, after a question]' \
+'-y[With --replace\: do not ask]' \
+'--yes[With --replace\: do not ask]' \
+'--net[Give it the whole network]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -299,22 +299,22 @@ json\:"For programs"))' \
 ;;
 (pause)
 _arguments "${_arguments_options[@]}" : \
-'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
-'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(--label)--all[All VMs]' \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(--label)--all[All VMs]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -324,22 +324,22 @@ json\:"For programs"))' \
 ;;
 (resume)
 _arguments "${_arguments_options[@]}" : \
-'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
-'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(--label)--all[All VMs]' \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(--label)--all[All VMs]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -696,24 +696,24 @@ esac
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
-'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
-'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(--label)--all[All VMs]' \
-'-y[Do not ask]' \
-'--yes[Do not ask]' \
+'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
+'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(--label)--all[All VMs]' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -723,24 +723,24 @@ json\:"For programs"))' \
 ;;
 (pack)
 _arguments "${_arguments_options[@]}" : \
-'-o+[File to write\: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
-'--output=[File to write\: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
-'--cpus=[Virtual CPUs of VMs made from it]:N:_default' \
-'--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'-f[Replace what is at OUT]' \
-'--force[Replace what is at OUT]' \
+'-o+[File to write\: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
+'--output=[File to write\: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
+'--cpus=[Virtual CPUs of VMs made from it]:N:_default' \
+'--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
+'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-f[Replace what is at OUT]' \
+'--force[Replace what is at OUT]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -775,13 +775,13 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'--fix[Remove what killed smolvm commands have left behind and nobody uses]' \
 '(-v --verbose)-q[Print results and errors only]' \
 '(-v --verbose)--quiet[Print results and errors only]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'--fix[Remove what killed smolvm commands have left behind and nobody uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -1025,59 +1025,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (snapshot)
 _arguments "${_arguments_options[@]}" : \
-":: :_bottle-freeze__subcmd__help__subcmd__snapshot_commands" \
-"*::: :->snapshot" \
 && ret=0
-
-    case $state in
-    (snapshot)
-        words=($line[1] "${words[@]}")
-        (( CURRENT += 1 ))
-        curcontext="${curcontext%:*:*}:bottle-freeze-help-snapshot-command-$line[1]:"
-        case $line[1] in
-            (ls)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(show)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(verify)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(tag)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(rm)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(prune)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(push)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(pull)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(export)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(import)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-        esac
-    ;;
-esac
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
@@ -1097,35 +1045,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (engine)
 _arguments "${_arguments_options[@]}" : \
-":: :_bottle-freeze__subcmd__help__subcmd__engine_commands" \
-"*::: :->engine" \
 && ret=0
-
-    case $state in
-    (engine)
-        words=($line[1] "${words[@]}")
-        (( CURRENT += 1 ))
-        curcontext="${curcontext%:*:*}:bottle-freeze-help-engine-command-$line[1]:"
-        case $line[1] in
-            (install)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(ls)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(use)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(rm)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-        esac
-    ;;
-esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
@@ -1313,33 +1233,8 @@ _bottle-freeze__subcmd__help__subcmd__doctor_commands() {
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__engine_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__engine_commands() {
-    local commands; commands=(
-'install:Download an engine from PyPI' \
-'ls:List the installed engines' \
-'use:Choose the installed engine to use' \
-'rm:Remove installed engines' \
-    )
+    local commands; commands=()
     _describe -t commands 'bottle-freeze help engine commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__install_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__engine__subcmd__install_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help engine install commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__ls_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__engine__subcmd__ls_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help engine ls commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__rm_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__engine__subcmd__rm_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help engine rm commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__engine__subcmd__use_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__engine__subcmd__use_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help engine use commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__exec_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__exec_commands() {
@@ -1383,69 +1278,8 @@ _bottle-freeze__subcmd__help__subcmd__rm_commands() {
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__snapshot_commands() {
-    local commands; commands=(
-'ls:List snapshots' \
-'show:Print all that is recorded of a snapshot, as JSON' \
-'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
-'tag:Name a snapshot, or take names away' \
-'rm:Remove snapshots, after a question' \
-'prune:Remove the snapshots that no --keep option keeps, after a question' \
-'push:Put a snapshot into a registry, after a question' \
-'pull:Take a snapshot from a registry into the library, after checking it' \
-'export:Write a snapshot into one file, to take it elsewhere' \
-'import:Take an exported snapshot into the library, after checking it' \
-    )
+    local commands; commands=()
     _describe -t commands 'bottle-freeze help snapshot commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__export_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__export_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help snapshot export commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__import_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__import_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help snapshot import commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__ls_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__ls_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help snapshot ls commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__prune_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__prune_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help snapshot prune commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__pull_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__pull_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help snapshot pull commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__push_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__push_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help snapshot push commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__rm_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__rm_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help snapshot rm commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__show_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__show_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help snapshot show commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__tag_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__tag_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help snapshot tag commands' commands "$@"
-}
-(( $+functions[_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__verify_commands] )) ||
-_bottle-freeze__subcmd__help__subcmd__snapshot__subcmd__verify_commands() {
-    local commands; commands=()
-    _describe -t commands 'bottle-freeze help snapshot verify commands' commands "$@"
 }
 (( $+functions[_bottle-freeze__subcmd__help__subcmd__start_commands] )) ||
 _bottle-freeze__subcmd__help__subcmd__start_commands() {

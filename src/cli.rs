@@ -2,7 +2,8 @@
 
 use crate::smolvm::{Name, Reference, Version};
 use crate::snapshot::Tag;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::builder::{Resettable, StyledStr};
+use clap::{ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -72,35 +73,127 @@ impl Cli {
     }
 }
 
-/// One subcommand each; its arguments document it.
+/// One subcommand each.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Create(Create),
-    Start(Start),
-    Stop(Stop),
-    Exec(Exec),
-    Cp(Cp),
+    /// Make a VM: bare, from an image, or from a snapshot
+    ///
+    /// A snapshot is checked before the engine is called. A VM made from one has the snapshot's cpus and memory, and no
+    /// network unless it is given here.
+    Create(Deferred<Create>),
+    /// Start VMs, and wait until they execute commands
+    Start(Deferred<Start>),
+    /// Stop VMs
+    Stop(Deferred<Stop>),
+    /// Run a command in a VM
+    ///
+    /// Exits with the command's own status: 128 + N when signal N killed it, 124 when --timeout passed, 127 when the guest
+    /// has no such command, 125 when bottle-freeze or the engine failed.
+    Exec(Deferred<Exec>),
+    /// Copy a file between the host and a VM
+    ///
+    /// One side is VM:PATH, the other a path on the host. A file that is copied to the host replaces the one there only
+    /// when it is whole.
+    Cp(Deferred<Cp>),
+    /// List VMs
     #[command(visible_alias = "list")]
-    Ls(Ls),
-    Freeze(Freeze),
-    Thaw(Thaw),
-    Pause(Pause),
-    Resume(Resume),
+    Ls(Deferred<Ls>),
+    /// Freeze VMs into snapshots
+    ///
+    /// Without -o the snapshot is kept in the library: see `bottle-freeze snapshot`. A running VM is stopped first, after a
+    /// question. At every instant, what is at OUT is either exactly what it was before
+    /// or a whole, verified snapshot; whatever happens, the VM is left as it was found unless the freeze succeeded; and nothing
+    /// else stays behind.
+    Freeze(Deferred<Freeze>),
+    /// Make a VM from a snapshot, as it was frozen, and start it
+    ///
+    /// The snapshot is checked first. The VM gets the cpus, memory, disk sizes, environment, labels and ports that it was
+    /// frozen with, and its network if all of its limits are known: those of a VM that bottle-freeze made are.
+    Thaw(Deferred<Thaw>),
+    /// Save the RAM of running VMs, and end them until they are resumed
+    ///
+    /// A paused VM cannot be frozen: its RAM would be lost.
+    Pause(Deferred<Pause>),
+    /// Let paused VMs go on
+    Resume(Deferred<Resume>),
+    /// List, check, name, remove and share the snapshots of the library
     #[command(subcommand)]
-    Snapshot(Snapshot),
-    Rm(Rm),
-    Pack(Pack),
-    Verify(Verify),
-    Doctor(Doctor),
+    Snapshot(Deferred<Snapshot>),
+    /// Delete VMs and their disks
+    ///
+    /// Snapshots stay.
+    Rm(Deferred<Rm>),
+    /// Pack an image into a file that VMs can be made from
+    Pack(Deferred<Pack>),
+    /// Check that snapshots are whole
+    ///
+    /// Reads each file once, from beginning to end: footer, CRC-32 and manifest, and the SHA-256 that a snapshot.json beside
+    /// it records. No engine is needed.
+    Verify(Deferred<Verify>),
+    /// Tell whether freezing would work here, and what mends what does not
+    ///
+    /// Looks at the engine, KVM, the library, free space, what smolvm has left behind, and shell completion: a line each. Exits
+    /// with 0 only if a freeze would work, otherwise with the status that it would fail with. Without KVM no VM starts, but a
+    /// stopped one can be frozen: that is a warning.
+    Doctor(Deferred<Doctor>),
+    /// Install smolvm engines, and choose between them
+    ///
+    /// The one in use is used where --smolvm and $SMOLVM name no other, and there is none on PATH.
     #[command(subcommand)]
-    Engine(Engine),
-    Completions(Completions),
+    Engine(Deferred<Engine>),
+    /// Print what a shell sources, to complete by TAB
+    ///
+    /// The names of VMs, snapshots, tags and images are offered too.
+    Completions(Deferred<Completions>),
 }
 
-/// Make a VM: bare, from an image, or from a snapshot
-///
-/// A snapshot is checked before the engine is called. A VM made from one has the snapshot's cpus and memory, and no
-/// network unless it is given here.
+/// The arguments or subcommands of a command, of which clap makes all its tables only when it is the one that was called.
+/// (All those of all commands take it 0.2 ms, a fifth of a short run.)
+#[derive(Debug)]
+pub struct Deferred<T>(pub T);
+
+/// The command's own description stands in its parent's help, and is there before the rest.
+fn described(command: clap::Command, augment: fn(clap::Command) -> clap::Command) -> clap::Command {
+    let kept = |text: Option<&StyledStr>| text.cloned().map_or(Resettable::Reset, Resettable::Value);
+    let (about, long) = (kept(command.get_about()), kept(command.get_long_about()));
+    augment(command).about(about).long_about(long)
+}
+
+impl<T: Args> Args for Deferred<T> {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.defer(|command| described(command, T::augment_args))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command.defer(|command| described(command, T::augment_args_for_update))
+    }
+}
+
+impl<T: Subcommand> Subcommand for Deferred<T> {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        command.defer(|command| described(command, T::augment_subcommands))
+    }
+
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        command.defer(|command| described(command, T::augment_subcommands_for_update))
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        T::has_subcommand(name)
+    }
+}
+
+impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        T::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+/// Arguments of [`Command::Create`].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze create dev --cpus 2 --mem 2048\n  \
     bottle-freeze create web --image alpine:3.20 --allow-cidr 10.0.0.0/8\n  \
@@ -159,7 +252,7 @@ pub struct Env {
     pub env_file: Vec<PathBuf>,
 }
 
-/// Start VMs, and wait until they execute commands
+/// Arguments of [`Command::Start`].
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bottle-freeze start dev\n  bottle-freeze start --no-wait web db\n  bottle-freeze start --label team=a"
@@ -202,7 +295,7 @@ pub struct Wait {
     pub wait: Duration,
 }
 
-/// Stop VMs
+/// Arguments of [`Command::Stop`].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze stop dev\n  bottle-freeze stop --all")]
 pub struct Stop {
@@ -212,9 +305,7 @@ pub struct Stop {
     pub wait: Wait,
 }
 
-/// Save the RAM of running VMs, and end them until they are resumed
-///
-/// A paused VM cannot be frozen: its RAM would be lost.
+/// Arguments of [`Command::Pause`].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze pause dev\n  bottle-freeze pause --all")]
 pub struct Pause {
@@ -224,7 +315,7 @@ pub struct Pause {
     pub wait: Wait,
 }
 
-/// Let paused VMs go on
+/// Arguments of [`Command::Resume`].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze resume dev\n  bottle-freeze resume --label team=a")]
 pub struct Resume {
@@ -234,10 +325,7 @@ pub struct Resume {
     pub wait: Wait,
 }
 
-/// Run a command in a VM
-///
-/// Exits with the command's own status: 128 + N when signal N killed it, 124 when --timeout passed, 127 when the guest
-/// has no such command, 125 when bottle-freeze or the engine failed.
+/// Arguments of [`Command::Exec`].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze exec dev -- uname -a\n  bottle-freeze exec -it dev -- sh\n  \
     bottle-freeze exec -e TOKEN --timeout 5m dev -- ./deploy.sh\n  tar -c src | bottle-freeze exec -i dev -- tar -x -C /root")]
@@ -263,10 +351,7 @@ pub struct Exec {
     pub command: Vec<OsString>,
 }
 
-/// Copy a file between the host and a VM
-///
-/// One side is VM:PATH, the other a path on the host. A file that is copied to the host replaces the one there only
-/// when it is whole.
+/// Arguments of [`Command::Cp`].
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bottle-freeze cp .bashrc dev:/root/.bashrc\n  bottle-freeze cp dev:/workspace/report.html ."
@@ -280,19 +365,14 @@ pub struct Cp {
     pub target: OsString,
 }
 
-/// List VMs
+/// Arguments of [`Command::Ls`].
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bottle-freeze ls\n  bottle-freeze ls --json | jq -r '.[] | select(.state == \"running\") | .name'"
 )]
 pub struct Ls {}
 
-/// Freeze VMs into snapshots
-///
-/// Without -o the snapshot is kept in the library: see `bottle-freeze snapshot`. A running VM is stopped first, after a
-/// question. At every instant, what is at OUT is either exactly what it was before
-/// or a whole, verified snapshot; whatever happens, the VM is left as it was found unless the freeze succeeded; and nothing
-/// else stays behind.
+/// Arguments of [`Command::Freeze`].
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
     bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \
@@ -422,10 +502,7 @@ impl Freeze {
     }
 }
 
-/// Make a VM from a snapshot, as it was frozen, and start it
-///
-/// The snapshot is checked first. The VM gets the cpus, memory, disk sizes, environment, labels and ports that it was
-/// frozen with, and its network if all of its limits are known: those of a VM that bottle-freeze made are.
+/// Arguments of [`Command::Thaw`].
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)]
 #[command(
@@ -468,7 +545,7 @@ pub struct Thaw {
     pub timeout: Duration,
 }
 
-/// List, check, name, remove and share the snapshots of the library
+/// Subcommands of [`Command::Snapshot`].
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot ls\n  bottle-freeze snapshot verify --all\n  \
     bottle-freeze snapshot prune dev --keep-last 3 --dry-run")]
@@ -673,9 +750,7 @@ pub struct SnapshotImport {
     pub vm: Option<Name>,
 }
 
-/// Delete VMs and their disks
-///
-/// Snapshots stay.
+/// Arguments of [`Command::Rm`].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze rm dev\n  bottle-freeze rm --label scratch=yes")]
 pub struct Rm {
@@ -688,7 +763,7 @@ pub struct Rm {
     pub wait: Wait,
 }
 
-/// Pack an image into a file that VMs can be made from
+/// Arguments of [`Command::Pack`].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze pack alpine:3.20 -o alpine.smolmachine\n  \
     bottle-freeze pack ./rootfs -o base.smolmachine --cpus 2 --mem 1024")]
@@ -711,10 +786,7 @@ pub struct Pack {
     pub wait: Wait,
 }
 
-/// Check that snapshots are whole
-///
-/// Reads each file once, from beginning to end: footer, CRC-32 and manifest, and the SHA-256 that a snapshot.json beside
-/// it records. No engine is needed.
+/// Arguments of [`Command::Verify`].
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bottle-freeze verify dev.smolmachine\n  bottle-freeze verify --json *.smolmachine"
@@ -725,11 +797,7 @@ pub struct Verify {
     pub paths: Vec<PathBuf>,
 }
 
-/// Tell whether freezing would work here, and what mends what does not
-///
-/// Looks at the engine, KVM, the library, free space, what smolvm has left behind, and shell completion: a line each. Exits
-/// with 0 only if a freeze would work, otherwise with the status that it would fail with. Without KVM no VM starts, but a
-/// stopped one can be frozen: that is a warning.
+/// Arguments of [`Command::Doctor`].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \
     bottle-freeze doctor --json | jq '.checks[] | select(.verdict != \"ok\")'")]
@@ -743,9 +811,7 @@ pub struct Doctor {
     pub fix: bool,
 }
 
-/// Install smolvm engines, and choose between them
-///
-/// The one in use is used where --smolvm and $SMOLVM name no other, and there is none on PATH.
+/// Subcommands of [`Command::Engine`].
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:\n  bottle-freeze engine install\n  bottle-freeze engine ls\n  \
     bottle-freeze engine use 1.32.2")]
@@ -799,9 +865,7 @@ pub struct EngineRm {
     pub versions: Vec<Version>,
 }
 
-/// Print what a shell sources, to complete by TAB
-///
-/// The names of VMs, snapshots, tags and images are offered too.
+/// Arguments of [`Command::Completions`].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  source <(bottle-freeze completions bash)\n  \
     source <(bottle-freeze completions zsh)\n  bottle-freeze completions fish | source")]

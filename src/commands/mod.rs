@@ -34,7 +34,7 @@ mod workspace;
 pub use complete::complete;
 pub use failure::{Failure, Status, misused};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Deferred};
 use crate::smolvm::Smolvm;
 use crate::ui::{self, Ui, Unconfirmed};
 use std::path::PathBuf;
@@ -87,23 +87,23 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         return Err(Failure::new(Status::Usage, "this command prints no result that could be JSON"));
     }
     match cli.command {
-        Command::Create(args) => create::run(&app, &args),
-        Command::Start(args) => start::run(&app, &args),
-        Command::Stop(args) => stop::run(&app, &args),
-        Command::Exec(args) => return exec::run(&app, &args),
-        Command::Cp(args) => cp::run(&app, &args),
-        Command::Ls(_) => ls::run(&app),
-        Command::Freeze(args) => freeze::run(&app, &args),
-        Command::Thaw(args) => thaw::run(&app, &args),
-        Command::Pause(args) => pause::pause(&app, &args),
-        Command::Resume(args) => pause::resume(&app, &args),
-        Command::Snapshot(command) => snapshot::run(&app, &command),
-        Command::Rm(args) => rm::run(&app, &args),
-        Command::Pack(args) => pack::run(&app, &args),
-        Command::Verify(args) => verify::run(&app, &args),
-        Command::Doctor(args) => return Ok(doctor::run(&app, &args)),
-        Command::Engine(command) => engine::run(&app, &command),
-        Command::Completions(args) => completions::run(&args),
+        Command::Create(Deferred(args)) => create::run(&app, &args),
+        Command::Start(Deferred(args)) => start::run(&app, &args),
+        Command::Stop(Deferred(args)) => stop::run(&app, &args),
+        Command::Exec(Deferred(args)) => return exec::run(&app, &args),
+        Command::Cp(Deferred(args)) => cp::run(&app, &args),
+        Command::Ls(Deferred(_)) => ls::run(&app),
+        Command::Freeze(Deferred(args)) => freeze::run(&app, &args),
+        Command::Thaw(Deferred(args)) => thaw::run(&app, &args),
+        Command::Pause(Deferred(args)) => pause::pause(&app, &args),
+        Command::Resume(Deferred(args)) => pause::resume(&app, &args),
+        Command::Snapshot(Deferred(command)) => snapshot::run(&app, &command),
+        Command::Rm(Deferred(args)) => rm::run(&app, &args),
+        Command::Pack(Deferred(args)) => pack::run(&app, &args),
+        Command::Verify(Deferred(args)) => verify::run(&app, &args),
+        Command::Doctor(Deferred(args)) => return Ok(doctor::run(&app, &args)),
+        Command::Engine(Deferred(command)) => engine::run(&app, &command),
+        Command::Completions(Deferred(args)) => completions::run(&args),
     }?;
     Ok(ExitCode::SUCCESS)
 }
