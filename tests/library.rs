@@ -490,6 +490,16 @@ fn a_freeze_does_not_take_a_tag_unless_it_is_forced() {
 }
 
 #[test]
+fn a_forced_freeze_that_fails_takes_no_tag() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev -t v1.2 -m first").success();
+    world.fault(json!({"on": "pack create", "at": "half", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
+    world.run("freeze dev -t v1.2 -m second --force").code(1);
+    assert_eq!(shown(&world, "dev@v1.2")["note"], "first");
+}
+
+#[test]
 fn a_freeze_of_a_vm_that_is_not_there_leaves_no_folder() {
     let world = World::new();
     world.run("freeze nosuch").code(4);
