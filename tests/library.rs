@@ -409,6 +409,28 @@ fn a_thaw_that_is_interrupted_leaves_no_vm() {
 }
 
 #[test]
+fn a_create_that_is_interrupted_leaves_no_vm_but_the_one_that_was_there() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let world = World::new();
+        world.vm("dev").stopped();
+        world.run("freeze dev").success();
+        world.warm().fault(json!({"on": "machine create", "at": "after", "do": "hang"}));
+        let create = world.spawn("create new --from dev");
+        wait_until("the VM is made", || world.path("fake/vms/new/record.json").exists());
+        create.signal(signal);
+        create.wait().code(128 + signal.as_raw());
+        assert_eq!(world.state("new"), "missing");
+        world.edit("dev", "created_at", 1.into());
+        world.warm().fault(json!({"on": "machine create", "at": "start", "do": "hang"}));
+        let create = world.spawn("create dev");
+        wait_until("the engine is asked", || world.commands().contains(&"machine create".to_owned()));
+        create.signal(signal);
+        create.wait().code(128 + signal.as_raw());
+        assert_eq!(world.state("dev"), "stopped");
+    }
+}
+
+#[test]
 fn create_takes_a_snapshot_of_the_library_too() {
     let world = World::new();
     world.vm("dev").stopped();
