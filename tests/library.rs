@@ -522,6 +522,17 @@ fn a_forced_freeze_that_fails_takes_no_tag() {
 }
 
 #[test]
+fn a_first_freeze_that_fails_or_is_not_confirmed_leaves_no_folder() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.run("freeze dev").code(6);
+    assert_eq!(names_in(&world.path("home/library/snapshots")), [""; 0]);
+    world.fault(json!({"on": "pack create", "at": "half", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
+    world.run("freeze dev --yes").code(1);
+    assert_eq!(names_in(&world.path("home/library/snapshots")), [""; 0]);
+}
+
+#[test]
 fn a_freeze_of_a_vm_that_is_not_there_leaves_no_folder() {
     let world = World::new();
     world.run("freeze nosuch").code(4);
