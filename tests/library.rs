@@ -533,6 +533,21 @@ fn a_first_freeze_that_fails_or_is_not_confirmed_leaves_no_folder() {
 }
 
 #[test]
+fn a_library_that_others_could_read_is_closed_to_them_by_a_freeze() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    let folders = ["home/library/snapshots", "home/library/snapshots/dev"].map(|folder| world.path(folder));
+    for folder in &folders {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    world.run("freeze dev").success();
+    for folder in &folders {
+        assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700, "{folder:?}");
+    }
+}
+
+#[test]
 fn a_freeze_of_a_vm_that_is_not_there_leaves_no_folder() {
     let world = World::new();
     world.run("freeze nosuch").code(4);
