@@ -25,6 +25,9 @@ bench:        ## how fast it is, beside the bare engine and a script
 demo:         ## freeze and thaw a real VM, and watch
 	tests/lab/demo
 
+recording:    ## man/demo.svg anew, from a real run in the lab; its text on stdout
+	tests/lab/record
+
 install:      ## the tool, its man pages and completions, into PREFIX (/usr/local); by root without cargo after `make build`
 	! command -v cargo > /dev/null || cargo build --release
 	man/install $(DESTDIR)$(PREFIX)
@@ -42,8 +45,9 @@ docs:         ## completions/ and man/, anew from src/cli.rs
 deny:         ## licenses, sources and doubles of the crates (`cargo deny check` asks for advisories too)
 	cargo deny check bans licenses sources
 
-lint:         ## formatting and clippy
+lint:         ## formatting, clippy and rustdoc
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 
-.PHONY: build test conformance faults e2e bench demo install uninstall deb docs deny lint
+.PHONY: build test conformance faults e2e bench demo recording install uninstall deb docs deny lint

@@ -1,5 +1,8 @@
 //! Every argument and its help text; no behaviour.
 
+// `[:TAG]` in a help text is no link.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use crate::smolvm::{Name, Reference, Version};
 use crate::snapshot::Tag;
 use clap::builder::{Resettable, StyledStr};

@@ -299,7 +299,7 @@ fn read_assets(
     mut tell: impl FnMut(&[u8]) -> Result<(), ArtifactError>,
 ) -> Result<(), ArtifactError> {
     // It stays in a processor's own cache until it is summed up.
-    let mut buffer = vec![0; 256 << 10];
+    let mut buffer = vec![0; 128 << 10];
     let mut assets = file.take(footer.assets_size);
     loop {
         if let Some(signal) = interrupt::pending() {

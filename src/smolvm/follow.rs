@@ -1,5 +1,5 @@
 //! Reads an artifact while the engine still writes it. When the engine has written its launcher and tidied up (a third of
-//! the time of an empty VM's pack, 1.32.2), the sums of the artifact are there, and most of it is on the disk.
+//! the time of an empty VM's pack, 1.32.2), the sums of the artifact are there.
 
 use super::artifact::FOOTER;
 use crate::interrupt;
@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long nothing is looked for after all that was there is read.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(30);
 
 /// What was read of a file from its beginning to its end. It is the file if that is the same one, as long, and has this
 /// CRC-32: an engine that goes back and changes what it wrote changes that.
@@ -51,20 +51,17 @@ fn read(path: &Path, is_written: &AtomicBool, given_up: &dyn Fn() -> bool) -> Op
         // Asked before the read: what was written before this is seen by it.
         let is_last = is_written.load(SeqCst);
         file = file.or_else(|| File::open(path).ok());
-        let has_grown = match &mut file {
-            Some(file) => sums.add(file, given_up).ok()?,
-            None => false,
-        };
+        if let Some(file) = &mut file {
+            sums.add(file, given_up).ok()?;
+        }
         if given_up() {
             return None;
         }
-        match (&file, is_last) {
-            (Some(file), true) => return sums.of(file),
-            (None, true) => return None,
-            // What is on the disk already need not be waited for in the end.
-            (Some(file), false) if has_grown => drop(file.sync_data()),
-            _ => thread::park_timeout(PAUSE),
+        if is_last {
+            return sums.of(&file?);
         }
+        // Not flushed meanwhile: that holds the engine up more than it saves in the end.
+        thread::park_timeout(PAUSE);
     }
 }
 
@@ -78,14 +75,13 @@ struct Sums {
 }
 
 impl Sums {
-    /// Adds all that is there by now. Whether that is anything.
-    fn add(&mut self, file: &mut File, given_up: &dyn Fn() -> bool) -> std::io::Result<bool> {
-        let mut buffer = vec![0; 256 << 10];
-        let before = self.bytes;
+    /// Adds all that is there by now.
+    fn add(&mut self, file: &mut File, given_up: &dyn Fn() -> bool) -> std::io::Result<()> {
+        let mut buffer = vec![0; 128 << 10];
         loop {
             let count = file.read(&mut buffer)?;
             if count == 0 || given_up() {
-                return Ok(self.bytes > before);
+                return Ok(());
             }
             self.bytes += count as u64;
             self.sha256.update(&buffer[..count]);
@@ -127,7 +123,7 @@ mod tests {
         let mut file = File::create(path).unwrap();
         file.write_all(&whole[..half]).unwrap();
         let (mut reader, mut sums) = (File::open(path).unwrap(), Sums::default());
-        assert!(sums.add(&mut reader, &|| false).unwrap());
+        sums.add(&mut reader, &|| false).unwrap();
         rest(&mut file, &whole[half..]);
         sums.add(&mut reader, &|| false).unwrap();
         sums.of(&reader)

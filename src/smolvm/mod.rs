@@ -1,8 +1,24 @@
-//! The smolvm engine: the only code that knows its command line.
+//! The smolvm engine: the only code that knows its command line, its files and its lies.
 //!
 //! [`Smolvm`] has one method per engine command, named after it. A method whose name ends in `_call` gives the
-//! command line without running it. Everything was learnt by running engines from 0.8.0 to 1.32.2; a fact that
-//! holds for some of them is a predicate of [`Version`]. This room never prints.
+//! command line without running it, for `--dry-run`. This room never prints, and knows nothing of snapshots.
+//!
+//! # What holds
+//! - An exit status 0 is only a claim: what the engine says it did is looked for in its own list, or in the file it wrote.
+//! - Everything was learnt by running engines from 0.8.0 to 1.32.2. A fact that holds for some of them is a predicate of
+//!   [`Version`], which tells where it was first seen; nothing else compares versions.
+//! - No value can pass for a flag: each is one word with its flag (`--name=NAME`), and a [`Name`] is checked before it is one.
+//! - Secrets are in the engine's environment where it takes them from there, and masked wherever a command line is shown.
+//! - A command runs in a process group of its own, which a signal ends; one that changes anything dies with this process.
+//!   What it prints is bounded.
+//!
+//! # Where what is
+//! - [`Call`] (`process`) is one command line, `run` follows it while it runs; [`EngineError`] is why it did not do its work.
+//! - `locate` finds the engine and remembers its version; `install` gets one from PyPI; `hypervisor` looks at KVM.
+//! - [`Machine`] is a VM as the list tells; [`Disks`] are its disks on the host.
+//! - [`artifact`] reads and verifies a `.smolmachine` file, [`follow()`] while it is written; `rider` puts a `snapshot.json` into
+//!   one; [`Reference`] is its name in a registry.
+//! - `lifeline`, `leftovers` and `users`: what the engine leaves running or lying, and whose it is.
 
 pub mod artifact;
 mod disks;

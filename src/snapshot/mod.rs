@@ -1,4 +1,18 @@
-//! How snapshots lie on disk: written in private, published whole. This room never prints.
+//! How snapshots lie on disk: written in private, published whole. This room never prints, and never calls the engine.
+//!
+//! # What holds
+//! - At every instant a path holds what it held before, or a whole, verified snapshot: files are written in a private folder
+//!   beside their target ([`Work`]), flushed, and renamed ([`Output`]); a snapshot of the library is one folder, renamed whole.
+//! - A snapshot is never changed after that, but for tags, note and labels, which replace `snapshot.json` in one instant.
+//! - A private folder is known by a file in it that its run keeps locked. Whoever finds one that is not locked may remove it:
+//!   so SIGKILL leaves nothing that the next run does not sweep ([`sweep`]).
+//! - Nothing here follows a symbolic link out of the library, or believes a `snapshot.json` that names a path.
+//!
+//! # Where what is
+//! - [`library`] lists and finds; [`Metadata`] is `snapshot.json` (its format: bottle-freeze-snapshot(5)); [`Policy`] chooses what
+//!   `prune` keeps; `transport` writes and reads a snapshot as one file.
+//! - [`Lock`] keeps two runs from one VM, output or library; [`Record`] remembers what a VM was made with.
+//! - [`Health`] tells `doctor` whether all this works here.
 
 mod health;
 pub mod library;

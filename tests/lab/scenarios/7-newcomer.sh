@@ -2,6 +2,7 @@
 rm /usr/local/bin/smolvm
 cp -r /lab/installed/. /usr/local/
 PATH=${PATH#/lab:}
+export SHELL=/bin/bash
 
 # index FOLDER: answers as PyPI does (PEP 691) for the wheels in FOLDER.
 index() {
@@ -46,13 +47,13 @@ scenario "a VM is frozen and thawed"
 status 0 "create" bottle-freeze create dev --cpus 1 --mem 512
 status 0 "start" bottle-freeze start dev
 status 0 "exec" bottle-freeze exec dev -- sh -c 'echo "set up exactly right" > /root/notes'
-status 0 "freeze, answered with y" pty y bottle-freeze freeze dev -t ready
+status 0 "freeze, answered with y" /lab/pty y bottle-freeze freeze dev -t ready
 # What a bash of this user has at hand: the function that completes, called as TAB does.
 equal "dev@ready" "TAB offers the snapshot" bash -c '
   source ~/.bashrc
   complete=$(complete -p bottle-freeze) complete=${complete##*-F } complete=${complete%% *}
   COMP_WORDS=(bottle-freeze thaw dev@r) COMP_CWORD=2 COMP_TYPE=9 COMP_LINE="bottle-freeze thaw dev@r" COMP_POINT=24
-  "$complete" bottle-freeze dev@r thaw && printf "%s\n" "${COMPREPLY[@]}"'
+  "$complete" bottle-freeze dev@r thaw && echo ${COMPREPLY[*]}'
 status 0 "rm" bottle-freeze rm dev --yes
 status 0 "thaw" bottle-freeze thaw dev@ready
 equal "set up exactly right" "it is that VM" bottle-freeze exec dev -- cat /root/notes
