@@ -3,7 +3,7 @@
 use rustix::fs::{self, FlockOperation, Mode, OFlags, flock};
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The path of `name` in it.
@@ -20,7 +20,17 @@ pub fn folder(name: &str) -> io::Result<PathBuf> {
         return Err(io::Error::new(io::ErrorKind::NotFound, "there is no home folder"));
     }
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    for part in Path::new(name).ancestors().filter(|part| !part.as_os_str().is_empty()) {
+        close(&path("").join(part));
+    }
     Ok(folder)
+}
+
+/// Closes a folder that was made otherwise to others, if it is ours to close; a link is left as it is.
+fn close(folder: &Path) {
+    if std::fs::symlink_metadata(folder).is_ok_and(|meta| meta.is_dir() && meta.mode() & 0o077 != 0) {
+        let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
+    }
 }
 
 /// Opens a file of ours, made if it is missing: never through a symbolic link.

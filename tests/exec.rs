@@ -228,6 +228,21 @@ fn a_signal_reaches_the_engine_and_the_guest_command_ends() {
 }
 
 #[test]
+fn a_signal_that_comes_before_the_guest_command_keeps_it_from_running() {
+    for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let world = World::new();
+        world.vm("dev").running();
+        world.forget_calls();
+        world.fault(serde_json::json!({"on": "--version", "do": "hang"}));
+        let exec = world.spawn("exec dev -- true");
+        wait_until("the engine is asked its version", || !world.all_calls().is_empty());
+        exec.signal(signal);
+        exec.wait().code(status);
+        assert!(world.calls().is_empty());
+    }
+}
+
+#[test]
 fn nothing_is_left_behind() {
     let world = world_with_running_vm();
     world.run("exec dev -- true").success();

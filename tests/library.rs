@@ -409,6 +409,28 @@ fn a_thaw_that_is_interrupted_leaves_no_vm() {
 }
 
 #[test]
+fn a_create_that_is_interrupted_leaves_no_vm_but_the_one_that_was_there() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let world = World::new();
+        world.vm("dev").stopped();
+        world.run("freeze dev").success();
+        world.warm().fault(json!({"on": "machine create", "at": "after", "do": "hang"}));
+        let create = world.spawn("create new --from dev");
+        wait_until("the VM is made", || world.path("fake/vms/new/record.json").exists());
+        create.signal(signal);
+        create.wait().code(128 + signal.as_raw());
+        assert_eq!(world.state("new"), "missing");
+        world.edit("dev", "created_at", 1.into());
+        world.warm().fault(json!({"on": "machine create", "at": "start", "do": "hang"}));
+        let create = world.spawn("create dev");
+        wait_until("the engine is asked", || world.commands().contains(&"machine create".to_owned()));
+        create.signal(signal);
+        create.wait().code(128 + signal.as_raw());
+        assert_eq!(world.state("dev"), "stopped");
+    }
+}
+
+#[test]
 fn create_takes_a_snapshot_of_the_library_too() {
     let world = World::new();
     world.vm("dev").stopped();
@@ -487,6 +509,42 @@ fn a_freeze_does_not_take_a_tag_unless_it_is_forced() {
     world.run("freeze dev -t v1.2 -m second --yes --force").success();
     assert_eq!(shown(&world, "dev@v1.2")["note"], "second");
     world.run("thaw dev@v1.2 --no-start").success();
+}
+
+#[test]
+fn a_forced_freeze_that_fails_takes_no_tag() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev -t v1.2 -m first").success();
+    world.fault(json!({"on": "pack create", "at": "half", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
+    world.run("freeze dev -t v1.2 -m second --force").code(1);
+    assert_eq!(shown(&world, "dev@v1.2")["note"], "first");
+}
+
+#[test]
+fn a_first_freeze_that_fails_or_is_not_confirmed_leaves_no_folder() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.run("freeze dev").code(6);
+    assert_eq!(names_in(&world.path("home/library/snapshots")), [""; 0]);
+    world.fault(json!({"on": "pack create", "at": "half", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
+    world.run("freeze dev --yes").code(1);
+    assert_eq!(names_in(&world.path("home/library/snapshots")), [""; 0]);
+}
+
+#[test]
+fn a_library_that_others_could_read_is_closed_to_them_by_a_freeze() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    let folders = ["home/library/snapshots", "home/library/snapshots/dev"].map(|folder| world.path(folder));
+    for folder in &folders {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    world.run("freeze dev").success();
+    for folder in &folders {
+        assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700, "{folder:?}");
+    }
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use super::{App, Failure, Result, configuration, env, found};
 use crate::smolvm::artifact::{self, Artifact};
-use crate::smolvm::{Name, Recipe, Source};
+use crate::smolvm::{EngineError, Name, Recipe, Smolvm, Source};
 use crate::snapshot::Stored;
-use crate::{cli, ui};
+use crate::{cli, interrupt, ui};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// What was made, as `--json` prints it.
 #[derive(Serialize)]
@@ -52,12 +52,26 @@ pub fn run(app: &App, args: &cli::Create) -> Result<()> {
     };
     let engine = app.engine()?;
     let began = SystemTime::now();
-    app.ui.during("create", &format!("creating {}", args.name), || engine.machine_create(&args.name, &recipe))?;
-    configuration::remember(&args.name, &recipe, began);
+    app.ui.during("create", &format!("creating {}", args.name), || make_vm(&engine, &args.name, &recipe, &recipe))?;
     app.ui.success(&format!("created {0}; start it with: bottle-freeze start {0}", args.name));
     let seconds = began.elapsed().unwrap_or_default().as_secs_f64();
     app.ui.report(&Created { vm: &args.name, state: "created", seconds, warnings: ui::warnings() });
     Ok(())
+}
+
+/// Makes a VM, and remembers what is `known` of it. One that an interrupted engine has half made is deleted.
+pub fn make_vm(engine: &Smolvm, name: &Name, recipe: &Recipe, known: &Recipe) -> Result<(), EngineError> {
+    let began = SystemTime::now();
+    let created = engine.machine_create(name, recipe);
+    if matches!(created, Err(EngineError::Interrupted(_))) {
+        interrupt::recover();
+        // Not one of that name that was there before: the engine would have refused it. It counts in whole seconds.
+        let is_new = |at| SystemTime::UNIX_EPOCH + Duration::from_secs(at + 1) > began;
+        if engine.machine(name).is_ok_and(|vm| vm.created_at.is_some_and(is_new)) {
+            engine.machine_delete(name)?;
+        }
+    }
+    created.map(|()| configuration::remember(name, known, began))
 }
 
 /// The engine believes a damaged file up to 1.14.3, so no engine is asked to.

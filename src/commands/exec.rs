@@ -1,7 +1,7 @@
 //! `exec`: a command in a guest, as if it ran here.
 
 use super::{App, Failure, Result, Status, env};
-use crate::smolvm::{EngineError, Exec, Name, Outcome, Smolvm, says_engine_failed, says_no_such_command};
+use crate::smolvm::{Exec, Name, Outcome, Smolvm, says_engine_failed, says_no_such_command};
 use crate::{cli, ui};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
@@ -21,8 +21,8 @@ pub fn run(app: &App, args: &cli::Exec) -> Result<ExitCode> {
         env: env::read(&args.env)?,
         timeout: args.timeout,
     };
-    let engine = app.engine().map_err(|failure| Failure { status: Status::ExecFailed, ..failure })?;
-    let outcome = engine.machine_exec_streamed(&args.name, &exec).map_err(exec_failed)?;
+    let engine = app.engine().map_err(exec_failed)?;
+    let outcome = engine.machine_exec_streamed(&args.name, &exec).map_err(|error| exec_failed(error.into()))?;
     match (outcome.status.code(), outcome.status.signal()) {
         (Some(0), _) => Ok(ExitCode::SUCCESS),
         (Some(code), _) => guest_status(&engine, &args.name, &outcome, code),
@@ -62,12 +62,11 @@ fn why_not(engine: &Smolvm, name: &Name) -> Failure {
         }
         Ok(machine) => Failure::new(Status::ExecFailed, format!("'{name}' is not running, but {}", machine.state))
             .mend(format!("start it with `bottle-freeze start {name}`")),
-        Err(error) => exec_failed(error),
+        Err(error) => exec_failed(error.into()),
     }
 }
 
-fn exec_failed(error: EngineError) -> Failure {
-    let failure = Failure::from(error);
+fn exec_failed(failure: Failure) -> Failure {
     if matches!(failure.status, Status::Interrupted(_)) {
         return failure;
     }

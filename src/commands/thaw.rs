@@ -1,15 +1,16 @@
 //! `thaw`: snapshot → VM, as it was frozen.
 
+use super::create::make_vm;
 use super::found::{self, Found};
 use super::start::start;
-use super::{App, Failure, Result, Status, configuration, freeze, lock, workspace};
+use super::{App, Failure, Result, Status, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
 use crate::snapshot::{Configuration, Metadata, Record, Stored};
-use crate::{cli, interrupt, ui};
+use crate::{cli, ui};
 use serde::Serialize;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// What was made, as `--json` prints it.
 #[derive(Serialize)]
@@ -84,7 +85,7 @@ struct Making<'a> {
 /// Makes the VM, starts it, and gives it what the artifact does not hold. How it is then.
 fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<&'static str> {
     let Making { name, found, .. } = making;
-    app.ui.phase("create", &format!("creating {name}"), || create(engine, making))?;
+    app.ui.phase("create", &format!("creating {name}"), || make_vm(engine, name, making.recipe, making.known))?;
     let saved = found.stored().and_then(Stored::workspace);
     if args.no_start && saved.is_none() {
         app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
@@ -111,19 +112,6 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
         app.ui.success(&format!("thawed {name}; it is running; a shell in it: bottle-freeze exec -it {name} -- sh"));
         Ok("running")
     }
-}
-
-/// Makes the VM, of which there was none. One that an interrupted engine has half made is deleted.
-fn create(engine: &Smolvm, making: &Making) -> Result<(), EngineError> {
-    let (began, name) = (SystemTime::now(), making.name);
-    let created = engine.machine_create(name, making.recipe);
-    if matches!(created, Err(EngineError::Interrupted(_))) {
-        interrupt::recover();
-        if engine.machine(name).is_ok() {
-            engine.machine_delete(name)?;
-        }
-    }
-    created.map(|()| configuration::remember(name, making.known, began))
 }
 
 /// The name that was asked for; or the frozen VM's own, or the file's, with a number when that is taken and not to be

@@ -29,28 +29,32 @@ pub struct Followed {
     pub sha256: String,
 }
 
-/// Does `write`, and meanwhile reads the file `path` that it makes; nothing if that cannot be read.
-pub fn follow<T>(path: &Path, write: impl FnOnce() -> T) -> (T, Option<Followed>) {
-    let is_written = AtomicBool::new(false);
+/// Does `write`, and meanwhile reads the file `path` that it makes; nothing if that cannot be read, or `write` fails.
+pub fn follow<T, E>(path: &Path, write: impl FnOnce() -> Result<T, E>) -> (Result<T, E>, Option<Followed>) {
+    let (is_written, is_in_vain) = (AtomicBool::new(false), AtomicBool::new(false));
+    let given_up = || is_in_vain.load(SeqCst) || interrupt::pending().is_some();
     thread::scope(|scope| {
-        let follower = scope.spawn(|| read(path, &is_written));
+        let follower = thread::Builder::new().spawn_scoped(scope, || read(path, &is_written, &given_up));
         let written = write();
+        is_in_vain.store(written.is_err(), SeqCst);
         is_written.store(true, SeqCst);
+        // Without a thread for it, it is read afterwards.
+        let Ok(follower) = follower else { return (written, None) };
         follower.thread().unpark();
         (written, follower.join().ok().flatten())
     })
 }
 
-fn read(path: &Path, is_written: &AtomicBool) -> Option<Followed> {
+fn read(path: &Path, is_written: &AtomicBool, given_up: &dyn Fn() -> bool) -> Option<Followed> {
     let (mut file, mut sums) = (None, Sums::default());
     loop {
         // Asked before the read: what was written before this is seen by it.
         let is_last = is_written.load(SeqCst);
         file = file.or_else(|| File::open(path).ok());
         if let Some(file) = &mut file {
-            sums.add(file).ok()?;
+            sums.add(file, given_up).ok()?;
         }
-        if interrupt::pending().is_some() {
+        if given_up() {
             return None;
         }
         if is_last {
@@ -72,11 +76,11 @@ struct Sums {
 
 impl Sums {
     /// Adds all that is there by now.
-    fn add(&mut self, file: &mut File) -> std::io::Result<()> {
+    fn add(&mut self, file: &mut File, given_up: &dyn Fn() -> bool) -> std::io::Result<()> {
         let mut buffer = vec![0; 128 << 10];
         loop {
             let count = file.read(&mut buffer)?;
-            if count == 0 || interrupt::pending().is_some() {
+            if count == 0 || given_up() {
                 return Ok(());
             }
             self.bytes += count as u64;
@@ -119,9 +123,9 @@ mod tests {
         let mut file = File::create(path).unwrap();
         file.write_all(&whole[..half]).unwrap();
         let (mut reader, mut sums) = (File::open(path).unwrap(), Sums::default());
-        sums.add(&mut reader).unwrap();
+        sums.add(&mut reader, &|| false).unwrap();
         rest(&mut file, &whole[half..]);
-        sums.add(&mut reader).unwrap();
+        sums.add(&mut reader, &|| false).unwrap();
         sums.of(&reader)
     }
 
@@ -129,16 +133,32 @@ mod tests {
     fn what_is_read_while_it_is_written_has_the_sums_of_what_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.smolmachine");
-        let ((), followed) = follow(&path, || {
-            let mut file = File::create(&path).unwrap();
-            whole().chunks(1000).for_each(|bytes| file.write_all(bytes).unwrap());
+        let (written, followed) = follow(&path, || {
+            let mut file = File::create(&path)?;
+            whole().chunks(1000).try_for_each(|bytes| file.write_all(bytes))
         });
+        written.unwrap();
         let followed = followed.unwrap();
         let mut hasher = Sha256::new();
         let read = verify_and_tell(&path, |bytes| hasher.update(bytes)).unwrap();
         assert_eq!(followed.sha256, base16ct::lower::encode_string(&hasher.finalize()));
         let known = verify_followed(&path, &followed).unwrap().unwrap();
         assert_eq!((known.bytes, known.crc32), (read.bytes, read.crc32));
+    }
+
+    #[test]
+    fn what_a_failed_pack_wrote_is_not_read_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.smolmachine");
+        // So long that nobody would see the end of it; it takes no room.
+        let failed =
+            || File::create(&path).and_then(|file| file.set_len(1 << 40)).and_then(|()| Err::<(), _>(no_room()));
+        let (written, followed) = follow(&path, failed);
+        assert!(written.is_err() && followed.is_none());
+    }
+
+    fn no_room() -> std::io::Error {
+        std::io::ErrorKind::StorageFull.into()
     }
 
     #[test]
@@ -174,6 +194,6 @@ mod tests {
     #[test]
     fn a_file_that_never_comes_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(follow(&folder.path().join("never"), || ()).1.is_none());
+        assert!(follow(&folder.path().join("never"), || Ok::<_, ()>(())).1.is_none());
     }
 }

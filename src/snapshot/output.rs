@@ -212,6 +212,15 @@ impl Output {
     }
 }
 
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.vm.is_some() {
+            // Made for nothing, if there is no snapshot in it.
+            let _ = fs::remove_dir(&self.beside);
+        }
+    }
+}
+
 /// Has the new names on the disk. They are there by now, for everyone to see: that they may not outlive a power failure
 /// is no failure of the freeze.
 fn sync(folder: &File) {
