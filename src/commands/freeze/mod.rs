@@ -377,10 +377,10 @@ impl Freeze<'_> {
         }
         self.output.publish_snapshot(work, &metadata)?;
         // Only now: a tag of two snapshots is the newer one's, a tag of none would be lost.
-        if self.args.force
-            && let Err(failure) = free_tags(&metadata.vm, &self.id, &self.args.tag, true)
-        {
-            ui::warning(&format!("an older snapshot keeps its tag: {failure}"));
+        if self.args.force {
+            if let Err(failure) = free_tags(&metadata.vm, &self.id, &self.args.tag, true) {
+                ui::warning(&format!("an older snapshot keeps its tag: {failure}"));
+            }
         }
         Ok(Some(metadata))
     }
