@@ -6,7 +6,7 @@
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -54,6 +54,8 @@ pub fn listen(told: fn(leaves: Option<&[String]>, exit_status: u8)) -> io::Resul
     for signal in heard.clone() {
         signal_hook::flag::register_usize(signal, arrived.clone(), usize::try_from(signal).unwrap_or_default())?;
     }
+    // A parent may have it ignored: then nobody could wait for a child, neither this program nor the engine.
+    signal_hook::flag::register(SIGCHLD, Arc::default())?;
     let mut signals = signal_hook::iterator::Signals::new(heard)?;
     thread::spawn(move || {
         for signal in signals.forever() {

@@ -30,6 +30,24 @@ fn the_status_is_the_guest_command_s_own() {
 }
 
 #[test]
+fn the_status_is_known_also_where_the_parent_wants_to_hear_of_no_child() {
+    let world = world_with_running_vm();
+    let mut command = std::process::Command::new("env");
+    command.args([
+        "--ignore-signal=CHLD",
+        env!("CARGO_BIN_EXE_bottle-freeze"),
+        "exec",
+        "dev",
+        "--",
+        "sh",
+        "-c",
+        "exit 3",
+    ]);
+    world.furnish(&mut command);
+    finish(command).code(3);
+}
+
+#[test]
 fn a_command_killed_by_a_signal_gives_128_and_the_signal() {
     world_with_running_vm().run("exec dev -- sh -c 'kill -KILL $$'").code(137);
 }

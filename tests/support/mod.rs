@@ -49,7 +49,8 @@ impl World {
         self.dir.path().join(path)
     }
 
-    fn furnish(&self, command: &mut Command) {
+    /// Gives a command the surroundings of this world.
+    pub fn furnish(&self, command: &mut Command) {
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
