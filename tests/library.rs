@@ -557,6 +557,18 @@ fn a_freeze_of_a_vm_that_is_not_there_leaves_no_folder() {
 }
 
 #[test]
+fn what_a_killed_removal_left_goes_with_the_next_one() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    let left = world.path("home/library/snapshots/dev/.bottle-freeze-abc123");
+    fs::create_dir_all(left.join("removed")).unwrap();
+    fs::write(left.join("removed/vm.smolmachine"), "half of it").unwrap();
+    world.run("snapshot rm dev --yes").success();
+    assert!(!left.exists());
+}
+
+#[test]
 fn a_snapshot_is_removed_after_a_question() {
     let world = World::new();
     world.vm("dev").stopped();

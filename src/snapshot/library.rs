@@ -93,6 +93,8 @@ impl Stored {
         let gone = tempfile::Builder::new().prefix(super::work::PRIVATE).tempdir_in(parent(&self.folder))?;
         fs::rename(&self.folder, gone.path().join("removed"))?;
         gone.close()?;
+        // What a removal that was killed has left.
+        super::work::sweep_folder(parent(&self.folder), &|_| ());
         // The last one of a VM takes the VM's folder with it.
         let _ = fs::remove_dir(parent(&self.folder));
         Ok(())

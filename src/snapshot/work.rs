@@ -108,7 +108,7 @@ pub fn sweep(beside: &Path, dead: &dyn Fn(&Path)) {
 }
 
 /// Removes the private folders in `folder` whose runs are dead. Whether none of them is left.
-fn sweep_folder(folder: &Path, dead: &dyn Fn(&Path)) -> bool {
+pub(super) fn sweep_folder(folder: &Path, dead: &dyn Fn(&Path)) -> bool {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => return error.kind() == io::ErrorKind::NotFound,
