@@ -557,6 +557,26 @@ fn a_freeze_of_a_vm_that_is_not_there_leaves_no_folder() {
 }
 
 #[test]
+fn a_record_of_damage_does_not_make_it_whole() {
+    use sha2::Digest;
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    let folder = world.path("home/library/snapshots/dev");
+    let folder = folder.join(&names_in(&folder)[0]);
+    let mut bytes = fs::read(folder.join("vm.smolmachine")).unwrap();
+    bytes[20] ^= 1;
+    fs::write(folder.join("vm.smolmachine"), &bytes).unwrap();
+    // As if it had been damaged before it was recorded, elsewhere.
+    let mut metadata: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.join("snapshot.json")).unwrap()).unwrap();
+    let sha256 = base16ct::lower::encode_string(&sha2::Sha256::digest(&bytes));
+    metadata["files"]["vm.smolmachine"]["sha256"] = sha256.into();
+    fs::write(folder.join("snapshot.json"), metadata.to_string()).unwrap();
+    world.run("snapshot verify dev").code(10).stderr(contains("checksum"));
+}
+
+#[test]
 fn what_a_killed_removal_left_goes_with_the_next_one() {
     let world = World::new();
     world.vm("dev").stopped();

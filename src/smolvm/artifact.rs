@@ -137,22 +137,6 @@ pub fn verify_and_tell(path: &Path, mut tell: impl FnMut(&[u8])) -> Result<Artif
     content.artifact()
 }
 
-/// The same of a file that the caller will know again by what `tell` hears: a stronger sum makes the CRC-32 needless.
-///
-/// # Errors
-/// As [`verify`].
-pub fn tell_all(path: &Path, mut tell: impl FnMut(&[u8])) -> Result<Artifact, ArtifactError> {
-    let (mut file, bytes, footer) = open(path)?;
-    read_assets(&mut file, &footer, |assets| {
-        tell(assets);
-        Ok(())
-    })?;
-    let manifest = read_manifest(&mut file, &footer)?;
-    tell(&manifest);
-    tell(&footer.raw);
-    artifact(&manifest, bytes, &footer)
-}
-
 /// The same of a file that was `followed` while it was written, without reading it again; nothing if it is another one.
 ///
 /// # Errors
