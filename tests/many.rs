@@ -121,11 +121,12 @@ fn an_interrupt_ends_all_of_them_cleanly() {
 
 #[test]
 fn what_one_puts_back_is_no_reason_for_another_to_go_on() {
-    // a fails, and is being started again when the signal comes; b is packed meanwhile, and must end.
+    // One fails, and is being started again when the signal comes; the other is packed meanwhile, and must end.
     let world = three("1.32.2");
     world.warm().fault(json!([
         {"on": "pack create", "nth": 1, "at": "half", "do": {"fail": {"status": 1, "stderr": "Error: no"}}},
-        {"on": "pack create", "nth": 2, "at": "half", "do": "hang"},
+        // No second count: two calls at once may be counted in one order for this fault, in another for that.
+        {"on": "pack create", "at": "half", "do": "hang"},
     ]));
     let freeze = world.spawn("freeze a b -j 2 --yes");
     let commands = || world.commands();
