@@ -10,11 +10,11 @@ test:         ## every test that needs no VM, nothing but Rust
 
 conformance:  ## the fake engine's tests, on the real ones too, and on a real registry
 	tests/engines/fetch --all
-	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test conformance --test registry --test engine_install
+	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test it -- conformance:: registry:: engine_install::
 
 faults:       ## kills, damage, full disks, races and fuzzing, the long versions (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2
-	BOTTLE_FREEZE_FAULTS=long cargo test --test crash --test concurrency --test damage --test full_disk --test completion --bin bottle-freeze -- --nocapture
+	BOTTLE_FREEZE_FAULTS=long cargo test --test it --bin bottle-freeze -- --nocapture crash:: concurrency:: damage:: full_disk:: completion:: smolvm:: snapshot::
 
 e2e:          ## the scenarios, on real VMs in the lab
 	tests/lab/e2e

@@ -2,10 +2,9 @@
 //!
 //! The disks are real: small tmpfs, mounted in a namespace of each test's own, which takes them with it. Where that is
 //! not allowed these tests are not run, and say so; with `BOTTLE_FREEZE_FAULTS=long` they fail then.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::chaos::is_long;
+use crate::support::{World, finish, names_in, real, stderr, stdout};
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -14,8 +13,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::chaos::is_long;
-use support::{World, finish, names_in, real, stderr, stdout};
 
 // --------------------------------------------------------------------------------------------- small disks
 
@@ -30,10 +27,11 @@ fn in_a_namespace<F: Fn()>(test: F) {
         assert!(!is_long(), "nothing can be mounted here");
         return println!("NOT RUN: nothing can be mounted here");
     }
-    let name = std::any::type_name::<F>().split("::").nth(1).unwrap();
+    let name = std::any::type_name::<F>();
+    let name = name.split("::").skip(1).take(2).collect::<Vec<_>>().join("::");
     let this = std::env::current_exe().unwrap();
-    let mut command = unshare(&[this.to_str().unwrap(), "--exact", name, "--nocapture"]);
-    let output = command.env(INSIDE, "1").env("FAKE_SMOLVM_BIN", support::fake::fake_smolvm()).output().unwrap();
+    let mut command = unshare(&[this.to_str().unwrap(), "--exact", &name, "--nocapture"]);
+    let output = command.env(INSIDE, "1").env("FAKE_SMOLVM_BIN", crate::support::fake::fake_smolvm()).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }

@@ -1,8 +1,6 @@
 //! Bad input and bad engines: one clear error, its own exit status, nothing stopped, nothing lost.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, finish, stderr, stdout};
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
@@ -11,7 +9,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
-use support::{World, finish, stderr, stdout};
 
 // --------------------------------------------------------------------------------------------- the engine
 

@@ -1,11 +1,8 @@
 //! Terminals of all kinds: narrow ones, dumb ones, those without colours or without UTF-8, and readers that go away.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::pty::Session;
+use crate::support::{World, stdout};
 use std::process::{Command, Stdio};
-use support::pty::Session;
-use support::{World, stdout};
 
 /// Of known widths: two columns, and one (an e and a combining accent).
 const WIDE: [char; 4] = ['日', '本', '語', '👩'];
@@ -157,7 +154,7 @@ fn library() -> World {
     let world = World::new();
     world.vm("dev").stopped();
     let note = "日本語 the toolchain, and the database with all that is in it";
-    support::finish(world.command(["freeze", "dev", "-t", "ready", "-m", note])).success();
+    crate::support::finish(world.command(["freeze", "dev", "-t", "ready", "-m", note])).success();
     world
 }
 

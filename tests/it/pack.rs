@@ -1,12 +1,9 @@
 //! `pack`: an image becomes a file that VMs can be made from, whole or not at all.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, manifest};
 use predicates::str::contains;
 use serde_json::json;
 use std::fs;
-use support::{World, manifest};
 
 #[test]
 fn an_image_is_packed_and_a_vm_made_from_it() {
@@ -72,7 +69,7 @@ fn an_interrupted_pack_leaves_the_old_file() {
     world.write("base.smolmachine", "old");
     world.fault(json!({"on": "pack create", "at": "half", "do": "hang"}));
     let pack = world.spawn("pack alpine -o base.smolmachine --force");
-    support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
+    crate::support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
     pack.signal(rustix::process::Signal::INT);
     pack.wait().code(130);
     assert_eq!(world.read("base.smolmachine"), "old");

@@ -1,18 +1,15 @@
 //! Several at once: one works on a VM or an output, the others wait or are told who does.
 //!
 //! `BOTTLE_FREEZE_FAULTS=long` races more often. `SEED` repeats a run.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::chaos::{Random, is_long};
+use crate::support::{Running, World, names_in, stderr, wait_until};
 use predicates::str::contains;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
-use support::chaos::{Random, is_long};
-use support::{Running, World, names_in, stderr, wait_until};
 
 const EIGHT: std::ops::Range<usize> = 0..8;
 
@@ -123,7 +120,7 @@ fn waiting_can_be_interrupted() {
     let mut second = world.line("freeze dev -o y.smolmachine --wait 60s");
     let mut second = second.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
     wait_until("it waits", || fs::read_to_string(&log).unwrap().contains("waiting: 'dev' is in use"));
-    support::signal(i32::try_from(second.id()).unwrap(), Signal::INT);
+    crate::support::signal(i32::try_from(second.id()).unwrap(), Signal::INT);
     assert_eq!(second.wait().unwrap().code(), Some(130));
 }
 

@@ -1,8 +1,6 @@
 //! The library: a snapshot is kept, found, checked, named, thawed and removed.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, names_in, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
@@ -10,7 +8,6 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
-use support::{World, names_in, stderr, stdout, wait_until};
 
 // ------------------------------------------------------------------------------------------- freeze, keep
 
@@ -469,7 +466,7 @@ fn what_is_not_found_has_status_4() {
     world.vm("dev").stopped();
     world.run("freeze dev").success();
     for reference in ["nosuch", "dev@nosuch", "dev@", "@", "", ".", "dev@@", "../dev"] {
-        support::finish(world.command(["snapshot", "show", reference])).code(4);
+        crate::support::finish(world.command(["snapshot", "show", reference])).code(4);
     }
 }
 
@@ -766,7 +763,7 @@ fn interrupt_while_it_copies(world: &World, line: &str, beside: &str, copy: &str
                 .filter_map(|name| fs::metadata(world.path(beside).join(name).join(copy)).ok())
                 .any(|meta| meta.len() > 0)
         };
-        wait_until("it copies, or has done so", || copied() || !support::is_alive(run.pid()));
+        wait_until("it copies, or has done so", || copied() || !crate::support::is_alive(run.pid()));
         run.signal(Signal::STOP);
         let in_time = copied();
         run.signal(Signal::INT);
@@ -932,7 +929,7 @@ fn a_library_that_cannot_be_written_can_be_read() {
         }
     };
     mode(0o500);
-    let run = |line: &str| support::finish(support::chaos::without_override(&world.warm().line(line)));
+    let run = |line: &str| crate::support::finish(crate::support::chaos::without_override(&world.warm().line(line)));
     for line in ["freeze dev --yes", "snapshot tag dev ready", "snapshot rm dev --yes"] {
         run(line).code(8).stderr(contains("Permission denied"));
         assert!(!world.commands().contains(&"machine stop".to_owned()), "{line}");
@@ -963,11 +960,11 @@ fn a_library_where_nothing_can_be_locked_can_be_read_and_loses_nothing() {
     }
     world.warm();
     for line in ["freeze dev --yes", "snapshot tag dev ready", "snapshot rm dev --yes"] {
-        support::finish(strace(line)).code(8).stderr(contains("No locks available"));
+        crate::support::finish(strace(line)).code(8).stderr(contains("No locks available"));
         assert!(!world.commands().contains(&"machine stop".to_owned()), "{line}");
     }
     for line in ["snapshot ls", "snapshot verify dev", "thaw dev"] {
-        support::finish(strace(line)).success();
+        crate::support::finish(strace(line)).success();
     }
     assert_eq!(shown(&world, "dev")["tags"], json!([]));
 }

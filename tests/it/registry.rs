@@ -1,9 +1,7 @@
 //! `snapshot push` and `snapshot pull`: on the fake engine, whose registry is a folder, and, with
 //! `BOTTLE_FREEZE_REAL_ENGINES` set as for the conformance tests, on the real 1.32.2 and Debian's `docker-registry`.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, finish, is_alive, names_in, real, stderr, stdout, wait_until};
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -18,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
-use support::{World, finish, is_alive, names_in, real, stderr, stdout, wait_until};
 
 const ARTIFACT: &str = "vm.smolmachine";
 /// What a pull of something hostile must never print.
@@ -587,7 +584,7 @@ fn a_signal_ends_the_wait_for_a_registry_that_hangs() {
             let (before, mute) = (ground.state(), Mute::new());
             let running = spawn(ground, &line.replace("HOST", &mute.host()));
             let stream = mute.connected();
-            support::signal(running.pid(), Signal::TERM);
+            crate::support::signal(running.pid(), Signal::TERM);
             running.ends_with(143);
             wait_for_the_end(stream);
             ground.assert_as(&before, line);
@@ -603,7 +600,7 @@ fn a_signal_ends_the_wait_for_a_registry_that_hangs() {
         ground.world.forget_calls();
         let running = spawn(&ground, &line.replace("HOST", &ground.host()));
         wait_until("the engine is asked", || ground.world.commands().iter().any(|call| call.starts_with("pack pu")));
-        support::signal(running.pid(), Signal::TERM);
+        crate::support::signal(running.pid(), Signal::TERM);
         running.ends_with(143);
         ground.assert_as(&before, line);
     }
@@ -619,7 +616,7 @@ fn what_a_killed_push_or_pull_leaves_is_swept_by_the_next_freeze() {
             let (before, mute) = (ground.state(), Mute::new());
             let running = spawn(ground, &line.replace("HOST", &mute.host()));
             let stream = mute.connected();
-            support::signal(running.pid(), Signal::KILL);
+            crate::support::signal(running.pid(), Signal::KILL);
             running.ends();
             // The engine ends with it.
             wait_for_the_end(stream);

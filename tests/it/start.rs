@@ -1,11 +1,8 @@
 //! `create`, `start`, `stop`: what they promise when they return.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, stderr};
 use predicates::str::contains;
 use serde_json::json;
-use support::{World, stderr};
 
 #[test]
 fn start_waits_until_the_guest_executes() {
@@ -104,5 +101,5 @@ fn verbose_prints_each_engine_command_and_quiet_prints_nothing() {
     let run = world.run("--verbose create dev -e TOKEN=hunter2").success();
     assert!(stderr(&run).contains("machine create") && !stderr(&run).contains("hunter2"), "{}", stderr(&run));
     let run = world.run("--quiet create dev2").success();
-    assert_eq!((support::stdout(&run), stderr(&run)), (String::new(), String::new()));
+    assert_eq!((crate::support::stdout(&run), stderr(&run)), (String::new(), String::new()));
 }

@@ -1,15 +1,12 @@
 //! Every exit status that the man page names, produced; and no other meaning of it anywhere.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, hears_signals, schema, stderr, wait_until};
 use assert_cmd::assert::Assert;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use support::{World, hears_signals, schema, stderr, wait_until};
 
 const JSON: &str = "--error-format json";
 
@@ -62,7 +59,7 @@ const CASES: [Case; 23] = [
     (127, "no-such-command", |world| world.run(&format!("exec {JSON} up -- nosuch-command"))),
 ];
 
-fn packing(world: &World, line: &str) -> support::Running {
+fn packing(world: &World, line: &str) -> crate::support::Running {
     let run = world.spawn(line);
     wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
     run

@@ -1,13 +1,10 @@
 //! Several VMs at once: frozen, started, stopped and removed side by side.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, names_in, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use support::{World, names_in, stderr, stdout, wait_until};
 
 const THREE: [&str; 3] = ["a", "b", "c"];
 

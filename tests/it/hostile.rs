@@ -1,15 +1,12 @@
 //! Hostile answers of an engine: they neither move the cursor, nor forge a line, nor take the memory, nor give a
 //! secret away.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::chaos::within;
+use crate::support::{World, finish, names_in, stderr, stdout};
 use predicates::str::contains;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use support::chaos::within;
-use support::{World, finish, names_in, stderr, stdout};
 
 /// What bottle-freeze may take of memory, in MiB, whatever the engine prints.
 const MEMORY: u64 = 150;
@@ -132,7 +129,7 @@ fn what_we_keep_is_for_our_eyes_only() {
     world.vm("dev").stopped();
     world.fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
     let _freeze = world.spawn("freeze dev -o x.smolmachine");
-    support::wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
+    crate::support::wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
     let mode = |path: std::path::PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     for folder in ["home/library", "home/library/locks", "home/library/work"] {
         assert_eq!(mode(world.path(folder)), 0o700, "{folder}");

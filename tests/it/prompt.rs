@@ -1,12 +1,9 @@
 //! Questions: what each key does, what nobody-there does, and that a terminal is left as it was found.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::World;
+use crate::support::pty::Session;
 use predicates::str::contains;
 use std::process::Command;
-use support::World;
-use support::pty::Session;
 
 const FREEZE: &str = "freeze dev -o x.smolmachine";
 
@@ -94,7 +91,7 @@ fn interrupting_the_freeze_prompt_leaves_the_vm_running() {
 fn a_signal_at_the_prompt_leaves_the_vm_running_and_the_terminal_as_it_was() {
     for (signal, status) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
         let (world, mut session) = asked(FREEZE);
-        support::signal(session.pid(), signal);
+        crate::support::signal(session.pid(), signal);
         assert_eq!(session.wait(), Some(status));
         assert_nothing_happened(&world, &session);
     }
@@ -152,7 +149,7 @@ fn the_interrupt_key_during_a_pack_puts_things_back() {
     world.vm("dev").running();
     world.warm().fault(serde_json::json!({"on": "pack create", "at": "half", "do": "hang"}));
     let mut session = Session::start(world.line("freeze dev -o x.smolmachine --yes"));
-    support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
+    crate::support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
     session.press("\x03");
     assert_eq!(session.wait(), Some(130), "{}", session.screen());
     session.wait_for("running again");
@@ -167,7 +164,7 @@ fn a_terminal_that_is_closed_during_a_pack_puts_things_back() {
     world.vm("dev").running();
     world.warm().fault(serde_json::json!({"on": "pack create", "at": "half", "do": "hang"}));
     let mut session = Session::start(world.line("freeze dev -o x.smolmachine --yes"));
-    support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
+    crate::support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
     session.hang_up();
     assert_eq!(session.wait(), Some(129));
     assert_eq!(world.state("dev"), "running");
@@ -184,7 +181,7 @@ fn under_nohup_a_freeze_outlives_its_terminal() {
     // Its result goes elsewhere: one that cannot be printed is a failure.
     let freeze = nohup(&world, "freeze dev -o x.smolmachine --yes --restart");
     let mut session = Session::start_on(freeze, [true, false, true], 0);
-    support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
+    crate::support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
     session.hang_up();
     std::fs::write(world.path(hung_up), "").unwrap();
     assert_eq!(session.wait(), Some(0));
@@ -271,7 +268,7 @@ fn play(terminal: [bool; 3], flags: &str) {
 fn give(session: &mut Session, answer: Answer) {
     match answer {
         Answer::Key(key) => session.press(key),
-        Answer::Terminate => support::signal(session.pid(), rustix::process::Signal::TERM),
+        Answer::Terminate => crate::support::signal(session.pid(), rustix::process::Signal::TERM),
         Answer::CloseTheTerminal => session.hang_up(),
     }
 }

@@ -1,12 +1,9 @@
 //! `make install` and `make uninstall`: the same files come and go, and the shells find theirs.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, finish, stdout};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::{World, finish, stdout};
 
 /// Runs `make TARGET` with the tool as it was built for this test.
 fn make(world: &World, target: &str) {

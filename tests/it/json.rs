@@ -1,21 +1,18 @@
 //! What programs read: `--json` on every command, `--error-format json`, `--progress=json`. Whatever a test here or
-//! elsewhere prints with these is held to the schemas: see `support::schema`.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+//! elsewhere prints with these is held to the schemas: see `crate::support::schema`.
 
-mod support;
-
+use crate::support::{World, finish, names_in, pty::Session, schema, stderr, stdout, wait_until};
 use assert_cmd::assert::Assert;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use support::{World, finish, names_in, pty::Session, schema, stderr, stdout, wait_until};
 
 const FOR_PROGRAMS: &str = "--json --error-format json --progress=json";
 
 /// Commands that print no result of their own (the guest's output, a shell's script), and those whose result is seen in
-/// `tests/engine_install.rs`, where there is an index to install from.
+/// `tests/it/engine_install.rs`, where there is an index to install from.
 const NOT_HERE: [&str; 5] = ["completions", "engine-install", "engine-rm", "engine-use", "exec"];
 
 /// Runs it for programs, whatever becomes of it.

@@ -2,10 +2,8 @@
 //!
 //! One test has pip get a real wheel, with `BOTTLE_FREEZE_REAL_ENGINES` only, as `make conformance` does; another asks
 //! pypi.org itself, with `BOTTLE_FREEZE_REAL_INDEX` only.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, finish, names_in, stderr, stdout, wait_until};
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -15,7 +13,6 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use support::{World, finish, names_in, stderr, stdout, wait_until};
 use zip::write::SimpleFileOptions;
 
 /// What a path of the index answers.
@@ -338,7 +335,7 @@ fn an_interrupted_install_leaves_nothing_and_a_killed_one_is_swept_by_the_next()
         child
     };
     let mut interrupted = started(1);
-    support::signal(i32::try_from(interrupted.id()).unwrap(), Signal::INT);
+    crate::support::signal(i32::try_from(interrupted.id()).unwrap(), Signal::INT);
     assert_eq!(interrupted.wait().unwrap().code(), Some(130));
     assert_eq!(installed(&world), [""; 0]);
     let mut killed = started(2);

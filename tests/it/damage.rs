@@ -2,10 +2,9 @@
 //!
 //! `BOTTLE_FREEZE_FAULTS=long` damages a real artifact in well over a thousand ways; without it a small one of the
 //! fake engine is damaged in fewer. `SEED` repeats a run.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::chaos::{Random, is_long, within, without_override};
+use crate::support::{World, finish, real, stderr, stdout};
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -17,8 +16,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::chaos::{Random, is_long, within, without_override};
-use support::{World, finish, real, stderr, stdout};
 
 // ------------------------------------------------------------------------------ flipped bits, missing ends
 

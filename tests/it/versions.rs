@@ -1,11 +1,8 @@
 //! The same story on every engine, and what some of them do not tell the truth about.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, finish, is_alive, stdout};
 use predicates::str::contains;
 use serde_json::json;
-use support::{World, finish, is_alive, stdout};
 
 /// A VM's whole life: made, used, frozen, thawed, used, and deleted.
 fn story(version: &str) {

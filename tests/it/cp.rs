@@ -1,14 +1,11 @@
 //! `cp`: one file into a VM or out of it, whole or not at all.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, finish, wait_until};
 use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use support::{World, finish, wait_until};
 
 fn world_with_running_vm() -> World {
     let world = World::new();

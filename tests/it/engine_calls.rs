@@ -1,11 +1,8 @@
 //! How often the engine is called: each call costs its user time, and a needless one is a fault.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, names_in};
 use std::fs;
 use std::path::PathBuf;
-use support::{World, names_in};
 
 #[test]
 fn freezing_a_stopped_vm_takes_four_calls() {
@@ -153,7 +150,7 @@ fn the_cache_lies_where_xdg_says() {
         world.forget_calls();
         let mut command = world.line("ls");
         command.env("XDG_CACHE_HOME", world.path("elsewhere"));
-        support::finish(command).success();
+        crate::support::finish(command).success();
         assert_eq!(world.all_calls().len(), calls);
     }
     assert_eq!(names_in(&world.path("elsewhere/bottle-freeze")).len(), 1);

@@ -2,10 +2,10 @@
 //!
 //! Candidates that come too late are not offered, and this machine may be busy: what shall be offered is asked for again
 //! until it is. A shell that is not here is said to be NOT RUN; with `CI` or `BOTTLE_FREEZE_FAULTS=long` that fails.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::chaos::is_long;
+use crate::support::pty::Session;
+use crate::support::{World, finish, is_alive, names_in, stderr, stdout, wait_until};
 use predicates::str::contains;
 use serde_json::{Value, json};
 use std::fs;
@@ -13,9 +13,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::chaos::is_long;
-use support::pty::Session;
-use support::{World, finish, is_alive, names_in, stderr, stdout, wait_until};
 
 /// Words that a shell would obey.
 const EVIL: [&str; 9] =

@@ -1,15 +1,12 @@
 //! `freeze`: a VM becomes a snapshot, and whatever happens on the way, nothing is lost.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{Running, World, manifest, names_in, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use support::{Running, World, manifest, names_in, stderr, stdout, wait_until};
 
 // ------------------------------------------------------------------------------------- one row per state
 
@@ -75,7 +72,7 @@ fn an_unreachable_vm_that_the_engine_would_pack_alive_is_stopped_first() {
     world.edit("dev", "state", "unreachable".into());
     world.warm().run("freeze dev -o x.smolmachine --yes").success();
     assert_eq!(world.commands(), ["machine ls", "machine data-dir", "machine stop", "pack create", "machine ls"]);
-    assert!(!support::is_alive(vmm));
+    assert!(!crate::support::is_alive(vmm));
 }
 
 #[test]
@@ -621,7 +618,7 @@ fn the_helper_vm_of_an_interrupted_pack_is_ended() {
         let helper = helper_vm(&world).expect("a helper VM");
         freeze.signal(signal);
         freeze.wait().failure();
-        assert!(!support::is_alive(helper));
+        assert!(!crate::support::is_alive(helper));
         assert_eq!(names_in(&world.path("fake/vms")), ["dev"]);
         assert_as_before(&world);
     }
@@ -637,7 +634,7 @@ fn the_helper_vm_of_a_killed_freeze_is_ended_by_the_next_one_of_another_vm() {
     drop(freeze);
     fs::create_dir(world.path("elsewhere")).unwrap();
     world.run("freeze other -o ../elsewhere/y.smolmachine").success();
-    assert!(!support::is_alive(helper));
+    assert!(!crate::support::is_alive(helper));
     assert_eq!(names_in(&world.path("fake/vms")), ["dev", "other"]);
 }
 
@@ -697,7 +694,7 @@ fn a_signal_after_the_snapshot_is_published_says_that_it_came_too_late() {
     let mut freeze = world.line(&format!("{FORCED} --restart"));
     let mut freeze = freeze.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
     wait_until("the VM is being started", || world.commands().contains(&"machine start".to_owned()));
-    support::signal(i32::try_from(freeze.id()).unwrap(), Signal::TERM);
+    crate::support::signal(i32::try_from(freeze.id()).unwrap(), Signal::TERM);
     wait_until("the signal is heard", || fs::read_to_string(&log).unwrap().contains("interrupted"));
     fs::write(&heard, "").unwrap();
     assert_eq!(freeze.wait().unwrap().code(), Some(143));

@@ -1,8 +1,6 @@
 //! Whatever a freeze meets in whatever state the VM is: how it ends, how the VM is left, and what lies at the output.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{Running, World, names_in, wait_until};
 use Luck::{
     EngineDies, InterruptedPack, InterruptedPublish, InterruptedStop, Ok, PackFails, PackFailsForGood, StartFails,
 };
@@ -12,7 +10,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Instant;
-use support::{Running, World, names_in, wait_until};
 
 /// What happens on the way.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -131,7 +128,7 @@ fn sidecar_mode(world: &World) -> Option<u32> {
     let began = Instant::now();
     // Without a pause: the moment is short.
     loop {
-        assert!(began.elapsed() < support::PATIENCE, "no sidecar appeared");
+        assert!(began.elapsed() < crate::support::PATIENCE, "no sidecar appeared");
         let mode = folders().iter().find_map(|folder| fs::metadata(folder.join("snapshot.smolmachine")).ok());
         match mode {
             Some(meta) => return Some(meta.permissions().mode() & 0o777),

@@ -1,9 +1,6 @@
 //! What helps on: examples, the likely next command, and what was meant.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
-use support::{World, stdout};
+use crate::support::{World, stdout};
 
 #[test]
 fn a_success_ends_with_the_likely_next_command_and_that_works() {

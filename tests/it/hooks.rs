@@ -1,13 +1,10 @@
 //! `--pre-freeze` and `--post-freeze`: commands around a freeze, in the guest or on the host.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{Running, World, is_alive, stderr, stdout, wait_until};
 use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
-use support::{Running, World, is_alive, stderr, stdout, wait_until};
 
 /// Writes down how the VM is, and what the hook was told.
 const NOTE: &str =
@@ -199,7 +196,7 @@ fn a_second_interrupt_says_that_the_hooks_were_not_run() {
     let hook = "--pre-freeze 'host:trap \"\" TERM; echo > began; sleep 600'";
     let mut freeze = world.line(&format!("freeze dev --yes {hook} --post-freeze host:true"));
     let mut freeze = freeze.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
-    let interrupt = || support::signal(i32::try_from(freeze.id()).unwrap(), Signal::INT);
+    let interrupt = || crate::support::signal(i32::try_from(freeze.id()).unwrap(), Signal::INT);
     let said = || fs::read_to_string(&log).unwrap();
     wait_until("the hook runs", || fs::exists(world.path("work/began")).unwrap());
     interrupt();
@@ -242,7 +239,7 @@ fn a_hook_reads_no_input_and_a_name_is_no_part_of_its_command() {
     let world = World::new();
     world.vm("dev").stopped();
     let hook = "--pre-freeze 'host:cat > input; env | grep ^BOTTLE_FREEZE_VM= > env'";
-    support::finish_with_stdin(world.line(&format!("freeze dev {hook}")), "input").success();
+    crate::support::finish_with_stdin(world.line(&format!("freeze dev {hook}")), "input").success();
     assert_eq!((world.read("input").as_str(), world.read("env").as_str()), ("", "BOTTLE_FREEZE_VM=dev\n"));
 }
 

@@ -2,10 +2,9 @@
 //! whole new one; and nothing else stays.
 //!
 //! `BOTTLE_FREEZE_FAULTS=long` kills more often, and kills the real engine's packs too. `SEED` repeats a run.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::chaos::{Random, is_long};
+use crate::support::{World, finish, hears_signals, names_in, real, wait_until};
 use rustix::process::Signal;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -13,8 +12,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::chaos::{Random, is_long};
-use support::{World, finish, hears_signals, names_in, real, wait_until};
 
 /// How many freezes are killed, and in how many the engine alone.
 const ROUNDS: (u64, u64) = (16, 4);
@@ -104,13 +101,13 @@ impl<'a> Ground<'a> {
         match kill {
             Kill::Freeze(signal) => {
                 std::thread::sleep(delay);
-                support::signal(pid, signal);
+                crate::support::signal(pid, signal);
             }
             Kill::Engine => {
                 wait_until("the engine packs", || packing_child(pid).is_some());
                 std::thread::sleep(delay / 2);
                 if let Some(child) = packing_child(pid) {
-                    support::signal(child, Signal::KILL);
+                    crate::support::signal(child, Signal::KILL);
                 }
             }
         }

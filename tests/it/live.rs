@@ -1,14 +1,11 @@
 //! `freeze --live`: a VM is frozen while it runs, and thawed with its RAM; `pause` and `resume`.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, names_in, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
-use support::{World, names_in, stderr, stdout, wait_until};
 
 const ENGINES: [&str; 4] = ["1.14.0", "1.19.0", "1.28.1", "1.32.2"];
 

@@ -1,8 +1,6 @@
 //! `exec`: a command in a guest, as if it ran here: its status, its streams, its signals, its secrets.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, finish, finish_with_stdin, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
@@ -10,7 +8,6 @@ use serde_json::json;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use support::{World, finish, finish_with_stdin, stderr, stdout, wait_until};
 
 fn world_with_running_vm() -> World {
     let world = World::new();
@@ -153,7 +150,7 @@ fn output_comes_while_the_command_runs() {
     let mut first = String::new();
     BufReader::new(exec.stdout.take().unwrap()).read_line(&mut first).unwrap();
     assert_eq!(first, "first\n");
-    support::signal(exec.id().try_into().unwrap(), Signal::TERM);
+    crate::support::signal(exec.id().try_into().unwrap(), Signal::TERM);
     exec.wait().unwrap();
 }
 
@@ -240,8 +237,8 @@ fn a_signal_reaches_the_engine_and_the_guest_command_ends() {
         let engine = i32::try_from(world.call_log()[0]["pid"].as_i64().unwrap()).unwrap();
         exec.signal(signal);
         exec.wait().code(status);
-        assert!(!support::is_alive(engine));
-        wait_until("the guest's command has ended", || !support::is_alive(guest));
+        assert!(!crate::support::is_alive(engine));
+        wait_until("the guest's command has ended", || !crate::support::is_alive(guest));
     }
 }
 

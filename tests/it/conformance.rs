@@ -4,11 +4,8 @@
 //! `VERSION/smolvm` and its libraries (`tests/engines/fetch` makes one), the real engines run as well, each in a
 //! private HOME. No VM is booted, so no KVM is needed; `mke2fs` makes the disks, `sqlite3` the odd states.
 //! Where the two disagree, the fake is wrong.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-#[path = "support/fake.rs"]
-mod fake;
-
+use crate::support::fake;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,14 +1,11 @@
 //! `doctor`: whether a freeze would work here. What it says of KVM depends on the machine, and is not looked at.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod support;
-
+use crate::support::{World, finish, names_in, stdout};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
-use support::{World, finish, names_in, stdout};
 
 /// What it found of one thing; its exit status fits its verdicts.
 fn check(mut command: Command, name: &str) -> Value {

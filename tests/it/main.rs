@@ -1,0 +1,34 @@
+//! What a user sees, one module per behavior. One binary: linked once, and all tests run side by side.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+mod bad_input;
+mod completion;
+mod concurrency;
+mod conformance;
+mod cp;
+mod crash;
+mod damage;
+mod doctor;
+mod engine_calls;
+mod engine_install;
+mod exec;
+mod exit_status;
+mod freeze;
+mod full_disk;
+mod help;
+mod hooks;
+mod hostile;
+mod install;
+mod json;
+mod library;
+mod live;
+mod many;
+mod pack;
+mod prompt;
+mod registry;
+mod start;
+mod state_matrix;
+mod terminal;
+mod versions;
