@@ -1,9 +1,10 @@
 //! Where this program keeps what it must remember: `$BOTTLE_FREEZE_HOME`, or the platform's data folder.
 
+use crate::publish;
 use rustix::fs::{self, FlockOperation, Mode, OFlags, flock};
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The path of `name` in it.
@@ -19,7 +20,7 @@ pub fn folder(name: &str) -> io::Result<PathBuf> {
     if folder.is_relative() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "there is no home folder"));
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    publish::make_folder(&folder, 0o700)?;
     for part in Path::new(name).ancestors().filter(|part| !part.as_os_str().is_empty()) {
         close(&path("").join(part));
     }

@@ -7,6 +7,7 @@ mod commands;
 mod home;
 mod interrupt;
 mod nearest;
+mod publish;
 mod smolvm;
 mod snapshot;
 mod ui;

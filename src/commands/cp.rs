@@ -1,6 +1,7 @@
 //! `cp`: one file, into a VM or out of it.
 
 use super::{App, Failure, Result, Status, output};
+use crate::publish::{Existing, publish};
 use crate::smolvm::{Name, end_helpers};
 use crate::snapshot::Work;
 use crate::{cli, ui};
@@ -75,7 +76,7 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     if let Ok(old) = fs::metadata(&target) {
         fs::set_permissions(&copied, old.permissions()).map_err(refused)?;
     }
-    fs::rename(&copied, &target).map_err(refused)?;
+    publish(&copied, &target, Existing::Replace)?;
     report(app, &guest_path(name, inside), target.as_os_str(), bytes);
     Ok(())
 }

@@ -2,9 +2,10 @@
 
 use super::{Failure, Result, Status};
 use crate::interrupt::{self, Leaving};
+use crate::publish::PublishError;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
 use crate::smolvm::{EngineError, Followed};
-use crate::snapshot::{Output, OutputError, Recorded, Work};
+use crate::snapshot::{Output, Recorded, Work};
 use crate::ui::Progress;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -91,16 +92,16 @@ pub fn sha256(mut from: impl Read) -> std::io::Result<Recorded> {
     }
 }
 
-impl From<OutputError> for Failure {
-    fn from(error: OutputError) -> Self {
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
         let what = error.to_string();
         match error {
-            OutputError::Exists(_) => {
+            PublishError::Exists(_) => {
                 Self::new(Status::OutputExists, what).mend("replace it with --force, or choose another -o")
             }
-            OutputError::IsFolder(path) => Self::new(Status::OutputExists, what)
+            PublishError::IsFolder(path) => Self::new(Status::OutputExists, what)
                 .mend(format!("name a file in it, such as -o {}/NAME.smolmachine", path.display())),
-            OutputError::NotWritable { .. } => Self::new(Status::NotWritable, what),
+            PublishError::NotWritable { .. } => Self::new(Status::NotWritable, what),
         }
     }
 }

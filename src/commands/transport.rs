@@ -82,7 +82,7 @@ impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         let what = error.to_string();
         match error {
-            TransportError::Exists(_) => Self::new(Status::OutputExists, what),
+            TransportError::Unpublished(error) => error.into(),
             TransportError::Interrupted(signal) => {
                 Self::from(EngineError::Interrupted(signal)).now("nothing was written")
             }

@@ -155,7 +155,7 @@ impl Fingerprint {
         (memory.engine == *self).then(|| memory.version.parse().ok())?
     }
 
-    /// Best effort: whoever cannot remember asks again.
+    /// Best effort, and not flushed: whoever cannot remember, or reads what a power cut left of it, asks again.
     fn remember(self, version: Version, file: &Path) {
         let write = || -> std::io::Result<()> {
             let folder = file.parent().unwrap_or(Path::new("."));

@@ -2,6 +2,7 @@
 
 use super::home;
 use super::metadata::{Metadata, MetadataError, Tag};
+use crate::publish::withdraw;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -91,7 +92,7 @@ impl Stored {
     /// Removes it: out of sight in one instant, then file by file.
     pub fn remove(&self) -> io::Result<()> {
         let gone = tempfile::Builder::new().prefix(super::work::PRIVATE).tempdir_in(parent(&self.folder))?;
-        fs::rename(&self.folder, gone.path().join("removed"))?;
+        withdraw(&self.folder, &gone.path().join("removed"))?;
         gone.close()?;
         // What a removal that was killed has left.
         super::work::sweep_folder(parent(&self.folder), &|_| ());

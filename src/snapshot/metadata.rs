@@ -2,9 +2,9 @@
 //! and labels change. What a later version adds is kept.
 
 use super::{home, library};
+use crate::publish::{Existing, publish_text};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use thiserror::Error;
@@ -203,11 +203,7 @@ impl Metadata {
 
     /// Writes it into `folder`: to the disk, and in one instant over one that is there.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
-        let file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&file, self)?;
-        file.as_file().sync_all()?;
-        file.persist(folder.join(FILE))?;
-        File::open(folder)?.sync_all()
+        Ok(publish_text(&serde_json::to_vec_pretty(self)?, &folder.join(FILE), Existing::Replace)?)
     }
 }
 

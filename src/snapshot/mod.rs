@@ -30,7 +30,7 @@ pub use health::Health;
 pub use library::{FindError, Stored};
 pub use lock::{Lock, LockError, Sharing, vm_key};
 pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, recorded};
-pub use output::{Output, OutputError};
+pub use output::Output;
 pub use record::Record;
 pub use retention::Policy;
 pub use transport::{Incoming, TransportError, export, room};

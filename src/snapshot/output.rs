@@ -4,38 +4,18 @@ use super::library;
 use super::lock::{Lock, LockError, Sharing, file_key};
 use super::metadata::Metadata;
 use super::work::{self, Work};
-use std::fs::{self, DirBuilder, File};
+use crate::publish::{self, Existing, PublishError, publish};
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use tempfile::TempPath;
-use thiserror::Error;
 
 const SIDECAR: &str = "smolmachine";
 /// How the name of a live snapshot ends.
 const LIVE: &str = "checkpoint";
 
-/// Why files cannot be written where they were asked for.
-#[derive(Debug, Error)]
-pub enum OutputError {
-    /// Something is there, and was not to be replaced.
-    #[error("{} exists", .0.display())]
-    Exists(PathBuf),
-    /// A folder is there, which is never replaced.
-    #[error("{} is a folder", .0.display())]
-    IsFolder(PathBuf),
-    /// The folder is missing or read-only, the disk is full …
-    #[error("{} cannot be written: {source}", path.display())]
-    NotWritable {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-type Result<T> = std::result::Result<T, OutputError>;
+type Result<T> = std::result::Result<T, PublishError>;
 
 /// Where the files go.
 #[derive(Debug)]
@@ -64,9 +44,9 @@ impl Output {
     /// There is no such folder.
     pub fn new(out: &Path, replace: bool) -> Result<Self> {
         let is_folder = out.as_os_str().as_bytes().ends_with(b"/");
-        let out = std::path::absolute(out).map_err(not_writable(out))?;
+        let out = std::path::absolute(out).map_err(PublishError::not_writable(out))?;
         if is_folder {
-            return Err(OutputError::IsFolder(out));
+            return Err(PublishError::IsFolder(out));
         }
         let (launcher, sidecar) = if out.extension().is_some_and(|extension| extension == SIDECAR || extension == LIVE)
         {
@@ -77,7 +57,7 @@ impl Output {
             sidecar.push(SIDECAR);
             (Some(out), sidecar.into())
         };
-        let key = file_key(&sidecar).map_err(not_writable(&sidecar))?;
+        let key = file_key(&sidecar).map_err(PublishError::not_writable(&sidecar))?;
         let beside = sidecar.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(Self { launcher, sidecar, beside, vm: None, replace, key })
     }
@@ -110,11 +90,11 @@ impl Output {
     pub fn preflight(&self, dead: &dyn Fn(&Path)) -> Result<()> {
         for path in self.launcher.iter().chain([&self.sidecar]) {
             match fs::symlink_metadata(path) {
-                Ok(meta) if meta.is_dir() => return Err(OutputError::IsFolder(path.clone())),
-                Ok(_) if !self.replace => return Err(OutputError::Exists(path.clone())),
+                Ok(meta) if meta.is_dir() => return Err(PublishError::IsFolder(path.clone())),
+                Ok(_) if !self.replace => return Err(PublishError::Exists(path.clone())),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(not_writable(path)(error)),
+                Err(error) => return Err(PublishError::not_writable(path)(error)),
             }
         }
         work::sweep(&self.beside, dead);
@@ -140,7 +120,7 @@ impl Output {
     /// Makes the private folder, on the output's file system, so that publishing is a rename.
     pub fn work(&self) -> Result<Work> {
         let folder = self.vm.as_deref().map_or_else(|| Ok(self.beside.clone()), library::vm_folder);
-        folder.and_then(|folder| Work::new(&folder)).map_err(not_writable(self.folder()))
+        folder.and_then(|folder| Work::new(&folder)).map_err(PublishError::not_writable(self.folder()))
     }
 
     /// Has what the engine wrote on the disk, each file with its mode, before it gets its name. This takes as long
@@ -153,30 +133,27 @@ impl Output {
     /// Publishes flushed files: each is renamed into place, the sidecar last. Until then the old one is untouched;
     /// if its turn never comes, the old launcher is put back.
     pub fn publish(&self, work: &Work) -> Result<()> {
-        let folder = self.open_folder()?;
-        let Some(launcher) = &self.launcher else {
-            self.rename(&work.sidecar(), &self.sidecar)?;
-            sync(&folder);
-            return Ok(());
-        };
+        let existing = if self.replace { Existing::Replace } else { Existing::Keep };
+        let Some(launcher) = &self.launcher else { return publish(&work.sidecar(), &self.sidecar, existing) };
         let old = work.path().join("old-launcher");
         let kept = match fs::hard_link(launcher, &old) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             // On a file system without links, or a full one, it is copied.
-            Err(_) => fs::copy(launcher, &old).map_err(not_writable(&old)).map(|_| true)?,
+            Err(_) => fs::copy(launcher, &old).map_err(PublishError::not_writable(&old)).map(|_| true)?,
             Ok(()) => true,
         };
-        self.rename(&work.launcher(), launcher)?;
-        self.rename(&work.sidecar(), &self.sidecar).inspect_err(|_| {
-            let _ = if kept { fs::rename(&old, launcher) } else { fs::remove_file(launcher) };
-        })?;
-        sync(&folder);
-        Ok(())
+        publish(&work.launcher(), launcher, existing)?;
+        publish(&work.sidecar(), &self.sidecar, existing).inspect_err(|_| {
+            let _ = if kept {
+                publish(&old, launcher, Existing::Replace)
+            } else {
+                publish::withdraw(launcher, &old).map_err(PublishError::not_writable(launcher))
+            };
+        })
     }
 
     /// Publishes flushed files and their `snapshot.json` as one folder of the library, in one instant.
     pub fn publish_snapshot(&self, work: &Work, metadata: &Metadata) -> Result<()> {
-        let beside = self.open_folder()?;
         let (new, folder) = (work.path().join("new"), self.sidecar.with_file_name(""));
         let prepare = || {
             DirBuilder::new().mode(0o700).create(&new)?;
@@ -187,28 +164,10 @@ impl Output {
             if metadata.files.contains_key(library::WORKSPACE) {
                 fs::rename(work.path().join(library::WORKSPACE), new.join(library::WORKSPACE))?;
             }
-            metadata.write(&new)?;
-            fs::rename(&new, &folder)
+            metadata.write(&new)
         };
-        prepare().map_err(not_writable(&folder))?;
-        sync(&beside);
-        Ok(())
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        if self.replace {
-            return fs::rename(from, to).map_err(not_writable(to));
-        }
-        let temp = TempPath::try_from_path(from).map_err(not_writable(from))?;
-        temp.persist_noclobber(to).map_err(|refused| match refused.error.kind() {
-            io::ErrorKind::AlreadyExists => OutputError::Exists(to.to_owned()),
-            _ => not_writable(to)(refused.error),
-        })
-    }
-
-    /// Opened before anything is renamed: afterwards nothing may fail.
-    fn open_folder(&self) -> Result<File> {
-        File::open(self.folder()).map_err(not_writable(self.folder()))
+        prepare().map_err(PublishError::not_writable(&folder))?;
+        publish(&new, &folder, Existing::Keep)
     }
 }
 
@@ -221,21 +180,11 @@ impl Drop for Output {
     }
 }
 
-/// Has the new names on the disk. They are there by now, for everyone to see: that they may not outlive a power failure
-/// is no failure of the freeze.
-fn sync(folder: &File) {
-    let _ = folder.sync_all();
-}
-
 /// Sets the mode, and has the content on disk before its name.
 fn flush(path: &Path, mode: u32) -> Result<()> {
     let flush = || {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        File::open(path)?.sync_all()
+        publish::flush(path)
     };
-    flush().map_err(not_writable(path))
-}
-
-fn not_writable(path: &Path) -> impl Fn(io::Error) -> OutputError + '_ {
-    move |source| OutputError::NotWritable { path: path.to_owned(), source }
+    flush().map_err(PublishError::not_writable(path))
 }

@@ -2,6 +2,7 @@
 //! when it is removed here.
 
 use super::home;
+use crate::publish::{Existing, publish_text};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read};
@@ -39,10 +40,8 @@ impl Record {
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, vm: &str) -> io::Result<()> {
-        let file = tempfile::NamedTempFile::new_in(home::folder("vms")?)?;
-        serde_json::to_writer_pretty(&file, self)?;
-        file.persist(path(vm))?;
-        Ok(())
+        home::folder("vms")?;
+        Ok(publish_text(&serde_json::to_vec_pretty(self)?, &path(vm), Existing::Replace)?)
     }
 
     /// Forgets what is recorded of a VM of that name.

@@ -6,19 +6,19 @@ use super::library::{self, ARTIFACT, CHECKPOINT, LAUNCHER, Stored, WORKSPACE};
 use super::metadata::{self, Metadata, MetadataError};
 use super::work::Work;
 use crate::interrupt;
+use crate::publish::{Existing, PublishError, publish};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use tempfile::TempPath;
 use thiserror::Error;
 
 /// Why a snapshot cannot travel.
 #[derive(Debug, Error)]
 pub enum TransportError {
-    /// Something of that name is there.
-    #[error("{} exists", .0.display())]
-    Exists(PathBuf),
+    /// It cannot get its name.
+    #[error(transparent)]
+    Unpublished(#[from] PublishError),
     /// It was not made by `export` or `push`, or is damaged.
     #[error("{from} is no exported snapshot: {why}")]
     NotExported {
@@ -52,7 +52,7 @@ const NEW: &str = "new";
 pub fn export(one: &Stored, target: &Path, replace: bool, dead: &dyn Fn(&Path)) -> Result<()> {
     let target = std::path::absolute(target).map_err(io_error(target))?;
     if !replace && fs::symlink_metadata(&target).is_ok() {
-        return Err(TransportError::Exists(target));
+        return Err(PublishError::Exists(target).into());
     }
     let beside = target.parent().unwrap_or(Path::new("/"));
     let work = Work::after_sweep(beside, dead).map_err(io_error(&target))?;
@@ -67,18 +67,11 @@ pub fn export(one: &Stored, target: &Path, replace: bool, dead: &dyn Fn(&Path)) 
             header.set_metadata(&file.metadata()?);
             tar.append_data(&mut header, name, Heeding(file))?;
         }
-        tar.into_inner()?.sync_all()?;
+        tar.into_inner()?;
         heed()
     };
     write().map_err(io_error(&target))?;
-    if replace {
-        return fs::rename(&temp, &target).map_err(io_error(&target));
-    }
-    let temp = TempPath::try_from_path(&temp).map_err(io_error(&target))?;
-    temp.persist_noclobber(&target).map_err(|refused| match refused.error.kind() {
-        io::ErrorKind::AlreadyExists => TransportError::Exists(target.clone()),
-        _ => io_error(&target)(refused.error),
-    })
+    Ok(publish(&temp, &target, if replace { Existing::Replace } else { Existing::Keep })?)
 }
 
 /// A private folder beside the library, on its file system. What dead runs left there is swept first.
@@ -167,18 +160,11 @@ impl Incoming {
         let (new, metadata) = (self.folder(), self.metadata);
         let vm = library::vm_folder(&metadata.vm).map_err(io_error(&new))?;
         let folder = vm.join(&metadata.id);
-        if fs::symlink_metadata(&folder).is_ok() {
-            return Err(TransportError::Exists(folder));
-        }
-        let publish = || {
-            metadata.write(&new)?;
-            fs::rename(&new, &folder)?;
-            File::open(&vm)?.sync_all()
-        };
-        if let Err(error) = publish() {
+        let written = metadata.write(&new).map_err(io_error(&folder));
+        if let Err(error) = written.and_then(|()| Ok(publish(&new, &folder, Existing::Keep)?)) {
             // Made for nothing, if there is no other snapshot in it.
             let _ = fs::remove_dir(&vm);
-            return Err(io_error(&folder)(error));
+            return Err(error);
         }
         Ok(Stored { folder, metadata })
     }

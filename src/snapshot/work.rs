@@ -1,6 +1,7 @@
 //! The private folder of a run, and the removal of what dead runs left.
 
 use super::{home, lock};
+use crate::publish;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
 
 /// How private folders are named, and the file in them that their run keeps locked.
-pub const PRIVATE: &str = ".bottle-freeze-";
+pub const PRIVATE: &str = publish::PRIVATE;
 const ALIVE: &str = "alive";
 /// How long a private folder may be without its lock file.
 const BORN: Duration = Duration::from_secs(60);

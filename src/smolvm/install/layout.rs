@@ -106,8 +106,7 @@ impl Layout<'_> {
 
     fn write(&mut self, name: &str, mode: u32, content: &mut dyn Read) -> Result<(), Wrong> {
         let mut file = self.create(name, mode)?;
-        self.copy(name, content, FILE_LIMIT, &mut |bytes| file.write_all(bytes))?;
-        file.sync_all().map_err(Wrong::Disk)
+        self.copy(name, content, FILE_LIMIT, &mut |bytes| file.write_all(bytes))
     }
 
     /// A disk of mostly nothing: what is zero stays a hole.
@@ -126,7 +125,7 @@ impl Layout<'_> {
             file.seek(SeekFrom::Start(size - bytes.len() as u64))?;
             file.write_all(bytes)
         })?;
-        file.set_len(size).and_then(|()| file.sync_all()).map_err(Wrong::Disk)
+        file.set_len(size).map_err(Wrong::Disk)
     }
 
     fn copy(

@@ -13,6 +13,7 @@ use super::locate;
 use super::process::EngineError;
 use super::version::Version;
 use crate::home;
+use crate::publish::{self, Existing};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -153,7 +154,7 @@ pub fn publish(version: Version, private: &Path) -> Result<Installed> {
     if fs::symlink_metadata(&target).is_ok() {
         fs::rename(&target, private.join("replaced")).map_err(not_writable)?;
     }
-    fs::rename(laid_out(private), &target).map_err(not_writable)?;
+    publish::publish(&laid_out(private), &target, Existing::Keep).map_err(|error| not_writable(error.into()))?;
     if in_use().is_none() {
         set_in_use(version, private)?;
     }
@@ -168,7 +169,8 @@ pub fn publish(version: Version, private: &Path) -> Result<Installed> {
 pub fn set_in_use(version: Version, private: &Path) -> Result<()> {
     let link = folder().join(IN_USE);
     let fresh = private.join(IN_USE);
-    let put = std::os::unix::fs::symlink(version.to_string(), &fresh).and_then(|()| fs::rename(&fresh, &link));
+    let put = std::os::unix::fs::symlink(version.to_string(), &fresh)
+        .and_then(|()| Ok(publish::publish(&fresh, &link, Existing::Replace)?));
     put.map_err(|source| InstallError::NotWritable { path: link, source })
 }
 
@@ -178,7 +180,7 @@ pub fn set_in_use(version: Version, private: &Path) -> Result<()> {
 /// The folder cannot be written.
 pub fn remove(engine: &Installed, private: &Path) -> Result<()> {
     let not_writable = |source| InstallError::NotWritable { path: engine.folder.clone(), source };
-    fs::rename(&engine.folder, private.join("removed")).map_err(not_writable)?;
+    publish::withdraw(&engine.folder, &private.join("removed")).map_err(not_writable)?;
     if engine.in_use {
         let _ = fs::remove_file(folder().join(IN_USE));
     }
