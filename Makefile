@@ -45,9 +45,10 @@ docs:         ## completions/ and man/, anew from src/cli.rs
 deny:         ## licenses, sources and doubles of the crates (`cargo deny check` asks for advisories too)
 	cargo deny check bans licenses sources
 
-lint:         ## formatting, clippy and rustdoc
+lint:         ## formatting, clippy, rustdoc and shellcheck
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+	tests/shell
 
 .PHONY: build test conformance faults e2e bench demo recording install uninstall deb docs deny lint
