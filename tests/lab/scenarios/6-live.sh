@@ -4,7 +4,7 @@ status 0 "start" bottle-freeze start dev
 # On tmpfs: no disk holds it.
 status 0 "a process counts" bottle-freeze exec dev -- sh -c '
   mkdir -p /tmp; (i=0; while :; do i=$((i+1)); echo $i > /tmp/count; sleep 1; done) > /dev/null 2>&1 < /dev/null &'
-until_counts() { for try in $(seq 60); do [ "$(count "$1")" -gt "$2" ] && break; sleep 0.5; done; }
+until_counts() { for _ in $(seq 60); do [ "$(count "$1")" -gt "$2" ] && break; sleep 0.5; done; }
 count() { bottle-freeze exec "$1" -- cat /tmp/count 2> /dev/null || echo 0; }
 until_counts dev 2
 pid=$(vmm dev)
