@@ -185,7 +185,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l n
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l all -d 'Freeze all VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l launcher -d 'Keep the launcher in the library too'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s y -l yes -d 'Stop a running VM without asking'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s f -l force -d 'Replace what is at OUT, or take a tag from the snapshot that has it'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s f -l force -d 'Replace the files at OUT, or take a tag from the snapshot that has it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l restart -d 'Start the VM again afterwards, if this freeze stopped it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-restart -d 'Leave the VM stopped, even if the freeze fails'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-workspace -d 'Leave /workspace out (VMs made from an image; engines that cannot pack it)'
@@ -455,7 +455,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s q -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s f -l force -d 'Replace what is at OUT'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s f -l force -d 'Replace the files at OUT'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s h -l help -d 'Print help'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F

@@ -252,8 +252,8 @@ json\:"For programs"))' \
 '(-o --output --live)--launcher[Keep the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
 '--yes[Stop a running VM without asking]' \
-'-f[Replace what is at OUT, or take a tag from the snapshot that has it]' \
-'--force[Replace what is at OUT, or take a tag from the snapshot that has it]' \
+'-f[Replace the files at OUT, or take a tag from the snapshot that has it]' \
+'--force[Replace the files at OUT, or take a tag from the snapshot that has it]' \
 '(--no-restart)--restart[Start the VM again afterwards, if this freeze stopped it]' \
 '--no-restart[Leave the VM stopped, even if the freeze fails]' \
 '--no-workspace[Leave /workspace out (VMs made from an image; engines that cannot pack it)]' \
@@ -739,8 +739,8 @@ json\:"For programs"))' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
-'-f[Replace what is at OUT]' \
-'--force[Replace what is at OUT]' \
+'-f[Replace the files at OUT]' \
+'--force[Replace the files at OUT]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \

@@ -420,7 +420,7 @@ pub struct Freeze {
     /// Stop a running VM without asking
     #[arg(short, long)]
     pub yes: bool,
-    /// Replace what is at OUT, or take a tag from the snapshot that has it
+    /// Replace the files at OUT, or take a tag from the snapshot that has it
     #[arg(short, long)]
     pub force: bool,
     /// Start the VM again afterwards, if this freeze stopped it
@@ -782,7 +782,7 @@ pub struct Pack {
     /// Memory in MiB of VMs made from it
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub mem: Option<u64>,
-    /// Replace what is at OUT
+    /// Replace the files at OUT
     #[arg(short, long, action = ArgAction::SetTrue)]
     pub force: bool,
     #[command(flatten)]

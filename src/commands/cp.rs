@@ -1,7 +1,7 @@
 //! `cp`: one file, into a VM or out of it.
 
 use super::{App, Failure, Result, Status, output};
-use crate::publish::{Existing, publish};
+use crate::publish::{self, Existing, meant};
 use crate::smolvm::{Name, end_helpers};
 use crate::snapshot::Work;
 use crate::{cli, ui};
@@ -66,6 +66,8 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     let path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
     let target: PathBuf =
         if path.is_dir() { path.join(Path::new(inside).file_name().unwrap_or_default()) } else { path };
+    let target = meant(&target);
+    publish::preflight(&target, Existing::Replace)?;
     let folder = target.parent().unwrap_or(Path::new("/"));
     let refused = |error| Failure::not_writable(&target, &error);
     let work = Work::after_sweep(folder, &end_helpers).map_err(refused)?;
@@ -76,7 +78,7 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     if let Ok(old) = fs::metadata(&target) {
         fs::set_permissions(&copied, old.permissions()).map_err(refused)?;
     }
-    publish(&copied, &target, Existing::Replace)?;
+    publish::publish(&copied, &target, Existing::Replace)?;
     report(app, &guest_path(name, inside), target.as_os_str(), bytes);
     Ok(())
 }

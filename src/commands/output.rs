@@ -101,7 +101,12 @@ impl From<PublishError> for Failure {
             }
             PublishError::IsFolder(path) => Self::new(Status::OutputExists, what)
                 .mend(format!("name a file in it, such as -o {}/NAME.smolmachine", path.display())),
-            PublishError::NotWritable { .. } => Self::new(Status::NotWritable, what),
+            PublishError::NotRegular { .. } => {
+                Self::new(Status::OutputExists, what).mend("name a regular file, or a new one")
+            }
+            PublishError::Irreplaceable { .. } | PublishError::NotWritable { .. } => {
+                Self::new(Status::NotWritable, what)
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::shells::quoted;
 use super::{App, Failure, Result, Status, found, lock, output, verify};
+use crate::publish::Existing;
 use crate::smolvm::{EngineError, Name, end_helpers};
 use crate::snapshot::{Incoming, Metadata, Stored, TransportError, export as export_to, library};
 use crate::{cli, ui};
@@ -13,7 +14,7 @@ pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
     ui::about("snapshot", &reference);
     app.ui.during("check", &format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
     app.ui.during("export", &format!("exporting {reference}"), || {
-        export_to(&one, &args.output, args.force, &end_helpers)
+        export_to(&one, &args.output, Existing::forced(args.force), &end_helpers)
     })?;
     let (size, file) = (output::size(one.bytes()), args.output.display().to_string());
     let next = format!("elsewhere: bottle-freeze snapshot import {}", quoted(&file));

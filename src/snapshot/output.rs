@@ -4,7 +4,7 @@ use super::library;
 use super::lock::{Lock, LockError, Sharing, file_key};
 use super::metadata::Metadata;
 use super::work::{self, Work};
-use crate::publish::{self, Existing, PublishError, publish};
+use crate::publish::{self, Existing, PublishError, meant, publish};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -27,7 +27,7 @@ pub struct Output {
     beside: PathBuf,
     /// The VM, if this is for the library: its folder is made when it is needed.
     vm: Option<String>,
-    replace: bool,
+    existing: Existing,
     /// Of its lock.
     key: String,
 }
@@ -38,11 +38,11 @@ impl Output {
         out.extension().is_some_and(|extension| extension == LIVE)
     }
 
-    /// The files that `-o out` stands for; `replace` allows to replace those that are there.
+    /// The files that `-o out` stands for; `force` allows to replace those that are there.
     ///
     /// # Errors
     /// There is no such folder.
-    pub fn new(out: &Path, replace: bool) -> Result<Self> {
+    pub fn new(out: &Path, force: bool) -> Result<Self> {
         let is_folder = out.as_os_str().as_bytes().ends_with(b"/");
         let out = std::path::absolute(out).map_err(PublishError::not_writable(out))?;
         if is_folder {
@@ -57,9 +57,10 @@ impl Output {
             sidecar.push(SIDECAR);
             (Some(out), sidecar.into())
         };
+        let (launcher, sidecar) = (launcher.as_deref().map(meant), meant(&sidecar));
         let key = file_key(&sidecar).map_err(PublishError::not_writable(&sidecar))?;
         let beside = sidecar.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { launcher, sidecar, beside, vm: None, replace, key })
+        Ok(Self { launcher, sidecar, beside, vm: None, existing: Existing::forced(force), key })
     }
 
     /// A new snapshot of `vm` in the library, with a launcher if `launcher`; its artifact has that name.
@@ -71,7 +72,7 @@ impl Output {
             sidecar: folder.join(artifact),
             beside,
             vm: Some(vm.to_owned()),
-            replace: false,
+            existing: Existing::Keep,
             key: format!("snapshot-{vm}-{id}"),
         }
     }
@@ -88,16 +89,13 @@ impl Output {
 
     /// Whether the files could be published now: before a VM is stopped for them. Sweeps as well: see [`work::sweep`].
     pub fn preflight(&self, dead: &dyn Fn(&Path)) -> Result<()> {
-        for path in self.launcher.iter().chain([&self.sidecar]) {
-            match fs::symlink_metadata(path) {
-                Ok(meta) if meta.is_dir() => return Err(PublishError::IsFolder(path.clone())),
-                Ok(_) if !self.replace => return Err(PublishError::Exists(path.clone())),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(PublishError::not_writable(path)(error)),
-            }
+        // The library makes its folders when they are needed.
+        if self.vm.is_none() {
+            let files = self.launcher.iter().chain([&self.sidecar]);
+            files.into_iter().try_for_each(|path| publish::preflight(path, self.existing))?;
         }
         work::sweep(&self.beside, dead);
+        self.launcher_work()?;
         self.work().map(drop)
     }
 
@@ -123,6 +121,14 @@ impl Output {
         folder.and_then(|folder| Work::new(&folder)).map_err(PublishError::not_writable(self.folder()))
     }
 
+    /// Another one beside the launcher, where that is a link to a file elsewhere.
+    fn launcher_work(&self) -> Result<Option<Work>> {
+        let elsewhere = self.launcher.as_deref().and_then(Path::parent).filter(|folder| *folder != self.beside);
+        // In the library they lie in one folder.
+        let elsewhere = elsewhere.filter(|_| self.vm.is_none());
+        elsewhere.map(|folder| Work::new(folder).map_err(PublishError::not_writable(folder))).transpose()
+    }
+
     /// Has what the engine wrote on the disk, each file with its mode, before it gets its name. This takes as long
     /// as the files are large.
     pub fn flush(&self, work: &Work) -> Result<()> {
@@ -133,17 +139,21 @@ impl Output {
     /// Publishes flushed files: each is renamed into place, the sidecar last. Until then the old one is untouched;
     /// if its turn never comes, the old launcher is put back.
     pub fn publish(&self, work: &Work) -> Result<()> {
-        let existing = if self.replace { Existing::Replace } else { Existing::Keep };
-        let Some(launcher) = &self.launcher else { return publish(&work.sidecar(), &self.sidecar, existing) };
-        let old = work.path().join("old-launcher");
+        let Some(launcher) = &self.launcher else { return publish(&work.sidecar(), &self.sidecar, self.existing) };
+        let elsewhere = self.launcher_work()?;
+        let beside = elsewhere.as_ref().unwrap_or(work);
+        let (new, old) = (beside.launcher(), beside.path().join("old-launcher"));
+        if elsewhere.is_some() {
+            fs::copy(work.launcher(), &new).map_err(PublishError::not_writable(&new))?;
+        }
         let kept = match fs::hard_link(launcher, &old) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             // On a file system without links, or a full one, it is copied.
             Err(_) => fs::copy(launcher, &old).map_err(PublishError::not_writable(&old)).map(|_| true)?,
             Ok(()) => true,
         };
-        publish(&work.launcher(), launcher, existing)?;
-        publish(&work.sidecar(), &self.sidecar, existing).inspect_err(|_| {
+        publish(&new, launcher, self.existing)?;
+        publish(&work.sidecar(), &self.sidecar, self.existing).inspect_err(|_| {
             let _ = if kept {
                 publish(&old, launcher, Existing::Replace)
             } else {

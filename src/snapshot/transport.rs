@@ -6,7 +6,7 @@ use super::library::{self, ARTIFACT, CHECKPOINT, LAUNCHER, Stored, WORKSPACE};
 use super::metadata::{self, Metadata, MetadataError};
 use super::work::Work;
 use crate::interrupt;
-use crate::publish::{Existing, PublishError, publish};
+use crate::publish::{self, Existing, PublishError, meant};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -49,11 +49,10 @@ const NEW: &str = "new";
 ///
 /// # Errors
 /// `target` exists and is not to be replaced, or it cannot be written.
-pub fn export(one: &Stored, target: &Path, replace: bool, dead: &dyn Fn(&Path)) -> Result<()> {
+pub fn export(one: &Stored, target: &Path, existing: Existing, dead: &dyn Fn(&Path)) -> Result<()> {
     let target = std::path::absolute(target).map_err(io_error(target))?;
-    if !replace && fs::symlink_metadata(&target).is_ok() {
-        return Err(PublishError::Exists(target).into());
-    }
+    let target = meant(&target);
+    publish::preflight(&target, existing)?;
     let beside = target.parent().unwrap_or(Path::new("/"));
     let work = Work::after_sweep(beside, dead).map_err(io_error(&target))?;
     let temp = work.path().join("export");
@@ -71,7 +70,7 @@ pub fn export(one: &Stored, target: &Path, replace: bool, dead: &dyn Fn(&Path)) 
         heed()
     };
     write().map_err(io_error(&target))?;
-    Ok(publish(&temp, &target, if replace { Existing::Replace } else { Existing::Keep })?)
+    Ok(publish::publish(&temp, &target, existing)?)
 }
 
 /// A private folder beside the library, on its file system. What dead runs left there is swept first.
@@ -161,7 +160,7 @@ impl Incoming {
         let vm = library::vm_folder(&metadata.vm).map_err(io_error(&new))?;
         let folder = vm.join(&metadata.id);
         let written = metadata.write(&new).map_err(io_error(&folder));
-        if let Err(error) = written.and_then(|()| Ok(publish(&new, &folder, Existing::Keep)?)) {
+        if let Err(error) = written.and_then(|()| Ok(publish::publish(&new, &folder, Existing::Keep)?)) {
             // Made for nothing, if there is no other snapshot in it.
             let _ = fs::remove_dir(&vm);
             return Err(error);

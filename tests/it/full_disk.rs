@@ -4,6 +4,7 @@
 //! not allowed these tests are not run, and say so; with `BOTTLE_FREEZE_FAULTS=long` they fail then.
 
 use crate::support::chaos::is_long;
+use crate::support::namespace::{disk, in_a_namespace};
 use crate::support::{World, finish, names_in, real, stderr, stdout};
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
@@ -15,42 +16,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 // --------------------------------------------------------------------------------------------- small disks
-
-const INSIDE: &str = "BOTTLE_FREEZE_TEST_INSIDE";
-
-/// Runs the test, of which this is the whole body, in a process that may mount what nobody else sees.
-fn in_a_namespace<F: Fn()>(test: F) {
-    if std::env::var_os(INSIDE).is_some() {
-        return test();
-    }
-    if !unshare(&["sh", "-c", "mount -t tmpfs none /mnt"]).status().is_ok_and(|status| status.success()) {
-        assert!(!is_long(), "nothing can be mounted here");
-        return println!("NOT RUN: nothing can be mounted here");
-    }
-    let name = std::any::type_name::<F>();
-    let name = name.split("::").skip(1).take(2).collect::<Vec<_>>().join("::");
-    let this = std::env::current_exe().unwrap();
-    let mut command = unshare(&[this.to_str().unwrap(), "--exact", &name, "--nocapture"]);
-    let output = command.env(INSIDE, "1").env("FAKE_SMOLVM_BIN", crate::support::fake::fake_smolvm()).output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
-}
-
-fn unshare(words: &[&str]) -> Command {
-    let mut command = Command::new("unshare");
-    command.arg(if rustix::process::geteuid().is_root() { "-m" } else { "-rm" }).args(words);
-    command
-}
-
-/// Mounts a disk of that size there (`size=1m,nr_inodes=100`), or makes it that size.
-fn disk(folder: &Path, options: &str) {
-    fs::create_dir_all(folder).unwrap();
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let is_there = mounts.lines().any(|line| line.split(' ').nth(1) == folder.to_str());
-    let options = if is_there { format!("remount,{options}") } else { options.to_owned() };
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(folder).status().unwrap();
-    assert!(mounted.success());
-}
 
 /// Fills a disk to the last byte.
 fn fill(folder: &Path) {

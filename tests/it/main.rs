@@ -28,6 +28,7 @@ mod many;
 mod pack;
 mod prompt;
 mod registry;
+mod replacing;
 mod start;
 mod state_matrix;
 mod terminal;

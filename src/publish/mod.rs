@@ -4,6 +4,10 @@
 //! [`publish`]: its content is flushed, it gets its name in one instant, and the name is flushed. What it replaces is
 //! whole until that instant.
 
+mod target;
+
+pub use target::{meant, preflight};
+
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, FileType};
@@ -21,6 +25,22 @@ pub enum PublishError {
     /// A folder has that name: a folder is never replaced.
     #[error("{} is a folder", .0.display())]
     IsFolder(PathBuf),
+    /// Something else than a regular file has that name: it is never replaced.
+    #[error("{} is {what}, and no regular file", path.display())]
+    NotRegular {
+        /// Its path.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A file has that name that the system lets nobody replace.
+    #[error("{} cannot be replaced: {why}", path.display())]
+    Irreplaceable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: &'static str,
+    },
     /// The folder is missing or read-only, the disk is full …
     #[error("{} cannot be written: {source}", path.display())]
     NotWritable {
@@ -55,8 +75,15 @@ impl From<PublishError> for io::Error {
 pub enum Existing {
     /// It stays, and nothing is published.
     Keep,
-    /// It is replaced, if it is of the same kind: a file by a file, a link by a link. A folder never is.
+    /// It is replaced, if it is of the same kind: a file by a file, a link by a link. Nothing else ever is.
     Replace,
+}
+
+impl Existing {
+    /// What `--force` says.
+    pub fn forced(force: bool) -> Self {
+        if force { Self::Replace } else { Self::Keep }
+    }
 }
 
 /// Gives `from`, a file, a folder with all that is in it, or a symbolic link, the name `to` on the same file system.
@@ -216,9 +243,8 @@ fn rename_new_in_steps(from: &Path, to: &Path, kind: FileType) -> io::Result<()>
 
 fn rename_over(from: &Path, to: &Path, kind: FileType) -> Result<()> {
     match fs::symlink_metadata(to).map(|meta| meta.file_type()) {
-        Ok(there) if there.is_dir() => return Err(PublishError::IsFolder(to.to_owned())),
-        Ok(there) if there != kind => return Err(PublishError::Exists(to.to_owned())),
-        Ok(_) => {}
+        Ok(there) if there.is_symlink() && kind.is_symlink() => {}
+        Ok(there) => target::may_be_replaced(to, there, Existing::Replace)?,
         // Nothing is there to be replaced, and what appears meanwhile is not looked at.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return rename_new(from, to, kind),
         Err(error) => return Err(PublishError::not_writable(to)(error)),

@@ -1,0 +1,351 @@
+//! What an output may replace: a regular file, or the one that a symlink leads to, and nothing else.
+
+use crate::support::namespace::{disk, in_a_namespace};
+use crate::support::{World, finish, names_in, stderr};
+use predicates::prelude::*;
+use predicates::str::contains;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
+
+/// A running VM, a stopped one, and a snapshot of the latter.
+fn world() -> World {
+    let world = World::new();
+    world.vm("dev").running();
+    world.write_guest("dev", "root/note", "new");
+    world.vm("other").stopped();
+    world.run("freeze other -t t").success();
+    world.warm();
+    world
+}
+
+/// Each command that writes a file where its user says, and the files that it writes there.
+const WRITERS: [(&str, &str); 5] = [
+    ("freeze dev --yes --restart -o out.smolmachine", "out.smolmachine"),
+    ("freeze dev --yes --restart -o out", "out"),
+    ("freeze dev --yes --restart -o out", "out.smolmachine"),
+    ("pack alpine -o out.smolmachine", "out.smolmachine"),
+    ("snapshot export other@t -o out.tar", "out.tar"),
+];
+const CP: (&str, &str) = ("cp dev:/root/note out", "out");
+
+/// Each writer as it is, and with `--force`; `cp` has no such option, and replaces what it may.
+fn lines() -> impl Iterator<Item = (String, &'static str, bool)> {
+    let both =
+        |(line, file): (&str, &'static str)| [(line.to_owned(), file, false), (format!("{line} --force"), file, true)];
+    WRITERS.into_iter().flat_map(both).chain([(CP.0.to_owned(), CP.1, true)])
+}
+
+fn run(program: &str, words: &[&str], path: &Path) -> bool {
+    Command::new(program).args(words).arg(path).status().is_ok_and(|status| status.success())
+}
+
+/// Puts something at a path.
+type Maker = fn(&Path);
+
+fn fifo(path: &Path) {
+    assert!(run("mkfifo", &[], path));
+}
+
+fn socket(path: &Path) {
+    drop(UnixListener::bind(path).unwrap());
+}
+
+/// A device like `/dev/null`, or a socket where that may not be made.
+fn device(path: &Path) {
+    let made = Command::new("mknod").arg(path).args(["c", "1", "3"]).status();
+    if !made.is_ok_and(|status| status.success()) {
+        println!("NOT RUN: no device can be made here");
+        socket(path);
+    }
+}
+
+fn link_to_fifo(path: &Path) {
+    let target = path.with_file_name("aside");
+    fifo(&target);
+    symlink("aside", path).unwrap();
+}
+
+fn link_to_nothing(path: &Path) {
+    symlink("missing", path).unwrap();
+}
+
+fn link_to_itself(path: &Path) {
+    symlink(path.file_name().unwrap(), path).unwrap();
+}
+
+fn link_to_dev_null(path: &Path) {
+    symlink("/dev/null", path).unwrap();
+}
+
+#[test]
+fn whatever_is_no_regular_file_is_refused_with_force_or_without() {
+    let kinds: [(&str, Maker); 7] = [
+        ("fifo", fifo),
+        ("socket", socket),
+        ("device", device),
+        ("link to a fifo", link_to_fifo),
+        ("link to nothing", link_to_nothing),
+        ("link to itself", link_to_itself),
+        ("link to /dev/null", link_to_dev_null),
+    ];
+    let world = world();
+    for (kind, make) in kinds {
+        for (line, file, _) in lines() {
+            let path = world.path("work").join(file);
+            make(&path);
+            let (before, names) = (fs::symlink_metadata(&path).unwrap(), names_in(&world.path("work")));
+            world.forget_calls();
+            let run = world.run(&line).code(7).stderr(contains(file).and(contains("no regular file")));
+            let after = fs::symlink_metadata(&path).unwrap();
+            assert_eq!(
+                (before.ino(), before.file_type()),
+                (after.ino(), after.file_type()),
+                "{kind}, {line}: {}",
+                stderr(&run)
+            );
+            assert_eq!(names_in(&world.path("work")), names, "{kind}, {line}");
+            let calls = world.commands();
+            assert!(calls.iter().all(|call| call == "machine ls"), "{kind}, {line}: {calls:?}");
+            for name in names {
+                fs::remove_file(world.path("work").join(name)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn the_device_itself_and_the_standard_output_are_refused() {
+    in_a_namespace(|| {
+        let world = world();
+        // A machine whose /dev/null is gone fails in odd ways: this one is private.
+        disk(Path::new("/mnt"), "size=1m");
+        device(Path::new("/mnt/null"));
+        let out = fs::File::create(world.path("work/stdout")).unwrap();
+        for (line, _, _) in lines() {
+            let (command, _) = line.trim_end_matches(" --force").rsplit_once(' ').unwrap();
+            for place in ["/mnt/null", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+                let force = if line.ends_with("--force") { " --force" } else { "" };
+                let line = format!("{command} {place}{force}");
+                let mut command = world.line(&line);
+                command.stdout(out.try_clone().unwrap());
+                command.status().map(|status| assert_eq!(status.code(), Some(7), "{line}")).unwrap();
+            }
+        }
+        assert!(fs::symlink_metadata("/mnt/null").unwrap().file_type().is_char_device());
+        assert_eq!(fs::read(world.path("work/stdout")).unwrap(), b"");
+        assert_eq!(names_in(&world.path("work")), ["stdout"]);
+    });
+}
+
+#[test]
+fn a_folder_is_never_replaced_and_nothing_is_stopped_for_it() {
+    let world = world();
+    for (line, file, _) in lines().filter(|(line, ..)| !line.starts_with("cp")) {
+        fs::create_dir(world.path("work").join(file)).unwrap();
+        world.forget_calls();
+        world.run(&line).code(7).stderr(contains("is a folder"));
+        assert_eq!(world.state("dev"), "running");
+        assert!(!world.commands().contains(&"machine stop".to_owned()), "{line}");
+        fs::remove_dir(world.path("work").join(file)).unwrap();
+    }
+}
+
+#[test]
+fn a_symlink_to_a_file_stays_one_and_its_target_is_replaced() {
+    let world = world();
+    let places = ["elsewhere", "elsewhere/deep"].map(|place| world.path(place));
+    for place in &places {
+        fs::create_dir(place).unwrap();
+    }
+    for (line, file, may_replace) in lines() {
+        let (link, target) = (world.path("work").join(file), world.path("elsewhere/deep/target"));
+        fs::write(&target, "the old one").unwrap();
+        // By way of another link, and relative.
+        symlink("deep/target", world.path("elsewhere/middle")).unwrap();
+        symlink("../elsewhere/middle", &link).unwrap();
+        let run = world.run(&line);
+        if may_replace {
+            run.success();
+            assert_ne!(fs::read(&target).unwrap(), b"the old one", "{line}");
+        } else {
+            run.code(7).stderr(contains("--force"));
+            assert_eq!(fs::read(&target).unwrap(), b"the old one", "{line}");
+        }
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("../elsewhere/middle"), "{line}");
+        assert_eq!(names_in(&places[0]), ["deep", "middle"], "{line}");
+        assert_eq!(names_in(&places[1]), ["target"], "{line}");
+        for path in [world.path("elsewhere/middle"), target] {
+            fs::remove_file(path).unwrap();
+        }
+        for name in names_in(&world.path("work")) {
+            fs::remove_file(world.path("work").join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_target_of_a_symlink_may_lie_on_another_disk() {
+    in_a_namespace(|| {
+        let world = world();
+        disk(&world.path("disk"), "size=200m");
+        for (line, file, _) in lines().filter(|(_, _, may_replace)| *may_replace) {
+            let target = world.path("disk/target");
+            fs::write(&target, "the old one").unwrap();
+            symlink("../disk/target", world.path("work").join(file)).unwrap();
+            world.run(&line).success();
+            assert_ne!(fs::read(&target).unwrap(), b"the old one", "{line}");
+            assert_eq!(names_in(&world.path("disk")), ["target"], "{line}");
+            for name in names_in(&world.path("work")) {
+                fs::remove_file(world.path("work").join(name)).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_hard_link_is_one_name_of_a_file_and_the_other_keeps_it() {
+    let world = world();
+    for (line, file, _) in lines().filter(|(_, _, may_replace)| *may_replace) {
+        let other = world.write("other", "the old one");
+        fs::hard_link(&other, world.path("work").join(file)).unwrap();
+        world.run(&line).success();
+        assert_ne!(fs::read(world.path("work").join(file)).unwrap(), b"the old one", "{line}");
+        assert_eq!(fs::read(&other).unwrap(), b"the old one", "{line}");
+        for name in names_in(&world.path("work")) {
+            fs::remove_file(world.path("work").join(name)).unwrap();
+        }
+    }
+}
+
+/// A file that the system lets nobody replace, or a folder that takes none; ends the obstacle again.
+type Obstacle = fn(&Path, bool) -> bool;
+
+fn immutable(path: &Path, on: bool) -> bool {
+    run("chattr", &[if on { "+i" } else { "-i" }], path)
+}
+
+fn append_only(path: &Path, on: bool) -> bool {
+    run("chattr", &[if on { "+a" } else { "-a" }], path)
+}
+
+fn append_only_folder(path: &Path, on: bool) -> bool {
+    append_only(path.parent().unwrap(), on)
+}
+
+fn immutable_folder(path: &Path, on: bool) -> bool {
+    immutable(path.parent().unwrap(), on)
+}
+
+fn mounted(path: &Path, on: bool) -> bool {
+    if !on {
+        return run("umount", &[], path);
+    }
+    let other = path.with_file_name("mounted");
+    fs::write(&other, "the old one").unwrap();
+    run("mount", &["--bind", other.to_str().unwrap()], path)
+}
+
+fn read_only_folder(path: &Path, on: bool) -> bool {
+    let folder = path.parent().unwrap();
+    if !on {
+        return run("umount", &[], folder);
+    }
+    run("mount", &["--bind", folder.to_str().unwrap()], folder) && run("mount", &["-o", "remount,bind,ro"], folder)
+}
+
+#[test]
+fn what_the_system_lets_nobody_replace_is_refused_before_anything_is_stopped() {
+    let obstacles: [(&str, Obstacle); 6] = [
+        ("immutable", immutable),
+        ("append-only", append_only),
+        ("append-only folder", append_only_folder),
+        ("immutable folder", immutable_folder),
+        ("mounted", mounted),
+        ("read-only folder", read_only_folder),
+    ];
+    in_a_namespace(|| {
+        let world = world();
+        for (what, obstacle) in obstacles {
+            for (line, file, _) in lines().filter(|(_, _, may_replace)| *may_replace) {
+                let path = world.path("work").join(file);
+                fs::write(&path, "the old one").unwrap();
+                if !obstacle(&path, true) {
+                    println!("NOT RUN: {what} cannot be tried here");
+                    obstacle(&path, false);
+                    continue;
+                }
+                let names = names_in(&world.path("work"));
+                world.forget_calls();
+                let run = world.run(&line);
+                let calls = world.commands();
+                let after = (fs::read(&path).unwrap(), names_in(&world.path("work")));
+                assert!(obstacle(&path, false), "{what}, {line}");
+                run.code(8).stderr(contains(world.path("work").to_str().unwrap()));
+                assert_eq!(after, (b"the old one".to_vec(), names.clone()), "{what}, {line}");
+                let changing = ["machine stop", "machine cp", "pack create"];
+                assert!(!calls.iter().any(|call| changing.contains(&call.as_str())), "{what}, {line}: {calls:?}");
+                for name in names {
+                    fs::remove_file(world.path("work").join(name)).unwrap();
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_file_of_another_user_in_a_sticky_folder_is_refused_before_anything_is_stopped() {
+    in_a_namespace(|| {
+        let world = world();
+        // A root that is no owner of what is not its own is like any other user.
+        let mut probe = Command::new("setpriv");
+        probe.args(["--bounding-set=-fowner", "true"]);
+        if !rustix::process::geteuid().is_root() || !probe.status().is_ok_and(|status| status.success()) {
+            return println!("NOT RUN: no power can be given up here");
+        }
+        let folder = world.path("work");
+        std::os::unix::fs::chown(&folder, Some(1234), None).unwrap();
+        fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o1777)).unwrap();
+        for (line, file, _) in lines().filter(|(_, _, may_replace)| *may_replace) {
+            let path = world.write(file, "the old one");
+            std::os::unix::fs::chown(&path, Some(1235), None).unwrap();
+            world.forget_calls();
+            let plain = world.line(&line);
+            let mut command = Command::new("setpriv");
+            command.arg("--bounding-set=-fowner").arg(plain.get_program()).args(plain.get_args());
+            world.furnish(&mut command);
+            finish(command).code(8).stderr(contains("sticky").and(contains("another user")));
+            assert_eq!(fs::read(&path).unwrap(), b"the old one", "{line}");
+            assert!(!world.commands().contains(&"machine stop".to_owned()), "{line}");
+            assert_eq!(names_in(&folder), [file], "{line}");
+            fs::remove_file(path).unwrap();
+        }
+        // One's own file there is replaced as anywhere.
+        world.write("out.tar", "the old one");
+        world.run("snapshot export other@t -o out.tar --force").success();
+    });
+}
+
+#[test]
+fn an_output_whose_folder_is_moved_away_meanwhile_costs_nothing() {
+    let world = world();
+    let folder = world.path("work/folder");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("out.smolmachine"), "the old one").unwrap();
+    world.fault(serde_json::json!({"on": "pack create", "at": "half", "do": {"await": world.path("go")}}));
+    let freeze = world.spawn("freeze dev --yes --force --restart -o folder/out.smolmachine");
+    crate::support::wait_until("it packs", || {
+        names_in(&folder).iter().any(|name| folder.join(name).join("snapshot.smolmachine").exists())
+    });
+    fs::rename(&folder, world.path("work/moved")).unwrap();
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("out.smolmachine"), "another one").unwrap();
+    fs::write(world.path("go"), "").unwrap();
+    freeze.wait().failure();
+    assert_eq!(world.read("folder/out.smolmachine"), "another one");
+    assert_eq!(world.read("moved/out.smolmachine"), "the old one");
+    assert_eq!(names_in(&folder), ["out.smolmachine"]);
+    assert_eq!(world.state("dev"), "running");
+}
