@@ -29,7 +29,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l error-forma
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -72,7 +72,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l v
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s p -l port -d 'Publish a port (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l label -d 'Attach a label (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s w -l workdir -d 'Folder in the guest where its commands start' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -88,7 +88,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l la
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l timeout -d 'How long it may take until commands can be executed, pulling an image included' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -104,7 +104,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -120,7 +120,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s w -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s e -l env -d 'Set a variable; without `=VALUE` it is taken from this environment (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l env-file -d 'Read variables from a file of KEY=VALUE lines (repeatable)' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l timeout -d 'Kill it after this time (2s, 5m …)' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -133,7 +133,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l error
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -144,7 +144,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l error
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -155,7 +155,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l err
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -178,7 +178,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l p
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l hook-timeout -d 'How long each of these commands may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'How long stopping the VM may take' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -202,7 +202,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l cpu
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l mem -d 'Memory in MiB [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l allow-cidr -d 'Let it reach only this network (repeatable) [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l timeout -d 'How long it may take until commands can be executed' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -221,7 +221,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -236,7 +236,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -248,7 +248,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -276,7 +276,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -292,7 +292,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -303,7 +303,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -315,7 +315,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l all -d 'All of the library'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -328,7 +328,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s f -l force -d 'Take a name from the snapshot that has it'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -340,7 +340,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s y -l yes -d 'Do not ask'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -360,7 +360,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l dry-run -d 'Say what would be removed, and remove nothing'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s y -l yes -d 'Do not ask'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -372,7 +372,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s y -l yes -d 'Do not ask'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -384,7 +384,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -397,7 +397,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s f -l force -d 'Replace the file'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -409,7 +409,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -434,7 +434,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l label -d 'The VMs that have this label (repeatable; all of them then)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s j -l jobs -d 'How many at a time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -451,7 +451,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s o -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l cpus -d 'Virtual CPUs of VMs made from it' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l mem -d 'Memory in MiB of VMs made from it' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l wait -d 'Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -463,7 +463,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l e
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -474,7 +474,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l e
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -486,7 +486,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -504,7 +504,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -514,7 +514,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -525,7 +525,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -536,7 +536,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -547,7 +547,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
@@ -563,7 +563,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions"
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l progress -d 'How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s q -l quiet -d 'Print results and errors only'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'

@@ -20,8 +20,8 @@ _bottle-freeze() {
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -63,8 +63,8 @@ json\:"For programs"))' \
 '*--label=[Attach a label (repeatable)]:KEY=VALUE:_default' \
 '-w+[Folder in the guest where its commands start]:DIR:_default' \
 '--workdir=[Folder in the guest where its commands start]:DIR:_default' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -89,8 +89,8 @@ json\:"For programs"))' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -115,8 +115,8 @@ json\:"For programs"))' \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -142,8 +142,8 @@ json\:"For programs"))' \
 '*--env=[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
 '*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
 '--timeout=[Kill it after this time (2s, 5m …)]:DURATION:_default' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -167,8 +167,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -188,8 +188,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -207,8 +207,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -242,8 +242,8 @@ json\:"For programs"))' \
 '--hook-timeout=[How long each of these commands may take]:DURATION:_default' \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -277,8 +277,8 @@ json\:"For programs"))' \
 '--mem=[Memory in MiB \[default\: as frozen\]]:MIB:_default' \
 '*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
 '--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -308,8 +308,8 @@ json\:"For programs"))' \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -333,8 +333,8 @@ json\:"For programs"))' \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -354,8 +354,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -386,8 +386,8 @@ vm\:"By the name of the VM, the oldest first"))' \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -411,8 +411,8 @@ vm\:"By the name of the VM, the oldest first"))' \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -431,8 +431,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -452,8 +452,8 @@ json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '--all[All of the library]' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -475,8 +475,8 @@ json\:"For programs"))' \
 json\:"For programs"))' \
 '-f[Take a name from the snapshot that has it]' \
 '--force[Take a name from the snapshot that has it]' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -498,8 +498,8 @@ json\:"For programs"))' \
 json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -528,8 +528,8 @@ json\:"For programs"))' \
 '--dry-run[Say what would be removed, and remove nothing]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -550,8 +550,8 @@ json\:"For programs"))' \
 json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -572,8 +572,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -596,8 +596,8 @@ json\:"For programs"))' \
 json\:"For programs"))' \
 '-f[Replace the file]' \
 '--force[Replace the file]' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -617,8 +617,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -705,8 +705,8 @@ json\:"For programs"))' \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -733,8 +733,8 @@ json\:"For programs"))' \
 '--cpus=[Virtual CPUs of VMs made from it]:N:_default' \
 '--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
 '--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -755,8 +755,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -775,8 +775,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -795,8 +795,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -823,8 +823,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -840,8 +840,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -859,8 +859,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -878,8 +878,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -898,8 +898,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
@@ -958,8 +958,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print results and errors only]' \
-'(-v --verbose)--quiet[Print results and errors only]' \
+'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
+'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \

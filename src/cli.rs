@@ -24,7 +24,7 @@ pub struct Cli {
     /// The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
     pub smolvm: Option<PathBuf>,
-    /// Print results and errors only
+    /// Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Print each engine command as it is run, env values masked

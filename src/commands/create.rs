@@ -53,7 +53,8 @@ pub fn run(app: &App, args: &cli::Create) -> Result<()> {
     let engine = app.engine()?;
     let began = SystemTime::now();
     app.ui.during("create", &format!("creating {}", args.name), || make_vm(&engine, &args.name, &recipe, &recipe))?;
-    app.ui.success(&format!("created {0}; start it with: bottle-freeze start {0}", args.name));
+    let text = format!("created {0}; start it with: bottle-freeze start {0}", args.name);
+    app.ui.result(args.name.as_str(), &text);
     let seconds = began.elapsed().unwrap_or_default().as_secs_f64();
     app.ui.report(&Created { vm: &args.name, state: "created", seconds, warnings: ui::warnings() });
     Ok(())

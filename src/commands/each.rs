@@ -9,11 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+/// What is printed where there is no VM.
+pub const NO_VMS: &str = "no VMs; make one with: bottle-freeze create NAME";
+
 /// The VMs that were meant, each once, by their names: those that are named, or all that the engine lists, or those with all these labels.
 ///
 /// # Errors
 /// None has the labels, or the list, which is read only if it is needed, cannot be.
 pub fn select(
+    app: &App,
     names: &[Name],
     all: bool,
     labels: &[(String, String)],
@@ -28,6 +32,9 @@ pub fn select(
             return Err(
                 Failure::new(Status::NoSuchVm, "no VM has that label").mend("list them with `bottle-freeze ls --json`")
             );
+        }
+        if names.is_empty() {
+            app.ui.note(NO_VMS);
         }
     }
     // In one order for everybody: two runs that wait for each other's VMs would wait for ever.

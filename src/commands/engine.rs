@@ -5,10 +5,10 @@ use crate::interrupt::Leaving;
 use crate::smolvm::install::{self, InstallError, Installed};
 use crate::smolvm::{Version, users_of};
 use crate::snapshot::{Work, sweep};
-use crate::{cli, home, ui};
+use crate::ui::{self, JsonPath};
+use crate::{cli, home};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 
 pub fn run(app: &App, command: &cli::Engine) -> Result<()> {
     match command {
@@ -53,7 +53,8 @@ const CHECK: &str = "see whether it can run VMs here with: bottle-freeze doctor"
 fn install(app: &App, args: &cli::EngineInstall) -> Result<()> {
     let _lock = lock::engines(app)?;
     let is_there = |there: &Installed| {
-        app.ui.success(&format!("smolvm {} is installed already: {}", there.version, there.executable().display()));
+        let text = format!("smolvm {} is installed already: {}", there.version, there.executable().display());
+        app.ui.result(there.version.to_string(), &text);
         app.ui.report(&Listed::of(there));
     };
     if let Some(there) = args.version.and_then(find) {
@@ -77,7 +78,8 @@ fn install(app: &App, args: &cli::EngineInstall) -> Result<()> {
     let engine = install::publish(version, work.path()).map_err(unchanged)?;
     let use_it = format!("use it with: bottle-freeze engine use {version}");
     let hint = if engine.in_use { CHECK } else { &use_it };
-    app.ui.success(&format!("installed smolvm {version}: {}; {hint}", engine.executable().display()));
+    let text = format!("installed smolvm {version}: {}; {hint}", engine.executable().display());
+    app.ui.result(version.to_string(), &text);
     app.ui.report(&Listed::of(&engine));
     Ok(())
 }
@@ -98,12 +100,12 @@ fn find_or_fail(version: Version) -> Result<Installed> {
 struct Listed {
     version: String,
     in_use: bool,
-    path: PathBuf,
+    path: JsonPath,
 }
 
 impl Listed {
     fn of(one: &Installed) -> Self {
-        Self { version: one.version.to_string(), in_use: one.in_use, path: one.executable() }
+        Self { version: one.version.to_string(), in_use: one.in_use, path: JsonPath(one.executable()) }
     }
 }
 
@@ -114,7 +116,7 @@ fn ls(app: &App) {
     } else if app.ui.quiet {
         ui::lines(all.iter().map(|one| one.version.to_string()));
     } else if all.is_empty() {
-        app.ui.success("no engines of our own; get one with: bottle-freeze engine install");
+        app.ui.note("no engines of our own; get one with: bottle-freeze engine install");
     } else {
         let used = |one: &Installed| if one.in_use { "yes" } else { "no" }.to_owned();
         let row = |one: &Installed| vec![one.version.to_string(), used(one), one.executable().display().to_string()];
@@ -126,7 +128,7 @@ fn choose(app: &App, version: Version) -> Result<()> {
     let _lock = lock::engines(app)?;
     let engine = find_or_fail(version)?;
     install::set_in_use(version, private()?.path())?;
-    app.ui.success(&format!("smolvm {version} is in use; {CHECK}"));
+    app.ui.result(version.to_string(), &format!("smolvm {version} is in use; {CHECK}"));
     app.ui.report(&Listed { in_use: true, ..Listed::of(&engine) });
     Ok(())
 }
@@ -144,7 +146,7 @@ fn rm(app: &App, version: Version) -> Result<Value> {
         .last()
         .filter(|_| engine.in_use)
         .map(|other| format!("; none is in use now, choose one with: bottle-freeze engine use {}", other.version));
-    app.ui.success(&format!("removed smolvm {version}{}", next.unwrap_or_default()));
+    app.ui.result(version.to_string(), &format!("removed smolvm {version}{}", next.unwrap_or_default()));
     Ok(json!({"version": version.to_string(), "removed": true}))
 }
 

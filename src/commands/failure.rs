@@ -4,6 +4,7 @@ use crate::cli::Cli;
 use crate::smolvm::EngineError;
 use crate::smolvm::artifact::ArtifactError;
 use crate::ui::{self, Problem};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use thiserror::Error;
@@ -175,10 +176,15 @@ impl Failure {
 
 /// Ends a run whose command line was not understood, or asked only for help or the version.
 pub fn misused(error: &clap::Error) -> ! {
-    if !error.use_stderr() || !Cli::asks_for_json_errors(std::env::args_os()) {
+    let json_errors = Cli::asks_for_json_errors(std::env::args_os());
+    ui::speak_json(json_errors, false);
+    if !error.use_stderr() {
+        ui::check(error.print().and_then(|()| std::io::stdout().flush()), &[]);
+        std::process::exit(if ui::printed_all() { 0 } else { Status::Failed.code().into() });
+    }
+    if !json_errors {
         error.exit();
     }
-    ui::speak_json(true, false);
     ui::error(&usage(error).problem());
     std::process::exit(Status::Usage.code().into())
 }

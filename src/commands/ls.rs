@@ -1,6 +1,6 @@
 //! `ls`: the VMs, as a table, as names, or as JSON.
 
-use super::{App, Result};
+use super::{App, Result, each};
 use crate::smolvm::Machine;
 use crate::ui;
 
@@ -15,7 +15,7 @@ pub fn run(app: &App) -> Result<()> {
     } else if app.ui.quiet {
         ui::lines(machines.iter().map(|machine| ui::one_line(&machine.name)));
     } else if machines.is_empty() {
-        app.ui.success("no VMs; make one with: bottle-freeze create NAME");
+        app.ui.note(each::NO_VMS);
     } else {
         let header = ["NAME", "STATE", "CPUS", "MEMORY", "STORAGE", "OVERLAY", "NETWORK", "IMAGE"];
         ui::table(&header, machines.iter().map(row));

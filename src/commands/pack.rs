@@ -6,16 +6,16 @@ use crate::cli;
 use crate::interrupt;
 use crate::smolvm::{EngineError, Packing, end_helpers, follow};
 use crate::snapshot::Output;
+use crate::ui::JsonPath;
 use serde::Serialize;
-use std::path::Path;
 use std::time::Instant;
 
 /// What was made, as `--json` prints it.
 #[derive(Serialize)]
 struct Report<'a> {
     image: &'a str,
-    sidecar: &'a Path,
-    launcher: Option<&'a Path>,
+    sidecar: JsonPath,
+    launcher: Option<JsonPath>,
     bytes: u64,
     crc32: String,
     seconds: f64,
@@ -53,16 +53,13 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
     }
     output.publish(&work)?;
     let sidecar = output.sidecar().display().to_string();
-    app.ui.success(&format!(
-        "packed {} as {sidecar} ({}); make a VM of it with: bottle-freeze create NAME --from {}",
-        args.image,
-        output::size(artifact.bytes),
-        quoted(&sidecar),
-    ));
+    let (size, next) = (output::size(artifact.bytes), format!("create NAME --from {}", quoted(&sidecar)));
+    let text = format!("packed {} as {sidecar} ({size}); make a VM of it with: bottle-freeze {next}", args.image);
+    app.ui.result(output.sidecar(), &text);
     app.ui.report(&Report {
         image: &args.image,
-        sidecar: output.sidecar(),
-        launcher: output.launcher(),
+        sidecar: JsonPath(output.sidecar().into()),
+        launcher: output.launcher().map(|path| JsonPath(path.into())),
         bytes: artifact.bytes,
         crc32: format!("{:08x}", artifact.crc32),
         seconds: began.elapsed().as_secs_f64(),

@@ -22,11 +22,11 @@ fn change(
     change: fn(&Smolvm, &Name) -> Result<(), EngineError>,
 ) -> Result<()> {
     let engine = app.engine()?;
-    let names = each::select(&vms.names, vms.all, &vms.label, || engine.machine_ls())?;
+    let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
     each::vm(app, vms, &names, |name| {
         let _lock = lock::vm_shared(app, name, wait.wait)?;
         app.ui.during(phase, &format!("{doing} {name}"), || change(&engine, name))?;
-        app.ui.success(&done(name));
+        app.ui.result(name.as_str(), &done(name));
         Ok(state)
     })
 }

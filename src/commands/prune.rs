@@ -1,5 +1,6 @@
 //! `snapshot prune`: what no policy keeps is removed, and each snapshot is told why it stays.
 
+use super::snapshot::NO_SNAPSHOTS;
 use super::{App, Failure, Result, Status, each, lock, verify};
 use crate::cli;
 use crate::snapshot::{Metadata, Policy, Stored, library};
@@ -25,6 +26,9 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     for newest_first in vms.into_values() {
         all.extend(sort_out(app, args, &policy, newest_first));
     }
+    if all.is_empty() {
+        app.ui.note(NO_SNAPSHOTS);
+    }
     let list: Vec<String> = all.iter().filter(|one| one.1.is_empty()).map(|one| one.0.reference()).collect();
     if list.is_empty() || args.dry_run {
         report(app, &all, &[]);
@@ -34,7 +38,9 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     let results = each::one_by_one(each::SNAPSHOTS, &list, |reference| {
         let one = library::find(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;
-        one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))
+        one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))?;
+        app.ui.result(reference, &format!("removed {reference}"));
+        Ok(())
     });
     report(app, &all, &results);
     each::verdict(each::SNAPSHOTS, &list, results)
@@ -92,12 +98,13 @@ fn sort_out(
             reasons[at].push("the newest that is whole".to_owned());
         }
     }
-    let word = if args.dry_run { "would remove" } else { "remove" };
     for (one, reasons) in newest_first.iter().zip(&reasons) {
-        if reasons.is_empty() {
-            app.ui.success(&format!("{word} {}", one.reference()));
+        if !reasons.is_empty() {
+            app.ui.note(&format!("keep {} ({})", one.reference(), reasons.join(", ")));
+        } else if args.dry_run {
+            app.ui.result(one.reference(), &format!("would remove {}", one.reference()));
         } else {
-            app.ui.success(&format!("keep {} ({})", one.reference(), reasons.join(", ")));
+            app.ui.note(&format!("remove {}", one.reference()));
         }
     }
     newest_first.into_iter().zip(reasons).collect()

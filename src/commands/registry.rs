@@ -50,7 +50,8 @@ pub fn push(app: &App, args: &cli::SnapshotPush) -> Result<()> {
     let pushed = engine.pack_push(&file, to, &mut |_| progress.tick());
     progress.end(pushed.is_ok());
     pushed.map_err(|error| explained(error, to).now(format!("{name} is as it was")))?;
-    app.ui.success(&format!("pushed {name} ({size}); elsewhere: bottle-freeze snapshot pull {to}"));
+    let text = format!("pushed {name} ({size}); elsewhere: bottle-freeze snapshot pull {to}");
+    app.ui.result(to.to_string(), &text);
     app.ui.report(&json!({
         "reference": found.stored().map(Stored::reference), "sidecar": path.to_string_lossy(), "to": to.to_string(),
         "bytes": whole.bytes, "warnings": ui::warnings(),
@@ -120,7 +121,8 @@ pub fn pull(app: &App, args: &cli::SnapshotPull) -> Result<()> {
     };
     let incoming = Incoming::arrived(work, &file, &text, &from.to_string())?;
     let one = transport::take_in(app, incoming, &from.to_string(), args.vm.as_ref())?;
-    app.ui.success(&format!("pulled {0}; thaw it with: bottle-freeze thaw {0}", one.reference()));
+    let reference = one.reference();
+    app.ui.result(&reference, &format!("pulled {reference}; thaw it with: bottle-freeze thaw {reference}"));
     transport::report_arrival(app, &one, &from.to_string());
     Ok(())
 }

@@ -9,7 +9,7 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
     let engine = app.engine()?;
     let machines = engine.machine_ls()?;
     let vms = &args.vms;
-    let names = each::select(&vms.names, vms.all, &vms.label, || Ok(machines.clone()))?;
+    let names = each::select(app, &vms.names, vms.all, &vms.label, || Ok(machines.clone()))?;
     let find = |name: &Name| machines.iter().find(|machine| machine.name == name.as_str());
     let found: Vec<&Machine> = names.iter().filter_map(find).collect();
     if !found.is_empty() {
@@ -22,7 +22,7 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
         Record::forget(name.as_str());
-        app.ui.success(&format!("deleted {name}"));
+        app.ui.result(name.as_str(), &format!("deleted {name}"));
         Ok("deleted")
     })
 }

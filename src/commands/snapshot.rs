@@ -6,6 +6,9 @@ use crate::{cli, ui};
 use serde_json::json;
 use std::time::{Duration, SystemTime};
 
+/// What is printed where there is no snapshot.
+pub const NO_SNAPSHOTS: &str = "no snapshots; make one with: bottle-freeze freeze VM";
+
 pub fn run(app: &App, command: &cli::Snapshot) -> Result<()> {
     match command {
         cli::Snapshot::Ls(args) => ls(app, args),
@@ -45,7 +48,7 @@ fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
     } else if app.ui.quiet {
         ui::lines(all.iter().map(|one| ui::one_line(&one.reference())));
     } else if all.is_empty() {
-        app.ui.success("no snapshots; make one with: bottle-freeze freeze VM");
+        app.ui.note(NO_SNAPSHOTS);
     } else {
         ui::table(&["SNAPSHOT", "TAGS", "AGE", "SIZE", "NOTE"], all.iter().map(row));
     }
@@ -80,6 +83,9 @@ fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
         for broken in &broken {
             ui::warning(&broken.to_string());
         }
+        if all.is_empty() {
+            app.ui.note(NO_SNAPSHOTS);
+        }
         all.iter().map(Stored::reference).collect()
     } else {
         args.snapshots.clone()
@@ -88,7 +94,7 @@ fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
         let one = found::stored(reference)?;
         let check = || verify::snapshot(&one.folder, &one.metadata);
         let artifact = app.ui.during("check", &format!("checking {reference}"), check)?;
-        app.ui.success(&format!("{} is whole", one.reference()));
+        app.ui.result(one.reference(), &format!("{} is whole", one.reference()));
         let crc32 = format!("{:08x}", artifact.crc32);
         Ok(json!({"reference": one.reference(), "whole": true, "bytes": artifact.bytes, "crc32": crc32}))
     });
@@ -106,13 +112,14 @@ fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {
     metadata.tags.extend(args.tags.iter().cloned());
     write(&one, &metadata)?;
     let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();
-    app.ui.success(&match tags.last() {
+    let text = match tags.last() {
         None => format!("{}: no tags", one.reference()),
         Some(last) => {
             let next = format!("thaw it with: bottle-freeze thaw {}@{last}", metadata.vm);
             format!("{}: {}; {next}", one.reference(), tags.join(", "))
         }
-    });
+    };
+    app.ui.result(one.reference(), &text);
     app.ui.report(&json!({"reference": one.reference(), "tags": tags}));
     Ok(())
 }
@@ -142,7 +149,7 @@ fn rm(app: &App, args: &cli::SnapshotRm) -> Result<()> {
         let one = found::stored(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;
         one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))?;
-        app.ui.success(&format!("removed {reference}"));
+        app.ui.result(reference, &format!("removed {reference}"));
         Ok(json!({"reference": reference, "bytes": one.bytes(), "removed": true}))
     });
     each::report(app, each::SNAPSHOTS, list.len() == 1, &list, &results);

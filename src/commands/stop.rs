@@ -7,7 +7,7 @@ use crate::smolvm::{EngineError, Name, Smolvm, State};
 pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
-    let names = each::select(&vms.names, vms.all, &vms.label, || engine.machine_ls())?;
+    let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
     each::vm(app, vms, &names, |name| {
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during("stop", &format!("stopping {name}"), || {
@@ -16,7 +16,8 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
             }
             engine.machine_stop(name, None)
         })?;
-        app.ui.success(&format!("{name} is stopped; start it with: bottle-freeze start {name}"));
+        let text = format!("{name} is stopped; start it with: bottle-freeze start {name}");
+        app.ui.result(name.as_str(), &text);
         Ok("stopped")
     })
 }

@@ -88,7 +88,7 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
     app.ui.phase("create", &format!("creating {name}"), || make_vm(engine, name, making.recipe, making.known))?;
     let saved = found.stored().and_then(Stored::workspace);
     if args.no_start && saved.is_none() {
-        app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
+        app.ui.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));
         return Ok("created");
     }
     app.ui.phase("start", &format!("starting {name}"), || start(engine, name, args.timeout, true)).map_err(
@@ -106,10 +106,13 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
     }
     if args.no_start {
         app.ui.phase("stop", &format!("stopping {name}"), || engine.machine_stop(name, None))?;
-        app.ui.success(&format!("thawed {name}; start it with: bottle-freeze start {name}"));
+        app.ui.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));
         Ok("stopped")
     } else {
-        app.ui.success(&format!("thawed {name}; it is running; a shell in it: bottle-freeze exec -it {name} -- sh"));
+        app.ui.result(
+            name.as_str(),
+            &format!("thawed {name}; it is running; a shell in it: bottle-freeze exec -it {name} -- sh"),
+        );
         Ok("running")
     }
 }

@@ -18,7 +18,7 @@ pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
     })?;
     let (size, file) = (output::size(one.bytes()), args.output.display().to_string());
     let next = format!("elsewhere: bottle-freeze snapshot import {}", quoted(&file));
-    app.ui.success(&format!("exported {reference} as {file} ({size}); {next}"));
+    app.ui.result(&args.output, &format!("exported {reference} as {file} ({size}); {next}"));
     app.ui.report(&json!({"reference": reference, "to": file, "bytes": one.bytes()}));
     Ok(())
 }
@@ -30,7 +30,8 @@ pub fn import(app: &App, args: &cli::SnapshotImport) -> Result<()> {
         .during("import", &format!("reading {}", args.file.display()), || Incoming::unpack(&args.file, &end_helpers))?;
     let from = args.file.display().to_string();
     let one = take_in(app, incoming, &from, args.vm.as_ref())?;
-    app.ui.success(&format!("imported {0}; thaw it with: bottle-freeze thaw {0}", one.reference()));
+    let reference = one.reference();
+    app.ui.result(&reference, &format!("imported {reference}; thaw it with: bottle-freeze thaw {reference}"));
     report_arrival(app, &one, &from);
     Ok(())
 }

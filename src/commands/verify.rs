@@ -26,7 +26,8 @@ pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
     let results = each::one_by_one(each::SNAPSHOTS, &paths, |Shown(path)| {
         let (artifact, sha256) = app.ui.during("check", &format!("checking {}", path.display()), || check(path))?;
         let size = output::size(artifact.bytes);
-        app.ui.success(&format!("{} is whole ({size}, CRC-32 {:08x})", path.display(), artifact.crc32));
+        let text = format!("{} is whole ({size}, CRC-32 {:08x})", path.display(), artifact.crc32);
+        app.ui.result(path, &text);
         Ok((artifact, sha256))
     });
     let reports = paths.iter().zip(&results).map(|(Shown(path), checked)| Report::new(path, checked));

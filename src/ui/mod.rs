@@ -4,23 +4,23 @@
 mod events;
 mod progress;
 mod prompt;
+mod results;
 mod terminal;
 
 pub use events::{Problem, about, about_all, speak_json};
 pub use progress::Progress;
 pub use prompt::{Unconfirmed, confirm};
+pub use results::{JsonPath, check, json, lines, printed_all, table};
 pub use terminal::is_utf8;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use std::borrow::Cow;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// How talkative to be.
 #[derive(Debug, Clone, Copy)]
 pub struct Ui {
-    /// Results and errors only.
+    /// Bare results and errors only.
     pub quiet: bool,
     /// Results for programs.
     pub json: bool,
@@ -39,20 +39,6 @@ impl Ui {
             events::message("command", line);
         } else if self.verbose {
             say(&format!("+ {line}"));
-        }
-    }
-
-    /// A result, for people.
-    pub fn success(self, text: &str) {
-        if !self.quiet && !self.json {
-            lines([one_line(text)]);
-        }
-    }
-
-    /// The same result, for programs.
-    pub fn report(self, value: &impl serde::Serialize) {
-        if self.json {
-            json(value);
         }
     }
 
@@ -93,14 +79,6 @@ impl Ui {
         progress.end(result.is_ok());
         result
     }
-}
-
-/// Whether a result could not be printed.
-static UNPRINTED: AtomicBool = AtomicBool::new(false);
-
-/// Whether all results could be printed, to whoever was there to read them.
-pub fn printed_all() -> bool {
-    !UNPRINTED.load(Relaxed)
 }
 
 /// All that was warned of.
@@ -151,26 +129,6 @@ pub fn interrupted(leaves: Option<&[String]>, exit_status: u8) {
     }
 }
 
-/// Prints lines on stdout. A reader that has gone away (`| head`) has seen enough.
-pub fn lines(lines: impl IntoIterator<Item = String>) {
-    let mut out = io::stdout().lock();
-    let printed = lines.into_iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush());
-    if let Err(error) = printed {
-        if error.kind() != ErrorKind::BrokenPipe {
-            failed(&format!("nothing can be printed: {error}"));
-            UNPRINTED.store(true, Relaxed);
-        }
-    }
-}
-
-/// Prints one JSON value on stdout.
-pub fn json(value: &impl serde::Serialize) {
-    match serde_json::to_string_pretty(value) {
-        Ok(text) => lines([json_escaped(&text)]),
-        Err(problem) => failed(&format!("no JSON can be made of this: {problem}")),
-    }
-}
-
 /// An error of no kind of its own.
 pub fn failed(message: &str) {
     error(&Problem { code: "failed", exit_status: 1, message, now: None, hint: None });
@@ -187,19 +145,6 @@ fn json_escaped(text: &str) -> String {
         }
         all
     })
-}
-
-/// Prints a table on stdout: as wide as it is, or, on a terminal, each row as far as one line takes it.
-pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
-    for row in rows {
-        table.add_row(row.iter().map(|cell| one_line(cell)));
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    lines(table.lines().map(|line| terminal::fitted(line.trim_end()).into_owned()));
 }
 
 /// Prints a line on stderr, above any progress.

@@ -161,11 +161,11 @@ fn a_whole_snapshot_is_one_line_and_needs_no_engine() {
 }
 
 #[test]
-fn quiet_says_nothing_of_whole_snapshots() {
+fn quiet_prints_the_paths_of_whole_snapshots() {
     let world = World::new();
     world.snapshot("x.smolmachine");
     let run = verify(&world, ["-q", "x.smolmachine"]).success();
-    assert_eq!((stdout(&run), stderr(&run)), (String::new(), String::new()));
+    assert_eq!((stdout(&run).as_str(), stderr(&run).as_str()), ("x.smolmachine\n", ""));
 }
 
 #[test]

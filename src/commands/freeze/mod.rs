@@ -29,7 +29,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
     let engine = app.engine()?;
-    let names = each::select(&args.names, args.all, &args.vm_label, || engine.machine_ls())?;
+    let names = each::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
     let tell = |report: &Report| report.print(app, args);
     let outcomes = freeze(app, args, &engine, &names, &tell)?;
     if app.ui.json && !args.dry_run {
@@ -45,7 +45,7 @@ pub fn into_library(app: &App, engine: &Smolvm, name: &Name, note: String) -> Re
     let reference = outcomes.iter_mut().find_map(|outcome| outcome.report.as_mut()?.reference.take());
     report::verdict(outcomes)?;
     let reference = reference.unwrap_or_default();
-    app.ui.success(&format!("froze {name} as {reference}"));
+    app.ui.note(&format!("froze {name} as {reference}"));
     Ok(reference)
 }
 

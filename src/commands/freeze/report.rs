@@ -1,16 +1,16 @@
 //! What a freeze says: of what would be done, of what was done, and of what failed.
 
 use super::{Freeze, smolfile};
+use crate::cli;
 use crate::commands::shells::quoted;
 use crate::commands::{App, Failure, Result, each, output, workspace};
 use crate::smolvm::artifact::Artifact;
 use crate::smolvm::{CHECKPOINT_SUFFIX, Exec, Name, State};
 use crate::snapshot::{Metadata, Work};
-use crate::{cli, ui};
+use crate::ui::{self, JsonPath};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a freeze made, as `--json` prints it.
@@ -20,8 +20,8 @@ pub struct Report {
     /// `VM@ID`, if it is in the library, and all that is recorded of it.
     pub reference: Option<String>,
     snapshot: Option<Metadata>,
-    sidecar: PathBuf,
-    launcher: Option<PathBuf>,
+    sidecar: JsonPath,
+    launcher: Option<JsonPath>,
     bytes: u64,
     crc32: String,
     seconds: f64,
@@ -147,8 +147,8 @@ impl Freeze<'_> {
             vm: self.vm.name.clone(),
             reference: snapshot.as_ref().map(|snapshot| format!("{}@{}", snapshot.vm, snapshot.id)),
             snapshot,
-            sidecar: self.output.sidecar().to_owned(),
-            launcher: self.output.launcher().map(Into::into),
+            sidecar: JsonPath(self.output.sidecar().into()),
+            launcher: self.output.launcher().map(|path| JsonPath(path.into())),
             bytes: artifact.bytes,
             crc32: format!("{:08x}", artifact.crc32),
             seconds: self.started.elapsed().as_secs_f64(),
@@ -163,7 +163,7 @@ impl Freeze<'_> {
 impl Report {
     /// The snapshot's `VM@ID`, or its file.
     pub fn name(&self) -> OsString {
-        self.reference.as_ref().map_or_else(|| self.sidecar.clone().into(), Into::into)
+        self.reference.as_ref().map_or_else(|| self.sidecar.0.clone().into(), Into::into)
     }
 
     /// Says it to people.
@@ -178,6 +178,7 @@ impl Report {
         };
         let word = if self.live { "paused" } else { "down" };
         let down = self.downtime_seconds.map(|down| format!(", {word} for {down:.1} s")).unwrap_or_default();
-        app.ui.success(&format!("froze {vm} as {name} ({size}, {:.1} s{down}); {hint}", self.seconds));
+        let text = format!("froze {vm} as {name} ({size}, {:.1} s{down}); {hint}", self.seconds);
+        app.ui.result(self.name(), &text);
     }
 }

@@ -1,0 +1,130 @@
+//! `-q` prints the bare result on stdout, one a line, and nothing else: a script can use it as it is.
+
+use crate::support::{World, finish, names_in, stderr, stdout};
+use std::os::unix::ffi::OsStrExt;
+
+/// What a quiet command prints on stdout; on stderr it prints nothing.
+fn quiet(world: &World, line: &str) -> String {
+    let run = world.run(&format!("-q {line}")).success();
+    assert_eq!(stderr(&run), "", "{line}");
+    stdout(&run)
+}
+
+#[test]
+fn each_change_of_a_vm_prints_its_name() {
+    let world = World::new();
+    for line in ["create dev", "start dev", "pause dev", "resume dev", "stop dev", "rm dev --yes"] {
+        assert_eq!(quiet(&world, line), "dev\n", "{line}");
+    }
+}
+
+#[test]
+fn several_vms_are_printed_one_a_line() {
+    let world = World::new();
+    world.vm("a").stopped();
+    world.vm("b").stopped();
+    assert_eq!(quiet(&world, "start a b -j 1"), "a\nb\n");
+    let references = quiet(&world, "freeze --all -y -j 1");
+    let vms: Vec<_> = references.lines().map(|reference| reference.split_once('@').unwrap().0).collect();
+    assert_eq!(vms, ["a", "b"]);
+}
+
+#[test]
+fn one_that_fails_prints_no_name() {
+    let world = World::new();
+    world.vm("a").stopped();
+    let run = world.run("-q start a nosuch").code(3);
+    assert_eq!(stdout(&run), "a\n");
+    assert!(stderr(&run).contains("nosuch"), "{}", stderr(&run));
+}
+
+#[test]
+fn a_frozen_vm_is_thawed_by_what_the_freeze_printed() {
+    let world = World::new();
+    world.vm("dev").running();
+    let reference = quiet(&world, "freeze dev -y -t ready");
+    assert!(reference.starts_with("dev@") && reference.ends_with('\n') && reference.lines().count() == 1);
+    let reference = reference.trim();
+    assert_eq!(quiet(&world, &format!("snapshot verify {reference}")).trim(), reference);
+    assert_eq!(quiet(&world, &format!("snapshot tag {reference} good")).trim(), reference);
+    assert_eq!(quiet(&world, &format!("thaw {reference} tuesday")), "tuesday\n");
+    assert_eq!(quiet(&world, &format!("thaw {reference} tuesday --replace -y")), "tuesday\n");
+    assert_eq!(quiet(&world, &format!("create wednesday --from {}", artifact(&world, reference))), "wednesday\n");
+    assert_eq!(quiet(&world, &format!("snapshot rm {reference} -y")).trim(), reference);
+}
+
+/// The artifact of a snapshot of the library.
+fn artifact(world: &World, reference: &str) -> String {
+    let (vm, id) = reference.split_once('@').unwrap();
+    let folder = world.path("home/library/snapshots").join(vm).join(id);
+    let name = names_in(&folder).into_iter().find(|name| name.ends_with(".smolmachine")).unwrap();
+    folder.join(name).display().to_string()
+}
+
+#[test]
+fn a_file_is_printed_by_its_path() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let file = quiet(&world, "freeze dev -o x.smolmachine");
+    assert_eq!(std::fs::canonicalize(file.trim()).unwrap(), world.path("work/x.smolmachine").canonicalize().unwrap());
+    assert_eq!(quiet(&world, "verify x.smolmachine"), "x.smolmachine\n");
+    let packed = quiet(&world, "pack alpine:3.20 -o image.smolmachine");
+    assert!(packed.trim().ends_with("image.smolmachine"), "{packed}");
+}
+
+#[test]
+fn a_path_that_is_not_utf8_is_printed_as_it_is() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let name = std::ffi::OsStr::from_bytes(b"x\xff.smolmachine");
+    let mut command = world.line("-q freeze dev -o");
+    command.arg(name);
+    let run = finish(command).success();
+    let printed = run.get_output().stdout.strip_suffix(b"\n").unwrap();
+    assert!(world.path("work").join(std::ffi::OsStr::from_bytes(printed)).is_file(), "{printed:?}");
+}
+
+#[test]
+fn what_travels_prints_where_it_is_now() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let reference = quiet(&world, "freeze dev");
+    assert_eq!(quiet(&world, "snapshot export dev -o dev.tar"), "dev.tar\n");
+    quiet(&world, "snapshot rm dev -y");
+    assert_eq!(quiet(&world, "snapshot import dev.tar"), reference);
+    std::fs::create_dir_all(world.path("fake/registry/127.0.0.1:5000")).unwrap();
+    let run = world.run("-q snapshot push dev 127.0.0.1:5000/dev:ready -y").success();
+    assert_eq!(stdout(&run), "127.0.0.1:5000/dev:ready\n");
+    quiet(&world, "snapshot rm dev -y");
+    assert_eq!(quiet(&world, "snapshot pull 127.0.0.1:5000/dev:ready"), reference);
+}
+
+#[test]
+fn prune_prints_what_it_removes_and_not_what_it_keeps() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let (old, new) = (quiet(&world, "freeze dev"), quiet(&world, "freeze dev"));
+    let prune = "snapshot prune --keep-last 1";
+    assert_eq!(quiet(&world, &format!("{prune} --dry-run")), old);
+    assert_eq!(quiet(&world, "snapshot ls"), old.clone() + &new);
+    assert_eq!(quiet(&world, &format!("{prune} -y")), old);
+    assert_eq!(quiet(&world, "snapshot ls"), new);
+    assert_eq!(quiet(&world, &format!("{prune} -y")), "");
+}
+
+#[test]
+fn where_there_is_no_vm_or_snapshot_a_command_for_all_prints_so() {
+    let world = World::new();
+    for line in ["freeze --all", "start --all", "stop --all", "pause --all", "resume --all", "rm --all"] {
+        let run = world.run(line).success();
+        assert!(stdout(&run).contains("no VMs"), "{line}: {}", stdout(&run));
+        assert_eq!(stdout(&world.run(&format!("{line} --json")).success()).trim(), "[]", "{line}");
+        assert_eq!(quiet(&world, line), "", "{line}");
+    }
+    for line in ["snapshot verify --all", "snapshot prune --keep-last 1"] {
+        let run = world.run(line).success();
+        assert!(stdout(&run).contains("no snapshots"), "{line}: {}", stdout(&run));
+        assert_eq!(stdout(&world.run(&format!("{line} --json")).success()).trim(), "[]", "{line}");
+        assert_eq!(quiet(&world, line), "", "{line}");
+    }
+}

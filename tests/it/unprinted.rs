@@ -1,0 +1,113 @@
+//! A result that cannot be printed is a failure, which says what was done all the same.
+#![cfg(target_os = "linux")]
+
+use crate::support::World;
+use std::fs::File;
+use std::io::pipe;
+use std::process::Stdio;
+
+const FORMATS: [&str; 3] = ["", "-q", "--json"];
+
+/// Runs a command that prints its result there: its exit status, and what stderr says.
+fn run(world: &World, line: &str, stdout: impl Into<Stdio>) -> (Option<i32>, String) {
+    let mut command = world.line(line);
+    let child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Runs a command that prints its result onto a full disk: what stderr says.
+fn fails_to_print(world: &World, line: &str) -> String {
+    let (status, said) = run(world, line, File::options().write(true).open("/dev/full").unwrap());
+    assert_eq!(status, Some(1), "{line}: {said}");
+    assert!(said.contains("could not print the result: No space left on device"), "{line}: {said}");
+    said
+}
+
+#[test]
+fn what_was_done_is_named_on_stderr_when_its_result_cannot_be_printed() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.vm("up").stopped();
+    world.run("freeze dev -t first").success();
+    let done = [
+        ("start dev", "dev is running"),
+        ("stop dev", "dev is stopped"),
+        ("freeze dev", "froze dev as dev@"),
+        ("freeze dev up -y", "froze up as up@"),
+        ("freeze dev --force -o x.smolmachine", "x.smolmachine"),
+        ("snapshot verify dev", "is whole"),
+        ("snapshot tag dev@first more", "more"),
+        ("snapshot export dev@first -o e.tar --force", "exported dev@"),
+        ("pack --force alpine:3.20 -o p.smolmachine", "p.smolmachine"),
+        ("verify x.smolmachine", "x.smolmachine"),
+    ];
+    for (line, name) in done {
+        for format in FORMATS {
+            let said = fails_to_print(&world, &format!("{line} {format}"));
+            let is_report = line.starts_with("verify") && format == "--json";
+            assert!(is_report || said.contains("now: ") && said.contains(name), "{line} {format}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_is_new_is_named_on_stderr_when_its_name_cannot_be_printed() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    world.run("snapshot export dev -o e.tar").success();
+    for (number, format) in FORMATS.iter().enumerate() {
+        let done = [
+            (format!("create c{number}"), format!("created c{number}")),
+            (format!("thaw dev t{number}"), format!("thawed t{number}")),
+            (format!("rm t{number} -y"), format!("deleted t{number}")),
+            (format!("snapshot import e.tar --as i{number}"), format!("imported i{number}@")),
+            (format!("snapshot rm i{number} -y"), format!("removed i{number}@")),
+        ];
+        for (line, name) in done {
+            let said = fails_to_print(&world, &format!("{line} {format}"));
+            assert!(said.contains("now: ") && said.contains(&name), "{line} {format}: {said}");
+        }
+    }
+}
+
+#[test]
+fn an_error_on_stderr_for_programs_is_json_there_too() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let said = fails_to_print(&world, "freeze dev --json --error-format json");
+    let line = said.lines().find(|line| line.starts_with('{')).unwrap();
+    let error: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert!(error["error"]["now"].as_str().unwrap().contains("froze dev as dev@"), "{line}");
+}
+
+#[test]
+fn help_and_lists_fail_on_a_full_disk_and_not_in_a_pipe_that_is_closed() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let lines = [
+        "help",
+        "--help",
+        "--version",
+        "-V --error-format json",
+        "help freeze",
+        "snapshot rm -h",
+        "completions bash",
+        "ls",
+        "ls -q",
+        "ls --json",
+        "doctor",
+        "engine ls",
+        "snapshot ls",
+        "freeze dev --dry-run",
+    ];
+    for line in lines {
+        fails_to_print(&world, line);
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let (status, said) = run(&world, line, writer);
+        assert!(!said.contains("could not print"), "{line}: {said}");
+        assert!(line == "doctor" || status == Some(0), "{line}: {said}");
+    }
+}
