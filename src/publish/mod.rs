@@ -134,6 +134,17 @@ pub fn withdraw(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes a published file or link, for good.
+///
+/// # Errors
+/// The system refuses.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let folder = File::open(parent(path))?;
+    fs::remove_file(path)?;
+    flush_name(&folder);
+    Ok(())
+}
+
 /// Makes a folder, and those above it that are missing, with this mode; they are there also after a power cut.
 ///
 /// # Errors

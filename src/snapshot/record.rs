@@ -2,9 +2,8 @@
 //! when it is removed here.
 
 use super::home;
-use crate::publish::{Existing, publish_text};
+use crate::publish::{self, Existing, publish_text};
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -46,7 +45,7 @@ impl Record {
 
     /// Forgets what is recorded of a VM of that name.
     pub fn forget(vm: &str) {
-        let _ = fs::remove_file(path(vm));
+        let _ = publish::remove(&path(vm));
     }
 }
 

@@ -27,14 +27,14 @@ struct Answer {
 }
 
 /// An index of packages on loopback.
-struct Index {
+pub struct Index {
     address: String,
     pages: Arc<Mutex<HashMap<String, Answer>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Index {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let index = Self { address, pages: Arc::default(), asked: Arc::default() };
@@ -59,7 +59,7 @@ impl Index {
     }
 
     /// Offers these wheels, the hashes right.
-    fn offer(&self, wheels: &[(&str, Vec<u8>)]) -> &Self {
+    pub fn offer(&self, wheels: &[(&str, Vec<u8>)]) -> &Self {
         let files: Vec<_> = wheels
             .iter()
             .map(|(version, wheel)| {
@@ -155,7 +155,7 @@ fn zip_of(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// A wheel as PyPI's are, but small.
-fn wheel(version: &str) -> Vec<u8> {
+pub fn wheel(version: &str) -> Vec<u8> {
     zip_of(&[
         ("smol/__init__.py", b"import nothing".to_vec()),
         ("smol/_native.abi3.so", b"of Python".to_vec()),
@@ -166,7 +166,7 @@ fn wheel(version: &str) -> Vec<u8> {
 }
 
 /// `bottle-freeze` without an engine from elsewhere, asking this index.
-fn command(world: &World, index: &Index, line: &str) -> Command {
+pub fn command(world: &World, index: &Index, line: &str) -> Command {
     let mut command = world.line(line);
     command
         .env_remove("SMOLVM")

@@ -26,6 +26,7 @@ mod library;
 mod live;
 mod many;
 mod pack;
+mod power_cut;
 mod prompt;
 mod quiet;
 mod registry;

@@ -182,7 +182,7 @@ pub fn remove(engine: &Installed, private: &Path) -> Result<()> {
     let not_writable = |source| InstallError::NotWritable { path: engine.folder.clone(), source };
     publish::withdraw(&engine.folder, &private.join("removed")).map_err(not_writable)?;
     if engine.in_use {
-        let _ = fs::remove_file(folder().join(IN_USE));
+        let _ = publish::remove(&folder().join(IN_USE));
     }
     Ok(())
 }

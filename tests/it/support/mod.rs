@@ -36,9 +36,13 @@ impl World {
 
     /// With an engine of that version.
     pub fn with_engine(version: &str) -> Self {
+        Self::in_folder(TempDir::new().unwrap(), version)
+    }
+
+    /// In that folder.
+    pub fn in_folder(dir: TempDir, version: &str) -> Self {
         reap_vmms();
         heed_hangups();
-        let dir = TempDir::new().unwrap();
         for folder in ["home", "work", "tmp", "fake/vms"] {
             fs::create_dir_all(dir.path().join(folder)).unwrap();
         }

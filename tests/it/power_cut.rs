@@ -1,0 +1,253 @@
+//! Power cuts: what a command has published is there when the power fails the moment after it returned.
+//!
+//! All lies on a file system on a loop device. When a command has returned, the file behind the device is copied: it
+//! holds what has reached the disk, and nothing of what the system still has in memory. The copy is mounted in its
+//! place, as after a power cut, and must hold what was there when the command returned.
+//!
+//! `BOTTLE_FREEZE_FAULTS=long` cuts the power after every command, on ext4, xfs and btrfs.
+
+use crate::engine_install::{Index, command, wheel};
+use crate::support::chaos::is_long;
+use crate::support::namespace::in_a_namespace;
+use crate::support::{World, finish, stderr, stdout, wait_until};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Every command that publishes or removes something, in the order in which they are run. What another one needs comes
+/// first.
+const PUBLISHING: [&str; 25] = [
+    "freeze dev -o out.smolmachine",
+    "freeze dev -o pair",
+    "freeze dev -o pair --force",
+    "freeze dev -t one",
+    "freeze dev -t one --force --launcher -m again",
+    "pack alpine -o base.smolmachine",
+    "snapshot tag dev@one two",
+    "snapshot export dev@one -o dev.tar",
+    "snapshot export dev@one -o dev.tar --force",
+    "snapshot import dev.tar --as imported",
+    "snapshot push dev@one registry.test:5000/dev:one --yes",
+    "snapshot pull registry.test:5000/dev:one --as pulled",
+    "create web --net --allow-cidr 10.0.0.0/8",
+    "thaw dev@one thawed --no-start",
+    "thaw dev@one thawed --no-start --replace --yes",
+    "engine install --version 1.4.0",
+    "engine install --version 1.10.0",
+    "engine use 1.10.0",
+    "engine rm 1.4.0",
+    "freeze dev --live -o live.checkpoint --no-space-check",
+    "cp dev:/root/note note",
+    "rm web --yes",
+    "snapshot rm imported --yes",
+    "snapshot prune dev --keep-last 1 --yes",
+    "doctor --fix",
+];
+
+/// Those after which the power is cut in the short version.
+const SHORT: [&str; 4] = [
+    "freeze dev -o pair",
+    "freeze dev -t one --force --launcher -m again",
+    "snapshot export dev@one -o dev.tar",
+    "engine install --version 1.4.0",
+];
+
+/// The commands that publish nothing.
+const OTHERS: [&str; 15] = [
+    "start",
+    "stop",
+    "exec",
+    "ls",
+    "pause",
+    "resume",
+    "snapshot ls",
+    "snapshot show",
+    "snapshot verify",
+    "verify",
+    "doctor",
+    "engine ls",
+    "completions",
+    "help",
+    "snapshot help",
+];
+
+#[test]
+fn every_command_is_known_to_publish_or_not() {
+    let world = World::new();
+    for parent in ["", "snapshot ", "engine "] {
+        let help = stdout(&world.run(&format!("{parent}--help")).success());
+        let commands = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| !line.is_empty());
+        for name in
+            commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|name| !name.is_empty())
+        {
+            let name = format!("{parent}{name}");
+            let publishes = PUBLISHING.iter().any(|line| *line == name || line.starts_with(&format!("{name} ")));
+            let is_other = OTHERS.contains(&name.as_str()) || name == "engine help";
+            assert!(publishes || is_other, "`{name}` is on neither list of this file");
+        }
+    }
+}
+
+#[test]
+fn what_was_published_outlives_a_power_cut_on_ext4() {
+    in_a_namespace(|| cut_the_power("ext4", "commit=600"));
+}
+
+#[test]
+fn what_was_published_outlives_a_power_cut_on_xfs() {
+    in_a_namespace(|| {
+        if is_long() {
+            cut_the_power("xfs", "nouuid");
+        }
+    });
+}
+
+#[test]
+fn what_was_published_outlives_a_power_cut_on_btrfs() {
+    in_a_namespace(|| {
+        if is_long() {
+            cut_the_power("btrfs", "commit=600");
+        }
+    });
+}
+
+/// What lies in a folder: a mode and a content for each path. Private folders and empty ones do not count.
+type Tree = BTreeMap<PathBuf, (u32, Vec<u8>)>;
+
+fn add(tree: &mut Tree, folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, meta) = (entry.path(), entry.metadata().unwrap());
+        if entry.file_name().to_string_lossy().starts_with(".bottle-freeze-") {
+            continue;
+        }
+        if meta.is_dir() {
+            add(tree, &path);
+        } else if meta.is_symlink() {
+            tree.insert(path.clone(), (0, fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()));
+        } else {
+            tree.insert(path.clone(), (meta.permissions().mode(), fs::read(&path).unwrap_or_default()));
+        }
+    }
+}
+
+/// All that was published in a world.
+fn published(world: &World) -> Tree {
+    let mut tree = Tree::new();
+    for folder in ["work", "home/library/snapshots", "home/library/vms", "home/library/engines"] {
+        add(&mut tree, &world.path(folder));
+    }
+    tree
+}
+
+/// A file system on a loop device, in a file that can be copied.
+struct Disk {
+    folder: TempDir,
+    kind: &'static str,
+    options: String,
+}
+
+impl Disk {
+    /// None where it cannot be mounted here.
+    fn new(kind: &'static str, options: &str) -> Option<Self> {
+        let disk = Self { folder: TempDir::new().unwrap(), kind, options: format!("loop,{options}") };
+        fs::create_dir(disk.path()).unwrap();
+        // The least that xfs is made of.
+        fs::File::create(disk.file()).unwrap().set_len(320 << 20).unwrap();
+        let made = Command::new(format!("mkfs.{kind}")).arg("-q").arg(disk.file()).output();
+        (made.is_ok_and(|made| made.status.success()) && disk.mount(&disk.file())).then_some(disk)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("file")
+    }
+
+    fn mount(&self, file: &Path) -> bool {
+        let mounted =
+            Command::new("mount").args(["-t", self.kind, "-o", &self.options]).args([file, &self.path()]).output();
+        mounted.is_ok_and(|mounted| mounted.status.success())
+    }
+
+    fn unmount(&self) {
+        wait_until("nobody uses the disk", || {
+            Command::new("umount").arg(self.path()).output().unwrap().status.success()
+        });
+        // Another file with the same file system is another device.
+        let _ = Command::new("btrfs").args(["device", "scan", "--forget"]).output();
+    }
+
+    /// What would be on it if the power failed now.
+    fn cut(&self, number: usize) -> PathBuf {
+        let copy = self.folder.path().join(format!("cut-{number}"));
+        let copied = Command::new("cp").arg("--sparse=always").args([&self.file(), &copy]).status().unwrap();
+        assert!(copied.success());
+        copy
+    }
+}
+
+fn cut_the_power(kind: &'static str, options: &str) {
+    let Some(disk) = Disk::new(kind, options) else {
+        assert!(!is_long(), "no {kind} can be mounted here");
+        return println!("NOT RUN: no {kind} can be mounted here");
+    };
+    let world = World::in_folder(TempDir::new_in(disk.path()).unwrap(), "1.32.2");
+    world.vm("dev").stopped();
+    world.write_guest("dev", "root/note", &"something that is not small ".repeat(10_000));
+    fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+    let index = Index::new();
+    index.offer(&[("1.4.0", wheel("1.4.0")), ("1.10.0", wheel("1.10.0"))]);
+    let mut cuts = Vec::new();
+    for (number, line) in PUBLISHING.into_iter().enumerate() {
+        if !is_long() && number > PUBLISHING.iter().position(|line| *line == SHORT[3]).unwrap() {
+            break;
+        }
+        if line.contains("--live") {
+            world.run("start dev").success();
+        }
+        if is_long() || SHORT.contains(&line) {
+            let synced = Command::new("sync").arg("-f").arg(disk.path()).status().unwrap();
+            assert!(synced.success());
+        }
+        let run = if line.starts_with("engine") { finish(command(&world, &index, line)) } else { world.run(line) };
+        if is_long() || SHORT.contains(&line) {
+            cuts.push((line, disk.cut(number), published(&world)));
+        }
+        if !line.starts_with("doctor") {
+            run.success();
+        }
+    }
+    if world.state("dev") == "running" {
+        world.run("stop dev").success();
+    }
+    disk.unmount();
+    for (line, file, before) in &cuts {
+        assert!(disk.mount(file), "after `{line}` the {kind} cannot be mounted");
+        assert_same(before, &published(&world), &format!("after `{line}` on {kind}"));
+        let run = world.run("snapshot verify --all");
+        assert!(run.get_output().status.success(), "after `{line}` on {kind}: {}", stderr(&run));
+        drop(run);
+        disk.unmount();
+    }
+    assert!(disk.mount(&disk.file()));
+    drop(world);
+    disk.unmount();
+    println!("{} power cuts on {kind}", cuts.len());
+}
+
+fn assert_same(before: &Tree, after: &Tree, what: &str) {
+    let differs = |path: &&PathBuf| before.get(*path) != after.get(*path);
+    let show = |tree: &Tree, path: &Path| tree.get(path).map(|(mode, content)| (format!("{mode:o}"), content.len()));
+    let all: Vec<_> =
+        before.keys().chain(after.keys().filter(|path| !before.contains_key(*path))).filter(differs).collect();
+    let lines: Vec<_> = all
+        .iter()
+        .map(|path| format!("{}: {:?} became {:?}", path.display(), show(before, path), show(after, path)))
+        .collect();
+    assert!(lines.is_empty(), "{what}:\n{}", lines.join("\n"));
+}
