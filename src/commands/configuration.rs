@@ -3,11 +3,11 @@
 
 use crate::smolvm::{Machine, Name, Recipe, Version};
 use crate::snapshot::{Configuration, Record};
-use crate::ui;
+use crate::ui::Warnings;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Remembers what the VM was made with since `began`, if there is anything that the engine would not report.
-pub fn remember(name: &Name, recipe: &Recipe, began: SystemTime) {
+pub fn remember(name: &Name, recipe: &Recipe, began: SystemTime, warnings: &Warnings) {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let record = Record {
         made: (seconds(began), seconds(SystemTime::now())),
@@ -19,7 +19,7 @@ pub fn remember(name: &Name, recipe: &Recipe, began: SystemTime) {
     if !record.net && record.ports.is_empty() && record.volumes.is_empty() {
         Record::forget(name.as_str());
     } else if let Err(error) = record.write(name.as_str()) {
-        ui::warning(&format!("the network and the ports of '{name}' cannot be recorded for a later freeze: {error}"));
+        warnings.warn(format!("the network and the ports of '{name}' cannot be recorded for a later freeze: {error}"));
     }
 }
 

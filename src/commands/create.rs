@@ -4,6 +4,7 @@ use super::{App, Failure, Result, configuration, env, found};
 use crate::smolvm::artifact::{self, Artifact};
 use crate::smolvm::{EngineError, Name, Recipe, Smolvm, Source};
 use crate::snapshot::Stored;
+use crate::ui::Warnings;
 use crate::{cli, interrupt, ui};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,11 @@ struct Created<'a> {
 }
 
 pub fn run(app: &App, args: &cli::Create) -> Result<()> {
+    let warnings = Warnings::new();
+    create(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+}
+
+fn create(app: &App, args: &cli::Create, warnings: &Warnings) -> Result<()> {
     ui::about("vm", &args.name);
     let mut net = args.net;
     let source = match (&args.image, &args.from) {
@@ -26,7 +32,7 @@ pub fn run(app: &App, args: &cli::Create) -> Result<()> {
         (None, Some(snapshot)) => {
             let found = found::find(snapshot)?;
             if found.stored().and_then(Stored::workspace).is_some() {
-                ui::warning("its /workspace lies beside the artifact: only `bottle-freeze thaw` puts it back");
+                warnings.warn("its /workspace lies beside the artifact: only `bottle-freeze thaw` puts it back");
             }
             let (artifact, path) = whole_artifact(app, &found.artifact())?;
             found.check_network(&artifact, args.net || !args.allow_cidr.is_empty())?;
@@ -52,16 +58,23 @@ pub fn run(app: &App, args: &cli::Create) -> Result<()> {
     };
     let engine = app.engine()?;
     let began = SystemTime::now();
-    app.ui.during("create", &format!("creating {}", args.name), || make_vm(&engine, &args.name, &recipe, &recipe))?;
+    let text = format!("creating {}", args.name);
+    app.ui.during("create", &text, || make_vm(&engine, &args.name, &recipe, &recipe, warnings))?;
     let text = format!("created {0}; start it with: bottle-freeze start {0}", args.name);
     app.ui.result(args.name.as_str(), &text);
     let seconds = began.elapsed().unwrap_or_default().as_secs_f64();
-    app.ui.report(&Created { vm: &args.name, state: "created", seconds, warnings: ui::warnings() });
+    app.ui.report(&Created { vm: &args.name, state: "created", seconds, warnings: warnings.list() });
     Ok(())
 }
 
 /// Makes a VM, and remembers what is `known` of it. One that an interrupted engine has half made is deleted.
-pub fn make_vm(engine: &Smolvm, name: &Name, recipe: &Recipe, known: &Recipe) -> Result<(), EngineError> {
+pub fn make_vm(
+    engine: &Smolvm,
+    name: &Name,
+    recipe: &Recipe,
+    known: &Recipe,
+    warnings: &Warnings,
+) -> Result<(), EngineError> {
     let began = SystemTime::now();
     let created = engine.machine_create(name, recipe);
     if matches!(created, Err(EngineError::Interrupted(_))) {
@@ -72,7 +85,7 @@ pub fn make_vm(engine: &Smolvm, name: &Name, recipe: &Recipe, known: &Recipe) ->
             engine.machine_delete(name)?;
         }
     }
-    created.map(|()| configuration::remember(name, known, began))
+    created.map(|()| configuration::remember(name, known, began, warnings))
 }
 
 /// The engine believes a damaged file up to 1.14.3, so no engine is asked to.

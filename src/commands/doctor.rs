@@ -4,6 +4,7 @@ use super::completed::{self, Completed};
 use super::{App, Failure, Status, output};
 use crate::smolvm::{Leftover, Smolvm, Whence, hypervisor, leftovers};
 use crate::snapshot::Health;
+use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -60,11 +61,18 @@ impl Check {
 }
 
 pub fn run(app: &App, args: &cli::Doctor) -> ExitCode {
-    let health = Health::look();
-    let checks = [engine(app), virtualisation(), library(&health), space(&health), left_behind(args.fix), completion()];
+    let (health, warnings) = (Health::look(), Warnings::new());
+    let checks = [
+        engine(app),
+        virtualisation(),
+        library(&health),
+        space(&health),
+        left_behind(args.fix, &warnings),
+        completion(),
+    ];
     let problem = checks.iter().find(|check| check.verdict == Verdict::Problem);
     if app.ui.json {
-        ui::json(&json!({ "ok": problem.is_none(), "checks": checks }));
+        ui::json(&json!({ "ok": problem.is_none(), "checks": checks, "warnings": warnings.list() }));
     } else {
         let is_told = |check: &&Check| !app.ui.quiet || check.verdict == Verdict::Problem;
         ui::lines(checks.iter().filter(is_told).map(line));
@@ -163,12 +171,12 @@ fn space(health: &Health) -> Check {
     check.details(json!({ "free_bytes": free }))
 }
 
-fn left_behind(fix: bool) -> Check {
+fn left_behind(fix: bool, warnings: &Warnings) -> Check {
     let mut removed = 0;
     for one in leftovers().iter().filter(|one| fix && one.is_ownerless) {
         match one.remove() {
             Ok(()) => removed += one.bytes,
-            Err(error) => ui::warning(&format!("{} cannot be removed: {error}", one.path.display())),
+            Err(error) => warnings.warn(format!("{} cannot be removed: {error}", one.path.display())),
         }
     }
     let all = leftovers();

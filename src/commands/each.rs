@@ -2,9 +2,10 @@
 
 use super::{App, Failure, Result, Status};
 use crate::smolvm::{EngineError, Machine, Name};
+use crate::ui::{Problem, Warnings};
 use crate::{cli, interrupt, ui};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -98,17 +99,27 @@ struct Changed {
     seconds: f64,
 }
 
+/// What was done for one thing, and the warnings about it.
+#[derive(Serialize)]
+pub struct Done<R> {
+    /// What was done.
+    #[serde(flatten)]
+    pub result: R,
+    /// What was printed as a warning meanwhile.
+    pub warnings: Vec<String>,
+}
+
 /// Does `each`, which tells the state that it leaves the VM in, for every VM, as many at a time as was asked, reports
 /// every failure, and fails with the only one, or with a summary.
 pub fn vm(
     app: &App,
     vms: &cli::Vms,
     names: &[Name],
-    each: impl Fn(&Name) -> Result<&'static str> + Sync,
+    each: impl Fn(&Name, &Warnings) -> Result<&'static str> + Sync,
 ) -> Result<()> {
-    let results = all(VMS, jobs(vms.jobs, names.len()), names, |name| {
+    let results = all(VMS, jobs(vms.jobs, names.len()), names, |name, warnings| {
         let began = Instant::now();
-        let state = each(name)?;
+        let state = each(name, warnings)?;
         Ok(Changed { vm: name.to_string(), state, seconds: began.elapsed().as_secs_f64() })
     });
     report(app, VMS, vms.names.len() == 1, names, &results);
@@ -119,8 +130,8 @@ pub fn vm(
 pub fn one_by_one<T: ToString + Sync, R: Send>(
     kind: Kind,
     items: &[T],
-    each: impl Fn(&T) -> Result<R> + Sync,
-) -> Vec<Result<R>> {
+    each: impl Fn(&T, &Warnings) -> Result<R> + Sync,
+) -> Vec<Result<Done<R>>> {
     all(kind, 1, items, each)
 }
 
@@ -128,18 +139,22 @@ fn all<T: ToString + Sync, R: Send>(
     kind: Kind,
     jobs: usize,
     items: &[T],
-    each: impl Fn(&T) -> Result<R> + Sync,
-) -> Vec<Result<R>> {
+    each: impl Fn(&T, &Warnings) -> Result<R> + Sync,
+) -> Vec<Result<Done<R>>> {
+    let work = |item: &T, warnings: &Warnings| match each(item, warnings) {
+        Ok(result) => Ok(Done { result, warnings: warnings.list() }),
+        Err(failure) => Err(failure.after(warnings.list())),
+    };
     let about = |item: &T| kind.about.into_iter().for_each(|key| ui::about(key, item.to_string()));
     if let [item] = items {
         about(item);
-        return vec![each(item)];
+        return vec![work(item, &Warnings::new())];
     }
     let results = in_parallel(jobs, items, |item| {
         about(item);
         match interrupt::pending() {
             Some(signal) => Err(EngineError::Interrupted(signal).into()),
-            None => each(item).inspect_err(tell),
+            None => work(item, &Warnings::about(&item.to_string())).inspect_err(tell),
         }
     });
     ui::about_all();
@@ -154,9 +169,15 @@ pub fn report<T: ToString, R: Serialize>(app: &App, kind: Kind, is_one: bool, it
     }
     let entry = |(item, result): (&T, &Result<R>)| match result {
         Ok(result) => json!(result),
-        Err(failure) => json!({kind.key: item.to_string(), "error": failure.problem()}),
+        Err(failure) => failed(kind.key, &item.to_string(), failure),
     };
     app.ui.report(&items.iter().zip(results).map(entry).collect::<Vec<_>>());
+}
+
+/// For programs: one of several that failed.
+pub fn failed(key: &str, item: &str, failure: &Failure) -> Value {
+    let error = Problem { warnings: &[], ..failure.problem() };
+    json!({key: item, "error": error, "warnings": failure.warnings})
 }
 
 /// Reports a failure of one of several, but for that of a signal, of which all fail alike.

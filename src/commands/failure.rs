@@ -118,12 +118,14 @@ pub struct Failure {
     pub now: Option<String>,
     /// What mends it.
     pub mend: Option<String>,
+    /// The warnings that were printed before it failed: it is their result.
+    pub warnings: Vec<String>,
 }
 
 impl Failure {
     /// `what` failed.
     pub fn new(status: Status, what: impl Into<String>) -> Self {
-        Self { status, what: what.into(), now: None, mend: None }
+        Self { status, what: what.into(), now: None, mend: None, warnings: Vec::new() }
     }
 
     /// Things stand like this now.
@@ -145,6 +147,12 @@ impl Failure {
         self
     }
 
+    /// These warnings came before it.
+    pub fn after(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
     /// As it is told.
     pub fn problem(&self) -> Problem<'_> {
         Problem {
@@ -153,6 +161,7 @@ impl Failure {
             message: &self.what,
             now: self.now.as_deref(),
             hint: self.mend.as_deref(),
+            warnings: &self.warnings,
         }
     }
 

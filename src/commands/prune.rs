@@ -1,10 +1,11 @@
 //! `snapshot prune`: what no policy keeps is removed, and each snapshot is told why it stays.
 
-use super::snapshot::NO_SNAPSHOTS;
-use super::{App, Failure, Result, Status, each, lock, verify};
+use super::each::{self, Done};
+use super::snapshot::{NO_SNAPSHOTS, warn_of};
+use super::{App, Failure, Result, Status, lock, verify};
 use crate::cli;
 use crate::snapshot::{Metadata, Policy, Stored, library};
-use crate::ui;
+use crate::ui::Problem;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -15,9 +16,7 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
         return Err(Failure::new(Status::Usage, what).mend("say what to keep, such as --keep-last 3"));
     }
     let (all, broken) = library::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
-    for broken in broken {
-        ui::warning(&broken.to_string());
-    }
+    warn_of(&broken);
     let mut vms: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
     for one in all.into_iter().rev() {
         vms.entry(one.metadata.vm.clone()).or_default().push(one);
@@ -35,7 +34,7 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
         return Ok(());
     }
     app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    let results = each::one_by_one(each::SNAPSHOTS, &list, |reference| {
+    let results = each::one_by_one(each::SNAPSHOTS, &list, |reference, _| {
         let one = library::find(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;
         one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))?;
@@ -47,16 +46,21 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
 }
 
 /// For programs: of each snapshot whether the policy keeps it, and what became of it.
-fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<()>]) {
+fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<()>>]) {
     let mut results = results.iter();
     let entry = |(one, reasons): &(Stored, Vec<String>)| {
         let result = reasons.is_empty().then(|| results.next()).flatten();
-        let (reference, bytes, keep, removed) =
-            (one.reference(), one.bytes(), !reasons.is_empty(), result.is_some_and(Result::is_ok));
-        let mut entry =
-            json!({"reference": reference, "bytes": bytes, "keep": keep, "reasons": reasons, "removed": removed});
-        if let Some(Err(failure)) = result {
-            entry["error"] = json!(failure.problem());
+        let mut entry = json!({
+            "reference": one.reference(), "bytes": one.bytes(), "keep": !reasons.is_empty(), "reasons": reasons,
+            "removed": result.is_some_and(Result::is_ok), "warnings": [],
+        });
+        match result {
+            Some(Ok(done)) => entry["warnings"] = json!(done.warnings),
+            Some(Err(failure)) => {
+                entry["warnings"] = json!(failure.warnings);
+                entry["error"] = json!(Problem { warnings: &[], ..failure.problem() });
+            }
+            None => {}
         }
         entry
     };

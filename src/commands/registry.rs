@@ -5,6 +5,7 @@ use super::{App, Failure, Result, Status, output, transport};
 use crate::smolvm::artifact::{self, Artifact, Details};
 use crate::smolvm::{EngineError, Name, Reference, Smolvm, end_helpers, rider};
 use crate::snapshot::{FORMAT, Incoming, Metadata, Stored, Tag, Work, library, room};
+use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde_json::json;
 use std::fs::File;
@@ -13,6 +14,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub fn push(app: &App, args: &cli::SnapshotPush) -> Result<()> {
+    let warnings = Warnings::new();
+    push_one(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+}
+
+fn push_one(app: &App, args: &cli::SnapshotPush, warnings: &Warnings) -> Result<()> {
     let to = &args.reference;
     if to.is_digest() {
         let what = format!("{to} is a digest, to which nothing can be pushed");
@@ -32,7 +38,7 @@ pub fn push(app: &App, args: &cli::SnapshotPush) -> Result<()> {
     let engine = app.engine()?;
     let details = artifact::details(&path).map_err(|error| Failure::artifact(&path, &error))?;
     for line in what_travels(&found, &details) {
-        ui::warning(&line);
+        warnings.warn(line);
     }
     let size = output::size(whole.bytes);
     let question = format!(
@@ -54,7 +60,7 @@ pub fn push(app: &App, args: &cli::SnapshotPush) -> Result<()> {
     app.ui.result(to.to_string(), &text);
     app.ui.report(&json!({
         "reference": found.stored().map(Stored::reference), "sidecar": path.to_string_lossy(), "to": to.to_string(),
-        "bytes": whole.bytes, "warnings": ui::warnings(),
+        "bytes": whole.bytes, "warnings": warnings.list(),
     }));
     Ok(())
 }
@@ -101,6 +107,11 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 }
 
 pub fn pull(app: &App, args: &cli::SnapshotPull) -> Result<()> {
+    let warnings = Warnings::new();
+    pull_one(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+}
+
+fn pull_one(app: &App, args: &cli::SnapshotPull, warnings: &Warnings) -> Result<()> {
     let from = &args.reference;
     ui::about("snapshot", from);
     let engine = app.engine()?;
@@ -116,14 +127,14 @@ pub fn pull(app: &App, args: &cli::SnapshotPull) -> Result<()> {
     let text = if let Some(text) = snapshot {
         text
     } else {
-        ui::warning(&format!("{from} came without a snapshot.json: {UNKNOWN}"));
+        warnings.warn(format!("{from} came without a snapshot.json: {UNKNOWN}"));
         describe(&file, &whole, from, args.vm.as_ref())?
     };
     let incoming = Incoming::arrived(work, &file, &text, &from.to_string())?;
-    let one = transport::take_in(app, incoming, &from.to_string(), args.vm.as_ref())?;
+    let one = transport::take_in(app, incoming, &from.to_string(), args.vm.as_ref(), warnings)?;
     let reference = one.reference();
     app.ui.result(&reference, &format!("pulled {reference}; thaw it with: bottle-freeze thaw {reference}"));
-    transport::report_arrival(app, &one, &from.to_string());
+    transport::report_arrival(app, &one, &from.to_string(), warnings);
     Ok(())
 }
 
@@ -165,7 +176,6 @@ fn describe(file: &Path, whole: &Artifact, from: &Reference, vm: Option<&Name>) 
             "storage_gb": null, "overlay_gb": null, "allowed_cidrs": null,
         },
         "files": {library::ARTIFACT: recorded},
-        "warnings": [format!("pulled from {from}, without a snapshot.json: {UNKNOWN}")],
     });
     Ok(text.to_string().into_bytes())
 }

@@ -17,7 +17,7 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
         let question = format!("Delete {}, disks and all?", list.join(", "));
         app.confirm(&question, args.yes, "nothing was deleted")?;
     }
-    each::vm(app, vms, &names, |name| {
+    each::vm(app, vms, &names, |name, _| {
         find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;

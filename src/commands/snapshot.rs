@@ -1,7 +1,9 @@
 //! `snapshot`: the library, listed, checked, named and cleared.
 
 use super::{App, Failure, Result, Status, each, found, lock, output, verify};
-use crate::snapshot::{Metadata, Stored, Tag, library};
+use crate::snapshot::library::{self, Broken};
+use crate::snapshot::{Metadata, Stored, Tag};
+use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde_json::json;
 use std::time::{Duration, SystemTime};
@@ -27,11 +29,17 @@ pub fn run(app: &App, command: &cli::Snapshot) -> Result<()> {
     }
 }
 
+/// Warns of what lies in the library and is no snapshot.
+pub fn warn_of(broken: &[Broken]) {
+    let warnings = Warnings::new();
+    for one in broken {
+        warnings.warn(one.to_string());
+    }
+}
+
 fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
     let (mut all, broken) = library::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
-    for broken in broken {
-        ui::warning(&broken.to_string());
-    }
+    warn_of(&broken);
     all.retain(|one| {
         let metadata = &one.metadata;
         args.tag.as_ref().is_none_or(|tag| metadata.tags.contains(tag))
@@ -80,9 +88,7 @@ pub fn age(metadata: &Metadata) -> String {
 fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
     let all = if args.all {
         let (all, broken) = library::list(None)?;
-        for broken in &broken {
-            ui::warning(&broken.to_string());
-        }
+        warn_of(&broken);
         if all.is_empty() {
             app.ui.note(NO_SNAPSHOTS);
         }
@@ -90,7 +96,7 @@ fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
     } else {
         args.snapshots.clone()
     };
-    let results = each::one_by_one(each::SNAPSHOTS, &all, |reference| {
+    let results = each::one_by_one(each::SNAPSHOTS, &all, |reference, _| {
         let one = found::stored(reference)?;
         let check = || verify::snapshot(&one.folder, &one.metadata);
         let artifact = app.ui.during("check", &format!("checking {reference}"), check)?;
@@ -145,7 +151,7 @@ fn rm(app: &App, args: &cli::SnapshotRm) -> Result<()> {
     let all = args.snapshots.iter().map(|reference| found::stored(reference)).collect::<Result<Vec<_>>>()?;
     let list: Vec<String> = all.iter().map(Stored::reference).collect();
     app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    let results = each::one_by_one(each::SNAPSHOTS, &list, |reference| {
+    let results = each::one_by_one(each::SNAPSHOTS, &list, |reference, _| {
         let one = found::stored(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;
         one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))?;

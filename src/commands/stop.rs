@@ -3,16 +3,17 @@
 use super::{App, Result, each, lock};
 use crate::cli;
 use crate::smolvm::{EngineError, Name, Smolvm, State};
+use crate::ui::Warnings;
 
 pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
     let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(app, vms, &names, |name| {
+    each::vm(app, vms, &names, |name, warnings| {
         let _lock = lock::vm_shared(app, name, args.wait.wait)?;
         app.ui.during("stop", &format!("stopping {name}"), || {
             if !engine.version().stop_flushes() && engine.machine(name)?.state == State::Running {
-                sync(&engine, name)?;
+                sync(&engine, name, warnings)?;
             }
             engine.machine_stop(name, None)
         })?;
@@ -23,10 +24,10 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
 }
 
 /// Has the guest write its files to disk. One that cannot is stopped all the same.
-pub fn sync(engine: &Smolvm, name: &Name) -> Result<(), EngineError> {
+pub fn sync(engine: &Smolvm, name: &Name, warnings: &Warnings) -> Result<(), EngineError> {
     match engine.machine_sync(name) {
         Err(EngineError::TimedOut { .. }) => {
-            crate::ui::warning(&format!("the guest of '{name}' did not write its files to disk in time"));
+            warnings.warn(format!("the guest of '{name}' did not write its files to disk in time"));
             Ok(())
         }
         result => result,

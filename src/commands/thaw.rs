@@ -6,6 +6,7 @@ use super::start::start;
 use super::{App, Failure, Result, Status, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
 use crate::snapshot::{Configuration, Metadata, Record, Stored};
+use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde::Serialize;
 use std::net::{TcpListener, UdpSocket};
@@ -27,6 +28,11 @@ struct Report<'a> {
 }
 
 pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
+    let warnings = Warnings::new();
+    thaw(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+}
+
+fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     let began = Instant::now();
     ui::about("snapshot", args.snapshot.to_string_lossy());
     let found = found::find(&args.snapshot)?;
@@ -48,14 +54,14 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
     let name = name(args, metadata, &artifact, &machines)?;
     ui::about("vm", &name);
     let frozen = metadata.map(|metadata| &metadata.machine);
-    let recipe = if live { live_recipe(&artifact, frozen) } else { recipe(args, &artifact, frozen, &engine) };
+    let recipe = if live { live_recipe(&artifact, frozen) } else { recipe(args, &artifact, frozen, &engine, warnings) };
     let known = if live { frozen.map_or_else(|| recipe.clone(), carried) } else { recipe.clone() };
     let kept = match machines.iter().find(|machine| machine.name == name.as_str()) {
         None => None,
-        Some(there) if args.replace => Some(keep(app, args, &engine, &name, there)?),
+        Some(there) if args.replace => Some(keep(app, args, &engine, &name, there, warnings)?),
         Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
     };
-    let making = Making { name: &name, recipe: &recipe, known: &known, found: &found };
+    let making = Making { name: &name, recipe: &recipe, known: &known, found: &found, warnings };
     let state = make(app, args, &engine, &making).map_err(|failure| match &kept {
         Some(kept) => failure.and_now(format!("the VM that was there is kept as {kept}")),
         None => failure,
@@ -67,7 +73,7 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
         state,
         replaced: kept,
         seconds: began.elapsed().as_secs_f64(),
-        warnings: ui::warnings(),
+        warnings: warnings.list(),
     });
     Ok(())
 }
@@ -80,12 +86,15 @@ struct Making<'a> {
     /// What it will have, told or from the artifact.
     known: &'a Recipe,
     found: &'a Found,
+    warnings: &'a Warnings,
 }
 
 /// Makes the VM, starts it, and gives it what the artifact does not hold. How it is then.
 fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<&'static str> {
     let Making { name, found, .. } = making;
-    app.ui.phase("create", &format!("creating {name}"), || make_vm(engine, name, making.recipe, making.known))?;
+    app.ui.phase("create", &format!("creating {name}"), || {
+        make_vm(engine, name, making.recipe, making.known, making.warnings)
+    })?;
     let saved = found.stored().and_then(Stored::workspace);
     if args.no_start && saved.is_none() {
         app.ui.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));
@@ -134,11 +143,18 @@ fn name(args: &cli::Thaw, metadata: Option<&Metadata>, artifact: &Path, machines
 }
 
 /// Freezes the VM that is in the way, and deletes it. The snapshot that it is kept as.
-fn keep(app: &App, args: &cli::Thaw, engine: &Smolvm, name: &Name, there: &Machine) -> Result<String> {
+fn keep(
+    app: &App,
+    args: &cli::Thaw,
+    engine: &Smolvm,
+    name: &Name,
+    there: &Machine,
+    warnings: &Warnings,
+) -> Result<String> {
     let question = format!("'{name}' is {}. Stop it, freeze it into the library and replace it?", there.state);
     app.confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
-    let kept =
-        freeze::into_library(app, engine, name, format!("replaced by a thaw of {}", args.snapshot.to_string_lossy()))?;
+    let note = format!("replaced by a thaw of {}", args.snapshot.to_string_lossy());
+    let kept = freeze::into_library(app, engine, name, note, warnings)?;
     let _lock = lock::vm_alone(app, name, Duration::ZERO)?;
     let now = engine.machine(name)?;
     if now.state.is_up() || now.created_at != there.created_at {
@@ -174,8 +190,14 @@ fn labels(frozen: &Configuration) -> Vec<String> {
 }
 
 /// The VM as it was frozen, but for what was asked otherwise.
-fn recipe(args: &cli::Thaw, artifact: &Path, frozen: Option<&Configuration>, engine: &Smolvm) -> Recipe {
-    let (net, allow_cidrs) = network(args, frozen);
+fn recipe(
+    args: &cli::Thaw,
+    artifact: &Path,
+    frozen: Option<&Configuration>,
+    engine: &Smolvm,
+    warnings: &Warnings,
+) -> Recipe {
+    let (net, allow_cidrs) = network(args, frozen, warnings);
     Recipe {
         cpus: args.cpus.or(frozen.map(|frozen| frozen.cpus)),
         memory_mib: args.mem.or(frozen.map(|frozen| frozen.memory_mib)),
@@ -183,7 +205,7 @@ fn recipe(args: &cli::Thaw, artifact: &Path, frozen: Option<&Configuration>, eng
         overlay_gb: frozen.and_then(|frozen| frozen.overlay_gb),
         net,
         allow_cidrs,
-        ports: ports(args, frozen),
+        ports: ports(args, frozen, warnings),
         labels: frozen.filter(|_| engine.version().takes_labels()).map(labels).unwrap_or_default(),
         // The environment, values and all, is in the artifact.
         ..Recipe::of(Source::Artifact(artifact.to_owned()))
@@ -191,7 +213,7 @@ fn recipe(args: &cli::Thaw, artifact: &Path, frozen: Option<&Configuration>, eng
 }
 
 /// What was asked for; or what the frozen VM had, if it is known for sure that it had no less.
-fn network(args: &cli::Thaw, frozen: Option<&Configuration>) -> (bool, Vec<String>) {
+fn network(args: &cli::Thaw, frozen: Option<&Configuration>, warnings: &Warnings) -> (bool, Vec<String>) {
     if args.net || !args.allow_cidr.is_empty() {
         return (args.net, args.allow_cidr.clone());
     }
@@ -202,22 +224,22 @@ fn network(args: &cli::Thaw, frozen: Option<&Configuration>) -> (bool, Vec<Strin
     }
     let flags: Vec<String> = cidrs.iter().map(|cidr| format!("--allow-cidr {cidr}")).collect();
     let give = if flags.is_empty() { "--net".to_owned() } else { flags.join(" ") };
-    ui::warning(&format!(
+    warnings.warn(format!(
         "the frozen VM had a network, of which not every limit is known: this one has none ({give} gives it)"
     ));
     (false, Vec::new())
 }
 
 /// The ports that the frozen VM published, but for those that somebody uses here: with them it would not start.
-fn ports(args: &cli::Thaw, frozen: Option<&Configuration>) -> Vec<String> {
+fn ports(args: &cli::Thaw, frozen: Option<&Configuration>, warnings: &Warnings) -> Vec<String> {
     let Some(frozen) = frozen else { return Vec::new() };
     let ports = frozen.ports.clone().unwrap_or_else(|| {
-        ui::warning("the frozen VM published ports that are not known: this one publishes none");
+        warnings.warn("the frozen VM published ports that are not known: this one publishes none");
         Vec::new()
     });
     let (free, used): (Vec<_>, Vec<_>) = ports.into_iter().partition(|port| args.no_start || is_free(port));
     if !used.is_empty() {
-        ui::warning(&format!("in use here, and so not published: {}", used.join(", ")));
+        warnings.warn(format!("in use here, and so not published: {}", used.join(", ")));
     }
     free
 }

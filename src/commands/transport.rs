@@ -5,6 +5,7 @@ use super::{App, Failure, Result, Status, found, lock, output, verify};
 use crate::publish::Existing;
 use crate::smolvm::{EngineError, Name, end_helpers};
 use crate::snapshot::{Incoming, Metadata, Stored, TransportError, export as export_to, library};
+use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde_json::json;
 
@@ -24,27 +25,40 @@ pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
 }
 
 pub fn import(app: &App, args: &cli::SnapshotImport) -> Result<()> {
+    let warnings = Warnings::new();
+    import_file(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+}
+
+fn import_file(app: &App, args: &cli::SnapshotImport, warnings: &Warnings) -> Result<()> {
     ui::about("snapshot", args.file.display());
     let incoming = app
         .ui
         .during("import", &format!("reading {}", args.file.display()), || Incoming::unpack(&args.file, &end_helpers))?;
     let from = args.file.display().to_string();
-    let one = take_in(app, incoming, &from, args.vm.as_ref())?;
+    let one = take_in(app, incoming, &from, args.vm.as_ref(), warnings)?;
     let reference = one.reference();
     app.ui.result(&reference, &format!("imported {reference}; thaw it with: bottle-freeze thaw {reference}"));
-    report_arrival(app, &one, &from);
+    report_arrival(app, &one, &from, warnings);
     Ok(())
 }
 
 /// Tells programs of a snapshot that came from elsewhere.
-pub fn report_arrival(app: &App, one: &Stored, from: &str) {
+pub fn report_arrival(app: &App, one: &Stored, from: &str, warnings: &Warnings) {
     let (reference, snapshot) = (one.reference(), &one.metadata);
-    app.ui.report(&json!({"reference": reference, "from": from, "snapshot": snapshot, "warnings": ui::warnings()}));
+    app.ui.report(&json!({
+        "reference": reference, "from": from, "snapshot": snapshot, "warnings": warnings.list(),
+    }));
 }
 
 /// Checks what came from `source`, and makes it part of the library, as a snapshot of `vm` if that was asked for. Tags
-/// that other snapshots have stay with those.
-pub fn take_in(app: &App, mut incoming: Incoming, source: &str, vm: Option<&Name>) -> Result<Stored> {
+/// that other snapshots have stay with those. Its snapshot.json keeps the warnings about it.
+pub fn take_in(
+    app: &App,
+    mut incoming: Incoming,
+    source: &str,
+    vm: Option<&Name>,
+    warnings: &Warnings,
+) -> Result<Stored> {
     if let Some(name) = vm {
         name.as_str().clone_into(&mut incoming.metadata.vm);
     }
@@ -62,18 +76,19 @@ pub fn take_in(app: &App, mut incoming: Incoming, source: &str, vm: Option<&Name
         },
     )?;
     let _lock = lock::library(app, &incoming.metadata.vm)?;
-    leave_taken_tags(&mut incoming.metadata)?;
+    leave_taken_tags(&mut incoming.metadata, warnings)?;
+    incoming.metadata.warnings.extend(warnings.list());
     Ok(incoming.publish()?)
 }
 
 /// A tag is the name of one snapshot of a VM: the one that has it keeps it.
-fn leave_taken_tags(metadata: &mut Metadata) -> Result<()> {
+fn leave_taken_tags(metadata: &mut Metadata, warnings: &Warnings) -> Result<()> {
     let (all, _) = library::list(Some(&metadata.vm))?;
     let id = metadata.id.clone();
     metadata.tags.retain(|tag| {
         let owners = library::tagged(&all, &id, std::slice::from_ref(tag));
         if let Some(owner) = owners.first() {
-            ui::warning(&format!("the tag {} stays with {}", tag.as_str(), owner.reference()));
+            warnings.warn(format!("the tag {} stays with {}", tag.as_str(), owner.reference()));
         }
         owners.is_empty()
     });

@@ -1,6 +1,7 @@
 //! `verify`: are these snapshots whole? No engine is asked.
 
-use super::{App, Failure, Result, each, output};
+use super::each::{self, Done};
+use super::{App, Failure, Result, output};
 use crate::cli;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
 use crate::snapshot::{Metadata, Recorded, recorded};
@@ -19,11 +20,12 @@ struct Report<'a> {
     /// Only where a snapshot.json recorded it.
     sha256: Option<String>,
     error: Option<Problem<'a>>,
+    warnings: &'a [String],
 }
 
 pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
     let paths: Vec<Shown> = args.paths.iter().cloned().map(Shown).collect();
-    let results = each::one_by_one(each::SNAPSHOTS, &paths, |Shown(path)| {
+    let results = each::one_by_one(each::SNAPSHOTS, &paths, |Shown(path), _| {
         let (artifact, sha256) = app.ui.during("check", &format!("checking {}", path.display()), || check(path))?;
         let size = output::size(artifact.bytes);
         let text = format!("{} is whole ({size}, CRC-32 {:08x})", path.display(), artifact.crc32);
@@ -79,20 +81,27 @@ pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<Artifact> {
 }
 
 impl<'a> Report<'a> {
-    fn new(path: &Path, checked: &'a Result<(Artifact, Option<String>)>) -> Self {
+    fn new(path: &Path, checked: &'a Result<Done<(Artifact, Option<String>)>>) -> Self {
         let path = path.display().to_string();
         match checked {
-            Ok((artifact, sha256)) => Self {
+            Ok(Done { result: (artifact, sha256), warnings }) => Self {
                 path,
                 whole: true,
                 bytes: Some(artifact.bytes),
                 crc32: Some(format!("{:08x}", artifact.crc32)),
                 sha256: sha256.clone(),
                 error: None,
+                warnings,
             },
-            Err(failure) => {
-                Self { path, whole: false, bytes: None, crc32: None, sha256: None, error: Some(failure.problem()) }
-            }
+            Err(failure) => Self {
+                path,
+                whole: false,
+                bytes: None,
+                crc32: None,
+                sha256: None,
+                error: Some(Problem { warnings: &[], ..failure.problem() }),
+                warnings: &failure.warnings,
+            },
         }
     }
 }

@@ -55,6 +55,9 @@ pub struct Problem<'a> {
     pub now: Option<&'a str>,
     /// What mends it.
     pub hint: Option<&'a str>,
+    /// The warnings that were printed before it failed.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub warnings: &'a [String],
 }
 
 /// The VM or the snapshot that it is about, if it is about one.

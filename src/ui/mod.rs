@@ -6,16 +6,17 @@ mod progress;
 mod prompt;
 mod results;
 mod terminal;
+mod warnings;
 
 pub use events::{Problem, about, about_all, speak_json};
 pub use progress::Progress;
 pub use prompt::{Unconfirmed, confirm};
 pub use results::{JsonPath, check, json, lines, printed_all, table};
 pub use terminal::is_utf8;
+pub use warnings::Warnings;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::sync::Mutex;
 
 /// How talkative to be.
 #[derive(Debug, Clone, Copy)]
@@ -81,26 +82,6 @@ impl Ui {
     }
 }
 
-/// All that was warned of.
-static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// Something to know that is no failure.
-pub fn warning(text: &str) {
-    if let Ok(mut all) = WARNINGS.lock() {
-        all.push(text.to_owned());
-    }
-    if events::are_events() {
-        events::message("warning", text);
-    } else {
-        say(&format!("warning: {text}"));
-    }
-}
-
-/// All that was warned of so far.
-pub fn warnings() -> Vec<String> {
-    WARNINGS.lock().map(|all| all.clone()).unwrap_or_default()
-}
-
 /// An error: what failed, how things stand now, what mends it.
 pub fn error(problem: &Problem) {
     if events::are_errors() {
@@ -123,7 +104,7 @@ pub fn interrupted(leaves: Option<&[String]>, exit_status: u8) {
     let what = ["stopped at once".to_owned()].into_iter().chain((!leaves.is_empty()).then(|| leaves.join("; ")));
     let what = what.collect::<Vec<_>>().join(": ");
     if events::are_errors() {
-        error(&Problem { code: "interrupted", exit_status, message: &what, now: None, hint: None });
+        error(&Problem { code: "interrupted", exit_status, message: &what, now: None, hint: None, warnings: &[] });
     } else {
         say(&what);
     }
@@ -131,7 +112,7 @@ pub fn interrupted(leaves: Option<&[String]>, exit_status: u8) {
 
 /// An error of no kind of its own.
 pub fn failed(message: &str) {
-    error(&Problem { code: "failed", exit_status: 1, message, now: None, hint: None });
+    error(&Problem { code: "failed", exit_status: 1, message, now: None, hint: None, warnings: &[] });
 }
 
 /// The same JSON value, with the characters escaped that a terminal would obey: outside of strings there are none.

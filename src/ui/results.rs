@@ -107,5 +107,12 @@ pub fn check(printed: io::Result<()>, done: &[String]) {
     UNPRINTED.store(true, Relaxed);
     let message = format!("could not print the result: {problem}");
     let now = (!done.is_empty()).then(|| done.join("; "));
-    error(&Problem { code: "failed", exit_status: 1, message: &message, now: now.as_deref(), hint: None });
+    error(&Problem {
+        code: "failed",
+        exit_status: 1,
+        message: &message,
+        now: now.as_deref(),
+        hint: None,
+        warnings: &[],
+    });
 }

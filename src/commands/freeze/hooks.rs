@@ -5,7 +5,6 @@ use crate::cli::Hook;
 use crate::commands::{Failure, Result, Status};
 use crate::interrupt::{self, Leaving};
 use crate::smolvm::{Call, EngineError, Exec, State};
-use crate::ui;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -76,7 +75,7 @@ impl Freeze<'_> {
                     let whole = format!("the snapshot {} is whole", report.name().to_string_lossy());
                     *after = Err(failure.now(whole));
                 }
-                _ => ui::warning(&failure.what),
+                _ => self.target.warnings.warn(failure.what),
             }
         }
         frozen
@@ -87,7 +86,8 @@ impl Freeze<'_> {
         let (ui, name, limit) = (self.app.ui, self.name, self.args.hook_timeout);
         let patience = match hook {
             Hook::Guest(command) if *state != State::Running => {
-                ui::warning(&format!("'{name}' is {state}, so this {flag} command is not run in it: {command}"));
+                let text = format!("'{name}' is {state}, so this {flag} command is not run in it: {command}");
+                self.target.warnings.warn(text);
                 return Ok(());
             }
             // There the engine ends it.

@@ -1,11 +1,12 @@
 //! Steps 1 and 2 of a freeze: whether it can be done at all, seen before anything is changed.
 
-use super::Freeze;
+use super::{Freeze, Target};
 use crate::cli;
 use crate::commands::snapshot::free_tags;
 use crate::commands::{App, Failure, Result, Status, configuration, lock, output};
 use crate::smolvm::{Disks, EngineError, Machine, Name, Smolvm, State, Version, end_helpers};
 use crate::snapshot::{Lock, Output, library};
+use crate::ui;
 use std::path::Path;
 use std::time::Instant;
 
@@ -15,10 +16,11 @@ impl<'a> Freeze<'a> {
         app: &'a App,
         args: &'a cli::Freeze,
         engine: &'a Smolvm,
-        name: &'a Name,
+        target: &'a Target,
         machines: &[Machine],
         lock: Option<Lock>,
     ) -> Result<Self> {
+        let name = &target.name;
         let found = machines.iter().find(|machine| machine.name == name.as_str());
         let vm = found.ok_or_else(|| EngineError::no_such_vm(name, machines))?.clone();
         can_be_frozen(&vm)?;
@@ -41,6 +43,7 @@ impl<'a> Freeze<'a> {
             app,
             args,
             engine,
+            target,
             name,
             started,
             id,
@@ -48,18 +51,26 @@ impl<'a> Freeze<'a> {
             vm,
             known,
             live,
-            warnings: Vec::new(),
+            foreseen: Vec::new(),
             disks: None,
             locks,
         };
-        freeze.warnings = if live { Vec::new() } else { freeze.warnings() };
-        let fallback = not_live.map(|why| format!("it cannot be frozen live: {why}. It is frozen in the ordinary way"));
-        freeze.warnings.splice(..0, fallback);
+        let fallback = not_live.map(|why| in_the_ordinary_way(&why));
+        freeze.foreseen = fallback.into_iter().chain(freeze.losses()).collect();
         Ok(freeze)
     }
 
-    /// What the user should know before: what the snapshot will not hold, and who cannot thaw it.
-    fn warnings(&self) -> Vec<String> {
+    /// Warns of what the user should know before.
+    pub fn warn(&self) {
+        ui::about("vm", self.name);
+        self.foreseen.iter().for_each(|text| self.target.warnings.warn(text));
+    }
+
+    /// What the snapshot will not hold, and who cannot thaw it.
+    fn losses(&self) -> Vec<String> {
+        if self.live {
+            return Vec::new();
+        }
         let (vm, version, mut warnings) = (&self.vm, self.engine.version(), Vec::new());
         if vm.image.is_some() && self.args.no_workspace {
             warnings.push("the snapshot will not hold /workspace: left out by --no-workspace".into());
@@ -76,6 +87,9 @@ impl<'a> Freeze<'a> {
         if vm.image.is_some() && !version.repacks_image_layers() {
             let what = "if it was itself made from a snapshot, what that one held is lost";
             warnings.push(format!("smolvm {version} packs the image anew: {what}; 1.3.4 keeps it"));
+        }
+        if vm.state == State::Unreachable {
+            warnings.push(format!("'{}' does not answer: what its guest has not written to disk is lost", vm.name));
         }
         warnings
     }
@@ -146,6 +160,11 @@ fn why_not_live(vm: &Machine, version: Version) -> Option<String> {
         return Some("its image lies on this host".into());
     }
     (vm.mounts > 0).then(|| "folders of this host are mounted in it".into())
+}
+
+/// What is said where `--live=auto` does not freeze live.
+pub fn in_the_ordinary_way(why: &str) -> String {
+    format!("it cannot be frozen live: {why}. It is frozen in the ordinary way")
 }
 
 fn not_live_failure(name: &Name, why: &str) -> Failure {

@@ -8,13 +8,15 @@ use super::snapshot::free_tags;
 use super::start::{START_AGAIN, start};
 use super::stop::sync;
 use super::{App, Failure, Result, Status, each, lock, output, workspace};
+use crate::cli;
 use crate::interrupt::{self, Leaving};
 use crate::smolvm::artifact::Artifact;
 use crate::smolvm::{
     CHECKPOINT_SUFFIX, Disks, EngineError, Followed, Machine, Name, Packing, Smolvm, State, end_helpers, follow,
 };
 use crate::snapshot::{Configuration, FORMAT, Lock, Metadata, Output, Recorded, Work, library};
-use crate::{cli, ui};
+use crate::ui::{self, Warnings};
+use look::in_the_ordinary_way;
 use report::{Outcome, Report};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -31,7 +33,9 @@ pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
     let engine = app.engine()?;
     let names = each::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
     let tell = |report: &Report| report.print(app, args);
-    let outcomes = freeze(app, args, &engine, &names, &tell)?;
+    let targets = Target::each(names);
+    let outcomes = freeze(app, args, &engine, &targets.iter().collect::<Vec<_>>(), &tell)
+        .map_err(|failure| failure.after(targets.iter().flat_map(|target| target.warnings.list()).collect()))?;
     if app.ui.json && !args.dry_run {
         report::print_json(&outcomes, args.names.len() == 1);
     }
@@ -39,9 +43,12 @@ pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
 }
 
 /// Freezes a VM into the library, without a question. The snapshot's `VM@ID`.
-pub fn into_library(app: &App, engine: &Smolvm, name: &Name, note: String) -> Result<String> {
+pub fn into_library(app: &App, engine: &Smolvm, name: &Name, note: String, warnings: &Warnings) -> Result<String> {
     let args = cli::Freeze { note: Some(note), yes: true, ..cli::Freeze::of(name.clone()) };
-    let mut outcomes = freeze(app, &args, engine, &args.names, &|_| {})?;
+    let target = Target { name: name.clone(), warnings: Warnings::new() };
+    let frozen = freeze(app, &args, engine, &[&target], &|_| {});
+    warnings.keep(target.warnings.list());
+    let mut outcomes = frozen?;
     let reference = outcomes.iter_mut().find_map(|outcome| outcome.report.as_mut()?.reference.take());
     report::verdict(outcomes)?;
     let reference = reference.unwrap_or_default();
@@ -49,12 +56,26 @@ pub fn into_library(app: &App, engine: &Smolvm, name: &Name, note: String) -> Re
     Ok(reference)
 }
 
+/// A VM to freeze, and the warnings about it.
+struct Target {
+    name: Name,
+    warnings: Warnings,
+}
+
+impl Target {
+    fn each(names: Vec<Name>) -> Vec<Self> {
+        let is_one = names.len() == 1;
+        let warnings = |name: &Name| if is_one { Warnings::new() } else { Warnings::about(name.as_str()) };
+        names.into_iter().map(|name| Self { warnings: warnings(&name), name }).collect()
+    }
+}
+
 /// The eight steps: all VMs take the first three together, and then each the others by itself.
 fn freeze(
     app: &App,
     args: &cli::Freeze,
     engine: &Smolvm,
-    names: &[Name],
+    targets: &[&Target],
     tell: &(dyn Fn(&Report) + Sync),
 ) -> Result<Vec<Outcome>> {
     if args.output.as_deref().is_some_and(|out| Output::is_live(out) != args.live.is_some()) {
@@ -66,25 +87,26 @@ fn freeze(
             Failure::new(Status::Usage, "--live=auto does not know what -o will be").mend("leave one of them out")
         );
     }
-    if names.len() > 1 && args.output.is_some() {
+    if targets.len() > 1 && args.output.is_some() {
         let what = "-o names the output of one VM, and there are several";
         return Err(Failure::new(Status::Usage, what).mend("without -o, all are kept in the library"));
     }
     let lock = |name| if args.dry_run { Ok(None) } else { lock::vm_alone(app, name, args.wait.wait).map(Some) };
-    let locks: Vec<Result<Option<Lock>>> = names.iter().map(lock).collect();
+    let locks: Vec<Result<Option<Lock>>> = targets.iter().map(|target| lock(&target.name)).collect();
     let machines = engine.machine_ls()?;
     let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
-    for (name, lock) in names.iter().zip(locks) {
-        ui::about("vm", name);
-        let looked = lock.and_then(|lock| Freeze::look(app, args, engine, name, &machines, lock));
+    for (target, lock) in targets.iter().zip(locks) {
+        ui::about("vm", &target.name);
+        let looked = lock.and_then(|lock| Freeze::look(app, args, engine, target, &machines, lock));
         match looked.and_then(|freeze| if args.dry_run { Ok(freeze) } else { freeze.preflight() }) {
             Ok(freeze) => ready.push(freeze),
-            Err(failure) => outcomes.push(Outcome::failed(name, failure, names.len())),
+            Err(failure) => outcomes.push(Outcome::failed(target, failure, targets.len())),
         }
     }
+    ready.iter().for_each(Freeze::warn);
     if args.dry_run {
         report::show_plans(app, &ready, &outcomes, args.names.len() == 1);
-        outcomes.extend(ready.iter().map(|freeze| Outcome::planned(freeze.name)));
+        outcomes.extend(ready.iter().map(|freeze| Outcome::planned(freeze.target)));
         return Ok(outcomes);
     }
     ask(app, &ready, args.yes)?;
@@ -95,7 +117,7 @@ fn freeze(
         freeze.between_hooks(|| freeze.run()).map(|(report, restarted)| {
             tell(&report);
             let failure = restarted.and_then(|()| output::answer_signal(&freeze.output)).err();
-            Outcome { name: freeze.name.clone(), report: Some(report), failure }
+            Outcome { report: Some(report), failure, ..Outcome::planned(freeze.target) }
         })
     });
     let mut refused = Vec::new();
@@ -104,19 +126,19 @@ fn freeze(
         match result {
             Ok(outcome) => outcomes.push(outcome),
             Err(failure) if freeze.live && failure.status == Status::BadState && args.live == Some(cli::Live::Auto) => {
-                ui::warning(&format!("'{}' cannot be frozen live: {}", freeze.name, failure.what));
-                refused.push(freeze.name.clone());
+                freeze.target.warnings.warn(in_the_ordinary_way(&failure.what));
+                refused.push(freeze.target);
             }
-            Err(failure) => outcomes.push(Outcome::failed(freeze.name, failure, names.len())),
+            Err(failure) => outcomes.push(Outcome::failed(freeze.target, failure, targets.len())),
         }
     }
     drop(ready);
-    if names.len() > 1 {
+    if targets.len() > 1 {
         ui::about_all();
     }
     if !refused.is_empty() {
-        let in_the_ordinary_way = cli::Freeze { live: None, ..args.clone() };
-        outcomes.extend(freeze(app, &in_the_ordinary_way, engine, &refused, tell)?);
+        let args = cli::Freeze { live: None, ..args.clone() };
+        outcomes.extend(freeze(app, &args, engine, &refused, tell)?);
     }
     outcomes.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(outcomes)
@@ -124,20 +146,6 @@ fn freeze(
 
 /// 3. Ask, before any VM is stopped.
 fn ask(app: &App, all: &[Freeze], yes: bool) -> Result<()> {
-    let told = |freeze: &Freeze, text: &str| {
-        let whose = if all.len() > 1 { format!("{}: ", freeze.vm.name) } else { String::new() };
-        ui::warning(&format!("{whose}{text}"));
-    };
-    for freeze in all {
-        ui::about("vm", freeze.name);
-        freeze.warnings.iter().for_each(|warning| told(freeze, warning));
-        if freeze.vm.state == State::Unreachable {
-            told(
-                freeze,
-                &format!("'{}' does not answer: what its guest has not written to disk is lost", freeze.vm.name),
-            );
-        }
-    }
     let up: Vec<&Machine> = all.iter().filter(|freeze| freeze.stops()).map(|freeze| &freeze.vm).collect();
     let list: Vec<String> = up.iter().map(|vm| format!("'{}' is {}", vm.name, vm.state)).collect();
     let (list, them) = (list.join(", "), if up.len() == 1 { "it" } else { "them" });
@@ -153,6 +161,7 @@ struct Freeze<'a> {
     app: &'a App,
     args: &'a cli::Freeze,
     engine: &'a Smolvm,
+    target: &'a Target,
     name: &'a Name,
     started: Instant,
     /// Of the snapshot, if it is for the library.
@@ -163,7 +172,8 @@ struct Freeze<'a> {
     known: Configuration,
     /// Whether it goes on running, and its RAM is in the snapshot.
     live: bool,
-    warnings: Vec<String>,
+    /// What its user should know before: a warning each.
+    foreseen: Vec<String>,
     /// The folder of the VM's disks, if the engine tells.
     disks: Option<PathBuf>,
     /// Of the VM, and of the output.
@@ -191,14 +201,15 @@ impl Freeze<'_> {
         let snapshot = if self.live { self.checkpoint(&work) } else { self.pack(&work) }.and_then(|packed| {
             let paused = packed.paused;
             let (artifact, sha256) = self.check(&work, packed)?;
+            self.flush(&work)?;
+            // From here on nothing but the names changes: the VM could run again.
             let down = paused.or_else(|| Some(stopped?.elapsed()));
             let metadata = self.publish(&work, &artifact, sha256, workspace, down)?;
-            Ok((artifact, metadata, paused))
+            Ok((artifact, metadata, down))
         });
         drop((work, left));
-        let (artifact, metadata, paused) = snapshot.map_err(|failure| self.put_back(stopped, failure))?;
+        let (artifact, metadata, down) = snapshot.map_err(|failure| self.put_back(stopped, failure))?;
         let restarted = self.restart(stopped);
-        let down = paused.or_else(|| Some(stopped?.elapsed()));
         Ok((self.report(&artifact, metadata, down), restarted))
     }
 
@@ -225,7 +236,7 @@ impl Freeze<'_> {
         let limit = self.args.stop_timeout;
         let stopped = self.app.ui.phase("stop", &format!("stopping {}", self.vm.name), || {
             if self.vm.state == State::Running {
-                sync(self.engine, self.name)?;
+                sync(self.engine, self.name, &self.target.warnings)?;
             }
             self.engine.machine_stop(self.name, Some(limit))?;
             wait_for_exit(self.vm.pid, VMM_EXIT);
@@ -348,7 +359,13 @@ impl Freeze<'_> {
         Ok((artifact, sha256))
     }
 
-    /// 7. Publish: from one instant to the next, the new snapshot stands where the old one stood, or in the library.
+    /// 7. Publish: its files are on the disk before it stands anywhere.
+    fn flush(&self, work: &Work) -> Result<()> {
+        let text = format!("writing the snapshot of {} to disk", self.name);
+        Ok(self.app.ui.phase("write", &text, || self.output.flush(work))?)
+    }
+
+    /// From one instant to the next, the new snapshot stands where the old one stood, or in the library.
     fn publish(
         &self,
         work: &Work,
@@ -357,9 +374,6 @@ impl Freeze<'_> {
         workspace: Option<Recorded>,
         down: Option<Duration>,
     ) -> Result<Option<Metadata>> {
-        self.app
-            .ui
-            .phase("write", &format!("writing the snapshot of {} to disk", self.name), || self.output.flush(work))?;
         let metadata = match self.args.output {
             Some(_) => None,
             None => Some(self.metadata(work, artifact, sha256, workspace, down)?),
@@ -379,7 +393,7 @@ impl Freeze<'_> {
         // Only now: a tag of two snapshots is the newer one's, a tag of none would be lost.
         if self.args.force {
             if let Err(failure) = free_tags(&metadata.vm, &self.id, &self.args.tag, true) {
-                ui::warning(&format!("an older snapshot keeps its tag: {failure}"));
+                self.target.warnings.warn(format!("an older snapshot keeps its tag: {failure}"));
             }
         }
         Ok(Some(metadata))
@@ -417,7 +431,7 @@ impl Freeze<'_> {
             machine: Configuration { env: artifact.manifest.env_names(), ..self.known.clone() },
             files: files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), file?))).collect(),
             downtime_seconds: down.map(|down| down.as_secs_f64()),
-            warnings: self.warnings.clone(),
+            warnings: self.target.warnings.list(),
             other: serde_json::Map::new(),
         })
     }

@@ -1,6 +1,6 @@
 //! What a freeze says: of what would be done, of what was done, and of what failed.
 
-use super::{Freeze, smolfile};
+use super::{Freeze, Target, smolfile};
 use crate::cli;
 use crate::commands::shells::quoted;
 use crate::commands::{App, Failure, Result, each, output, workspace};
@@ -30,7 +30,6 @@ pub struct Report {
     /// How long the VM was down, or paused for a live one; null if it was not running.
     downtime_seconds: Option<f64>,
     engine_version: String,
-    warnings: Vec<String>,
 }
 
 /// What became of the freeze of one VM.
@@ -41,24 +40,32 @@ pub struct Outcome {
     pub report: Option<Report>,
     /// Also of a VM that was frozen and does not start again.
     pub failure: Option<Failure>,
+    /// All of them, also those that came when it was frozen.
+    pub warnings: Vec<String>,
 }
 
 impl Outcome {
     /// It failed, as one of so many: then this is told at once.
-    pub fn failed(name: &Name, failure: Failure, of: usize) -> Self {
+    pub fn failed(target: &Target, failure: Failure, of: usize) -> Self {
+        let failure = failure.after(target.warnings.list());
         if of > 1 {
             each::tell(&failure);
         }
-        Self { name: name.clone(), report: None, failure: Some(failure) }
+        Self { failure: Some(failure), ..Self::planned(target) }
     }
 
     /// Nothing was to be done, and could be.
-    pub fn planned(name: &Name) -> Self {
-        Self { name: name.clone(), report: None, failure: None }
+    pub fn planned(target: &Target) -> Self {
+        Self { name: target.name.clone(), report: None, failure: None, warnings: target.warnings.list() }
     }
 
     fn json(&self) -> Value {
-        let mut value = self.report.as_ref().map_or_else(|| json!({"vm": self.name.as_str()}), |report| json!(report));
+        let Some(report) = &self.report else {
+            let failed = |failure| each::failed("vm", self.name.as_str(), failure);
+            return self.failure.as_ref().map_or_else(|| json!({"vm": self.name.as_str()}), failed);
+        };
+        let mut value = json!(report);
+        value["warnings"] = json!(self.warnings);
         if let Some(failure) = &self.failure {
             value["error"] = json!(failure.problem());
         }
@@ -82,7 +89,7 @@ pub fn show_plans(app: &App, ready: &[Freeze], failed: &[Outcome], is_one: bool)
         return ui::lines(plans.flat_map(|(_, plan)| plan));
     }
     let plans =
-        plans.map(|(freeze, plan)| json!({"vm": freeze.vm.name, "commands": plan, "warnings": freeze.warnings}));
+        plans.map(|(freeze, plan)| json!({"vm": freeze.vm.name, "commands": plan, "warnings": freeze.foreseen}));
     if is_one {
         plans.for_each(|plan| ui::json(&plan));
     } else {
@@ -155,7 +162,6 @@ impl Freeze<'_> {
             live: self.live,
             downtime_seconds: down.map(|down| down.as_secs_f64()),
             engine_version: self.engine.version().to_string(),
-            warnings: self.warnings.clone(),
         }
     }
 }

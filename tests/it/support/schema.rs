@@ -75,6 +75,7 @@ pub fn check(words: &[String], output: &Output) {
     let events = words.contains(&"--progress=json") || apart("--progress");
     let stderr = String::from_utf8_lossy(&output.stderr);
     let lines = stderr.lines().filter(|line| (errors && events && !words.contains(&"exec")) || line.starts_with('{'));
+    check_warnings(&words, output);
     let mut told = None;
     for line in lines.filter(|_| errors || events) {
         let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{words:?}: {line}: {error}"));
@@ -87,6 +88,44 @@ pub fn check(words: &[String], output: &Output) {
     if let Some(status @ 1..) = status {
         assert_eq!(told, Some(status.into()), "{words:?}: the last error tells another status: {stderr}");
     }
+}
+
+/// Every warning that was printed is in the result of what it is about, and none is there that was not printed. The
+/// result of what failed is its error, which only says so where errors are JSON.
+fn check_warnings(words: &[&str], output: &Output) {
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let Ok(result) = serde_json::from_str::<Value>(&stdout) else { return };
+    // A snapshot.json has the warnings of when it was made.
+    if !words.contains(&"--json") || ["exec", "snapshot-ls", "snapshot-show"].contains(&command(words).as_str()) {
+        return;
+    }
+    let entries = result.as_array().map_or(std::slice::from_ref(&result), Vec::as_slice);
+    let mut kept: Vec<(Option<&str>, &str)> = Vec::new();
+    for entry in entries {
+        let texts = entry["warnings"].as_array().into_iter().flatten();
+        kept.extend(texts.map(|text| (entry["vm"].as_str(), text.as_str().unwrap())));
+    }
+    let mut printed = 0;
+    for line in stderr.lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_default();
+        if event["event"] == "warning" {
+            let (vm, text) = (event["vm"].as_str(), event["message"].as_str().unwrap());
+            let is_kept =
+                |(of, kept): &(Option<&str>, &str)| *kept == text && (vm.is_none() || of.is_none() || *of == vm);
+            assert!(kept.iter().any(is_kept), "{words:?}: this warning is not in its result: {line}\n{result:#}");
+        } else if let Some(text) = line.strip_prefix("warning: ") {
+            let is_kept = kept.iter().any(|(_, kept)| text.ends_with(kept.lines().next().unwrap()));
+            assert!(is_kept, "{words:?}: this warning is not in the result: {line}\n{result:#}");
+        } else {
+            continue;
+        }
+        printed += 1;
+    }
+    assert_eq!(
+        printed,
+        kept.len(),
+        "{words:?}: so many warnings were printed, and are in the result: {stderr}\n{result:#}"
+    );
 }
 
 fn check_stdout(words: &[&str], output: &Output) {
