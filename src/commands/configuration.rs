@@ -1,21 +1,35 @@
 //! A VM's configuration beyond what its pack keeps: recorded when it is made here, found again when it is frozen, named
 //! where it is not known.
 
+use super::{Failure, Result, Status};
 use crate::smolvm::{Machine, Name, Recipe, Version};
 use crate::snapshot::{Configuration, Record};
 use crate::ui::Warnings;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Remembers what the VM was made with since `began`, if there is anything that the engine would not report.
-pub fn remember(name: &Name, recipe: &Recipe, began: SystemTime, warnings: &Warnings) {
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let record = Record {
-        made: (seconds(began), seconds(SystemTime::now())),
+/// Whether all that is to be remembered of a VM can be, before it is made.
+///
+/// # Errors
+/// It is too long.
+pub fn check(recipe: &Recipe) -> Result<()> {
+    let text = record(recipe, (u64::MAX, u64::MAX)).text();
+    text.map(drop).map_err(|error| Failure::new(Status::Usage, error.to_string()))
+}
+
+fn record(recipe: &Recipe, made: (u64, u64)) -> Record {
+    Record {
+        made,
         net: recipe.net || !recipe.allow_cidrs.is_empty(),
         allow_cidrs: recipe.allow_cidrs.clone(),
         ports: recipe.ports.clone(),
         volumes: recipe.volumes.clone(),
-    };
+    }
+}
+
+/// Remembers what the VM was made with since `began`, if there is anything that the engine would not report.
+pub fn remember(name: &Name, recipe: &Recipe, began: SystemTime, warnings: &Warnings) {
+    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let record = record(recipe, (seconds(began), seconds(SystemTime::now())));
     if !record.net && record.ports.is_empty() && record.volumes.is_empty() {
         Record::forget(name.as_str());
     } else if let Err(error) = record.write(name.as_str()) {

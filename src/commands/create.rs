@@ -56,6 +56,7 @@ fn create(app: &App, args: &cli::Create, warnings: &Warnings) -> Result<()> {
         labels: args.label.clone(),
         workdir: args.workdir.clone(),
     };
+    configuration::check(&recipe)?;
     let engine = app.engine()?;
     let began = SystemTime::now();
     let text = format!("creating {}", args.name);

@@ -3,6 +3,7 @@
 use crate::cli::Cli;
 use crate::smolvm::EngineError;
 use crate::smolvm::artifact::ArtifactError;
+use crate::snapshot::TooLong;
 use crate::ui::{self, Problem};
 use std::io::Write;
 use std::path::Path;
@@ -211,6 +212,12 @@ fn usage(error: &clap::Error) -> Failure {
     let tips = paragraphs.flat_map(str::lines).filter_map(|line| line.trim_start().strip_prefix("tip: "));
     let tips: Vec<String> = tips.map(words).collect();
     if tips.is_empty() { failure } else { failure.mend(tips.join("; ")) }
+}
+
+impl From<TooLong> for Failure {
+    fn from(error: TooLong) -> Self {
+        Self::new(Status::Usage, error.to_string())
+    }
 }
 
 impl From<EngineError> for Failure {

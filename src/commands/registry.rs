@@ -98,6 +98,7 @@ fn copy(path: &Path, metadata: &Metadata, work: &Work) -> Result<PathBuf> {
     let mut file = file.map_err(|error| Failure::not_writable(&target, &error))?;
     let mut metadata = metadata.clone();
     metadata.files.retain(|name, _| name == library::ARTIFACT);
+    metadata.text().map_err(|error| Failure::new(Status::Failed, format!("it cannot be pushed: {error}")))?;
     rider::copy_with(path, &mut file, &metadata).map_err(|error| Failure::artifact(path, &error))?;
     Ok(target)
 }

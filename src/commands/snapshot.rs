@@ -2,7 +2,7 @@
 
 use super::{App, Failure, Result, Status, each, found, lock, output, verify};
 use crate::snapshot::library::{self, Broken};
-use crate::snapshot::{Metadata, Stored, Tag};
+use crate::snapshot::{Metadata, Stored, Tag, check_words};
 use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde_json::json;
@@ -116,6 +116,9 @@ fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {
     free_tags(&metadata.vm, &metadata.id, &args.tags, args.force)?;
     metadata.tags.retain(|tag| !args.remove.contains(tag) && !args.tags.contains(tag));
     metadata.tags.extend(args.tags.iter().cloned());
+    if !args.tags.is_empty() {
+        check_words(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
+    }
     write(&one, &metadata)?;
     let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();
     let text = match tags.last() {

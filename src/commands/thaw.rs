@@ -3,7 +3,7 @@
 use super::create::make_vm;
 use super::found::{self, Found};
 use super::start::start;
-use super::{App, Failure, Result, Status, freeze, lock, workspace};
+use super::{App, Failure, Result, Status, configuration, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
 use crate::snapshot::{Configuration, Metadata, Record, Stored};
 use crate::ui::Warnings;
@@ -56,6 +56,7 @@ fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     let frozen = metadata.map(|metadata| &metadata.machine);
     let recipe = if live { live_recipe(&artifact, frozen) } else { recipe(args, &artifact, frozen, &engine, warnings) };
     let known = if live { frozen.map_or_else(|| recipe.clone(), carried) } else { recipe.clone() };
+    configuration::check(&known)?;
     let kept = match machines.iter().find(|machine| machine.name == name.as_str()) {
         None => None,
         Some(there) if args.replace => Some(keep(app, args, &engine, &name, there, warnings)?),

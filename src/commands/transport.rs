@@ -69,6 +69,10 @@ pub fn take_in(
         let what = format!("{source} is no exported snapshot: it names no VM or no id");
         return Err(Failure::new(Status::Damaged, what));
     }
+    // It is written anew, and must be read again.
+    metadata
+        .text()
+        .map_err(|error| Failure::new(Status::Damaged, format!("{source} is no exported snapshot: {error}")))?;
     app.ui.during("check", "checking the snapshot", || verify::snapshot(&incoming.folder(), metadata)).map_err(
         |failure| {
             let why = failure.what.replace(&format!("{}/", incoming.folder().display()), "");

@@ -13,8 +13,12 @@ use thiserror::Error;
 pub const FILE: &str = "snapshot.json";
 /// The only format there was yet.
 pub const FORMAT: u32 = 1;
-/// More than this no snapshot.json has.
-const LIMIT: u64 = 1 << 20;
+/// Longer than this no snapshot.json and no record is: a reader takes no more into its memory.
+pub const LIMIT: u64 = 4 << 20;
+/// Of that, what the tags, the note and the labels may take, and what is kept for what is known only when the VM is packed:
+/// the names of its variables, its files.
+const WORDS_LIMIT: u64 = 1 << 20;
+const RESERVE: u64 = 1 << 20;
 
 /// A name for a snapshot, told from others of its VM: 1–64 of `[A-Za-z0-9._-]`, beginning with a letter or a digit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +149,29 @@ pub struct Metadata {
 #[error("its {FILE} cannot be read: {0}")]
 pub struct MetadataError(String);
 
+/// What is said of a snapshot is longer than it may be.
+#[derive(Debug, Error)]
+#[error("{what} {} bytes as JSON, {limit} at most", .bytes)]
+pub struct TooLong {
+    what: &'static str,
+    bytes: u64,
+    limit: u64,
+}
+
+/// Whether a snapshot may have these words of its user, so that they can be read again.
+///
+/// # Errors
+/// They are too long.
+pub fn check_words(
+    tags: &[Tag],
+    note: Option<&str>,
+    labels: &BTreeMap<String, String>,
+) -> std::result::Result<(), TooLong> {
+    let bytes = serde_json::to_vec(&(tags, note, labels)).map_or(u64::MAX, |text| text.len() as u64);
+    let what = "the tags, the note and the labels of a snapshot have";
+    if bytes <= WORDS_LIMIT { Ok(()) } else { Err(TooLong { what, bytes, limit: WORDS_LIMIT }) }
+}
+
 /// What the `snapshot.json` beside the artifact records of it; nothing if there is none, or it is of other files.
 ///
 /// # Errors
@@ -167,18 +194,22 @@ impl Metadata {
     /// # Errors
     /// It is missing, unreadable, or of a format that is not known yet.
     pub fn read(folder: &Path) -> Result<Self, MetadataError> {
+        let missing = || MetadataError("it is missing".into());
+        Self::parse(&read_file(&folder.join(FILE))?.ok_or_else(missing)?)
+    }
+
+    /// The one reader of the text of a `snapshot.json`; what is written is read by it first.
+    fn parse(text: &[u8]) -> Result<Self, MetadataError> {
         #[derive(Deserialize)]
         struct Format {
             format: u32,
         }
-        let missing = || MetadataError("it is missing".into());
-        let text = read_file(&folder.join(FILE))?.ok_or_else(missing)?;
         let unreadable = |error: serde_json::Error| MetadataError(error.to_string());
-        let Format { format } = serde_json::from_slice(&text).map_err(unreadable)?;
+        let Format { format } = serde_json::from_slice(text).map_err(unreadable)?;
         if format != FORMAT {
             return Err(MetadataError(format!("it is of format {format}: update bottle-freeze")));
         }
-        let metadata: Self = serde_json::from_slice(&text).map_err(unreadable)?;
+        let metadata: Self = serde_json::from_slice(text).map_err(unreadable)?;
         match metadata.files.keys().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
             None => Ok(metadata),
             Some(name) => Err(MetadataError(format!("it records a file {name:?}"))),
@@ -202,16 +233,44 @@ impl Metadata {
     }
 
     /// Writes it into `folder`: to the disk, and in one instant over one that is there.
+    ///
+    /// # Errors
+    /// It cannot be written, or could not be read again: then nothing was written.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
-        Ok(publish_text(&serde_json::to_vec_pretty(self)?, &folder.join(FILE), Existing::Replace)?)
+        Ok(publish_text(&self.text()?, &folder.join(FILE), Existing::Replace)?)
     }
+
+    /// Its text, which can be read again.
+    ///
+    /// # Errors
+    /// It is too long.
+    pub fn text(&self) -> io::Result<Vec<u8>> {
+        let text = serde_json::to_vec_pretty(self)?;
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        within_limit(&text).and_then(|()| Self::parse(&text)).map_err(invalid)?;
+        Ok(text)
+    }
+
+    /// Whether a snapshot of this VM can be written, as far as is known before it is packed.
+    ///
+    /// # Errors
+    /// It would be too long.
+    pub fn check_before_packing(&self) -> std::result::Result<(), TooLong> {
+        let (limit, what) = (LIMIT - RESERVE, "the configuration of this VM, and what is said of its snapshot, have");
+        let bytes = serde_json::to_vec_pretty(self).map_or(u64::MAX, |text| text.len() as u64);
+        if bytes <= limit { Ok(()) } else { Err(TooLong { what, bytes, limit }) }
+    }
+}
+
+fn within_limit(text: &[u8]) -> Result<(), MetadataError> {
+    if text.len() as u64 <= LIMIT { Ok(()) } else { Err(MetadataError(format!("it is longer than {LIMIT} bytes"))) }
 }
 
 /// The text of a regular file that is not too long; nothing if there is none.
 fn read_file(path: &Path) -> Result<Option<Vec<u8>>, MetadataError> {
     let mut text = Vec::with_capacity(4 << 10);
-    match home::open_existing(path).and_then(|file| file.take(LIMIT).read_to_end(&mut text)) {
-        Ok(_) => Ok(Some(text)),
+    match home::open_existing(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut text)) {
+        Ok(_) => within_limit(&text).map(|()| Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             Err(MetadataError("it is not a regular file".into()))

@@ -29,7 +29,7 @@ use crate::home;
 pub use health::Health;
 pub use library::{FindError, Stored};
 pub use lock::{Lock, LockError, Sharing, vm_key};
-pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, recorded};
+pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, TooLong, check_words, recorded};
 pub use output::Output;
 pub use record::Record;
 pub use retention::Policy;

@@ -2,13 +2,11 @@
 //! when it is removed here.
 
 use super::home;
+use super::metadata::LIMIT;
 use crate::publish::{self, Existing, publish_text};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 use std::path::PathBuf;
-
-/// More than this no record has.
-const LIMIT: u64 = 1 << 20;
 
 /// What `create` was told of one VM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +38,20 @@ impl Record {
     /// It cannot be written.
     pub fn write(&self, vm: &str) -> io::Result<()> {
         home::folder("vms")?;
-        Ok(publish_text(&serde_json::to_vec_pretty(self)?, &path(vm), Existing::Replace)?)
+        Ok(publish_text(&self.text()?, &path(vm), Existing::Replace)?)
+    }
+
+    /// Its text, which can be read again.
+    ///
+    /// # Errors
+    /// It is too long.
+    pub fn text(&self) -> io::Result<Vec<u8>> {
+        let text = serde_json::to_vec_pretty(self)?;
+        if text.len() as u64 <= LIMIT {
+            return Ok(text);
+        }
+        let why = format!("the networks, ports and volumes have {} bytes as JSON, {LIMIT} at most", text.len());
+        Err(io::Error::new(io::ErrorKind::InvalidData, why))
     }
 
     /// Forgets what is recorded of a VM of that name.

@@ -23,6 +23,7 @@ mod hostile;
 mod install;
 mod json;
 mod library;
+mod limits;
 mod live;
 mod many;
 mod pack;

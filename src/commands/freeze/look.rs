@@ -113,6 +113,11 @@ impl<'a> Freeze<'a> {
             let cannot = "cannot pack a VM of a local image; 1.12.0 can".to_owned();
             return Err(EngineError::TooOld { version, cannot }.into());
         }
+        if self.args.output.is_none() {
+            self.draft().check_before_packing().map_err(|error| {
+                Failure { status: Status::BadState, ..error.into() }.mend("freeze it into a file, with -o")
+            })?;
+        }
         self.locks[1] = Some(lock::output(self.app, &self.output, self.args.wait.wait)?);
         self.output.preflight(&end_helpers)?;
         if !self.args.force {

@@ -14,10 +14,11 @@ use crate::smolvm::artifact::Artifact;
 use crate::smolvm::{
     CHECKPOINT_SUFFIX, Disks, EngineError, Followed, Machine, Name, Packing, Smolvm, State, end_helpers, follow,
 };
-use crate::snapshot::{Configuration, FORMAT, Lock, Metadata, Output, Recorded, Work, library};
+use crate::snapshot::{Configuration, FORMAT, Lock, Metadata, Output, Recorded, Work, check_words, library};
 use crate::ui::{self, Warnings};
 use look::in_the_ordinary_way;
 use report::{Outcome, Report};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -91,6 +92,7 @@ fn freeze(
         let what = "-o names the output of one VM, and there are several";
         return Err(Failure::new(Status::Usage, what).mend("without -o, all are kept in the library"));
     }
+    check_words(&args.tag, args.note.as_deref(), &args.label.iter().cloned().collect())?;
     let lock = |name| if args.dry_run { Ok(None) } else { lock::vm_alone(app, name, args.wait.wait).map(Some) };
     let locks: Vec<Result<Option<Lock>>> = targets.iter().map(|target| lock(&target.name)).collect();
     let machines = engine.machine_ls()?;
@@ -418,6 +420,17 @@ impl Freeze<'_> {
             (library::WORKSPACE, workspace),
         ];
         Ok(Metadata {
+            platform: artifact.manifest.host_platform.clone(),
+            machine: Configuration { env: artifact.manifest.env_names(), ..self.known.clone() },
+            files: files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), file?))).collect(),
+            downtime_seconds: down.map(|down| down.as_secs_f64()),
+            ..self.draft()
+        })
+    }
+
+    /// What is known of it before the VM is packed.
+    fn draft(&self) -> Metadata {
+        Metadata {
             format: FORMAT,
             id: self.id.clone(),
             vm: self.vm.name.clone(),
@@ -427,13 +440,13 @@ impl Freeze<'_> {
             labels: self.args.label.iter().cloned().collect(),
             engine_version: self.engine.version().to_string(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            platform: artifact.manifest.host_platform.clone(),
-            machine: Configuration { env: artifact.manifest.env_names(), ..self.known.clone() },
-            files: files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), file?))).collect(),
-            downtime_seconds: down.map(|down| down.as_secs_f64()),
+            platform: None,
+            machine: self.known.clone(),
+            files: BTreeMap::new(),
+            downtime_seconds: None,
             warnings: self.target.warnings.list(),
             other: serde_json::Map::new(),
-        })
+        }
     }
 
     /// 8. Restart, if asked and if this freeze stopped it.
