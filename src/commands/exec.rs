@@ -2,7 +2,7 @@
 
 use super::{App, Failure, Result, Status, env};
 use crate::smolvm::{Exec, Name, Outcome, Smolvm, says_engine_failed, says_no_such_command};
-use crate::{cli, ui};
+use crate::{cli, interrupt, ui};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 
@@ -32,8 +32,7 @@ pub fn run(app: &App, args: &cli::Exec) -> Result<ExitCode> {
 
 /// A signal that was meant for us ends the engine too: passed on, or sent by the terminal to both.
 fn ended_by(signal: i32) -> Status {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    if [SIGHUP, SIGINT, SIGTERM].contains(&signal) { Status::Interrupted(signal) } else { Status::ExecFailed }
+    if interrupt::was_passed_on(signal) { Status::Interrupted(signal) } else { Status::ExecFailed }
 }
 
 /// The guest command's own status, or what failed instead: the engine says 1 and 255 for its own failures too.

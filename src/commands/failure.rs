@@ -5,10 +5,13 @@ use crate::smolvm::EngineError;
 use crate::smolvm::artifact::ArtifactError;
 use crate::snapshot::TooLong;
 use crate::ui::{self, Problem};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use thiserror::Error;
+
+const FREE_SPACE: &str = "free some disk space and try again";
+const RAISE_LIMIT: &str = "raise the limit on the size of files, which `ulimit -f` shows, and try again";
 
 /// An exit status, one meaning each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +171,17 @@ impl Failure {
 
     /// A file that cannot be written: a full disk, a read-only folder, no permission.
     pub fn not_writable(path: &Path, error: &std::io::Error) -> Self {
-        Self::new(Status::NotWritable, format!("{} cannot be written: {error}", path.display()))
+        Self::unwritten(format!("{} cannot be written: {error}", path.display()), error)
+    }
+
+    /// `what` could not be written, for the reason that the system gives: what fixes that.
+    pub fn unwritten(what: String, source: &std::io::Error) -> Self {
+        let failure = Self::new(Status::NotWritable, what);
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => failure.mend(FREE_SPACE),
+            ErrorKind::FileTooLarge => failure.mend(RAISE_LIMIT),
+            _ => failure,
+        }
     }
 
     /// A file that is no whole artifact.
@@ -241,9 +254,9 @@ impl From<EngineError> for Failure {
             EngineError::NameTaken(name) => failure(Status::Failed)
                 .mend(format!("choose another name, or delete it with `bottle-freeze rm {name}`")),
             EngineError::Interrupted(signal) => failure(Status::Interrupted(*signal)),
-            EngineError::Failed { .. } if error.is_no_space() => {
-                failure(Status::NotWritable).mend("free some disk space and try again")
-            }
+            EngineError::Failed { .. } if error.is_no_space() => failure(Status::NotWritable).mend(FREE_SPACE),
+            EngineError::Failed { .. } if error.is_file_too_large() => failure(Status::NotWritable).mend(RAISE_LIMIT),
+            EngineError::NotKept { source, .. } => Self::unwritten(what.clone(), source),
             EngineError::Failed { .. } if error.is_paused() => {
                 failure(Status::BadState).mend("it is paused: `bottle-freeze resume` wakes it")
             }

@@ -104,9 +104,8 @@ impl From<PublishError> for Failure {
             PublishError::NotRegular { .. } => {
                 Self::new(Status::OutputExists, what).mend("name a regular file, or a new one")
             }
-            PublishError::Irreplaceable { .. } | PublishError::NotWritable { .. } => {
-                Self::new(Status::NotWritable, what)
-            }
+            PublishError::Irreplaceable { .. } => Self::new(Status::NotWritable, what),
+            PublishError::NotWritable { source, .. } => Self::unwritten(what, &source),
         }
     }
 }

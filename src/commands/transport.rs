@@ -111,7 +111,7 @@ impl From<TransportError> for Failure {
             TransportError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Self::new(Status::NoSuchVm, what)
             }
-            TransportError::Io { .. } => Self::new(Status::NotWritable, what),
+            TransportError::Io { source, .. } => Self::unwritten(what, &source),
         }
     }
 }

@@ -736,6 +736,12 @@ impl EngineError {
         self.stderr().contains("No space left on device") || self.stderr().contains("os error 28")
     }
 
+    /// Whether the engine wrote more into a file than the process may (`ulimit -f`): it says so, or was killed for it.
+    pub fn is_file_too_large(&self) -> bool {
+        let Self::Failed { how, stderr, .. } = self else { return false };
+        how.ends_with("SIGXFSZ") || stderr.contains("File too large") || stderr.contains("os error 27")
+    }
+
     /// Whether the engine refused a VM whose execution `machine pause` saved.
     pub fn is_paused(&self) -> bool {
         self.stderr().contains("saved execution")

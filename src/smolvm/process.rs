@@ -335,8 +335,11 @@ impl Call {
     pub fn stream(&self, stdin: bool) -> Result<Outcome, EngineError> {
         let mut command = self.command();
         command.stdin(if stdin { Stdio::inherit() } else { Stdio::null() }).stderr(Stdio::piped());
-        let mut child = self.spawn(&mut command)?;
-        let _registered = interrupt::Registered::forward(pid_of(&child));
+        if let Some(signal) = interrupt::pending() {
+            return Err(EngineError::Interrupted(signal));
+        }
+        let started = interrupt::Registered::forward(|| command.spawn());
+        let (mut child, _registered) = started.map_err(|source| self.not_runnable(source))?;
         let tail = child.stderr.take().map(pass_on_stderr).unwrap_or_default();
         let status = child.wait().map_err(|source| self.not_runnable(source))?;
         Ok(Outcome { status, stdout: Vec::new(), stderr: clean(&tail) })

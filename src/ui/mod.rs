@@ -15,6 +15,7 @@ pub use results::{JsonPath, check, json, lines, printed_all, table};
 pub use terminal::is_utf8;
 pub use warnings::Warnings;
 
+use crate::interrupt::signal_name;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
@@ -95,15 +96,16 @@ pub fn error(problem: &Problem) {
     }
 }
 
-/// Says at once that a signal was heard; at the second one, what ending at once leaves, with which status.
-pub fn interrupted(leaves: Option<&[String]>, exit_status: u8) {
+/// Says at once that a signal was heard; or, when the process ends at once, what that leaves.
+pub fn interrupted(signal: i32, leaves: Option<&[String]>) {
     let Some(leaves) = leaves else {
-        let text = "interrupted, putting things back (again: stop at once)";
-        return if events::are_events() { events::message("interrupted", text) } else { say(text) };
+        let text = format!("interrupted by {}; cleaning up (press Ctrl-C again to stop at once)", signal_name(signal));
+        return if events::are_events() { events::message("interrupted", &text) } else { say(&text) };
     };
     let what = ["stopped at once".to_owned()].into_iter().chain((!leaves.is_empty()).then(|| leaves.join("; ")));
     let what = what.collect::<Vec<_>>().join(": ");
     if events::are_errors() {
+        let exit_status = u8::try_from(128 + signal).unwrap_or(1);
         error(&Problem { code: "interrupted", exit_status, message: &what, now: None, hint: None, warnings: &[] });
     } else {
         say(&what);

@@ -761,20 +761,6 @@ fn an_interrupted_stop_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn a_second_interrupt_ends_at_once_and_says_what_that_leaves() {
-    let world = unlucky(json!([
-        {"on": "pack create", "at": "half", "do": "hang"},
-        {"on": "machine start", "do": "hang"},
-    ]));
-    let freeze = freeze_until_half_written(&world);
-    freeze.signal(Signal::INT);
-    wait_until("the VM is being started", || world.commands().contains(&"machine start".to_owned()));
-    freeze.signal(Signal::INT);
-    freeze.wait().code(130).stderr(contains("stopped at once: 'dev' may be stopped"));
-    assert_eq!(world.read("x.smolmachine"), "old");
-}
-
-#[test]
 fn what_a_killed_freeze_left_is_swept_by_the_next_one() {
     let world = unlucky(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
     let freeze = freeze_until_half_written(&world);

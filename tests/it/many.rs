@@ -107,7 +107,7 @@ fn an_interrupt_ends_all_of_them_cleanly() {
         wait_until("two of them pack", || world.commands().iter().filter(|call| *call == "pack create").count() == 2);
         freeze.signal(signal);
         let ended = freeze.wait().code(128 + signal.as_raw());
-        assert_eq!(stderr(&ended).matches("interrupted, putting things back").count(), 1, "{}", stderr(&ended));
+        assert_eq!(stderr(&ended).matches("cleaning up").count(), 1, "{}", stderr(&ended));
         for vm in THREE {
             assert_eq!(world.state(vm), "running", "{}", stderr(&ended));
             assert!(names_in(&world.path(&format!("home/library/snapshots/{vm}"))).is_empty());
