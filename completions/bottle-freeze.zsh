@@ -513,13 +513,20 @@ json\:"For programs"))' \
 ;;
 (prune)
 _arguments "${_arguments_options[@]}" : \
-'--keep-last=[Keep the newest N]:N:_default' \
+'--keep-last=[Keep the N that were made last]:N:_default' \
+'--keep-hourly=[Keep the newest of each of the last N hours that have one]:N:_default' \
 '--keep-daily=[Keep the newest of each of the last N days that have one]:N:_default' \
 '--keep-weekly=[Keep the newest of each of the last N weeks that have one]:N:_default' \
 '--keep-monthly=[Keep the newest of each of the last N months that have one]:N:_default' \
-'*--keep-tag=[Keep those with this tag (repeatable)]:TAG:_default' \
-'--keep-within=[Keep those made within this time before the newest (30d, 6months …)]:DURATION:_default' \
-'*--tag=[Let snapshots go although they have this tag (repeatable)]:TAG:_default' \
+'--keep-yearly=[Keep the newest of each of the last N years that have one]:N:_default' \
+'--keep-within=[Keep those made within this time before the newest (30d, 6m, 1y5m7d2h)]:DURATION:_default' \
+'--keep-within-hourly=[Keep the newest of each hour within this time before the newest]:DURATION:_default' \
+'--keep-within-daily=[Keep the newest of each day within this time before the newest]:DURATION:_default' \
+'--keep-within-weekly=[Keep the newest of each week within this time before the newest]:DURATION:_default' \
+'--keep-within-monthly=[Keep the newest of each month within this time before the newest]:DURATION:_default' \
+'--keep-within-yearly=[Keep the newest of each year within this time before the newest]:DURATION:_default' \
+'*--keep-tag=[Keep those with this tag (repeatable); with all tags of a list TAG,TAG; without any tag ('\'''\'')]:TAGS:_default' \
+'*--tag=[Remove snapshots even if they have this tag (repeatable)]:TAG:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \

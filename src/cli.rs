@@ -4,7 +4,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 use crate::smolvm::{Name, Reference, Version};
-use crate::snapshot::Tag;
+use crate::snapshot::{Reach, Tag, TagList};
 use clap::builder::{Resettable, StyledStr};
 use clap::{ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
@@ -651,33 +651,60 @@ pub struct SnapshotRm {
 
 /// Remove the snapshots that no --keep option keeps, after a question
 ///
-/// Of each VM's snapshots by themselves; each option means what it means to `restic forget`, days, weeks and months those
-/// of UTC. Snapshots with a tag stay, unless --tag names it; so does the newest one of a VM that is whole.
+/// Each VM's snapshots are looked at on their own, and each --keep option means what it means to `restic forget` (0.14). N may
+/// be `unlimited`. A DURATION has years, months, days and hours (1y5m7d2h) and is counted back from the newest snapshot that
+/// is not in the future. Hours, days, weeks (from Monday), months and years are those of this machine's time zone ($TZ).
+///
+/// On purpose it differs from restic in this: snapshots with a tag stay, unless --tag names each of their tags (restic's --tag
+/// selects); so does the newest one of a VM that is whole; --keep-last counts in the order in which snapshots were made, also
+/// where the clock has gone back; restic takes the time zone in which a snapshot was made.
+#[allow(clippy::doc_markdown, reason = "a variable, in a help text")]
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot prune dev --keep-last 3 --keep-weekly 8 --dry-run\n  \
-    bottle-freeze snapshot prune --keep-within 30d --yes")]
+    bottle-freeze snapshot prune --keep-within 6m --keep-yearly unlimited --yes")]
 pub struct SnapshotPrune {
     /// Only of this VM
     pub vm: Option<Name>,
-    /// Keep the newest N
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    /// Keep the N that were made last
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_last: usize,
+    /// Keep the newest of each of the last N hours that have one
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
+    pub keep_hourly: usize,
     /// Keep the newest of each of the last N days that have one
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_daily: usize,
     /// Keep the newest of each of the last N weeks that have one
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_weekly: usize,
     /// Keep the newest of each of the last N months that have one
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_monthly: usize,
-    /// Keep those with this tag (repeatable)
-    #[arg(long, value_name = "TAG")]
-    pub keep_tag: Vec<Tag>,
-    /// Keep those made within this time before the newest (30d, 6months …)
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub keep_within: Option<Duration>,
-    /// Let snapshots go although they have this tag (repeatable)
+    /// Keep the newest of each of the last N years that have one
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
+    pub keep_yearly: usize,
+    /// Keep those made within this time before the newest (30d, 6m, 1y5m7d2h)
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within: Option<Reach>,
+    /// Keep the newest of each hour within this time before the newest
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within_hourly: Option<Reach>,
+    /// Keep the newest of each day within this time before the newest
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within_daily: Option<Reach>,
+    /// Keep the newest of each week within this time before the newest
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within_weekly: Option<Reach>,
+    /// Keep the newest of each month within this time before the newest
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within_monthly: Option<Reach>,
+    /// Keep the newest of each year within this time before the newest
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within_yearly: Option<Reach>,
+    /// Keep those with this tag (repeatable); with all tags of a list TAG,TAG; without any tag ('')
+    #[arg(long, value_name = "TAGS")]
+    pub keep_tag: Vec<TagList>,
+    /// Remove snapshots even if they have this tag (repeatable)
     #[arg(long, value_name = "TAG")]
     pub tag: Vec<Tag>,
     /// Say what would be removed, and remove nothing
@@ -889,6 +916,14 @@ fn hook(text: &str) -> Result<Hook, &'static str> {
         Some(("guest", command)) if !command.trim().is_empty() => Ok(Hook::Guest(command.to_owned())),
         Some(("host", command)) if !command.trim().is_empty() => Ok(Hook::Host(command.to_owned())),
         _ => Err("it must say where it is run: guest:COMMAND or host:COMMAND"),
+    }
+}
+
+/// Reads a number of snapshots. restic 0.14 reads -1 as none, and later versions refuse it.
+fn count(text: &str) -> Result<usize, &'static str> {
+    match text {
+        "unlimited" => Ok(usize::MAX),
+        _ => text.parse().map_err(|_| "it must be a whole number, or `unlimited`"),
     }
 }
 

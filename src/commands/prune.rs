@@ -4,8 +4,10 @@ use super::each::{self, Done};
 use super::snapshot::{NO_SNAPSHOTS, warn_of};
 use super::{App, Failure, Result, Status, lock, verify};
 use crate::cli;
-use crate::snapshot::{Metadata, Policy, Stored, library};
+use crate::snapshot::{Metadata, NewestOf, Policy, Stored, Unit, library};
 use crate::ui::Problem;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -68,13 +70,18 @@ fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<()>>]
 }
 
 fn policy(args: &cli::SnapshotPrune) -> Policy {
+    let newest_of = [
+        (Unit::Hour, args.keep_hourly, args.keep_within_hourly),
+        (Unit::Day, args.keep_daily, args.keep_within_daily),
+        (Unit::Week, args.keep_weekly, args.keep_within_weekly),
+        (Unit::Month, args.keep_monthly, args.keep_within_monthly),
+        (Unit::Year, args.keep_yearly, args.keep_within_yearly),
+    ];
     Policy {
         last: args.keep_last,
-        daily: args.keep_daily,
-        weekly: args.keep_weekly,
-        monthly: args.keep_monthly,
-        tags: args.keep_tag.clone(),
         within: args.keep_within,
+        tags: args.keep_tag.clone(),
+        newest_of: newest_of.map(|(unit, count, within)| NewestOf { unit, count, within }).into(),
     }
 }
 
@@ -86,7 +93,7 @@ fn sort_out(
     newest_first: Vec<Stored>,
 ) -> Vec<(Stored, Vec<String>)> {
     let metadata: Vec<&Metadata> = newest_first.iter().map(|one| &one.metadata).collect();
-    let mut reasons = policy.reasons(&metadata);
+    let mut reasons = policy.reasons(&metadata, &TimeZone::system(), Timestamp::now());
     for (metadata, reasons) in metadata.iter().zip(&mut reasons) {
         if reasons.is_empty() && metadata.tags.iter().any(|tag| !args.tag.contains(tag)) {
             reasons.push("it has a tag".to_owned());

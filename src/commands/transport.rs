@@ -59,6 +59,8 @@ pub fn take_in(
     vm: Option<&Name>,
     warnings: &Warnings,
 ) -> Result<Stored> {
+    // It counts in the library that it comes from.
+    incoming.metadata.sequence = None;
     if let Some(name) = vm {
         name.as_str().clone_into(&mut incoming.metadata.vm);
     }

@@ -121,7 +121,18 @@ pub fn new_id() -> String {
     format!("{:08x}", random >> 32)
 }
 
-/// The snapshots of `vm`, or of all VMs, the oldest first; and what else lies there.
+/// The `sequence` of a snapshot of `vm` that is made now: the milliseconds since 1970, or more where the clock has gone
+/// back. The library must be locked.
+///
+/// # Errors
+/// The library cannot be read.
+pub fn next_sequence(vm: &str) -> Result<u64, FindError> {
+    let now = jiff::Timestamp::now().as_millisecond().try_into().unwrap_or(0);
+    let (all, _) = list(Some(vm))?;
+    Ok(all.last().map_or(now, |last| now.max(last.metadata.order().saturating_add(1))))
+}
+
+/// The snapshots of `vm`, or of all VMs, those made first coming first; and what else lies there.
 ///
 /// # Errors
 /// The library cannot be read.
@@ -146,7 +157,7 @@ pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
             }
         }
     }
-    stored.sort_by(|a, b| (&a.metadata.created, &a.metadata.id).cmp(&(&b.metadata.created, &b.metadata.id)));
+    stored.sort_by_cached_key(|one| (one.metadata.order(), one.metadata.time(), one.metadata.id.clone()));
     Ok((stored, broken))
 }
 

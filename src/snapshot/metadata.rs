@@ -3,6 +3,7 @@
 
 use super::{home, library};
 use crate::publish::{Existing, publish_text};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -113,6 +114,10 @@ pub struct Metadata {
     pub vm: String,
     /// When, in RFC 3339.
     pub created: String,
+    /// Grows with each snapshot of a VM that is made here, also where the clock has gone back ([`library::next_sequence`]).
+    /// None: it was made elsewhere, or by 0.1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
     /// Names that its user gave it.
     #[serde(default)]
     pub tags: Vec<Tag>,
@@ -214,6 +219,16 @@ impl Metadata {
             None => Ok(metadata),
             Some(name) => Err(MetadataError(format!("it records a file {name:?}"))),
         }
+    }
+
+    /// When it was made. One whose `created` cannot be read counts as very old.
+    pub fn time(&self) -> Timestamp {
+        self.created.parse().unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// A number that is larger the later it was made: its `sequence`, or what that would be by the clock.
+    pub fn order(&self) -> u64 {
+        self.sequence.unwrap_or_else(|| self.time().as_millisecond().try_into().unwrap_or(0))
     }
 
     /// The name of its artifact, if it records one.

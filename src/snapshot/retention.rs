@@ -1,95 +1,127 @@
-//! Which snapshots a policy keeps, and why: restic's `forget`, word for word. Days, weeks (from Monday) and months are
-//! those of UTC.
+//! Which snapshots a policy keeps, and why: the rules of `restic forget` (tests/it/retention.rs compares the two). Hours, days,
+//! weeks, months and years are those of one time zone; see bottle-freeze-snapshot-prune(1) for what differs on purpose.
 
+use super::period::{Reach, Unit};
 use super::{Metadata, Tag};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::cmp::Reverse;
 
-const DAY: u64 = 24 * 60 * 60;
+/// Tags that a snapshot must all have. None of them: it must have no tag at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagList(Vec<Tag>);
 
-/// What to keep of one VM's snapshots. One that nothing here keeps may go.
+impl std::str::FromStr for TagList {
+    type Err = &'static str;
+
+    /// Reads `TAG,TAG…`, or nothing.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Ok(Self(Vec::new()));
+        }
+        text.split(',').map(|tag| tag.trim().parse()).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl TagList {
+    fn matches(&self, metadata: &Metadata) -> bool {
+        if self.0.is_empty() { metadata.tags.is_empty() } else { self.0.iter().all(|tag| metadata.tags.contains(tag)) }
+    }
+}
+
+/// Which snapshots that are the newest of their hour, day … are kept.
+#[derive(Debug, Clone)]
+pub struct NewestOf {
+    /// Of each of what.
+    pub unit: Unit,
+    /// Of so many of them that have a snapshot.
+    pub count: usize,
+    /// Of those within this time before the newest snapshot.
+    pub within: Option<Reach>,
+}
+
+/// What to keep of one VM's snapshots. What nothing here keeps may be removed.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// The newest ones, so many.
+    /// So many of those that were made last.
     pub last: usize,
-    /// The newest of each of the last days that have any, so many.
-    pub daily: usize,
-    /// The same of weeks.
-    pub weekly: usize,
-    /// The same of months.
-    pub monthly: usize,
-    /// Those with one of these tags.
-    pub tags: Vec<Tag>,
-    /// Those not older than this before the newest.
-    pub within: Option<Duration>,
+    /// Those within this time before the newest.
+    pub within: Option<Reach>,
+    /// Those with all tags of one of these lists.
+    pub tags: Vec<TagList>,
+    /// The newest of each hour, day ….
+    pub newest_of: Vec<NewestOf>,
 }
 
 impl Policy {
     /// Whether it keeps nothing, whatever there is.
     pub fn is_empty(&self) -> bool {
-        self.last + self.daily + self.weekly + self.monthly == 0 && self.tags.is_empty() && self.within.is_none()
+        let keeps_none = |one: &NewestOf| one.count == 0 && one.within.is_none();
+        self.last == 0 && self.within.is_none() && self.tags.is_empty() && self.newest_of.iter().all(keeps_none)
     }
 
-    /// Why each of one VM's snapshots is kept; the newest comes first. One without a reason is not kept.
-    pub fn reasons(&self, newest_first: &[&Metadata]) -> Vec<Vec<String>> {
-        let mut reasons = vec![Vec::new(); newest_first.len()];
-        for reasons in reasons.iter_mut().take(self.last) {
-            reasons.push("last".to_owned());
-        }
-        for (word, count, bucket) in [
-            ("daily", self.daily, day as fn(SystemTime) -> String),
-            ("weekly", self.weekly, week),
-            ("monthly", self.monthly, month),
-        ] {
-            for at in newest_of_each(newest_first, count, bucket) {
-                reasons[at].push(word.to_owned());
+    /// Why each of one VM's snapshots is kept, in the order of `made_last_first`; one without a reason is not kept.
+    /// Days and months are those of `zone`; a snapshot that is later than `now` does not count as the newest.
+    pub fn reasons(&self, made_last_first: &[&Metadata], zone: &TimeZone, now: Timestamp) -> Vec<Vec<String>> {
+        let mut all: Vec<Candidate> = made_last_first.iter().map(|metadata| Candidate::new(metadata)).collect();
+        for one in &mut all {
+            if self.tags.iter().any(|list| list.matches(one.metadata)) {
+                one.reasons.push("tag".to_owned());
             }
         }
-        let newest = newest_first.first().map(|metadata| time(metadata));
-        for (metadata, reasons) in newest_first.iter().zip(&mut reasons) {
-            if metadata.tags.iter().any(|tag| self.tags.contains(tag)) {
-                reasons.push("tag".to_owned());
-            }
-            let age = newest.and_then(|newest| newest.duration_since(time(metadata)).ok());
-            if self.within.is_some_and(|within| age.is_none_or(|age| age <= within)) {
-                reasons.push("within".to_owned());
+        for one in all.iter_mut().take(self.last) {
+            one.reasons.push("last".to_owned());
+        }
+        // The clock may have gone back: a day is one of the calendar, in whatever order its snapshots were made.
+        let mut by_time: Vec<&mut Candidate> = all.iter_mut().collect();
+        by_time.sort_by_key(|one| Reverse(one.time));
+        let newest = by_time.iter().map(|one| one.time).find(|time| *time < now).unwrap_or(Timestamp::MIN);
+        let begin = |reach: Reach| reach.before(newest, zone);
+        if let Some(begin) = self.within.map(begin) {
+            for one in by_time.iter_mut().filter(|one| one.time > begin) {
+                one.reasons.push("within".to_owned());
             }
         }
-        reasons
+        for rule in &self.newest_of {
+            let (unit, word) = (|one: &Candidate| rule.unit.number(one.time, zone), rule.unit.word());
+            keep_newest_of_each(&mut by_time, unit, word, rule.count, Timestamp::MIN);
+            if let Some(begin) = rule.within.map(begin) {
+                keep_newest_of_each(&mut by_time, unit, &format!("{word} within"), usize::MAX, begin);
+            }
+        }
+        all.into_iter().map(|one| one.reasons).collect()
     }
 }
 
-/// The first, that is the newest, of each of the first `count` buckets; and where there are fewer, the oldest of all,
-/// so that the past does not shrink while the buckets fill (restic 0.17).
-fn newest_of_each(newest_first: &[&Metadata], count: usize, bucket: fn(SystemTime) -> String) -> Vec<usize> {
-    let (mut kept, mut last) = (Vec::new(), None);
-    for (at, metadata) in newest_first.iter().enumerate() {
-        let this = Some(bucket(time(metadata)));
-        let is_oldest = at + 1 == newest_first.len();
-        if (this != last || is_oldest) && kept.len() < count {
-            kept.push(at);
-            last = this;
+/// A snapshot that is looked at.
+struct Candidate<'a> {
+    metadata: &'a Metadata,
+    time: Timestamp,
+    reasons: Vec<String>,
+}
+
+impl<'a> Candidate<'a> {
+    fn new(metadata: &'a Metadata) -> Self {
+        Self { metadata, time: metadata.time(), reasons: Vec::new() }
+    }
+}
+
+/// Keeps the newest of each of the first `count` units that have one after `begin`.
+fn keep_newest_of_each(
+    by_time: &mut [&mut Candidate],
+    unit: impl Fn(&Candidate) -> i64,
+    reason: &str,
+    count: usize,
+    begin: Timestamp,
+) {
+    let (mut left, mut last) = (count, None);
+    for one in by_time.iter_mut().filter(|one| one.time > begin) {
+        let this = Some(unit(one));
+        if left > 0 && this != last {
+            one.reasons.push(reason.to_owned());
+            (left, last) = (left - 1, this);
         }
     }
-    kept
-}
-
-/// When it was made. One of which this cannot be read counts as the oldest.
-fn time(metadata: &Metadata) -> SystemTime {
-    humantime::parse_rfc3339(&metadata.created).unwrap_or(UNIX_EPOCH)
-}
-
-fn day(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()[..10].to_owned()
-}
-
-fn month(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()[..7].to_owned()
-}
-
-/// Weeks since the one of 1970-01-01, a Thursday.
-fn week(time: SystemTime) -> String {
-    let days = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY;
-    ((days + 3) / 7).to_string()
 }
 
 #[cfg(test)]
@@ -109,10 +141,18 @@ mod tests {
         times.iter().map(one).collect()
     }
 
+    fn each(unit: Unit, count: usize) -> Policy {
+        Policy { newest_of: vec![NewestOf { unit, count, within: None }], ..Policy::default() }
+    }
+
+    fn reasons(policy: &Policy, newest_first: &[&Metadata]) -> Vec<Vec<String>> {
+        policy.reasons(newest_first, &TimeZone::UTC, Timestamp::now())
+    }
+
     /// The days that a policy keeps.
     fn kept(policy: &Policy, snapshots: &[Metadata]) -> Vec<String> {
         let all: Vec<&Metadata> = snapshots.iter().collect();
-        let reasons = policy.reasons(&all);
+        let reasons = reasons(policy, &all);
         all.iter()
             .zip(reasons)
             .filter(|(_, why)| !why.is_empty())
@@ -144,47 +184,45 @@ mod tests {
             "2014-08-03",
         ];
         let snapshots = made(&sundays);
-        let daily = Policy { daily: 4, ..Policy::default() };
+        let daily = each(Unit::Day, 4);
         assert_eq!(kept(&daily, &snapshots), ["2014-11-30", "2014-11-23", "2014-11-16", "2014-11-09"]);
-        let weekly = Policy { weekly: 4, ..Policy::default() };
+        let weekly = each(Unit::Week, 4);
         assert_eq!(kept(&weekly, &snapshots), ["2014-11-30", "2014-11-23", "2014-11-16", "2014-11-09"]);
-        let monthly = Policy { monthly: 4, ..Policy::default() };
+        let monthly = each(Unit::Month, 4);
         assert_eq!(kept(&monthly, &snapshots), ["2014-11-30", "2014-10-26", "2014-09-28", "2014-08-31"]);
     }
 
     #[test]
     fn of_several_a_day_the_newest_is_kept() {
         let snapshots = made(&["2026-11-23T18:00:00Z", "2026-11-23T09:00:00Z", "2026-11-22T23:59:59Z"]);
-        let policy = Policy { daily: 2, ..Policy::default() };
+        let policy = each(Unit::Day, 2);
         let all: Vec<&Metadata> = snapshots.iter().collect();
-        assert_eq!(policy.reasons(&all), [vec!["daily"], vec![], vec!["daily"]]);
-    }
-
-    #[test]
-    fn the_oldest_is_kept_while_there_are_too_few() {
-        let policy = Policy { monthly: 3, ..Policy::default() };
-        assert_eq!(kept(&policy, &made(&["2026-11-23", "2026-11-10", "2026-11-01"])), ["2026-11-23", "2026-11-01"]);
+        assert_eq!(reasons(&policy, &all), [vec!["daily"], vec![], vec!["daily"]]);
     }
 
     #[test]
     fn a_week_begins_on_monday() {
-        let policy = Policy { weekly: 2, ..Policy::default() };
+        let policy = each(Unit::Week, 2);
         // A Monday, the Sunday before, the Monday before that.
         assert_eq!(kept(&policy, &made(&["2026-11-23", "2026-11-22", "2026-11-16"])), ["2026-11-23", "2026-11-22"]);
     }
 
     #[test]
     fn within_is_counted_from_the_newest() {
-        let policy = Policy { within: Some(Duration::from_secs(2 * DAY)), ..Policy::default() };
-        assert_eq!(kept(&policy, &made(&["2020-01-10", "2020-01-08", "2020-01-07"])), ["2020-01-10", "2020-01-08"]);
+        let policy = Policy { within: Some("2d".parse().unwrap()), ..Policy::default() };
+        assert_eq!(kept(&policy, &made(&["2020-01-10", "2020-01-09", "2020-01-08"])), ["2020-01-10", "2020-01-09"]);
     }
 
     #[test]
     fn reasons_add_up_and_nothing_keeps_nothing() {
         let snapshots = made(&["2026-11-23", "2026-11-22"]);
         let all: Vec<&Metadata> = snapshots.iter().collect();
-        let policy = Policy { last: 1, daily: 1, monthly: 1, ..Policy::default() };
-        assert_eq!(policy.reasons(&all), [vec!["last", "daily", "monthly"], vec![]]);
+        let policy = Policy {
+            last: 1,
+            newest_of: [each(Unit::Day, 1), each(Unit::Month, 1)].map(|one| one.newest_of).concat(),
+            ..Policy::default()
+        };
+        assert_eq!(reasons(&policy, &all), [vec!["last", "daily", "monthly"], vec![]]);
         assert!(Policy::default().is_empty() && !policy.is_empty());
         assert_eq!(kept(&Policy::default(), &snapshots), [""; 0]);
     }

@@ -32,6 +32,7 @@ mod prompt;
 mod quiet;
 mod registry;
 mod replacing;
+mod retention;
 mod signals;
 mod start;
 mod state_matrix;

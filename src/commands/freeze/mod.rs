@@ -383,11 +383,12 @@ impl Freeze<'_> {
         if let Some(signal) = interrupt::pending() {
             return Err(EngineError::Interrupted(signal).into());
         }
-        let Some(metadata) = metadata else {
+        let Some(mut metadata) = metadata else {
             self.output.publish(work)?;
             return Ok(None);
         };
         let _lock = lock::library(self.app, &metadata.vm)?;
+        metadata.sequence = Some(library::next_sequence(&metadata.vm)?);
         if !self.args.force {
             free_tags(&metadata.vm, &self.id, &self.args.tag, false)?;
         }
@@ -435,6 +436,7 @@ impl Freeze<'_> {
             id: self.id.clone(),
             vm: self.vm.name.clone(),
             created: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            sequence: None,
             tags: self.args.tag.clone(),
             note: self.args.note.clone(),
             labels: self.args.label.iter().cloned().collect(),
