@@ -485,7 +485,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s q
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s v -l verbose -d 'Print each engine command as it is run, env values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l json -d 'Print the result as one JSON value: man 7 bottle-freeze-json tells of each'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l no-input -d 'Never ask: where a question would be asked, do as without a terminal'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l fix -d 'Remove what killed smolvm commands have left behind and nobody uses'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l fix -d 'Remove what killed commands have left behind and no process uses'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l smolvm -d 'The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]' -r -F

@@ -788,7 +788,7 @@ json\:"For programs"))' \
 '--verbose[Print each engine command as it is run, env values masked]' \
 '--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
 '--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
-'--fix[Remove what killed smolvm commands have left behind and nobody uses]' \
+'--fix[Remove what killed commands have left behind and no process uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \

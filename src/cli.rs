@@ -832,9 +832,10 @@ pub struct Verify {
 #[command(after_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \
     bottle-freeze doctor --json | jq '.checks[] | select(.verdict != \"ok\")'")]
 pub struct Doctor {
-    /// Remove what killed smolvm commands have left behind and nobody uses
+    /// Remove what killed commands have left behind and no process uses
     ///
-    /// These are folders pack-staging-XXXXXX in the engine's cache and .tmpXXXXXX with only an assets.tar.zst in $TMPDIR.
+    /// Of bottle-freeze these are private folders .bottle-freeze-XXXXXX, in the library and wherever a command worked.
+    /// Of smolvm these are folders pack-staging-XXXXXX in the engine's cache and .tmpXXXXXX with only an assets.tar.zst in $TMPDIR.
     /// One goes if it was not touched for a minute, no process has anything in it open, works in it or has it as TMPDIR,
     /// and no pack runs that could use it.
     #[arg(long)]

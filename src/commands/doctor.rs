@@ -2,12 +2,13 @@
 
 use super::completed::{self, Completed};
 use super::{App, Failure, Status, output};
-use crate::smolvm::{Leftover, Smolvm, Whence, hypervisor, leftovers};
-use crate::snapshot::Health;
+use crate::smolvm::{Leftover, Smolvm, Whence, end_helpers, hypervisor, leftovers};
+use crate::snapshot::{self, Health};
 use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Room that the pack of an empty VM takes at its peak (1.32.2: 125 MB); less than the second is tight for any VM.
@@ -61,15 +62,11 @@ impl Check {
 }
 
 pub fn run(app: &App, args: &cli::Doctor) -> ExitCode {
-    let (health, warnings) = (Health::look(), Warnings::new());
-    let checks = [
-        engine(app),
-        virtualisation(),
-        library(&health),
-        space(&health),
-        left_behind(args.fix, &warnings),
-        completion(),
-    ];
+    let warnings = Warnings::new();
+    // First what is removed: the size of the library is that without it.
+    let leftovers = left_behind(args.fix, &warnings);
+    let health = Health::look();
+    let checks = [engine(app), virtualisation(), library(&health), space(&health), leftovers, completion()];
     let problem = checks.iter().find(|check| check.verdict == Verdict::Problem);
     if app.ui.json {
         ui::json(&json!({ "ok": problem.is_none(), "checks": checks, "warnings": warnings.list() }));
@@ -142,10 +139,7 @@ fn library(health: &Health) -> Check {
     let plural = if health.snapshots == 1 { "" } else { "s" };
     let contents = format!("{} snapshot{plural}, {}, in {folder}", health.snapshots, output::size(health.bytes));
     let check = match &health.trouble {
-        Some(trouble) => {
-            let mend = "export BOTTLE_FREEZE_HOME=FOLDER, one that can be written";
-            Check::problem("library", Status::NotWritable, trouble, mend)
-        }
+        Some((trouble, mend)) => Check::problem("library", Status::NotWritable, trouble, *mend),
         None if health.broken == 0 => Check::ok("library", contents),
         None => {
             let what = format!("{contents}, and {} that are damaged", health.broken);
@@ -172,30 +166,51 @@ fn space(health: &Health) -> Check {
 }
 
 fn left_behind(fix: bool, warnings: &Warnings) -> Check {
-    let mut removed = 0;
-    for one in leftovers().iter().filter(|one| fix && one.is_ownerless) {
+    let removed = if fix { remove_leftovers(warnings) } else { 0 };
+    let (ours, engines) = (snapshot::leftovers(), leftovers());
+    let folder = |path: &Path, bytes: u64, ownerless: bool| json!({ "path": path.display().to_string(), "bytes": bytes, "ownerless": ownerless });
+    let of_ours = ours.iter().map(|one| folder(&one.path, one.bytes, true));
+    let folders: Vec<_> =
+        of_ours.chain(engines.iter().map(|one| folder(&one.path, one.bytes, one.is_ownerless))).collect();
+    of_leftovers(&ours, &engines, removed).details(json!({ "removed_bytes": removed, "folders": folders }))
+}
+
+/// Removes what no run uses. How many bytes that were.
+fn remove_leftovers(warnings: &Warnings) -> u64 {
+    let size = || snapshot::leftovers().iter().map(|one| one.bytes).sum::<u64>();
+    let before = size();
+    snapshot::sweep_library(&end_helpers);
+    let mut removed = before.saturating_sub(size());
+    for one in leftovers().iter().filter(|one| one.is_ownerless) {
         match one.remove() {
             Ok(()) => removed += one.bytes,
             Err(error) => warnings.warn(format!("{} cannot be removed: {error}", one.path.display())),
         }
     }
-    let all = leftovers();
-    let folder = |one: &Leftover| json!({ "path": one.path.display().to_string(), "bytes": one.bytes, "ownerless": one.is_ownerless });
-    let folders: Vec<_> = all.iter().map(folder).collect();
-    of_leftovers(&all, removed).details(json!({ "removed_bytes": removed, "folders": folders }))
+    removed
 }
 
-fn of_leftovers(all: &[Leftover], removed: u64) -> Check {
-    let list = |ownerless: bool| {
-        let some = all.iter().filter(|one| one.is_ownerless == ownerless);
-        let one = |one: &Leftover| format!("{} ({})", one.path.display(), output::size(one.bytes));
-        some.map(one).collect::<Vec<_>>().join(", ")
+fn of_leftovers(ours: &[snapshot::Leftover], engines: &[Leftover], removed: u64) -> Check {
+    let list = |all: Vec<(&Path, u64)>| {
+        all.iter()
+            .map(|(path, bytes)| format!("{} ({})", path.display(), output::size(*bytes)))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
-    let (dead, alive) = (list(true), list(false));
+    let of_engines = |ownerless: bool| {
+        list(engines.iter().filter(|one| one.is_ownerless == ownerless).map(|one| (&*one.path, one.bytes)).collect())
+    };
+    let ours = list(ours.iter().map(|one| (&*one.path, one.bytes)).collect());
+    let parts = [
+        ("of bottle-freeze commands that were killed: ", ours),
+        ("of smolvm commands that were killed: ", of_engines(true)),
+    ];
+    let dead: Vec<String> =
+        parts.into_iter().filter(|(_, list)| !list.is_empty()).map(|(of, list)| format!("{of}{list}")).collect();
+    let alive = of_engines(false);
     let alive = if alive.is_empty() { alive } else { format!("; perhaps in use: {alive}") };
     if !dead.is_empty() {
-        let what = format!("of smolvm commands that were killed: {dead}{alive}");
-        return Check::warning("leftovers", what, "bottle-freeze doctor --fix");
+        return Check::warning("leftovers", format!("{}{alive}", dead.join("; ")), "bottle-freeze doctor --fix");
     }
     let what = if removed == 0 { "none".to_owned() } else { format!("removed {}", output::size(removed)) };
     Check::ok("leftovers", what + &alive)

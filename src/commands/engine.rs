@@ -1,12 +1,12 @@
 //! `engine`: engines of our own, installed, listed, chosen and removed. Nothing is downloaded unless it is asked for.
 
 use super::{App, Failure, Result, Status, each, lock};
+use crate::cli;
 use crate::interrupt::Leaving;
 use crate::smolvm::install::{self, InstallError, Installed};
-use crate::smolvm::{Version, users_of};
-use crate::snapshot::{Work, sweep};
+use crate::smolvm::{Version, end_helpers, users_of};
+use crate::snapshot::Work;
 use crate::ui::{self, JsonPath};
-use crate::{cli, home};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -41,10 +41,8 @@ pub fn ways_to_get_one() -> String {
 
 /// A private folder among the engines: what is made there is renamed into place, what is renamed into it is gone.
 fn private() -> Result<Work> {
-    let not_writable = |error: std::io::Error| Failure::not_writable(&install::folder(), &error);
-    let folder = home::folder("engines").map_err(not_writable)?;
-    sweep(&folder, &|_| {});
-    Work::new(&folder).map_err(not_writable)
+    let folder = install::folder()?;
+    Work::after_sweep(&folder, &end_helpers).map_err(|error| Failure::not_writable(&folder, &error))
 }
 
 /// What is likely to be done with an engine that is in use now.
@@ -161,8 +159,11 @@ impl From<InstallError> for Failure {
             InstallError::Strange { .. } => {
                 Self::new(Status::Failed, what).mend("try again; $PIP_INDEX_URL names another index")
             }
-            InstallError::NotWritable { .. } => Self::new(Status::NotWritable, what)
-                .mend("free some disk space, or name another folder in $BOTTLE_FREEZE_HOME"),
+            InstallError::NotWritable { source, .. } => Self::unwritten(what, &source)
+                .or_mend("free some disk space, or name another folder in $BOTTLE_FREEZE_HOME"),
+            InstallError::Foreign { .. } => Self::new(Status::NotWritable, what)
+                .now("nothing was removed")
+                .mend("move that elsewhere, and try again"),
             InstallError::DoesNotRun { .. } => Self::new(Status::BadEngine, what)
                 .mend("an older one may run here: `bottle-freeze engine install --version VERSION`"),
             InstallError::Interrupted(signal) => Self::new(Status::Interrupted(signal), what),

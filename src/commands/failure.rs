@@ -1,6 +1,7 @@
 //! What failed, how things stand now, what mends it, and the exit status that says so to a script.
 
 use crate::cli::Cli;
+use crate::home::HomeError;
 use crate::smolvm::EngineError;
 use crate::smolvm::artifact::ArtifactError;
 use crate::snapshot::TooLong;
@@ -174,14 +175,23 @@ impl Failure {
         Self::unwritten(format!("{} cannot be written: {error}", path.display()), error)
     }
 
-    /// `what` could not be written, for the reason that the system gives: what fixes that.
+    /// `what` could not be written, for the reason that the system gives: what fixes that. A library that is not ours to
+    /// use gives its own reason.
     pub fn unwritten(what: String, source: &std::io::Error) -> Self {
+        if let Some(refused) = HomeError::in_error(source) {
+            return Self::new(Status::NotWritable, refused.to_string()).mend(refused.hint());
+        }
         let failure = Self::new(Status::NotWritable, what);
         match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => failure.mend(FREE_SPACE),
             ErrorKind::FileTooLarge => failure.mend(RAISE_LIMIT),
             _ => failure,
         }
+    }
+
+    /// This mends it, if nothing better was said.
+    pub fn or_mend(self, mend: &str) -> Self {
+        if self.mend.is_some() { self } else { self.mend(mend) }
     }
 
     /// A file that is no whole artifact.

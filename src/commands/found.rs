@@ -4,7 +4,7 @@ use super::{Failure, Result, Status, verify};
 use crate::nearest::nearest;
 use crate::smolvm::Name;
 use crate::smolvm::artifact::Artifact;
-use crate::snapshot::{FindError, Stored, Tag, library};
+use crate::snapshot::{Entry, FindError, RemoveError, Stored, Tag, library};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -69,14 +69,21 @@ pub fn find(text: &OsStr) -> Result<Found> {
 
 /// Finds a snapshot of the library.
 pub fn stored(reference: &str) -> Result<Stored> {
-    library::find(reference).map_err(|error| {
-        let meant = if matches!(error, FindError::NotFound(_)) { nearest_stored(reference) } else { None };
-        let failure = Failure::from(error);
-        match (meant, failure.mend.clone()) {
-            (Some(meant), Some(mend)) => failure.mend(format!("did you mean {meant}? {mend}")),
-            _ => failure,
-        }
-    })
+    library::find(reference).map_err(|error| not_found(reference, error))
+}
+
+/// Finds a snapshot of the library, to be removed: one that is damaged too, by its id.
+pub fn entry(reference: &str) -> Result<Entry> {
+    library::find_entry(reference).map_err(|error| not_found(reference, error))
+}
+
+fn not_found(reference: &str, error: FindError) -> Failure {
+    let meant = if matches!(error, FindError::NotFound(_)) { nearest_stored(reference) } else { None };
+    let failure = Failure::from(error);
+    match (meant, failure.mend.clone()) {
+        (Some(meant), Some(mend)) => failure.mend(format!("did you mean {meant}? {mend}")),
+        _ => failure,
+    }
 }
 
 /// The snapshot that may have been meant: of a VM that is named almost so, or that has a tag almost so.
@@ -89,6 +96,22 @@ fn nearest_stored(reference: &str) -> Option<String> {
     Some(nearest(tag, tags()).map_or_else(|| vm.to_owned(), |tag| format!("{vm}@{tag}")))
 }
 
+fn removal(reference: &str) -> String {
+    format!("bottle-freeze snapshot rm {reference}")
+}
+
+impl From<RemoveError> for Failure {
+    fn from(error: RemoveError) -> Self {
+        let what = error.to_string();
+        match error {
+            RemoveError::Foreign { .. } => Self::new(Status::NotWritable, what)
+                .now("it was not removed")
+                .mend("move these files elsewhere, and try again"),
+            RemoveError::Io { source, .. } => Self::unwritten(what, &source),
+        }
+    }
+}
+
 impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
         let what = error.to_string();
@@ -97,7 +120,16 @@ impl From<FindError> for Failure {
                 Self::new(Status::NoSuchVm, what).mend("list them with `bottle-freeze snapshot ls`")
             }
             FindError::Ambiguous { .. } => Self::new(Status::Usage, what).mend("give more digits of its id"),
-            FindError::Unreadable { .. } => Self::new(Status::NotWritable, what),
+            FindError::Broken(broken) => {
+                Self::new(Status::Damaged, what).mend(format!("remove it with `{}`", removal(&broken.reference())))
+            }
+            FindError::NewestBroken(broken) => {
+                let reference = broken.reference();
+                let vm = reference.split('@').next().unwrap_or_default();
+                let others = format!("name the one you mean (`bottle-freeze snapshot ls {vm}` lists them)");
+                Self::new(Status::Damaged, what).mend(format!("{others}, or remove it with `{}`", removal(&reference)))
+            }
+            FindError::Unreadable { source, .. } => Self::unwritten(what, &source),
         }
     }
 }

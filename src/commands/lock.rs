@@ -65,7 +65,7 @@ impl From<LockError> for Failure {
             LockError::Held { .. } => {
                 Self::new(super::Status::Locked, what).mend("try again when it is done, or wait for it with --wait 10m")
             }
-            LockError::Unlockable { .. } => Self::new(super::Status::NotWritable, what),
+            LockError::Unlockable { source, .. } => Self::unwritten(what, &source),
         }
     }
 }

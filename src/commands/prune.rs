@@ -4,7 +4,8 @@ use super::each::{self, Done};
 use super::snapshot::{NO_SNAPSHOTS, warn_of};
 use super::{App, Failure, Result, Status, lock, verify};
 use crate::cli;
-use crate::snapshot::{Metadata, NewestOf, Policy, Stored, Unit, library};
+use crate::smolvm::end_helpers;
+use crate::snapshot::{Metadata, NewestOf, Policy, Stored, Unit, library, sweep_library};
 use crate::ui::Problem;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -30,6 +31,9 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     if all.is_empty() {
         app.ui.note(NO_SNAPSHOTS);
     }
+    if !args.dry_run {
+        sweep_library(&end_helpers);
+    }
     let list: Vec<String> = all.iter().filter(|one| one.1.is_empty()).map(|one| one.0.reference()).collect();
     if list.is_empty() || args.dry_run {
         report(app, &all, &[]);
@@ -39,7 +43,7 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     let results = each::one_by_one(each::SNAPSHOTS, &list, |reference, _| {
         let one = library::find(reference)?;
         let _lock = lock::library(app, &one.metadata.vm)?;
-        one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))?;
+        one.remove()?;
         app.ui.result(reference, &format!("removed {reference}"));
         Ok(())
     });

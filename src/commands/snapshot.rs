@@ -1,8 +1,8 @@
 //! `snapshot`: the library, listed, checked, named and cleared.
 
 use super::{App, Failure, Result, Status, each, found, lock, output, verify};
-use crate::snapshot::library::{self, Broken};
-use crate::snapshot::{Metadata, Stored, Tag, check_words};
+use crate::smolvm::end_helpers;
+use crate::snapshot::{Broken, Entry, Metadata, Stored, Tag, check_words, library, sweep_library};
 use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde_json::json;
@@ -88,11 +88,10 @@ pub fn age(metadata: &Metadata) -> String {
 fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
     let all = if args.all {
         let (all, broken) = library::list(None)?;
-        warn_of(&broken);
-        if all.is_empty() {
+        if all.is_empty() && broken.is_empty() {
             app.ui.note(NO_SNAPSHOTS);
         }
-        all.iter().map(Stored::reference).collect()
+        all.iter().map(Stored::reference).chain(broken.iter().map(Broken::reference)).collect()
     } else {
         args.snapshots.clone()
     };
@@ -151,15 +150,17 @@ fn write(one: &Stored, metadata: &Metadata) -> Result<()> {
 }
 
 fn rm(app: &App, args: &cli::SnapshotRm) -> Result<()> {
-    let all = args.snapshots.iter().map(|reference| found::stored(reference)).collect::<Result<Vec<_>>>()?;
-    let list: Vec<String> = all.iter().map(Stored::reference).collect();
+    let all = args.snapshots.iter().map(|reference| found::entry(reference)).collect::<Result<Vec<_>>>()?;
+    let list: Vec<String> = all.iter().map(Entry::reference).collect();
     app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
+    sweep_library(&end_helpers);
     let results = each::one_by_one(each::SNAPSHOTS, &list, |reference, _| {
-        let one = found::stored(reference)?;
-        let _lock = lock::library(app, &one.metadata.vm)?;
-        one.remove().map_err(|error| Failure::not_writable(&one.folder, &error))?;
+        let one = found::entry(reference)?;
+        let _lock = lock::library(app, one.vm())?;
+        let bytes = one.bytes();
+        one.remove()?;
         app.ui.result(reference, &format!("removed {reference}"));
-        Ok(json!({"reference": reference, "bytes": one.bytes(), "removed": true}))
+        Ok(json!({"reference": reference, "bytes": bytes, "removed": true}))
     });
     each::report(app, each::SNAPSHOTS, list.len() == 1, &list, &results);
     each::verdict(each::SNAPSHOTS, &list, results)

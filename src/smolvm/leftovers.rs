@@ -3,6 +3,7 @@
 //! and folders `.tmpXXXXXX` in `$TMPDIR` with an `assets.tar.zst` and nothing else (1.32.2, seen), which none does.
 
 use super::users;
+use crate::home;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -32,7 +33,7 @@ pub fn leftovers() -> Vec<Leftover> {
     let assets = named(&temporary, ".tmp").filter(|folder| holds_only_assets(folder));
     staged
         .chain(assets)
-        .map(|path| Leftover { bytes: bytes_in(&path), is_ownerless: is_ownerless(&path), path })
+        .map(|path| Leftover { bytes: home::bytes_in(&path), is_ownerless: is_ownerless(&path), path })
         .collect()
 }
 
@@ -85,14 +86,4 @@ fn newest_change(folder: &Path) -> io::Result<SystemTime> {
         newest = newest.max(if meta.is_dir() { newest_change(&entry.path())? } else { meta.modified()? });
     }
     Ok(newest)
-}
-
-fn bytes_in(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => bytes_in(&entry.path()),
-        Ok(meta) => meta.blocks() * 512,
-        Err(_) => 0,
-    });
-    sizes.sum()
 }

@@ -1,7 +1,10 @@
-//! Whether the library can be used: looked at by really using it.
+//! Whether the library can be used: looked at by using it, as far as that leaves nothing behind.
 
-use super::{Lock, LockError, Sharing, home, library};
-use std::path::PathBuf;
+use super::{home, leftovers, library};
+use crate::home::{Home, HomeError};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// How the library stands.
 #[derive(Debug)]
@@ -12,29 +15,51 @@ pub struct Health {
     pub snapshots: usize,
     /// How many things lie there that are none.
     pub broken: usize,
-    /// Bytes of all snapshots, as recorded.
+    /// Bytes of all snapshots, as recorded; of what is damaged; and of what killed runs left.
     pub bytes: u64,
     /// Bytes that are free for this user, if that can be told.
     pub free: Option<u64>,
-    /// Why it is of no use, if so.
-    pub trouble: Option<String>,
+    /// Why it is of no use, and how to fix that, if so.
+    pub trouble: Option<(String, &'static str)>,
 }
 
+/// How a library that cannot be written is fixed.
+const NAME_ANOTHER: &str = "export BOTTLE_FREEZE_HOME=FOLDER, one that can be written";
+
 impl Health {
-    /// Lists it, writes a file that is gone again, and takes a lock.
+    /// Lists it, and writes and locks a file without a name in it.
     pub fn look() -> Self {
-        let folder = home::path("snapshots");
-        let unwritable = |error| format!("{} cannot be written: {error}", folder.display());
-        let written = home::folder("snapshots").and_then(tempfile::tempfile_in).map(drop).map_err(unwritable);
-        let locked = || match Lock::take("the library", "doctor", Sharing::Shared) {
-            Ok(_) | Err(LockError::Held { .. }) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        };
+        match Home::open().map(|home| home.planned(library::SNAPSHOTS)) {
+            Err(refused) => Self::refused(&refused),
+            Ok(Err(error)) => match HomeError::in_error(&error) {
+                Some(refused) => Self::refused(refused),
+                None => Self::of(home::shown_path(library::SNAPSHOTS).into()),
+            },
+            Ok(Ok(folder)) => Self::of(folder),
+        }
+    }
+
+    fn refused(why: &HomeError) -> Self {
+        let folder = home::shown_path(library::SNAPSHOTS).into();
+        let trouble = Some((why.to_string(), why.hint()));
+        Self { folder, snapshots: 0, broken: 0, bytes: 0, free: None, trouble }
+    }
+
+    fn of(folder: PathBuf) -> Self {
+        let unusable = |what: &str, error: io::Error| format!("{} cannot be {what}: {error}", folder.display());
+        let there = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        let written = tempfile::tempfile_in(there).map_err(|error| unusable("written", error));
+        let locked =
+            || File::open(there).and_then(|file| home::lock(&file, true)).map_err(|error| unusable("locked", error));
         let listed = library::list(None).map_err(|error| error.to_string());
-        let trouble = written.and_then(|()| locked()).err().or_else(|| listed.as_ref().err().cloned());
+        let trouble = written.and_then(|_| locked()).err().or_else(|| listed.as_ref().err().cloned());
         let (all, broken) = listed.unwrap_or_default();
-        let free = rustix::fs::statvfs(&folder).ok().map(|told| told.f_bavail.saturating_mul(told.f_frsize));
-        let bytes = all.iter().map(library::Stored::bytes).sum();
+        let free = rustix::fs::statvfs(there).ok().map(|free| free.f_bavail.saturating_mul(free.f_frsize));
+        let root = folder.parent().unwrap_or(&folder);
+        let left = leftovers().into_iter().filter(|left| left.path.starts_with(root)).map(|left| left.bytes);
+        let bytes =
+            all.iter().map(library::Stored::bytes).chain(broken.iter().map(super::Broken::bytes)).chain(left).sum();
+        let trouble = trouble.map(|trouble| (trouble, NAME_ANOTHER));
         Self { snapshots: all.len(), broken: broken.len(), bytes, free, trouble, folder }
     }
 }

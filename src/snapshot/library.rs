@@ -1,11 +1,13 @@
-//! The library: plain files, `snapshots/VM/ID/` in the home folder, each with its `snapshot.json`. No database.
+//! The library: plain files, `snapshots/VM/ID/` in the library's folder, each with its `snapshot.json`. No database.
 
+use super::broken::{Broken, Entry};
 use super::home;
-use super::metadata::{Metadata, MetadataError, Tag};
-use crate::publish::withdraw;
+use super::metadata::{self, Metadata, MetadataError, Tag};
+use super::removal::{self, RemoveError};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use thiserror::Error;
 
 /// The artifact's name in its folder.
@@ -18,6 +20,12 @@ pub const LAUNCHER: &str = "vm";
 /// The saved `/workspace`, where the engine's pack cannot carry it.
 pub const WORKSPACE: &str = "workspace.tar";
 
+/// All files that a snapshot may have.
+pub const FILES: [&str; 5] = [metadata::FILE, ARTIFACT, CHECKPOINT, LAUNCHER, WORKSPACE];
+
+/// Where they are, in the library.
+pub const SNAPSHOTS: &str = "snapshots";
+
 /// A snapshot of the library.
 #[derive(Debug, Clone)]
 pub struct Stored {
@@ -25,16 +33,6 @@ pub struct Stored {
     pub folder: PathBuf,
     /// What its `snapshot.json` says.
     pub metadata: Metadata,
-}
-
-/// A folder of the library that is no snapshot.
-#[derive(Debug, Error)]
-#[error("{} is no snapshot: {why}", folder.display())]
-pub struct Broken {
-    /// The folder.
-    pub folder: PathBuf,
-    /// Why.
-    pub why: MetadataError,
 }
 
 /// Why no snapshot was found.
@@ -51,6 +49,12 @@ pub enum FindError {
         /// What it may mean.
         candidates: Vec<String>,
     },
+    /// It is damaged.
+    #[error(transparent)]
+    Broken(Broken),
+    /// The newest is meant, and this one may be it.
+    #[error("{}, which may be the newest snapshot of that VM, is none: {}", .0.reference(), .0.why)]
+    NewestBroken(Broken),
     /// The library cannot be read.
     #[error("the library {} cannot be read: {source}", folder.display())]
     Unreadable {
@@ -90,28 +94,28 @@ impl Stored {
     }
 
     /// Removes it: out of sight in one instant, then file by file.
-    pub fn remove(&self) -> io::Result<()> {
-        let gone = tempfile::Builder::new().prefix(super::work::PRIVATE).tempdir_in(parent(&self.folder))?;
-        withdraw(&self.folder, &gone.path().join("removed"))?;
-        gone.close()?;
-        // What a removal that was killed has left.
-        super::work::sweep_folder(parent(&self.folder), &|_| ());
-        // The last one of a VM takes the VM's folder with it.
-        let _ = fs::remove_dir(parent(&self.folder));
-        Ok(())
+    ///
+    /// # Errors
+    /// It holds what is not of a snapshot, or the system refuses.
+    pub fn remove(&self) -> Result<(), RemoveError> {
+        removal::remove(&self.folder, &|name| self.metadata.files.contains_key(name))
     }
 }
 
-/// Where a VM's snapshots are.
-pub fn vm_path(vm: &str) -> PathBuf {
-    home::path("snapshots").join(vm)
+/// Where a VM's snapshots are, or will be.
+///
+/// # Errors
+/// The library is not ours to use, or that folder is not.
+pub fn vm_path(vm: &str) -> io::Result<PathBuf> {
+    home::planned(&format!("{SNAPSHOTS}/{vm}"))
 }
 
 /// The folder of a VM's snapshots, made if it is missing.
+///
+/// # Errors
+/// It cannot be made, or is not ours to use.
 pub fn vm_folder(vm: &str) -> io::Result<PathBuf> {
-    let folder = home::folder(&format!("snapshots/{vm}"))?;
-    // A link that leads out of the library is not followed.
-    if fs::symlink_metadata(&folder)?.is_dir() { Ok(folder) } else { Err(io::ErrorKind::NotADirectory.into()) }
+    home::folder(&format!("{SNAPSHOTS}/{vm}"))
 }
 
 /// An id that no snapshot has yet.
@@ -137,24 +141,26 @@ pub fn next_sequence(vm: &str) -> Result<u64, FindError> {
 /// # Errors
 /// The library cannot be read.
 pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
-    let root = home::path("snapshots");
-    let unreadable = |folder: &Path| {
-        let folder = folder.to_owned();
-        move |source| FindError::Unreadable { folder, source }
-    };
-    // The library as a whole may be a link: its owner has made it.
-    let root = fs::canonicalize(&root).unwrap_or(root);
-    let vms = match vm {
-        Some(vm) => vec![root.join(vm)],
-        None => folders(&root).map_err(unreadable(&root))?,
-    };
-    let (mut stored, mut broken) = (Vec::new(), Vec::new());
-    for vm in vms {
-        for folder in folders(&vm).map_err(unreadable(&vm))? {
-            match Metadata::read(&folder).and_then(|metadata| metadata.of(&folder)) {
-                Ok(metadata) => stored.push(Stored { folder, metadata }),
-                Err(why) => broken.push(Broken { folder, why }),
+    let name = vm.map_or_else(|| SNAPSHOTS.to_owned(), |vm| format!("{SNAPSHOTS}/{vm}"));
+    let unreadable = |source| FindError::Unreadable { folder: home::shown_path(&name).into(), source };
+    let Some(folder) = home::existing(&name).map_err(unreadable)? else { return Ok((Vec::new(), Vec::new())) };
+    let entries = shown(&folder).map_err(unreadable)?;
+    let (mut folders, mut stored, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+    if vm.is_some() {
+        folders = entries;
+    } else {
+        for vm in entries {
+            // The folder of one VM that cannot be read hides no other.
+            match shown(&vm) {
+                Ok(entries) => folders.extend(entries),
+                Err(error) => broken.push(Broken { folder: vm, why: MetadataError::new(error.to_string()) }),
             }
+        }
+    }
+    for folder in folders {
+        match Metadata::of_folder(&folder) {
+            Ok(metadata) => stored.push(Stored { folder, metadata }),
+            Err(why) => broken.push(Broken { folder, why }),
         }
     }
     stored.sort_by_cached_key(|one| (one.metadata.order(), one.metadata.time(), one.metadata.id.clone()));
@@ -164,25 +170,48 @@ pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
 /// The snapshot that `VM` (its newest), `VM@TAG` or `VM@ID-PREFIX` names.
 ///
 /// # Errors
-/// None or several, or the library cannot be read.
+/// None or several, or it is damaged, or the library cannot be read.
 pub fn find(reference: &str) -> Result<Stored, FindError> {
+    match find_entry(reference)? {
+        Entry::Whole(stored) => Ok(*stored),
+        Entry::Broken(broken) => Err(FindError::Broken(broken)),
+    }
+}
+
+/// The same, when it may also be one that is damaged, by its id.
+///
+/// # Errors
+/// None or several, or the library cannot be read; or it is the newest that is meant, and that one may be damaged.
+pub fn find_entry(reference: &str) -> Result<Entry, FindError> {
     let not_found = || FindError::NotFound(reference.to_owned());
     let (vm, which) = reference.split_once('@').map_or((reference, None), |(vm, which)| (vm, Some(which)));
     if vm.is_empty() || vm.contains('/') || vm.starts_with('.') {
         return Err(not_found());
     }
-    let (mut all, _) = list(Some(vm))?;
-    let Some(which) = which else { return all.pop().ok_or_else(not_found) };
+    let (mut all, broken) = list(Some(vm))?;
+    let Some(which) = which else { return newest(all, broken).transpose().ok_or_else(not_found)? };
     let tagged = all.iter().rposition(|one| one.metadata.tags.iter().any(|tag| tag.as_str() == which));
     if let Some(at) = tagged {
-        return Ok(all.swap_remove(at));
+        return Ok(all.swap_remove(at).into());
     }
-    all.retain(|one| !which.is_empty() && one.metadata.id.starts_with(which));
+    let all = all.into_iter().map(Entry::from).chain(broken.into_iter().map(Entry::Broken));
+    let mut all: Vec<Entry> = all.filter(|one| !which.is_empty() && one.id().starts_with(which)).collect();
     if all.len() > 1 {
-        let candidates = all.iter().map(Stored::reference).collect();
+        let candidates = all.iter().map(Entry::reference).collect();
         return Err(FindError::Ambiguous { reference: reference.to_owned(), candidates });
     }
     all.pop().ok_or_else(not_found)
+}
+
+/// The newest, unless one that is damaged may be newer: which state of the VM that was cannot be known.
+fn newest(mut all: Vec<Stored>, broken: Vec<Broken>) -> Result<Option<Entry>, FindError> {
+    let newest = all.pop();
+    // One from the future, before the clock went back, says nothing of when another was made.
+    let created = newest.as_ref().map(|newest| newest.metadata.time().into()).filter(|time| *time <= SystemTime::now());
+    match broken.into_iter().find(|one| created.is_none_or(|created| one.may_be_newer_than(created))) {
+        Some(broken) => Err(FindError::NewestBroken(broken)),
+        None => Ok(newest.map(Entry::from)),
+    }
 }
 
 /// Who of `all` but `id` has one of these tags.
@@ -191,25 +220,17 @@ pub fn tagged<'a>(all: &'a [Stored], id: &str, tags: &[Tag]) -> Vec<&'a Stored> 
     all.iter().filter(has_one).collect()
 }
 
-/// The folders in `folder`, symbolic links and hidden ones left out; none if it is missing.
-fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let is_folder = fs::symlink_metadata(folder).map(|meta| meta.is_dir());
-    match is_folder {
-        Ok(true) => {}
-        Ok(false) => return Ok(Vec::new()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+/// What is in a folder that is no link, but for files and for what is hidden.
+fn shown(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    if fs::symlink_metadata(folder)?.file_type().is_symlink() {
+        return Err(io::Error::other("it is a symbolic link"));
     }
-    let mut folders = Vec::new();
+    let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() && !entry.file_name().to_string_lossy().starts_with('.') {
-            folders.push(entry.path());
+        if !entry.file_type()?.is_file() && !entry.file_name().to_string_lossy().starts_with('.') {
+            entries.push(entry.path());
         }
     }
-    Ok(folders)
-}
-
-fn parent(folder: &Path) -> &Path {
-    folder.parent().unwrap_or(Path::new("/"))
+    Ok(entries)
 }

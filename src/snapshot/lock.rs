@@ -2,7 +2,8 @@
 
 use super::home;
 use std::fs::{self, File};
-use std::io::{self, Seek, Write};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -36,6 +37,11 @@ const MOMENT: Duration = Duration::from_millis(50);
 /// How long an owner may take to tell of itself on a busy machine, and a sweep, which tells nothing, to let go.
 const INTRODUCTION: Duration = Duration::from_secs(2);
 
+/// How the name of a lock ends.
+const ENDING: &str = ".lock";
+/// More than this no lock file holds.
+const LIMIT: u64 = 1 << 10;
+
 /// How often it is tried meanwhile.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -62,8 +68,9 @@ impl Lock {
     /// # Errors
     /// Held by a living process, or no lock file can be made.
     pub fn take(what: &str, key: &str, sharing: Sharing) -> Result<Self, LockError> {
-        let unlockable = |source| LockError::Unlockable { what: what.to_owned(), folder: home::path("locks"), source };
-        let path = home::folder("locks").map_err(unlockable)?.join(format!("{key}.lock"));
+        let unlockable =
+            |source| LockError::Unlockable { what: what.to_owned(), folder: home::shown_path("locks").into(), source };
+        let path = home::folder("locks").map_err(unlockable)?.join(format!("{key}{ENDING}"));
         let began = Instant::now();
         loop {
             let file = home::open(&path).map_err(unlockable)?;
@@ -95,15 +102,22 @@ impl Drop for Lock {
     }
 }
 
-/// Removes the locks of dead owners. Best effort: nobody is kept by one.
-pub fn sweep() {
-    let Ok(folder) = home::folder("locks") else { return };
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let Ok(file) = home::open(&entry.path()) else { continue };
-        if home::lock(&file, false).unwrap_or(false) {
-            // Nobody who finds it held meanwhile is told of the dead.
+/// Removes the locks of dead owners: files that are named as locks and hold what a lock holds. No run waits for one.
+pub(super) fn sweep() {
+    let folder = home::existing("locks").ok().flatten();
+    for entry in folder.into_iter().flat_map(fs::read_dir).flatten().flatten() {
+        let path = entry.path();
+        let Some(file) =
+            home::open_own(&path).ok().filter(|_| path.as_os_str().as_bytes().ends_with(ENDING.as_bytes()))
+        else {
+            continue;
+        };
+        let mut text = Vec::new();
+        let is_ours = (&file).take(LIMIT).read_to_end(&mut text).is_ok() && home::is_introduction(&text);
+        if is_ours && home::lock(&file, false).unwrap_or(false) {
+            // Whoever finds it held meanwhile does not read of a dead owner.
             let _ = file.set_len(0);
-            drop(Lock { file, path: entry.path() });
+            drop(Lock { file, path });
         }
     }
 }
@@ -115,7 +129,6 @@ pub fn vm_key(name: &str) -> String {
 
 /// What tells a file from all others, whatever way its folder was named.
 pub fn file_key(path: &Path) -> io::Result<String> {
-    use std::os::unix::ffi::OsStrExt;
     let folder = fs::canonicalize(path.parent().unwrap_or(Path::new("/")))?;
     let path = folder.join(path.file_name().unwrap_or_default());
     Ok(format!("output-{:08x}", crc32fast::hash(path.as_os_str().as_bytes())))

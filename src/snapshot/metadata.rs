@@ -154,6 +154,13 @@ pub struct Metadata {
 #[error("its {FILE} cannot be read: {0}")]
 pub struct MetadataError(String);
 
+impl MetadataError {
+    /// For this reason.
+    pub fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
 /// What is said of a snapshot is longer than it may be.
 #[derive(Debug, Error)]
 #[error("{what} {} bytes as JSON, {limit} at most", .bytes)]
@@ -231,6 +238,18 @@ impl Metadata {
         self.sequence.unwrap_or_else(|| self.time().as_millisecond().try_into().unwrap_or(0))
     }
 
+    /// Reads that of the snapshot whose folder this is: `VM/ID`.
+    ///
+    /// # Errors
+    /// See [`Self::read`]; or the folder is a link, or it is of another snapshot.
+    pub fn of_folder(folder: &Path) -> Result<Self, MetadataError> {
+        let meta = std::fs::symlink_metadata(folder).map_err(|error| MetadataError(error.to_string()))?;
+        if !meta.is_dir() {
+            return Err(MetadataError::new("its folder is a link, or none"));
+        }
+        Self::read(folder)?.of(folder)
+    }
+
     /// The name of its artifact, if it records one.
     pub fn artifact(&self) -> Option<&'static str> {
         [library::ARTIFACT, library::CHECKPOINT].into_iter().find(|name| self.files.contains_key(*name))
@@ -240,7 +259,7 @@ impl Metadata {
     ///
     /// # Errors
     /// It says another VM or id.
-    pub fn of(self, folder: &Path) -> Result<Self, MetadataError> {
+    fn of(self, folder: &Path) -> Result<Self, MetadataError> {
         if folder.ends_with(Path::new(&self.vm).join(&self.id)) && !self.vm.contains('/') {
             return Ok(self);
         }

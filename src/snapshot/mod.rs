@@ -14,26 +14,32 @@
 //! - [`Lock`] keeps two runs from one VM, output or library; [`Record`] remembers what a VM was made with.
 //! - [`Health`] tells `doctor` whether all this works here.
 
+mod broken;
 mod health;
+mod leftovers;
 pub mod library;
 mod lock;
 mod metadata;
 mod output;
 mod period;
 mod record;
+mod removal;
 mod retention;
 mod transport;
 mod work;
 
 use crate::home;
 
+pub use broken::{Broken, Entry};
 pub use health::Health;
+pub use leftovers::{Leftover, leftovers, sweep, sweep_library};
 pub use library::{FindError, Stored};
 pub use lock::{Lock, LockError, Sharing, vm_key};
 pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, TooLong, check_words, recorded};
 pub use output::Output;
 pub use period::{Reach, Unit};
 pub use record::Record;
+pub use removal::RemoveError;
 pub use retention::{NewestOf, Policy, TagList};
 pub use transport::{Incoming, TransportError, export, room};
-pub use work::{Work, sweep};
+pub use work::Work;

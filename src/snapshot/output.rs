@@ -1,9 +1,9 @@
 //! The files that a freeze or a pack writes: a sidecar, alone or beside its launcher.
 
-use super::library;
 use super::lock::{Lock, LockError, Sharing, file_key};
 use super::metadata::Metadata;
-use super::work::{self, Work};
+use super::work::Work;
+use super::{home, library};
 use crate::publish::{self, Existing, PublishError, meant, publish};
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -64,17 +64,21 @@ impl Output {
     }
 
     /// A new snapshot of `vm` in the library, with a launcher if `launcher`; its artifact has that name.
-    pub fn in_library(vm: &str, id: &str, artifact: &str, launcher: bool) -> Self {
-        let beside = library::vm_path(vm);
+    ///
+    /// # Errors
+    /// The library is not ours to use.
+    pub fn in_library(vm: &str, id: &str, artifact: &str, launcher: bool) -> Result<Self> {
+        let beside =
+            library::vm_path(vm).map_err(PublishError::not_writable(home::shown_path(library::SNAPSHOTS).as_ref()))?;
         let folder = beside.join(id);
-        Self {
+        Ok(Self {
             launcher: launcher.then(|| folder.join(library::LAUNCHER)),
             sidecar: folder.join(artifact),
             beside,
             vm: Some(vm.to_owned()),
             existing: Existing::Keep,
             key: format!("snapshot-{vm}-{id}"),
-        }
+        })
     }
 
     /// The sidecar, as an absolute path.
@@ -87,14 +91,14 @@ impl Output {
         self.launcher.as_deref()
     }
 
-    /// Whether the files could be published now: before a VM is stopped for them. Sweeps as well: see [`work::sweep`].
+    /// Whether the files could be published now: before a VM is stopped for them. Sweeps as well: see [`sweep`].
     pub fn preflight(&self, dead: &dyn Fn(&Path)) -> Result<()> {
         // The library makes its folders when they are needed.
         if self.vm.is_none() {
             let files = self.launcher.iter().chain([&self.sidecar]);
             files.into_iter().try_for_each(|path| publish::preflight(path, self.existing))?;
         }
-        work::sweep(&self.beside, dead);
+        super::sweep(&self.beside, dead);
         self.launcher_work()?;
         self.work().map(drop)
     }

@@ -5,8 +5,12 @@ use super::home;
 use super::metadata::LIMIT;
 use crate::publish::{self, Existing, publish_text};
 use serde::{Deserialize, Serialize};
+use std::fs;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::Path;
+
+/// Where the records are.
+const FOLDER: &str = "vms";
 
 /// What `create` was told of one VM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,10 +30,14 @@ pub struct Record {
 impl Record {
     /// What is recorded of the VM of that name that was created at that Unix second; nothing if it was made elsewhere.
     pub fn of(vm: &str, created_at: Option<u64>) -> Option<Self> {
-        let mut text = Vec::new();
-        home::open_existing(&path(vm)).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
-        let record: Self = serde_json::from_slice(&text).ok()?;
+        let record = Self::read(&home::existing(FOLDER).ok()??.join(file(vm)))?;
         created_at.filter(|at| (record.made.0..=record.made.1).contains(at)).map(|_| record)
+    }
+
+    fn read(path: &Path) -> Option<Self> {
+        let mut text = Vec::new();
+        home::open_own(path).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Keeps it for the VM of that name, in place of what was recorded of an earlier one.
@@ -37,8 +45,11 @@ impl Record {
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, vm: &str) -> io::Result<()> {
-        home::folder("vms")?;
-        Ok(publish_text(&self.text()?, &path(vm), Existing::Replace)?)
+        let path = home::folder(FOLDER)?.join(file(vm));
+        if Self::is_foreign(&path) {
+            return Err(io::Error::other(format!("{} is not a record of bottle-freeze", path.display())));
+        }
+        Ok(publish_text(&self.text()?, &path, Existing::Replace)?)
     }
 
     /// Its text, which can be read again.
@@ -54,12 +65,20 @@ impl Record {
         Err(io::Error::new(io::ErrorKind::InvalidData, why))
     }
 
-    /// Forgets what is recorded of a VM of that name.
+    /// Whether a file is there that holds no record, nor the nothing that a power cut may have left of one.
+    fn is_foreign(path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file() || (meta.len() > 0 && Self::read(path).is_none()))
+    }
+
+    /// Forgets what is recorded of a VM of that name. A file that holds no record stays.
     pub fn forget(vm: &str) {
-        let _ = publish::remove(&path(vm));
+        let path = home::existing(FOLDER).ok().flatten().map(|folder| folder.join(file(vm)));
+        if let Some(path) = path.filter(|path| Self::read(path).is_some()) {
+            let _ = publish::remove(&path);
+        }
     }
 }
 
-fn path(vm: &str) -> PathBuf {
-    home::path("vms").join(format!("{vm}.json"))
+fn file(vm: &str) -> String {
+    format!("{vm}.json")
 }

@@ -2,7 +2,7 @@
 //! `snapshot.json` first.
 
 use super::home;
-use super::library::{self, ARTIFACT, CHECKPOINT, LAUNCHER, Stored, WORKSPACE};
+use super::library::{self, ARTIFACT, LAUNCHER, Stored};
 use super::metadata::{self, Metadata, MetadataError};
 use super::work::Work;
 use crate::interrupt;
@@ -78,7 +78,7 @@ pub fn export(one: &Stored, target: &Path, existing: Existing, dead: &dyn Fn(&Pa
 /// # Errors
 /// It cannot be made.
 pub fn room(dead: &dyn Fn(&Path)) -> Result<Work> {
-    let library = home::folder("snapshots").map_err(io_error(&home::path("snapshots")))?;
+    let library = home::folder("snapshots").map_err(io_error(home::shown_path("snapshots").as_ref()))?;
     Work::after_sweep(&library, dead).map_err(io_error(&library))
 }
 
@@ -104,7 +104,7 @@ impl Incoming {
         for entry in tar.entries().map_err(|error| strange(error.to_string()))? {
             let mut entry = entry.map_err(|error| strange(error.to_string()))?;
             let name = entry.path().map_err(|error| strange(error.to_string()))?.to_string_lossy().into_owned();
-            let expected = [metadata::FILE, ARTIFACT, CHECKPOINT, LAUNCHER, WORKSPACE].contains(&name.as_str());
+            let expected = library::FILES.contains(&name.as_str());
             if !expected || !entry.header().entry_type().is_file() {
                 return Err(strange(format!("it holds {name:?}")));
             }

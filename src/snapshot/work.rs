@@ -1,24 +1,23 @@
-//! The private folder of a run, and the removal of what dead runs left.
+//! The private folder of a run.
 
-use super::{home, lock};
-use crate::publish;
-use std::ffi::OsStr;
+use super::home;
+use crate::publish::PRIVATE;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
 
-/// How private folders are named, and the file in them that their run keeps locked.
-pub const PRIVATE: &str = publish::PRIVATE;
-const ALIVE: &str = "alive";
-/// How long a private folder may be without its lock file.
-const BORN: Duration = Duration::from_secs(60);
+/// The file in it that its run keeps locked.
+pub(super) const ALIVE: &str = "alive";
 /// The launcher's name in it, and the sidecar's.
 const LAUNCHER: &str = "snapshot";
 const SIDECAR: &str = "snapshot.smolmachine";
+/// How the files in `work` are named, and what they say before the path of a folder.
+const ENTRY: &str = "run-";
+const WORKS_IN: &[u8] = b"a bottle-freeze works in this folder:\n";
 
 /// A private folder beside the output, in which the engine writes all that it writes: staging, temporary files, the
 /// result. Gone when dropped; what a killed run left is gone when the next one begins, wherever that works.
@@ -34,11 +33,17 @@ pub struct Work {
 impl Work {
     /// Makes it in the folder `beside`.
     pub fn new(beside: &Path) -> io::Result<Self> {
-        let entry = enter(&home::folder("work")?, beside)?;
+        let entries = home::folder("work")?;
         loop {
+            let name = format!("{PRIVATE}{:.6}", super::library::new_id());
+            let entry = enter(&entries, &beside.join(&name))?;
             // The engine's files in it are readable for all: they hold the whole VM.
             let mode = fs::Permissions::from_mode(0o700);
-            let folder = tempfile::Builder::new().prefix(PRIVATE).permissions(mode).tempdir_in(beside)?;
+            let folder = match tempfile::Builder::new().prefix(&name).rand_bytes(0).permissions(mode).tempdir_in(beside)
+            {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                folder => folder?,
+            };
             let path = folder.path().join(ALIVE);
             let alive = home::open(&path)?;
             // Another run's sweep may have come between the two steps. A file system without locks does without: there
@@ -49,9 +54,9 @@ impl Work {
         }
     }
 
-    /// The same, when what dead runs left is swept: see [`sweep`].
+    /// The same, when what dead runs left is swept: see [`super::sweep`].
     pub fn after_sweep(beside: &Path, dead: &dyn Fn(&Path)) -> io::Result<Self> {
-        sweep(beside, dead);
+        super::sweep(beside, dead);
         Self::new(beside)
     }
 
@@ -76,89 +81,61 @@ impl Work {
     }
 }
 
-/// Writes down that a run works in the folder `beside`.
-fn enter(entries: &Path, beside: &Path) -> io::Result<NamedTempFile> {
+impl Drop for Work {
+    fn drop(&mut self) {
+        // What this cannot remove, the `TempDir` tries once more.
+        let _ = clear(self.path());
+    }
+}
+
+/// Removes a private folder. The file by which it is known goes last: what a kill leaves of it is known too.
+pub(super) fn clear(folder: &Path) -> io::Result<()> {
+    let mut done = Ok(());
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() != ALIVE {
+            let is_folder = entry.file_type()?.is_dir();
+            let path = entry.path();
+            done = done.and(if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) });
+        }
+    }
+    done?;
+    match fs::remove_file(folder.join(ALIVE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::remove_dir(folder),
+    }
+}
+
+/// Writes down that a run works in the folder `private`, before that is made: so none is forgotten.
+fn enter(entries: &Path, private: &Path) -> io::Result<NamedTempFile> {
     loop {
-        let mut entry = NamedTempFile::new_in(entries)?;
+        let mut entry = tempfile::Builder::new().prefix(ENTRY).tempfile_in(entries)?;
         // A sweep that came between the two steps holds the lock, or has removed the file.
         if home::lock(entry.as_file(), false)? && home::is_still(entry.path(), entry.as_file()) {
-            entry.write_all(beside.as_os_str().as_bytes())?;
+            entry.write_all(&[WORKS_IN, private.as_os_str().as_bytes()].concat())?;
             return Ok(entry);
         }
     }
 }
 
-/// Removes what dead runs left, locks too: in all the folders where they worked, and in `beside`, where a run with
-/// another home folder may have worked. `dead` is told each folder before it is removed. Best effort: the next run tries
-/// again.
-pub fn sweep(beside: &Path, dead: &dyn Fn(&Path)) {
-    lock::sweep();
-    sweep_folder(beside, dead);
-    for entry in home::folder("work").and_then(fs::read_dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let Ok(mut file) = home::open(&path) else { continue };
-        if !home::lock(&file, false).unwrap_or(false) {
-            continue;
-        }
-        let mut folder = Vec::new();
-        let read = file.read_to_end(&mut folder);
-        if read.is_ok() && (folder.is_empty() || sweep_folder(Path::new(OsStr::from_bytes(&folder)), dead)) {
-            let _ = fs::remove_file(&path);
-        }
-    }
+/// What an entry in `work` says.
+pub(super) enum Entered {
+    /// Nothing: its run was killed before it wrote.
+    Nothing,
+    /// Its run made private folders in this folder, as 0.1.0 wrote it.
+    In(PathBuf),
+    /// Its run made this private folder.
+    Private(PathBuf),
 }
 
-/// Removes the private folders in `folder` whose runs are dead. Whether none of them is left.
-pub(super) fn sweep_folder(folder: &Path, dead: &dyn Fn(&Path)) -> bool {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => return error.kind() == io::ErrorKind::NotFound,
-    };
-    let mut all_gone = true;
-    for entry in entries.flatten() {
-        if is_private(&entry.file_name()) && is_ours(&entry) {
-            all_gone &= match life(&entry.path()) {
-                Life::Alive => true,
-                Life::Unborn => false,
-                Life::Dead(_lock) => {
-                    dead(&entry.path());
-                    fs::remove_dir_all(entry.path()).is_ok()
-                }
-            };
-        }
-    }
-    all_gone
-}
-
-/// Whether a folder is named as private ones are: with six letters and digits at the end.
-fn is_private(name: &OsStr) -> bool {
-    let ending = name.as_bytes().strip_prefix(PRIVATE.as_bytes());
-    ending.is_some_and(|ending| ending.len() == 6 && ending.iter().all(u8::is_ascii_alphanumeric))
-}
-
-/// A folder that this user has made: in a shared folder anybody may make one of that name.
-fn is_ours(entry: &fs::DirEntry) -> bool {
-    entry.metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw())
-}
-
-enum Life {
-    Alive,
-    /// Empty, and so young that its run may be about to make its lock file, which is the first one.
-    Unborn,
-    /// With its lock, held so that nobody begins to live in it meanwhile.
-    Dead(Option<File>),
-}
-
-fn life(folder: &Path) -> Life {
-    match home::open_existing(&folder.join(ALIVE)) {
-        Ok(alive) if home::lock(&alive, false).unwrap_or(false) => Life::Dead(Some(alive)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-            let made = fs::metadata(folder).and_then(|meta| meta.modified());
-            let is_young = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age < BORN));
-            if is_empty && is_young { Life::Unborn } else { Life::Dead(None) }
-        }
-        // Locked, or not to be told.
-        _ => Life::Alive,
+/// What an entry of that name that holds this text says; nothing, if bottle-freeze did not write it.
+pub(super) fn entered(name: &OsStr, text: &[u8]) -> Option<Entered> {
+    let path = |text: &[u8]| PathBuf::from(OsString::from_vec(text.to_vec()));
+    let (is_old, is_new) = (home::is_work_entry(name, text), home::is_private(name, ENTRY));
+    match text.strip_prefix(WORKS_IN) {
+        _ if is_old && !text.is_empty() => Some(Entered::In(path(text))),
+        _ if text.is_empty() => (is_old || is_new).then_some(Entered::Nothing),
+        Some(private) if is_new => Some(Entered::Private(path(private))),
+        _ => None,
     }
 }

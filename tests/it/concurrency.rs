@@ -150,7 +150,7 @@ fn a_lock_that_is_a_symbolic_link_is_not_followed() {
     let world = World::new();
     world.vm("dev").stopped();
     let victim = world.write("victim", "precious");
-    fs::create_dir_all(world.path("home/library/locks")).unwrap();
+    world.run("freeze dev -o first.smolmachine").success();
     symlink(&victim, world.path("home/library/locks/vm-dev.lock")).unwrap();
     world.run("freeze dev -o x.smolmachine").code(8).stderr(contains("cannot be locked"));
     assert_eq!(world.read("victim"), "precious");

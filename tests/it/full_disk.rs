@@ -43,9 +43,10 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     names_in(folder).into_iter().map(|name| (name.clone(), fs::read(folder.join(&name)).unwrap_or_default())).collect()
 }
 
-/// Every path under a folder.
+/// Every path under a folder, but for what says that it is a library.
 fn paths_in(folder: &Path) -> Vec<PathBuf> {
-    let paths = names_in(folder).into_iter().map(|name| folder.join(name));
+    let names = names_in(folder).into_iter().filter(|name| name != "bottle-freeze.json");
+    let paths = names.map(|name| folder.join(name));
     paths.flat_map(|path| if path.is_dir() { paths_in(&path) } else { vec![path] }).collect()
 }
 
@@ -224,6 +225,11 @@ fn broken(world: &World, call: &str, error: i32) -> PathBuf {
 fn freeze_with_broken(call: &str, error: i32, old_launcher: bool) -> Assert {
     let world = World::new();
     world.vm("dev").running();
+    // The library is there already: it is the snapshot that cannot be written.
+    world.run("freeze dev -o snap --yes --restart").success();
+    for file in ["snap", "snap.smolmachine"] {
+        fs::remove_file(world.path("work").join(file)).unwrap();
+    }
     for file in ["snap", "snap.smolmachine"].iter().skip(usize::from(!old_launcher)) {
         world.write(file, format!("the old {file}"));
     }
@@ -262,7 +268,9 @@ fn a_full_home_folder_is_noticed_before_anything_is_stopped() {
         world.vm("dev").running();
         world.write("snap.smolmachine", "the old one");
         let library = world.warm().path("home/library");
-        disk(&library, "size=8k,nr_inodes=100");
+        disk(&library, "size=32k,nr_inodes=100");
+        world.run("freeze dev -o first.smolmachine --yes --restart").success();
+        world.forget_calls();
         fill(&library);
         let freeze = || world.run("freeze dev -o snap.smolmachine --force --yes");
         let run = assert_nothing_lost(&world, freeze).code(8).stderr(contains("No space left on device"));

@@ -834,7 +834,8 @@ fn what_is_no_snapshot_is_told_and_the_rest_stays_usable() {
     fs::write(vm.join("fromnewr/snapshot.json"), r#"{"format": 2}"#).unwrap();
     let list = world.run("snapshot ls").success();
     list.stderr(contains("halfway0 is no snapshot").and(contains("update bottle-freeze")));
-    world.run("thaw dev").success();
+    let whole = stdout(&world.run("snapshot ls -q").success());
+    world.run(&format!("thaw {whole}")).success();
 }
 
 #[test]
@@ -858,7 +859,10 @@ fn a_symbolic_link_in_the_library_is_no_snapshot() {
     fs::rename(snapshot(&world), world.path("outside")).unwrap();
     symlink(world.path("outside"), world.path("home/library/snapshots/dev/aaaa1111")).unwrap();
     world.run("snapshot ls").success().stdout(contains("no snapshots"));
-    world.run("snapshot rm dev --yes").code(4);
+    for line in ["snapshot rm dev --yes", "thaw dev", "thaw dev@aaaa1111"] {
+        world.run(line).code(10).stderr(contains("a link"));
+    }
+    world.run("snapshot rm dev@aaaa1111 --yes").code(8);
     assert!(world.path("outside/vm.smolmachine").exists());
 }
 
@@ -879,8 +883,7 @@ fn a_library_that_is_a_link_as_a_whole_is_used() {
     let world = World::new();
     world.vm("dev").stopped();
     fs::create_dir_all(world.path("elsewhere")).unwrap();
-    fs::create_dir_all(world.path("home/library")).unwrap();
-    symlink(world.path("elsewhere"), world.path("home/library/snapshots")).unwrap();
+    symlink(world.path("elsewhere"), world.path("home/library")).unwrap();
     world.run("freeze dev -t ready").success();
     world.run("snapshot ls").success().stdout(contains("ready"));
     world.run("snapshot verify --all").success().stdout(contains("is whole"));
@@ -914,7 +917,7 @@ fn a_snapshot_that_gives_itself_out_as_another_one_is_none() {
         metadata[key] = json!(value);
         fs::write(&file, metadata.to_string()).unwrap();
         world.run("snapshot ls").success().stderr(contains("that of another snapshot"));
-        world.run("snapshot rm dev --yes").code(4);
+        world.run("snapshot rm dev --yes").code(10);
         fs::write(&file, whole).unwrap();
     }
     world.run("snapshot rm dev --yes").success();

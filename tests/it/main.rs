@@ -26,6 +26,7 @@ mod library;
 mod limits;
 mod live;
 mod many;
+mod ours;
 mod pack;
 mod power_cut;
 mod prompt;

@@ -33,7 +33,7 @@ impl<'a> Freeze<'a> {
         let artifact = if live { library::CHECKPOINT } else { library::ARTIFACT };
         let output = match &args.output {
             Some(out) => Output::new(out, args.force)?,
-            None => Output::in_library(name.as_str(), &id, artifact, args.launcher),
+            None => Output::in_library(name.as_str(), &id, artifact, args.launcher)?,
         };
         let mut known = configuration::of(&vm, engine.version());
         // Only of these versions it was seen that a live artifact carries an allow list.

@@ -18,6 +18,11 @@ const TEMPLATE_LIMIT: u64 = 64 << 30;
 const TEMPLATE_DATA: u64 = 256 << 20;
 const CHUNK: usize = 128 << 10;
 
+/// The guest's system, and the templates of its disks.
+const GUEST: &str = "agent-rootfs";
+const OVERLAY: &str = "overlay-template.ext4";
+const STORAGE: &str = "storage-template.ext4";
+
 /// Run by users and by this program. `readlink -f`: the folder may be moved.
 const WRAPPER: &str = r#"#!/bin/sh
 self=$(readlink -f "$0")
@@ -27,6 +32,16 @@ if [ "$(id -u)" = 0 ]; then export SMOLVM_VM_UID_DROP="${SMOLVM_VM_UID_DROP-off}
 export SMOLVM_LIB_DIR="$engine" SMOLVM_AGENT_ROOTFS="$engine/agent-rootfs"
 exec "$engine/smolvm" "$@"
 "#;
+
+/// Whether an engine's folder may hold something of that name.
+pub fn is_part(name: &str) -> bool {
+    const PARTS: [&str; 5] = ["bin", "smolvm", GUEST, OVERLAY, STORAGE];
+    PARTS.contains(&name) || is_library(name)
+}
+
+fn is_library(name: &str) -> bool {
+    name.contains(".so") || Path::new(name).extension().is_some_and(|ending| ending == "dylib")
+}
 
 /// What is wrong on the way from the wheel into the folder.
 enum Wrong {
@@ -70,7 +85,7 @@ impl Layout<'_> {
             self.member(&name, &mut member)?;
         }
         self.write("bin/smolvm", 0o755, &mut WRAPPER.as_bytes())?;
-        for needed in ["smolvm", "agent-rootfs"] {
+        for needed in ["smolvm", GUEST] {
             if fs::symlink_metadata(self.target.join(needed)).is_err() {
                 return Err(Wrong::Strange(format!("there is no {needed} in it")));
             }
@@ -81,16 +96,15 @@ impl Layout<'_> {
     /// Takes a member that an engine needs; there is no other way from a name in a wheel to a name on disk.
     fn member(&mut self, name: &str, content: &mut dyn Read) -> Result<(), Wrong> {
         let Some(name) = name.strip_prefix("smol/").filter(|name| !name.contains('/')) else { return Ok(()) };
-        let is_library = name.contains(".so") || Path::new(name).extension().is_some_and(|ending| ending == "dylib");
         match name {
             // Under its own name the engine prints a note on every call.
             "smol-vmm" => self.write("smolvm", 0o755, content),
             // Newer wheels carry these compressed, and two templates; older ones have none.
             "agent-rootfs.tar" => self.guest(content),
             "agent-rootfs.tar.zst" => self.guest(&mut unzstd(content)?),
-            "overlay-template.ext4.zst" => self.template("overlay-template.ext4", &mut unzstd(content)?),
-            "storage-template.ext4.zst" => self.template("storage-template.ext4", &mut unzstd(content)?),
-            _ if is_library && !name.starts_with("_native") => self.write(name, 0o644, content),
+            "overlay-template.ext4.zst" => self.template(OVERLAY, &mut unzstd(content)?),
+            "storage-template.ext4.zst" => self.template(STORAGE, &mut unzstd(content)?),
+            _ if is_library(name) && !name.starts_with("_native") => self.write(name, 0o644, content),
             _ => Ok(()),
         }
     }
@@ -152,7 +166,7 @@ impl Layout<'_> {
 
     /// The guest's system: files, folders and links, none of them outside of its folder.
     fn guest(&mut self, content: &mut dyn Read) -> Result<(), Wrong> {
-        let folder = self.target.join("agent-rootfs");
+        let folder = self.target.join(GUEST);
         DirBuilder::new().mode(0o755).create(&folder).map_err(Wrong::Disk)?;
         let mut tar = tar::Archive::new(content.take(GUEST_LIMIT));
         tar.set_preserve_permissions(true);

@@ -52,6 +52,14 @@ pub enum InstallError {
         /// What the system said.
         source: io::Error,
     },
+    /// It would be removed, and holds what bottle-freeze did not put there.
+    #[error("{} holds what is not part of an engine: {}", folder.display(), names.join(", "))]
+    Foreign {
+        /// Its folder.
+        folder: PathBuf,
+        /// What it holds.
+        names: Vec<String>,
+    },
     /// It was laid out, and does not run here.
     #[error("smolvm {version} does not run on this machine: {source}")]
     DoesNotRun {
@@ -89,22 +97,21 @@ fn executable_in(folder: &Path) -> PathBuf {
     folder.join("bin/smolvm")
 }
 
-/// Where the engines are.
-pub fn folder() -> PathBuf {
-    home::path("engines")
-}
+/// Where the engines are, in the library.
+pub const FOLDER: &str = "engines";
 
-/// Those that are installed, the oldest version first.
+/// Those that are installed, the oldest version first; none where the library is not ours to use.
 pub fn installed() -> Vec<Installed> {
-    let folder = folder();
+    let Some(folder) = home::existing(FOLDER).ok().flatten() else { return Vec::new() };
     let used = fs::read_link(folder.join(IN_USE)).unwrap_or_default();
     let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
     let one = |entry: fs::DirEntry| {
         let name = entry.file_name();
         let version: Version = name.to_str()?.parse().ok()?;
         let folder = entry.path();
-        // One spelling each: `1.2.3-x` is none of ours.
-        let is_one = *name == *version.to_string() && executable_in(&folder).is_file();
+        // A link is none of ours, and of one version there is one spelling: `1.2.3-x` is none either.
+        let is_ours = entry.metadata().is_ok_and(|meta| meta.is_dir() && home::is_own(&meta));
+        let is_one = is_ours && *name == *version.to_string() && executable_in(&folder).is_file();
         is_one.then(|| Installed { version, in_use: *used == name, folder })
     };
     let mut all: Vec<_> = entries.filter_map(one).collect();
@@ -143,15 +150,41 @@ fn laid_out(private: &Path) -> PathBuf {
     private.join("engine")
 }
 
+/// The folder of the engines, made if it is missing.
+///
+/// # Errors
+/// It cannot be made, or is not ours to use.
+pub fn folder() -> Result<PathBuf> {
+    home::folder(FOLDER).map_err(|source| InstallError::NotWritable { path: home::shown_path(FOLDER).into(), source })
+}
+
+/// Whether a folder holds parts of an engine and nothing else.
+fn only_ours(folder: &Path) -> Result<()> {
+    let unreadable = |source| InstallError::NotWritable { path: folder.to_owned(), source };
+    let foreign = |names| InstallError::Foreign { folder: folder.to_owned(), names };
+    if !fs::symlink_metadata(folder).map_err(unreadable)?.is_dir() {
+        return Err(foreign(vec!["it is no folder".to_owned()]));
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
+        if !layout::is_part(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() { Ok(()) } else { Err(foreign(names)) }
+}
+
 /// Makes what was fetched into `private` one of the installed, in one instant. An engine that lies there and is not whole
 /// makes room.
 ///
 /// # Errors
 /// The folder cannot be written.
 pub fn publish(version: Version, private: &Path) -> Result<Installed> {
-    let target = folder().join(version.to_string());
+    let target = folder()?.join(version.to_string());
     let not_writable = |source| InstallError::NotWritable { path: target.clone(), source };
     if fs::symlink_metadata(&target).is_ok() {
+        only_ours(&target)?;
         fs::rename(&target, private.join("replaced")).map_err(not_writable)?;
     }
     publish::publish(&laid_out(private), &target, Existing::Keep).map_err(|error| not_writable(error.into()))?;
@@ -167,7 +200,7 @@ pub fn publish(version: Version, private: &Path) -> Result<Installed> {
 /// # Errors
 /// The folder cannot be written.
 pub fn set_in_use(version: Version, private: &Path) -> Result<()> {
-    let link = folder().join(IN_USE);
+    let link = folder()?.join(IN_USE);
     let fresh = private.join(IN_USE);
     let put = std::os::unix::fs::symlink(version.to_string(), &fresh)
         .and_then(|()| Ok(publish::publish(&fresh, &link, Existing::Replace)?));
@@ -177,12 +210,13 @@ pub fn set_in_use(version: Version, private: &Path) -> Result<()> {
 /// Takes an engine out of sight in one instant: into `private`, which goes.
 ///
 /// # Errors
-/// The folder cannot be written.
+/// The folder cannot be written, or holds something else too.
 pub fn remove(engine: &Installed, private: &Path) -> Result<()> {
+    only_ours(&engine.folder)?;
     let not_writable = |source| InstallError::NotWritable { path: engine.folder.clone(), source };
     publish::withdraw(&engine.folder, &private.join("removed")).map_err(not_writable)?;
     if engine.in_use {
-        let _ = publish::remove(&folder().join(IN_USE));
+        let _ = publish::remove(&engine.folder.with_file_name(IN_USE));
     }
     Ok(())
 }

@@ -1,0 +1,208 @@
+//! What 0.1.0 wrote into its library, which has no marker. These are the names of that version: they stay as they are.
+
+use super::{files, marker};
+use crate::publish::PRIVATE;
+use serde_json::Value;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// How the `tempfile` crate names what is not published yet.
+const TEMPORARY: &str = ".tmp";
+/// More than this no small file of it has.
+const LIMIT: u64 = 1 << 20;
+
+/// What a folder without a marker holds.
+pub enum Contents {
+    Nothing,
+    /// A library of 0.1.0, or what a first run had begun to make of it.
+    Library,
+    /// This is not of 0.1.0.
+    Foreign(PathBuf),
+}
+
+/// What is in `root`.
+///
+/// # Errors
+/// It cannot be read.
+pub fn look(root: &Path) -> io::Result<Contents> {
+    if let Some(path) = first_foreign(root, &in_root)? {
+        return Ok(Contents::Foreign(path));
+    }
+    let is_ours = |entry: &fs::DirEntry| !is_of_the_system(&entry.file_name().to_string_lossy());
+    let is_empty = !fs::read_dir(root)?.flatten().any(|entry| is_ours(&entry));
+    Ok(if is_empty { Contents::Nothing } else { Contents::Library })
+}
+
+/// One entry of a folder.
+struct Entry<'a> {
+    path: &'a Path,
+    name: &'a str,
+    meta: &'a fs::Metadata,
+}
+
+/// The first thing in a folder that is not ours.
+type Foreign = io::Result<Option<PathBuf>>;
+
+impl Entry<'_> {
+    fn is_file(&self) -> bool {
+        self.meta.is_file()
+    }
+
+    fn is_folder(&self) -> bool {
+        self.meta.is_dir()
+    }
+
+    /// A private folder, or a file that was not published.
+    fn is_private(&self) -> bool {
+        !self.meta.file_type().is_symlink()
+            && (files::is_private(self.name.as_ref(), PRIVATE)
+                || (self.is_file() && files::is_private(self.name.as_ref(), TEMPORARY)))
+    }
+
+    fn ends_in(&self, extension: &str) -> bool {
+        self.path.extension().is_some_and(|ending| ending == extension)
+    }
+
+    fn text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        let _ = files::open_existing(self.path).and_then(|file| file.take(LIMIT).read_to_end(&mut text));
+        text
+    }
+
+    fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.text()).ok()
+    }
+
+    /// Nothing, if this is `ours`; otherwise this.
+    fn unless(&self, ours: bool) -> Option<PathBuf> {
+        (!ours).then(|| self.path.to_owned())
+    }
+}
+
+fn first_foreign(folder: &Path, foreign: &dyn Fn(&Entry) -> Foreign) -> Foreign {
+    for entry in fs::read_dir(folder)? {
+        let (entry, path) = entry.map(|entry| (entry.file_name(), entry.path()))?;
+        let name = entry.to_string_lossy();
+        if is_of_the_system(&name) {
+            continue;
+        }
+        let meta = match fs::symlink_metadata(&path) {
+            // Another run has removed it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            meta => meta?,
+        };
+        let entry = Entry { path: &path, name: &name, meta: &meta };
+        if !files::is_own(&meta) {
+            return Ok(Some(path));
+        }
+        if let Some(path) = foreign(&entry)? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// The first thing in a folder that is not `ours`.
+fn first_but(folder: &Path, ours: &dyn Fn(&Entry) -> bool) -> Foreign {
+    first_foreign(folder, &|entry| Ok(entry.unless(ours(entry))))
+}
+
+/// What file systems and desktops put into folders.
+fn is_of_the_system(name: &str) -> bool {
+    ["lost+found", ".DS_Store"].contains(&name)
+}
+
+fn in_root(entry: &Entry) -> Foreign {
+    match entry.name {
+        marker::FILE => Ok(entry.unless(entry.is_file())),
+        _ if entry.is_file() => Ok(entry.unless(entry.is_private())),
+        _ if !entry.is_folder() => Ok(entry.unless(false)),
+        "snapshots" => first_foreign(entry.path, &in_snapshots),
+        "locks" => first_but(entry.path, &is_lock),
+        "work" => first_but(entry.path, &|file| file.is_file() && is_work_entry(file.name.as_ref(), &file.text())),
+        "vms" => first_but(entry.path, &is_record),
+        "engines" => first_foreign(entry.path, &in_engines),
+        _ => Ok(entry.unless(false)),
+    }
+}
+
+fn in_snapshots(entry: &Entry) -> Foreign {
+    if entry.is_private() {
+        return Ok(None);
+    }
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if !entry.is_folder() || !entry.name.bytes().all(is_name) {
+        return Ok(entry.unless(false));
+    }
+    first_foreign(entry.path, &of_a_vm)
+}
+
+fn of_a_vm(entry: &Entry) -> Foreign {
+    let is_id = entry.name.len() <= 64 && entry.name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if entry.is_private() {
+        return Ok(None);
+    }
+    if !entry.is_folder() || !is_id {
+        return Ok(entry.unless(false));
+    }
+    match first_but(entry.path, &is_of_a_snapshot) {
+        // What cannot be read is not removed either.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
+        foreign => foreign,
+    }
+}
+
+fn is_of_a_snapshot(entry: &Entry) -> bool {
+    const FILES: [&str; 4] = ["vm.smolmachine", "vm.checkpoint", "vm", "workspace.tar"];
+    if entry.name != "snapshot.json" {
+        return entry.is_private() || FILES.contains(&entry.name);
+    }
+    // A damaged one may be anything, but what is whole says of which snapshot it is.
+    let is_ours = |json: Value| ["format", "id", "vm"].iter().all(|key| json.get(key).is_some());
+    entry.json().is_none_or(is_ours)
+}
+
+fn is_lock(entry: &Entry) -> bool {
+    entry.is_file() && entry.ends_in("lock") && is_introduction(&entry.text())
+}
+
+/// Whether this is what a lock file holds: nothing, or the line about its owner.
+pub fn is_introduction(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let line = text.strip_suffix('\n').and_then(|text| text.strip_prefix("process "));
+    text.is_empty()
+        || line.is_some_and(|line| !line.contains('\n') && line.contains(" on ") && line.contains(", since "))
+}
+
+/// Whether a file of that name that holds this says where a run works: an absolute path and nothing else.
+pub fn is_work_entry(name: &std::ffi::OsStr, text: &[u8]) -> bool {
+    files::is_private(name, TEMPORARY) && (text.is_empty() || (text.starts_with(b"/") && !text.contains(&b'\n')))
+}
+
+fn is_record(entry: &Entry) -> bool {
+    let is_ours = |json: Value| ["made", "net", "ports"].iter().all(|key| json.get(key).is_some());
+    entry.is_private() || (entry.is_file() && entry.ends_in("json") && entry.json().is_some_and(is_ours))
+}
+
+fn in_engines(entry: &Entry) -> Foreign {
+    if entry.name == "in-use" {
+        return Ok(entry.unless(fs::read_link(entry.path).is_ok_and(|to| is_version(to.as_os_str().as_bytes()))));
+    }
+    if entry.is_folder() && is_version(entry.name.as_bytes()) {
+        return first_but(entry.path, &|part| is_engine_part(part.name));
+    }
+    Ok(entry.unless(entry.is_private()))
+}
+
+fn is_version(name: &[u8]) -> bool {
+    let parts: Vec<&[u8]> = name.split(|byte| *byte == b'.').collect();
+    parts.len() == 3 && parts.iter().all(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
+}
+
+fn is_engine_part(name: &str) -> bool {
+    const PARTS: [&str; 5] = ["bin", "smolvm", "agent-rootfs", "overlay-template.ext4", "storage-template.ext4"];
+    let is_library = name.contains(".so") || Path::new(name).extension().is_some_and(|ending| ending == "dylib");
+    PARTS.contains(&name) || is_library
+}

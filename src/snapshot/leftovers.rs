@@ -1,0 +1,215 @@
+//! What killed runs left: found, and removed where its name, its content and its owner say that bottle-freeze wrote it.
+
+use super::library::FILES;
+use super::work::{ALIVE, Entered, clear, entered};
+use super::{home, lock};
+use crate::publish::PRIVATE;
+use std::fs::{self, DirEntry, File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a private folder may be without its lock file, and a private file without its name.
+const BORN: Duration = Duration::from_secs(60);
+/// What else lies in a private folder whose run was killed while it removed it: 0.1.0 kept no order then.
+const PARTS: [&str; 14] = [
+    "snapshot",
+    "snapshot.smolmachine",
+    "live.checkpoint",
+    "closed.smolfile",
+    "old-launcher",
+    "new",
+    "removed",
+    "replaced",
+    "export",
+    "file",
+    "page",
+    "wheel",
+    "engine",
+    "in-use",
+];
+/// More than this no entry of `work` has: the longest path, and a line.
+const LIMIT: u64 = 8 << 10;
+
+/// What a killed run left.
+#[derive(Debug)]
+pub struct Leftover {
+    /// The folder, or the file.
+    pub path: PathBuf,
+    /// What it takes on the disk.
+    pub bytes: u64,
+}
+
+/// All that killed runs left, wherever they worked.
+pub fn leftovers() -> Vec<Leftover> {
+    let entries = entries();
+    let registered = entries.iter().filter_map(Entry::folder).map(Path::to_owned);
+    let mut folders: Vec<PathBuf> = in_library().into_iter().chain(registered).collect();
+    folders.sort();
+    folders.dedup();
+    let dead = folders.iter().flat_map(|folder| privates(folder)).filter(|entry| matches!(life(entry), Life::Dead(_)));
+    dead.map(|entry| Leftover { bytes: home::bytes_in(&entry.path()), path: entry.path() }).collect()
+}
+
+/// Removes what killed runs left, wherever they worked; and in `beside`, where a run with another library may have worked.
+/// `dead` is given each folder before it is removed. What cannot be removed stays for the next run.
+pub fn sweep(beside: &Path, dead: &dyn Fn(&Path)) {
+    sweep_folder(beside, dead);
+    sweep_library(dead);
+}
+
+/// Removes what killed runs left, wherever they worked.
+pub fn sweep_library(dead: &dyn Fn(&Path)) {
+    lock::sweep();
+    for folder in in_library() {
+        sweep_folder(&folder, dead);
+    }
+    for entry in entries() {
+        if entry.is_gone() & entry.folder().is_none_or(|folder| sweep_folder(folder, dead)) {
+            let _ = fs::remove_file(&entry.path);
+        }
+    }
+}
+
+/// The folders of the library in which runs make what is private.
+fn in_library() -> Vec<PathBuf> {
+    let known = |name: &str| home::existing(name).ok().flatten();
+    let snapshots: Vec<PathBuf> = known("snapshots").into_iter().collect();
+    let vms: Vec<PathBuf> = snapshots.iter().flat_map(|folder| folders_in(folder)).collect();
+    let stored: Vec<PathBuf> = vms.iter().flat_map(|folder| folders_in(folder)).collect();
+    let others = ["engines", "vms", ""].into_iter().filter_map(known);
+    [snapshots, vms, stored].into_iter().flatten().chain(others).collect()
+}
+
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_shown = |entry: &DirEntry| !entry.file_name().to_string_lossy().starts_with('.');
+    let is_folder = |entry: &DirEntry| entry.metadata().is_ok_and(|meta| meta.is_dir() && home::is_own(&meta));
+    entries.filter(|entry| is_shown(entry) && is_folder(entry)).map(|entry| entry.path()).collect()
+}
+
+/// What a dead run wrote down.
+struct Entry {
+    path: PathBuf,
+    entered: Entered,
+    /// Held so that nobody else sweeps by it meanwhile.
+    _lock: File,
+}
+
+impl Entry {
+    /// In which folder it made private ones.
+    fn folder(&self) -> Option<&Path> {
+        match &self.entered {
+            Entered::Nothing => None,
+            Entered::In(folder) => Some(folder),
+            Entered::Private(private) => private.parent(),
+        }
+    }
+
+    /// Removes its private folder, if that is empty: its run was killed before it could mark it, or when it had removed
+    /// all else. Whether it is gone.
+    fn is_gone(&self) -> bool {
+        let Entered::Private(private) = &self.entered else { return true };
+        let is_ours = private.file_name().is_some_and(|name| home::is_private(name, PRIVATE));
+        !is_ours || !matches!(fs::remove_dir(private), Err(error) if error.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
+fn entries() -> Vec<Entry> {
+    let folder = home::existing("work").ok().flatten();
+    let files = folder.into_iter().flat_map(fs::read_dir).flatten().flatten();
+    let dead = |file: DirEntry| {
+        let path = file.path();
+        let open = home::open_own(&path).ok().filter(|open| home::lock(open, false).unwrap_or(false))?;
+        let mut text = Vec::new();
+        (&open).take(LIMIT).read_to_end(&mut text).ok()?;
+        Some(Entry { entered: entered(&file.file_name(), &text)?, path, _lock: open })
+    };
+    files.filter_map(dead).collect()
+}
+
+/// Removes the private folders in `folder` whose runs are dead. Whether none of them is left.
+fn sweep_folder(folder: &Path, dead: &dyn Fn(&Path)) -> bool {
+    let mut all_gone = fs::read_dir(folder).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |_| true);
+    for entry in privates(folder) {
+        all_gone &= match life(&entry) {
+            Life::Alive | Life::Foreign => true,
+            Life::Unborn => false,
+            Life::Dead(_lock) => {
+                let path = entry.path();
+                dead(&path);
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) { clear(&path) } else { fs::remove_file(&path) }
+                    .is_ok()
+            }
+        };
+    }
+    all_gone
+}
+
+/// What is named as private, and is this user's: in a shared folder anybody may use such a name.
+fn privates(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| {
+        let is_ours = |meta: Metadata| (meta.is_dir() || meta.is_file()) && home::is_own(&meta);
+        home::is_private(&entry.file_name(), PRIVATE) && entry.metadata().is_ok_and(is_ours)
+    })
+}
+
+/// Whether a private file is a small one of the library that its run was killed before it could publish: JSON, or the
+/// beginning of it.
+fn is_unpublished(path: &Path) -> bool {
+    let is_in_library = home::Home::open().is_ok_and(|home| path.starts_with(home.root()));
+    let mut begin = Vec::new();
+    let read = home::open_own(path).and_then(|file| file.take(1).read_to_end(&mut begin));
+    is_in_library && read.is_ok() && (begin.is_empty() || begin == b"{")
+}
+
+enum Life {
+    Alive,
+    /// So young that its run may be about to make its lock file, which is the first one, or to give it its name.
+    Unborn,
+    /// With its lock, held so that nobody begins to live in it meanwhile.
+    Dead(Option<File>),
+    /// Only its name is ours.
+    Foreign,
+}
+
+fn life(entry: &DirEntry) -> Life {
+    let path = entry.path();
+    if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        return match is_unpublished(&path) {
+            false => Life::Foreign,
+            true if is_young(&path) => Life::Unborn,
+            true => Life::Dead(None),
+        };
+    }
+    match home::open_own(&path.join(ALIVE)) {
+        Ok(alive) if home::lock(&alive, false).unwrap_or(false) => Life::Dead(Some(alive)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => without_alive(&path),
+        // Locked, or not to be told.
+        _ => Life::Alive,
+    }
+}
+
+/// A run that removes a snapshot locks its folder itself.
+fn without_alive(folder: &Path) -> Life {
+    let Ok(lock) = File::open(folder) else { return Life::Foreign };
+    if !home::lock(&lock, false).unwrap_or(false) {
+        return Life::Alive;
+    }
+    let Ok(entries) = fs::read_dir(folder) else { return Life::Foreign };
+    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    if names.is_empty() {
+        return if is_young(folder) { Life::Unborn } else { Life::Dead(Some(lock)) };
+    }
+    let is_part = |name: &std::ffi::OsString| {
+        let known = |all: &[&str]| all.iter().any(|known| *name == **known);
+        known(&PARTS) || known(&FILES) || home::is_private(name, PRIVATE)
+    };
+    if names.iter().all(is_part) { Life::Dead(Some(lock)) } else { Life::Foreign }
+}
+
+fn is_young(path: &Path) -> bool {
+    let made = fs::symlink_metadata(path).and_then(|meta| meta.modified());
+    made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age < BORN))
+}
