@@ -1,13 +1,11 @@
 //! `create`: a VM, bare, from an image, or from a snapshot that was checked first.
 
-use super::{App, Failure, Result, configuration, env, found};
-use crate::smolvm::artifact::{self, Artifact};
+use super::{App, Result, configuration, env, found};
 use crate::smolvm::{EngineError, Name, Recipe, Smolvm, Source};
 use crate::snapshot::Stored;
 use crate::ui::Warnings;
 use crate::{cli, interrupt, ui};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// What was made, as `--json` prints it.
@@ -34,11 +32,12 @@ fn create(app: &App, args: &cli::Create, warnings: &Warnings) -> Result<()> {
             if found.stored().and_then(Stored::workspace).is_some() {
                 warnings.warn("its /workspace lies beside the artifact: only `bottle-freeze thaw` puts it back");
             }
-            let (artifact, path) = whole_artifact(app, &found.artifact())?;
-            found.check_network(&artifact, args.net || !args.allow_cidr.is_empty())?;
+            let text = format!("checking {}", found.name());
+            let checked = app.ui.during("check", &text, || found.check())?;
+            checked.check_network(args.net || !args.allow_cidr.is_empty())?;
             // A live one brings its network along: --net only agrees to that.
-            net &= !artifact.manifest.is_live();
-            Source::Artifact(path)
+            net &= !checked.artifact.manifest.is_live();
+            Source::Artifact(checked.path().to_owned())
         }
         (None, None) => Source::Bare,
     };
@@ -87,18 +86,4 @@ pub fn make_vm(
         }
     }
     created.map(|()| configuration::remember(name, known, began, warnings))
-}
-
-/// The engine believes a damaged file up to 1.14.3, so no engine is asked to.
-fn whole_artifact(app: &App, path: &Path) -> Result<(Artifact, PathBuf)> {
-    let checked = app.ui.during("check", &format!("checking {}", path.display()), || artifact::verify(path));
-    let artifact = checked.map_err(|error| {
-        let mut sidecar = path.as_os_str().to_owned();
-        sidecar.push(".smolmachine");
-        let failure = Failure::artifact(path, &error);
-        let sidecar = PathBuf::from(sidecar);
-        if sidecar.is_file() { failure.mend(format!("did you mean {}?", sidecar.display())) } else { failure }
-    })?;
-    let path = std::path::absolute(path).map_err(|error| Failure::artifact(path, &error.into()))?;
-    Ok((artifact, path))
 }

@@ -8,8 +8,10 @@ use crate::snapshot::{Entry, FindError, RemoveError, Stored, Tag, library};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// What a SNAPSHOT names.
-pub enum Found {
+/// What a SNAPSHOT names. Its artifact is out of reach until it is checked: see [`Found::check`].
+pub struct Found(Which);
+
+enum Which {
     /// A file, wherever it came from.
     File(PathBuf),
     /// A snapshot of the library.
@@ -17,42 +19,85 @@ pub enum Found {
 }
 
 impl Found {
-    /// Its artifact.
-    pub fn artifact(&self) -> PathBuf {
-        match self {
-            Self::File(path) => path.clone(),
-            Self::Stored(stored) => stored.artifact(),
-        }
+    /// A snapshot of the library.
+    pub fn of_library(stored: Stored) -> Self {
+        Self(Which::Stored(Box::new(stored)))
     }
 
     /// What the library holds of it, if it is one of the library.
     pub fn stored(&self) -> Option<&Stored> {
-        match self {
-            Self::File(_) => None,
-            Self::Stored(stored) => Some(stored),
+        match &self.0 {
+            Which::File(_) => None,
+            Which::Stored(stored) => Some(stored),
         }
+    }
+
+    /// How messages name it: `VM@ID`, or the file.
+    pub fn name(&self) -> String {
+        match &self.0 {
+            Which::File(path) => path.display().to_string(),
+            Which::Stored(stored) => stored.reference(),
+        }
+    }
+
+    /// Checks that it is whole, every file of it: a file by itself and against a `snapshot.json` beside it, a snapshot
+    /// of the library against its own. Every command that gives an artifact to anybody comes through here.
+    ///
+    /// # Errors
+    /// It is missing or damaged, or no engine makes a VM from it.
+    pub fn check(self) -> Result<Checked> {
+        let (artifact, path) = match &self.0 {
+            Which::File(path) => {
+                let (artifact, _) = verify::check(path).map_err(|failure| or_its_sidecar(path, failure))?;
+                (artifact, path.clone())
+            }
+            Which::Stored(stored) => verify::snapshot(&stored.folder, &stored.metadata)?,
+        };
+        let path = std::path::absolute(&path).map_err(|error| Failure::artifact(&path, &error.into()))?;
+        Ok(Checked { found: self, path, artifact })
+    }
+}
+
+/// A snapshot that is whole. Only this gives the path of its artifact.
+pub struct Checked {
+    found: Found,
+    path: PathBuf,
+    /// What its artifact says.
+    pub artifact: Artifact,
+}
+
+impl Checked {
+    /// Its artifact, as an absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the library holds of it, if it is one of the library.
+    pub fn stored(&self) -> Option<&Stored> {
+        self.found.stored()
     }
 
     /// Whether a VM made of it may have the network that the artifact opens by itself. A pack knows no limits, and a live
     /// one forgets some (1.32.2: `--block-private`), so this must be `asked` for, unless it is known that there were none.
-    pub fn check_network(&self, artifact: &Artifact, asked: bool) -> Result<()> {
+    pub fn check_network(&self, asked: bool) -> Result<()> {
+        let manifest = &self.artifact.manifest;
         let known = self.stored().is_some_and(|stored| stored.metadata.machine.network_known);
-        if !artifact.manifest.network || asked || known {
+        if !manifest.network || asked || known {
             return Ok(());
         }
         let what = "it opens the network by itself, of which not every limit is known";
         let failure = Failure::new(Status::NotConfirmed, what).now("no VM was made");
-        let limit = if artifact.manifest.is_live() { "" } else { ", --allow-cidr limits it" };
+        let limit = if manifest.is_live() { "" } else { ", --allow-cidr limits it" };
         Err(failure.mend(format!("--net accepts that{limit}")))
     }
+}
 
-    /// Whether it is whole: a file by itself, a snapshot of the library with all its files.
-    pub fn check(&self) -> Result<Artifact> {
-        match self {
-            Self::File(path) => verify::check(path).map(|(artifact, _)| artifact),
-            Self::Stored(stored) => verify::snapshot(&stored.folder, &stored.metadata),
-        }
-    }
+/// The failure, with the name of the artifact that lies beside a launcher.
+fn or_its_sidecar(path: &Path, failure: Failure) -> Failure {
+    let mut sidecar = path.as_os_str().to_owned();
+    sidecar.push(".smolmachine");
+    let sidecar = PathBuf::from(sidecar);
+    if sidecar.is_file() { failure.mend(format!("did you mean {}?", sidecar.display())) } else { failure }
 }
 
 /// Finds what `text` names: what looks like a path, or is a file, is one. (A tag may have dots, a VM's name has none.)
@@ -60,10 +105,8 @@ pub fn find(text: &OsStr) -> Result<Found> {
     let path = Path::new(text);
     let looks_like_path = |text: &str| text.contains('/') || (text.contains('.') && !text.contains('@'));
     match text.to_str() {
-        Some(reference) if !looks_like_path(reference) && !path.is_file() => {
-            Ok(Found::Stored(Box::new(stored(reference)?)))
-        }
-        _ => Ok(Found::File(path.to_owned())),
+        Some(reference) if !looks_like_path(reference) && !path.is_file() => Ok(Found::of_library(stored(reference)?)),
+        _ => Ok(Found(Which::File(path.to_owned()))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `snapshot push` and `snapshot pull`: through the engine, to and from any OCI registry.
 
-use super::found::{self, Found};
+use super::found;
 use super::{App, Failure, Result, Status, output, transport};
 use crate::smolvm::artifact::{self, Artifact, Details};
 use crate::smolvm::{EngineError, Name, Reference, Smolvm, end_helpers, rider};
@@ -25,22 +25,19 @@ fn push_one(app: &App, args: &cli::SnapshotPush, warnings: &Warnings) -> Result<
         return Err(Failure::new(Status::Usage, what).mend("name a tag, such as HOST/NAME:TAG"));
     }
     let found = found::find(&args.snapshot)?;
-    let (path, name) = match &found {
-        Found::Stored(stored) => (stored.artifact(), stored.reference()),
-        Found::File(path) => (path.clone(), path.display().to_string()),
-    };
+    let name = found.name();
     ui::about("snapshot", &name);
     let whole = app.ui.during("check", &format!("checking {name}"), || found.check())?;
-    if whole.manifest.is_live() {
+    if whole.artifact.manifest.is_live() {
         let what = format!("{name} is live: it holds the VM's RAM, and all that was secret in it");
         return Err(Failure::new(Status::BadState, what).mend("take it elsewhere with `bottle-freeze snapshot export`"));
     }
     let engine = app.engine()?;
-    let details = artifact::details(&path).map_err(|error| Failure::artifact(&path, &error))?;
-    for line in what_travels(&found, &details) {
+    let details = artifact::details(whole.path()).map_err(|error| Failure::artifact(whole.path(), &error))?;
+    for line in what_travels(whole.stored(), &details) {
         warnings.warn(line);
     }
-    let size = output::size(whole.bytes);
+    let size = output::size(whole.artifact.bytes);
     let question = format!(
         "Push {name} ({size}) to {to}? Who may pull it there can read the VM's disks and all that was named above. \
          What has that name there is replaced."
@@ -48,9 +45,9 @@ fn push_one(app: &App, args: &cli::SnapshotPush, warnings: &Warnings) -> Result<
     app.confirm(&question, args.yes, "nothing was pushed")?;
     let work = room(&end_helpers)?;
     let _leaves = output::leaves(&work);
-    let file = match &found {
-        Found::Stored(stored) => app.ui.during("copy", "copying it", || copy(&path, &stored.metadata, &work))?,
-        Found::File(path) => absolute(path)?,
+    let file = match whole.stored() {
+        Some(stored) => app.ui.during("copy", "copying it", || copy(whole.path(), &stored.metadata, &work))?,
+        None => whole.path().to_owned(),
     };
     let mut progress = app.ui.progress("push", &format!("pushing {name} to {to}"), None);
     let pushed = engine.pack_push(&file, to, &mut |_| progress.tick());
@@ -59,19 +56,19 @@ fn push_one(app: &App, args: &cli::SnapshotPush, warnings: &Warnings) -> Result<
     let text = format!("pushed {name} ({size}); elsewhere: bottle-freeze snapshot pull {to}");
     app.ui.result(to.to_string(), &text);
     app.ui.report(&json!({
-        "reference": found.stored().map(Stored::reference), "sidecar": path.to_string_lossy(), "to": to.to_string(),
-        "bytes": whole.bytes, "warnings": warnings.list(),
+        "reference": whole.stored().map(Stored::reference), "sidecar": whole.path().to_string_lossy(), "to": to.to_string(),
+        "bytes": whole.artifact.bytes, "warnings": warnings.list(),
     }));
     Ok(())
 }
 
 /// What whoever may pull gets to know beside the disks, and what does not travel. Of variables only the names.
-fn what_travels(found: &Found, details: &Details) -> Vec<String> {
+fn what_travels(stored: Option<&Stored>, details: &Details) -> Vec<String> {
     let mut lines = Vec::new();
     if !details.env.is_empty() {
         lines.push(format!("variables lie in it in clear, values and all: {}", details.env.join(", ")));
     }
-    let Found::Stored(stored) = found else {
+    let Some(stored) = stored else {
         lines.push("a file travels without a snapshot.json: no disk sizes, no labels, no tags".to_owned());
         return lines;
     };
@@ -101,10 +98,6 @@ fn copy(path: &Path, metadata: &Metadata, work: &Work) -> Result<PathBuf> {
     metadata.text().map_err(|error| Failure::new(Status::Failed, format!("it cannot be pushed: {error}")))?;
     rider::copy_with(path, &mut file, &metadata).map_err(|error| Failure::artifact(path, &error))?;
     Ok(target)
-}
-
-fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).map_err(|error| Failure::new(Status::Failed, format!("{}: {error}", path.display())))
 }
 
 pub fn pull(app: &App, args: &cli::SnapshotPull) -> Result<()> {

@@ -98,7 +98,7 @@ fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
     let results = each::one_by_one(each::SNAPSHOTS, &all, |reference, _| {
         let one = found::stored(reference)?;
         let check = || verify::snapshot(&one.folder, &one.metadata);
-        let artifact = app.ui.during("check", &format!("checking {reference}"), check)?;
+        let (artifact, _) = app.ui.during("check", &format!("checking {reference}"), check)?;
         app.ui.result(one.reference(), &format!("{} is whole", one.reference()));
         let crc32 = format!("{:08x}", artifact.crc32);
         Ok(json!({"reference": one.reference(), "whole": true, "bytes": artifact.bytes, "crc32": crc32}))

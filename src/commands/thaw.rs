@@ -1,7 +1,7 @@
 //! `thaw`: snapshot → VM, as it was frozen.
 
 use super::create::make_vm;
-use super::found::{self, Found};
+use super::found::{self, Checked};
 use super::start::start;
 use super::{App, Failure, Result, Status, configuration, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
@@ -36,25 +36,21 @@ fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     let began = Instant::now();
     ui::about("snapshot", args.snapshot.to_string_lossy());
     let found = found::find(&args.snapshot)?;
-    let artifact = std::path::absolute(found.artifact())
-        .map_err(|error| Failure::new(Status::Failed, format!("{}: {error}", found.artifact().display())))?;
-    let whole = app.ui.phase("check", "checking the snapshot", || found.check())?;
-    let live = whole.manifest.is_live();
-    found.check_network(&whole, args.net || (!live && !args.allow_cidr.is_empty()))?;
+    let checked = app.ui.phase("check", "checking the snapshot", || found.check())?;
+    let artifact = checked.path();
+    let live = checked.artifact.manifest.is_live();
+    checked.check_network(args.net || (!live && !args.allow_cidr.is_empty()))?;
     if live && (args.cpus.is_some() || args.mem.is_some() || !args.allow_cidr.is_empty()) {
         let what = "a live snapshot goes on with the cpus, the memory and the network that it had";
         return Err(Failure::new(Status::Usage, what).mend("thaw it without these options"));
     }
-    let metadata = match &found {
-        Found::Stored(stored) => Some(&stored.metadata),
-        Found::File(_) => None,
-    };
+    let metadata = checked.stored().map(|stored| &stored.metadata);
     let engine = app.engine()?;
     let machines = engine.machine_ls()?;
-    let name = name(args, metadata, &artifact, &machines)?;
+    let name = name(args, metadata, artifact, &machines)?;
     ui::about("vm", &name);
     let frozen = metadata.map(|metadata| &metadata.machine);
-    let recipe = if live { live_recipe(&artifact, frozen) } else { recipe(args, &artifact, frozen, &engine, warnings) };
+    let recipe = if live { live_recipe(artifact, frozen) } else { recipe(args, artifact, frozen, &engine, warnings) };
     let known = if live { frozen.map_or_else(|| recipe.clone(), carried) } else { recipe.clone() };
     configuration::check(&known)?;
     let kept = match machines.iter().find(|machine| machine.name == name.as_str()) {
@@ -62,14 +58,14 @@ fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
         Some(there) if args.replace => Some(keep(app, args, &engine, &name, there, warnings)?),
         Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
     };
-    let making = Making { name: &name, recipe: &recipe, known: &known, found: &found, warnings };
+    let making = Making { name: &name, recipe: &recipe, known: &known, checked: &checked, warnings };
     let state = make(app, args, &engine, &making).map_err(|failure| match &kept {
         Some(kept) => failure.and_now(format!("the VM that was there is kept as {kept}")),
         None => failure,
     })?;
     app.ui.report(&Report {
         vm: &name,
-        reference: found.stored().map(Stored::reference),
+        reference: checked.stored().map(Stored::reference),
         sidecar: artifact.to_string_lossy().into_owned(),
         state,
         replaced: kept,
@@ -86,17 +82,17 @@ struct Making<'a> {
     recipe: &'a Recipe,
     /// What it will have, told or from the artifact.
     known: &'a Recipe,
-    found: &'a Found,
+    checked: &'a Checked,
     warnings: &'a Warnings,
 }
 
 /// Makes the VM, starts it, and gives it what the artifact does not hold. How it is then.
 fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<&'static str> {
-    let Making { name, found, .. } = making;
+    let Making { name, checked, .. } = making;
     app.ui.phase("create", &format!("creating {name}"), || {
         make_vm(engine, name, making.recipe, making.known, making.warnings)
     })?;
-    let saved = found.stored().and_then(Stored::workspace);
+    let saved = checked.stored().and_then(Stored::workspace);
     if args.no_start && saved.is_none() {
         app.ui.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));
         return Ok("created");

@@ -64,8 +64,9 @@ pub fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
     Ok((artifact, Some(sha256)))
 }
 
-/// Checks all files of a snapshot, which lies in `folder`, against what is recorded of them.
-pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<Artifact> {
+/// Checks all files of a snapshot, which lies in `folder`, against what is recorded of them. Its artifact, and where that
+/// lies.
+pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<(Artifact, PathBuf)> {
     let damaged = |path: &Path, why: &str| Failure::artifact(path, &ArtifactError::Damaged(why.into()));
     let Some(artifact) = metadata.artifact() else {
         return Err(damaged(folder, "its snapshot.json records no artifact"));
@@ -77,7 +78,8 @@ pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<Artifact> {
             return Err(damaged(&path, "it is not the file that its snapshot.json records"));
         }
     }
-    check(&folder.join(artifact)).map(|(artifact, _)| artifact)
+    let path = folder.join(artifact);
+    check(&path).map(|(artifact, _)| (artifact, path))
 }
 
 impl<'a> Report<'a> {

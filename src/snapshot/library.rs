@@ -66,11 +66,6 @@ pub enum FindError {
 }
 
 impl Stored {
-    /// Its artifact.
-    pub fn artifact(&self) -> PathBuf {
-        self.folder.join(self.metadata.artifact().unwrap_or(ARTIFACT))
-    }
-
     /// Its saved `/workspace`, if it has one beside the artifact.
     pub fn workspace(&self) -> Option<PathBuf> {
         self.metadata.files.contains_key(WORKSPACE).then(|| self.folder.join(WORKSPACE))

@@ -13,6 +13,7 @@ mod damage;
 mod doctor;
 mod engine_calls;
 mod engine_install;
+mod every_way_in;
 mod exec;
 mod exit_status;
 mod freeze;

@@ -4,6 +4,7 @@
 
 pub mod chaos;
 pub mod fake;
+pub mod forged;
 pub mod namespace;
 pub mod pty;
 pub mod real;

@@ -1,0 +1,34 @@
+//! Artifacts that are whole by their footer, and hold what no engine has written.
+
+use serde_json::Value;
+
+const FOOTER: usize = 64;
+
+/// Where the manifest of an artifact lies in it.
+fn manifest_at(artifact: &[u8]) -> std::ops::Range<usize> {
+    let footer = &artifact[artifact.len() - FOOTER..];
+    let assets = usize::try_from(u64::from_le_bytes(footer[28..36].try_into().unwrap())).unwrap();
+    assets..artifact.len() - FOOTER
+}
+
+/// What an artifact says of itself.
+pub fn manifest(artifact: &[u8]) -> Value {
+    serde_json::from_slice(&artifact[manifest_at(artifact)]).unwrap()
+}
+
+/// The artifact with a changed manifest.
+pub fn with_manifest(artifact: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let mut manifest = manifest(artifact);
+    change(&mut manifest);
+    with_text(artifact, &serde_json::to_vec_pretty(&manifest).unwrap())
+}
+
+/// The artifact with this text as its manifest.
+pub fn with_text(artifact: &[u8], manifest: &[u8]) -> Vec<u8> {
+    let at = manifest_at(artifact);
+    let mut footer = artifact[at.end..].to_vec();
+    let content = [&artifact[..at.start], manifest].concat();
+    footer[44..52].copy_from_slice(&(manifest.len() as u64).to_le_bytes());
+    footer[52..56].copy_from_slice(&crc32fast::hash(&content).to_le_bytes());
+    [content, footer].concat()
+}
