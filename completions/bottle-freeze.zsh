@@ -594,8 +594,8 @@ json\:"For programs"))' \
 ;;
 (export)
 _arguments "${_arguments_options[@]}" : \
-'-o+[File to write]:FILE:_files' \
-'--output=[File to write]:FILE:_files' \
+'-o+[File to write; \`-\` is the standard output]:FILE:_files' \
+'--output=[File to write; \`-\` is the standard output]:FILE:_files' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
@@ -634,7 +634,7 @@ json\:"For programs"))' \
 '--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
-':file -- File that `snapshot export` wrote:_files' \
+':file -- File that `snapshot export` wrote; `-` is the standard input:_files' \
 && ret=0
 ;;
 (help)

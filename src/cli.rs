@@ -755,11 +755,12 @@ pub struct SnapshotPull {
 /// The file is a tar of the snapshot's folder: artifact and snapshot.json.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot export dev -o dev.tar\n  \
-    bottle-freeze snapshot export dev@ready -o /media/usb/dev-ready.tar --force")]
+    bottle-freeze snapshot export dev@ready -o /media/usb/dev-ready.tar --force\n  \
+    bottle-freeze snapshot export dev -o - | ssh HOST bottle-freeze snapshot import -")]
 pub struct SnapshotExport {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
     pub snapshot: String,
-    /// File to write
+    /// File to write; `-` is the standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
     /// Replace the file
@@ -772,7 +773,7 @@ pub struct SnapshotExport {
 #[command(after_help = "Examples:\n  bottle-freeze snapshot import dev-ready.tar\n  \
     bottle-freeze snapshot import dev-ready.tar --as dev2")]
 pub struct SnapshotImport {
-    /// File that `snapshot export` wrote
+    /// File that `snapshot export` wrote; `-` is the standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// Keep it as a snapshot of this VM [default: the one it was made of]

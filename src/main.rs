@@ -10,6 +10,8 @@ mod nearest;
 mod publish;
 mod smolvm;
 mod snapshot;
+mod stream;
+mod tarball;
 mod ui;
 
 use anyhow::Context;

@@ -4,7 +4,7 @@ use super::{App, Failure, Result, Status, output};
 use crate::publish::{self, Existing, meant};
 use crate::smolvm::{Name, end_helpers};
 use crate::snapshot::Work;
-use crate::{cli, ui};
+use crate::{cli, stream, ui};
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -38,10 +38,20 @@ pub fn run(app: &App, args: &cli::Cp) -> Result<()> {
     }
 }
 
+/// The engine copies files.
+fn refuse_stream(path: &Path, name: &Name, command: &str) -> Result<()> {
+    if !stream::is_stream(path) {
+        return Ok(());
+    }
+    let mend = format!("a file called - is ./-; for a stream: bottle-freeze exec {command}");
+    Err(Failure::new(Status::Usage, format!("- is no file: nothing was copied, '{name}' is as it was")).mend(mend))
+}
+
 fn into(app: &App, path: &Path, name: &Name, inside: &OsStr) -> Result<()> {
     if path.as_os_str().is_empty() || inside.is_empty() {
         return Ok(());
     }
+    refuse_stream(path, name, &format!("-i {name} -- sh -c 'cat > FILE'"))?;
     let unreadable = |why: &str| Failure::new(Status::Failed, format!("{} cannot be copied: {why}", path.display()));
     let meta = fs::metadata(path).map_err(|error| unreadable(&error.to_string()))?;
     if meta.is_dir() {
@@ -63,6 +73,7 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     if path.as_os_str().is_empty() || inside.is_empty() {
         return Ok(());
     }
+    refuse_stream(path, name, &format!("{name} -- cat FILE"))?;
     let path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
     let target: PathBuf =
         if path.is_dir() { path.join(Path::new(inside).file_name().unwrap_or_default()) } else { path };

@@ -6,6 +6,7 @@ use crate::publish::PublishError;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
 use crate::smolvm::{EngineError, Followed};
 use crate::snapshot::{Output, Recorded, Work};
+use crate::stream;
 use crate::ui::Progress;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -43,6 +44,19 @@ pub fn size(bytes: u64) -> impl std::fmt::Display {
 /// What ending at once leaves of a run that works in a private folder.
 pub fn leaves(work: &Work) -> Leaving {
     Leaving::new(format!("{} stays until the next freeze removes it", work.path().display()))
+}
+
+/// A snapshot goes through a stream by way of the library only: the engine writes files, and what is in a stream cannot be
+/// taken back when the freeze fails.
+pub fn refuse_stream(out: &Path) -> Result<()> {
+    if !stream::is_stream(out) {
+        return Ok(());
+    }
+    let export = "bottle-freeze snapshot export VM -o -";
+    let mend = format!(
+        "name a file (one called - is ./-); `{export}` writes a snapshot of the library to the standard output, `bottle-freeze snapshot import -` reads it"
+    );
+    Err(Failure::new(Status::Usage, "this cannot be written to the standard output").mend(mend))
 }
 
 /// Whether the engine's result is whole, and its SHA-256. Its exit 0 is only a claim.

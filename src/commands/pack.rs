@@ -23,6 +23,7 @@ struct Report<'a> {
 
 pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
     let began = Instant::now();
+    output::refuse_stream(&args.output)?;
     let output = Output::new(&args.output, args.force)?;
     let _lock = lock::output(app, &output, args.wait.wait)?;
     output.preflight(&end_helpers)?;

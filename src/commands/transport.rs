@@ -4,23 +4,47 @@ use super::shells::quoted;
 use super::{App, Failure, Result, Status, found, lock, output, verify};
 use crate::publish::Existing;
 use crate::smolvm::{EngineError, Name, end_helpers};
-use crate::snapshot::{Incoming, Metadata, Stored, TransportError, export as export_to, library};
+use crate::snapshot::{Incoming, Metadata, Stored, TransportError, export as export_to, export_to_stdout, library};
 use crate::ui::Warnings;
-use crate::{cli, ui};
+use crate::{cli, stream, ui};
 use serde_json::json;
+use std::io::{self, IsTerminal};
 
 pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
+    let to_stdout = stream::is_stream(&args.output);
+    if to_stdout {
+        may_write_to_stdout(app)?;
+    }
     let one = found::stored(&args.snapshot)?;
     let reference = one.reference();
     ui::about("snapshot", &reference);
     app.ui.during("check", &format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
     app.ui.during("export", &format!("exporting {reference}"), || {
+        if to_stdout {
+            return export_to_stdout(&one);
+        }
         export_to(&one, &args.output, Existing::forced(args.force), &end_helpers)
     })?;
+    if to_stdout {
+        return Ok(());
+    }
     let (size, file) = (output::size(one.bytes()), args.output.display().to_string());
     let next = format!("elsewhere: bottle-freeze snapshot import {}", quoted(&file));
     app.ui.result(&args.output, &format!("exported {reference} as {file} ({size}); {next}"));
     app.ui.report(&json!({"reference": reference, "to": file, "bytes": one.bytes()}));
+    Ok(())
+}
+
+/// Whether the standard output can be a tar, and nothing else.
+fn may_write_to_stdout(app: &App) -> Result<()> {
+    if app.ui.json {
+        let what = "--json prints a result on the standard output, where -o - writes the snapshot";
+        return Err(Failure::new(Status::Usage, what).mend("leave one of them out"));
+    }
+    if io::stdout().is_terminal() {
+        let what = "the standard output is a terminal, and a snapshot is not text";
+        return Err(Failure::new(Status::Usage, what).mend("redirect it, or name a file with -o FILE"));
+    }
     Ok(())
 }
 
@@ -30,6 +54,10 @@ pub fn import(app: &App, args: &cli::SnapshotImport) -> Result<()> {
 }
 
 fn import_file(app: &App, args: &cli::SnapshotImport, warnings: &Warnings) -> Result<()> {
+    if stream::is_stream(&args.file) && io::stdin().is_terminal() {
+        let what = "the standard input is a terminal, and a snapshot is not text";
+        return Err(Failure::new(Status::Usage, what).mend("pipe `bottle-freeze snapshot export VM -o -` into it"));
+    }
     ui::about("snapshot", args.file.display());
     let incoming = app
         .ui
@@ -113,6 +141,7 @@ impl From<TransportError> for Failure {
             TransportError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Self::new(Status::NoSuchVm, what)
             }
+            TransportError::NoRoom { .. } => Self::new(Status::NotWritable, what),
             TransportError::Io { source, .. } => Self::unwritten(what, &source),
         }
     }

@@ -4,6 +4,7 @@
 use super::{App, Failure, Result, Status, output};
 use crate::smolvm::{EngineError, Exec, Name, Smolvm};
 use crate::snapshot::{Recorded, Work, library};
+use crate::tarball;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -120,8 +121,8 @@ type Entry = (u8, u32, Option<PathBuf>, Recorded);
 /// What is in a tar. A hard link is told as what it links to: which of two names comes first is chance.
 fn contents(tar: &Path) -> io::Result<BTreeMap<PathBuf, Entry>> {
     let mut entries: BTreeMap<PathBuf, Entry> = BTreeMap::new();
-    for entry in tar::Archive::new(File::open(tar)?).entries()? {
-        let entry = entry?;
+    let same = |error: io::Error| error;
+    tarball::for_each(File::open(tar)?, same, |entry| {
         let (kind, mode, path) = (entry.header().entry_type(), entry.header().mode()?, entry.path()?.into_owned());
         let link = entry.link_name()?.map(Cow::into_owned);
         let linked = link.as_ref().filter(|_| kind.is_hard_link()).and_then(|target| entries.get(target).cloned());
@@ -130,6 +131,7 @@ fn contents(tar: &Path) -> io::Result<BTreeMap<PathBuf, Entry>> {
             None => (kind.as_byte(), mode, link, output::sha256(entry)?),
         };
         entries.insert(path, entry);
-    }
+        Ok(())
+    })?;
     Ok(entries)
 }

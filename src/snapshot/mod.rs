@@ -41,5 +41,5 @@ pub use period::{Reach, Unit};
 pub use record::Record;
 pub use removal::RemoveError;
 pub use retention::{NewestOf, Policy, TagList};
-pub use transport::{Incoming, TransportError, export, room};
+pub use transport::{Incoming, TransportError, export, export_to_stdout, room};
 pub use work::Work;

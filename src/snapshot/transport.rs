@@ -3,12 +3,14 @@
 
 use super::home;
 use super::library::{self, ARTIFACT, LAUNCHER, Stored};
-use super::metadata::{self, Metadata, MetadataError};
+use super::metadata::{self, Metadata};
 use super::work::Work;
 use crate::interrupt;
 use crate::publish::{self, Existing, PublishError, meant};
+use crate::stream::{Sink, Source, heed, is_stream};
+use crate::tarball::{self, Entry};
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -27,6 +29,18 @@ pub enum TransportError {
         /// Why.
         why: String,
     },
+    /// It claims to be larger than what is free.
+    #[error("{name} in it has {bytes} bytes, and {free} are free in {}", folder.display())]
+    NoRoom {
+        /// A file of it.
+        name: String,
+        /// Its size.
+        bytes: u64,
+        /// What is free.
+        free: u64,
+        /// Where.
+        folder: PathBuf,
+    },
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -42,6 +56,9 @@ pub enum TransportError {
 
 type Result<T> = std::result::Result<T, TransportError>;
 
+/// How much of a tar is read at a time.
+const BUFFER: usize = 256 << 10;
+
 /// The folder that becomes the snapshot's, in the private one.
 const NEW: &str = "new";
 
@@ -56,21 +73,30 @@ pub fn export(one: &Stored, target: &Path, existing: Existing, dead: &dyn Fn(&Pa
     let beside = target.parent().unwrap_or(Path::new("/"));
     let work = Work::after_sweep(beside, dead).map_err(io_error(&target))?;
     let temp = work.path().join("export");
-    let write = || {
-        let file = File::options().write(true).create_new(true).mode(0o600).open(&temp)?;
-        let mut tar = tar::Builder::new(file);
-        let files = one.metadata.files.keys().map(String::as_str);
-        for name in std::iter::once(metadata::FILE).chain(files) {
-            let file = File::open(one.folder.join(name))?;
-            let mut header = tar::Header::new_gnu();
-            header.set_metadata(&file.metadata()?);
-            tar.append_data(&mut header, name, Heeding(file))?;
-        }
-        tar.into_inner()?;
-        heed()
-    };
-    write().map_err(io_error(&target))?;
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&temp);
+    file.and_then(|file| write_tar(one, file)).map_err(io_error(&target))?;
     Ok(publish::publish(&temp, &target, existing)?)
+}
+
+/// Writes the snapshot to the standard output.
+///
+/// # Errors
+/// It cannot be written, or is not read to its end.
+pub fn export_to_stdout(one: &Stored) -> Result<()> {
+    Sink::stdout().and_then(|out| write_tar(one, out)).map_err(io_error(Path::new("the standard output")))
+}
+
+fn write_tar(one: &Stored, to: impl Write) -> io::Result<()> {
+    let mut tar = tar::Builder::new(to);
+    let files = one.metadata.files.keys().map(String::as_str);
+    for name in std::iter::once(metadata::FILE).chain(files) {
+        let file = File::open(one.folder.join(name))?;
+        let mut header = tar::Header::new_gnu();
+        header.set_metadata(&file.metadata()?);
+        tar.append_data(&mut header, name, Source::of(file)?)?;
+    }
+    tar.into_inner()?;
+    heed()
 }
 
 /// A private folder beside the library, on its file system. What dead runs left there is swept first.
@@ -90,34 +116,25 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Unpacks an exported snapshot: the files that a snapshot has, and nothing else.
+    /// Unpacks an exported snapshot, from a file or (`-`) the standard input: the files that a snapshot has, and nothing
+    /// else.
     ///
     /// # Errors
     /// It is none, or there is no room for it.
     pub fn unpack(file: &Path, dead: &dyn Fn(&Path)) -> Result<Self> {
-        let source = file.display().to_string();
-        let strange = |why: String| TransportError::NotExported { from: source.clone(), why };
+        let strange = strange(file);
         let work = room(dead)?;
         let folder = work.path().join(NEW);
         DirBuilder::new().mode(0o700).create(&folder).map_err(io_error(&folder))?;
-        let mut tar = tar::Archive::new(File::open(file).map_err(io_error(file))?);
-        for entry in tar.entries().map_err(|error| strange(error.to_string()))? {
-            let mut entry = entry.map_err(|error| strange(error.to_string()))?;
-            let name = entry.path().map_err(|error| strange(error.to_string()))?.to_string_lossy().into_owned();
-            let expected = library::FILES.contains(&name.as_str());
-            if !expected || !entry.header().entry_type().is_file() {
-                return Err(strange(format!("it holds {name:?}")));
-            }
-            let target = folder.join(&name);
-            let mode = if name == LAUNCHER { 0o700 } else { 0o600 };
-            let mut copy = || {
-                let mut target = File::options().write(true).create_new(true).mode(mode).open(&target)?;
-                io::copy(&mut Heeding(&mut entry), &mut target)?;
-                target.sync_all()
-            };
-            copy().map_err(io_error(&target))?;
-        }
-        let metadata = Metadata::read(&folder).map_err(|error: MetadataError| strange(error.to_string()))?;
+        let from = Source::open(file).map_err(io_error(file))?;
+        let broken = |error: io::Error| match interrupt::pending() {
+            Some(signal) => TransportError::Interrupted(signal),
+            None => strange(error.to_string()),
+        };
+        tarball::for_each(BufReader::with_capacity(BUFFER, from), broken, |entry| unpack_one(entry, file, &folder))?;
+        // What was interrupted is short, and no damage.
+        heed().map_err(io_error(file))?;
+        let metadata = Metadata::read(&folder).map_err(|error| strange(error.to_string()))?;
         Ok(Self { work, metadata })
     }
 
@@ -134,7 +151,7 @@ impl Incoming {
             DirBuilder::new().mode(0o700).create(&folder)?;
             fs::rename(artifact, &target)?;
             fs::set_permissions(&target, fs::Permissions::from_mode(0o600))?;
-            File::open(&target)?.sync_all()?;
+            publish::flush(&target)?;
             fs::write(folder.join(metadata::FILE), text)
         };
         place().map_err(io_error(&target))?;
@@ -176,16 +193,37 @@ fn io_error(path: &Path) -> impl Fn(io::Error) -> TransportError + '_ {
     }
 }
 
-/// What is read no further once a signal came.
-struct Heeding<R>(R);
-
-impl<R: Read> Read for Heeding<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        heed()?;
-        self.0.read(buffer)
-    }
+fn strange(source: &Path) -> impl Fn(String) -> TransportError {
+    let from = if is_stream(source) { "the standard input".to_owned() } else { source.display().to_string() };
+    move |why| TransportError::NotExported { from: from.clone(), why }
 }
 
-fn heed() -> io::Result<()> {
-    if interrupt::pending().is_some() { Err(io::Error::other("interrupted")) } else { Ok(()) }
+/// Writes a file of a snapshot into its new folder.
+fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Result<()> {
+    let strange = strange(source);
+    let name = entry.path().map_err(|error| strange(error.to_string()))?.to_string_lossy().into_owned();
+    let expected = library::FILES.contains(&name.as_str());
+    if !expected || !entry.header().entry_type().is_file() {
+        return Err(strange(format!("it holds {name:?}")));
+    }
+    let (bytes, target) = (entry.size(), folder.join(&name));
+    if name == metadata::FILE && bytes > metadata::LIMIT {
+        return Err(strange(format!("its {name} is longer than {} bytes", metadata::LIMIT)));
+    }
+    let free = rustix::fs::statvfs(folder).map_or(u64::MAX, |told| told.f_bavail.saturating_mul(told.f_frsize));
+    if bytes > free {
+        return Err(TransportError::NoRoom { name, bytes, free, folder: home::shown_path("snapshots").into() });
+    }
+    let mode = if name == LAUNCHER { 0o700 } else { 0o600 };
+    let file = File::options().write(true).create_new(true).mode(mode).open(&target);
+    let mut file = match file {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(strange(format!("it holds {name} twice")));
+        }
+        file => file.map_err(io_error(&target))?,
+    };
+    match io::copy(entry, &mut file).map_err(io_error(&target))? {
+        copied if copied == bytes => publish::flush(&target).map_err(io_error(&target)),
+        copied => Err(strange(format!("it ends after {copied} of {bytes} bytes of {name}"))),
+    }
 }

@@ -156,12 +156,17 @@ fn zip_of(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
 
 /// A wheel as PyPI's are, but small.
 pub fn wheel(version: &str) -> Vec<u8> {
+    wheel_with_guest(version, rootfs())
+}
+
+/// The same with that guest's system.
+pub fn wheel_with_guest(version: &str, guest: Vec<u8>) -> Vec<u8> {
     zip_of(&[
         ("smol/__init__.py", b"import nothing".to_vec()),
         ("smol/_native.abi3.so", b"of Python".to_vec()),
         ("smol/smol-vmm", engine(version)),
         ("smol/libkrun.so", b"library".to_vec()),
-        ("smol/agent-rootfs.tar", rootfs()),
+        ("smol/agent-rootfs.tar", guest),
     ])
 }
 

@@ -38,6 +38,7 @@ mod retention;
 mod signals;
 mod start;
 mod state_matrix;
+mod streams;
 mod terminal;
 mod unprinted;
 mod versions;

@@ -31,6 +31,7 @@ const SETTLING: Duration = Duration::from_secs(5);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
+    args.output.as_deref().map_or(Ok(()), output::refuse_stream)?;
     let engine = app.engine()?;
     let names = each::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
     let tell = |report: &Report| report.print(app, args);

@@ -1,7 +1,7 @@
 //! From a wheel to an engine as it is installed: what the wheel holds is checked, bounded, and written into one folder.
 
 use super::InstallError;
-use crate::interrupt;
+use crate::{interrupt, tarball};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -168,24 +168,23 @@ impl Layout<'_> {
     fn guest(&mut self, content: &mut dyn Read) -> Result<(), Wrong> {
         let folder = self.target.join(GUEST);
         DirBuilder::new().mode(0o755).create(&folder).map_err(Wrong::Disk)?;
-        let mut tar = tar::Archive::new(content.take(GUEST_LIMIT));
-        tar.set_preserve_permissions(true);
-        for (number, entry) in tar.entries().map_err(strange)?.enumerate() {
+        let mut number = 0;
+        tarball::for_each(content.take(GUEST_LIMIT), strange, |entry| {
             self.go_on()?;
-            let mut entry = entry.map_err(strange)?;
+            number += 1;
             let path = entry.path().map_err(strange)?.into_owned();
             let kind = entry.header().entry_type();
             let is_known = kind.is_file() || kind.is_dir() || kind.is_symlink() || kind.is_hard_link();
             let is_inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-            if number >= GUEST_MEMBERS || !is_known || !is_inside {
+            if number > GUEST_MEMBERS || !is_known || !is_inside {
                 return Err(Wrong::Strange(format!("its guest's system has a member {}", path.display())));
             }
             // It follows no link out of the folder.
             if !entry.unpack_in(&folder).map_err(of_tar)? {
                 return Err(Wrong::Strange("its guest's system has a member outside of it".into()));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

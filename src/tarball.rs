@@ -1,0 +1,59 @@
+//! Reads tars that others have written: what their headers claim takes neither memory nor time.
+
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::rc::Rc;
+
+/// How much is read from the end of one entry to the beginning of the next: headers, long names, attributes. `tar` keeps
+/// all of it in memory.
+const HEADERS: u64 = 1 << 20;
+
+/// An entry of a tar that is read from an `R`.
+pub type Entry<'a, R> = tar::Entry<'a, Metered<R>>;
+
+/// Gives `each` every entry of the tar that `from` gives, in their order; `broken` makes an error of what is wrong with the
+/// tar.
+///
+/// # Errors
+/// It is no tar, or one with headers beyond all measure, or those of `each`.
+pub fn for_each<R: Read, E>(
+    from: R,
+    broken: impl Fn(io::Error) -> E,
+    mut each: impl FnMut(&mut Entry<'_, R>) -> Result<(), E>,
+) -> Result<(), E> {
+    let budget = Rc::new(Cell::new(HEADERS));
+    let mut archive = tar::Archive::new(Metered { from, budget: budget.clone() });
+    archive.set_preserve_permissions(true);
+    let mut entries = archive.entries().map_err(&broken)?;
+    loop {
+        budget.set(HEADERS);
+        let Some(entry) = entries.next() else { return Ok(()) };
+        let mut entry = entry.map_err(&broken)?;
+        // It may claim to be any size, of which nothing is there.
+        if entry.header().entry_type().is_gnu_sparse() {
+            return Err(broken(io::Error::other("it holds a sparse file")));
+        }
+        budget.set(u64::MAX);
+        each(&mut entry)?;
+        io::copy(&mut entry, &mut io::sink()).map_err(&broken)?;
+    }
+}
+
+/// Reads no more than its budget.
+pub struct Metered<R> {
+    from: R,
+    budget: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.budget.get();
+        if left == 0 {
+            return Err(io::Error::other(format!("its headers are longer than {HEADERS} bytes")));
+        }
+        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let count = self.from.read(&mut buffer[..most])?;
+        self.budget.set(left - count as u64);
+        Ok(count)
+    }
+}
