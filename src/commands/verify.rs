@@ -73,8 +73,13 @@ pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<(Artifact, PathBuf
     };
     for (name, recorded) in &metadata.files {
         let path = folder.join(name);
-        let is_other = name != artifact;
-        if is_other && (!path.is_file() || output::record(&path)? != *recorded) {
+        match std::fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_file() => {}
+            Ok(_) => return Err(damaged(&path, "it is not a regular file")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(damaged(&path, "it is missing")),
+            Err(error) => return Err(Failure::artifact(&path, &error.into())),
+        }
+        if name != artifact && output::record(&path)? != *recorded {
             return Err(damaged(&path, "it is not the file that its snapshot.json records"));
         }
     }

@@ -8,6 +8,7 @@ mod target;
 
 pub use target::{meant, preflight};
 
+use crate::home;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, FileType};
@@ -111,12 +112,17 @@ pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<()> {
 /// See [`publish`].
 pub fn publish_text(text: &[u8], to: &Path, existing: Existing) -> Result<()> {
     let write = || {
-        let mut file = tempfile::Builder::new().prefix(PRIVATE).tempfile_in(parent(to))?;
-        file.write_all(text)?;
-        io::Result::Ok(file.into_temp_path())
+        loop {
+            let mut file = tempfile::Builder::new().prefix(PRIVATE).tempfile_in(parent(to))?;
+            // Locked until it has its name: one that is not was left by a killed run, and a sweep removes it.
+            if home::lock(file.as_file(), false).unwrap_or(true) && home::is_still(file.path(), file.as_file()) {
+                file.write_all(text)?;
+                return io::Result::Ok(file);
+            }
+        }
     };
     let file = write().map_err(PublishError::not_writable(to))?;
-    publish(&file, to, existing)
+    publish(file.path(), to, existing)
 }
 
 /// How the names of files and folders begin that are not published.

@@ -3,13 +3,15 @@
 use super::library::FILES;
 use super::work::{ALIVE, Entered, clear, entered};
 use super::{home, lock};
+use crate::home::Home;
 use crate::publish::PRIVATE;
+use std::ffi::OsString;
 use std::fs::{self, DirEntry, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a private folder may be without its lock file, and a private file without its name.
+/// How long a private folder may be without its lock file.
 const BORN: Duration = Duration::from_secs(60);
 /// What else lies in a private folder whose run was killed while it removed it: 0.1.0 kept no order then.
 const PARTS: [&str; 14] = [
@@ -42,30 +44,32 @@ pub struct Leftover {
 
 /// All that killed runs left, wherever they worked.
 pub fn leftovers() -> Vec<Leftover> {
-    let entries = entries();
-    let registered = entries.iter().filter_map(Entry::folder).map(Path::to_owned);
+    let register = Register::read();
+    let registered = register.dead.iter().filter_map(Entry::folder).map(Path::to_owned);
     let mut folders: Vec<PathBuf> = in_library().into_iter().chain(registered).collect();
     folders.sort();
     folders.dedup();
-    let dead = folders.iter().flat_map(|folder| privates(folder)).filter(|entry| matches!(life(entry), Life::Dead(_)));
+    let privates = folders.iter().flat_map(|folder| privates(folder));
+    let dead = privates.filter(|entry| matches!(register.life(entry), Life::Dead(_) | Life::Empty));
     dead.map(|entry| Leftover { bytes: home::bytes_in(&entry.path()), path: entry.path() }).collect()
 }
 
 /// Removes what killed runs left, wherever they worked; and in `beside`, where a run with another library may have worked.
 /// `dead` is given each folder before it is removed. What cannot be removed stays for the next run.
 pub fn sweep(beside: &Path, dead: &dyn Fn(&Path)) {
-    sweep_folder(beside, dead);
+    Register::read().sweep_folder(beside, dead);
     sweep_library(dead);
 }
 
 /// Removes what killed runs left, wherever they worked.
 pub fn sweep_library(dead: &dyn Fn(&Path)) {
     lock::sweep();
+    let register = Register::read();
     for folder in in_library() {
-        sweep_folder(&folder, dead);
+        register.sweep_folder(&folder, dead);
     }
-    for entry in entries() {
-        if entry.is_gone() & entry.folder().is_none_or(|folder| sweep_folder(folder, dead)) {
+    for entry in &register.dead {
+        if entry.folder().is_none_or(|folder| register.sweep_folder(folder, dead)) {
             let _ = fs::remove_file(&entry.path);
         }
     }
@@ -105,45 +109,98 @@ impl Entry {
             Entered::Private(private) => private.parent(),
         }
     }
-
-    /// Removes its private folder, if that is empty: its run was killed before it could mark it, or when it had removed
-    /// all else. Whether it is gone.
-    fn is_gone(&self) -> bool {
-        let Entered::Private(private) = &self.entered else { return true };
-        let is_ours = private.file_name().is_some_and(|name| home::is_private(name, PRIVATE));
-        !is_ours || !matches!(fs::remove_dir(private), Err(error) if error.kind() == io::ErrorKind::PermissionDenied)
-    }
 }
 
-fn entries() -> Vec<Entry> {
-    let folder = home::existing("work").ok().flatten();
-    let files = folder.into_iter().flat_map(fs::read_dir).flatten().flatten();
-    let dead = |file: DirEntry| {
-        let path = file.path();
-        let open = home::open_own(&path).ok().filter(|open| home::lock(open, false).unwrap_or(false))?;
-        let mut text = Vec::new();
-        (&open).take(LIMIT).read_to_end(&mut text).ok()?;
-        Some(Entry { entered: entered(&file.file_name(), &text)?, path, _lock: open })
-    };
-    files.filter_map(dead).collect()
+/// What the runs of this library wrote down.
+struct Register {
+    dead: Vec<Entry>,
+    /// The private folders of those that live.
+    living: Vec<PathBuf>,
 }
 
-/// Removes the private folders in `folder` whose runs are dead. Whether none of them is left.
-fn sweep_folder(folder: &Path, dead: &dyn Fn(&Path)) -> bool {
-    let mut all_gone = fs::read_dir(folder).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |_| true);
-    for entry in privates(folder) {
-        all_gone &= match life(&entry) {
-            Life::Alive | Life::Foreign => true,
-            Life::Unborn => false,
-            Life::Dead(_lock) => {
-                let path = entry.path();
-                dead(&path);
-                if entry.file_type().is_ok_and(|kind| kind.is_dir()) { clear(&path) } else { fs::remove_file(&path) }
-                    .is_ok()
+impl Register {
+    fn read() -> Self {
+        let mut register = Self { dead: Vec::new(), living: Vec::new() };
+        let folder = home::existing("work").ok().flatten();
+        for file in folder.into_iter().flat_map(fs::read_dir).flatten().flatten() {
+            let path = file.path();
+            let Ok(open) = home::open_own(&path) else { continue };
+            let is_dead = home::lock(&open, false).unwrap_or(false);
+            let mut text = Vec::new();
+            let read = (&open).take(LIMIT).read_to_end(&mut text).ok();
+            match read.and_then(|_| entered(&file.file_name(), &text)) {
+                Some(entered) if is_dead => register.dead.push(Entry { path, entered, _lock: open }),
+                Some(Entered::Private(private)) => register.living.push(private),
+                _ => {}
             }
-        };
+        }
+        register
     }
-    all_gone
+
+    /// Removes the private folders in `folder` whose runs are dead. Whether none of them is left.
+    fn sweep_folder(&self, folder: &Path, dead: &dyn Fn(&Path)) -> bool {
+        let mut all_gone = fs::read_dir(folder).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |_| true);
+        for entry in privates(folder) {
+            let path = entry.path();
+            all_gone &= match self.life(&entry) {
+                Life::Alive | Life::Foreign => true,
+                Life::Unborn => false,
+                // A run that has just begun may put its lock file there: then it stays.
+                Life::Empty => fs::remove_dir(&path).is_ok(),
+                Life::Dead(_lock) => {
+                    dead(&path);
+                    let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                    if is_folder { clear(&path) } else { fs::remove_file(&path) }.is_ok()
+                }
+            };
+        }
+        all_gone
+    }
+
+    fn life(&self, entry: &DirEntry) -> Life {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            return match unpublished(&path) {
+                None => Life::Foreign,
+                Some(file) if home::lock(&file, false).unwrap_or(false) => Life::Dead(file),
+                Some(_) => Life::Alive,
+            };
+        }
+        match home::open_own(&path.join(ALIVE)) {
+            Ok(alive) if home::lock(&alive, false).unwrap_or(false) => Life::Dead(alive),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.without_alive(&path),
+            // Locked, or it cannot be known.
+            _ => Life::Alive,
+        }
+    }
+
+    /// A run that removes a snapshot locks its folder itself.
+    fn without_alive(&self, folder: &Path) -> Life {
+        let Ok(lock) = File::open(folder) else { return Life::Foreign };
+        if !home::lock(&lock, false).unwrap_or(false) {
+            return Life::Alive;
+        }
+        let Ok(entries) = fs::read_dir(folder) else { return Life::Foreign };
+        let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+        if names.is_empty() {
+            return if self.may_be_born(folder) { Life::Unborn } else { Life::Empty };
+        }
+        let is_part = |name: &OsString| {
+            let known = |all: &[&str]| all.iter().any(|known| *name == **known);
+            known(&PARTS) || known(&FILES) || home::is_private(name, PRIVATE)
+        };
+        if names.iter().all(is_part) { Life::Dead(lock) } else { Life::Foreign }
+    }
+
+    /// Whether a run may be about to make its lock file in an empty folder. One of this library has written that down
+    /// before; one of another library makes it at once.
+    fn may_be_born(&self, folder: &Path) -> bool {
+        let named = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        let is = |private: &Path| private == named;
+        let is_dead = self.dead.iter().any(|entry| matches!(&entry.entered, Entered::Private(private) if is(private)));
+        let is_living = self.living.iter().any(|private| is(private));
+        is_living || (!is_dead && !is_in_library(folder) && is_young(folder))
+    }
 }
 
 /// What is named as private, and is this user's: in a shared folder anybody may use such a name.
@@ -155,58 +212,29 @@ fn privates(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
     })
 }
 
-/// Whether a private file is a small one of the library that its run was killed before it could publish: JSON, or the
+/// A private file, if it is a small one of the library that its run was killed before it could publish: JSON, or the
 /// beginning of it.
-fn is_unpublished(path: &Path) -> bool {
-    let is_in_library = home::Home::open().is_ok_and(|home| path.starts_with(home.root()));
+fn unpublished(path: &Path) -> Option<File> {
+    let file = home::open_own(path).ok().filter(|_| is_in_library(path))?;
     let mut begin = Vec::new();
-    let read = home::open_own(path).and_then(|file| file.take(1).read_to_end(&mut begin));
-    is_in_library && read.is_ok() && (begin.is_empty() || begin == b"{")
+    (&file).take(1).read_to_end(&mut begin).ok()?;
+    (begin.is_empty() || begin == b"{").then_some(file)
+}
+
+fn is_in_library(path: &Path) -> bool {
+    Home::open().is_ok_and(|home| path.starts_with(home.root()))
 }
 
 enum Life {
     Alive,
-    /// So young that its run may be about to make its lock file, which is the first one, or to give it its name.
+    /// So young that its run may be about to make its lock file, which is the first one.
     Unborn,
+    /// Its run was killed before it made the lock file, or when it had removed all else.
+    Empty,
     /// With its lock, held so that nobody begins to live in it meanwhile.
-    Dead(Option<File>),
+    Dead(File),
     /// Only its name is ours.
     Foreign,
-}
-
-fn life(entry: &DirEntry) -> Life {
-    let path = entry.path();
-    if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-        return match is_unpublished(&path) {
-            false => Life::Foreign,
-            true if is_young(&path) => Life::Unborn,
-            true => Life::Dead(None),
-        };
-    }
-    match home::open_own(&path.join(ALIVE)) {
-        Ok(alive) if home::lock(&alive, false).unwrap_or(false) => Life::Dead(Some(alive)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => without_alive(&path),
-        // Locked, or not to be told.
-        _ => Life::Alive,
-    }
-}
-
-/// A run that removes a snapshot locks its folder itself.
-fn without_alive(folder: &Path) -> Life {
-    let Ok(lock) = File::open(folder) else { return Life::Foreign };
-    if !home::lock(&lock, false).unwrap_or(false) {
-        return Life::Alive;
-    }
-    let Ok(entries) = fs::read_dir(folder) else { return Life::Foreign };
-    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
-    if names.is_empty() {
-        return if is_young(folder) { Life::Unborn } else { Life::Dead(Some(lock)) };
-    }
-    let is_part = |name: &std::ffi::OsString| {
-        let known = |all: &[&str]| all.iter().any(|known| *name == **known);
-        known(&PARTS) || known(&FILES) || home::is_private(name, PRIVATE)
-    };
-    if names.iter().all(is_part) { Life::Dead(Some(lock)) } else { Life::Foreign }
 }
 
 fn is_young(path: &Path) -> bool {

@@ -6,6 +6,7 @@
 //! - A snapshot is never changed after that, but for tags, note and labels, which replace `snapshot.json` in one instant.
 //! - A private folder is known by a file in it that its run keeps locked. Whoever finds one that is not locked may remove it:
 //!   so SIGKILL leaves nothing that the next run does not sweep ([`sweep`]).
+//! - A file is removed only when its name, its content and its owner say that bottle-freeze wrote it.
 //! - Nothing here follows a symbolic link out of the library, or believes a `snapshot.json` that names a path.
 //!
 //! # Where what is

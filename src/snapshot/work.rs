@@ -34,9 +34,11 @@ impl Work {
     /// Makes it in the folder `beside`.
     pub fn new(beside: &Path) -> io::Result<Self> {
         let entries = home::folder("work")?;
+        // So it is named everywhere and at all times.
+        let named = fs::canonicalize(beside)?;
         loop {
             let name = format!("{PRIVATE}{:.6}", super::library::new_id());
-            let entry = enter(&entries, &beside.join(&name))?;
+            let entry = enter(&entries, &named.join(&name))?;
             // The engine's files in it are readable for all: they hold the whole VM.
             let mode = fs::Permissions::from_mode(0o700);
             let folder = match tempfile::Builder::new().prefix(&name).rand_bytes(0).permissions(mode).tempdir_in(beside)
@@ -45,7 +47,10 @@ impl Work {
                 folder => folder?,
             };
             let path = folder.path().join(ALIVE);
-            let alive = home::open(&path)?;
+            let alive = match home::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && beside.is_dir() => continue,
+                alive => alive?,
+            };
             // Another run's sweep may have come between the two steps. A file system without locks does without: there
             // nobody takes a folder for dead either.
             if home::lock(&alive, false).unwrap_or(true) && home::is_still(&path, &alive) {

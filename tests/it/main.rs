@@ -4,6 +4,7 @@
 mod support;
 
 mod bad_input;
+mod broken;
 mod completion;
 mod concurrency;
 mod conformance;
@@ -23,6 +24,7 @@ mod hooks;
 mod hostile;
 mod install;
 mod json;
+mod leftovers;
 mod library;
 mod limits;
 mod live;

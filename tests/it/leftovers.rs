@@ -1,0 +1,237 @@
+//! What a killed command leaves is seen by `doctor`, with its size, and swept by the next freeze, rm or prune of anything.
+//!
+//! `SEED` repeats a run; `BOTTLE_FREEZE_FAULTS=long` kills at every system call.
+
+use crate::support::chaos::{Random, is_long};
+use crate::support::{World, finish, names_in, stderr, stdout, wait_until};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// No paths.
+const NONE: [PathBuf; 0] = [];
+
+/// Everything under a folder that is named as private.
+fn private(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for name in names_in(folder) {
+        let path = folder.join(&name);
+        if name.starts_with(".bottle-freeze-") {
+            found.push(path);
+        } else if fs::symlink_metadata(&path).unwrap().is_dir() {
+            found.extend(private(&path));
+        }
+    }
+    found
+}
+
+/// All of it in a world, but for what the stand-in keeps.
+fn left(world: &World) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> =
+        ["home", "work", "elsewhere"].iter().flat_map(|folder| private(&world.path(folder))).collect();
+    all.sort();
+    all
+}
+
+/// What `doctor` says of one thing.
+fn check(world: &World, name: &str) -> Value {
+    let report: Value = serde_json::from_str(&stdout(&world.run("doctor --json"))).unwrap();
+    report["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap().clone()
+}
+
+fn listed(world: &World) -> Vec<PathBuf> {
+    let details = check(world, "leftovers")["details"].clone();
+    let paths = details["folders"].as_array().unwrap().iter().map(|one| PathBuf::from(one["path"].as_str().unwrap()));
+    let mut paths: Vec<PathBuf> = paths.collect();
+    paths.sort();
+    paths
+}
+
+/// A world with an old snapshot, one that is exported, and a folder outside.
+fn world() -> World {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.vm("other").stopped();
+    fs::create_dir(world.path("elsewhere")).unwrap();
+    world.write_guest("dev", "root/a", "a file");
+    world.run("freeze dev -t base").success();
+    world.run("freeze other -t spare").success();
+    world.run("snapshot export dev@base -o kept.tar").success();
+    world.warm();
+    world
+}
+
+/// No process but VMMs works in this world any more: what a killed run had started ends a moment after it.
+fn wait_for_the_dead(world: &World) {
+    let works_here = || {
+        let pids = fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        pids.filter(|pid| *pid != std::process::id()).any(|pid| {
+            let at = |link: &str| fs::read_link(format!("/proc/{pid}/{link}")).unwrap_or_default();
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            at("cwd").starts_with(world.path("")) && !String::from_utf8_lossy(&line).contains("_boot-vm")
+        })
+    };
+    wait_until("what it had started has ended", || !works_here());
+}
+
+const SWEEPERS: [&str; 5] = [
+    "freeze other -o ../elsewhere/sweep.smolmachine --force",
+    "freeze other",
+    "snapshot rm other@spare --yes",
+    "snapshot prune --keep-last 99 --yes",
+    "doctor --fix",
+];
+
+fn assert_swept_by(world: &World, sweeper: &str, round: &str) {
+    if sweeper.contains("spare") && !stdout(&world.run("snapshot ls --tag spare -q")).contains('@') {
+        world.run("freeze other -t spare --force").success();
+    }
+    let run = world.run(sweeper);
+    let status = run.get_output().status.code();
+    assert!(status == Some(0) || sweeper.starts_with("doctor"), "{round}: {sweeper}: {}", stderr(&run));
+    assert_eq!(left(world), NONE, "{round}: after {sweeper}");
+    assert_eq!(names_in(&world.path("home/library/work")), [""; 0], "{round}: after {sweeper}");
+}
+
+#[test]
+fn a_killed_freeze_is_seen_with_its_size_and_counted() {
+    let world = world();
+    let before = check(&world, "library")["details"]["bytes"].as_u64().unwrap();
+    world.fault(json!({"on": "pack create", "at": "half", "do": "hang"}));
+    let freeze = world.spawn("freeze dev");
+    wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
+    wait_until("it has written something", || {
+        left(&world).iter().any(|folder| folder.join("snapshot.smolmachine").exists())
+    });
+    assert_eq!(listed(&world), NONE, "what a living run uses is no leftover");
+    freeze.signal(Signal::KILL);
+    freeze.wait();
+    wait_for_the_dead(&world);
+    world.mend();
+    let remains = left(&world);
+    fs::write(remains[0].join("large"), vec![1; 3 << 20]).unwrap();
+    let told = check(&world, "leftovers");
+    assert_eq!((&told["verdict"], &told["mend"]), (&"warning".into(), &"bottle-freeze doctor --fix".into()), "{told}");
+    assert_eq!(told["details"]["folders"][0]["path"], remains[0].to_str().unwrap());
+    assert!(told["details"]["folders"][0]["bytes"].as_u64().unwrap() >= 3 << 20, "{told}");
+    assert!(told["what"].as_str().unwrap().contains("MiB"), "{told}");
+    assert!(check(&world, "library")["details"]["bytes"].as_u64().unwrap() >= before + (3 << 20));
+    let fixed = stdout(&world.run("doctor --fix"));
+    assert!(fixed.contains("removed 3.0"), "{fixed}");
+    assert_eq!(left(&world), NONE);
+    assert_eq!(check(&world, "library")["details"]["bytes"].as_u64().unwrap(), before);
+}
+
+#[test]
+fn what_a_killed_removal_hides_is_seen_and_swept_by_a_freeze_of_another_vm() {
+    let world = world();
+    let vm = world.path("home/library/snapshots/dev");
+    let id = names_in(&vm).remove(0);
+    // As 0.1.0 left it, and as this version does.
+    for hidden in ["removed", ""] {
+        let private = vm.join(".bottle-freeze-abc123");
+        fs::create_dir_all(private.join(hidden)).unwrap();
+        fs::copy(vm.join(&id).join("vm.smolmachine"), private.join(hidden).join("vm.smolmachine")).unwrap();
+        assert_eq!(listed(&world), std::slice::from_ref(&private));
+        assert_swept_by(&world, SWEEPERS[0], "a killed removal");
+    }
+    world.run("snapshot verify --all").success();
+}
+
+/// A command, and what must be there before it.
+struct Victim {
+    line: &'static str,
+    prepare: fn(&World),
+}
+
+const VICTIMS: [Victim; 9] = [
+    Victim { line: "freeze dev", prepare: |_| {} },
+    Victim { line: "freeze dev -o ../elsewhere/y --force", prepare: |_| {} },
+    Victim { line: "pack alpine -o ../elsewhere/p.smolmachine --force", prepare: |_| {} },
+    Victim { line: "snapshot export dev@base -o ../elsewhere/z.tar --force", prepare: |_| {} },
+    Victim {
+        line: "snapshot import kept.tar --as imported",
+        prepare: |world| drop(world.run("snapshot rm imported --yes")),
+    },
+    Victim { line: "snapshot rm dev@gone --yes", prepare: freeze_one_to_remove },
+    Victim { line: "snapshot prune dev --keep-tag base --tag gone --yes", prepare: freeze_one_to_remove },
+    Victim { line: "snapshot tag dev@base other --force", prepare: |_| {} },
+    Victim {
+        line: "cp dev:/root/a ../elsewhere/a",
+        prepare: |world| {
+            if world.state("dev") != "running" {
+                assert!(world.smolvm("machine start --name dev").status.success());
+            }
+        },
+    },
+];
+
+fn freeze_one_to_remove(world: &World) {
+    if world.run("snapshot show dev@gone").get_output().status.code() != Some(0) {
+        world.run("freeze dev -t gone --yes --force").success();
+    }
+}
+
+/// The system calls at which it is killed: those that change what is on the disk, or lock it.
+const CALLS: [&str; 11] =
+    ["mkdir", "rename", "renameat2", "unlink", "unlinkat", "rmdir", "fsync", "flock", "fchmod", "chmod", "write"];
+
+/// The command, killed at its `nth` such call. Whether it was.
+fn killed_at(world: &World, line: &str, call: &str, nth: u64) -> bool {
+    let line = world.line(line);
+    let mut strace = Command::new("strace");
+    strace.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"]);
+    strace.arg(format!("inject={call}:signal=KILL:when={nth}"));
+    strace.arg(line.get_program()).args(line.get_args()).current_dir(world.path("work"));
+    strace.env_clear().envs(line.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    finish(strace).get_output().status.code().is_none()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn whatever_a_command_leaves_that_is_killed_at_any_call_is_seen_and_swept() {
+    if Command::new("strace").arg("--version").output().is_err() {
+        return println!("NOT RUN: there is no strace here");
+    }
+    let (world, mut random) = (world(), Random::new());
+    let (mut kills, mut remains) = (0, 0);
+    let mut round = |victim: &Victim, call: &str, nth: u64, sweeper: &str| {
+        (victim.prepare)(&world);
+        let killed = killed_at(&world, victim.line, call, nth);
+        if killed {
+            let round = format!("{}: {call} {nth}", victim.line);
+            wait_for_the_dead(&world);
+            kills += 1;
+            let left = left(&world);
+            remains += usize::from(!left.is_empty());
+            assert_eq!(listed(&world), left, "{round}");
+            assert_swept_by(&world, sweeper, &round);
+            let all = world.run("snapshot verify --all");
+            assert_eq!(all.get_output().status.code(), Some(0), "{round}: {}", stderr(&all));
+        }
+        killed
+    };
+    if is_long() {
+        for victim in &VICTIMS {
+            for call in CALLS {
+                let mut nth = 1;
+                while round(victim, call, nth, SWEEPERS[usize::try_from(nth).unwrap() % SWEEPERS.len()]) {
+                    nth += 1;
+                }
+            }
+        }
+    } else {
+        for _ in 0..12 {
+            let pick = |random: &mut Random, of: usize| usize::try_from(random.below(of as u64)).unwrap();
+            let victim = &VICTIMS[pick(&mut random, VICTIMS.len())];
+            let (call, nth) = (CALLS[pick(&mut random, CALLS.len())], 1 + random.below(9));
+            round(victim, call, nth, SWEEPERS[pick(&mut random, SWEEPERS.len())]);
+        }
+    }
+    println!("{kills} kills, {remains} left something");
+}
