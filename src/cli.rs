@@ -293,7 +293,7 @@ pub struct Vms {
 /// What to do when another bottle-freeze is at work.
 #[derive(Debug, Clone, Args)]
 pub struct Wait {
-    /// Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once
+    /// Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration)]
     pub wait: Duration,
 }
@@ -576,7 +576,7 @@ pub struct SnapshotLs {
     /// Only of this VM
     pub vm: Option<Name>,
     /// Only with this tag
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", value_parser = Tag::existing)]
     pub tag: Option<Tag>,
     /// Only with this label
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
@@ -629,7 +629,7 @@ pub struct SnapshotTag {
     #[arg(required_unless_present = "remove")]
     pub tags: Vec<Tag>,
     /// Names to take from it (repeatable)
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", value_parser = Tag::existing)]
     pub remove: Vec<Tag>,
     /// Take a name from the snapshot that has it
     #[arg(short, long)]
@@ -647,6 +647,8 @@ pub struct SnapshotRm {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub wait: Wait,
 }
 
 /// Remove the snapshots that no --keep option keeps, after a question
@@ -705,7 +707,7 @@ pub struct SnapshotPrune {
     #[arg(long, value_name = "TAGS")]
     pub keep_tag: Vec<TagList>,
     /// Remove snapshots even if they have this tag (repeatable)
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", value_parser = Tag::existing)]
     pub tag: Vec<Tag>,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
@@ -713,6 +715,8 @@ pub struct SnapshotPrune {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub wait: Wait,
 }
 
 /// Put a snapshot into a registry, after a question
@@ -823,9 +827,9 @@ pub struct Pack {
     after_help = "Examples:\n  bottle-freeze verify dev.smolmachine\n  bottle-freeze verify --json *.smolmachine"
 )]
 pub struct Verify {
-    /// Snapshots to check (.smolmachine files)
+    /// Snapshots to check: .smolmachine files, or of the library VM (its newest), VM@TAG, VM@ID
     #[arg(required = true, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
-    pub paths: Vec<PathBuf>,
+    pub snapshots: Vec<OsString>,
 }
 
 /// Arguments of [`Command::Doctor`].

@@ -9,7 +9,7 @@ use super::shells::SHELLS;
 use super::snapshot::age;
 use crate::cli::Cli;
 use crate::smolvm::{Machine, Name, State, machine_ls_at_once};
-use crate::snapshot::{Stored, library};
+use crate::snapshot::{SUFFIXES, Stored, library};
 use crate::ui;
 use clap::{Arg, Command, CommandFactory, ValueHint};
 use clap_complete::CompleteEnv;
@@ -73,8 +73,8 @@ fn completer(command: &str, arg: &Arg) -> Option<ArgValueCompleter> {
         ("freeze" | "rm", "names") => offer(|_| vms(|_| true), None),
         ("cp", "source" | "target") => offer(|_| guests(), Some(any_file)),
         ("create" | "pack", "image") => offer(|_| images(), Some(any_file)),
-        ("create", "from") | ("thaw", "snapshot") => offer(snapshots, Some(is_artifact)),
-        ("verify", "paths") => offer(|_| Vec::new(), Some(is_artifact)),
+        ("create", "from") | ("thaw" | "snapshot-push", "snapshot") => offer(snapshots, Some(is_artifact)),
+        ("verify", "snapshots") => offer(snapshots, Some(is_artifact)),
         (_, "snapshot" | "snapshots") => offer(snapshots, None),
         ("snapshot-ls" | "snapshot-prune" | "snapshot-import", "vm") => offer(|_| frozen_vms(), None),
         (_, "tag" | "tags" | "remove" | "keep_tag") => offer(|_| tags(), None),
@@ -222,7 +222,7 @@ fn any_file(_path: &Path) -> bool {
 }
 
 fn is_artifact(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "smolmachine" || extension == "checkpoint")
+    SUFFIXES.iter().any(|suffix| path.as_os_str().as_encoded_bytes().ends_with(suffix.as_bytes()))
 }
 
 fn is_executable(path: &Path) -> bool {

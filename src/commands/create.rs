@@ -25,15 +25,17 @@ pub fn run(app: &App, args: &cli::Create) -> Result<()> {
 fn create(app: &App, args: &cli::Create, warnings: &Warnings) -> Result<()> {
     ui::about("vm", &args.name);
     let mut net = args.net;
+    // Held until the VM is made.
+    let checked;
     let source = match (&args.image, &args.from) {
         (Some(image), _) => Source::Image(image.clone()),
         (None, Some(snapshot)) => {
-            let found = found::find(snapshot)?;
+            let found = found::find(app, snapshot)?;
             if found.stored().and_then(Stored::workspace).is_some() {
                 warnings.warn("its /workspace lies beside the artifact: only `bottle-freeze thaw` puts it back");
             }
             let text = format!("checking {}", found.name());
-            let checked = app.ui.during("check", &text, || found.check())?;
+            checked = app.ui.during("check", &text, || found.check())?;
             checked.check_network(args.net || !args.allow_cidr.is_empty())?;
             // A live one brings its network along: --net only agrees to that.
             net &= !checked.artifact.manifest.is_live();

@@ -6,6 +6,7 @@ use crate::ui::{Problem, Warnings};
 use crate::{cli, interrupt, ui};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -42,6 +43,12 @@ pub fn select(
     names.sort();
     names.dedup();
     Ok(names)
+}
+
+/// Each thing once, in the order in which they came: what has the same `key` is the same thing.
+pub fn once<T, K: Ord>(all: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    all.filter(|one| seen.insert(key(one))).collect()
 }
 
 /// Does `each` for every item, `jobs` at a time, and gives the results in the order of the items.

@@ -19,9 +19,10 @@ pub fn run(app: &App, command: &cli::Engine) -> Result<()> {
         }
         cli::Engine::Use(args) => choose(app, args.version),
         cli::Engine::Rm(args) => {
-            let results = each::one_by_one(each::ENGINES, &args.versions, |version, _| rm(app, *version));
-            each::report(app, each::ENGINES, args.versions.len() == 1, &args.versions, &results);
-            each::verdict(each::ENGINES, &args.versions, results)
+            let versions = each::once(args.versions.iter().copied(), |version| *version);
+            let results = each::one_by_one(each::ENGINES, &versions, |version, _| rm(app, *version));
+            each::report(app, each::ENGINES, args.versions.len() == 1, &versions, &results);
+            each::verdict(each::ENGINES, &versions, results)
         }
     }
 }

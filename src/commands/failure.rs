@@ -112,7 +112,7 @@ impl From<Status> for ExitCode {
 }
 
 /// An error as its user reads it.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[error("{what}")]
 pub struct Failure {
     /// Its exit status.

@@ -1,15 +1,23 @@
 //! SNAPSHOT on a command line: a file, or one of the library.
 
-use super::{Failure, Result, Status, verify};
+use super::shells::quoted;
+use super::{App, Failure, Result, Status, each, lock, verify};
 use crate::nearest::nearest;
 use crate::smolvm::Name;
 use crate::smolvm::artifact::Artifact;
-use crate::snapshot::{Entry, FindError, RemoveError, Stored, Tag, library};
-use std::ffi::OsStr;
+use crate::snapshot::{Broken, Entry, FindError, Lock, RemoveError, SUFFIXES, Stored, Tag, library};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What a SNAPSHOT names. Its artifact is out of reach until it is checked: see [`Found::check`].
-pub struct Found(Which);
+pub struct Found {
+    which: Which,
+    /// As long as its files are read, no other run removes it.
+    _held: Option<Lock>,
+}
 
 enum Which {
     /// A file, wherever it came from.
@@ -19,14 +27,31 @@ enum Which {
 }
 
 impl Found {
-    /// A snapshot of the library.
-    pub fn of_library(stored: Stored) -> Self {
-        Self(Which::Stored(Box::new(stored)))
+    /// A snapshot of the library. No other run removes it as long as this lives: its files are to be read.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn of_library(app: &App, reference: &str) -> Result<Self> {
+        let one = stored(reference)?;
+        Ok(Self { _held: lock::reading(app, &one)?, which: Which::Stored(Box::new(one)) })
+    }
+
+    /// A file: also one that lies in the library.
+    fn of_file(path: &OsStr) -> Self {
+        Self { which: Which::File(path.into()), _held: library::hold_file(Path::new(path)) }
+    }
+
+    /// What tells it from others: its file, or its folder.
+    pub fn path(&self) -> &Path {
+        match &self.which {
+            Which::File(path) => path,
+            Which::Stored(stored) => &stored.folder,
+        }
     }
 
     /// What the library holds of it, if it is one of the library.
     pub fn stored(&self) -> Option<&Stored> {
-        match &self.0 {
+        match &self.which {
             Which::File(_) => None,
             Which::Stored(stored) => Some(stored),
         }
@@ -34,9 +59,26 @@ impl Found {
 
     /// How messages name it: `VM@ID`, or the file.
     pub fn name(&self) -> String {
-        match &self.0 {
+        match &self.which {
             Which::File(path) => path.display().to_string(),
             Which::Stored(stored) => stored.reference(),
+        }
+    }
+
+    /// What is read when it is checked.
+    ///
+    /// # Errors
+    /// See [`Self::check`].
+    pub fn whole(&self) -> Result<Whole> {
+        match &self.which {
+            Which::File(path) => {
+                let (artifact, sha256) = verify::check(path).map_err(|failure| or_its_sidecar(path, failure))?;
+                Ok(Whole { artifact, path: path.clone(), sha256 })
+            }
+            Which::Stored(stored) => {
+                let (artifact, path) = verify::snapshot(&stored.folder, &stored.metadata)?;
+                Ok(Whole { artifact, path, sha256: stored.sha256() })
+            }
         }
     }
 
@@ -46,16 +88,20 @@ impl Found {
     /// # Errors
     /// It is missing or damaged, or no engine makes a VM from it.
     pub fn check(self) -> Result<Checked> {
-        let (artifact, path) = match &self.0 {
-            Which::File(path) => {
-                let (artifact, _) = verify::check(path).map_err(|failure| or_its_sidecar(path, failure))?;
-                (artifact, path.clone())
-            }
-            Which::Stored(stored) => verify::snapshot(&stored.folder, &stored.metadata)?,
-        };
+        let Whole { artifact, path, .. } = self.whole()?;
         let path = std::path::absolute(&path).map_err(|error| Failure::artifact(&path, &error.into()))?;
         Ok(Checked { found: self, path, artifact })
     }
+}
+
+/// What was read of a snapshot that is whole.
+pub struct Whole {
+    /// What its artifact says.
+    pub artifact: Artifact,
+    /// Its artifact, as it was named.
+    pub path: PathBuf,
+    /// The SHA-256 of its artifact, if that was recorded.
+    pub sha256: Option<String>,
 }
 
 /// A snapshot that is whole. Only this gives the path of its artifact.
@@ -100,14 +146,107 @@ fn or_its_sidecar(path: &Path, failure: Failure) -> Failure {
     if sidecar.is_file() { failure.mend(format!("did you mean {}?", sidecar.display())) } else { failure }
 }
 
-/// Finds what `text` names: what looks like a path, or is a file, is one. (A tag may have dots, a VM's name has none.)
-pub fn find(text: &OsStr) -> Result<Found> {
-    let path = Path::new(text);
-    let looks_like_path = |text: &str| text.contains('/') || (text.contains('.') && !text.contains('@'));
-    match text.to_str() {
-        Some(reference) if !looks_like_path(reference) && !path.is_file() => Ok(Found::of_library(stored(reference)?)),
-        _ => Ok(Found(Which::File(path.to_owned()))),
+/// Whether `text` means a file: it has a `/`, or ends as the files do that hold a snapshot. All else is a name in the
+/// library.
+fn is_path(text: &OsStr) -> bool {
+    let text = text.as_bytes();
+    text.contains(&b'/') || SUFFIXES.iter().any(|suffix| text.ends_with(suffix.as_bytes()))
+}
+
+/// Finds what `text` names.
+pub fn find(app: &App, text: &OsStr) -> Result<Found> {
+    if is_path(text) {
+        return Ok(Found::of_file(text));
     }
+    Found::of_library(app, &text.to_string_lossy()).map_err(|failure| match file_meant(text) {
+        Some(file) if failure.status == Status::NoSuchVm => failure.mend(format!("to name the file, write {file}")),
+        _ => failure,
+    })
+}
+
+/// The file that may have been meant by a name that is not in the library, as it must be written.
+fn file_meant(text: &OsStr) -> Option<String> {
+    let written = |suffix: &str| {
+        let mut path = OsString::from("./");
+        path.push(text);
+        path.push(suffix);
+        path
+    };
+    let all = SUFFIXES.into_iter().chain([""]).map(written);
+    let mut files = all.filter(|path| !text.is_empty() && Path::new(path).is_file());
+    files.next().map(|path| quoted(&path.to_string_lossy()))
+}
+
+/// One of several snapshots on a command line: how it is named, and what this means from then on.
+pub struct Asked<T> {
+    name: OsString,
+    found: Result<T>,
+}
+
+impl<T> Asked<T> {
+    /// What is meant.
+    ///
+    /// # Errors
+    /// Nothing was found.
+    pub fn get(&self) -> Result<&T> {
+        self.found.as_ref().map_err(Failure::clone)
+    }
+}
+
+impl From<Stored> for Asked<Stored> {
+    fn from(one: Stored) -> Self {
+        Self { name: one.reference().into(), found: Ok(one) }
+    }
+}
+
+impl From<Broken> for Asked<Stored> {
+    fn from(one: Broken) -> Self {
+        Self { name: one.reference().into(), found: Err(FindError::Broken(one).into()) }
+    }
+}
+
+impl From<Entry> for Asked<Entry> {
+    fn from(one: Entry) -> Self {
+        Self { name: one.reference().into(), found: Ok(one) }
+    }
+}
+
+impl<T> AsRef<OsStr> for Asked<T> {
+    fn as_ref(&self) -> &OsStr {
+        &self.name
+    }
+}
+
+impl<T> fmt::Display for Asked<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.name.to_string_lossy())
+    }
+}
+
+/// What several references name in the library: each once, whatever ways it is named.
+pub fn several<T>(
+    references: &[String],
+    find: impl Fn(&str) -> Result<T>,
+    name: impl Fn(&T) -> String,
+) -> Vec<Asked<T>> {
+    let ask = |reference: &String| {
+        let found = find(reference);
+        Asked { name: found.as_ref().map_or_else(|_| reference.clone(), &name).into(), found }
+    };
+    each::once(references.iter().map(ask), |asked| asked.name.clone())
+}
+
+/// The same of snapshots that may be files as well.
+pub fn several_of_any_kind(app: &App, texts: &[OsString]) -> Vec<Asked<Found>> {
+    let ask = |text: &OsString| {
+        let found = find(app, text);
+        let stored = found.as_ref().ok().and_then(Found::stored).map(Stored::reference);
+        Asked { name: stored.map_or_else(|| text.clone(), OsString::from), found }
+    };
+    each::once(texts.iter().map(ask), |asked| {
+        let path = asked.found.as_ref().map_or_else(|_| asked.name.clone().into(), |found| found.path().to_owned());
+        fs::canonicalize(&path).unwrap_or(path)
+    })
 }
 
 /// Finds a snapshot of the library.
@@ -147,6 +286,8 @@ impl From<RemoveError> for Failure {
     fn from(error: RemoveError) -> Self {
         let what = error.to_string();
         match error {
+            RemoveError::Gone(_) => Self::new(Status::NoSuchVm, what),
+            RemoveError::Locked(error) => error.into(),
             RemoveError::Foreign { .. } => Self::new(Status::NotWritable, what)
                 .now("it was not removed")
                 .mend("move these files elsewhere, and try again"),

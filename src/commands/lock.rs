@@ -1,9 +1,10 @@
 //! Locks, waited for as long as `--wait` allows.
 
 use super::{App, Failure, Result};
+use crate::home;
 use crate::interrupt;
-use crate::smolvm::{EngineError, Name};
-use crate::snapshot::{Lock, LockError, Output, Sharing, vm_key};
+use crate::smolvm::{EngineError, Name, Smolvm};
+use crate::snapshot::{Entry, Lock, LockError, Output, Removal, RemoveError, Sharing, Stored, library, vm_key};
 use crate::ui::Progress;
 use std::time::{Duration, Instant};
 
@@ -14,47 +15,98 @@ const PAUSE: Duration = Duration::from_millis(50);
 const MOMENT: Duration = Duration::from_secs(10);
 
 /// For a change of a VM that a freeze of it must not meet; the engine itself orders such changes among each other.
-pub fn vm_shared(app: &App, name: &Name, wait: Duration) -> Result<Lock> {
-    take(app, wait, || Lock::take(&format!("'{name}'"), &vm_key(name.as_str()), Sharing::Shared))
+pub fn vm_shared(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Result<Lock> {
+    vm(app, engine, name, wait, Sharing::Shared)
 }
 
 /// For a freeze of a VM.
-pub fn vm_alone(app: &App, name: &Name, wait: Duration) -> Result<Lock> {
-    take(app, wait, || Lock::take(&format!("'{name}'"), &vm_key(name.as_str()), Sharing::Alone))
+pub fn vm_alone(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Result<Lock> {
+    vm(app, engine, name, wait, Sharing::Alone)
 }
 
-/// For writing an output.
-pub fn output(app: &App, output: &Output, wait: Duration) -> Result<Lock> {
+fn vm(app: &App, engine: &Smolvm, name: &Name, wait: Duration, sharing: Sharing) -> Result<Lock> {
+    let key = vm_key(&engine.state_folder(), name.as_str());
+    take(app, wait, || Lock::take(&format!("'{name}'"), &key, sharing))
+}
+
+/// For writing an output, if that can be another run's too.
+pub fn output(app: &App, output: &Output, wait: Duration) -> Result<Option<Lock>> {
     take(app, wait, || output.lock())
 }
 
 /// For a change of a VM's snapshots in the library: it is done in a moment.
 pub fn library(app: &App, vm: &str) -> Result<Lock> {
-    take(app, MOMENT, || Lock::take(&format!("the library of '{vm}'"), &format!("library-{vm}"), Sharing::Alone))
+    take(app, MOMENT, || library::lock(vm))
+}
+
+/// For reading the files of a snapshot: until it is dropped, no run removes them.
+pub fn reading(app: &App, one: &Stored) -> Result<Option<Lock>> {
+    take(app, MOMENT, || one.hold())
 }
 
 /// For a change of the installed engines.
 pub fn engines(app: &App) -> Result<Lock> {
-    take(app, Duration::ZERO, || Lock::take("the folder of the engines", "engines", Sharing::Alone))
+    let refused = |error| Failure::not_writable(home::shown_path("engines").as_ref(), &error);
+    let folder = home::folder("engines").map_err(refused)?;
+    take(app, Duration::ZERO, || Lock::folder("the folder of the engines", &folder, Sharing::Alone))
 }
 
-fn take(app: &App, wait: Duration, take: impl Fn() -> Result<Lock, LockError>) -> Result<Lock> {
-    let (began, mut waiting) = (Instant::now(), None::<Progress>);
+/// Removes a snapshot that was looked at, if it is still the same. One that is being read is waited for; the library is
+/// free meanwhile.
+pub fn remove(app: &App, one: &Entry, wait: Duration) -> Result<Removal> {
+    let mut waiting = Waiting::new(app, wait);
     loop {
-        let held = match take() {
-            Err(held @ LockError::Held { .. }) if began.elapsed() < wait => held,
-            result => {
-                if let Some(waiting) = waiting {
-                    waiting.end(result.is_ok());
-                }
-                return Ok(result?);
+        let library = library(app, one.vm())?;
+        match one.remove(&library) {
+            Err(RemoveError::Locked(held)) if waiting.is_allowed(&held) => {
+                drop(library);
+                waiting.go_on(&held)?;
             }
-        };
+            result => return waiting.end(result),
+        }
+    }
+}
+
+fn take<T>(app: &App, wait: Duration, take: impl Fn() -> Result<T, LockError>) -> Result<T> {
+    let mut waiting = Waiting::new(app, wait);
+    loop {
+        match take() {
+            Err(held) if waiting.is_allowed(&held) => waiting.go_on(&held)?,
+            result => return waiting.end(result),
+        }
+    }
+}
+
+/// Waiting for a lock that another run holds, for so long.
+struct Waiting<'a> {
+    app: &'a App,
+    limit: Duration,
+    began: Instant,
+    progress: Option<Progress>,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(app: &'a App, limit: Duration) -> Self {
+        Self { app, limit, began: Instant::now(), progress: None }
+    }
+
+    fn is_allowed(&self, error: &LockError) -> bool {
+        matches!(error, LockError::Held { .. }) && self.began.elapsed() < self.limit
+    }
+
+    fn go_on(&mut self, held: &LockError) -> Result<()> {
         if let Some(signal) = interrupt::pending() {
             return Err(EngineError::Interrupted(signal).into());
         }
-        waiting.get_or_insert_with(|| app.ui.progress("wait", &format!("waiting: {held}"), None)).tick();
+        let ui = self.app.ui;
+        self.progress.get_or_insert_with(|| ui.progress("wait", &format!("waiting: {held}"), None)).tick();
         std::thread::sleep(PAUSE);
+        Ok(())
+    }
+
+    fn end<T, E: Into<Failure>>(self, result: Result<T, E>) -> Result<T> {
+        self.progress.into_iter().for_each(|progress| progress.end(result.is_ok()));
+        result.map_err(Into::into)
     }
 }
 
@@ -65,6 +117,7 @@ impl From<LockError> for Failure {
             LockError::Held { .. } => {
                 Self::new(super::Status::Locked, what).mend("try again when it is done, or wait for it with --wait 10m")
             }
+            LockError::Gone(_) => Self::new(super::Status::NoSuchVm, what),
             LockError::Unlockable { source, .. } => Self::unwritten(what, &source),
         }
     }

@@ -1,16 +1,20 @@
 //! `snapshot prune`: what no policy keeps is removed, and each snapshot is told why it stays.
 
 use super::each::{self, Done};
-use super::snapshot::{NO_SNAPSHOTS, warn_of};
+use super::found::Asked;
+use super::snapshot::{NO_SNAPSHOTS, list_tags, warn_of};
 use super::{App, Failure, Result, Status, lock, verify};
 use crate::cli;
 use crate::smolvm::end_helpers;
-use crate::snapshot::{Metadata, NewestOf, Policy, Stored, Unit, library, sweep_library};
+use crate::snapshot::{Entry, Metadata, NewestOf, Policy, Removal, Stored, Unit, library, sweep_library};
 use crate::ui::Problem;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
 use std::collections::BTreeMap;
+
+/// Why a snapshot stays that no policy keeps.
+const TAGGED: &str = "it has a tag";
 
 pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     let policy = policy(args);
@@ -24,9 +28,11 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     for one in all.into_iter().rev() {
         vms.entry(one.metadata.vm.clone()).or_default().push(one);
     }
-    let mut all = Vec::new();
-    for newest_first in vms.into_values() {
-        all.extend(sort_out(app, args, &policy, newest_first));
+    let (mut all, mut anchors) = (Vec::new(), BTreeMap::new());
+    for (vm, newest_first) in vms {
+        let (sorted, whole) = sort_out(app, args, &policy, newest_first);
+        anchors.extend(whole.map(|whole| (vm, whole)));
+        all.extend(sorted);
     }
     if all.is_empty() {
         app.ui.note(NO_SNAPSHOTS);
@@ -34,31 +40,42 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     if !args.dry_run {
         sweep_library(&end_helpers);
     }
-    let list: Vec<String> = all.iter().filter(|one| one.1.is_empty()).map(|one| one.0.reference()).collect();
-    if list.is_empty() || args.dry_run {
+    let going = all.iter().filter(|one| one.1.is_empty()).map(|one| Asked::from(Entry::from(one.0.clone())));
+    let going: Vec<Asked<Entry>> = going.collect();
+    if going.is_empty() || args.dry_run {
         report(app, &all, &[]);
         return Ok(());
     }
+    let list: Vec<String> = going.iter().map(ToString::to_string).collect();
     app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    let results = each::one_by_one(each::SNAPSHOTS, &list, |reference, _| {
-        let one = library::find(reference)?;
-        let _lock = lock::library(app, &one.metadata.vm)?;
-        one.remove()?;
-        app.ui.result(reference, &format!("removed {reference}"));
-        Ok(())
+    let results = each::one_by_one(each::SNAPSHOTS, &going, |asked, _| {
+        let one = asked.get()?;
+        // Without the newest that is whole, more would be lost than was decided.
+        let anchor = anchors.get(one.vm());
+        let _anchor = anchor.map(|whole| lock::reading(app, whole)).transpose()?;
+        let removal = lock::remove(app, one, args.wait.wait)?;
+        match &removal {
+            Removal::Removed => app.ui.result(asked, &format!("removed {asked}")),
+            Removal::Tagged(tags) => {
+                app.ui.note(&format!("keep {asked} (it was given the tag {} meanwhile)", list_tags(tags)));
+            }
+        }
+        Ok(removal)
     });
     report(app, &all, &results);
-    each::verdict(each::SNAPSHOTS, &list, results)
+    each::verdict(each::SNAPSHOTS, &going, results)
 }
 
 /// For programs: of each snapshot whether the policy keeps it, and what became of it.
-fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<()>>]) {
-    let mut results = results.iter();
-    let entry = |(one, reasons): &(Stored, Vec<String>)| {
+fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<Removal>>]) {
+    let (mut results, tagged) = (results.iter(), vec![TAGGED.to_owned()]);
+    let mut entry = |(one, reasons): &(Stored, Vec<String>)| {
         let result = reasons.is_empty().then(|| results.next()).flatten();
+        let removal = result.and_then(|result| result.as_ref().ok()).map(|done| &done.result);
+        let reasons = if matches!(removal, Some(Removal::Tagged(_))) { &tagged } else { reasons };
         let mut entry = json!({
             "reference": one.reference(), "bytes": one.bytes(), "keep": !reasons.is_empty(), "reasons": reasons,
-            "removed": result.is_some_and(Result::is_ok), "warnings": [],
+            "removed": removal == Some(&Removal::Removed), "warnings": [],
         });
         match result {
             Some(Ok(done)) => entry["warnings"] = json!(done.warnings),
@@ -70,7 +87,7 @@ fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<()>>]
         }
         entry
     };
-    app.ui.report(&all.iter().map(entry).collect::<Vec<_>>());
+    app.ui.report(&all.iter().map(&mut entry).collect::<Vec<_>>());
 }
 
 fn policy(args: &cli::SnapshotPrune) -> Policy {
@@ -89,28 +106,31 @@ fn policy(args: &cli::SnapshotPrune) -> Policy {
     }
 }
 
-/// Tells of one VM's snapshots which stay; all of them, and why they do: those that go have no reason.
+/// Prints which of one VM's snapshots stay. All of them, and why they do (those that go have no reason); and the newest
+/// that is whole.
 fn sort_out(
     app: &App,
     args: &cli::SnapshotPrune,
     policy: &Policy,
     newest_first: Vec<Stored>,
-) -> Vec<(Stored, Vec<String>)> {
+) -> (Vec<(Stored, Vec<String>)>, Option<Stored>) {
     let metadata: Vec<&Metadata> = newest_first.iter().map(|one| &one.metadata).collect();
     let mut reasons = policy.reasons(&metadata, &TimeZone::system(), Timestamp::now());
     for (metadata, reasons) in metadata.iter().zip(&mut reasons) {
         if reasons.is_empty() && metadata.tags.iter().any(|tag| !args.tag.contains(tag)) {
-            reasons.push("it has a tag".to_owned());
+            reasons.push(TAGGED.to_owned());
         }
     }
+    let mut whole = None;
     // Whatever the policy says: the newest that is whole stays.
     if reasons.iter().any(Vec::is_empty) {
         let is_whole = |one: &Stored| {
-            let check = || verify::snapshot(&one.folder, &one.metadata);
+            let check = || lock::reading(app, one).and_then(|_held| verify::snapshot(&one.folder, &one.metadata));
             app.ui.during("check", &format!("checking {}", one.reference()), check).is_ok()
         };
-        if let Some(at) = newest_first.iter().position(is_whole).filter(|at| reasons[*at].is_empty()) {
-            reasons[at].push("the newest that is whole".to_owned());
+        whole = newest_first.iter().position(is_whole);
+        if let Some(reasons) = whole.and_then(|at| reasons.get_mut(at)).filter(|reasons| reasons.is_empty()) {
+            reasons.push("the newest that is whole".to_owned());
         }
     }
     for (one, reasons) in newest_first.iter().zip(&reasons) {
@@ -122,5 +142,6 @@ fn sort_out(
             app.ui.note(&format!("remove {}", one.reference()));
         }
     }
-    newest_first.into_iter().zip(reasons).collect()
+    let whole = whole.and_then(|at| newest_first.get(at).cloned());
+    (newest_first.into_iter().zip(reasons).collect(), whole)
 }

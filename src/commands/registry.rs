@@ -24,7 +24,7 @@ fn push_one(app: &App, args: &cli::SnapshotPush, warnings: &Warnings) -> Result<
         let what = format!("{to} is a digest, to which nothing can be pushed");
         return Err(Failure::new(Status::Usage, what).mend("name a tag, such as HOST/NAME:TAG"));
     }
-    let found = found::find(&args.snapshot)?;
+    let found = found::find(app, &args.snapshot)?;
     let name = found.name();
     ui::about("snapshot", &name);
     let whole = app.ui.during("check", &format!("checking {name}"), || found.check())?;

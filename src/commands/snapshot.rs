@@ -1,8 +1,9 @@
 //! `snapshot`: the library, listed, checked, named and cleared.
 
-use super::{App, Failure, Result, Status, each, found, lock, output, verify};
+use super::found::{self, Asked};
+use super::{App, Failure, Result, Status, each, lock, output, verify};
 use crate::smolvm::end_helpers;
-use crate::snapshot::{Broken, Entry, Metadata, Stored, Tag, check_words, library, sweep_library};
+use crate::snapshot::{Broken, Entry, Metadata, Removal, Stored, Tag, check_words, library, sweep_library};
 use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde_json::json;
@@ -65,14 +66,18 @@ fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
 
 fn row(one: &Stored) -> Vec<String> {
     let metadata = &one.metadata;
-    let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();
     vec![
         one.reference(),
-        tags.join(","),
+        list_tags(&metadata.tags),
         age(metadata),
         output::size(one.bytes()).to_string(),
         metadata.note.clone().unwrap_or_default(),
     ]
+}
+
+/// Tags, as people read them.
+pub fn list_tags(tags: &[Tag]) -> String {
+    tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(",")
 }
 
 /// How long ago it was made, in its largest unit.
@@ -91,15 +96,16 @@ fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
         if all.is_empty() && broken.is_empty() {
             app.ui.note(NO_SNAPSHOTS);
         }
-        all.iter().map(Stored::reference).chain(broken.iter().map(Broken::reference)).collect()
+        all.into_iter().map(Asked::from).chain(broken.into_iter().map(Asked::from)).collect()
     } else {
-        args.snapshots.clone()
+        found::several(&args.snapshots, found::stored, Stored::reference)
     };
-    let results = each::one_by_one(each::SNAPSHOTS, &all, |reference, _| {
-        let one = found::stored(reference)?;
+    let results = each::one_by_one(each::SNAPSHOTS, &all, |asked, _| {
+        let one = asked.get()?;
+        let _reading = lock::reading(app, one)?;
         let check = || verify::snapshot(&one.folder, &one.metadata);
-        let (artifact, _) = app.ui.during("check", &format!("checking {reference}"), check)?;
-        app.ui.result(one.reference(), &format!("{} is whole", one.reference()));
+        let (artifact, _) = app.ui.during("check", &format!("checking {asked}"), check)?;
+        app.ui.result(asked, &format!("{asked} is whole"));
         let crc32 = format!("{:08x}", artifact.crc32);
         Ok(json!({"reference": one.reference(), "whole": true, "bytes": artifact.bytes, "crc32": crc32}))
     });
@@ -111,10 +117,10 @@ fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {
     let one = found::stored(&args.snapshot)?;
     ui::about("snapshot", one.reference());
     let _lock = lock::library(app, &one.metadata.vm)?;
-    let mut metadata = found::stored(&one.reference())?.metadata;
+    let mut metadata = one.again()?.metadata;
     free_tags(&metadata.vm, &metadata.id, &args.tags, args.force)?;
     metadata.tags.retain(|tag| !args.remove.contains(tag) && !args.tags.contains(tag));
-    metadata.tags.extend(args.tags.iter().cloned());
+    metadata.tags.extend(each::once(args.tags.iter().cloned(), |tag| tag.as_str().to_owned()));
     if !args.tags.is_empty() {
         check_words(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
     }
@@ -150,18 +156,23 @@ fn write(one: &Stored, metadata: &Metadata) -> Result<()> {
 }
 
 fn rm(app: &App, args: &cli::SnapshotRm) -> Result<()> {
-    let all = args.snapshots.iter().map(|reference| found::entry(reference)).collect::<Result<Vec<_>>>()?;
-    let list: Vec<String> = all.iter().map(Entry::reference).collect();
-    app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
+    let all = found::several(&args.snapshots, found::entry, Entry::reference);
+    let list: Vec<String> = all.iter().filter_map(|asked| asked.get().ok()).map(Entry::reference).collect();
+    if !list.is_empty() {
+        app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
+    }
     sweep_library(&end_helpers);
-    let results = each::one_by_one(each::SNAPSHOTS, &list, |reference, _| {
-        let one = found::entry(reference)?;
-        let _lock = lock::library(app, one.vm())?;
+    let results = each::one_by_one(each::SNAPSHOTS, &all, |asked, _| {
+        let one = asked.get()?;
         let bytes = one.bytes();
-        one.remove()?;
-        app.ui.result(reference, &format!("removed {reference}"));
-        Ok(json!({"reference": reference, "bytes": bytes, "removed": true}))
+        if let Removal::Tagged(tags) = lock::remove(app, one, args.wait.wait)? {
+            let what = format!("{asked} was given the tag {} meanwhile", list_tags(&tags));
+            let failure = Failure::new(Status::BadState, what).now("it was not removed");
+            return Err(failure.mend(format!("bottle-freeze snapshot rm {asked}")));
+        }
+        app.ui.result(asked, &format!("removed {asked}"));
+        Ok(json!({"reference": asked.to_string(), "bytes": bytes, "removed": true}))
     });
-    each::report(app, each::SNAPSHOTS, list.len() == 1, &list, &results);
-    each::verdict(each::SNAPSHOTS, &list, results)
+    each::report(app, each::SNAPSHOTS, args.snapshots.len() == 1, &all, &results);
+    each::verdict(each::SNAPSHOTS, &all, results)
 }

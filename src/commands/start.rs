@@ -13,7 +13,7 @@ pub fn run(app: &App, args: &cli::Start) -> Result<()> {
     let vms = &args.vms;
     let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
     each::vm(app, vms, &names, |name, _| {
-        let _lock = lock::vm_shared(app, name, args.wait.wait)?;
+        let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
         app.ui.during("start", &format!("starting {name}"), || start(&engine, name, args.timeout, !args.no_wait))?;
         app.ui.result(name.as_str(), &running(name));
         Ok("running")

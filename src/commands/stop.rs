@@ -10,7 +10,7 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     let vms = &args.vms;
     let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
     each::vm(app, vms, &names, |name, warnings| {
-        let _lock = lock::vm_shared(app, name, args.wait.wait)?;
+        let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
         app.ui.during("stop", &format!("stopping {name}"), || {
             if !engine.version().stop_flushes() && engine.machine(name)?.state == State::Running {
                 sync(&engine, name, warnings)?;

@@ -35,7 +35,7 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
 fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     let began = Instant::now();
     ui::about("snapshot", args.snapshot.to_string_lossy());
-    let found = found::find(&args.snapshot)?;
+    let found = found::find(app, &args.snapshot)?;
     let checked = app.ui.phase("check", "checking the snapshot", || found.check())?;
     let artifact = checked.path();
     let live = checked.artifact.manifest.is_live();
@@ -150,15 +150,20 @@ fn keep(
 ) -> Result<String> {
     let question = format!("'{name}' is {}. Stop it, freeze it into the library and replace it?", there.state);
     app.confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
+    let replaced = |now: &Machine| {
+        let what = format!("'{name}' was started or replaced by another command meanwhile");
+        Failure::new(Status::Failed, what).mend("try again").now(format!("it is {}", now.state))
+    };
+    let now = engine.machine(name)?;
+    if now.created_at != there.created_at || (now.state.is_up() && !there.state.is_up()) {
+        return Err(replaced(&now).and_now("nothing was changed"));
+    }
     let note = format!("replaced by a thaw of {}", args.snapshot.to_string_lossy());
     let kept = freeze::into_library(app, engine, name, note, warnings)?;
-    let _lock = lock::vm_alone(app, name, Duration::ZERO)?;
+    let _lock = lock::vm_alone(app, engine, name, Duration::ZERO)?;
     let now = engine.machine(name)?;
     if now.state.is_up() || now.created_at != there.created_at {
-        let what = format!("'{name}' was started or replaced by somebody else meanwhile");
-        return Err(Failure::new(Status::Failed, what)
-            .now(format!("it is {}, and was frozen as {kept}", now.state))
-            .mend("try again"));
+        return Err(replaced(&now).and_now(format!("it was frozen as {kept}")));
     }
     app.ui.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
     Record::forget(name.as_str());

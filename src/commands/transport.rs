@@ -4,7 +4,9 @@ use super::shells::quoted;
 use super::{App, Failure, Result, Status, found, lock, output, verify};
 use crate::publish::Existing;
 use crate::smolvm::{EngineError, Name, end_helpers};
-use crate::snapshot::{Incoming, Metadata, Stored, TransportError, export as export_to, export_to_stdout, library};
+use crate::snapshot::{
+    Incoming, Metadata, Stored, TransportError, export as export_to, export_to_stdout, is_id, library,
+};
 use crate::ui::Warnings;
 use crate::{cli, stream, ui};
 use serde_json::json;
@@ -16,6 +18,7 @@ pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
         may_write_to_stdout(app)?;
     }
     let one = found::stored(&args.snapshot)?;
+    let _reading = lock::reading(app, &one)?;
     let reference = one.reference();
     ui::about("snapshot", &reference);
     app.ui.during("check", &format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
@@ -93,9 +96,7 @@ pub fn take_in(
         name.as_str().clone_into(&mut incoming.metadata.vm);
     }
     let metadata = &incoming.metadata;
-    // Not longer than the name of a folder may be.
-    let is_id = (1..=64).contains(&metadata.id.len()) && metadata.id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if metadata.vm.parse::<Name>().is_err() || !is_id {
+    if metadata.vm.parse::<Name>().is_err() || !is_id(&metadata.id) {
         let what = format!("{source} is no exported snapshot: it names no VM or no id");
         return Err(Failure::new(Status::Damaged, what));
     }
@@ -109,17 +110,21 @@ pub fn take_in(
             Failure { what: format!("{source}: {why}"), ..failure }
         },
     )?;
-    let _lock = lock::library(app, &incoming.metadata.vm)?;
+    let library = lock::library(app, &incoming.metadata.vm)?;
     leave_taken_tags(&mut incoming.metadata, warnings)?;
     incoming.metadata.warnings.extend(warnings.list());
-    Ok(incoming.publish()?)
+    Ok(incoming.publish(&library)?)
 }
 
-/// A tag is the name of one snapshot of a VM: the one that has it keeps it.
+/// A tag is the name of one snapshot of a VM: the one that has it keeps it. One that could mean something else is left.
 fn leave_taken_tags(metadata: &mut Metadata, warnings: &Warnings) -> Result<()> {
     let (all, _) = library::list(Some(&metadata.vm))?;
     let id = metadata.id.clone();
     metadata.tags.retain(|tag| {
+        if let Err(why) = tag.check_new() {
+            warnings.warn(format!("the tag {} is left out: {why}", tag.as_str()));
+            return false;
+        }
         let owners = library::tagged(&all, &id, std::slice::from_ref(tag));
         if let Some(owner) = owners.first() {
             warnings.warn(format!("the tag {} stays with {}", tag.as_str(), owner.reference()));

@@ -1,6 +1,7 @@
 //! `verify`: are these snapshots whole? No engine is asked.
 
 use super::each::{self, Done};
+use super::found::{self, Asked, Found, Whole};
 use super::{App, Failure, Result, output};
 use crate::cli;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
@@ -24,26 +25,18 @@ struct Report<'a> {
 }
 
 pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
-    let paths: Vec<Shown> = args.paths.iter().cloned().map(Shown).collect();
-    let results = each::one_by_one(each::SNAPSHOTS, &paths, |Shown(path), _| {
-        let (artifact, sha256) = app.ui.during("check", &format!("checking {}", path.display()), || check(path))?;
-        let size = output::size(artifact.bytes);
-        let text = format!("{} is whole ({size}, CRC-32 {:08x})", path.display(), artifact.crc32);
-        app.ui.result(path, &text);
-        Ok((artifact, sha256))
+    let all = found::several_of_any_kind(app, &args.snapshots);
+    let results = each::one_by_one(each::SNAPSHOTS, &all, |asked, _| {
+        let found = asked.get()?;
+        let whole = app.ui.during("check", &format!("checking {asked}"), || found.whole())?;
+        let size = output::size(whole.artifact.bytes);
+        let text = format!("{asked} is whole ({size}, CRC-32 {:08x})", whole.artifact.crc32);
+        app.ui.result(asked, &text);
+        Ok(whole)
     });
-    let reports = paths.iter().zip(&results).map(|(Shown(path), checked)| Report::new(path, checked));
+    let reports = all.iter().zip(&results).map(|(asked, checked)| Report::new(asked, checked));
     app.ui.report(&reports.collect::<Vec<_>>());
-    each::verdict(each::SNAPSHOTS, &paths, results)
-}
-
-/// A path, in a list of those that failed.
-struct Shown(PathBuf);
-
-impl std::fmt::Display for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.display().fmt(f)
-    }
+    each::verdict(each::SNAPSHOTS, &all, results)
 }
 
 /// Checks one file by itself and against its snapshot.json, reading it once. Its SHA-256, if that was recorded.
@@ -88,11 +81,10 @@ pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<(Artifact, PathBuf
 }
 
 impl<'a> Report<'a> {
-    fn new(path: &Path, checked: &'a Result<Done<(Artifact, Option<String>)>>) -> Self {
-        let path = path.display().to_string();
+    fn new(asked: &Asked<Found>, checked: &'a Result<Done<Whole>>) -> Self {
         match checked {
-            Ok(Done { result: (artifact, sha256), warnings }) => Self {
-                path,
+            Ok(Done { result: Whole { artifact, path, sha256 }, warnings }) => Self {
+                path: path.display().to_string(),
                 whole: true,
                 bytes: Some(artifact.bytes),
                 crc32: Some(format!("{:08x}", artifact.crc32)),
@@ -101,7 +93,7 @@ impl<'a> Report<'a> {
                 warnings,
             },
             Err(failure) => Self {
-                path,
+                path: asked.get().map_or_else(|_| asked.to_string(), |found| found.path().display().to_string()),
                 whole: false,
                 bytes: None,
                 crc32: None,

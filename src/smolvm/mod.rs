@@ -35,6 +35,7 @@ mod process;
 mod reference;
 pub mod rider;
 mod run;
+mod state;
 mod users;
 mod version;
 
@@ -221,6 +222,11 @@ impl Smolvm {
     /// Its version, and so what it can do.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// The folder of its state: see [`state::folder`].
+    pub fn state_folder(&self) -> PathBuf {
+        state::folder(self.version)
     }
 
     /// `machine ls --json`, sorted by name. A list that cannot be read is an error, never an empty one.

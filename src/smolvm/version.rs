@@ -14,6 +14,11 @@ impl Version {
     /// The oldest engine whose command line was run and is spoken here.
     pub const OLDEST: Self = Self(0, 8, 0);
 
+    /// `$SMOLVM_DATA_DIR` moves the engine's state; 1.2.4 and engines for macOS ignore it.
+    pub fn takes_data_dir(self) -> bool {
+        cfg!(target_os = "linux") && self >= Self(1, 2, 5)
+    }
+
     /// `--name NAME` everywhere; before, NAME is positional in create, delete and data-dir.
     pub fn names_are_flags(self) -> bool {
         self >= Self(1, 0, 2)

@@ -1,9 +1,10 @@
 //! Folders in the library that should be snapshots, and cannot be read as such.
 
 use super::home;
-use super::library::Stored;
-use super::metadata::MetadataError;
-use super::removal::{self, RemoveError};
+use super::library::{Removal, Stored};
+use super::lock::Lock;
+use super::metadata::{Metadata as Snapshot, MetadataError};
+use super::removal::{self, Identity, RemoveError};
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, Metadata};
@@ -19,9 +20,17 @@ pub struct Broken {
     pub folder: PathBuf,
     /// Why.
     pub why: MetadataError,
+    /// Which folder was read.
+    identity: Identity,
 }
 
 impl Broken {
+    /// A folder, and why it is no snapshot.
+    pub fn new(folder: PathBuf, why: MetadataError) -> Self {
+        let identity = Identity::of(&folder);
+        Self { folder, why, identity }
+    }
+
     /// How it is named: `VM@ID`, or `VM` if that is the folder of all of a VM's snapshots.
     pub fn reference(&self) -> String {
         let name =
@@ -46,12 +55,17 @@ impl Broken {
         time.is_none_or(|time| time > moment)
     }
 
-    /// Removes it, if all that it holds has the name of a snapshot's file.
+    /// Removes it, under the lock of its VM's snapshots, if it still is no snapshot, and all that it holds has the name of
+    /// a snapshot's file.
     ///
     /// # Errors
-    /// It holds something else, or the system refuses.
-    pub fn remove(&self) -> Result<(), RemoveError> {
-        removal::remove(&self.folder, &|_| false)
+    /// It holds something else, was replaced meanwhile, or the system refuses.
+    pub fn remove(&self, _library: &Lock) -> Result<(), RemoveError> {
+        let alone = self.identity.lock(&self.reference(), &self.folder)?;
+        if Snapshot::of_folder(&self.folder).is_ok() {
+            return Err(RemoveError::Gone(self.reference()));
+        }
+        removal::remove(&self.folder, &alone, &|_| false)
     }
 }
 
@@ -103,11 +117,11 @@ impl Entry {
     /// Removes it: see [`Stored::remove`] and [`Broken::remove`].
     ///
     /// # Errors
-    /// It holds what is not of a snapshot, or the system refuses.
-    pub fn remove(&self) -> Result<(), RemoveError> {
+    /// It holds what is not of a snapshot, was replaced meanwhile, or is being read; or the system refuses.
+    pub fn remove(&self, library: &Lock) -> Result<Removal, RemoveError> {
         match self {
-            Self::Whole(stored) => stored.remove(),
-            Self::Broken(broken) => broken.remove(),
+            Self::Whole(stored) => stored.remove(library),
+            Self::Broken(broken) => broken.remove(library).map(|()| Removal::Removed),
         }
     }
 }

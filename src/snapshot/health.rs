@@ -1,6 +1,6 @@
 //! Whether the library can be used: looked at by using it, as far as that leaves nothing behind.
 
-use super::{home, leftovers, library};
+use super::{home, leftovers, library, runtime};
 use crate::home::{Home, HomeError};
 use std::fs::File;
 use std::io;
@@ -25,6 +25,12 @@ pub struct Health {
 
 /// How a library that cannot be written is fixed.
 const NAME_ANOTHER: &str = "export BOTTLE_FREEZE_HOME=FOLDER, one that can be written";
+
+/// Why VMs and outputs cannot be locked, if so.
+fn locks() -> Option<(String, &'static str)> {
+    let refused = |error: io::Error| format!("{} cannot hold locks: {error}", runtime::path().display());
+    runtime::folder().err().map(|error| (refused(error), "remove it; a new one is made"))
+}
 
 impl Health {
     /// Lists it, and writes and locks a file without a name in it.
@@ -59,7 +65,7 @@ impl Health {
         let left = leftovers().into_iter().filter(|left| left.path.starts_with(root)).map(|left| left.bytes);
         let bytes =
             all.iter().map(library::Stored::bytes).chain(broken.iter().map(super::Broken::bytes)).chain(left).sum();
-        let trouble = trouble.map(|trouble| (trouble, NAME_ANOTHER));
+        let trouble = trouble.map(|trouble| (trouble, NAME_ANOTHER)).or_else(locks);
         Self { snapshots: all.len(), broken: broken.len(), bytes, free, trouble, folder }
     }
 }

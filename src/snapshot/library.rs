@@ -2,8 +2,9 @@
 
 use super::broken::{Broken, Entry};
 use super::home;
+use super::lock::{Lock, LockError, Sharing};
 use super::metadata::{self, Metadata, MetadataError, Tag};
-use super::removal::{self, RemoveError};
+use super::removal::{self, Identity, RemoveError};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,17 @@ pub struct Stored {
     pub folder: PathBuf,
     /// What its `snapshot.json` says.
     pub metadata: Metadata,
+    /// Which folder was read: another one may get its name.
+    identity: Identity,
+}
+
+/// What became of a snapshot that was to be removed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It is removed.
+    Removed,
+    /// It stays: it was given these tags since it was looked at.
+    Tagged(Vec<Tag>),
 }
 
 /// Why no snapshot was found.
@@ -66,6 +78,40 @@ pub enum FindError {
 }
 
 impl Stored {
+    /// The snapshot in that folder, which says this of itself.
+    pub fn new(folder: PathBuf, metadata: Metadata) -> Self {
+        let identity = Identity::of(&folder);
+        Self { folder, metadata, identity }
+    }
+
+    /// It, as it is now: only tags, note and labels may have changed.
+    ///
+    /// # Errors
+    /// It was removed, or another snapshot has its name.
+    pub fn again(&self) -> Result<Self, FindError> {
+        let gone = || FindError::NotFound(self.reference());
+        let now = Self::new(self.folder.clone(), Metadata::of_folder(&self.folder).map_err(|_| gone())?);
+        let same = |one: &Self| (one.metadata.created.clone(), one.metadata.files.clone());
+        if self.identity.is_that_of(&self.folder) && same(self) == same(&now) { Ok(now) } else { Err(gone()) }
+    }
+
+    /// Keeps it from being removed for as long as its files are read. Nothing is written; where nothing can be locked,
+    /// nothing is removed either.
+    ///
+    /// # Errors
+    /// It is being removed, or is gone.
+    pub fn hold(&self) -> Result<Option<Lock>, LockError> {
+        match Lock::folder(&self.reference(), &self.folder, Sharing::Shared) {
+            Err(LockError::Unlockable { .. }) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    /// The SHA-256 of its artifact, as recorded.
+    pub fn sha256(&self) -> Option<String> {
+        self.metadata.files.get(self.metadata.artifact()?).map(|file| file.sha256.clone())
+    }
+
     /// Its saved `/workspace`, if it has one beside the artifact.
     pub fn workspace(&self) -> Option<PathBuf> {
         self.metadata.files.contains_key(WORKSPACE).then(|| self.folder.join(WORKSPACE))
@@ -88,13 +134,53 @@ impl Stored {
         metadata.write(&self.folder)
     }
 
-    /// Removes it: out of sight in one instant, then file by file.
+    /// Removes it, under the lock of its VM's snapshots, if it still is what was looked at: out of sight in one instant,
+    /// then file by file.
     ///
     /// # Errors
-    /// It holds what is not of a snapshot, or the system refuses.
-    pub fn remove(&self) -> Result<(), RemoveError> {
-        removal::remove(&self.folder, &|name| self.metadata.files.contains_key(name))
+    /// It was replaced or removed meanwhile, or is being read; it holds what is not of a snapshot; or the system refuses.
+    pub fn remove(&self, _library: &Lock) -> Result<Removal, RemoveError> {
+        let alone = self.identity.lock(&self.reference(), &self.folder)?;
+        let mut tags = self.again().map_err(|_| RemoveError::Gone(self.reference()))?.metadata.tags;
+        tags.retain(|tag| !self.metadata.tags.contains(tag));
+        if !tags.is_empty() {
+            return Ok(Removal::Tagged(tags));
+        }
+        removal::remove(&self.folder, &alone, &|name| self.metadata.files.contains_key(name))?;
+        Ok(Removal::Removed)
     }
+}
+
+/// Keeps the snapshot in whose folder this file lies from being removed, if it lies in one.
+pub fn hold_file(path: &Path) -> Option<Lock> {
+    let folder = fs::canonicalize(path).ok()?.parent()?.to_owned();
+    let is_snapshot = folder.join(metadata::FILE).is_file();
+    is_snapshot.then(|| Lock::folder(&path.display().to_string(), &folder, Sharing::Shared).ok()).flatten()
+}
+
+/// Locks the snapshots of a VM for a change. Their folder is made if it is missing, and removed in the end if it is
+/// empty then.
+///
+/// # Errors
+/// Another run changes them, or they cannot be changed.
+pub fn lock(vm: &str) -> Result<Lock, LockError> {
+    let what = format!("the library of '{vm}'");
+    loop {
+        let shown = || home::shown_path(&format!("{SNAPSHOTS}/{vm}")).into();
+        let unlockable = |source| LockError::Unlockable { what: what.clone(), folder: shown(), source };
+        let folder = vm_folder(vm).map_err(unlockable)?;
+        match Lock::folder(&what, &folder, Sharing::Alone) {
+            // Removed by the one that held it.
+            Err(LockError::Gone(_)) => {}
+            result => return result.map(Lock::removing_if_empty),
+        }
+    }
+}
+
+/// Removes a VM's folder if there is nothing in it, and no run that is about to change that.
+pub(super) fn remove_if_empty(folder: &Path) {
+    let lock = Lock::folder("the library", folder, Sharing::Alone);
+    drop(lock.map(Lock::removing_if_empty));
 }
 
 /// Where a VM's snapshots are, or will be.
@@ -148,21 +234,22 @@ pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
             // The folder of one VM that cannot be read hides no other.
             match shown(&vm) {
                 Ok(entries) => folders.extend(entries),
-                Err(error) => broken.push(Broken { folder: vm, why: MetadataError::new(error.to_string()) }),
+                Err(error) => broken.push(Broken::new(vm, MetadataError::new(error.to_string()))),
             }
         }
     }
     for folder in folders {
         match Metadata::of_folder(&folder) {
-            Ok(metadata) => stored.push(Stored { folder, metadata }),
-            Err(why) => broken.push(Broken { folder, why }),
+            Ok(metadata) => stored.push(Stored::new(folder, metadata)),
+            Err(why) => broken.push(Broken::new(folder, why)),
         }
     }
     stored.sort_by_cached_key(|one| (one.metadata.order(), one.metadata.time(), one.metadata.id.clone()));
     Ok((stored, broken))
 }
 
-/// The snapshot that `VM` (its newest), `VM@TAG` or `VM@ID-PREFIX` names.
+/// The snapshot that `VM` (its newest), `VM@ID`, `VM@TAG` or `VM@ID-PREFIX` names. An id goes before a tag: a tag that
+/// could be one was taken by older versions. What is the tag of one and the beginning of another's id is ambiguous.
 ///
 /// # Errors
 /// None or several, or it is damaged, or the library cannot be read.
@@ -183,14 +270,16 @@ pub fn find_entry(reference: &str) -> Result<Entry, FindError> {
     if vm.is_empty() || vm.contains('/') || vm.starts_with('.') {
         return Err(not_found());
     }
-    let (mut all, broken) = list(Some(vm))?;
+    let (all, broken) = list(Some(vm))?;
     let Some(which) = which else { return newest(all, broken).transpose().ok_or_else(not_found)? };
+    // A tag of two was left by a move that was killed: the newer one has it.
     let tagged = all.iter().rposition(|one| one.metadata.tags.iter().any(|tag| tag.as_str() == which));
-    if let Some(at) = tagged {
-        return Ok(all.swap_remove(at).into());
+    let all = all.into_iter().map(Entry::from).chain(broken.into_iter().map(Entry::Broken)).enumerate();
+    let is_meant = |at: usize, one: &Entry| Some(at) == tagged || (!which.is_empty() && one.id().starts_with(which));
+    let mut all: Vec<Entry> = all.filter(|(at, one)| is_meant(*at, one)).map(|(_, one)| one).collect();
+    if let Some(at) = all.iter().position(|one| one.id() == which) {
+        return Ok(all.swap_remove(at));
     }
-    let all = all.into_iter().map(Entry::from).chain(broken.into_iter().map(Entry::Broken));
-    let mut all: Vec<Entry> = all.filter(|one| !which.is_empty() && one.id().starts_with(which)).collect();
     if all.len() > 1 {
         let candidates = all.iter().map(Entry::reference).collect();
         return Err(FindError::Ambiguous { reference: reference.to_owned(), candidates });

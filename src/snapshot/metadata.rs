@@ -21,7 +21,16 @@ pub const LIMIT: u64 = 4 << 20;
 const WORDS_LIMIT: u64 = 1 << 20;
 const RESERVE: u64 = 1 << 20;
 
-/// A name for a snapshot, told from others of its VM: 1–64 of `[A-Za-z0-9._-]`, beginning with a letter or a digit.
+/// How the names of files end that hold a snapshot: as we write them, and as the engine's `machine checkpoint` does.
+pub const SUFFIXES: [&str; 3] = [".smolmachine", ".checkpoint", ".smolcheckpoint"];
+
+/// Whether this is an id as every version writes it: eight hexadecimal digits.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// A name for a snapshot, told from others of its VM: 1–64 of `[A-Za-z0-9._-]`, beginning with a letter or a digit. A new
+/// one is neither an id nor the name of a file; older versions took those too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Tag(String);
@@ -31,13 +40,40 @@ impl Tag {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A tag that some snapshot may have.
+    ///
+    /// # Errors
+    /// None ever could.
+    pub fn existing(text: &str) -> Result<Self, &'static str> {
+        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        let holds = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if begins && holds && text.len() <= 64 {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("a tag has 1 to 64 letters, digits, '.', '_' and '-', and begins with a letter or a digit")
+    }
+
+    /// Whether it means nothing else: a new tag must.
+    ///
+    /// # Errors
+    /// It could be an id or a file.
+    pub fn check_new(&self) -> Result<(), &'static str> {
+        if is_id(&self.0) {
+            return Err("eight digits and letters from a to f could be the id of a snapshot");
+        }
+        if SUFFIXES.iter().any(|suffix| self.0.ends_with(suffix)) {
+            return Err("a tag that ends like this could be a file");
+        }
+        Ok(())
+    }
 }
 
 impl TryFrom<String> for Tag {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+        Self::existing(&text)
     }
 }
 
@@ -51,12 +87,8 @@ impl std::str::FromStr for Tag {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-        let holds = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        if begins && holds && text.len() <= 64 {
-            return Ok(Self(text.to_owned()));
-        }
-        Err("a tag has 1 to 64 letters, digits, '.', '_' and '-', and begins with a letter or a digit")
+        let tag = Self::existing(text)?;
+        tag.check_new().map(|()| tag)
     }
 }
 

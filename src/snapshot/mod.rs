@@ -17,6 +17,7 @@
 
 mod broken;
 mod health;
+mod holder;
 mod leftovers;
 pub mod library;
 mod lock;
@@ -26,6 +27,7 @@ mod period;
 mod record;
 mod removal;
 mod retention;
+mod runtime;
 mod transport;
 mod work;
 
@@ -34,9 +36,9 @@ use crate::home;
 pub use broken::{Broken, Entry};
 pub use health::Health;
 pub use leftovers::{Leftover, leftovers, sweep, sweep_library};
-pub use library::{FindError, Stored};
+pub use library::{FindError, Removal, Stored};
 pub use lock::{Lock, LockError, Sharing, vm_key};
-pub use metadata::{Configuration, FORMAT, Metadata, Recorded, Tag, TooLong, check_words, recorded};
+pub use metadata::{Configuration, FORMAT, Metadata, Recorded, SUFFIXES, Tag, TooLong, check_words, is_id, recorded};
 pub use output::Output;
 pub use period::{Reach, Unit};
 pub use record::Record;

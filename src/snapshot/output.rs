@@ -28,8 +28,8 @@ pub struct Output {
     /// The VM, if this is for the library: its folder is made when it is needed.
     vm: Option<String>,
     existing: Existing,
-    /// Of its lock.
-    key: String,
+    /// Of its lock, if it is a file: a snapshot of the library has a new name.
+    key: Option<String>,
 }
 
 impl Output {
@@ -60,7 +60,7 @@ impl Output {
         let (launcher, sidecar) = (launcher.as_deref().map(meant), meant(&sidecar));
         let key = file_key(&sidecar).map_err(PublishError::not_writable(&sidecar))?;
         let beside = sidecar.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { launcher, sidecar, beside, vm: None, existing: Existing::forced(force), key })
+        Ok(Self { launcher, sidecar, beside, vm: None, existing: Existing::forced(force), key: Some(key) })
     }
 
     /// A new snapshot of `vm` in the library, with a launcher if `launcher`; its artifact has that name.
@@ -77,7 +77,7 @@ impl Output {
             beside,
             vm: Some(vm.to_owned()),
             existing: Existing::Keep,
-            key: format!("snapshot-{vm}-{id}"),
+            key: None,
         })
     }
 
@@ -104,8 +104,9 @@ impl Output {
     }
 
     /// Locks the output for this run alone.
-    pub fn lock(&self) -> std::result::Result<Lock, LockError> {
-        Lock::take(&self.sidecar.display().to_string(), &self.key, Sharing::Alone)
+    pub fn lock(&self) -> std::result::Result<Option<Lock>, LockError> {
+        let lock = |key: &String| Lock::take(&self.sidecar.display().to_string(), key, Sharing::Alone);
+        self.key.as_ref().map(lock).transpose()
     }
 
     /// Bytes that are free in the output's folder, where this can be told.
@@ -121,8 +122,12 @@ impl Output {
 
     /// Makes the private folder, on the output's file system, so that publishing is a rename.
     pub fn work(&self) -> Result<Work> {
-        let folder = self.vm.as_deref().map_or_else(|| Ok(self.beside.clone()), library::vm_folder);
-        folder.and_then(|folder| Work::new(&folder)).map_err(PublishError::not_writable(self.folder()))
+        let folder = || self.vm.as_deref().map_or_else(|| Ok(self.beside.clone()), library::vm_folder);
+        let work = || folder().and_then(|folder| Work::new(&folder));
+        // A VM's folder that is empty may be removed between the two steps.
+        let is_missing = |error: &io::Error| self.vm.is_some() && error.kind() == io::ErrorKind::NotFound;
+        let retried = work().or_else(|error| if is_missing(&error) { work() } else { Err(error) });
+        retried.map_err(PublishError::not_writable(self.folder()))
     }
 
     /// Another one beside the launcher, where that is a link to a file elsewhere.
@@ -189,7 +194,7 @@ impl Drop for Output {
     fn drop(&mut self) {
         if self.vm.is_some() {
             // Made for nothing, if there is no snapshot in it.
-            let _ = fs::remove_dir(&self.beside);
+            library::remove_if_empty(&self.beside);
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use super::home;
 use super::library::FILES;
-use crate::publish::{PRIVATE, withdraw};
-use std::fs::{self, File};
+use super::lock::{Lock, LockError, Sharing};
+use super::metadata;
+use crate::publish::{self, PRIVATE, withdraw};
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -14,6 +17,12 @@ const TEMPORARY: &str = ".tmp";
 /// Why a snapshot is not removed.
 #[derive(Debug, Error)]
 pub enum RemoveError {
+    /// There is no such snapshot any more, or another one has its name.
+    #[error("{0} was removed or replaced meanwhile")]
+    Gone(String),
+    /// It is being read, or cannot be locked.
+    #[error(transparent)]
+    Locked(LockError),
     /// Files lie in its folder that bottle-freeze did not write.
     #[error("{} holds what is not part of a snapshot: {}", folder.display(), names.join(", "))]
     Foreign {
@@ -32,12 +41,41 @@ pub enum RemoveError {
     },
 }
 
-/// Removes the folder of a snapshot, `VM/ID`: out of sight in one instant, then file by file. What a kill leaves of it is
+/// What tells a folder from every other one: device and inode. Nothing, if it could not be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity(Option<(u64, u64)>);
+
+impl Identity {
+    /// That of a folder.
+    pub fn of(folder: &Path) -> Self {
+        Self(fs::symlink_metadata(folder).map(|meta| (meta.dev(), meta.ino())).ok())
+    }
+
+    /// Whether the folder of that name is the same one.
+    pub fn is_that_of(self, folder: &Path) -> bool {
+        self.0.is_some() && self == Self::of(folder)
+    }
+
+    /// Locks that folder alone, to be removed: if it still is the same one, and no run reads it.
+    ///
+    /// # Errors
+    /// It is not, or one does.
+    pub fn lock(self, reference: &str, folder: &Path) -> Result<Lock, RemoveError> {
+        let gone = || RemoveError::Gone(reference.to_owned());
+        match Lock::folder(reference, folder, Sharing::Alone) {
+            Ok(_) if !self.is_that_of(folder) => Err(gone()),
+            Err(LockError::Gone(_)) => Err(gone()),
+            result => result.map_err(RemoveError::Locked),
+        }
+    }
+}
+
+/// Removes the folder of a snapshot, `VM/ID`, that is locked alone: out of sight in one instant, then file by file. What a kill leaves of it is
 /// known by the names of its files: this needs no room on the disk. `is_recorded` says which other files it has.
 ///
 /// # Errors
 /// It holds anything else, or the system refuses.
-pub fn remove(folder: &Path, is_recorded: &dyn Fn(&str) -> bool) -> Result<(), RemoveError> {
+pub fn remove(folder: &Path, _alone: &Lock, is_recorded: &dyn Fn(&str) -> bool) -> Result<(), RemoveError> {
     let refused = |source| RemoveError::Io { folder: folder.to_owned(), source };
     let meta = fs::symlink_metadata(folder).map_err(refused)?;
     if !meta.is_dir() || !home::is_own(&meta) {
@@ -47,16 +85,16 @@ pub fn remove(folder: &Path, is_recorded: &dyn Fn(&str) -> bool) -> Result<(), R
     if !names.is_empty() {
         return Err(RemoveError::Foreign { folder: folder.to_owned(), names });
     }
-    let beside = folder.parent().unwrap_or(Path::new("/"));
-    let gone = beside.join(format!("{PRIVATE}{}", &super::library::new_id()[..6]));
-    // Held while the hidden folder goes: nobody else sweeps it meanwhile.
-    let lock = File::open(folder).map_err(refused)?;
-    let _ = home::lock(&lock, false);
-    withdraw(folder, &gone).map_err(refused)?;
-    clear(&gone).map_err(refused)?;
-    // The last one of a VM takes the VM's folder with it.
-    let _ = fs::remove_dir(beside);
-    Ok(())
+    // Locked while the hidden folder goes: no other run sweeps it meanwhile.
+    let gone = folder.with_file_name(format!("{PRIVATE}{:.6}", super::library::new_id()));
+    match withdraw(folder, &gone) {
+        // Not even the longer name has room. Without this file it is no snapshot any more.
+        Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            publish::remove(&folder.join(metadata::FILE)).map_err(refused)?;
+            clear(folder).map_err(refused)
+        }
+        result => result.and_then(|()| clear(&gone)).map_err(refused),
+    }
 }
 
 /// What is in it that no snapshot has.

@@ -19,7 +19,7 @@ impl std::str::FromStr for TagList {
         if text.is_empty() {
             return Ok(Self(Vec::new()));
         }
-        text.split(',').map(|tag| tag.trim().parse()).collect::<Result<_, _>>().map(Self)
+        text.split(',').map(|tag| Tag::existing(tag.trim())).collect::<Result<_, _>>().map(Self)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::home;
 use super::library::{self, ARTIFACT, LAUNCHER, Stored};
+use super::lock::Lock;
 use super::metadata::{self, Metadata};
 use super::work::Work;
 use crate::interrupt;
@@ -71,7 +72,7 @@ pub fn export(one: &Stored, target: &Path, existing: Existing, dead: &dyn Fn(&Pa
     let target = meant(&target);
     publish::preflight(&target, existing)?;
     let beside = target.parent().unwrap_or(Path::new("/"));
-    let work = Work::after_sweep(beside, dead).map_err(io_error(&target))?;
+    let work = Work::outside(beside, dead).map_err(io_error(&target))?;
     let temp = work.path().join("export");
     let file = File::options().write(true).create_new(true).mode(0o600).open(&temp);
     file.and_then(|file| write_tar(one, file)).map_err(io_error(&target))?;
@@ -168,21 +169,18 @@ impl Incoming {
         self.work.path().join(NEW)
     }
 
-    /// Makes it part of the library, in one instant, under the VM and the id that its metadata says by now.
+    /// Makes it part of the library, in one instant, under the VM and the id that its metadata says by now, and the lock
+    /// of that VM's snapshots.
     ///
     /// # Errors
     /// It is there already, or cannot be written.
-    pub fn publish(self) -> Result<Stored> {
+    pub fn publish(self, _library: &Lock) -> Result<Stored> {
         let (new, metadata) = (self.folder(), self.metadata);
         let vm = library::vm_folder(&metadata.vm).map_err(io_error(&new))?;
         let folder = vm.join(&metadata.id);
-        let written = metadata.write(&new).map_err(io_error(&folder));
-        if let Err(error) = written.and_then(|()| Ok(publish::publish(&new, &folder, Existing::Keep)?)) {
-            // Made for nothing, if there is no other snapshot in it.
-            let _ = fs::remove_dir(&vm);
-            return Err(error);
-        }
-        Ok(Stored { folder, metadata })
+        metadata.write(&new).map_err(io_error(&folder))?;
+        publish::publish(&new, &folder, Existing::Keep)?;
+        Ok(Stored::new(folder, metadata))
     }
 }
 

@@ -27,18 +27,31 @@ pub struct Work {
     /// Locked as long as this run lives: tells everybody that the folder is in use.
     _alive: File,
     /// Locked as long as this run lives: tells our own next run where to sweep.
-    _entry: NamedTempFile,
+    _entry: Option<NamedTempFile>,
 }
 
 impl Work {
     /// Makes it in the folder `beside`.
     pub fn new(beside: &Path) -> io::Result<Self> {
-        let entries = home::folder("work")?;
+        Self::make(beside, true)
+    }
+
+    /// The same outside of the library, which may be full or read-only: then only a run that works in the same folder
+    /// finds what a killed one left. What dead runs left is swept first: see [`super::sweep`].
+    pub fn outside(beside: &Path, dead: &dyn Fn(&Path)) -> io::Result<Self> {
+        super::sweep(beside, dead);
+        Self::make(beside, false)
+    }
+
+    fn make(beside: &Path, must_be_entered: bool) -> io::Result<Self> {
         // So it is named everywhere and at all times.
         let named = fs::canonicalize(beside)?;
         loop {
             let name = format!("{PRIVATE}{:.6}", super::library::new_id());
-            let entry = enter(&entries, &named.join(&name))?;
+            let entry = match home::folder("work").and_then(|entries| enter(&entries, &named.join(&name))) {
+                Err(error) if must_be_entered => return Err(error),
+                entry => entry.ok(),
+            };
             // The engine's files in it are readable for all: they hold the whole VM.
             let mode = fs::Permissions::from_mode(0o700);
             let folder = match tempfile::Builder::new().prefix(&name).rand_bytes(0).permissions(mode).tempdir_in(beside)

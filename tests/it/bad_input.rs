@@ -283,7 +283,8 @@ fn a_folder_and_a_launcher_are_no_snapshots() {
     world.vm("dev").stopped();
     world.run("freeze dev -o snap").success();
     world.forget_calls();
-    world.run("create dev2 --from snap").code(10).stderr(contains("did you mean"));
+    world.run("create dev2 --from ./snap").code(10).stderr(contains("did you mean"));
+    world.run("create dev2 --from snap").code(4).stderr(contains("to name the file, write ./snap.smolmachine"));
     world.run("create dev2 --from /").failure();
     assert!(world.calls().is_empty());
 }

@@ -106,7 +106,8 @@ fn a_snapshot_is_offered_by_its_vm_its_tags_and_its_id() {
         assert_offers(&world, &format!("snapshot {command} "), &all);
     }
     assert_offers(&world, "thaw dev@re", &["dev@ready"]);
-    assert_offers(&world, "verify ", &["old.smolmachine"]);
+    assert_offers(&world, "verify ", &with_files);
+    assert_offers(&world, "snapshot push ", &with_files);
     assert_offers(&world, "verify n", &[]);
     assert_eq!(world.all_calls(), [[""; 0]; 0], "an engine was asked for what the library knows");
 }

@@ -87,7 +87,7 @@ fn who_finds_a_lock_is_told_whose_it_is() {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let owner = format!("process {} on {host}, since 2", first.pid());
     assert!(refused.contains(&owner) && refused.contains("--wait"), "{refused}");
-    let told = fs::read_to_string(world.path("home/library/locks/vm-dev.lock")).unwrap();
+    let told = fs::read_to_string(world.vm_lock("dev")).unwrap();
     assert!(told.contains(&owner), "{told}");
 }
 
@@ -95,8 +95,8 @@ fn who_finds_a_lock_is_told_whose_it_is() {
 fn an_owner_that_has_not_yet_told_of_itself_is_waited_for() {
     let world = World::new();
     world.vm("dev").stopped();
-    let path = world.path("home/library/locks/vm-dev.lock");
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    world.run("start nosuch").failure();
+    let path = world.vm_lock("dev");
     let lock = fs::File::create(&path).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     let refused = world.spawn("freeze dev -o x.smolmachine");
@@ -150,9 +150,10 @@ fn a_lock_that_is_a_symbolic_link_is_not_followed() {
     let world = World::new();
     world.vm("dev").stopped();
     let victim = world.write("victim", "precious");
-    world.run("freeze dev -o first.smolmachine").success();
-    symlink(&victim, world.path("home/library/locks/vm-dev.lock")).unwrap();
+    world.run("start nosuch").failure();
+    symlink(&victim, world.vm_lock("dev")).unwrap();
     world.run("freeze dev -o x.smolmachine").code(8).stderr(contains("cannot be locked"));
+    fs::remove_file(world.vm_lock("dev")).unwrap();
     assert_eq!(world.read("victim"), "precious");
 }
 
@@ -218,7 +219,7 @@ fn assert_whole(world: &World, snapshots: &[&str]) {
         world.run(&format!("verify {snapshot}")).success();
     }
     world.assert_clean(snapshots);
-    for folder in ["home/library/locks", "home/library/work"] {
-        assert_eq!(names_in(&world.path(folder)), [""; 0], "{folder}");
-    }
+    assert_eq!(names_in(&world.path("home/library/work")), [""; 0]);
+    assert_eq!(names_in(&world.path("home/library/locks")), [""; 0]);
+    assert!(!world.vm_lock("dev").exists());
 }

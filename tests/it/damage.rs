@@ -186,12 +186,13 @@ fn json_tells_of_every_file() {
     let world = World::new();
     let whole = fs::read(world.snapshot("a.smolmachine")).unwrap();
     world.write("b.smolmachine", &whole[1..]);
-    let reports = verify_json(&world, ["a.smolmachine", "b.smolmachine", "missing"]);
+    let reports = verify_json(&world, ["a.smolmachine", "b.smolmachine", "./missing"]);
     let crc = u32::from_le_bytes(whole[whole.len() - 12..whole.len() - 8].try_into().unwrap());
     let expected = json!({"path": "a.smolmachine", "whole": true, "bytes": whole.len(), "crc32": format!("{crc:08x}"),
         "sha256": null, "error": null});
     assert_eq!(reports[0], expected);
-    for (report, path, why) in [(&reports[1], "b.smolmachine", "damaged"), (&reports[2], "missing", "cannot be read")] {
+    for (report, path, why) in [(&reports[1], "b.smolmachine", "damaged"), (&reports[2], "./missing", "cannot be read")]
+    {
         assert_eq!((&report["path"], &report["whole"], &report["bytes"]), (&json!(path), &json!(false), &Value::Null));
         assert!(report["error"]["message"].as_str().unwrap().contains(why), "{report}");
     }
@@ -205,6 +206,7 @@ fn json_has_the_status_of_what_it_tells() {
     world.write("b.smolmachine", "no snapshot");
     verify(&world, ["--json", "a.smolmachine"]).success();
     verify(&world, ["--json", "b.smolmachine"]).code(10);
+    verify(&world, ["--json", "./missing"]).code(4);
     verify(&world, ["--json", "missing"]).code(4);
     verify(&world, ["--json", "a.smolmachine", "b.smolmachine"]).code(3);
 }
@@ -223,7 +225,7 @@ fn what_is_no_snapshot_is_refused_whatever_it_is() {
     world.write("text", "SMOLPACK, but only in words");
     world.write("zeros", vec![0; 4096]);
     fs::create_dir(world.path("work/folder.smolmachine")).unwrap();
-    for path in ["empty", "text", "zeros", "folder.smolmachine", ".", "/dev/zero", "/dev/null"] {
+    for path in ["./empty", "./text", "./zeros", "folder.smolmachine", "./", "/dev/zero", "/dev/null"] {
         verify(&world, [path]).code(10).stderr(contains("is not a .smolmachine file"));
     }
 }
@@ -243,7 +245,7 @@ fn a_launcher_is_not_its_snapshot() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev -o snap").success();
-    verify(&world, ["snap"]).code(10).stderr(contains("is not a .smolmachine file"));
+    verify(&world, ["./snap"]).code(10).stderr(contains("is not a .smolmachine file"));
     verify(&world, ["snap.smolmachine"]).success();
 }
 
@@ -255,7 +257,7 @@ fn a_single_file_pack_is_told_to_be_one() {
     let footer = bytes.len() - 64;
     bytes[footer + 12..footer + 20].copy_from_slice(&51_000_000_u64.to_le_bytes());
     world.write("single", bytes);
-    verify(&world, ["single"]).code(10).stderr(contains("single-file pack"));
+    verify(&world, ["./single"]).code(10).stderr(contains("single-file pack"));
 }
 
 #[test]
@@ -275,8 +277,8 @@ fn a_link_is_followed_to_the_snapshot() {
     world.snapshot("x.smolmachine");
     std::os::unix::fs::symlink("x.smolmachine", world.path("work/link")).unwrap();
     std::os::unix::fs::symlink("loop", world.path("work/loop")).unwrap();
-    verify(&world, ["link"]).success();
-    verify(&world, ["loop"]).code(1).stderr(contains("symbolic links"));
+    verify(&world, ["./link"]).success();
+    verify(&world, ["./loop"]).code(1).stderr(contains("symbolic links"));
 }
 
 // ------------------------------------------------------------------------------------- snapshot.json beside it
@@ -373,7 +375,8 @@ fn a_name_that_looks_like_a_flag_is_a_file_behind_two_dashes() {
 fn a_name_cannot_move_the_cursor_or_forge_a_line() {
     let (world, bytes) = world_with_snapshot();
     let names: [&[u8]; 4] = [b"a\x1b[2J", b"b\nerror: forged", "c\u{9b}2J\u{202e}".as_bytes(), b"d\xff\xfe\r\x07"];
-    for name in names.map(OsStr::from_bytes) {
+    for name in names.map(|name| [b"./", name].concat()) {
+        let name = OsStr::from_bytes(&name);
         let damaged = OsStr::from_bytes(&[name.as_bytes(), b"-damaged"].concat()).to_owned();
         fs::write(world.path("work").join(name), &bytes).unwrap();
         fs::write(world.path("work").join(&damaged), &bytes[1..]).unwrap();

@@ -118,7 +118,7 @@ impl<'a> Freeze<'a> {
                 Failure { status: Status::BadState, ..error.into() }.mend("freeze it into a file, with -o")
             })?;
         }
-        self.locks[1] = Some(lock::output(self.app, &self.output, self.args.wait.wait)?);
+        self.locks[1] = lock::output(self.app, &self.output, self.args.wait.wait)?;
         self.output.preflight(&end_helpers)?;
         if !self.args.force {
             free_tags(&vm.name, &self.id, &self.args.tag, false)?;

@@ -94,7 +94,7 @@ fn freeze(
         return Err(Failure::new(Status::Usage, what).mend("without -o, all are kept in the library"));
     }
     check_words(&args.tag, args.note.as_deref(), &args.label.iter().cloned().collect())?;
-    let lock = |name| if args.dry_run { Ok(None) } else { lock::vm_alone(app, name, args.wait.wait).map(Some) };
+    let lock = |name| if args.dry_run { Ok(None) } else { lock::vm_alone(app, engine, name, args.wait.wait).map(Some) };
     let locks: Vec<Result<Option<Lock>>> = targets.iter().map(|target| lock(&target.name)).collect();
     let machines = engine.machine_ls()?;
     let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
@@ -438,7 +438,7 @@ impl Freeze<'_> {
             vm: self.vm.name.clone(),
             created: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             sequence: None,
-            tags: self.args.tag.clone(),
+            tags: each::once(self.args.tag.iter().cloned(), |tag| tag.as_str().to_owned()),
             note: self.args.note.clone(),
             labels: self.args.label.iter().cloned().collect(),
             engine_version: self.engine.version().to_string(),

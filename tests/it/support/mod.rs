@@ -55,6 +55,15 @@ impl World {
         self.dir.path().join(path)
     }
 
+    /// The file by which a VM of this world is locked.
+    pub fn vm_lock(&self, name: &str) -> PathBuf {
+        use sha2::{Digest, Sha256};
+        let state = fs::canonicalize(self.path("home")).unwrap().join(".local/share/smolvm");
+        let digest = base16ct::lower::encode_string(&Sha256::digest(state.as_os_str().as_encoded_bytes()));
+        let user = rustix::process::geteuid().as_raw();
+        PathBuf::from(format!("/tmp/bottle-freeze-{user}/vm-{name}-{}.lock", &digest[..32]))
+    }
+
     /// Gives a command the surroundings of this world.
     pub fn furnish(&self, command: &mut Command) {
         command

@@ -1,0 +1,229 @@
+//! What is removed is what was named and decided: ids go before tags, and a question's answer is about what was shown.
+
+use crate::support::pty::Session;
+use crate::support::{World, stderr, stdout};
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+
+/// The snapshots of `dev`, the oldest first: `VM@ID`.
+fn references(world: &World) -> Vec<String> {
+    stdout(&world.run("snapshot ls dev -q")).lines().map(str::to_owned).collect()
+}
+
+/// A stopped VM with so many snapshots.
+fn world_with(count: usize) -> (World, Vec<String>) {
+    let world = World::new();
+    world.vm("dev").stopped();
+    for number in 0..count {
+        world.run(&format!("freeze dev -m {number}")).success();
+    }
+    let all = references(&world);
+    (world, all)
+}
+
+fn folder(world: &World, reference: &str) -> PathBuf {
+    world.path("home/library/snapshots").join(reference.replace('@', "/"))
+}
+
+/// Changes what a snapshot.json says, as an older version wrote it, or another run does.
+fn edit(world: &World, reference: &str, change: impl FnOnce(&mut Value)) {
+    let file = folder(world, reference).join("snapshot.json");
+    let mut metadata: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    change(&mut metadata);
+    fs::write(file, metadata.to_string()).unwrap();
+}
+
+/// The command on a terminal, with its question asked.
+fn asked(world: &World, line: &str) -> Session {
+    let session = Session::start(world.line(line));
+    session.wait_for("[y/N]");
+    session
+}
+
+// -------------------------------------------------------------------------------------------------- ids and tags
+
+#[test]
+fn a_tag_that_could_be_an_id_is_refused() {
+    let (world, all) = world_with(2);
+    let id = all[0].replace("dev@", "");
+    for tag in [id.as_str(), "00000000", "deadbeef", "20261126"] {
+        world.run(&format!("freeze dev -t {tag}")).code(2).stderr(contains("could be the id of a snapshot"));
+        world.run(&format!("snapshot tag dev {tag}")).code(2).stderr(contains("could be the id of a snapshot"));
+        world.run(&format!("snapshot tag dev {tag} --force")).code(2);
+    }
+    for tag in ["x.smolmachine", "x.checkpoint"] {
+        world.run(&format!("snapshot tag dev {tag}")).code(2).stderr(contains("could be a file"));
+    }
+    for tag in ["v1", "2026-11-26", "cafe", "deadbee", "DEADBEEF", "deadbeef0"] {
+        world.run(&format!("snapshot tag dev {tag}")).success();
+    }
+    assert_eq!(references(&world), all);
+}
+
+#[test]
+fn an_id_goes_before_a_tag_that_an_older_version_took() {
+    let (world, all) = world_with(3);
+    let (old, newest) = (&all[0], &all[2]);
+    let id = old.replace("dev@", "");
+    edit(&world, newest, |metadata| metadata["tags"] = json!([id]));
+    assert!(stdout(&world.run(&format!("snapshot show {old}"))).contains("\"note\": \"0\""));
+    world.run("snapshot prune dev --keep-last 2 --yes").success();
+    assert_eq!(references(&world), all[1..]);
+    // The tag can be listed, kept and taken away.
+    world.run(&format!("snapshot ls --tag {id} -q")).success().stdout(contains(newest));
+    world.run(&format!("snapshot prune dev --keep-tag {id} --tag {id} --dry-run")).success();
+    world.run(&format!("snapshot tag dev --remove {id}")).success();
+    world.run(&format!("snapshot show dev@{id}")).code(4);
+}
+
+#[test]
+fn a_tag_and_the_beginning_of_another_s_id_are_ambiguous() {
+    let (world, all) = world_with(2);
+    let begin = &all[0]["dev@".len()..][..4];
+    world.run(&format!("snapshot tag {} {begin}", all[1])).success();
+    for line in ["snapshot rm dev@X --yes", "snapshot show dev@X", "thaw dev@X", "snapshot tag dev@X other"] {
+        let refused = world.run(&line.replace('X', begin)).code(2);
+        assert!(all.iter().all(|one| stderr(&refused).contains(one)), "{line}: {}", stderr(&refused));
+    }
+    assert_eq!(references(&world), all);
+    // Of one snapshot by itself both are the same.
+    world.run(&format!("snapshot rm {} --yes", all[0])).success();
+    world.run(&format!("snapshot show dev@{begin}")).success();
+}
+
+#[test]
+fn a_tag_that_could_be_an_id_does_not_come_in() {
+    let (world, all) = world_with(2);
+    edit(&world, &all[1], |metadata| metadata["tags"] = json!([all[0].replace("dev@", ""), "good", "x.checkpoint"]));
+    world.run(&format!("snapshot export {} -o x.tar", all[1])).success();
+    let run = world.run("snapshot import x.tar --as other").success();
+    run.stderr(contains("could be the id of a snapshot").and(contains("could be a file")));
+    let shown = stdout(&world.run("snapshot show other"));
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["tags"], json!(["good"]));
+}
+
+#[test]
+fn only_an_id_as_every_version_writes_it_comes_in() {
+    let (world, all) = world_with(1);
+    for id in ["ready", "1", "DEADBEEF", "deadbeef0", "deadbee"] {
+        let (vm, source) = (world.path("home/library/snapshots/dev"), folder(&world, &all[0]));
+        let copy = vm.join(id);
+        fs::create_dir(&copy).unwrap();
+        fs::copy(source.join("vm.smolmachine"), copy.join("vm.smolmachine")).unwrap();
+        fs::copy(source.join("snapshot.json"), copy.join("snapshot.json")).unwrap();
+        edit(&world, &format!("dev@{id}"), |metadata| metadata["id"] = json!(id));
+        world.run(&format!("snapshot export dev@{id} -o x.tar --force")).success();
+        world.run("snapshot import x.tar --as other").code(10).stderr(contains("names no VM or no id"));
+        world.run(&format!("snapshot rm dev@{id} --yes")).success();
+    }
+    assert_eq!(references(&world), all);
+}
+
+// ------------------------------------------------------------------------------------- while a question is open
+
+#[test]
+fn a_tag_that_moves_while_the_question_is_open_takes_nothing_along() {
+    let (world, all) = world_with(2);
+    world.run(&format!("snapshot tag {} v1", all[0])).success();
+    let mut question = asked(&world, "snapshot rm dev@v1");
+    assert!(question.screen().contains(&all[0]), "{}", question.screen());
+    world.run(&format!("snapshot tag {} v1 --force", all[1])).success();
+    question.press("y");
+    assert_eq!(question.wait(), Some(0), "{}", question.screen());
+    assert_eq!(references(&world), all[1..]);
+}
+
+#[test]
+fn a_newer_snapshot_is_not_removed_for_the_one_that_was_shown() {
+    let (world, all) = world_with(1);
+    let mut question = asked(&world, "snapshot rm dev");
+    world.run("freeze dev").success();
+    question.press("y");
+    assert_eq!(question.wait(), Some(0), "{}", question.screen());
+    let left = references(&world);
+    assert!(left.len() == 1 && left != all, "{left:?}");
+}
+
+#[test]
+fn a_snapshot_that_is_tagged_while_the_question_is_open_stays() {
+    for line in ["snapshot prune dev --keep-last 1", "snapshot rm ONE TWO"] {
+        let (world, all) = world_with(3);
+        let mut question = asked(&world, &line.replace("ONE", &all[0]).replace("TWO", &all[1]));
+        world.run(&format!("snapshot tag {} keep", all[0])).success();
+        question.press("y");
+        let status = if line.contains("prune") { 0 } else { 3 };
+        assert_eq!(question.wait(), Some(status), "{}", question.screen());
+        assert!(question.all_printed().contains("given the tag keep meanwhile"), "{}", question.screen());
+        assert_eq!(references(&world), [all[0].clone(), all[2].clone()]);
+    }
+}
+
+#[test]
+fn a_snapshot_that_takes_the_place_of_the_one_that_was_shown_stays() {
+    for line in ["snapshot rm ONE", "snapshot prune dev --keep-last 1"] {
+        let (world, all) = world_with(2);
+        world.run(&format!("snapshot export {} -o x.tar", all[0])).success();
+        let mut question = asked(&world, &line.replace("ONE", &all[0]));
+        world.run(&format!("snapshot rm {} --yes", all[0])).success();
+        world.run("snapshot import x.tar").success();
+        question.press("y");
+        assert_eq!(question.wait(), Some(4), "{}", question.screen());
+        assert!(question.screen().contains("removed or replaced meanwhile"), "{}", question.screen());
+        assert_eq!(references(&world), all);
+    }
+}
+
+#[test]
+fn prune_removes_nothing_when_what_it_keeps_is_gone() {
+    let (world, all) = world_with(3);
+    let mut question = asked(&world, "snapshot prune dev --keep-last 1");
+    world.run(&format!("snapshot rm {} --yes", all[2])).success();
+    question.press("y");
+    assert_eq!(question.wait(), Some(3), "{}", question.screen());
+    assert_eq!(references(&world), all[..2]);
+}
+
+#[test]
+fn a_vm_that_takes_the_place_of_the_one_that_was_shown_is_not_deleted() {
+    let world = World::new();
+    for name in ["dev", "other"] {
+        world.vm(name).stopped();
+        world.edit(name, "created_at", json!(1_700_000_000));
+    }
+    let mut question = asked(&world, "rm dev other");
+    world.edit("dev", "created_at", json!(1_700_000_009));
+    question.press("y");
+    assert_eq!(question.wait(), Some(3), "{}", question.screen());
+    assert!(question.screen().contains("'dev' was replaced meanwhile"), "{}", question.screen());
+    assert_eq!((world.state("dev").as_str(), world.state("other").as_str()), ("stopped", "missing"));
+}
+
+#[test]
+fn a_vm_that_is_started_while_the_question_is_open_is_not_deleted() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let mut question = asked(&world, "rm dev");
+    world.run("start dev").success();
+    question.press("y");
+    assert_eq!(question.wait(), Some(5), "{}", question.screen());
+    assert!(question.screen().contains("'dev' was started meanwhile"), "{}", question.screen());
+    assert_eq!(world.state("dev"), "running");
+}
+
+#[test]
+fn a_vm_that_takes_the_place_of_the_one_to_be_replaced_is_not_even_stopped() {
+    let (world, _) = world_with(1);
+    world.edit("dev", "created_at", json!(1_700_000_000));
+    let mut question = asked(&world, "thaw dev dev --replace");
+    world.smolvm("machine start --name dev");
+    world.edit("dev", "created_at", json!(1_700_000_009));
+    question.press("y");
+    assert_eq!(question.wait(), Some(1), "{}", question.screen());
+    assert!(question.screen().contains("replaced"), "{}", question.screen());
+    assert_eq!(world.state("dev"), "running");
+    assert_eq!(references(&world).len(), 1);
+}

@@ -1,0 +1,307 @@
+//! Locks belong to what they protect: a VM's to the user and the host, the library's to the library.
+
+use crate::full_disk::fill;
+use crate::support::namespace::{disk, in_a_namespace};
+use crate::support::{Running, World, names_in, stderr, wait_until};
+use predicates::prelude::*;
+use predicates::str::contains;
+use rustix::process::Signal;
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+// -------------------------------------------------------------------------------------------------- of VMs
+
+/// A freeze of `dev` that hangs while it packs.
+fn hanging_freeze(world: &World) -> Running {
+    world.warm().fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
+    let freeze = world.spawn("freeze dev -o x.smolmachine --yes");
+    wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
+    freeze
+}
+
+/// The command with other variables.
+fn with(world: &World, line: &str, variables: &[(&str, PathBuf)]) -> Command {
+    let mut command = world.line(line);
+    command.envs(variables.iter().map(|(key, value)| (key, value)));
+    command
+}
+
+const CHANGES: [&str; 6] =
+    ["start dev", "stop dev", "rm dev --yes", "freeze dev --yes", "pause dev", "freeze dev -o y.smolmachine --yes"];
+
+#[test]
+fn two_libraries_exclude_each_other_for_one_vm() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let first = hanging_freeze(&world);
+    for line in CHANGES {
+        let other = with(&world, line, &[("BOTTLE_FREEZE_HOME", world.path("home/other"))]);
+        let refused = crate::support::finish(other).code(11);
+        assert!(stderr(&refused).contains(&format!("process {} on ", first.pid())), "{line}: {}", stderr(&refused));
+    }
+}
+
+#[test]
+fn sessions_with_other_temporary_and_runtime_folders_exclude_each_other() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let _first = hanging_freeze(&world);
+    for variable in ["TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
+        let other = with(&world, "stop dev", &[(variable, world.path("tmp/other"))]);
+        crate::support::finish(other).code(11);
+    }
+}
+
+#[test]
+fn two_homes_have_two_vms_of_one_name() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let _first = hanging_freeze(&world);
+    for (variable, folder) in [("HOME", "another"), ("XDG_DATA_HOME", "another/data"), ("SMOLVM_DATA_DIR", "another")] {
+        // The stand-in has one list for all of them; what is tried is that the lock is not in the way.
+        crate::support::finish(with(&world, "stop dev", &[(variable, world.path(folder))])).success();
+    }
+}
+
+#[test]
+fn one_home_by_two_names_has_one_vm() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let _first = hanging_freeze(&world);
+    symlink(world.path("home"), world.path("link")).unwrap();
+    for (variable, folder) in [
+        ("HOME", "link"),
+        ("HOME", "home/../home"),
+        ("XDG_DATA_HOME", "link/.local/share"),
+        ("SMOLVM_DATA_DIR", "link"),
+    ] {
+        let other = with(&world, "stop dev", &[(variable, world.path(folder))]);
+        crate::support::finish(other).code(11);
+    }
+}
+
+#[test]
+fn an_engine_that_ignores_smolvm_data_dir_has_one_vm_whatever_that_says() {
+    let world = World::with_engine("1.2.4");
+    world.vm("dev").stopped();
+    let _first = hanging_freeze(&world);
+    let other = with(&world, "stop dev", &[("SMOLVM_DATA_DIR", world.path("another"))]);
+    crate::support::finish(other).code(11);
+}
+
+// -------------------------------------------------------------------------------------------- their folder
+
+/// The folder of this user's locks.
+fn runtime() -> PathBuf {
+    format!("/tmp/bottle-freeze-{}", rustix::process::geteuid().as_raw()).into()
+}
+
+#[test]
+fn the_folder_of_the_locks_is_closed_to_others() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let _first = hanging_freeze(&world);
+    let meta = fs::symlink_metadata(runtime()).unwrap();
+    assert!(meta.is_dir() && meta.permissions().mode() & 0o777 == 0o700, "{meta:?}");
+    assert!(world.vm_lock("dev").exists());
+}
+
+/// In a `/tmp` of its own.
+fn with_own_tmp(test: impl Fn(&World)) {
+    disk(Path::new("/tmp"), "size=20m");
+    let world = World::new();
+    world.vm("dev").stopped();
+    test(&world);
+}
+
+#[test]
+fn a_link_in_the_place_of_the_folder_of_the_locks_is_not_followed() {
+    in_a_namespace(|| {
+        with_own_tmp(|world| {
+            let victim = world.path("work/victim");
+            fs::create_dir(&victim).unwrap();
+            fs::write(victim.join("vm-dev-1.lock"), "precious").unwrap();
+            symlink(&victim, runtime()).unwrap();
+            for line in CHANGES {
+                world.run(line).code(8).stderr(contains(runtime().to_str().unwrap()).and(contains("not a folder")));
+            }
+            assert_eq!(names_in(&victim), ["vm-dev-1.lock"]);
+            assert_eq!(fs::metadata(&victim).unwrap().permissions().mode() & 0o777, 0o755);
+            fs::remove_file(runtime()).unwrap();
+            fs::write(runtime(), "a file").unwrap();
+            world.run("stop dev").code(8).stderr(contains("not a folder"));
+            fs::remove_file(runtime()).unwrap();
+            world.run("stop dev").success();
+        });
+    });
+}
+
+#[test]
+fn another_user_s_folder_in_its_place_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        return println!("NOT RUN: only root can give a folder to another user");
+    }
+    in_a_namespace(|| {
+        with_own_tmp(|world| {
+            fs::create_dir(runtime()).unwrap();
+            std::os::unix::fs::chown(runtime(), Some(65534), Some(65534)).unwrap();
+            world.run("stop dev").code(8).stderr(contains("belongs to another user"));
+            std::os::unix::fs::chown(runtime(), Some(0), Some(0)).unwrap();
+            fs::set_permissions(runtime(), fs::Permissions::from_mode(0o777)).unwrap();
+            world.run("stop dev").success();
+            assert_eq!(fs::metadata(runtime()).unwrap().permissions().mode() & 0o777, 0o700);
+        });
+    });
+}
+
+#[test]
+fn only_lock_files_are_swept() {
+    in_a_namespace(|| {
+        with_own_tmp(|world| {
+            world.run("stop dev").success();
+            let write = |name: &str, text: &str| fs::write(runtime().join(name), text).unwrap();
+            write("vm-dead-0.lock", "process 1 on host, since 2026-01-01T00:00:00Z\n");
+            write("output-0.lock", "");
+            let kept = ["notes.txt", "vm-thesis.lock", "thesis.lock"];
+            write("thesis.lock", "");
+            write("vm-thesis.lock", "chapter 1\n");
+            write("notes.txt", "process 1 on host, since 2026-01-01T00:00:00Z\n");
+            world.run("freeze dev --no-space-check").success();
+            assert_eq!(names_in(&runtime()), {
+                let mut kept = kept;
+                kept.sort_unstable();
+                kept
+            });
+        });
+    });
+}
+
+#[test]
+fn a_lock_that_cannot_say_who_holds_it_still_locks() {
+    in_a_namespace(|| {
+        disk(&runtime(), "size=4k");
+        fill(&runtime());
+        let world = World::new();
+        world.vm("dev").stopped();
+        let first = hanging_freeze(&world);
+        assert_eq!(fs::read(world.vm_lock("dev")).unwrap(), b"");
+        let owner = format!("another bottle-freeze (process {})", first.pid());
+        world.run("stop dev").code(11).stderr(contains(owner));
+        first.signal(Signal::INT);
+        first.wait().code(130);
+        world.run("stop dev").success();
+    });
+}
+
+// --------------------------------------------------------------------------------------------- of the library
+
+/// What each command does when not a byte and not a file has room in the library, and when it cannot be written at all.
+/// The library holds two snapshots of `dev`, which runs; `stopped` and `other` are stopped.
+const COMMANDS: [(&str, i32, i32); 31] = [
+    ("ls", 0, 0),
+    ("start stopped", 0, 0),
+    ("stop dev", 0, 0),
+    ("start dev", 0, 0),
+    ("pause dev", 0, 0),
+    ("resume dev", 0, 0),
+    ("exec dev -- true", 0, 0),
+    ("cp dev:/root/hello out", 0, 0),
+    ("create new", 0, 0),
+    ("create made --from dev@old", 0, 0),
+    ("create linked --net -p 8080:80", 0, 0),
+    ("thaw dev@old thawed", 0, 0),
+    ("rm thawed --yes", 0, 0),
+    ("rm stopped --yes", 0, 0),
+    ("rm linked --yes", 0, 0),
+    ("snapshot ls", 0, 0),
+    ("snapshot show dev", 0, 0),
+    ("snapshot verify --all", 0, 0),
+    ("verify dev@old", 0, 0),
+    ("snapshot export dev@old -o new.tar", 0, 0),
+    ("snapshot export dev@old -o new.tar --force", 0, 0),
+    ("snapshot push dev@old localhost:1/dev:x --yes", 8, 8),
+    ("snapshot import old.tar --as x", 8, 8),
+    ("snapshot tag dev@old other", 8, 8),
+    ("snapshot tag dev@old --remove old", 8, 8),
+    ("freeze other", 8, 8),
+    ("freeze dev --yes --restart", 8, 8),
+    ("snapshot prune --keep-last 9", 0, 0),
+    ("snapshot prune dev --keep-last 1 --yes", 0, 8),
+    ("snapshot rm dev@new --yes", 0, 8),
+    ("snapshot ls -q", 0, 0),
+];
+
+fn world_with_library() -> World {
+    let world = World::new();
+    let library = world.path("home/library");
+    disk(&library, "size=20m,nr_inodes=1000");
+    for name in ["stopped", "other"] {
+        world.vm(name).stopped();
+    }
+    world.vm("dev").running();
+    world.write_guest("dev", "root/hello", "hello");
+    for tag in ["old", "newer", "new"] {
+        world.run(&format!("freeze dev -t {tag} --yes --restart --no-space-check")).success();
+    }
+    // One that no policy has to keep.
+    world.run("snapshot tag dev@newer --remove newer").success();
+    world.run("snapshot export dev@old -o old.tar").success();
+    world.warm();
+    world
+}
+
+fn assert_commands(world: &World, status: impl Fn(&(&str, i32, i32)) -> i32) {
+    for one in &COMMANDS {
+        let run = world.run(one.0);
+        assert_eq!(run.get_output().status.code(), Some(status(one)), "{}: {}", one.0, stderr(&run));
+    }
+}
+
+#[test]
+fn a_library_without_room_forbids_only_what_is_written_there() {
+    in_a_namespace(|| {
+        let world = world_with_library();
+        let library = world.path("home/library");
+        fill(&library);
+        let used = fs::read_dir(&library).unwrap().count();
+        assert!(used > 0);
+        let inodes = rustix::fs::statvfs(&library).unwrap();
+        disk(&library, &format!("size=20m,nr_inodes={}", inodes.f_files - inodes.f_ffree));
+        assert_eq!(rustix::fs::statvfs(&library).unwrap().f_ffree, 0);
+        assert_commands(&world, |one| one.1);
+        let left = crate::support::stdout(&world.run("snapshot ls -q"));
+        assert_eq!(left.lines().count(), 1, "{left}");
+        let folder = world.path("home/library/snapshots/dev");
+        assert!(names_in(&folder).iter().all(|name| !name.starts_with('.')), "{:?}", names_in(&folder));
+    });
+}
+
+#[test]
+fn a_library_that_is_mounted_read_only_forbids_only_what_is_written_there() {
+    in_a_namespace(|| {
+        let world = world_with_library();
+        disk(&world.path("home/library"), "ro");
+        assert_commands(&world, |one| one.2);
+        disk(&world.path("home/library"), "rw");
+        assert_eq!(crate::support::stdout(&world.run("snapshot ls -q")).lines().count(), 3);
+    });
+}
+
+#[test]
+fn the_last_snapshot_of_a_vm_takes_its_folder_along_also_on_a_full_disk() {
+    in_a_namespace(|| {
+        let world = World::new();
+        let library = world.path("home/library");
+        disk(&library, "size=20m");
+        world.vm("dev").stopped();
+        world.run("freeze dev --no-space-check").success();
+        fill(&library);
+        world.run("snapshot rm dev --yes").success();
+        assert_eq!(names_in(&library.join("snapshots")), [""; 0]);
+        fs::remove_file(library.join("filler")).unwrap();
+        world.run("freeze dev --no-space-check").success();
+    });
+}

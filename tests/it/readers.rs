@@ -1,0 +1,175 @@
+//! Who reads a snapshot keeps it: a removal skips it and says who reads, or waits.
+//!
+//! `BOTTLE_FREEZE_FAULTS=long` races more often. `SEED` repeats a run.
+
+use crate::support::chaos::{Random, is_long};
+use crate::support::{Running, World, names_in, stderr, stdout, wait_until};
+use predicates::prelude::*;
+use predicates::str::contains;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+/// A stopped VM with three snapshots, `old`, `middle` and `new` by their notes, none with a tag.
+fn three() -> World {
+    let world = World::new();
+    world.vm("dev").stopped();
+    for note in ["old", "middle", "new"] {
+        world.run(&format!("freeze dev -m {note}")).success();
+    }
+    world.smolvm("machine delete -f --name dev");
+    world.warm();
+    world
+}
+
+/// Their references, the oldest first.
+fn references(world: &World) -> Vec<String> {
+    stdout(&world.run("snapshot ls -q")).lines().map(str::to_owned).collect()
+}
+
+/// A command that reads this snapshot, and hangs in the engine's `on` with it.
+fn reading(world: &World, line: &str, on: &str) -> Running {
+    world.fault(json!({"on": on, "nth": 1, "do": "hang"}));
+    let reader = world.spawn(line);
+    wait_until("it reads", || world.commands().contains(&on.to_owned()));
+    reader
+}
+
+#[test]
+fn a_snapshot_that_is_read_is_not_removed_and_the_reader_is_named() {
+    for (line, on) in [
+        ("thaw ONE", "machine create"),
+        ("create x --from ONE", "machine create"),
+        ("snapshot push ONE localhost:5000/dev:x --yes", "pack push"),
+    ] {
+        let world = three();
+        let one = references(&world)[0].clone();
+        let reader = reading(&world, &line.replace("ONE", &one), on);
+        let named = format!("{one} is in use by another bottle-freeze (process {})", reader.pid());
+        world.run(&format!("snapshot rm {one} --yes")).code(11).stderr(contains(&named).and(contains("--wait")));
+        world.run("snapshot prune --keep-last 2 --yes").code(11).stderr(contains(&named));
+        assert_eq!(references(&world).len(), 3, "{line}");
+        drop(reader);
+        world.mend();
+        world.run(&format!("snapshot rm {one} --yes")).success();
+    }
+}
+
+#[test]
+fn the_others_of_a_batch_are_removed() {
+    for line in ["snapshot prune --keep-last 1 --yes --json", "snapshot rm OLD MIDDLE --yes --json"] {
+        let world = three();
+        let all = references(&world);
+        let _reader = reading(&world, &format!("thaw {}", all[0]), "machine create");
+        let run = world.run(&line.replace("OLD", &all[0]).replace("MIDDLE", &all[1])).code(3);
+        let told: Value = serde_json::from_str(&stdout(&run)).unwrap();
+        let of = |reference: &str| told.as_array().unwrap().iter().find(|one| one["reference"] == reference).unwrap();
+        assert_eq!(of(&all[0])["error"]["code"], "locked", "{told:#}");
+        assert_eq!(of(&all[1])["removed"], true, "{told:#}");
+        assert_eq!(references(&world), [all[0].clone(), all[2].clone()]);
+    }
+}
+
+#[test]
+fn a_removal_that_waits_is_done_when_the_reader_is() {
+    for line in ["snapshot rm ONE --yes --wait 60s", "snapshot prune --keep-last 2 --yes --wait 60s"] {
+        let world = three();
+        let one = references(&world)[0].clone();
+        let reader = reading(&world, &format!("thaw {one}"), "machine create");
+        let log = world.path("work/stderr");
+        let mut removal = world.line(&line.replace("ONE", &one));
+        let mut removal = removal.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
+        wait_until("it waits", || std::fs::read_to_string(&log).unwrap().contains("waiting: "));
+        // Meanwhile the library is free for others.
+        world.run(&format!("snapshot tag {one} busy")).success();
+        world.run(&format!("snapshot tag {one} --remove busy")).success();
+        reader.signal(Signal::INT);
+        reader.wait().code(130);
+        assert_eq!(removal.wait().unwrap().code(), Some(0), "{}", std::fs::read_to_string(&log).unwrap());
+        assert_eq!(references(&world).len(), 2);
+    }
+}
+
+#[test]
+fn a_removal_waits_no_longer_than_it_was_told() {
+    let world = three();
+    let one = references(&world)[0].clone();
+    let _reader = reading(&world, &format!("thaw {one}"), "machine create");
+    world.run(&format!("snapshot rm {one} --yes --wait 1s")).code(11).stderr(contains("waiting: "));
+}
+
+#[test]
+fn two_read_at_once() {
+    let world = three();
+    let one = references(&world)[0].clone();
+    let _reader = reading(&world, &format!("thaw {one}"), "machine create");
+    world.run(&format!("snapshot export {one} -o x.tar")).success();
+    world.run(&format!("snapshot verify {one}")).success();
+    world.run(&format!("create other --from {one}")).success();
+}
+
+/// Whatever moment a reader is stopped at: what it reads is whole, or was not there when it began.
+#[test]
+fn a_reader_and_a_removal_never_meet() {
+    let mut random = Random::new();
+    for round in 0..if is_long() { 200 } else { 6 } {
+        let world = three();
+        let all = references(&world);
+        let one = &all[usize::try_from(random.below(2)).unwrap()];
+        let lines = [
+            format!("thaw {one} back --no-start"),
+            format!("create back --from {one}"),
+            format!("snapshot export {one} -o x.tar"),
+            format!("snapshot verify {one}"),
+            format!("verify {one}"),
+        ];
+        let line = &lines[usize::try_from(random.below(5)).unwrap()];
+        let removals = [format!("snapshot rm {one} --yes"), "snapshot prune --keep-last 1 --yes".to_owned()];
+        let removal = &removals[usize::try_from(random.below(2)).unwrap()];
+        let reader = world.spawn(line);
+        // The random moment is what is tested: there is no condition to wait for.
+        std::thread::sleep(std::time::Duration::from_micros(random.below(30_000)));
+        reader.signal(Signal::STOP);
+        let removed = world.run(removal);
+        reader.signal(Signal::CONT);
+        let read = reader.wait();
+        let (status, ended) = (read.get_output().status.code(), removed.get_output().status.code());
+        let context = format!("round {round}: {line}: {status:?} {}; {removal}: {ended:?}", stderr(&read));
+        let is_there = references(&world).contains(one);
+        match ended {
+            Some(0) => assert!(!is_there && status == Some(4), "{context}"),
+            Some(3 | 11) => assert!(is_there && status == Some(0), "{context}"),
+            _ => panic!("{context}: {}", stderr(&removed)),
+        }
+        if status == Some(0) && line.contains("export") {
+            world.run("snapshot import x.tar --as other").success();
+            world.run("snapshot verify other").success();
+        }
+        let hidden = |name: &String| name.starts_with('.');
+        assert!(!names_in(&world.path("home/library/snapshots/dev")).iter().any(hidden), "{context}");
+    }
+}
+
+/// Two prunes and a freeze of one VM at once: each is done, and what is whole stays.
+#[test]
+fn prunes_that_meet_each_other_and_freezes_leave_the_newest() {
+    let mut random = Random::new();
+    for _ in 0..if is_long() { 50 } else { 2 } {
+        let world = three();
+        world.vm("dev").stopped();
+        let all: Vec<Running> = (0..3)
+            .map(|n| {
+                std::thread::sleep(std::time::Duration::from_micros(random.below(20_000)));
+                world.spawn(if n == 1 { "freeze dev" } else { "snapshot prune dev --keep-last 1 --yes" })
+            })
+            .collect();
+        for one in all {
+            let ended = one.wait();
+            // What another one has removed first is not there; what it reads is in use.
+            assert!([0, 3, 4, 11].contains(&ended.get_output().status.code().unwrap()), "{}", stderr(&ended));
+        }
+        assert!(!references(&world).is_empty());
+        world.run("snapshot verify --all").success();
+        let names = names_in(&world.path("home/library/snapshots/dev"));
+        assert!(names.iter().all(|name| !name.starts_with('.')), "{names:?}");
+    }
+}
