@@ -88,7 +88,7 @@ json\:"For programs"))' \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
+'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -114,7 +114,7 @@ json\:"For programs"))' \
 '()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
+'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -241,7 +241,7 @@ json\:"For programs"))' \
 '*--post-freeze=[Run this afterwards, also when the freeze failed or was interrupted (repeatable); in the VM only if that runs then. Here it finds \`\$BOTTLE_FREEZE_VM\`, \`\$BOTTLE_FREEZE_SNAPSHOT\` (empty\: none) and \`\$BOTTLE_FREEZE_STATUS\`]:WHERE:COMMAND:_default' \
 '--hook-timeout=[How long each of these commands may take]:DURATION:_default' \
 '--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
+'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -307,7 +307,7 @@ json\:"For programs"))' \
 '()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
+'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -332,7 +332,7 @@ json\:"For programs"))' \
 '()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
+'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -491,6 +491,7 @@ json\:"For programs"))' \
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
+'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
@@ -527,6 +528,7 @@ _arguments "${_arguments_options[@]}" : \
 '--keep-within-yearly=[Keep the newest of each year within this time before the newest]:DURATION:_default' \
 '*--keep-tag=[Keep those with this tag (repeatable); with all tags of a list TAG,TAG; without any tag ('\'''\'')]:TAGS:_default' \
 '*--tag=[Remove snapshots even if they have this tag (repeatable)]:TAG:_default' \
+'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
 '--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
 '--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
 json\:"For programs"))' \
@@ -711,7 +713,7 @@ json\:"For programs"))' \
 '()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
 '-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
+'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -739,7 +741,7 @@ json\:"For programs"))' \
 '--output=[File to write\: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
 '--cpus=[Virtual CPUs of VMs made from it]:N:_default' \
 '--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
-'--wait=[Wait so long for another bottle-freeze that uses the VM or the output, instead of failing at once]:DURATION:_default' \
+'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
 '(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '-v[Print each engine command as it is run, env values masked]' \
@@ -772,7 +774,7 @@ json\:"For programs"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'*::paths -- Snapshots to check (.smolmachine files):_files' \
+'*::snapshots -- Snapshots to check\: .smolmachine files, or of the library VM (its newest), VM@TAG, VM@ID:_files' \
 && ret=0
 ;;
 (doctor)

@@ -157,7 +157,8 @@ fn a_snapshot_that_is_tagged_while_the_question_is_open_stays() {
         question.press("y");
         let status = if line.contains("prune") { 0 } else { 3 };
         assert_eq!(question.wait(), Some(status), "{}", question.screen());
-        assert!(question.all_printed().contains("given the tag keep meanwhile"), "{}", question.screen());
+        let printed = question.all_printed();
+        assert!(printed.contains("given the tag keep meanwhile"), "{printed}");
         assert_eq!(references(&world), [all[0].clone(), all[2].clone()]);
     }
 }
@@ -172,7 +173,8 @@ fn a_snapshot_that_takes_the_place_of_the_one_that_was_shown_stays() {
         world.run("snapshot import x.tar").success();
         question.press("y");
         assert_eq!(question.wait(), Some(4), "{}", question.screen());
-        assert!(question.screen().contains("removed or replaced meanwhile"), "{}", question.screen());
+        let printed = question.all_printed();
+        assert!(printed.contains("removed or replaced meanwhile"), "{printed}");
         assert_eq!(references(&world), all);
     }
 }
@@ -198,7 +200,8 @@ fn a_vm_that_takes_the_place_of_the_one_that_was_shown_is_not_deleted() {
     world.edit("dev", "created_at", json!(1_700_000_009));
     question.press("y");
     assert_eq!(question.wait(), Some(3), "{}", question.screen());
-    assert!(question.screen().contains("'dev' was replaced meanwhile"), "{}", question.screen());
+    let printed = question.all_printed();
+    assert!(printed.contains("'dev' was replaced meanwhile"), "{printed}");
     assert_eq!((world.state("dev").as_str(), world.state("other").as_str()), ("stopped", "missing"));
 }
 
@@ -210,7 +213,8 @@ fn a_vm_that_is_started_while_the_question_is_open_is_not_deleted() {
     world.run("start dev").success();
     question.press("y");
     assert_eq!(question.wait(), Some(5), "{}", question.screen());
-    assert!(question.screen().contains("'dev' was started meanwhile"), "{}", question.screen());
+    let printed = question.all_printed();
+    assert!(printed.contains("'dev' was started meanwhile"), "{printed}");
     assert_eq!(world.state("dev"), "running");
 }
 
@@ -223,7 +227,8 @@ fn a_vm_that_takes_the_place_of_the_one_to_be_replaced_is_not_even_stopped() {
     world.edit("dev", "created_at", json!(1_700_000_009));
     question.press("y");
     assert_eq!(question.wait(), Some(1), "{}", question.screen());
-    assert!(question.screen().contains("replaced"), "{}", question.screen());
+    let printed = question.all_printed();
+    assert!(printed.contains("replaced"), "{printed}");
     assert_eq!(world.state("dev"), "running");
     assert_eq!(references(&world).len(), 1);
 }

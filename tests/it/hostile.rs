@@ -131,7 +131,9 @@ fn what_we_keep_is_for_our_eyes_only() {
     let _freeze = world.spawn("freeze dev -o x.smolmachine");
     crate::support::wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
     let mode = |path: std::path::PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    for folder in ["home/library", "home/library/locks", "home/library/work"] {
+    let lock = world.vm_lock("dev");
+    assert_eq!((mode(lock.parent().unwrap().to_owned()), mode(lock)), (0o700, 0o600));
+    for folder in ["home/library", "home/library/work"] {
         assert_eq!(mode(world.path(folder)), 0o700, "{folder}");
         for file in names_in(&world.path(folder)).iter().filter(|name| name.contains(['.', '-'])) {
             assert_eq!(mode(world.path(folder).join(file)), 0o600, "{folder}/{file}");

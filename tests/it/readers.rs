@@ -136,7 +136,8 @@ fn a_reader_and_a_removal_never_meet() {
         let context = format!("round {round}: {line}: {status:?} {}; {removal}: {ended:?}", stderr(&read));
         let is_there = references(&world).contains(one);
         match ended {
-            Some(0) => assert!(!is_there && status == Some(4), "{context}"),
+            // It came too late, or it had read all.
+            Some(0) => assert!(!is_there && [Some(4), Some(0)].contains(&status), "{context}"),
             Some(3 | 11) => assert!(is_there && status == Some(0), "{context}"),
             _ => panic!("{context}: {}", stderr(&removed)),
         }
