@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use thiserror::Error;
 
 /// How 0.1.0 named a snapshot.json that it had not yet published.
@@ -41,14 +42,15 @@ pub enum RemoveError {
     },
 }
 
-/// What tells a folder from every other one: device and inode. Nothing, if it could not be looked at.
+/// What tells a folder from every other one: device, inode, and when it was made, where the file system records that (an
+/// inode is used again). Nothing, if it could not be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity(Option<(u64, u64)>);
+pub struct Identity(Option<(u64, u64, Option<SystemTime>)>);
 
 impl Identity {
     /// That of a folder.
     pub fn of(folder: &Path) -> Self {
-        Self(fs::symlink_metadata(folder).map(|meta| (meta.dev(), meta.ino())).ok())
+        Self(fs::symlink_metadata(folder).map(|meta| (meta.dev(), meta.ino(), meta.created().ok())).ok())
     }
 
     /// Whether the folder of that name is the same one.

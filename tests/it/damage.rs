@@ -189,7 +189,7 @@ fn json_tells_of_every_file() {
     let reports = verify_json(&world, ["a.smolmachine", "b.smolmachine", "./missing"]);
     let crc = u32::from_le_bytes(whole[whole.len() - 12..whole.len() - 8].try_into().unwrap());
     let expected = json!({"path": "a.smolmachine", "whole": true, "bytes": whole.len(), "crc32": format!("{crc:08x}"),
-        "sha256": null, "error": null});
+        "sha256": null, "error": null, "warnings": []});
     assert_eq!(reports[0], expected);
     for (report, path, why) in [(&reports[1], "b.smolmachine", "damaged"), (&reports[2], "./missing", "cannot be read")]
     {
