@@ -48,6 +48,7 @@ impl Work {
         let named = fs::canonicalize(beside)?;
         loop {
             let name = format!("{PRIVATE}{:.6}", super::library::new_id());
+            let entry = match home::folder("work").and_then(|entries| enter(&entries, &named.join(&name))) {
                 Err(error) if must_be_entered || home::HomeError::in_error(&error).is_some() => return Err(error),
                 entry => entry.ok(),
             };
