@@ -73,8 +73,9 @@ fn completer(command: &str, arg: &Arg) -> Option<ArgValueCompleter> {
         ("freeze" | "rm", "names") => offer(|_| vms(|_| true), None),
         ("cp", "source" | "target") => offer(|_| guests(), Some(any_file)),
         ("create" | "pack", "image") => offer(|_| images(), Some(any_file)),
-        ("create", "from") | ("thaw" | "snapshot-push", "snapshot") => offer(snapshots, Some(is_artifact)),
-        ("verify", "snapshots") => offer(snapshots, Some(is_artifact)),
+        ("create", "from") | ("thaw" | "snapshot-push", "snapshot") | ("verify", "snapshots") => {
+            offer(snapshots, Some(is_artifact))
+        }
         (_, "snapshot" | "snapshots") => offer(snapshots, None),
         ("snapshot-ls" | "snapshot-prune" | "snapshot-import", "vm") => offer(|_| frozen_vms(), None),
         (_, "tag" | "tags" | "remove" | "keep_tag") => offer(|_| tags(), None),

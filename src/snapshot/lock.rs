@@ -167,11 +167,14 @@ const LIMIT: u64 = 4 << 10;
 pub(super) fn sweep() {
     let is_named = |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     // Not made for this.
-    if fs::symlink_metadata(runtime::path()).is_ok() {
-        runtime::folder().into_iter().for_each(|folder| sweep_folder(&folder, &is_named));
+    let runtime = fs::symlink_metadata(runtime::path()).and_then(|_| runtime::folder());
+    if let Ok(folder) = runtime {
+        sweep_folder(&folder, &is_named);
     }
     // 0.1.0 had them in the library.
-    home::existing("locks").ok().flatten().into_iter().for_each(|folder| sweep_folder(&folder, &|_| true));
+    if let Ok(Some(folder)) = home::existing("locks") {
+        sweep_folder(&folder, &|_| true);
+    }
 }
 
 fn sweep_folder(folder: &Path, is_named: &dyn Fn(&str) -> bool) {
