@@ -59,6 +59,7 @@ pub fn of(vm: &Machine, version: Version) -> Configuration {
         ports: told(vm.ports, record.as_ref().map(|record| record.ports.clone())),
         volumes: told(vm.mounts, record.map(|record| record.volumes)),
         env: Vec::new(),
+        secrets: Vec::new(),
         image: vm.image.clone(),
         labels: vm.labels.clone(),
     }

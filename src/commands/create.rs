@@ -1,6 +1,6 @@
 //! `create`: a VM, bare, from an image, or from a snapshot that was checked first.
 
-use super::{App, Result, configuration, env, found};
+use super::{App, Result, configuration, env, fidelity, found};
 use crate::smolvm::{EngineError, Name, Recipe, Smolvm, Source};
 use crate::snapshot::Stored;
 use crate::ui::Warnings;
@@ -36,6 +36,8 @@ fn create(app: &App, args: &cli::Create, warnings: &Warnings) -> Result<()> {
             }
             let text = format!("checking {}", found.name());
             checked = app.ui.during("check", &text, || found.check())?;
+            fidelity::check_host(&checked.artifact.manifest)?;
+            fidelity::warn_of_missing_secrets(&args.name, &checked.artifact.manifest, warnings);
             checked.check_network(args.net || !args.allow_cidr.is_empty())?;
             // A live one brings its network along: --net only agrees to that.
             net &= !checked.artifact.manifest.is_live();

@@ -201,7 +201,7 @@ impl Failure {
             ArtifactError::Io(_) => Status::Failed,
             ArtifactError::Copy(_) => Status::NotWritable,
             ArtifactError::Interrupted(signal) => Status::Interrupted(*signal),
-            ArtifactError::NotArtifact(_) | ArtifactError::Damaged(_) => Status::Damaged,
+            ArtifactError::NotArtifact(_) | ArtifactError::Damaged(_) | ArtifactError::Refused(_) => Status::Damaged,
         };
         Self::new(status, format!("{} {error}", path.display()))
     }

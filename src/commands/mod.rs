@@ -12,6 +12,7 @@ mod engine;
 mod env;
 mod exec;
 mod failure;
+mod fidelity;
 mod found;
 mod freeze;
 mod lock;

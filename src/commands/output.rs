@@ -3,7 +3,8 @@
 use super::{Failure, Result, Status};
 use crate::interrupt::{self, Leaving};
 use crate::publish::PublishError;
-use crate::smolvm::artifact::{self, Artifact, ArtifactError};
+use crate::smolvm::artifact::ArtifactError;
+use crate::smolvm::secrets::{self, Finished};
 use crate::smolvm::{EngineError, Followed};
 use crate::snapshot::{Output, Recorded, Work};
 use crate::stream;
@@ -59,24 +60,16 @@ pub fn refuse_stream(out: &Path) -> Result<()> {
     Err(Failure::new(Status::Usage, "this cannot be written to the standard output").mend(mend))
 }
 
-/// Whether the engine's result is whole, and its SHA-256. Its exit 0 is only a claim.
-pub fn check(work: &Work, followed: Option<Followed>) -> Result<(Artifact, String)> {
-    let broken = |error| {
+/// Whether the engine's result is whole, and a VM can be made from it: its exit 0 is only a claim. References to secrets
+/// are taken out, for no VM can be made from a pack that has some.
+pub fn check(work: &Work, followed: Option<Followed>) -> Result<Finished> {
+    secrets::take_out(&work.sidecar(), followed).map_err(|error| {
         if let ArtifactError::Interrupted(signal) = error {
             return EngineError::Interrupted(signal).into();
         }
         let what = format!("the engine reported success, but what it wrote {error}");
         Failure::new(Status::Failed, what).mend("try again; if it happens again, check the disk")
-    };
-    let path = work.sidecar();
-    if let Some(followed) = followed {
-        if let Some(artifact) = artifact::verify_followed(&path, &followed).map_err(broken)? {
-            return Ok((artifact, followed.sha256));
-        }
-    }
-    let mut hasher = Sha256::new();
-    let artifact = artifact::verify_and_tell(&path, |bytes| hasher.update(bytes)).map_err(broken)?;
-    Ok((artifact, base16ct::lower::encode_string(&hasher.finalize())))
+    })
 }
 
 /// A signal that came when the output was published already: the work is done, and its status tells the signal.

@@ -47,7 +47,7 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
         end_helpers(work.path());
     }
     packed?;
-    let (artifact, _) = output::check(&work, followed)?;
+    let artifact = output::check(&work, followed)?.artifact;
     output.flush(&work)?;
     if let Some(signal) = interrupt::pending() {
         return Err(EngineError::Interrupted(signal).into());

@@ -3,7 +3,7 @@
 use super::create::make_vm;
 use super::found::{self, Checked};
 use super::start::start;
-use super::{App, Failure, Result, Status, configuration, freeze, lock, workspace};
+use super::{App, Failure, Result, Status, configuration, fidelity, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
 use crate::snapshot::{Configuration, Metadata, Record, Stored};
 use crate::ui::Warnings;
@@ -39,6 +39,7 @@ fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     let checked = app.ui.phase("check", "checking the snapshot", || found.check())?;
     let artifact = checked.path();
     let live = checked.artifact.manifest.is_live();
+    fidelity::check_host(&checked.artifact.manifest)?;
     checked.check_network(args.net || (!live && !args.allow_cidr.is_empty()))?;
     if live && (args.cpus.is_some() || args.mem.is_some() || !args.allow_cidr.is_empty()) {
         let what = "a live snapshot goes on with the cpus, the memory and the network that it had";
@@ -92,6 +93,7 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
     app.ui.phase("create", &format!("creating {name}"), || {
         make_vm(engine, name, making.recipe, making.known, making.warnings)
     })?;
+    fidelity::warn_of_missing_secrets(name, &checked.artifact.manifest, making.warnings);
     let saved = checked.stored().and_then(Stored::workspace);
     if args.no_start && saved.is_none() {
         app.ui.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));

@@ -3,12 +3,12 @@
 //! 0.8.0, as the engine's history tells; that they are refused lets no flipped bit of the footer pass.)
 
 use super::Followed;
+pub use super::manifest::{Details, Manifest};
 use crate::interrupt;
 use rustix::fs::{self, Mode, OFlags};
-use serde::Deserialize;
-use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use thiserror::Error;
@@ -31,45 +31,15 @@ pub enum ArtifactError {
     /// It was one.
     #[error("is damaged: {0}")]
     Damaged(String),
+    /// It is what was written, and the engine makes no VM from it.
+    #[error("cannot become a VM: {0}")]
+    Refused(String),
     /// What was read of it cannot be written elsewhere.
     #[error("cannot be copied: {0}")]
     Copy(io::Error),
     /// The user ended this run with a signal.
     #[error("was not checked to its end: interrupted by {}", interrupt::signal_name(*.0))]
     Interrupted(i32),
-}
-
-/// What a manifest says and this program reads.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Manifest {
-    /// Virtual CPUs of a VM made from it.
-    pub cpus: u32,
-    /// Memory of a VM made from it, in MiB.
-    pub mem: u64,
-    /// Whether a VM made from it has the whole network, unless told otherwise.
-    #[serde(default)]
-    pub network: bool,
-    /// Environment of its commands, `KEY=VALUE` in clear.
-    #[serde(default)]
-    env: Vec<String>,
-    /// There if it holds a running VM, RAM included.
-    #[serde(default)]
-    checkpoint: Option<serde::de::IgnoredAny>,
-    /// The kind of host that can run it: `linux/amd64`.
-    #[serde(default)]
-    pub host_platform: Option<String>,
-}
-
-impl Manifest {
-    /// Whether it holds a running VM, RAM included, which goes on where it was.
-    pub fn is_live(&self) -> bool {
-        self.checkpoint.is_some()
-    }
-
-    /// The names of the environment variables that lie in it with their values.
-    pub fn env_names(&self) -> Vec<String> {
-        self.env.iter().map(|pair| pair.split('=').next().unwrap_or_default().to_owned()).collect()
-    }
 }
 
 /// A whole, verified artifact.
@@ -81,38 +51,6 @@ pub struct Artifact {
     pub bytes: u64,
     /// CRC-32 of assets and manifest, as its footer records it and its content proves it.
     pub crc32: u32,
-}
-
-/// What a manifest says beside: of use to people, and nothing that an artifact must have.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Details {
-    /// The names of the variables that a VM made from it has; their values lie beside them in clear.
-    pub env: Vec<String>,
-    /// The VM that was packed, if it was a bare one: in 0.8.0 to 1.32.2 the image is `vm://NAME` then.
-    pub vm: Option<String>,
-    /// The image, if it was another one.
-    pub image: Option<String>,
-    /// When it was packed, in RFC 3339.
-    pub created: Option<String>,
-    /// The engine that packed it.
-    pub engine_version: Option<String>,
-}
-
-impl Details {
-    fn of(manifest: &[u8]) -> Self {
-        let all: Value = serde_json::from_slice(manifest).unwrap_or_default();
-        let text = |key: &str| all[key].as_str().map(str::to_owned);
-        let image = text("image").filter(|image| !image.is_empty());
-        let vm = image.as_deref().and_then(|image| image.strip_prefix("vm://")).map(str::to_owned);
-        let name = |pair: &Value| Some(pair.as_str()?.split('=').next()?.to_owned());
-        Self {
-            env: all["env"].as_array().into_iter().flatten().filter_map(name).collect(),
-            image: image.filter(|_| vm.is_none()),
-            vm,
-            created: text("created"),
-            engine_version: text("smolvm_version"),
-        }
-    }
 }
 
 /// Reads the file once from beginning to end and checks footer, CRC-32 and manifest.
@@ -135,21 +73,6 @@ pub fn verify_and_tell(path: &Path, mut tell: impl FnMut(&[u8])) -> Result<Artif
     tell(&content.manifest);
     tell(&content.footer.raw);
     content.artifact()
-}
-
-/// The same of a file that was `followed` while it was written, without reading it again; nothing if it is another one.
-///
-/// # Errors
-/// As [`verify`].
-pub fn verify_followed(path: &Path, followed: &Followed) -> Result<Option<Artifact>, ArtifactError> {
-    let (mut file, bytes, footer) = open(path)?;
-    let meta = file.metadata()?;
-    if ((meta.dev(), meta.ino()), bytes, footer.crc32) != (followed.file, followed.bytes, followed.crc32) {
-        return Ok(None);
-    }
-    file.seek(SeekFrom::Start(footer.assets_size))?;
-    let manifest = read_manifest(&mut file, &footer)?;
-    artifact(&manifest, bytes, &footer).map(Some)
 }
 
 /// Reads what the manifest says beside, and checks nothing.
@@ -189,23 +112,74 @@ impl Content {
         Ok(content)
     }
 
-    pub fn artifact(&self) -> Result<Artifact, ArtifactError> {
-        artifact(&self.manifest, self.bytes, &self.footer)
+    /// The same, and the SHA-256 of the assets so far. A file that was `followed` while it was written is not read again;
+    /// if it is another one by now, it is.
+    pub fn read_hashed(path: &Path, followed: Option<Followed>) -> Result<(Self, Sha256), ArtifactError> {
+        if let Some(followed) = followed {
+            if let Some(known) = Self::of_followed(path, followed)? {
+                return Ok(known);
+            }
+        }
+        let mut sha256 = Sha256::new();
+        let content = Self::read(path, |assets| {
+            sha256.update(assets);
+            Ok(())
+        })?;
+        Ok((content, sha256))
     }
 
-    /// What follows the assets in an artifact of the same assets and another manifest: that and its footer.
+    /// The same of a file that was `followed`; nothing if it is another one by now.
+    pub fn of_followed(path: &Path, followed: Followed) -> Result<Option<(Self, Sha256)>, ArtifactError> {
+        let (mut file, bytes, footer) = open(path)?;
+        let meta = file.metadata()?;
+        let Some(followed) = followed.split(bytes.saturating_sub(footer.assets_size)) else { return Ok(None) };
+        if ((meta.dev(), meta.ino()), bytes) != (followed.file, followed.bytes) {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::Start(footer.assets_size))?;
+        let manifest = read_manifest(&mut file, &footer)?;
+        let content = Self { bytes, footer, assets_crc32: followed.crc32, manifest };
+        let is_same = content.crc32_with(&content.manifest) == content.footer.crc32 && content.end() == followed.end;
+        Ok(is_same.then_some((content, followed.sha256)))
+    }
+
+    pub fn artifact(&self) -> Result<Artifact, ArtifactError> {
+        let manifest = Manifest::read(&self.manifest)?;
+        Ok(Artifact { manifest, bytes: self.bytes, crc32: self.footer.crc32 })
+    }
+
+    /// An artifact of the same assets and another manifest.
     ///
     /// # Errors
     /// The manifest is longer than the engine reads.
-    pub fn end_with(&self, mut manifest: Vec<u8>) -> Result<Vec<u8>, ArtifactError> {
-        if manifest.len() as u64 > MANIFEST_LIMIT {
+    pub fn with(self, manifest: Vec<u8>) -> Result<Self, ArtifactError> {
+        let size = manifest.len() as u64;
+        if size > MANIFEST_LIMIT {
             return Err(ArtifactError::Damaged("its manifest would be longer than the engine reads".into()));
         }
-        let mut footer = self.footer.raw;
-        footer[44..52].copy_from_slice(&(manifest.len() as u64).to_le_bytes());
-        footer[52..56].copy_from_slice(&self.crc32_with(&manifest).to_le_bytes());
-        manifest.extend(footer);
-        Ok(manifest)
+        let crc32 = self.crc32_with(&manifest);
+        let Self { footer, assets_crc32, .. } = self;
+        let mut raw = footer.raw;
+        raw[44..52].copy_from_slice(&size.to_le_bytes());
+        raw[52..56].copy_from_slice(&crc32.to_le_bytes());
+        let bytes = footer.assets_size + size + FOOTER as u64;
+        Ok(Self { bytes, footer: Footer { raw, manifest_size: size, crc32, ..footer }, assets_crc32, manifest })
+    }
+
+    /// What follows the assets in the file: manifest and footer.
+    pub fn end(&self) -> Vec<u8> {
+        [&self.manifest[..], &self.footer.raw].concat()
+    }
+
+    /// Makes the file, which has the same assets, this one.
+    pub fn write_end(&self, path: &Path) -> Result<(), ArtifactError> {
+        let write = || {
+            let mut file = File::options().write(true).open(path)?;
+            file.set_len(self.footer.assets_size)?;
+            file.seek(SeekFrom::End(0))?;
+            file.write_all(&self.end())
+        };
+        write().map_err(ArtifactError::Copy)
     }
 
     fn crc32_with(&self, manifest: &[u8]) -> u32 {
@@ -213,12 +187,6 @@ impl Content {
         hasher.update(manifest);
         hasher.finalize()
     }
-}
-
-fn artifact(manifest: &[u8], bytes: u64, footer: &Footer) -> Result<Artifact, ArtifactError> {
-    let manifest = serde_json::from_slice(manifest)
-        .map_err(|error| ArtifactError::Damaged(format!("its manifest cannot be read: {error}")))?;
-    Ok(Artifact { manifest, bytes, crc32: footer.crc32 })
 }
 
 fn open(path: &Path) -> Result<(File, u64, Footer), ArtifactError> {

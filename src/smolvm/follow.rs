@@ -1,7 +1,6 @@
 //! Reads an artifact while the engine still writes it. When the engine has written its launcher and tidied up (a third of
 //! the time of an empty VM's pack, 1.32.2), the sums of the artifact are there.
 
-use super::artifact::FOOTER;
 use crate::interrupt;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -15,18 +14,42 @@ use std::time::Duration;
 /// How long nothing is looked for after all that was there is read.
 const PAUSE: Duration = Duration::from_millis(30);
 
-/// What was read of a file from its beginning to its end. It is the file if that is the same one, as long, and has this
-/// CRC-32: an engine that goes back and changes what it wrote changes that.
+/// How much of the end of a file is kept: manifest and footer of an artifact, but for a manifest of extraordinary length.
+const TAIL: usize = 64 << 10;
+
+/// What was read of a file from its beginning to its end. It is the file if that is the same one, as long, and its
+/// CRC-32 is right: an engine that goes back and changes what it wrote changes that.
 #[derive(Debug)]
 pub struct Followed {
+    /// Device and inode.
+    file: (u64, u64),
+    sums: Sums,
+}
+
+/// The same, cut in two.
+pub struct Split {
     /// Device and inode.
     pub file: (u64, u64),
     /// Bytes of all of it.
     pub bytes: u64,
-    /// Of all but the footer.
-    pub crc32: u32,
-    /// Of all of it, in hexadecimal digits.
-    pub sha256: String,
+    /// Of the first part.
+    pub crc32: crc32fast::Hasher,
+    /// Of the first part.
+    pub sha256: Sha256,
+    /// The second part.
+    pub end: Vec<u8>,
+}
+
+impl Followed {
+    /// Cuts it so many bytes before its end; nothing if that is too far from there.
+    pub fn split(self, end: u64) -> Option<Split> {
+        let Sums { bytes, mut sha256, mut crc32, mut last } = self.sums;
+        let at = last.len().checked_sub(usize::try_from(end).ok()?)?;
+        let end = last.split_off(at);
+        sha256.update(&last);
+        crc32.update(&last);
+        Some(Split { file: self.file, bytes, crc32, sha256, end })
+    }
 }
 
 /// Does `write`, and meanwhile reads the file `path` that it makes; nothing if that cannot be read, or `write` fails.
@@ -65,12 +88,14 @@ fn read(path: &Path, is_written: &AtomicBool, given_up: &dyn Fn() -> bool) -> Op
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Sums {
     bytes: u64,
+    /// Of all but the last bytes.
     sha256: Sha256,
+    /// The same.
     crc32: crc32fast::Hasher,
-    /// The last bytes that were read: perhaps the footer.
+    /// The last bytes that were read, [`TAIL`] of them if there are as many.
     last: Vec<u8>,
 }
 
@@ -84,9 +109,9 @@ impl Sums {
                 return Ok(());
             }
             self.bytes += count as u64;
-            self.sha256.update(&buffer[..count]);
             self.last.extend_from_slice(&buffer[..count]);
-            let sure = self.last.len().saturating_sub(FOOTER);
+            let sure = self.last.len().saturating_sub(TAIL);
+            self.sha256.update(&self.last[..sure]);
             self.crc32.update(&self.last[..sure]);
             self.last.drain(..sure);
         }
@@ -94,19 +119,15 @@ impl Sums {
 
     fn of(self, file: &File) -> Option<Followed> {
         let meta = file.metadata().ok()?;
-        Some(Followed {
-            file: (meta.dev(), meta.ino()),
-            bytes: self.bytes,
-            crc32: self.crc32.finalize(),
-            sha256: base16ct::lower::encode_string(&self.sha256.finalize()),
-        })
+        Some(Followed { file: (meta.dev(), meta.ino()), sums: self })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smolvm::artifact::{verify_and_tell, verify_followed};
+    use crate::smolvm::artifact::{Content, FOOTER, verify_and_tell};
+    use crate::smolvm::secrets;
     use std::fs;
     use std::io::{Seek, SeekFrom, Write};
 
@@ -138,12 +159,38 @@ mod tests {
             whole().chunks(1000).try_for_each(|bytes| file.write_all(bytes))
         });
         written.unwrap();
-        let followed = followed.unwrap();
-        let mut hasher = Sha256::new();
-        let read = verify_and_tell(&path, |bytes| hasher.update(bytes)).unwrap();
-        assert_eq!(followed.sha256, base16ct::lower::encode_string(&hasher.finalize()));
-        let known = verify_followed(&path, &followed).unwrap().unwrap();
-        assert_eq!((known.bytes, known.crc32), (read.bytes, read.crc32));
+        assert!(Content::of_followed(&path, followed.unwrap()).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_was_read_while_it_was_written_has_the_sums_of_what_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.smolmachine");
+        for text in [&whole()[..], &long()] {
+            let (_, followed) = follow(&path, || fs::write(&path, text));
+            let finished = secrets::take_out(&path, followed).unwrap();
+            let mut hasher = Sha256::new();
+            let read = verify_and_tell(&path, |bytes| hasher.update(bytes)).unwrap();
+            assert_eq!(finished.sha256, base16ct::lower::encode_string(&hasher.finalize()));
+            assert_eq!((finished.artifact.bytes, finished.artifact.crc32), (read.bytes, read.crc32));
+        }
+    }
+
+    /// The same with assets of more than is kept of the end, and a manifest with a secret.
+    fn long() -> Vec<u8> {
+        let whole = whole();
+        let (content, footer) = whole.split_at(whole.len() - FOOTER);
+        let at = usize::try_from(u64::from_le_bytes(footer[28..36].try_into().unwrap())).unwrap();
+        let assets = vec![7; 5 * TAIL + 1];
+        let manifest = content[at..].strip_prefix(b"{").unwrap();
+        let manifest = [br#"{"secret_refs":{"TOKEN":{"from_env":"HOST"}},"#, manifest].concat();
+        let mut footer = footer.to_vec();
+        for (place, size) in [(28, assets.len()), (36, assets.len()), (44, manifest.len())] {
+            footer[place..place + 8].copy_from_slice(&(size as u64).to_le_bytes());
+        }
+        let content = [assets, manifest].concat();
+        footer[52..56].copy_from_slice(&crc32fast::hash(&content).to_le_bytes());
+        [content, footer].concat()
     }
 
     #[test]
@@ -175,7 +222,7 @@ mod tests {
             file.seek(SeekFrom::End(-12)).unwrap();
             file.write_all(&crc32).unwrap();
         });
-        assert!(verify_followed(&path, &followed.unwrap()).unwrap().is_none());
+        assert!(Content::of_followed(&path, followed.unwrap()).unwrap().is_none());
     }
 
     #[test]
@@ -188,7 +235,7 @@ mod tests {
             fs::copy(&path, &other).unwrap();
             fs::rename(&other, &path).unwrap();
         });
-        assert!(verify_followed(&path, &followed.unwrap()).unwrap().is_none());
+        assert!(Content::of_followed(&path, followed.unwrap()).unwrap().is_none());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::artifact::{Artifact, ArtifactError, Content};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::Path;
 
 /// What stands before it in the manifest.
@@ -28,7 +28,7 @@ pub fn copy_with(path: &Path, copy: &mut File, rider: &impl Serialize) -> Result
     let end = manifest.iter().rposition(|byte| *byte == b'}').unwrap_or_default();
     let rider = [KEY, &serde_json::to_vec(rider).map_err(|error| ArtifactError::Copy(error.into()))?].concat();
     manifest.splice(end..end, rider);
-    copy.write_all(&content.end_with(manifest)?).map_err(ArtifactError::Copy)
+    copy.write_all(&content.with(manifest)?.end()).map_err(ArtifactError::Copy)
 }
 
 /// Checks the artifact, takes the rider out of it, if it carries one, and makes the file what it was without. What is
@@ -42,15 +42,9 @@ pub fn take_out(path: &Path) -> Result<(Artifact, Option<Vec<u8>>), ArtifactErro
     let Some((before, rider)) = find(&content.manifest)? else { return Ok((artifact, None)) };
     let after = before + KEY.len() + rider.len();
     let manifest = [&content.manifest[..before], &content.manifest[after..]].concat();
-    let end = content.end_with(manifest)?;
-    let write = || {
-        let mut file = File::options().write(true).open(path)?;
-        file.set_len(content.footer.assets_size)?;
-        file.seek(SeekFrom::End(0))?;
-        file.write_all(&end)
-    };
-    write().map_err(ArtifactError::Copy)?;
-    Ok((artifact, Some(rider.as_bytes().to_vec())))
+    let rider = rider.as_bytes().to_vec();
+    content.with(manifest)?.write_end(path)?;
+    Ok((artifact, Some(rider)))
 }
 
 /// The rider in a manifest, and where the key before it begins.

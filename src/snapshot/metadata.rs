@@ -128,6 +128,9 @@ pub struct Configuration {
     /// Names of its environment variables; their values are in the artifact.
     #[serde(default)]
     pub env: Vec<String>,
+    /// Names of the variables that it had from secrets of its host, which no snapshot holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// The image it was made from; null for a bare VM.
     pub image: Option<String>,
     /// Its labels.

@@ -41,6 +41,7 @@ mod readers;
 mod registry;
 mod replacing;
 mod retention;
+mod secrets;
 mod signals;
 mod start;
 mod state_matrix;

@@ -7,10 +7,10 @@ mod report;
 use super::snapshot::free_tags;
 use super::start::{START_AGAIN, start};
 use super::stop::sync;
-use super::{App, Failure, Result, Status, each, lock, output, workspace};
+use super::{App, Failure, Result, Status, each, fidelity, lock, output, workspace};
 use crate::cli;
 use crate::interrupt::{self, Leaving};
-use crate::smolvm::artifact::Artifact;
+use crate::smolvm::secrets::Finished;
 use crate::smolvm::{
     CHECKPOINT_SUFFIX, Disks, EngineError, Followed, Machine, Name, Packing, Smolvm, State, end_helpers, follow,
 };
@@ -203,12 +203,15 @@ impl Freeze<'_> {
         let stopped = self.stop()?;
         let snapshot = if self.live { self.checkpoint(&work) } else { self.pack(&work) }.and_then(|packed| {
             let paused = packed.paused;
-            let (artifact, sha256) = self.check(&work, packed)?;
+            let finished = self.check(&work, packed)?;
+            if !finished.secrets.is_empty() {
+                self.target.warnings.warn(fidelity::secrets_left_out(&finished.secrets));
+            }
             self.flush(&work)?;
             // From here on nothing but the names changes: the VM could run again.
             let down = paused.or_else(|| Some(stopped?.elapsed()));
-            let metadata = self.publish(&work, &artifact, sha256, workspace, down)?;
-            Ok((artifact, metadata, down))
+            let metadata = self.publish(&work, &finished, workspace, down)?;
+            Ok((finished.artifact, metadata, down))
         });
         drop((work, left));
         let (artifact, metadata, down) = snapshot.map_err(|failure| self.put_back(stopped, failure))?;
@@ -325,16 +328,15 @@ impl Freeze<'_> {
     }
 
     /// 6. Check: the artifact is whole, and nobody touched the VM while it was packed.
-    fn check(&self, work: &Work, packed: Packed) -> Result<(Artifact, String)> {
-        let (artifact, sha256) =
-            self.app.ui.phase("check", &format!("checking the snapshot of {}", self.name), || {
-                output::check(work, packed.followed)
-            })?;
-        let recorded = &artifact.manifest;
+    fn check(&self, work: &Work, packed: Packed) -> Result<Finished> {
+        let finished = self.app.ui.phase("check", &format!("checking the snapshot of {}", self.name), || {
+            output::check(work, packed.followed)
+        })?;
+        let recorded = &finished.artifact.manifest;
         // A live one has the network that the VM had, and all its limits.
         let opens = recorded.network && !self.live;
         if opens
-            || (recorded.cpus, recorded.mem) != (self.vm.cpus, self.vm.memory_mib)
+            || (u32::from(recorded.cpus), recorded.mem) != (self.vm.cpus, self.vm.memory_mib)
             || recorded.is_live() != self.live
         {
             let what = "the engine recorded another network, other cpus or another memory than it was told";
@@ -359,7 +361,7 @@ impl Freeze<'_> {
                 .now(format!("the snapshot was thrown away; it is {}", now.state))
                 .mend("freeze it again"));
         }
-        Ok((artifact, sha256))
+        Ok(finished)
     }
 
     /// 7. Publish: its files are on the disk before it stands anywhere.
@@ -372,14 +374,13 @@ impl Freeze<'_> {
     fn publish(
         &self,
         work: &Work,
-        artifact: &Artifact,
-        sha256: String,
+        finished: &Finished,
         workspace: Option<Recorded>,
         down: Option<Duration>,
     ) -> Result<Option<Metadata>> {
         let metadata = match self.args.output {
             Some(_) => None,
-            None => Some(self.metadata(work, artifact, sha256, workspace, down)?),
+            None => Some(self.metadata(work, finished, workspace, down)?),
         };
         if let Some(signal) = interrupt::pending() {
             return Err(EngineError::Interrupted(signal).into());
@@ -407,23 +408,27 @@ impl Freeze<'_> {
     fn metadata(
         &self,
         work: &Work,
-        artifact: &Artifact,
-        sha256: String,
+        finished: &Finished,
         workspace: Option<Recorded>,
         down: Option<Duration>,
     ) -> Result<Metadata> {
+        let artifact = &finished.artifact;
         let launcher = self.args.launcher.then(|| output::record(&work.launcher())).transpose()?;
         let files = [
             (
                 if self.live { library::CHECKPOINT } else { library::ARTIFACT },
-                Some(Recorded { bytes: artifact.bytes, sha256 }),
+                Some(Recorded { bytes: artifact.bytes, sha256: finished.sha256.clone() }),
             ),
             (library::LAUNCHER, launcher),
             (library::WORKSPACE, workspace),
         ];
         Ok(Metadata {
-            platform: artifact.manifest.host_platform.clone(),
-            machine: Configuration { env: artifact.manifest.env_names(), ..self.known.clone() },
+            platform: artifact.manifest.host_platform().map(str::to_owned),
+            machine: Configuration {
+                env: artifact.manifest.env_names(),
+                secrets: finished.secrets.clone(),
+                ..self.known.clone()
+            },
             files: files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), file?))).collect(),
             downtime_seconds: down.map(|down| down.as_secs_f64()),
             ..self.draft()

@@ -86,6 +86,7 @@ pub fn restore(engine: &Engine, name: &str, from: &Path) -> Result<Value> {
     }
     println!("Extracting .smolmachine assets...");
     let manifest = artifact.manifest()?;
+    refuse(&manifest)?;
     remember_extraction(engine, &artifact)?;
     let disks = engine.store.vm_dir(name).join("disk");
     fs::create_dir_all(&disks)?;
@@ -95,6 +96,38 @@ pub fn restore(engine: &Engine, name: &str, from: &Path) -> Result<Value> {
         _ => engine.store.make_disks(name)?,
     }
     Ok(manifest)
+}
+
+/// What no version makes a VM from.
+fn refuse(manifest: &Value) -> Result<()> {
+    if manifest["checkpoint"].is_object() {
+        return Ok(());
+    }
+    let references = manifest["secret_refs"].as_object();
+    if let Some((key, source)) = references.and_then(|references| references.iter().next()) {
+        let kind = ["env", "file", "keychain"].into_iter().find(|kind| source.get(format!("from_{kind}")).is_some());
+        bail!(
+            "config operation failed: create from .smolmachine: secret '{key}': source kind '{}' is not allowed in \
+             scope Untrusted; secret refs may only be resolved on the trusted local host (packs may not carry secret \
+             refs)",
+            kind.unwrap_or_default()
+        );
+    }
+    if manifest["cpus"] == 0 {
+        bail!("config operation failed: validate resources: CPU count must be at least 1");
+    }
+    if manifest["mem"].as_u64().is_some_and(|mem| mem < 64) {
+        bail!(
+            "config operation failed: validate resources: memory must be at least 64 MiB (got {} MiB)",
+            manifest["mem"]
+        );
+    }
+    for key in ["image", "digest", "platform", "cpus", "mem", "assets"] {
+        if manifest.get(key).is_none() {
+            bail!("agent operation failed: read .smolmachine: JSON error: missing field `{key}`");
+        }
+    }
+    Ok(())
 }
 
 /// Two artifacts that claim one CRC but differ: noticed only when both come by.

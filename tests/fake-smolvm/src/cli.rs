@@ -79,6 +79,7 @@ fn create(v: Version) -> Command {
         .arg(path("from").value_name("PATH").conflicts_with_all(["image", "smolfile"]));
     let create = since(v.since(1, 0, 0), create, || list("secret-env"));
     let create = since(v.has_labels(), create, || list("label"));
+    let create = create.args(crate::settings::options(v));
     if v.names_are_flags() {
         create.arg(Arg::new("command").value_name("COMMAND").num_args(1..).last(true))
     } else if v.swallows_options_after_name() {

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 use clap::ArgMatches;
+use serde_json::{Map, Value, json};
 
 use crate::commands::{given, number, text, texts};
 use crate::machines::{DEFAULT_CPUS, DEFAULT_MEM, Record, check_name};
 use crate::version::Version;
-use crate::{Engine, artifact};
+use crate::{Engine, artifact, settings};
 
 pub fn create(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     let name = texts(args, "name").into_iter().next().unwrap_or_else(invent_name);
@@ -55,6 +56,8 @@ fn invent_name() -> String {
 /// The VM that the flags describe.
 fn wanted(version: Version, name: &str, args: &ArgMatches) -> Result<Record> {
     let cidrs = texts(args, "allow-cidr");
+    let from_artifact = args.get_one::<PathBuf>("from").is_some();
+    let (settings, opens) = settings::recorded(version, args, from_artifact);
     let record = Record {
         cpus: number(args, "cpus").unwrap_or(DEFAULT_CPUS),
         mem: number(args, "mem").unwrap_or(DEFAULT_MEM),
@@ -67,7 +70,11 @@ fn wanted(version: Version, name: &str, args: &ArgMatches) -> Result<Record> {
         network: given(args, "net")
             || given(args, "outbound-localhost-only")
             || !cidrs.is_empty()
-            || !texts(args, "allow-host").is_empty(),
+            || !texts(args, "allow-host").is_empty()
+            || opens,
+        settings,
+        // Dropped without a word beside --from.
+        secret_refs: if from_artifact { Map::new() } else { secret_refs(args) },
         cidrs,
         ports: texts(args, "port"),
         mounts: texts(args, "volume"),
@@ -88,6 +95,19 @@ fn wanted(version: Version, name: &str, args: &ArgMatches) -> Result<Record> {
         check_mount(version, mount)?;
     }
     Ok(record)
+}
+
+/// `KEY=SOURCE` of each option for secrets.
+fn secret_refs(args: &ArgMatches) -> Map<String, Value> {
+    let kinds = [("secret-env", "from_env"), ("secret-file", "from_file"), ("secret-keychain", "from_keychain")];
+    let pairs =
+        kinds.into_iter().flat_map(|(option, kind)| texts(args, option).into_iter().map(move |pair| (kind, pair)));
+    pairs
+        .filter_map(|(kind, pair)| {
+            let (key, source) = pair.split_once('=')?;
+            Some((key.to_owned(), json!({kind: source})))
+        })
+        .collect()
 }
 
 /// The words after `--`; where NAME is positional, the words after NAME.
@@ -188,6 +208,12 @@ fn inherit(version: Version, record: &mut Record, manifest: &serde_json::Value, 
     record.network |= manifest["network"].as_bool().unwrap_or(false);
     record.env.splice(0..0, list("env"));
     record.entrypoint = list("entrypoint");
+    if record.cmd.is_empty() {
+        record.cmd = list("cmd");
+    }
+    if manifest["gpu"] == true {
+        record.settings.insert("gpu".into(), true.into());
+    }
     // -w is ignored beside --from, in every version.
     record.workdir = manifest["workdir"].as_str().map(str::to_owned);
     record.image = manifest["image"].as_str().filter(|_| manifest["mode"] == "container").map(str::to_owned);

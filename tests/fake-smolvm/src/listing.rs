@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::Engine;
 use crate::commands::{given, name_or_default, text};
 use crate::machines::Record;
+use crate::settings::is_listed_if_there;
 use crate::version::Version;
 
 pub fn ls(engine: &Engine, args: &ArgMatches) -> Result<i32> {
@@ -96,6 +97,11 @@ fn entry(version: Version, record: &Record) -> Value {
     add(version.since(1, 25, 2), json!({"disk_durability": "full"}));
     add(version.shows_allowed_cidrs() && !record.cidrs.is_empty(), json!({"allowed_cidrs": record.cidrs}));
     add(version.says_start_it_with(), json!({"state_reason": null}));
+    for (key, value) in &record.settings {
+        if entry.contains_key(key) || is_listed_if_there(version, key) {
+            entry.insert(key.clone(), value.clone());
+        }
+    }
     Value::Object(entry)
 }
 

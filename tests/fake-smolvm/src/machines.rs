@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::version::Version;
 use crate::vmm::{self, Process};
@@ -40,6 +41,10 @@ pub struct Record {
     pub cmd: Vec<String>,
     pub labels: BTreeMap<String, String>,
     pub ephemeral: bool,
+    /// What else the list tells, by key.
+    pub settings: Map<String, Value>,
+    /// Variables that come from secrets of the host: `{"KEY": {"from_env": "HOSTVAR"}}`.
+    pub secret_refs: Map<String, Value>,
     /// The artifact this VM was restored from.
     pub source: Option<PathBuf>,
 }

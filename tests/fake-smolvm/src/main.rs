@@ -14,6 +14,7 @@ mod log;
 mod machines;
 mod pack;
 mod registry;
+mod settings;
 mod version;
 mod vmm;
 

@@ -270,7 +270,7 @@ fn manifest(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<Value
         "mem": number(args, "mem").unwrap_or(mem),
         "image_size": 0,
         "network": record.network && !smolfile_closes_network(args)?,
-        "gpu": false,
+        "gpu": record.settings.contains_key("gpu"),
         "host_platform": platform(),
         "created": rfc3339(SystemTime::now())?,
         "smolvm_version": version.to_string(),
@@ -285,7 +285,8 @@ fn manifest(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<Value
         ("cmd", json!(record.cmd), !record.cmd.is_empty()),
         ("env", json!(record.env), !record.env.is_empty()),
         ("workdir", json!(record.workdir), record.workdir.is_some()),
-        ("cuda", json!(false), version.since(1, 6, 0)),
+        ("cuda", json!(record.settings.contains_key("cuda")), version.since(1, 6, 0)),
+        ("secret_refs", json!(record.secret_refs), !record.secret_refs.is_empty()),
     ];
     for (key, value, there) in optional {
         if there {

@@ -1,0 +1,56 @@
+//! References to secrets, which the engine writes into the manifest of a pack (`--secret-env`, `--secret-file`,
+//! `--secret-keychain`; since 1.0.0) and then refuses in `create --from`: "packs may not carry secret refs" (1.4.0 to
+//! 1.32.2). A reference names a variable or a file of the host that packed, no value.
+
+use super::Followed;
+use super::artifact::{Artifact, ArtifactError, Content};
+use serde_json::value::RawValue;
+use sha2::Digest;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const KEY: &str = "secret_refs";
+/// Where their names are kept, in a key that the engine ignores.
+const NAMES: &str = "bottle_freeze_secrets";
+
+/// What the engine has packed, as it is kept.
+pub struct Finished {
+    /// It is whole.
+    pub artifact: Artifact,
+    /// Of the file as it is by now, in hexadecimal digits.
+    pub sha256: String,
+    /// The variables that a VM had from secrets, whose references were taken out.
+    pub secrets: Vec<String>,
+}
+
+/// Checks what the engine has written, and takes the references to secrets out of it. A file that was `followed` while it
+/// was written is not read again.
+///
+/// # Errors
+/// It is not whole, no VM can be made from it, or it cannot be written.
+pub fn take_out(path: &Path, followed: Option<Followed>) -> Result<Finished, ArtifactError> {
+    let (mut content, mut sha256) = Content::read_hashed(path, followed)?;
+    let mut secrets = Vec::new();
+    if let Some((manifest, names)) = without(&content.manifest) {
+        content = content.with(manifest)?;
+        content.write_end(path)?;
+        secrets = names;
+    }
+    sha256.update(content.end());
+    let sha256 = base16ct::lower::encode_string(&sha256.finalize());
+    Ok(Finished { artifact: content.artifact()?, sha256, secrets })
+}
+
+/// The manifest without references, and the names of those; nothing if there are none. That of a running VM is left as it
+/// is: whether its other parts count on it is not known.
+fn without(manifest: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
+    let mut keys: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(manifest).ok()?;
+    if keys.get("checkpoint").is_some_and(|value| value.get() != "null") {
+        return None;
+    }
+    let references: BTreeMap<String, Box<RawValue>> = serde_json::from_str(keys.remove(KEY)?.get()).ok()?;
+    let names: Vec<String> = references.into_keys().collect();
+    keys.insert(NAMES.to_owned(), serde_json::value::to_raw_value(&names).ok()?);
+    let manifest = serde_json::to_vec(&keys).ok()?;
+    (!names.is_empty()).then_some((manifest, names))
+}
