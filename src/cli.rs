@@ -840,7 +840,7 @@ pub struct Doctor {
     /// Remove what killed commands have left behind and no process uses
     ///
     /// Of bottle-freeze these are private folders .bottle-freeze-XXXXXX, in the library and wherever a command worked.
-    /// Of smolvm these are folders pack-staging-XXXXXX in the engine's cache and .tmpXXXXXX with only an assets.tar.zst in $TMPDIR.
+    /// Of smolvm these are folders pack-staging-XXXXXX in the engine's cache and .tmpXXXXXX with only an assets.tar.zst or a libs.tar.zst in $TMPDIR.
     /// One goes if it was not touched for a minute, no process has anything in it open, works in it or has it as TMPDIR,
     /// and no pack runs that could use it.
     #[arg(long)]

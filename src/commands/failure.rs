@@ -179,7 +179,7 @@ impl Failure {
     /// use gives its own reason.
     pub fn unwritten(what: String, source: &std::io::Error) -> Self {
         if let Some(refused) = HomeError::in_error(source) {
-            return Self::new(Status::NotWritable, refused.to_string()).mend(refused.hint());
+            return refused.clone().into();
         }
         let failure = Self::new(Status::NotWritable, what);
         match source.kind() {
@@ -204,6 +204,12 @@ impl Failure {
             ArtifactError::NotArtifact(_) | ArtifactError::Damaged(_) | ArtifactError::Refused(_) => Status::Damaged,
         };
         Self::new(status, format!("{} {error}", path.display()))
+    }
+}
+
+impl From<HomeError> for Failure {
+    fn from(refused: HomeError) -> Self {
+        Self::new(Status::NotWritable, refused.to_string()).mend(refused.hint())
     }
 }
 

@@ -36,6 +36,7 @@ pub use complete::complete;
 pub use failure::{Failure, Status, misused};
 
 use crate::cli::{Cli, Command, Deferred};
+use crate::home::Home;
 use crate::smolvm::Smolvm;
 use crate::ui::{self, Ui, Unconfirmed};
 use std::path::PathBuf;
@@ -78,6 +79,12 @@ impl App {
     }
 }
 
+/// Whether a command is of no use without the library.
+fn uses_library(command: &Command) -> bool {
+    use Command::{Create, Engine, Freeze, Pack, Snapshot, Thaw};
+    matches!(command, Create(_) | Engine(_) | Freeze(_) | Pack(_) | Snapshot(_) | Thaw(_))
+}
+
 /// Runs the subcommand that was asked for.
 ///
 /// # Errors
@@ -86,6 +93,10 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     let app = App { ui: Ui::new(cli.quiet, cli.json, cli.verbose), smolvm: cli.smolvm, no_input: cli.no_input };
     if cli.json && matches!(cli.command, Command::Exec(_) | Command::Completions(_)) {
         return Err(Failure::new(Status::Usage, "this command prints no result that could be JSON"));
+    }
+    // Before anything is done, and before a VM is made that would not be recorded.
+    if uses_library(&cli.command) {
+        Home::open()?;
     }
     match cli.command {
         Command::Create(Deferred(args)) => create::run(&app, &args),

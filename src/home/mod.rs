@@ -252,6 +252,16 @@ fn root() -> Option<PathBuf> {
     std::path::absolute(root).ok()
 }
 
+/// The folder for what may be forgotten, which may not be there yet; nothing, if it is another user's, or a link.
+pub fn cache_folder() -> Option<PathBuf> {
+    let folder = dirs::cache_dir()?.join("bottle-freeze");
+    let is_usable = match fs::symlink_metadata(&folder) {
+        Ok(meta) => check_folder(&folder, &meta).is_ok(),
+        Err(_) => check_ancestor(&folder).is_ok(),
+    };
+    is_usable.then_some(folder)
+}
+
 /// The parts of a relative path that leads nowhere else.
 fn parts(name: &str) -> io::Result<impl Iterator<Item = &Path>> {
     let path = Path::new(name);

@@ -1,19 +1,23 @@
 //! What a `pack create` that was killed leaves behind: folders `pack-staging-XXXXXX` in the engine's cache (1.4.0 to
 //! 1.32.2, seen), which no later pack removes, or not at once (1.32.2 removes those of two minutes ago, not younger ones),
-//! and folders `.tmpXXXXXX` in `$TMPDIR` with an `assets.tar.zst` and nothing else (1.32.2, seen), which none does.
+//! and folders `.tmpXXXXXX` in `$TMPDIR` with an `assets.tar.zst` or a `libs.tar.zst` and nothing else (1.4.0 to 1.32.2, seen), which none does.
 
 use super::users;
 use crate::home;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// What was changed since is somebody's.
 const FRESH: Duration = Duration::from_secs(60);
-/// The only file in the second kind of folder.
-const ASSETS: &str = "assets.tar.zst";
+/// What lies in the first kind of folder (1.4.0 to 1.32.2, seen), beside copies of disks.
+const STAGED: [&str; 2] = ["staging", ".in-use"];
+const DISK_COPY: &str = "-flat.raw";
+/// The only file in the second kind of folder is one of these, which are compressed by Zstandard.
+const COMPRESSED: [&str; 2] = ["assets.tar.zst", "libs.tar.zst"];
+const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// A folder that an engine has left, or works in.
 #[derive(Debug, Clone)]
@@ -29,10 +33,10 @@ pub struct Leftover {
 /// All of this user's.
 pub fn leftovers() -> Vec<Leftover> {
     let [cache, temporary] = places();
-    let staged = named(&cache, "pack-staging-");
-    let assets = named(&temporary, ".tmp").filter(|folder| holds_only_assets(folder));
+    let staged = named(&cache, "pack-staging-").filter(|folder| holds_what_is_staged(folder));
+    let compressed = named(&temporary, ".tmp").filter(|folder| holds_what_is_compressed(folder));
     staged
-        .chain(assets)
+        .chain(compressed)
         .map(|path| Leftover { bytes: home::bytes_in(&path), is_ownerless: is_ownerless(&path), path })
         .collect()
 }
@@ -64,9 +68,24 @@ fn named(folder: &Path, prefix: &'static str) -> impl Iterator<Item = PathBuf> +
     entries.filter(fits).map(|entry| entry.path())
 }
 
-fn holds_only_assets(folder: &Path) -> bool {
-    let names: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
-    names == [ASSETS]
+fn holds_what_is_staged(folder: &Path) -> bool {
+    let is_staged = |name: &String| STAGED.contains(&name.as_str()) || name.ends_with(DISK_COPY);
+    names(folder).iter().all(is_staged)
+}
+
+fn holds_what_is_compressed(folder: &Path) -> bool {
+    let names = names(folder);
+    let [name] = names.as_slice() else { return false };
+    let mut begin = Vec::new();
+    let file = home::open_own(&folder.join(name)).ok().filter(|_| COMPRESSED.contains(&name.as_str()));
+    let read = file.and_then(|file| file.take(ZSTANDARD.len() as u64).read_to_end(&mut begin).ok());
+    // It may have been killed before it wrote.
+    read.is_some() && ZSTANDARD.starts_with(&begin)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 fn is_ownerless(folder: &Path) -> bool {

@@ -3,6 +3,7 @@
 use super::install;
 use super::process::{Call, EngineError};
 use super::version::{self, Version};
+use crate::home;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fmt;
@@ -14,6 +15,9 @@ use std::time::Duration;
 
 /// How long `--version` may take: 2–6 ms in all versions that were run.
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
+
+/// More than this no file of our memory has.
+const LIMIT: u64 = 64 << 10;
 
 /// Where an engine was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +88,8 @@ pub fn version(path: &Path, tell: &dyn Fn(&Call)) -> Result<Version, EngineError
 
 /// Forgets what was remembered of `path`: its command line is not what its version says.
 pub fn forget(path: &Path) {
-    if let Some(file) = memory_of(path) {
+    // A file of another kind that has this name stays.
+    if let Some(file) = memory_of(path).filter(|file| read(file).is_some()) {
         let _ = fs::remove_file(file);
     }
 }
@@ -151,7 +156,7 @@ impl Fingerprint {
     }
 
     fn recall(&self, file: &Path) -> Option<Version> {
-        let memory: Memory = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        let memory = read(file)?;
         (memory.engine == *self).then(|| memory.version.parse().ok())?
     }
 
@@ -169,8 +174,14 @@ impl Fingerprint {
     }
 }
 
+fn read(file: &Path) -> Option<Memory> {
+    let mut text = Vec::new();
+    home::open_own(file).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
 fn memory_of(path: &Path) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
     let key = crc32fast::hash(path.as_os_str().as_bytes());
-    Some(dirs::cache_dir()?.join("bottle-freeze").join(format!("engine-{key:08x}.json")))
+    Some(home::cache_folder()?.join(format!("engine-{key:08x}.json")))
 }

@@ -53,7 +53,7 @@ pub use reference::Reference;
 pub use users::users_of;
 pub use version::Version;
 
-use crate::interrupt;
+use crate::{home, interrupt};
 use rustix::fs::{FlockOperation, flock};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -669,9 +669,9 @@ impl Smolvm {
 fn change_lock(limit: Duration) -> Result<Option<File>> {
     let began = Instant::now();
     let make = || {
-        let folder = dirs::cache_dir()?.join("bottle-freeze");
+        let folder = home::cache_folder()?;
         fs::create_dir_all(&folder).ok()?;
-        File::create(folder.join("engine.lock")).ok()
+        home::open(&folder.join("engine.lock")).ok()
     };
     let Some(file) = make() else { return Ok(None) };
     loop {

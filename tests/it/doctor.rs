@@ -104,7 +104,9 @@ fn marks_are_ascii_where_the_locale_is() {
 /// A folder as a killed pack leaves it, last touched so long ago.
 fn leftover(folder: &Path, file: &str, age: Duration) {
     fs::create_dir_all(folder.join(file).parent().unwrap()).unwrap();
-    fs::write(folder.join(file), vec![1; 100_000]).unwrap();
+    let magic =
+        if Path::new(file).extension().is_some_and(|ending| ending == "zst") { &b"\x28\xb5\x2f\xfd"[..] } else { b"" };
+    fs::write(folder.join(file), [magic, &vec![1; 100_000]].concat()).unwrap();
     let then = SystemTime::now() - age;
     for path in [folder.join(file), folder.join(file).parent().unwrap().to_owned(), folder.to_owned()] {
         fs::File::open(path).unwrap().set_modified(then).unwrap();
@@ -120,14 +122,18 @@ fn what_killed_packs_left_is_told_and_with_fix_removed() {
     let cache = world.path("home/.cache/smolvm");
     leftover(&cache.join("pack-staging-Z02qkw"), "staging/storage.ext4", OLD);
     leftover(&world.path("tmp/.tmpcu1994"), "assets.tar.zst", OLD);
+    leftover(&world.path("tmp/.tmpcu1995"), "libs.tar.zst", OLD);
     leftover(&world.path("tmp/.tmpAbCdEf"), "of-another-program", OLD);
+    leftover(&world.path("tmp/.tmpAbCdEg"), "of-another-program", OLD);
+    fs::rename(world.path("tmp/.tmpAbCdEg/of-another-program"), world.path("tmp/.tmpAbCdEg/assets.tar.zst")).unwrap();
+    leftover(&cache.join("pack-staging-thesis"), "thesis.txt", OLD);
     leftover(&cache.join("pack-staging-young1"), "staging/storage.ext4", Duration::ZERO);
     leftover(&cache.join("vms"), "not-staging", OLD);
     let told = check(world.line("doctor"), "leftovers");
     assert_eq!((&told["verdict"], &told["mend"]), (&"warning".into(), &"bottle-freeze doctor --fix".into()), "{told}");
     finish(world.line("doctor --fix"));
-    assert_eq!(names_in(&world.path("tmp")), [".tmpAbCdEf"]);
-    assert_eq!(names_in(&cache), ["pack-staging-young1", "vms"]);
+    assert_eq!(names_in(&world.path("tmp")), [".tmpAbCdEf", ".tmpAbCdEg"]);
+    assert_eq!(names_in(&cache), ["pack-staging-thesis", "pack-staging-young1", "vms"]);
 }
 
 #[test]

@@ -38,7 +38,9 @@ fn world_with_vm() -> World {
 }
 
 /// Every command that may write to the library.
-const WRITERS: [&str; 9] = [
+const WRITERS: [&str; 11] = [
+    "create other",
+    "create other --net",
     "freeze dev",
     "freeze dev -o x.smolmachine",
     "pack alpine -o y.smolmachine",
@@ -50,7 +52,8 @@ const WRITERS: [&str; 9] = [
     "cp dev:/root/a .",
 ];
 
-const READERS: [&str; 6] = [
+const READERS: [&str; 7] = [
+    "engine ls",
     "snapshot ls",
     "snapshot ls dev",
     "snapshot verify --all",
@@ -443,4 +446,19 @@ fn a_record_of_another_kind_is_neither_replaced_nor_removed() {
     world.run("create net --net").success().stderr(contains("cannot be recorded"));
     world.run("rm net --yes").success();
     assert_eq!(fs::read_to_string(path).unwrap(), "{\"precious\": true}");
+}
+
+#[test]
+fn a_link_in_the_cache_is_not_written_through() {
+    let world = World::with_engine("1.4.0");
+    let precious = put(&world, "work/precious", "years of work");
+    fs::create_dir_all(world.path("home/.cache/bottle-freeze")).unwrap();
+    symlink(&precious, world.path("home/.cache/bottle-freeze/engine.lock")).unwrap();
+    world.run("create dev").success();
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "years of work");
+    fs::remove_dir_all(world.path("home/.cache/bottle-freeze")).unwrap();
+    fs::create_dir(world.path("elsewhere")).unwrap();
+    symlink(world.path("elsewhere"), world.path("home/.cache/bottle-freeze")).unwrap();
+    world.run("create other").success();
+    assert_eq!(names_in(&world.path("elsewhere")), [""; 0]);
 }
