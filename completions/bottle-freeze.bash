@@ -735,7 +735,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__freeze)
-            opts="-q -v -j -o -t -m -y -f -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --all --vm-label --jobs --live --output --tag --note --label --launcher --yes --force --restart --no-restart --no-workspace --pre-freeze --post-freeze --hook-timeout --stop-timeout --no-space-check --wait --dry-run --help --version"
+            opts="-q -v -j -o -t -m -y -f -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --all --vm-label --jobs --live --output --tag --note --label --launcher --yes --allow-unresponsive --force --restart --no-restart --no-workspace --pre-freeze --post-freeze --hook-timeout --stop-timeout --no-space-check --wait --dry-run --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

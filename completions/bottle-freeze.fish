@@ -185,6 +185,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l n
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l all -d 'Freeze all VMs'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l launcher -d 'Keep the launcher in the library too'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s y -l yes -d 'Stop a running VM without asking'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l allow-unresponsive -d 'Freeze a VM that does not answer: what its guest has not written to disk is lost. --yes alone does not agree to that'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s f -l force -d 'Replace the files at OUT, or take a tag from the snapshot that has it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l restart -d 'Start the VM again afterwards, if this freeze stopped it'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-restart -d 'Leave the VM stopped, even if the freeze fails'

@@ -252,6 +252,7 @@ json\:"For programs"))' \
 '(-o --output --live)--launcher[Keep the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
 '--yes[Stop a running VM without asking]' \
+'--allow-unresponsive[Freeze a VM that does not answer\: what its guest has not written to disk is lost. --yes alone does not agree to that]' \
 '-f[Replace the files at OUT, or take a tag from the snapshot that has it]' \
 '--force[Replace the files at OUT, or take a tag from the snapshot that has it]' \
 '(--no-restart)--restart[Start the VM again afterwards, if this freeze stopped it]' \

@@ -420,6 +420,9 @@ pub struct Freeze {
     /// Stop a running VM without asking
     #[arg(short, long)]
     pub yes: bool,
+    /// Freeze a VM that does not answer: what its guest has not written to disk is lost. --yes alone does not agree to that
+    #[arg(long)]
+    pub allow_unresponsive: bool,
     /// Replace the files at OUT, or take a tag from the snapshot that has it
     #[arg(short, long)]
     pub force: bool,
@@ -490,6 +493,7 @@ impl Freeze {
             label: Vec::new(),
             launcher: false,
             yes: false,
+            allow_unresponsive: false,
             force: false,
             restart: false,
             no_restart: false,

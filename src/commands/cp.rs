@@ -1,8 +1,9 @@
 //! `cp`: one file, into a VM or out of it.
 
+use super::exec::unreachable;
 use super::{App, Failure, Result, Status, output};
 use crate::publish::{self, Existing, meant};
-use crate::smolvm::{Name, end_helpers};
+use crate::smolvm::{Name, State, end_helpers};
 use crate::snapshot::Work;
 use crate::{cli, stream, ui};
 use serde_json::json;
@@ -112,11 +113,14 @@ fn copy(app: &App, name: &Name, from: &OsStr, to: &OsStr) -> Result<()> {
     app.ui.during("copy", "copying", || engine.machine_cp(from, to)).map_err(|error| {
         let failure = Failure::from(error);
         if failure.what.contains("vm not found") {
-            return engine.machine(name).err().map_or(failure, Failure::from);
+            return engine.machine_listed(name).err().map_or(failure, Failure::from);
         }
-        if failure.what.contains("is not running") {
-            return failure.mend(format!("start it with `bottle-freeze start {name}`"));
+        if !failure.what.contains("is not running") {
+            return failure;
         }
-        failure
+        match engine.machine_listed(name) {
+            Ok(vm) if vm.state == State::Unreachable => unreachable(name),
+            _ => failure.mend(format!("start it with `bottle-freeze start {name}`")),
+        }
     })
 }

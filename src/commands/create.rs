@@ -85,7 +85,7 @@ pub fn make_vm(
         interrupt::recover();
         // Not one of that name that was there before: the engine would have refused it. It counts in whole seconds.
         let is_new = |at| SystemTime::UNIX_EPOCH + Duration::from_secs(at + 1) > began;
-        if engine.machine(name).is_ok_and(|vm| vm.created_at.is_some_and(is_new)) {
+        if engine.machine_listed(name).is_ok_and(|vm| vm.created_at.is_some_and(is_new)) {
             engine.machine_delete(name)?;
         }
     }

@@ -1,7 +1,7 @@
 //! Several at once: which VMs, and one after the other or side by side.
 
 use super::{App, Failure, Result, Status};
-use crate::smolvm::{EngineError, Machine, Name};
+use crate::smolvm::{EngineError, Machine, Name, Smolvm, State};
 use crate::ui::{Problem, Warnings};
 use crate::{cli, interrupt, ui};
 use serde::Serialize;
@@ -49,6 +49,36 @@ pub fn select(
 pub fn once<T, K: Ord>(all: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
     let mut seen = BTreeSet::new();
     all.filter(|one| seen.insert(key(one))).collect()
+}
+
+/// The VMs as they are for a decision: those that `is_meant` and that are listed as unreachable are asked again, all at
+/// once.
+///
+/// # Errors
+/// A signal came, or the list cannot be read any more.
+pub fn asked_again(
+    app: &App,
+    engine: &Smolvm,
+    machines: Vec<Machine>,
+    is_meant: impl Fn(&Machine) -> bool,
+) -> Result<Vec<Machine>> {
+    let is_silent = |vm: &Machine| vm.state == State::Unreachable && is_meant(vm);
+    let (silent, mut machines): (Vec<Machine>, Vec<Machine>) = machines.into_iter().partition(is_silent);
+    if silent.is_empty() {
+        return Ok(machines);
+    }
+    let names: Vec<&str> = silent.iter().map(|vm| vm.name.as_str()).collect();
+    let text = format!("waiting for an answer of {}", names.join(", "));
+    let asked = app.ui.during("wait", &text, || {
+        let ask = |vm: &Machine| match engine.ask_again(vm.clone()) {
+            // Whoever looks for it finds it as it was, and fails by itself.
+            Err(EngineError::NoSuchVm(_)) => Ok(vm.clone()),
+            asked => asked,
+        };
+        in_parallel(silent.len(), &silent, ask).into_iter().collect::<Result<Vec<Machine>, EngineError>>()
+    })?;
+    machines.extend(asked);
+    Ok(machines)
 }
 
 /// Does `each` for every item, `jobs` at a time, and gives the results in the order of the items.

@@ -1,7 +1,7 @@
 //! `exec`: a command in a guest, as if it ran here.
 
 use super::{App, Failure, Result, Status, env};
-use crate::smolvm::{Exec, Name, Outcome, Smolvm, says_engine_failed, says_no_such_command};
+use crate::smolvm::{Exec, Name, Outcome, Smolvm, State, says_engine_failed, says_no_such_command};
 use crate::{cli, interrupt, ui};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
@@ -54,8 +54,9 @@ fn guest_status(engine: &Smolvm, name: &Name, outcome: &Outcome, code: i32) -> R
 
 /// Why the engine executed nothing. It has said so in its own words on stderr already.
 fn why_not(engine: &Smolvm, name: &Name) -> Failure {
-    match engine.machine(name) {
-        Ok(machine) if machine.state.is_up() => {
+    match engine.machine_listed(name) {
+        Ok(machine) if machine.state == State::Unreachable => exec_failed(unreachable(name)),
+        Ok(machine) if machine.state == State::Running => {
             Failure::new(Status::ExecFailed, "the engine failed to run the command")
                 .now(format!("'{name}' is {}", machine.state))
         }
@@ -63,6 +64,12 @@ fn why_not(engine: &Smolvm, name: &Name) -> Failure {
             .mend(format!("start it with `bottle-freeze start {name}`")),
         Err(error) => exec_failed(error.into()),
     }
+}
+
+/// The guest did not answer the engine, which said that the VM does not run, and that a start helps. That would end it.
+pub fn unreachable(name: &Name) -> Failure {
+    Failure::new(Status::BadState, format!("'{name}' is unreachable: its guest did not answer in time"))
+        .mend("it may be busy: try again in a moment")
 }
 
 fn exec_failed(failure: Failure) -> Failure {

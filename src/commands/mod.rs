@@ -61,11 +61,13 @@ impl App {
 
     /// Asks `question`, unless `yes` has answered it; `now` is how things stand if the answer is no.
     fn confirm(&self, question: &str, yes: bool, now: &str) -> Result<()> {
-        if yes {
-            return Ok(());
-        }
+        if yes { Ok(()) } else { self.ask(question, "--yes answers this question", now) }
+    }
+
+    /// Asks `question`, which `hint` names an option for.
+    fn ask(&self, question: &str, hint: &str, now: &str) -> Result<()> {
         let refused = |why: &str| Failure::new(Status::NotConfirmed, why).now(now);
-        let unasked = |why: &str| refused(&format!("{why}: {question}")).mend("--yes answers this question");
+        let unasked = |why: &str| refused(&format!("{why}: {question}")).mend(hint);
         if self.no_input {
             return Err(unasked("not asked, because of --no-input"));
         }

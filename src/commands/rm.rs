@@ -7,9 +7,10 @@ use crate::snapshot::Record;
 
 pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
     let engine = app.engine()?;
-    let machines = engine.machine_ls()?;
-    let vms = &args.vms;
+    let (machines, vms) = (engine.machine_ls()?, &args.vms);
     let names = each::select(app, &vms.names, vms.all, &vms.label, || Ok(machines.clone()))?;
+    let is_meant = |vm: &Machine| !args.yes && names.iter().any(|name| name.as_str() == vm.name);
+    let machines = each::asked_again(app, &engine, machines, is_meant)?;
     let find = |name: &Name| machines.iter().find(|machine| machine.name == name.as_str());
     let found: Vec<&Machine> = names.iter().filter_map(find).collect();
     if !found.is_empty() {

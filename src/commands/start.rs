@@ -3,6 +3,7 @@
 use super::{App, Result, each, lock};
 use crate::cli;
 use crate::smolvm::{EngineError, Name, Smolvm};
+use crate::ui::Warnings;
 use std::time::{Duration, Instant};
 
 /// How long a VM that ran a moment ago may take until it executes a command. The engine gives up a boot after 30 s.
@@ -12,9 +13,11 @@ pub fn run(app: &App, args: &cli::Start) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
     let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(app, vms, &names, |name, _| {
+    each::vm(app, vms, &names, |name, warnings| {
         let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
-        app.ui.during("start", &format!("starting {name}"), || start(&engine, name, args.timeout, !args.no_wait))?;
+        app.ui.during("start", &format!("starting {name}"), || {
+            start(&engine, name, args.timeout, !args.no_wait, warnings)
+        })?;
         app.ui.result(name.as_str(), &running(name));
         Ok("running")
     })
@@ -26,8 +29,17 @@ pub fn running(name: &Name) -> String {
 }
 
 /// Starts a VM and, if `ready`, waits until it executes a command, all of it within `limit`.
-pub fn start(engine: &Smolvm, name: &Name, limit: Duration, ready: bool) -> Result<(), EngineError> {
+pub fn start(
+    engine: &Smolvm,
+    name: &Name,
+    limit: Duration,
+    ready: bool,
+    warnings: &Warnings,
+) -> Result<(), EngineError> {
     let began = Instant::now();
-    engine.machine_start(name, limit)?;
+    if engine.machine_start(name, limit)? {
+        let lost = "what its guest had not written to disk is lost";
+        warnings.warn(format!("'{name}' did not answer, so smolvm ended it and started it again: {lost}"));
+    }
     if ready { engine.wait_exec_ready(name, limit.saturating_sub(began.elapsed())) } else { Ok(()) }
 }

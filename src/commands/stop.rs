@@ -4,6 +4,7 @@ use super::{App, Result, each, lock};
 use crate::cli;
 use crate::smolvm::{EngineError, Name, Smolvm, State};
 use crate::ui::Warnings;
+use std::time::Duration;
 
 pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     let engine = app.engine()?;
@@ -11,25 +12,32 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
     each::vm(app, vms, &names, |name, warnings| {
         let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
-        app.ui.during("stop", &format!("stopping {name}"), || {
-            if !engine.version().stop_flushes() && engine.machine(name)?.state == State::Running {
-                sync(&engine, name, warnings)?;
-            }
-            engine.machine_stop(name, None)
+        let was_ended = app.ui.during("stop", &format!("stopping {name}"), || {
+            let writes = !engine.version().stop_flushes() && engine.machine(name)?.state == State::Running;
+            stop(&engine, name, writes, None, warnings)
         })?;
+        if was_ended {
+            warnings.warn(format!("'{name}' did not answer: what its guest had not written to disk is lost"));
+        }
         let text = format!("{name} is stopped; start it with: bottle-freeze start {name}");
         app.ui.result(name.as_str(), &text);
         Ok("stopped")
     })
 }
 
-/// Has the guest write its files to disk. One that cannot is stopped all the same.
-pub fn sync(engine: &Smolvm, name: &Name, warnings: &Warnings) -> Result<(), EngineError> {
-    match engine.machine_sync(name) {
-        Err(EngineError::TimedOut { .. }) => {
-            warnings.warn(format!("the guest of '{name}' did not write its files to disk in time"));
-            Ok(())
-        }
-        result => result,
+/// Stops a VM, and has its guest write its files to disk before, if `writes`. Whether the engine took it for dead and
+/// ended it as it was, without that.
+pub fn stop(
+    engine: &Smolvm,
+    name: &Name,
+    writes: bool,
+    limit: Option<Duration>,
+    warnings: &Warnings,
+) -> Result<bool, EngineError> {
+    let has_written = writes && engine.machine_sync(name)?;
+    let was_ended = engine.machine_stop(name, limit)?;
+    if writes && !has_written {
+        warnings.warn(format!("the guest of '{name}' did not write its files to disk in time"));
     }
+    Ok(was_ended && !writes)
 }

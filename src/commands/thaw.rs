@@ -3,6 +3,7 @@
 use super::create::make_vm;
 use super::found::{self, Checked};
 use super::start::start;
+use super::stop::stop;
 use super::{App, Failure, Result, Status, configuration, fidelity, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
 use crate::snapshot::{Configuration, Metadata, Record, Stored};
@@ -56,7 +57,11 @@ fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     configuration::check(&known)?;
     let kept = match machines.iter().find(|machine| machine.name == name.as_str()) {
         None => None,
-        Some(there) if args.replace => Some(keep(app, args, &engine, &name, there, warnings)?),
+        Some(there) if args.replace => {
+            // The freeze asks it again, too; here it is for the question.
+            let there = if args.yes { there.clone() } else { engine.ask_again(there.clone())? };
+            Some(keep(app, args, &engine, &name, &there, warnings)?)
+        }
         Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
     };
     let making = Making { name: &name, recipe: &recipe, known: &known, checked: &checked, warnings };
@@ -99,13 +104,13 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
         app.ui.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));
         return Ok("created");
     }
-    app.ui.phase("start", &format!("starting {name}"), || start(engine, name, args.timeout, true)).map_err(
-        |error| {
+    app.ui
+        .phase("start", &format!("starting {name}"), || start(engine, name, args.timeout, true, making.warnings))
+        .map_err(|error| {
             Failure::from(error)
                 .now(format!("'{name}' is created, and does not run"))
                 .mend(format!("bottle-freeze start {name}"))
-        },
-    )?;
+        })?;
     if let Some(saved) = &saved {
         workspace::restore(app, engine, name, saved).map_err(|failure| {
             let again = format!("remove it with `bottle-freeze rm {name}`, and thaw again");
@@ -113,7 +118,9 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
         })?;
     }
     if args.no_start {
-        app.ui.phase("stop", &format!("stopping {name}"), || engine.machine_stop(name, None))?;
+        // What was put back a moment ago is not on its disk yet.
+        let writes = !engine.version().stop_flushes();
+        app.ui.phase("stop", &format!("stopping {name}"), || stop(engine, name, writes, None, making.warnings))?;
         app.ui.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));
         Ok("stopped")
     } else {
@@ -156,14 +163,17 @@ fn keep(
         let what = format!("'{name}' was started or replaced by another command meanwhile");
         Failure::new(Status::Failed, what).mend("try again").now(format!("it is {}", now.state))
     };
-    let now = engine.machine(name)?;
+    let now = engine.machine_listed(name)?;
     if now.created_at != there.created_at || (now.state.is_up() && !there.state.is_up()) {
         return Err(replaced(&now).and_now("nothing was changed"));
     }
     let note = format!("replaced by a thaw of {}", args.snapshot.to_string_lossy());
-    let kept = freeze::into_library(app, engine, name, note, warnings)?;
+    let kept = freeze::into_library(app, engine, name, note, warnings).map_err(|failure| {
+        let is_silent = failure.status == Status::NotConfirmed;
+        if is_silent { failure.mend(format!("stop it first, with `bottle-freeze stop {name}`")) } else { failure }
+    })?;
     let _lock = lock::vm_alone(app, engine, name, Duration::ZERO)?;
-    let now = engine.machine(name)?;
+    let now = engine.machine_listed(name)?;
     if now.state.is_up() || now.created_at != there.created_at {
         return Err(replaced(&now).and_now(format!("it was frozen as {kept}")));
     }

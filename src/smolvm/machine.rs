@@ -116,6 +116,10 @@ pub struct Machine {
     /// Labels, from 1.8.0.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Whether the engine lists it as unreachable for good, although its guest answers: it is neither paused nor saved
+    /// while it runs, and a stop ends it without a shutdown.
+    #[serde(skip)]
+    pub given_up: bool,
 }
 
 impl Machine {

@@ -15,11 +15,12 @@
 //! # Where what is
 //! - [`Call`] (`process`) is one command line, `run` follows it while it runs; [`EngineError`] is why it did not do its work.
 //! - `locate` finds the engine and remembers its version; `install` gets one from PyPI; `hypervisor` looks at KVM.
-//! - [`Machine`] is a VM as the list tells; [`Disks`] are its disks on the host.
+//! - [`Machine`] is a VM as the list tells, and `answer` asks a guest that seems silent again; [`Disks`] are its disks on the host.
 //! - [`artifact`] reads and verifies a `.smolmachine` file, [`follow()`] while it is written; `rider` puts a `snapshot.json` into
 //!   one; [`Reference`] is its name in a registry.
 //! - `lifeline`, `leftovers` and `users`: what the engine leaves running or lying, and whose it is.
 
+mod answer;
 pub mod artifact;
 mod disks;
 mod follow;
@@ -246,8 +247,9 @@ impl Smolvm {
         machine_ls_of(&self.path)
     }
 
-    /// One VM and its full state. One `ls`: `status` of an old engine makes disks for a VM that has none.
-    pub fn machine(&self, name: &Name) -> Result<Machine> {
+    /// One VM as it is listed. One `ls`: `status` of an old engine makes disks for a VM that has none. Its state may be
+    /// wrong for a moment: [`Self::machine`] is for decisions.
+    pub fn machine_listed(&self, name: &Name) -> Result<Machine> {
         let mut machines = self.machine_ls()?;
         match machines.iter().position(|machine| machine.name == name.as_str()) {
             Some(at) => Ok(machines.swap_remove(at)),
@@ -257,7 +259,7 @@ impl Smolvm {
 
     /// Whether the VM's VMM lives, be its guest silent for the moment.
     pub fn machine_is_running(&self, name: &Name) -> Result<bool> {
-        Ok(self.machine(name)?.state.is_up())
+        Ok(self.machine_listed(name)?.state.is_up())
     }
 
     /// `machine create`.
@@ -265,7 +267,7 @@ impl Smolvm {
         let call = self.machine_create_call(name, recipe)?;
         // Unpacking an artifact, or an image, takes as long as it is large.
         self.change(&call, name, None)?;
-        if !self.version.allows_parallel_changes() && self.machine(name).is_err() {
+        if !self.version.allows_parallel_changes() && self.machine_listed(name).is_err() {
             return Err(not_done(&call, format!("there is no VM '{name}'")));
         }
         Ok(())
@@ -352,9 +354,10 @@ impl Smolvm {
         self.named(self.call("machine data-dir").changes_nothing(), name)
     }
 
-    /// `machine start`, ended after `limit`. That it runs already is no error.
-    pub fn machine_start(&self, name: &Name, limit: Duration) -> Result<()> {
-        self.change(&self.machine_start_call(name), name, Some(limit)).map(drop)
+    /// `machine start`, ended after `limit`. That it runs already is no error. Whether the engine took it for dead, and
+    /// ended it first.
+    pub fn machine_start(&self, name: &Name, limit: Duration) -> Result<bool> {
+        self.change(&self.machine_start_call(name), name, Some(limit)).map(|outcome| says_ended(&outcome))
     }
 
     /// The command line of [`Self::machine_start`].
@@ -362,25 +365,28 @@ impl Smolvm {
         self.call("machine start").value("--name", name.as_str())
     }
 
-    /// `exec sync`: the guest writes its files to disk. A guest that has no such command is left alone.
-    ///
-    /// # Errors
-    /// [`EngineError::TimedOut`] when it is not done in five seconds; or the engine cannot be run.
-    pub fn machine_sync(&self, name: &Name) -> Result<()> {
-        self.machine_exec(name, &Exec::of("sync"), SYNC).map(drop)
+    /// `exec sync`: the guest writes its files to disk. Whether it has, within five seconds; one that has no such command
+    /// is left alone.
+    pub fn machine_sync(&self, name: &Name) -> Result<bool> {
+        match self.machine_exec(name, &Exec::of("sync"), SYNC) {
+            Ok(outcome) => Ok(outcome.status.success() || says_no_such_command(&outcome.stderr)),
+            Err(EngineError::TimedOut { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
-    /// `machine stop`, ended after `limit`. That it is stopped already is no error.
-    pub fn machine_stop(&self, name: &Name, limit: Option<Duration>) -> Result<()> {
+    /// `machine stop`, ended after `limit`. That it is stopped already is no error. Whether the engine took it for dead,
+    /// and ended it without a shutdown.
+    pub fn machine_stop(&self, name: &Name, limit: Option<Duration>) -> Result<bool> {
         let call = self.machine_stop_call(name);
-        self.change(&call, name, limit)?;
+        let outcome = self.change(&call, name, limit)?;
         if !self.version.stop_tells_the_truth() {
-            let state = self.machine(name)?.state;
+            let state = self.machine_listed(name)?.state;
             if state.is_up() {
                 return Err(not_done(&call, format!("'{name}' is {state}")));
             }
         }
-        Ok(())
+        Ok(says_ended(&outcome))
     }
 
     /// The command line of [`Self::machine_stop`].
@@ -391,12 +397,12 @@ impl Smolvm {
     /// `machine delete -f`: the VM and its disks are gone. With an engine that would leave its VMM alive it is stopped
     /// first.
     pub fn machine_delete(&self, name: &Name) -> Result<()> {
-        if !self.version.delete_stops_first() && self.machine(name)?.state.is_up() {
+        if !self.version.delete_stops_first() && self.machine_is_running(name)? {
             self.machine_stop(name, Some(QUICK))?;
         }
         let call = self.named(self.call("machine delete").arg("--force"), name);
         self.change(&call, name, Some(QUICK))?;
-        if !self.version.allows_parallel_changes() && self.machine(name).is_ok() {
+        if !self.version.allows_parallel_changes() && self.machine_listed(name).is_ok() {
             return Err(not_done(&call, format!("'{name}' is still there")));
         }
         Ok(())
@@ -465,16 +471,10 @@ impl Smolvm {
     /// # Errors
     /// [`EngineError::NotReady`] with the engine's last words when `limit` has passed.
     pub fn wait_exec_ready(&self, name: &Name, limit: Duration) -> Result<()> {
-        let probe = Exec::of("true");
         let (started, mut pause) = (Instant::now(), PAUSES.0);
         loop {
             let left = limit.saturating_sub(started.elapsed());
-            let last = match self.machine_exec(name, &probe, left.max(PAUSES.1)) {
-                Ok(outcome) if outcome.status.success() || says_no_such_command(&outcome.stderr) => return Ok(()),
-                Ok(outcome) => outcome.stderr,
-                Err(error @ EngineError::TimedOut { .. }) => error.to_string(),
-                Err(error) => return Err(error),
-            };
+            let Err(last) = self.executes(name, left.max(PAUSES.1))? else { return Ok(()) };
             let over = started.elapsed() + pause >= limit;
             if over || (last.contains("is not running") && !self.machine_is_running(name)?) {
                 let limit = started.elapsed().max(PAUSES.0);
@@ -540,7 +540,14 @@ impl Smolvm {
 
     /// `machine pause`: saves a running VM's RAM, and ends its VMM.
     pub fn machine_pause(&self, name: &Name) -> Result<()> {
-        self.pause_or_resume("machine pause", name)
+        match self.pause_or_resume("machine pause", name) {
+            // To the engine a VM that does not answer for a moment does not run.
+            Err(refused) if refused.is_in_another_state() => match self.machine(name)? {
+                vm if vm.state == State::Running && !vm.given_up => self.pause_or_resume("machine pause", name),
+                _ => Err(refused),
+            },
+            result => result,
+        }
     }
 
     /// `machine resume`: a paused VM goes on.
@@ -696,6 +703,12 @@ fn source_pause(text: &str) -> Option<Duration> {
 
 fn not_done(call: &Call, instead: String) -> EngineError {
     EngineError::NotDone { command: call.shell_line(), instead }
+}
+
+/// Whether a start or a stop found a VM whose guest did not answer, and ended it as it was: what the guest had not written
+/// to disk is lost (1.4.0, 1.32.2).
+fn says_ended(outcome: &Outcome) -> bool {
+    outcome.text().contains(" alive but agent unresponsive); cleaning up.")
 }
 
 /// Whether an exec failed because the guest has no such command (bare VM: exit 1, image VM: exit 255).

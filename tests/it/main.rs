@@ -48,4 +48,5 @@ mod state_matrix;
 mod streams;
 mod terminal;
 mod unprinted;
+mod unreachable;
 mod versions;

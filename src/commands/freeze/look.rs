@@ -50,6 +50,7 @@ impl<'a> Freeze<'a> {
             output,
             vm,
             known,
+            is_agreed: false,
             live,
             foreseen: Vec::new(),
             disks: None,
@@ -157,6 +158,12 @@ impl<'a> Freeze<'a> {
 fn why_not_live(vm: &Machine, version: Version) -> Option<String> {
     if !version.checkpoints() {
         return Some(format!("smolvm {version} cannot do it; 1.13.1 can"));
+    }
+    if vm.given_up {
+        return Some("smolvm lists it as unreachable, although it answers, until it is stopped and started".into());
+    }
+    if vm.state == State::Unreachable {
+        return Some("it does not answer".into());
     }
     if vm.state != State::Running {
         return Some(format!("it is {}", vm.state));

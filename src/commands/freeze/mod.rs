@@ -1,12 +1,13 @@
 //! `freeze`: VM → snapshot, in eight steps, and nothing lost whatever happens on the way.
 
+mod ask;
 mod hooks;
 mod look;
 mod report;
 
 use super::snapshot::free_tags;
 use super::start::{START_AGAIN, start};
-use super::stop::sync;
+use super::stop::stop;
 use super::{App, Failure, Result, Status, each, fidelity, lock, output, workspace};
 use crate::cli;
 use crate::interrupt::{self, Leaving};
@@ -96,7 +97,8 @@ fn freeze(
     check_words(&args.tag, args.note.as_deref(), &args.label.iter().cloned().collect())?;
     let lock = |name| if args.dry_run { Ok(None) } else { lock::vm_alone(app, engine, name, args.wait.wait).map(Some) };
     let locks: Vec<Result<Option<Lock>>> = targets.iter().map(|target| lock(&target.name)).collect();
-    let machines = engine.machine_ls()?;
+    let is_meant = |vm: &Machine| !args.dry_run && targets.iter().any(|target| target.name.as_str() == vm.name);
+    let machines = each::asked_again(app, engine, engine.machine_ls()?, is_meant)?;
     let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
     for (target, lock) in targets.iter().zip(locks) {
         ui::about("vm", &target.name);
@@ -112,7 +114,10 @@ fn freeze(
         outcomes.extend(ready.iter().map(|freeze| Outcome::planned(freeze.target)));
         return Ok(outcomes);
     }
-    ask(app, &ready, args.yes)?;
+    let ready = ask::about_silent_ones(app, args, ready, |target, failure| {
+        outcomes.push(Outcome::failed(target, failure, targets.len()));
+    })?;
+    ask::about_stopping(app, &ready, args.yes)?;
     let results = each::in_parallel(each::jobs(args.jobs, ready.len()), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
         interrupt::begin();
@@ -147,18 +152,6 @@ fn freeze(
     Ok(outcomes)
 }
 
-/// 3. Ask, before any VM is stopped.
-fn ask(app: &App, all: &[Freeze], yes: bool) -> Result<()> {
-    let up: Vec<&Machine> = all.iter().filter(|freeze| freeze.stops()).map(|freeze| &freeze.vm).collect();
-    let list: Vec<String> = up.iter().map(|vm| format!("'{}' is {}", vm.name, vm.state)).collect();
-    let (list, them) = (list.join(", "), if up.len() == 1 { "it" } else { "them" });
-    if up.is_empty() {
-        return Ok(());
-    }
-    let question = format!("{list}. Stop {them} and freeze {them}? RAM and tmpfs (/tmp, /run) are not kept.");
-    app.confirm(&question, yes, &format!("{list}; nothing was changed"))
-}
-
 /// One freeze: of which VM, by which engine, into which files.
 struct Freeze<'a> {
     app: &'a App,
@@ -173,6 +166,8 @@ struct Freeze<'a> {
     vm: Machine,
     /// Its configuration, and what will be lost of it.
     known: Configuration,
+    /// Whether its user has agreed to stop it although it does not answer.
+    is_agreed: bool,
     /// Whether it goes on running, and its RAM is in the snapshot.
     live: bool,
     /// What its user should know before: a warning each.
@@ -241,10 +236,8 @@ impl Freeze<'_> {
         let began = Instant::now();
         let limit = self.args.stop_timeout;
         let stopped = self.app.ui.phase("stop", &format!("stopping {}", self.vm.name), || {
-            if self.vm.state == State::Running {
-                sync(self.engine, self.name, &self.target.warnings)?;
-            }
-            self.engine.machine_stop(self.name, Some(limit))?;
+            let writes = self.vm.state == State::Running;
+            stop(self.engine, self.name, writes, Some(limit), &self.target.warnings)?;
             wait_for_exit(self.vm.pid, VMM_EXIT);
             Ok(())
         });
@@ -258,12 +251,14 @@ impl Freeze<'_> {
         let failure = Failure::from(error);
         let failure = if late { Failure { status: Status::NotStopped, ..failure } } else { failure };
         // It may have heard the engine, and be about to go down: then it executes nothing any more.
-        if self.vm.state == State::Running {
-            let _ = self.engine.wait_exec_ready(self.name, SETTLING);
-        }
+        let was_running = self.vm.state == State::Running;
+        let answers = was_running && self.engine.wait_exec_ready(self.name, SETTLING).is_ok();
         // One that still answers may have been told to end a moment ago.
         wait_for_exit(self.vm.pid, LAST_WORDS);
-        match self.engine.machine(self.name) {
+        match self.engine.machine_listed(self.name) {
+            Ok(now) if now.state.is_up() && was_running && !answers => {
+                self.put_back(None, failure.and_now(format!("'{}' does not answer any more", self.name)))
+            }
             Ok(now) if now.state.is_up() => self.put_back(None, failure),
             // Also when the list cannot be read: a start of a running VM does nothing.
             _ => self.put_back(Some(began), failure),
@@ -342,7 +337,7 @@ impl Freeze<'_> {
             let what = "the engine recorded another network, other cpus or another memory than it was told";
             return Err(Failure::new(Status::Failed, what));
         }
-        let now = self.engine.machine(self.name).map_err(|error| {
+        let now = self.engine.machine_listed(self.name).map_err(|error| {
             let failure = match error {
                 EngineError::NoSuchVm(_) => {
                     Failure::new(Status::Failed, format!("'{}' was deleted while it was packed", self.name))
@@ -473,7 +468,9 @@ impl Freeze<'_> {
 
     fn start_again(&self) -> std::result::Result<(), EngineError> {
         let name = self.name;
-        self.app.ui.phase("restart", &format!("starting {name} again"), || start(self.engine, name, START_AGAIN, true))
+        self.app.ui.phase("restart", &format!("starting {name} again"), || {
+            start(self.engine, name, START_AGAIN, true, &self.target.warnings)
+        })
     }
 
     /// A VM is left as it was found unless the freeze succeeded. Adds how things stand now to `failure`.
@@ -501,6 +498,8 @@ impl Freeze<'_> {
             Ok(now) if now.created_at != self.vm.created_at => {
                 return format!("'{name}' was replaced by somebody else; it is {}", now.state);
             }
+            // A start would end it first.
+            Ok(now) if now.state == State::Unreachable || now.given_up => return format!("'{name}' is {}", now.state),
             _ => {}
         }
         match self.start_again() {

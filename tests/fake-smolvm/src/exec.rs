@@ -52,14 +52,14 @@ pub fn exec(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     Ok(status)
 }
 
-/// The VM, if its agent answers. One that does not answer is remembered as unreachable.
+/// The VM, if its agent answers, whatever the record says. One that does not answer is recorded as unreachable, and that
+/// stays when it answers again.
 pub fn connect(engine: &Engine, name: &str) -> Result<Record> {
     let record = engine.store.find(name)?;
-    let state = record.live_state();
-    if state == "running" {
+    if record.answers() {
         return Ok(record);
     }
-    if state == "unreachable" {
+    if record.live_state() == "unreachable" {
         engine.store.change(name, |record| record.state = "unreachable".into())?;
     }
     if !engine.version.only_start_makes_disks() {

@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
-use crate::Engine;
 use crate::commands;
+use crate::{Engine, vmm};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +42,8 @@ enum Action {
     SetState { vm: String, state: String },
     StartVm(String),
     StopVm(String),
+    SuspendVm(String),
+    WakeVm(String),
     ReplaceVm(String),
     DeleteVm(String),
     FillDisk(PathBuf),
@@ -149,6 +151,8 @@ impl Action {
                 commands::boot(engine, vm)?;
             }
             Self::StopVm(vm) => commands::shut_down(engine, &engine.store.find(vm)?)?,
+            Self::SuspendVm(vm) => vmm::suspend(vmm_of(engine, vm)?, true)?,
+            Self::WakeVm(vm) => vmm::suspend(vmm_of(engine, vm)?, false)?,
             Self::ReplaceVm(vm) => engine.store.change(vm, |record| {
                 record.created_at += 1;
                 record.seq += 1;
@@ -167,6 +171,10 @@ fn end(status: i32, mut stderr: String) -> Result<()> {
         stderr.push('\n');
     }
     Err(FaultExit { status, stderr }.into())
+}
+
+fn vmm_of(engine: &Engine, vm: &str) -> Result<u32> {
+    engine.store.find(vm)?.pid.context("the VM has no VMM")
 }
 
 /// Writes the file until its disk takes no more. Up to 64 MiB: it is meant for a small one.

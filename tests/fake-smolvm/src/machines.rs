@@ -73,6 +73,12 @@ impl Record {
         }
     }
 
+    /// Whether the guest's agent answers: a live process behind a record that says running, or that gave it up.
+    pub fn answers(&self) -> bool {
+        let is_up = ["running", "unreachable"].contains(&self.state.as_str());
+        is_up && self.pid.map(vmm::process) == Some(Process::Alive)
+    }
+
     /// What `pack` asks, and it asks no more: does the record say running, and is there a process?
     pub fn looks_running(&self) -> bool {
         self.state == "running" && self.pid.is_some_and(|pid| vmm::process(pid) != Process::Gone)

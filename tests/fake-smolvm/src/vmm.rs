@@ -90,6 +90,16 @@ fn raw_state(pid: u32) -> Option<char> {
     String::from_utf8_lossy(&ps.stdout).trim().chars().next()
 }
 
+/// Suspends the VMM, or wakes it, and waits until it is so: a signal takes its time on a loaded machine.
+pub fn suspend(pid: u32, suspended: bool) -> Result<()> {
+    let target = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no such pid")?;
+    rustix::process::kill_process(target, if suspended { Signal::STOP } else { Signal::CONT })?;
+    while process(pid) != Process::Gone && (process(pid) == Process::Suspended) != suspended {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
 /// Kills the VMM and waits until it is gone.
 pub fn kill(pid: u32) -> Result<()> {
     let target = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no such pid")?;

@@ -55,11 +55,22 @@ status 0 "the same bytes" cmp "$work/random" "$work/random2"
 status 1 "a missing file" bottle-freeze cp dev:/nosuch "$work/random2"
 status 0 "leaves the old one" cmp "$work/random" "$work/random2"
 
+scenario "a busy guest is not a dead one"
+status 0 "exec writes a file" bottle-freeze exec dev -- sh -c 'echo busy > /root/busy'
+kill -STOP "$(vmm dev)"
+status 125 "an exec that fails makes the engine give it up" bottle-freeze exec dev -- true
+kill -CONT "$(vmm dev)"
+equal unreachable "it is listed as unreachable from then on" state dev
+status 0 "frozen all the same, with --yes" bottle-freeze freeze dev -o "$work/busy.smolmachine" --yes --restart
+verdict "$([[ $out != *warning* ]] && echo yes)" "without a warning" "$out"
+equal busy "what it had not written to disk is there" bottle-freeze exec dev -- cat /root/busy
+
 scenario "a VM whose guest is silent is stopped first"
 kill -STOP "$(vmm dev)"
 equal unreachable "SIGSTOP makes it unreachable" state dev
 status 6 "no --yes: refused" bottle-freeze freeze dev -o "$work/silent.smolmachine"
-status 0 "frozen with --yes" bottle-freeze freeze dev -o "$work/silent.smolmachine" --yes
+status 6 "--yes alone is no word for what is lost" bottle-freeze freeze dev -o "$work/silent.smolmachine" --yes
+status 0 "frozen with --allow-unresponsive" bottle-freeze freeze dev -o "$work/silent.smolmachine" --yes --allow-unresponsive
 equal stopped "it is stopped" state dev
 
 scenario "a stopped VM is frozen without a question; the pair; no overwriting"

@@ -1,0 +1,318 @@
+//! A busy guest is not a dead one: `unreachable` in the engine's list can be wrong for a moment, or stay wrong.
+
+use crate::support::{World, is_alive, pty::Session, signal, stderr, stdout, wait_until};
+use predicates::prelude::*;
+use predicates::str::contains;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+/// How a guest that answers is listed as unreachable.
+#[derive(Debug, Clone, Copy)]
+enum Busy {
+    /// One look finds it silent, the next one does not.
+    ForAMoment,
+    /// The list is right until an exec was tried.
+    UntilAnExec,
+    /// An exec failed once: the engine has given it up, and says so for good.
+    GivenUp,
+}
+
+const ALL: [Busy; 3] = [Busy::ForAMoment, Busy::UntilAnExec, Busy::GivenUp];
+
+/// A running VM that looks dead; the other one, of the same kind, is well.
+fn world(version: &str, busy: Busy) -> World {
+    let world = World::with_engine(version);
+    world.vm("dev").running();
+    world.warm();
+    world.write_guest("dev", "workspace/work", "work");
+    match busy {
+        Busy::ForAMoment => {
+            world.fault(json!([
+                {"on": "machine ls", "nth": 1, "do": {"suspend_vm": "dev"}},
+                {"on": "machine ls", "nth": 2, "do": {"wake_vm": "dev"}},
+            ]));
+        }
+        Busy::UntilAnExec => {
+            world.fault(json!([
+                {"on": "machine ls", "nth": 1, "do": {"suspend_vm": "dev"}},
+                {"on": "machine exec", "nth": 2, "do": {"wake_vm": "dev"}},
+            ]));
+        }
+        Busy::GivenUp => world.edit("dev", "state", "unreachable".into()),
+    }
+    world
+}
+
+/// A VM that does not answer, whoever asks and however often.
+fn silent() -> World {
+    let world = World::new();
+    world.vm("dev").unreachable();
+    world.warm();
+    world
+}
+
+/// Where the guest's `sync` and the stop are among the engine's calls.
+fn sync_and_stop(world: &World) -> (Option<usize>, Option<usize>) {
+    let calls = world.calls();
+    let at = |is: &dyn Fn(&Vec<String>) -> bool| calls.iter().position(is);
+    (at(&|argv| argv.last().is_some_and(|word| word == "sync")), at(&|argv| argv[..2] == ["machine", "stop"]))
+}
+
+fn assert_synced_before_the_stop(world: &World, what: &str) {
+    let (sync, stop) = sync_and_stop(world);
+    assert!(sync.is_some() && sync < stop, "{what}: {:?}", world.commands());
+}
+
+#[test]
+fn a_busy_guest_is_frozen_as_the_running_one_that_it_is() {
+    for busy in ALL {
+        let world = world("1.32.2", busy);
+        let hooks = "--pre-freeze 'guest:echo pre >> /root/log' --post-freeze 'guest:echo post >> /root/log'";
+        let run = world.run(&format!("freeze dev --yes --restart --json {hooks}")).success();
+        let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
+        assert_eq!(report["warnings"], json!([]), "{busy:?}");
+        assert_synced_before_the_stop(&world, &format!("{busy:?}"));
+        assert_eq!(world.read_guest("dev", "root/log").unwrap(), "pre\npost\n", "{busy:?}");
+        assert_eq!(world.state("dev"), "running");
+    }
+}
+
+#[test]
+fn the_workspace_of_a_busy_guest_is_saved_where_the_engine_cannot_pack_it() {
+    for busy in ALL {
+        let world = world("1.4.0", busy);
+        world.run("freeze dev --yes").success().stderr(contains("will not hold").not());
+        world.mend();
+        world.run("thaw dev dev2").success();
+        assert_eq!(world.read_guest("dev2", "workspace/work").as_deref(), Some("work"), "{busy:?}");
+    }
+}
+
+#[test]
+fn without_yes_a_busy_guest_is_asked_about_like_any_other() {
+    let world = world("1.32.2", Busy::ForAMoment);
+    let said = stderr(&world.run("freeze dev").code(6));
+    assert!(said.contains("'dev' is running. Stop it and freeze it?") && said.contains("--yes answers"), "{said}");
+    assert!(!said.contains("--allow-unresponsive"), "{said}");
+}
+
+#[test]
+fn a_guest_that_is_busy_for_a_moment_is_frozen_live() {
+    let world = world("1.32.2", Busy::ForAMoment);
+    world.run("freeze dev --live").success();
+    assert_eq!(world.state("dev"), "running");
+}
+
+#[test]
+fn a_guest_that_the_engine_has_given_up_cannot_be_frozen_live_and_why_is_said() {
+    let world = world("1.32.2", Busy::GivenUp);
+    world.run("freeze dev --live").code(5).stderr(contains("although it answers"));
+    world.run("freeze dev --live=auto --yes").success().stderr(contains("although it answers"));
+    assert_synced_before_the_stop(&world, "in the ordinary way");
+}
+
+#[test]
+fn a_vm_that_was_stopped_meanwhile_is_frozen_as_a_stopped_one() {
+    let world = world("1.32.2", Busy::UntilAnExec);
+    world.fault(json!([
+        {"on": "machine ls", "nth": 1, "do": {"suspend_vm": "dev"}},
+        {"on": "machine ls", "nth": 2, "do": {"stop_vm": "dev"}},
+    ]));
+    world.run("freeze dev").success();
+    assert!(!world.commands().contains(&"machine stop".to_owned()));
+}
+
+#[test]
+fn a_dry_run_asks_no_guest() {
+    let world = world("1.32.2", Busy::GivenUp);
+    world.run("freeze dev --dry-run").success().stderr(contains("does not answer"));
+    assert_eq!(world.commands(), ["machine ls"]);
+}
+
+/// Each of these waits for ten seconds that a guest answers: all of them at once.
+#[test]
+fn one_that_does_not_answer_is_stopped_only_by_a_word_of_its_own() {
+    std::thread::scope(|scope| {
+        for test in [
+            yes_is_no_word_for_what_is_lost,
+            nor_is_the_one_word_the_other,
+            both_words_freeze_it_and_the_loss_is_recorded,
+            on_a_terminal_there_is_a_question_of_its_own_that_yes_does_not_answer,
+            the_question_of_its_own_is_the_only_one,
+            of_several_only_the_one_that_does_not_answer_is_refused,
+            a_thaw_does_not_replace_it,
+            a_stop_says_what_is_lost,
+        ] {
+            scope.spawn(test);
+        }
+    });
+}
+
+fn yes_is_no_word_for_what_is_lost() {
+    let world = silent();
+    let run = world.run("freeze dev --yes --error-format json").code(6);
+    let last: Value = serde_json::from_str(stderr(&run).lines().last().unwrap()).unwrap();
+    let error = &last["error"];
+    assert!(error["message"].as_str().unwrap().contains("'dev' does not answer"), "{error}");
+    assert_eq!(error["hint"], "--allow-unresponsive answers this question");
+    assert!(error["now"].as_str().unwrap().contains("nothing was changed"), "{error}");
+    assert!(is_alive(world.vmm("dev")) && !world.commands().contains(&"machine stop".to_owned()));
+}
+
+fn nor_is_the_one_word_the_other() {
+    let world = silent();
+    world.run("freeze dev --allow-unresponsive").code(6).stderr(contains("--yes answers"));
+    assert_eq!(world.state("dev"), "unreachable");
+}
+
+fn both_words_freeze_it_and_the_loss_is_recorded() {
+    let world = silent();
+    let vmm = world.vmm("dev");
+    let run = world.run("freeze dev --yes --allow-unresponsive --json").success();
+    let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    let lost = "'dev' does not answer: what its guest has not written to disk is lost";
+    assert_eq!((&report["warnings"], &report["snapshot"]["warnings"]), (&json!([lost]), &json!([lost])));
+    assert_eq!((world.state("dev").as_str(), is_alive(vmm)), ("stopped", false));
+}
+
+fn on_a_terminal_there_is_a_question_of_its_own_that_yes_does_not_answer() {
+    let world = silent();
+    let mut session = Session::start(world.line("freeze dev --yes"));
+    session.wait_for("'dev' does not answer. Stop it all the same and freeze it?");
+    session.wait_for("[y/N]");
+    session.press("n");
+    assert_eq!(session.wait(), Some(6), "{}", session.screen());
+    assert_eq!(world.state("dev"), "unreachable");
+}
+
+fn the_question_of_its_own_is_the_only_one() {
+    let world = silent();
+    let mut session = Session::start(world.line("freeze dev"));
+    session.wait_for("'dev' does not answer. Stop it all the same and freeze it?");
+    session.wait_for("[y/N]");
+    session.press("y");
+    assert_eq!(session.wait(), Some(0), "{}", session.screen());
+    assert_eq!(world.state("dev"), "stopped");
+}
+
+fn of_several_only_the_one_that_does_not_answer_is_refused() {
+    let world = silent();
+    world.vm("well").running();
+    let run = world.run("freeze dev well --yes --json").code(3);
+    let all: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    assert_eq!((&all[0]["vm"], &all[0]["error"]["code"]), (&json!("dev"), &json!("not-confirmed")));
+    assert_eq!((&all[1]["vm"], &all[1]["error"]), (&json!("well"), &Value::Null));
+    assert_eq!((world.state("dev").as_str(), world.state("well").as_str()), ("unreachable", "stopped"));
+}
+
+fn a_thaw_does_not_replace_it() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.run("freeze dev --yes --restart").success();
+    signal(world.vmm("dev"), Signal::STOP);
+    wait_until("the VMM is suspended", || world.state("dev") == "unreachable");
+    world.run("thaw dev --replace --yes").code(6).stderr(contains("bottle-freeze stop dev"));
+    assert_eq!(world.state("dev"), "unreachable");
+}
+
+fn a_stop_says_what_is_lost() {
+    for version in ["1.32.2", "1.4.0"] {
+        let world = World::with_engine(version);
+        world.vm("dev").unreachable();
+        let run = world.run("stop dev --json").success().stderr(contains("is lost"));
+        let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
+        let lost = "'dev' did not answer: what its guest had not written to disk is lost";
+        assert_eq!(report["warnings"], json!([lost]), "{version}");
+    }
+}
+
+#[test]
+fn a_busy_vm_is_replaced_by_a_thaw_as_a_running_one() {
+    for busy in ALL {
+        let world = World::new();
+        world.vm("dev").running();
+        world.run("freeze dev --yes --restart").success();
+        world.forget_calls();
+        if matches!(busy, Busy::GivenUp) {
+            world.edit("dev", "state", "unreachable".into());
+        } else {
+            world.fault(json!([
+                {"on": "machine ls", "nth": 1, "do": {"suspend_vm": "dev"}},
+                {"on": "machine ls", "nth": 2, "do": {"wake_vm": "dev"}},
+            ]));
+        }
+        world.run("thaw dev --replace --yes").success();
+        assert_synced_before_the_stop(&world, &format!("{busy:?}"));
+    }
+}
+
+#[test]
+fn an_old_engine_s_busy_guest_writes_its_files_before_a_stop() {
+    for busy in ALL {
+        let world = world("1.4.0", busy);
+        let run = world.run("stop dev --json").success();
+        let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
+        assert_eq!(report["warnings"], json!([]), "{busy:?}");
+        assert_synced_before_the_stop(&world, &format!("{busy:?}"));
+    }
+}
+
+#[test]
+fn a_start_that_ended_a_silent_vm_first_says_so() {
+    let world = silent();
+    let run = world.run("start dev --json").success();
+    let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    assert!(report["warnings"][0].as_str().unwrap().contains("smolvm ended it and started it again"), "{report}");
+    assert_eq!(world.state("dev"), "running");
+}
+
+#[test]
+fn a_guest_whose_sync_fails_is_not_taken_for_one_that_has_written() {
+    let world = World::new();
+    world.vm("dev").running();
+    let refused = "Error: agent operation failed: connect: machine 'dev' is not running. Use 'smolvm machine start --name dev' first.";
+    world.warm().fault(json!({"on": "machine exec", "do": {"fail": {"status": 1, "stderr": refused}}}));
+    world.run("freeze dev --yes").success().stderr(contains("did not write its files to disk in time"));
+}
+
+#[test]
+fn exec_and_cp_do_not_advise_a_start_that_would_end_a_busy_vm() {
+    let world = silent();
+    world.write("file", "x");
+    for (line, code) in [("exec dev -- true", 125), ("cp file dev:/root/file", 5)] {
+        let said = stderr(&world.run(line).code(code));
+        let ours = &said[said.rfind("error: ").unwrap()..];
+        assert!(ours.contains("'dev' is unreachable") && ours.contains("try again"), "{line}: {said}");
+        assert!(!ours.contains("bottle-freeze start"), "{line}: {said}");
+    }
+}
+
+#[test]
+fn a_vm_that_is_busy_for_a_moment_is_paused() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm().fault(json!([
+        {"on": "machine pause", "nth": 1, "do": {"suspend_vm": "dev"}},
+        {"on": "machine ls", "nth": 2, "do": {"wake_vm": "dev"}},
+    ]));
+    world.run("pause dev").success();
+    assert_eq!(world.state("dev"), "paused");
+}
+
+#[test]
+fn the_question_of_a_removal_names_the_true_state() {
+    let world = world("1.32.2", Busy::ForAMoment);
+    world.run("rm dev").code(6).stderr(contains("Delete dev (running), disks and all?"));
+}
+
+#[test]
+fn a_hook_after_the_freeze_runs_in_a_guest_that_is_busy_then() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.warm().fault(json!([
+        {"on": "machine ls", "nth": 3, "do": {"suspend_vm": "dev"}},
+        {"on": "machine ls", "nth": 4, "do": {"wake_vm": "dev"}},
+    ]));
+    world.run("freeze dev --yes --restart --post-freeze 'guest:echo post > /root/log'").success();
+    assert_eq!(world.read_guest("dev", "root/log").as_deref(), Some("post\n"));
+}
