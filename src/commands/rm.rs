@@ -21,7 +21,7 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
     each::vm(app, vms, &names, |name, _| {
         let shown = find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
         let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
-        still_as_shown(shown, &engine.machine(name)?)?;
+        still_as_shown(shown, &engine.machine_listed(name)?)?;
         app.ui.during("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
         Record::forget(name.as_str());
         app.ui.result(name.as_str(), &format!("deleted {name}"));
