@@ -22,12 +22,17 @@ pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
     let reference = one.reference();
     ui::about("snapshot", &reference);
     app.ui.during("check", &format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
-    app.ui.during("export", &format!("exporting {reference}"), || {
-        if to_stdout {
-            return export_to_stdout(&one);
-        }
-        export_to(&one, &args.output, Existing::forced(args.force), &end_helpers)
-    })?;
+    app.ui
+        .during("export", &format!("exporting {reference}"), || {
+            if to_stdout {
+                return export_to_stdout(&one);
+            }
+            export_to(&one, &args.output, Existing::forced(args.force), &end_helpers)
+        })
+        .map_err(|error| {
+            let failure = Failure::from(error);
+            if to_stdout { failure.now("what was written is no whole snapshot") } else { failure }
+        })?;
     if to_stdout {
         return Ok(());
     }

@@ -155,11 +155,10 @@ impl Output {
         if elsewhere.is_some() {
             fs::copy(work.launcher(), &new).map_err(PublishError::not_writable(&new))?;
         }
-        let kept = match fs::hard_link(launcher, &old) {
+        // On a file system without links, or a full one, it is copied.
+        let kept = match fs::hard_link(launcher, &old).or_else(|_| fs::copy(launcher, &old).map(drop)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            // On a file system without links, or a full one, it is copied.
-            Err(_) => fs::copy(launcher, &old).map_err(PublishError::not_writable(&old)).map(|_| true)?,
-            Ok(()) => true,
+            kept => kept.map_err(PublishError::not_writable(&old)).map(|()| true)?,
         };
         publish(&new, launcher, self.existing)?;
         publish(&work.sidecar(), &self.sidecar, self.existing).inspect_err(|_| {

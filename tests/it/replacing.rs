@@ -349,3 +349,65 @@ fn an_output_whose_folder_is_moved_away_meanwhile_costs_nothing() {
     assert_eq!(names_in(&folder), ["out.smolmachine"]);
     assert_eq!(world.state("dev"), "running");
 }
+
+/// `bottle-freeze` on a file system that cannot rename without replacing, and perhaps has no hard links either; none
+/// where there is no strace.
+fn on_a_poor_file_system(world: &World, line: &str, has_links: bool) -> Option<Command> {
+    let plain = world.line(line);
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2,link,linkat"]);
+    strace.args(["-e", "inject=renameat2:error=EINVAL"]);
+    if !has_links {
+        strace.args(["-e", "inject=link,linkat:error=EPERM"]);
+    }
+    strace.arg(plain.get_program()).args(plain.get_args());
+    world.furnish(&mut strace);
+    let is_there = Command::new("strace").arg("--version").output().is_ok();
+    if !is_there {
+        println!("NOT RUN: there is no strace here");
+    }
+    is_there.then_some(strace)
+}
+
+#[test]
+fn a_file_system_that_cannot_rename_without_replacing_does_the_same() {
+    for has_links in [true, false] {
+        let world = world();
+        for line in [
+            "freeze other",
+            "freeze other -o out",
+            "snapshot export other@t -o out.tar",
+            "snapshot import out.tar --as again",
+        ] {
+            let Some(command) = on_a_poor_file_system(&world, line, has_links) else { return };
+            finish(command).success();
+        }
+        world.assert_clean(&["out", "out.smolmachine", "out.tar"]);
+        for line in ["freeze other -o out", "snapshot export other@t -o out.tar"] {
+            let before = (world.read("out.smolmachine"), world.read("out.tar"));
+            finish(on_a_poor_file_system(&world, line, has_links).unwrap()).code(7);
+            assert_eq!((world.read("out.smolmachine"), world.read("out.tar")), before);
+        }
+        world.run("verify out.smolmachine").success();
+        world.run("snapshot verify --all").success();
+    }
+}
+
+#[test]
+fn what_appears_at_the_output_meanwhile_is_not_replaced() {
+    for has_links in [true, false] {
+        let world = world();
+        world.fault(serde_json::json!({"on": "pack create", "at": "end", "do": {"await": world.path("go")}}));
+        let line = "freeze other -o out.smolmachine";
+        let Some(mut command) = on_a_poor_file_system(&world, line, has_links) else { return };
+        // It would be traced, and waited for, as long as a VM runs that it starts.
+        let freeze = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        crate::support::wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
+        world.write("out.smolmachine", "another one");
+        fs::write(world.path("go"), "").unwrap();
+        let ended = freeze.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(7), "{}", String::from_utf8_lossy(&ended.stderr));
+        assert_eq!(world.read("out.smolmachine"), "another one");
+        world.assert_clean(&["out.smolmachine"]);
+    }
+}
