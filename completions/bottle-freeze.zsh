@@ -1092,7 +1092,7 @@ _bottle-freeze_commands() {
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
-'doctor:Tell whether freezing would work here, and what mends what does not' \
+'doctor:Check that freezing works here, and print how to fix what does not' \
 'engine:Install smolvm engines, and choose between them' \
 'completions:Print what a shell sources, to complete by TAB' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -1214,7 +1214,7 @@ _bottle-freeze__subcmd__help_commands() {
 'rm:Delete VMs and their disks' \
 'pack:Pack an image into a file that VMs can be made from' \
 'verify:Check that snapshots are whole' \
-'doctor:Tell whether freezing would work here, and what mends what does not' \
+'doctor:Check that freezing works here, and print how to fix what does not' \
 'engine:Install smolvm engines, and choose between them' \
 'completions:Print what a shell sources, to complete by TAB' \
 'help:Print this message or the help of the given subcommand(s)' \

@@ -133,11 +133,12 @@ pub enum Command {
     /// Reads each file once, from beginning to end: footer, CRC-32 and manifest, and the SHA-256 that a snapshot.json beside
     /// it records. No engine is needed.
     Verify(Deferred<Verify>),
-    /// Tell whether freezing would work here, and what mends what does not
+    /// Check that freezing works here, and print how to fix what does not
     ///
-    /// Looks at the engine, KVM, the library, free space, what smolvm has left behind, and shell completion: a line each. Exits
-    /// with 0 only if a freeze would work, otherwise with the status that it would fail with. Without KVM no VM starts, but a
-    /// stopped one can be frozen: that is a warning.
+    /// A line each for the engine, KVM, the library, free space, what killed commands have left behind, and shell completion.
+    /// Each is tried: the engine freezes an empty VM in a temporary home of its own, which is removed (1 s, 125 MB), and the
+    /// user's shell completes a command. Exits with 0 only if a freeze would work, otherwise with the status that it would fail
+    /// with. Without KVM no VM starts, but a stopped one can be frozen: that is a warning.
     Doctor(Deferred<Doctor>),
     /// Install smolvm engines, and choose between them
     ///

@@ -1,67 +1,129 @@
-//! Whether the user's shell completes this program's command line.
+//! Whether TAB completes this program's command line in the user's shell: the shell itself is asked, with all that it reads
+//! at its start. A line in a start file says little: it may come too early, be skipped, or name a program that is not there.
 
 use super::shells::quoted;
-use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long the shell may take: some start files are slow.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Begins the lines that the shell prints for us, among whatever its start files print.
+const MARK: &str = "bottle-freeze-doctor:";
+/// The last of them: what the start files have left running may hold the output open.
+const END: &str = "end";
 
 /// How completion stands in the user's shell.
 pub enum Completed {
-    /// There, because of this file.
-    By(PathBuf),
-    /// Not there; this command installs it.
+    /// It completes.
+    Works { shell: String },
+    /// It does not; this command changes that.
     Missing { shell: String, mend: String },
+    /// The shell did not answer in time.
+    Silent { shell: String },
     /// `$SHELL` is none that is known here.
     Unknown,
 }
 
-/// Looks where the shells look (their manuals, and `make install`), and into their start files.
+/// What each shell prints when it is asked: `works`, if it completes `bottle-freeze snap`; `compinit`, if zsh has its
+/// completion system.
+const BASH: &str = r#"
+for load in _completion_loader _comp_load _comp_complete_load; do
+  complete -p bottle-freeze > /dev/null 2>&1 || { declare -F $load > /dev/null && $load bottle-freeze > /dev/null 2>&1; }
+done
+rule=$(complete -p bottle-freeze 2> /dev/null) && [[ $rule =~ -F\ ([^ ]+) ]] && {
+  COMP_WORDS=(bottle-freeze snap) COMP_CWORD=1 COMP_LINE='bottle-freeze snap' COMP_POINT=18 COMP_TYPE=9 COMP_KEY=9
+  "${BASH_REMATCH[1]}" bottle-freeze snap bottle-freeze > /dev/null 2>&1
+  for word in "${COMPREPLY[@]}"; do [[ $word == snapshot* ]] && echo "bottle-freeze-doctor:works"; done
+}"#;
+const ZSH: &str = r"
+(( $+_comps )) && echo bottle-freeze-doctor:compinit
+rule=${_comps[bottle-freeze]}
+[[ -n $rule ]] && { (( $+functions[$rule] )) && autoload +X -Uz $rule; whence -w $rule } > /dev/null 2>&1 &&
+  echo bottle-freeze-doctor:works";
+const FISH: &str = r"
+complete -C 'bottle-freeze snap' | string match -q 'snapshot*'; and echo bottle-freeze-doctor:works";
+
+/// Asks the user's shell.
 pub fn look() -> Completed {
-    let shell = variable("SHELL").unwrap_or_default();
-    let shell = shell.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let path = variable("SHELL").unwrap_or_default();
+    let shell = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    let script = match shell.as_str() {
+        "bash" => BASH,
+        "zsh" => ZSH,
+        "fish" => FISH,
+        _ => return Completed::Unknown,
+    };
+    match ask(&path, script) {
+        None => Completed::Silent { shell },
+        Some(said) if said.iter().any(|word| word == "works") => Completed::Works { shell },
+        Some(said) => {
+            let mend = mend(&shell, said.iter().any(|word| word == "compinit"));
+            Completed::Missing { shell, mend }
+        }
+    }
+}
+
+/// What it answers; nothing if it cannot be run, or not in time.
+fn ask(shell: &Path, script: &str) -> Option<Vec<String>> {
+    let mut command = Command::new(shell);
+    let script = format!("{script}\necho {MARK}{END}");
+    command.args(["-i", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    // Not of our terminal: an interactive shell would take it from us.
+    // SAFETY: between fork and exec the closure makes one system call.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into));
+    }
+    let mut child = command.spawn().ok()?;
+    let stdout = child.stdout.take()?;
+    let (send, answer) = mpsc::channel();
+    std::thread::Builder::new()
+        .spawn(move || {
+            let lines = BufReader::new(stdout.take(1 << 20)).split(b'\n').map_while(Result::ok);
+            let words =
+                lines.filter_map(|line| Some(String::from_utf8_lossy(line.strip_prefix(MARK.as_bytes())?).into()));
+            send.send(words.take_while(|word: &String| word != END).collect())
+        })
+        .ok()?;
+    let said = answer.recv_timeout(LIMIT).ok();
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        // What its start files have left running.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.wait();
+    said
+}
+
+/// The command that adds the line to the start file.
+fn mend(shell: &str, has_compinit: bool) -> String {
     let home = dirs::home_dir().unwrap_or_default();
     let config = variable("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
     let zsh = variable("ZDOTDIR").unwrap_or_else(|| home.clone());
-    let (names, start, line) = match shell {
-        "bash" => (
-            &["bash-completion/completions/bottle-freeze", "bash-completion/completions/bottle-freeze.bash"][..],
-            home.join(".bashrc"),
-            "source <(bottle-freeze completions bash)",
-        ),
-        "zsh" => (
-            &["zsh/site-functions/_bottle-freeze", "zsh/vendor-completions/_bottle-freeze"][..],
-            zsh.join(".zshrc"),
-            "source <(bottle-freeze completions zsh)",
-        ),
-        "fish" => (
-            &["fish/vendor_completions.d/bottle-freeze.fish", "fish/completions/bottle-freeze.fish"][..],
-            config.join("fish/config.fish"),
-            "bottle-freeze completions fish | source",
-        ),
-        _ => return Completed::Unknown,
+    let tool = own_name();
+    let (start, line) = match shell {
+        "bash" => (home.join(".bashrc"), format!("source <({tool} completions bash)")),
+        "zsh" if has_compinit => (zsh.join(".zshrc"), format!("source <({tool} completions zsh)")),
+        "zsh" => (zsh.join(".zshrc"), format!("autoload -Uz compinit && compinit; source <({tool} completions zsh)")),
+        _ => (config.join("fish/config.fish"), format!("{tool} completions fish | source")),
     };
-    let data = variable("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
-    let shared = variable("XDG_DATA_DIRS").unwrap_or_else(|| "/usr/local/share:/usr/share".into());
-    // Of its own accord zsh looks into no folder of the user's.
-    let own = [config, data].into_iter().filter(|_| shell != "zsh");
-    let folders: Vec<_> = own.chain(std::env::split_paths(&shared)).collect();
-    let mut files = folders.iter().flat_map(|folder| names.iter().map(move |name| folder.join(name)));
-    if let Some(file) = files.find(|file| file.is_file()) {
-        return Completed::By(file);
-    }
-    if sources_it(&start) {
-        return Completed::By(start);
-    }
-    let mend = format!("echo '{line}' >> {}", quoted(&start.to_string_lossy()));
-    Completed::Missing { shell: shell.to_owned(), mend }
+    let folder = start.parent().filter(|folder| !folder.is_dir());
+    let make = folder.map(|folder| format!("mkdir -p {} && ", quoted(&folder.to_string_lossy())));
+    let start = quoted(&start.to_string_lossy());
+    format!("{}echo {} >> {start}", make.unwrap_or_default(), quoted(&line))
+}
+
+/// How a shell calls this program: by its name if that finds it.
+fn own_name() -> String {
+    let own = std::env::current_exe().and_then(std::fs::canonicalize).unwrap_or_default();
+    let found = which::which("bottle-freeze")
+        .and_then(|path| path.canonicalize().map_err(|_| which::Error::CannotFindBinaryPath));
+    if found.is_ok_and(|found| found == own) { "bottle-freeze".to_owned() } else { quoted(&own.to_string_lossy()) }
 }
 
 fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-}
-
-/// Whether a start file sources what `completions` prints.
-fn sources_it(start: &Path) -> bool {
-    let text = fs::read(start).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    text.lines().any(|line| !line.trim_start().starts_with('#') && line.contains("bottle-freeze completions"))
 }

@@ -1,8 +1,9 @@
-//! `doctor`: would a freeze work here, and what mends what would not? One line for each thing that it needs.
+//! `doctor`: does a freeze work here, and how to fix what does not? One line for each thing that it needs.
 
 use super::completed::{self, Completed};
-use super::{App, Failure, Status, output};
-use crate::smolvm::{Leftover, Smolvm, Whence, end_helpers, hypervisor, leftovers};
+use super::shells::quoted;
+use super::{App, Status, output};
+use crate::smolvm::{Disks, Leftover, end_helpers, hypervisor, leftovers};
 use crate::snapshot::{self, Health};
 use crate::ui::Warnings;
 use crate::{cli, ui};
@@ -11,9 +12,11 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Room that the pack of an empty VM takes at its peak (1.32.2: 125 MB); less than the second is tight for any VM.
-const LEAST_ROOM: u64 = 125 << 20;
-const FAIR_ROOM: u64 = 2 << 30;
+mod engine;
+mod space;
+
+/// Without this room no freeze begins.
+const LEAST_ROOM: u64 = Disks::BESIDES;
 
 /// What was found of one thing.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -66,7 +69,9 @@ pub fn run(app: &App, args: &cli::Doctor) -> ExitCode {
     // First what is removed: the size of the library is that without it.
     let leftovers = left_behind(args.fix, &warnings);
     let health = Health::look();
-    let checks = [engine(app), virtualisation(), library(&health), space(&health), leftovers, completion()];
+    let (engine, working) = engine::check(app, &health);
+    let space = space::check(&health, working.as_ref());
+    let checks = [engine, virtualisation(), library(&health), space, leftovers, completion()];
     let problem = checks.iter().find(|check| check.verdict == Verdict::Problem);
     if app.ui.json {
         ui::json(&json!({ "ok": problem.is_none(), "checks": checks, "warnings": warnings.list() }));
@@ -83,44 +88,6 @@ fn line(check: &Check) -> String {
     let mark = marks[check.verdict as usize];
     let mend = check.mend.as_ref().map(|mend| format!(" {arrow} {mend}")).unwrap_or_default();
     ui::one_line(&format!("{mark} {:<10}  {}{mend}", check.name, check.what))
-}
-
-fn engine(app: &App) -> Check {
-    let engine = match app.engine() {
-        Ok(engine) => engine,
-        Err(failure) => return failed("engine", String::new(), failure),
-    };
-    let (version, (path, whence)) = (engine.version(), engine.place());
-    let (can, cannot): (Vec<_>, Vec<_>) = version.abilities().into_iter().partition(|(_, can)| *can);
-    let names = |all: &[(&'static str, bool)]| all.iter().map(|(name, _)| *name).collect::<Vec<_>>();
-    let (can, cannot) = (names(&can), names(&cannot));
-    let dialect = if version.names_are_flags() { "--name NAME" } else { "positional NAME" };
-    let what = format!("smolvm {version}, {} (from {whence}), speaks {dialect}", path.display());
-    of_engine(&engine, &what, &cannot).details(json!({
-        "version": version.to_string(), "path": path.display().to_string(), "from": whence.to_string(),
-        "dialect": dialect, "can": can, "cannot": cannot,
-    }))
-}
-
-/// Its list of VMs is the least that it must give.
-fn of_engine(engine: &Smolvm, what: &str, cannot: &[&str]) -> Check {
-    if let Err(error) = engine.machine_ls() {
-        return failed("engine", format!("{what}, but: "), error.into());
-    }
-    if cannot.is_empty() {
-        return Check::ok("engine", format!("{what}, can do all that bottle-freeze asks"));
-    }
-    let mend = match engine.place().1 {
-        Whence::Installed => "bottle-freeze engine install",
-        Whence::Path => "upgrade it, or `bottle-freeze engine install` and name that one in $SMOLVM",
-        Whence::Flag | Whence::Variable => "bottle-freeze engine install, and name no other",
-    };
-    Check::warning("engine", format!("{what}, cannot {}", cannot.join(", ")), mend)
-}
-
-fn failed(name: &'static str, before: String, failure: Failure) -> Check {
-    let mend = failure.mend.unwrap_or_else(|| "smolvm machine ls".into());
-    Check::problem(name, failure.status, before + &failure.what, mend)
 }
 
 /// Without one a stopped VM can still be frozen, though not one that a helper VM must export.
@@ -140,6 +107,12 @@ fn library(health: &Health) -> Check {
     let contents = format!("{} snapshot{plural}, {}, in {folder}", health.snapshots, output::size(health.bytes));
     let check = match &health.trouble {
         Some((trouble, mend)) => Check::problem("library", Status::NotWritable, trouble, *mend),
+        None if !health.unwritable.is_empty() => {
+            let list: Vec<String> = health.unwritable.iter().map(|folder| folder.display().to_string()).collect();
+            let what = format!("{contents}, but nothing can be written into {}", list.join(", "));
+            let quoted: Vec<String> = list.iter().map(|folder| quoted(folder)).collect();
+            Check::warning("library", what, format!("chmod u+rwx {}", quoted.join(" ")))
+        }
         None if health.broken == 0 => Check::ok("library", contents),
         None => {
             let what = format!("{contents}, and {} that are damaged", health.broken);
@@ -149,20 +122,6 @@ fn library(health: &Health) -> Check {
     check.details(json!({
         "folder": folder, "snapshots": health.snapshots, "damaged": health.broken, "bytes": health.bytes,
     }))
-}
-
-fn space(health: &Health) -> Check {
-    let Some(free) = health.free else {
-        return Check::warning("space", "how much is free cannot be told", "df -h");
-    };
-    let what = format!("{} free for the library", output::size(free));
-    let mend = if health.snapshots == 0 { "df -h" } else { "bottle-freeze snapshot prune --keep-last 3 --dry-run" };
-    let check = match free {
-        ..LEAST_ROOM => Check::problem("space", Status::NotWritable, what, mend),
-        LEAST_ROOM..FAIR_ROOM => Check::warning("space", what, mend),
-        _ => Check::ok("space", what),
-    };
-    check.details(json!({ "free_bytes": free }))
 }
 
 fn left_behind(fix: bool, warnings: &Warnings) -> Check {
@@ -217,11 +176,13 @@ fn of_leftovers(ours: &[snapshot::Leftover], engines: &[Leftover], removed: u64)
 }
 
 fn completion() -> Check {
+    const HELP: &str = "bottle-freeze help completions";
     match completed::look() {
-        Completed::By(file) => Check::ok("completion", format!("installed: {}", file.display())),
-        Completed::Missing { shell, mend } => Check::warning("completion", format!("not installed for {shell}"), mend),
-        Completed::Unknown => {
-            Check::warning("completion", "$SHELL names no shell that is known", "bottle-freeze help completions")
+        Completed::Works { shell } => Check::ok("completion", format!("works in {shell}")),
+        Completed::Missing { shell, mend } => {
+            Check::warning("completion", format!("TAB completes nothing in {shell}"), mend)
         }
+        Completed::Silent { shell } => Check::warning("completion", format!("{shell} did not answer in 5 s"), HELP),
+        Completed::Unknown => Check::warning("completion", "$SHELL names no shell that is known", HELP),
     }
 }

@@ -85,6 +85,15 @@ pub fn details(path: &Path) -> Result<Details, ArtifactError> {
     Ok(Details::of(&read_manifest(&mut file, &footer)?))
 }
 
+/// The assets as they lie in the file: nothing is checked.
+///
+/// # Errors
+/// As [`verify`].
+pub fn assets(path: &Path) -> Result<impl Read, ArtifactError> {
+    let (file, _, footer) = open(path)?;
+    Ok(file.take(footer.assets_size))
+}
+
 /// An artifact that was read, and is what its footer says, bit by bit.
 pub(super) struct Content {
     /// Bytes of the whole file.

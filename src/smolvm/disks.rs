@@ -5,9 +5,6 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What a pack writes besides the disks' content: launcher, runtime, helper files (1.32.2: 125 MB at its peak).
-const BESIDES: u64 = 125 << 20;
-
 /// The disks of one VM at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Disks(Vec<Disk>);
@@ -24,6 +21,9 @@ struct Disk {
 }
 
 impl Disks {
+    /// What a pack writes besides the disks' content: launcher, runtime, helper files (1.32.2: 125 MB at its peak).
+    pub const BESIDES: u64 = 125 << 20;
+
     /// The disks in the folder that `machine data-dir` names: `*.raw` and `*.qcow2` (0.8.0 … 1.32.2). A VM that was
     /// never started has none, and may have no folder.
     ///
@@ -54,6 +54,11 @@ impl Disks {
         Ok(Self(disks))
     }
 
+    /// Whether there are none: the VM was never started.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether none was written to between the two moments.
     pub fn are_untouched_in(&self, later: &Self) -> bool {
         let key = |disk: &Disk| (disk.inode, disk.bytes, disk.modified);
@@ -64,6 +69,6 @@ impl Disks {
     /// 1.32.2: 3,197 MiB for 1 GiB of data that does not compress).
     pub fn room_to_pack(&self) -> u64 {
         let room = |disk: &Disk| disk.allocated.saturating_mul(if disk.is_qcow2 { 4 } else { 3 });
-        self.0.iter().map(room).fold(BESIDES, u64::saturating_add)
+        self.0.iter().map(room).fold(Self::BESIDES, u64::saturating_add)
     }
 }

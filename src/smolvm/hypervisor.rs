@@ -1,5 +1,7 @@
 //! What VMs run on: KVM on Linux, Hypervisor.framework on macOS.
 
+mod permission;
+
 use std::path::Path;
 
 /// Why VMs do not run here.
@@ -7,14 +9,14 @@ use std::path::Path;
 pub struct NoHypervisor {
     /// What is wrong.
     pub what: String,
-    /// The command that mends it.
-    pub mend: &'static str,
+    /// The command that fixes it.
+    pub mend: String,
 }
 
 type Found = Result<String, NoHypervisor>;
 
-fn none(what: String, mend: &'static str) -> Found {
-    Err(NoHypervisor { what, mend })
+fn none(what: String, mend: impl Into<String>) -> Found {
+    Err(NoHypervisor { what, mend: mend.into() })
 }
 
 /// Looks, and makes an empty VM where that is possible.
@@ -43,8 +45,10 @@ fn kvm(device: &Path) -> Found {
             "switch virtualisation on in the firmware, or nested virtualisation on the host",
         ),
         Ok(()) => Ok(format!("{shown} works")),
-        Err(Errno::ACCESS | Errno::PERM) => {
-            none(format!("you may not use {shown}"), "sudo usermod -aG kvm \"$USER\", and log in again")
+        Err(Errno::ACCESS) => none(format!("you may not use {shown}"), permission::command(device)),
+        // What a container's device rules answer.
+        Err(Errno::PERM) => {
+            none(format!("this container may not use {shown}"), format!("start the container with --device {shown}"))
         }
         Err(Errno::NOENT) => none(
             format!("there is no {shown}"),

@@ -18,6 +18,7 @@
 //! - [`Machine`] is a VM as the list tells, and `answer` asks a guest that seems silent again; [`Disks`] are its disks on the host.
 //! - [`artifact`] reads and verifies a `.smolmachine` file, [`follow()`] while it is written; `rider` puts a `snapshot.json` into
 //!   one; [`Reference`] is its name in a registry.
+//! - `trial` packs an empty VM, `whole` looks at the engine's files: whether a freeze works.
 //! - `lifeline`, `leftovers` and `users`: what the engine leaves running or lying, and whose it is.
 
 mod answer;
@@ -39,8 +40,10 @@ pub mod rider;
 mod run;
 pub mod secrets;
 mod state;
+mod trial;
 mod users;
 mod version;
+mod whole;
 
 pub use disks::Disks;
 pub use follow::{Followed, follow};
@@ -53,6 +56,7 @@ pub use process::{Call, EngineError, Outcome, Watch};
 pub use reference::Reference;
 pub use users::users_of;
 pub use version::Version;
+pub use whole::{broken_files, empty_program};
 
 use crate::{home, interrupt};
 use rustix::fs::{FlockOperation, flock};

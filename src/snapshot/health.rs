@@ -1,10 +1,11 @@
 //! Whether the library can be used: looked at by using it, as far as that leaves nothing behind.
 
-use super::{home, leftovers, library, runtime};
+use super::{Work, home, leftovers, library, runtime};
 use crate::home::{Home, HomeError};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// How the library stands.
 #[derive(Debug)]
@@ -19,8 +20,29 @@ pub struct Health {
     pub bytes: u64,
     /// Bytes that are free for this user, if that can be told.
     pub free: Option<u64>,
+    /// Folders of VMs in it that cannot be written.
+    pub unwritable: Vec<PathBuf>,
     /// Why it is of no use, and how to fix that, if so.
     pub trouble: Option<(String, &'static str)>,
+}
+
+/// A folder for a trial, removed when dropped.
+#[derive(Debug)]
+pub enum Scratch {
+    /// In the library, where a freeze writes too.
+    Library(Work),
+    /// There is no library yet.
+    Temporary(TempDir),
+}
+
+impl Scratch {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Library(work) => work.path(),
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
 }
 
 /// How a library that cannot be written is fixed.
@@ -45,20 +67,33 @@ impl Health {
         }
     }
 
+    /// A folder in which something can be tried.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn scratch(&self) -> io::Result<Scratch> {
+        if self.folder.is_dir() {
+            return Work::new(&self.folder).map(Scratch::Library);
+        }
+        tempfile::Builder::new().prefix("bottle-freeze-").tempdir().map(Scratch::Temporary)
+    }
+
     fn refused(why: &HomeError) -> Self {
         let folder = home::shown_path(library::SNAPSHOTS).into();
         let trouble = Some((why.to_string(), why.hint()));
-        Self { folder, snapshots: 0, broken: 0, bytes: 0, free: None, trouble }
+        Self { folder, snapshots: 0, broken: 0, bytes: 0, free: None, unwritable: Vec::new(), trouble }
     }
 
     fn of(folder: PathBuf) -> Self {
         let unusable = |what: &str, error: io::Error| format!("{} cannot be {what}: {error}", folder.display());
         let there = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-        let written = tempfile::tempfile_in(there).map_err(|error| unusable("written", error));
+        let write =
+            || if folder.is_dir() { Work::new(&folder).map(drop) } else { tempfile::tempfile_in(there).map(drop) };
+        let written = write().map_err(|error| unusable("written", error));
         let locked =
             || File::open(there).and_then(|file| home::lock(&file, true)).map_err(|error| unusable("locked", error));
         let listed = library::list(None).map_err(|error| error.to_string());
-        let trouble = written.and_then(|_| locked()).err().or_else(|| listed.as_ref().err().cloned());
+        let trouble = written.and_then(|()| locked()).err().or_else(|| listed.as_ref().err().cloned());
         let (all, broken) = listed.unwrap_or_default();
         let free = rustix::fs::statvfs(there).ok().map(|free| free.f_bavail.saturating_mul(free.f_frsize));
         let root = folder.parent().unwrap_or(&folder);
@@ -66,6 +101,17 @@ impl Health {
         let bytes =
             all.iter().map(library::Stored::bytes).chain(broken.iter().map(super::Broken::bytes)).chain(left).sum();
         let trouble = trouble.map(|trouble| (trouble, NAME_ANOTHER)).or_else(locks);
-        Self { snapshots: all.len(), broken: broken.len(), bytes, free, trouble, folder }
+        let unwritable = unwritable(&folder);
+        Self { snapshots: all.len(), broken: broken.len(), bytes, free, unwritable, trouble, folder }
     }
+}
+
+/// The folders in the library in which nothing can be made, as a new snapshot of that VM must be.
+fn unwritable(library: &Path) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(library).into_iter().flatten().flatten();
+    let folders = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
+    let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let mut all: Vec<_> = folders.filter(|path| !is_hidden(path) && tempfile::tempfile_in(path).is_err()).collect();
+    all.sort();
+    all
 }

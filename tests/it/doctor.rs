@@ -1,9 +1,13 @@
 //! `doctor`: whether a freeze would work here. What it says of KVM depends on the machine, and is not looked at.
 
-use crate::support::{World, finish, names_in, stdout};
-use serde_json::Value;
-use std::fs;
-use std::path::Path;
+use crate::support::chaos::{is_long, without_override};
+use crate::support::namespace::{disk, in_a_namespace};
+use crate::support::{World, finish, names_in, real, stdout, wait_until};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
@@ -53,6 +57,141 @@ fn without_an_engine_it_fails_and_says_how_to_get_one() {
 }
 
 #[test]
+fn the_engine_is_good_if_and_only_if_a_freeze_works_with_it() {
+    for (on, fault) in [
+        ("machine ls", json!({"sleep_ms": 1})),
+        ("machine ls", json!({"fail": {"status": 1, "stderr": "Error: database is locked by another"}})),
+        ("pack create", json!({"fail": {"status": 1, "stderr": "Error: could not find agent rootfs at /nonexistent"}})),
+        ("pack create", json!({"kill": 9})),
+        ("pack create", json!({"lie": true})),
+        ("pack create", json!({"print": "Packed"})),
+    ] {
+        let world = World::new();
+        world.vm("dev").stopped();
+        world.fault(json!({"on": on, "do": fault}));
+        let engine = check(world.line("doctor"), "engine");
+        let doctor = world.run("doctor").get_output().status.code();
+        let freeze = world.run("freeze dev").get_output().status.code();
+        assert_eq!(doctor, freeze, "{on}, {fault}: {engine}");
+        assert_eq!(engine["verdict"] == "ok", freeze == Some(0), "{on}, {fault}: {engine}");
+        assert_eq!(world.list().len(), 1, "its own VM is not the user's");
+        world.assert_clean(&[]);
+    }
+}
+
+#[test]
+fn what_the_engine_says_is_in_the_line() {
+    let world = World::new();
+    let said = "Error: agent operation failed: find agent rootfs: could not find agent rootfs at /nonexistent";
+    world.fault(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": said}}}));
+    let line = stdout(&world.run("doctor"));
+    assert!(line.contains("could not find agent rootfs at /nonexistent") && !line.contains("--from-vm"), "{line}");
+}
+
+#[test]
+fn a_trial_leaves_nothing_behind_and_no_library_where_there_was_none() {
+    let world = World::new();
+    world.run("doctor").success();
+    assert!(!world.path("home/library").exists());
+    world.assert_clean(&[]);
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    let before = names_in(&world.path("home/library/snapshots"));
+    world.run("doctor").success();
+    assert_eq!(names_in(&world.path("home/library/snapshots")), before);
+    world.assert_clean(&[]);
+}
+
+#[test]
+fn what_a_killed_trial_leaves_is_seen_and_swept() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    world.fault(json!({"on": "pack create", "do": "hang"}));
+    world.forget_calls();
+    let doctor = world.spawn("doctor");
+    wait_until("the engine packs", || world.commands().contains(&"pack create".to_owned()));
+    doctor.signal(Signal::KILL);
+    doctor.wait();
+    world.mend();
+    let left = check(world.line("doctor"), "leftovers");
+    assert_eq!(left["verdict"], "warning", "{left}");
+    finish(world.line("doctor --fix")).success();
+    assert_eq!(names_in(&world.path("home/library/snapshots")), ["dev"]);
+}
+
+/// A copy of a real engine, which may be damaged; the files of its guest are shared with the original.
+struct Copied {
+    folder: PathBuf,
+}
+
+impl Copied {
+    fn new(world: &World) -> Self {
+        let folder = world.path("engine");
+        let original = real::engine().ancestors().nth(2).unwrap().to_owned();
+        let copied = Command::new("cp").arg("-a").arg("--sparse=always").arg(original).arg(&folder).status();
+        assert!(copied.unwrap().success());
+        Self { folder }
+    }
+
+    fn command(&self, world: &World, line: &str) -> Command {
+        let mut command = real::line(world, line);
+        command.env("SMOLVM", self.folder.join("bin/smolvm"));
+        command
+    }
+
+    fn verdict(&self, world: &World) -> Value {
+        check(self.command(world, "doctor"), "engine")
+    }
+}
+
+#[test]
+fn a_real_engine_is_good_until_its_files_are_not() {
+    if !is_long() {
+        return;
+    }
+    let world = World::new();
+    let engine = Copied::new(&world);
+    real::vm(&world, "dev", 0);
+    let freezes = |command: Command| finish(command).get_output().status.success();
+    assert_eq!(engine.verdict(&world)["verdict"], "ok");
+    let mut command = engine.command(&world, "doctor");
+    // The wrapper in bin/ sets it anew.
+    command.env("SMOLVM", engine.folder.join("smolvm")).env("SMOLVM_AGENT_ROOTFS", "/nonexistent");
+    let said = check(command, "engine");
+    assert!(said["verdict"] == "problem" && said["what"].as_str().unwrap().contains("/nonexistent"), "{said}");
+    let mut command = engine.command(&world, "freeze dev");
+    command.env("SMOLVM", engine.folder.join("smolvm")).env("SMOLVM_AGENT_ROOTFS", "/nonexistent");
+    assert!(!freezes(command));
+    // Each file is emptied, and is as it was again.
+    for (file, verdict) in [
+        ("libkrun.so", "warning"),
+        ("libkrunfw.so.5", "warning"),
+        ("storage-template.ext4", "warning"),
+        ("agent-rootfs/usr/local/bin/smolvm-agent", "problem"),
+        ("smolvm", "problem"),
+        ("bin/smolvm", "problem"),
+    ] {
+        let (path, kept) = (engine.folder.join(file), world.path("tmp/kept"));
+        assert!(Command::new("cp").arg("-a").arg("--sparse=always").args([&path, &kept]).status().unwrap().success());
+        File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        let said = engine.verdict(&world);
+        assert_eq!(said["verdict"], verdict, "{file}: {said}");
+        fs::rename(kept, path).unwrap();
+    }
+    // What is missing fails a pack.
+    for file in ["libkrun.so", "agent-rootfs", "smolvm"] {
+        let (path, kept) = (engine.folder.join(file), world.path("tmp/kept"));
+        fs::rename(&path, &kept).unwrap();
+        let said = engine.verdict(&world);
+        assert_eq!(said["verdict"] != "problem", freezes(engine.command(&world, "freeze dev")), "{file}: {said}");
+        assert_eq!(said["verdict"], "problem", "{file}: {said}");
+        fs::rename(kept, path).unwrap();
+    }
+    assert_eq!(engine.verdict(&world)["verdict"], "ok");
+}
+
+#[test]
 fn the_library_is_told_with_its_size_and_what_is_damaged_in_it() {
     let world = World::new();
     world.vm("dev").stopped();
@@ -71,22 +210,130 @@ fn a_library_that_cannot_be_written_is_a_problem() {
 }
 
 #[test]
-fn completion_is_told_as_installed_once_the_command_it_names_was_run() {
+fn a_vm_whose_snapshots_cannot_be_written_is_named() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    let folder = world.path("home/library/snapshots/dev");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o500)).unwrap();
+    let library = check(without_override(&world.line("doctor")), "library");
+    assert_eq!(library["verdict"], "warning");
+    assert!(library["what"].as_str().unwrap().contains(folder.to_str().unwrap()), "{library}");
+    finish(without_override(&world.line("freeze dev"))).code(8);
+    let mend = Command::new("/bin/sh").args(["-c", library["mend"].as_str().unwrap()]).status();
+    assert!(mend.unwrap().success());
+    assert_eq!(check(without_override(&world.line("doctor")), "library")["verdict"], "ok");
+    finish(without_override(&world.line("freeze dev"))).success();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn who_may_not_use_kvm_may_after_the_command_that_doctor_names() {
+    if !rustix::process::geteuid().is_root() {
+        println!("NOT RUN: only root can make a device");
+        return;
+    }
+    in_a_namespace(|| {
+        let world = World::new();
+        let stage = world.path("stage");
+        disk(&stage, "size=400m,mode=755");
+        fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+        let sh = |script: &str| Command::new("/bin/sh").args(["-ec", script]).current_dir(&stage).status().unwrap();
+        let tool = env!("CARGO_BIN_EXE_bottle-freeze");
+        // A system of its own: its users and groups, a sudo that is root already, and an id that says who asks.
+        assert!(
+            sh(&format!(
+                "cp -a /etc etc; mount --bind etc /etc; cp {tool} bottle-freeze; mkdir bin
+            printf '#!/bin/sh\\nexec \"$@\"\\n' > bin/sudo; printf '#!/bin/sh\\necho nobody\\n' > bin/id; chmod +x bin/*
+            mknod kvm c 10 232; touch /dev/kvm; mount --bind kvm /dev/kvm"
+            ))
+            .success()
+        );
+        let may_use = "setpriv --reuid=nobody --regid=nogroup --init-groups sh -c ': <> /dev/kvm' 2> /dev/null";
+        for prepare in [
+            "chown root:root /dev/kvm; chmod 600 /dev/kvm",
+            "chown root:54321 /dev/kvm; chmod 660 /dev/kvm",
+            "groupadd -g 54322 hypervisors; chown root:54322 /dev/kvm; chmod 660 /dev/kvm",
+        ] {
+            assert!(sh(prepare).success() && !sh(may_use).success(), "{prepare}");
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(stage.join("bottle-freeze"));
+            let path = format!("{}:/usr/sbin:/usr/bin:/bin", stage.join("bin").display());
+            command.arg("doctor").env_clear().env("HOME", "/nonexistent").env("PATH", &path);
+            let found = check(command, "hypervisor");
+            assert!(found["what"].as_str().unwrap().contains("you may not use"), "{prepare}: {found}");
+            let mend = found["mend"].as_str().unwrap();
+            assert!(sh(&format!("PATH={path}; {mend}")).success(), "{mend}");
+            assert!(sh(may_use).success(), "{prepare}: {mend}");
+        }
+    });
+}
+
+/// `doctor` for the user of that shell, who has this program on the PATH; nothing if the shell is not here.
+fn doctor_in(world: &World, shell: &str) -> Option<Command> {
+    if Command::new(shell).args(["-c", "exit"]).status().is_err() {
+        assert!(!is_long() && std::env::var_os("CI").is_none_or(|ci| ci != "true"), "there is no {shell} here");
+        println!("NOT RUN: there is no {shell} here");
+        return None;
+    }
+    let mut command = world.line("doctor");
+    let bin = Path::new(env!("CARGO_BIN_EXE_bottle-freeze")).parent().unwrap();
+    let path = std::env::join_paths([bin, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+    command.env("SHELL", shell).env("PATH", path).env("XDG_DATA_DIRS", "/nowhere");
+    Some(command)
+}
+
+#[test]
+fn completion_works_once_the_command_that_doctor_names_was_run() {
     let world = World::new();
     for shell in ["bash", "zsh", "fish"] {
-        let doctor = || {
-            let mut command = world.line("doctor");
-            command.env("SHELL", format!("/bin/{shell}")).env("XDG_DATA_DIRS", "/nowhere");
-            command
-        };
-        fs::create_dir_all(world.path("home/.config/fish")).unwrap();
-        let missing = check(doctor(), "completion");
+        let Some(doctor) = doctor_in(&world, shell) else { continue };
+        let missing = check(doctor, "completion");
         assert_eq!(missing["verdict"], "warning", "{shell}");
         let mut mend = Command::new("/bin/sh");
         mend.args(["-c", missing["mend"].as_str().unwrap()]);
         assert!(mend.status().unwrap().success());
-        assert_eq!(check(doctor(), "completion")["verdict"], "ok", "{shell}");
+        let now = check(doctor_in(&world, shell).unwrap(), "completion");
+        assert_eq!(now["verdict"], "ok", "{shell}: {missing} {now}");
     }
+}
+
+#[test]
+fn a_line_in_a_start_file_that_has_no_effect_is_no_completion() {
+    let world = World::new();
+    let line = |shell: &str| format!("source <(bottle-freeze completions {shell})");
+    for (shell, file, text) in [
+        ("bash", ".bashrc", format!("if false; then {}; fi", line("bash"))),
+        ("bash", ".bashrc", format!("return; {}", line("bash"))),
+        ("bash", ".bashrc", format!("PATH=/nowhere; {}", line("bash"))),
+        ("bash", ".bash_login", line("bash")),
+        // Before the completion system, which forgets it.
+        ("zsh", ".zshrc", format!("{}; autoload -Uz compinit && compinit -u", line("zsh"))),
+        ("zsh", ".zshrc", line("zsh")),
+        ("fish", ".config/fish/config.fish", "if false; bottle-freeze completions fish | source; end".to_owned()),
+        ("fish", ".config/fish/completions/bottle-freeze.fish", String::new()),
+    ] {
+        let Some(doctor) = doctor_in(&world, shell) else { continue };
+        let file = world.path("home").join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, &text).unwrap();
+        let found = check(doctor, "completion");
+        assert_eq!(found["verdict"], "warning", "{shell}, {text}: {found}");
+        fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
+fn a_start_file_that_is_noisy_or_leaves_something_running_does_not_hide_a_completion() {
+    let world = World::new();
+    let Some(doctor) = doctor_in(&world, "bash") else { return };
+    let noise = "echo bottle-freeze-doctor; printf '\\377\\n'; sleep 60 & source <(bottle-freeze completions bash)";
+    fs::write(
+        world.path("home/.bashrc"),
+        format!("{noise}; bottle_freeze_sleep=$!; trap 'kill $bottle_freeze_sleep' EXIT"),
+    )
+    .unwrap();
+    assert_eq!(check(doctor, "completion")["verdict"], "ok");
 }
 
 #[test]

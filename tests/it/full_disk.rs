@@ -9,9 +9,10 @@ use crate::support::{World, finish, names_in, real, stderr, stdout};
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::contains;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -378,6 +379,31 @@ fn room_is_needed_for_three_times_the_disks_and_four_times_for_qcow2() {
         assert_refused_before_the_stop(&world);
         disk(&world.path("work"), "size=158m");
         world.run("freeze dev -o snap.smolmachine --force --yes").success();
+    });
+}
+
+#[test]
+fn doctor_says_of_the_space_what_a_freeze_finds() {
+    in_a_namespace(|| {
+        let world = World::new();
+        fs::create_dir_all(world.path("home/library")).unwrap();
+        for vm in ["dev", "large"] {
+            world.vm(vm).running();
+        }
+        let mut overlay = File::options().write(true).open(world.path("fake/vms/large/overlay.raw")).unwrap();
+        std::io::copy(&mut std::io::repeat(1).take(8 << 20), &mut overlay).unwrap();
+        for (mib, verdict) in [(124, "problem"), (126, "warning"), (148, "warning"), (150, "warning"), (4096, "ok")] {
+            disk(&world.path("home/library"), &format!("size={mib}m"));
+            let report: Value = serde_json::from_str(&stdout(&world.run("doctor --json"))).unwrap();
+            let space = report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "space").unwrap();
+            assert_eq!(space["verdict"], verdict, "{mib} MiB: {space}");
+            for vm in ["dev", "large"] {
+                let has_room = !space["what"].as_str().unwrap().contains(&format!("{vm} (")) && verdict != "problem";
+                let run = world.run(&format!("freeze {vm} --yes"));
+                assert_eq!(run.get_output().status.code(), Some(if has_room { 0 } else { 8 }), "{vm}, {space}");
+                world.run(&format!("snapshot rm {vm} --yes"));
+            }
+        }
     });
 }
 

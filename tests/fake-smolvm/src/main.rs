@@ -18,7 +18,7 @@ mod settings;
 mod version;
 mod vmm;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::exit;
 
 use anyhow::{Context, Result};
@@ -55,7 +55,7 @@ fn run(argv: &[String]) -> Result<i32> {
     let dir = state_dir()?;
     log::record_call(&dir, argv)?;
     let faults = Faults::armed_for(&dir, argv)?;
-    let engine = Engine { version, store: Store::new(dir), faults };
+    let engine = Engine { version, store: Store::new(state_of_home(&dir)?), faults };
     engine.faults.hit(&engine, "start")?;
     let matches = match cli::command(version)
         .try_get_matches_from(std::iter::once("smolvm".to_owned()).chain(argv.iter().cloned()))
@@ -73,6 +73,18 @@ fn state_dir() -> Result<PathBuf> {
     };
     std::fs::create_dir_all(dir.join("vms")).with_context(|| format!("create {}", dir.display()))?;
     Ok(dir.canonicalize()?)
+}
+
+/// As the real engine, it has other VMs in another home: the state folder is that of the home beside it.
+fn state_of_home(dir: &Path) -> Result<PathBuf> {
+    let Some(home) = std::env::var_os("HOME").map(PathBuf::from) else { return Ok(dir.to_owned()) };
+    let own = dir.with_file_name("home");
+    if !own.is_dir() || home.canonicalize().ok() == own.canonicalize().ok() {
+        return Ok(dir.to_owned());
+    }
+    let state = home.join(".fake-smolvm");
+    std::fs::create_dir_all(state.join("vms")).with_context(|| format!("create {}", state.display()))?;
+    Ok(state.canonicalize()?)
 }
 
 fn dispatch(engine: &Engine, matches: &ArgMatches) -> Result<i32> {

@@ -118,13 +118,15 @@ fn stage(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<TempDir>
         fs::create_dir_all(staging.path().join("root"))?;
         return Ok(staging);
     }
+    // It looks for the disk's file only: an empty one will do.
+    let is_there = root.is_dir() || engine.store.vm_dir(&record.name).join("overlay.raw").is_file();
     // Older versions look before they speak.
-    if !root.is_dir() && !engine.version.packs_storage() {
+    if !is_there && !engine.version.packs_storage() {
         return Err(missing());
     }
     println!("Packing VM '{}' snapshot...\nCollecting runtime libraries...", record.name);
     println!("Collecting agent rootfs...\nCreating storage template...");
-    if !root.is_dir() {
+    if !is_there {
         return Err(missing());
     }
     let with_workspace = takes_workspace(engine.version, record, given(args, "include-workspace"));

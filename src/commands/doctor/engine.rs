@@ -1,0 +1,115 @@
+//! The line about the engine: whether it packs a VM, found by having it pack one.
+
+use super::{Check, LEAST_ROOM};
+use crate::commands::{App, Failure, Result, Status, verify};
+use crate::smolvm::{EngineError, Machine, Smolvm, Whence, broken_files, empty_program};
+use crate::snapshot::Health;
+use serde_json::json;
+
+/// An engine that works, and its VMs.
+pub struct Working {
+    pub engine: Smolvm,
+    pub machines: Vec<Machine>,
+}
+
+/// Looks at the engine, and tries it. Also the engine, if it lists VMs.
+pub fn check(app: &App, health: &Health) -> (Check, Option<Working>) {
+    let engine = match app.engine() {
+        Ok(engine) => engine,
+        Err(failure) => return (failed(String::new(), failure), None),
+    };
+    let (version, (path, whence)) = (engine.version(), engine.place());
+    let (can, cannot): (Vec<_>, Vec<_>) = version.abilities().into_iter().partition(|(_, can)| *can);
+    let names = |all: &[(&'static str, bool)]| all.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+    let (can, cannot) = (names(&can), names(&cannot));
+    let dialect = if version.names_are_flags() { "--name NAME" } else { "positional NAME" };
+    let what = format!("smolvm {version}, {} (from {whence}), speaks {dialect}", path.display());
+    let details = json!({
+        "version": version.to_string(), "path": path.display().to_string(), "from": whence.to_string(),
+        "dialect": dialect, "can": can, "cannot": cannot,
+    });
+    let machines = match engine.machine_ls() {
+        Ok(machines) => machines,
+        Err(error) => return (failed(format!("{what}, but: "), error.into()).details(details), None),
+    };
+    let check = of_engine(app, &engine, health, &what, &cannot).details(details);
+    (check, Some(Working { engine, machines }))
+}
+
+fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[&str]) -> Check {
+    // Where nothing can be written, the engine cannot be tried; that is another line's problem.
+    let can_be_tried = health.trouble.is_none() && health.free.is_none_or(|free| free >= LEAST_ROOM);
+    if can_be_tried {
+        if let Err(failure) = app.ui.during("check", "trying the engine", || try_to_freeze(engine, health)) {
+            return failed(format!("{what}, but a trial freeze failed: "), failure);
+        }
+    }
+    if let Some(file) = broken_files(engine.place().0).first() {
+        let what = format!("{what}, freezes, but starts no VM: {} is not whole", file.display());
+        return Check::warning("engine", what, install_again(engine));
+    }
+    if cannot.is_empty() {
+        return Check::ok("engine", format!("{what}, can do all that bottle-freeze asks"));
+    }
+    let mend = match engine.place().1 {
+        Whence::Installed => "bottle-freeze engine install",
+        Whence::Path => "upgrade it, or `bottle-freeze engine install` and name that one in $SMOLVM",
+        Whence::Flag | Whence::Variable => "bottle-freeze engine install, and name no other",
+    };
+    Check::warning("engine", format!("{what}, cannot {}", cannot.join(", ")), mend)
+}
+
+/// Freezes an empty VM of its own into a folder that is removed, and checks what came of it.
+fn try_to_freeze(engine: &Smolvm, health: &Health) -> Result<()> {
+    let scratch = health.scratch().map_err(|error| Failure::not_writable(&health.folder, &error))?;
+    let try_it = || {
+        let artifact = engine.try_to_pack(scratch.path()).map_err(shorten)?;
+        verify::check(&artifact)?;
+        match empty_program(&artifact) {
+            None => Ok(()),
+            Some(program) => {
+                let what = format!("/{} of the guest's system is an empty file, no VM boots", program.display());
+                Err(Failure::new(Status::BadEngine, what))
+            }
+        }
+    };
+    try_it().map_err(|failure: Failure| match failure.mend {
+        None => failure.mend(install_again(engine)),
+        Some(_) => failure,
+    })
+}
+
+/// In a line there is no room for the command, which is our own: what the engine said last.
+fn shorten(error: EngineError) -> Failure {
+    let said = match &error {
+        EngineError::Failed { stderr, .. } => stderr.lines().last().map(str::to_owned),
+        _ => None,
+    };
+    let failure = Failure::from(error);
+    match said {
+        Some(said) => Failure { what: said.trim_start_matches("Error: ").to_owned(), ..failure },
+        None => failure,
+    }
+}
+
+fn install_again(engine: &Smolvm) -> String {
+    let version = engine.version();
+    match engine.place().1 {
+        Whence::Installed => {
+            format!("bottle-freeze engine rm {version} && bottle-freeze engine install --version {version}")
+        }
+        Whence::Flag | Whence::Variable | Whence::Path => {
+            let set =
+                ["SMOLVM_AGENT_ROOTFS", "SMOLVM_LIB_DIR"].into_iter().filter(|key| std::env::var_os(key).is_some());
+            match set.collect::<Vec<_>>().join(" ") {
+                none if none.is_empty() => "install smolvm again, or name another one in $SMOLVM".to_owned(),
+                set => format!("unset {set}"),
+            }
+        }
+    }
+}
+
+fn failed(before: String, failure: Failure) -> Check {
+    let mend = failure.mend.unwrap_or_else(|| "install smolvm again, or name another one in $SMOLVM".into());
+    Check::problem("engine", failure.status, before + &failure.what, mend)
+}

@@ -1,0 +1,98 @@
+//! How a user gets to use a device on this system: not every one has the group `kvm`, or gives it the device.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What the answer depends on.
+struct System<'a> {
+    /// The text of `/etc/group`.
+    groups: &'a str,
+    /// The user's name.
+    user: &'a str,
+    /// The group that may read and write the device, if one may.
+    gid: Option<u32>,
+    /// Whether there is such a command.
+    has: &'a dyn Fn(&str) -> bool,
+}
+
+/// The command that lets this user read and write `device`.
+pub fn command(device: &Path) -> String {
+    let gid = fs::metadata(device).ok().filter(|meta| meta.mode() & 0o060 == 0o060).map(|meta| meta.gid());
+    let (groups, users) = (text("/etc/group"), text("/etc/passwd"));
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    let user = users.lines().find(|line| line.split(':').nth(2) == Some(&uid)).and_then(|line| line.split(':').next());
+    let system = System { groups: &groups, user: user.unwrap_or_default(), gid, has: &has };
+    system.command(&device.display().to_string())
+}
+
+impl System<'_> {
+    fn command(&self, device: &str) -> String {
+        // Root's group is no way in: it is of all that root has.
+        let gid = self.gid.filter(|gid| *gid != 0).map(|gid| gid.to_string());
+        let group = self.groups.lines().find(|line| gid.is_some() && line.split(':').nth(2) == gid.as_deref());
+        let Some((group, rest)) = group.and_then(|line| line.split_once(':')) else {
+            let allow = if (self.has)("setfacl") { "setfacl -m u:$(id -un):rw" } else { "chmod o+rw" };
+            return format!("{}  # until the next boot", self.as_root(&format!("{allow} {device}")));
+        };
+        if rest.rsplit(':').next().is_some_and(|members| members.split(',').any(|member| member == self.user)) {
+            return format!("exit  # and log in again: you are in the group {group}, but not since this login");
+        }
+        let join = if (self.has)("usermod") || !(self.has)("addgroup") {
+            format!("usermod -aG {group} $(id -un)")
+        } else {
+            format!("addgroup $(id -un) {group}")
+        };
+        format!("{}  # and log in again", self.as_root(&join))
+    }
+
+    fn as_root(&self, command: &str) -> String {
+        match ["sudo", "doas"].into_iter().find(|tool| (self.has)(tool)) {
+            Some(tool) => format!("{tool} {command}"),
+            None => format!("su -c \"{command}\""),
+        }
+    }
+}
+
+fn text(path: &str) -> String {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// Whether there is such a command, for root: a user's PATH may leave out `sbin`.
+fn has(command: &str) -> bool {
+    which::which(command).is_ok()
+        || ["/usr/sbin", "/sbin"].iter().any(|folder| Path::new(folder).join(command).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fix(gid: u32, groups: &str, tools: &[&str]) -> String {
+        let has = |tool: &str| tools.contains(&tool);
+        System { groups, user: "ann", gid: Some(gid), has: &has }.command("/dev/kvm")
+    }
+
+    #[test]
+    fn the_group_that_has_the_device_is_the_one_to_join() {
+        let tools = ["sudo", "usermod", "addgroup", "setfacl"];
+        assert_eq!(fix(104, "kvm:x:104:bob", &tools), "sudo usermod -aG kvm $(id -un)  # and log in again");
+        assert_eq!(fix(36, "qemu:x:36:", &["usermod"]), "su -c \"usermod -aG qemu $(id -un)\"  # and log in again");
+        assert!(fix(36, "qemu:x:36:", &["addgroup"]).contains("addgroup $(id -un) qemu"));
+    }
+
+    #[test]
+    fn without_such_a_group_the_user_alone_is_let_in() {
+        for (gid, groups) in [(104, "root:x:0:"), (0, "root:x:0:\nkvm:x:104:"), (104, "")] {
+            let fix = |tools: &[&str]| fix(gid, groups, tools);
+            assert!(fix(&["sudo", "usermod", "setfacl"]).starts_with("sudo setfacl -m u:$(id -un):rw /dev/kvm"));
+            assert!(fix(&["doas", "usermod"]).starts_with("doas chmod o+rw /dev/kvm"));
+        }
+    }
+
+    #[test]
+    fn who_has_joined_logs_in_again() {
+        assert!(fix(104, "kvm:x:104:bob,ann", &["usermod"]).starts_with("exit  # and log in again"));
+        assert!(fix(104, "kvm:x:104:annette", &["sudo", "usermod"]).starts_with("sudo usermod"));
+    }
+}

@@ -1,0 +1,72 @@
+//! Whether the files of an engine are whole, as far as a pack does not show it: an engine whose libraries or guest's system are
+//! empty files packs (1.4.0, 1.32.2), and starts no VM.
+
+use super::artifact;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// The libraries and disk templates beside `engine`, or where `$SMOLVM_LIB_DIR` says, that are not whole.
+pub fn broken_files(engine: &Path) -> Vec<PathBuf> {
+    let engine = fs::canonicalize(engine).unwrap_or_else(|_| engine.to_owned());
+    let beside = engine.parent().unwrap_or(Path::new("/"));
+    let named = std::env::var_os("SMOLVM_LIB_DIR").map(PathBuf::from);
+    // Of a wheel, of a release, and as `engine install` lays it out.
+    let folders = named.map_or_else(
+        || vec![beside.to_owned(), beside.join("lib"), beside.with_file_name("lib"), beside.with_file_name("")],
+        |named| vec![named],
+    );
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let mut broken: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_broken(path)).collect();
+    broken.sort();
+    broken.dedup();
+    broken
+}
+
+/// Whether this is a file that the engine needs, and not whole.
+fn is_broken(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_library = name.starts_with("libkrun") && (name.contains(".so") || name.ends_with(".dylib"));
+    let check: fn(&mut File, u64) -> Option<bool> = match () {
+        () if is_library => is_library_whole,
+        () if name.ends_with("-template.ext4") => is_ext4,
+        () => return false,
+    };
+    let open = || Some((File::open(path).ok()?, fs::metadata(path).ok()?.len()));
+    !open().and_then(|(mut file, bytes)| check(&mut file, bytes)).unwrap_or(false)
+}
+
+/// Whether an ELF file is as long as its header says: the table of sections comes last. Of another format (macOS), whether
+/// there is anything.
+fn is_library_whole(file: &mut File, bytes: u64) -> Option<bool> {
+    let mut header = [0; 64];
+    file.read_exact(&mut header).ok()?;
+    if !header.starts_with(b"\x7fELF") {
+        return Some(cfg!(target_os = "macos"));
+    }
+    let table = u64::from_le_bytes(header.get(40..48)?.try_into().ok()?);
+    let short = |at: usize| header.get(at..at + 2)?.try_into().ok().map(u16::from_le_bytes).map(u64::from);
+    Some(table.checked_add(short(58)? * short(60)?)? <= bytes)
+}
+
+/// Whether it has the magic number of ext4.
+fn is_ext4(file: &mut File, _: u64) -> Option<bool> {
+    let mut magic = [0; 2];
+    file.seek(SeekFrom::Start(1080)).ok()?;
+    file.read_exact(&mut magic).ok()?;
+    Some(magic == [0x53, 0xef])
+}
+
+/// A program of the guest's system in this artifact that is an empty file. No engine was seen that has one.
+pub fn empty_program(artifact: &Path) -> Option<PathBuf> {
+    let assets = ruzstd::decoding::StreamingDecoder::new(artifact::assets(artifact).ok()?).ok()?;
+    let mut outer = tar::Archive::new(assets);
+    let guest = outer.entries().ok()?.flatten().find(|entry| entry.path_bytes().ends_with(b"agent-rootfs.tar"))?;
+    let mut guest = tar::Archive::new(guest);
+    let is_empty_program = |entry: &tar::Entry<'_, _>| {
+        let header = entry.header();
+        header.entry_type().is_file() && header.mode().is_ok_and(|mode| mode & 0o111 != 0) && entry.size() == 0
+    };
+    let empty = guest.entries().ok()?.flatten().find(is_empty_program)?;
+    empty.path().ok().map(std::borrow::Cow::into_owned)
+}
