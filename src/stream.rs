@@ -20,13 +20,13 @@ pub fn is_stream(path: &Path) -> bool {
 #[derive(Debug)]
 pub struct Source {
     file: File,
-    /// Whether a read may wait for somebody else.
+    /// Whether a read may wait for another process.
     waits: bool,
 }
 
 impl Source {
-    /// Opens the file, or for `-` the standard input. A fifo that nobody writes to is not waited for here, but when it is
-    /// read.
+    /// Opens the file, or for `-` the standard input. A fifo without a writer is not waited for here, but when it
+    /// is read.
     pub fn open(path: &Path) -> io::Result<Self> {
         if is_stream(path) {
             return Self::of(io::stdin().as_fd().try_clone_to_owned()?.into());

@@ -15,7 +15,7 @@ pub type Entry<'a, R> = tar::Entry<'a, Metered<R>>;
 /// tar.
 ///
 /// # Errors
-/// It is no tar, or one with headers beyond all measure, or those of `each`.
+/// It is not a tar, its headers are too long, or those of `each`.
 pub fn for_each<R: Read, E>(
     from: R,
     broken: impl Fn(io::Error) -> E,
@@ -29,7 +29,7 @@ pub fn for_each<R: Read, E>(
         budget.set(HEADERS);
         let Some(entry) = entries.next() else { return Ok(()) };
         let mut entry = entry.map_err(&broken)?;
-        // It may claim to be any size, of which nothing is there.
+        // It may claim any size, and hold nothing.
         if entry.header().entry_type().is_gnu_sparse() {
             return Err(broken(io::Error::other("it holds a sparse file")));
         }

@@ -40,19 +40,19 @@ pub fn run(app: &App, args: &cli::Cp) -> Result<()> {
 }
 
 /// The engine copies files.
-fn refuse_stream(path: &Path, name: &Name, command: &str) -> Result<()> {
+fn refuse_stream(path: &Path, command: &str) -> Result<()> {
     if !stream::is_stream(path) {
         return Ok(());
     }
-    let mend = format!("a file called - is ./-; for a stream: bottle-freeze exec {command}");
-    Err(Failure::new(Status::Usage, format!("- is no file: nothing was copied, '{name}' is as it was")).mend(mend))
+    let instead = format!("use `bottle-freeze exec {command}`; a file called - is ./-");
+    Err(Failure::new(Status::Usage, "cp copies files, and `-` is a stream").now("nothing was copied").mend(instead))
 }
 
 fn into(app: &App, path: &Path, name: &Name, inside: &OsStr) -> Result<()> {
     if path.as_os_str().is_empty() || inside.is_empty() {
         return Ok(());
     }
-    refuse_stream(path, name, &format!("-i {name} -- sh -c 'cat > FILE'"))?;
+    refuse_stream(path, &format!("-i {name} -- sh -c 'cat > FILE'"))?;
     let unreadable = |why: &str| Failure::new(Status::Failed, format!("{} cannot be copied: {why}", path.display()));
     let meta = fs::metadata(path).map_err(|error| unreadable(&error.to_string()))?;
     if meta.is_dir() {
@@ -74,7 +74,7 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     if path.as_os_str().is_empty() || inside.is_empty() {
         return Ok(());
     }
-    refuse_stream(path, name, &format!("{name} -- cat FILE"))?;
+    refuse_stream(path, &format!("{name} -- cat FILE"))?;
     let path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
     let target: PathBuf =
         if path.is_dir() { path.join(Path::new(inside).file_name().unwrap_or_default()) } else { path };

@@ -53,11 +53,9 @@ pub fn refuse_stream(out: &Path) -> Result<()> {
     if !stream::is_stream(out) {
         return Ok(());
     }
-    let export = "bottle-freeze snapshot export VM -o -";
-    let mend = format!(
-        "name a file (one called - is ./-); `{export}` writes a snapshot of the library to the standard output, `bottle-freeze snapshot import -` reads it"
-    );
-    Err(Failure::new(Status::Usage, "this cannot be written to the standard output").mend(mend))
+    let instead = "write a snapshot of the library to a stream with `bottle-freeze snapshot export VM -o -`, and read it with \
+                   `bottle-freeze snapshot import -`; a file called - is ./-";
+    Err(Failure::new(Status::Usage, "this command cannot write to the standard output").mend(instead))
 }
 
 /// Whether the engine's result is whole, and a VM can be made from it: its exit 0 is only a claim. References to secrets

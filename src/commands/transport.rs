@@ -31,7 +31,7 @@ pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
         })
         .map_err(|error| {
             let failure = Failure::from(error);
-            if to_stdout { failure.now("what was written is no whole snapshot") } else { failure }
+            if to_stdout { failure.now("the stream holds only a part of the snapshot") } else { failure }
         })?;
     if to_stdout {
         return Ok(());

@@ -27,14 +27,14 @@ pub enum PublishError {
     #[error("{} is a folder", .0.display())]
     IsFolder(PathBuf),
     /// Something else than a regular file has that name: it is never replaced.
-    #[error("{} is {what}, and no regular file", path.display())]
+    #[error("{} is {what}", path.display())]
     NotRegular {
         /// Its path.
         path: PathBuf,
         /// What it is.
         what: &'static str,
     },
-    /// A file has that name that the system lets nobody replace.
+    /// A file has that name, and the system does not allow to replace it.
     #[error("{} cannot be replaced: {why}", path.display())]
     Irreplaceable {
         /// The file.

@@ -77,15 +77,15 @@ pub(super) fn may_be_replaced(path: &Path, there: FileType, existing: Existing) 
 
 fn kind(there: FileType) -> &'static str {
     if there.is_symlink() {
-        "a symlink that leads to no regular file"
+        "a symlink that does not lead to a regular file"
     } else if there.is_fifo() {
-        "a fifo"
+        "a fifo, not a regular file"
     } else if there.is_socket() {
-        "a socket"
+        "a socket, not a regular file"
     } else if there.is_char_device() || there.is_block_device() {
-        "a device"
+        "a device, not a regular file"
     } else {
-        "an open file of a process"
+        "an open file of a process, not a regular file"
     }
 }
 

@@ -198,7 +198,7 @@ impl MetadataError {
 
 /// What is said of a snapshot is longer than it may be.
 #[derive(Debug, Error)]
-#[error("{what} {} bytes as JSON, {limit} at most", .bytes)]
+#[error("{what} {} bytes as JSON; at most {limit} are allowed", .bytes)]
 pub struct TooLong {
     what: &'static str,
     bytes: u64,

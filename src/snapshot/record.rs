@@ -61,7 +61,8 @@ impl Record {
         if text.len() as u64 <= LIMIT {
             return Ok(text);
         }
-        let why = format!("the networks, ports and volumes have {} bytes as JSON, {LIMIT} at most", text.len());
+        let why =
+            format!("the networks, ports and volumes have {} bytes as JSON; at most {LIMIT} are allowed", text.len());
         Err(io::Error::new(io::ErrorKind::InvalidData, why))
     }
 

@@ -31,7 +31,7 @@ pub enum TransportError {
         why: String,
     },
     /// It claims to be larger than what is free.
-    #[error("{name} in it has {bytes} bytes, and {free} are free in {}", folder.display())]
+    #[error("the snapshot has a {name} of {bytes} bytes, but only {free} bytes are free in {}", folder.display())]
     NoRoom {
         /// A file of it.
         name: String,
@@ -133,7 +133,7 @@ impl Incoming {
             None => strange(error.to_string()),
         };
         tarball::for_each(BufReader::with_capacity(BUFFER, from), broken, |entry| unpack_one(entry, file, &folder))?;
-        // What was interrupted is short, and no damage.
+        // An interrupted stream is short, not damaged.
         heed().map_err(io_error(file))?;
         let metadata = Metadata::read(&folder).map_err(|error| strange(error.to_string()))?;
         Ok(Self { work, metadata })
@@ -208,7 +208,7 @@ fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Res
     if name == metadata::FILE && bytes > metadata::LIMIT {
         return Err(strange(format!("its {name} is longer than {} bytes", metadata::LIMIT)));
     }
-    let free = rustix::fs::statvfs(folder).map_or(u64::MAX, |told| told.f_bavail.saturating_mul(told.f_frsize));
+    let free = rustix::fs::statvfs(folder).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
     if bytes > free {
         return Err(TransportError::NoRoom { name, bytes, free, folder: home::shown_path("snapshots").into() });
     }

@@ -2,7 +2,7 @@
 //!
 //! All lies on a file system on a loop device. When a command has returned, the file behind the device is copied: it
 //! holds what has reached the disk, and nothing of what the system still has in memory. The copy is mounted in its
-//! place, as after a power cut, and must hold what was there when the command returned.
+//! place, as after a power cut, and must hold all that was there when the command returned.
 //!
 //! `BOTTLE_FREEZE_FAULTS=long` cuts the power after every command, on ext4, xfs and btrfs.
 
@@ -175,7 +175,7 @@ impl Disk {
     }
 
     fn unmount(&self) {
-        wait_until("nobody uses the disk", || {
+        wait_until("the disk is not in use", || {
             Command::new("umount").arg(self.path()).output().unwrap().status.success()
         });
         // Another file with the same file system is another device.

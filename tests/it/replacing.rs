@@ -98,7 +98,7 @@ fn whatever_is_no_regular_file_is_refused_with_force_or_without() {
             make(&path);
             let (before, names) = (fs::symlink_metadata(&path).unwrap(), names_in(&world.path("work")));
             world.forget_calls();
-            let run = world.run(&line).code(7).stderr(contains(file).and(contains("no regular file")));
+            let run = world.run(&line).code(7).stderr(contains(file).and(contains("regular file")));
             let after = fs::symlink_metadata(&path).unwrap();
             assert_eq!(
                 (before.ino(), before.file_type()),
@@ -220,7 +220,7 @@ fn a_hard_link_is_one_name_of_a_file_and_the_other_keeps_it() {
     }
 }
 
-/// A file that the system lets nobody replace, or a folder that takes none; ends the obstacle again.
+/// Makes a file that cannot be replaced, or a folder that takes none; or ends that again.
 type Obstacle = fn(&Path, bool) -> bool;
 
 fn immutable(path: &Path, on: bool) -> bool {
@@ -257,7 +257,7 @@ fn read_only_folder(path: &Path, on: bool) -> bool {
 }
 
 #[test]
-fn what_the_system_lets_nobody_replace_is_refused_before_anything_is_stopped() {
+fn what_cannot_be_replaced_is_refused_before_anything_is_stopped() {
     let obstacles: [(&str, Obstacle); 6] = [
         ("immutable", immutable),
         ("append-only", append_only),
@@ -351,7 +351,7 @@ fn an_output_whose_folder_is_moved_away_meanwhile_costs_nothing() {
 }
 
 /// `bottle-freeze` on a file system that cannot rename without replacing, and perhaps has no hard links either; none
-/// where there is no strace.
+/// where there is no strace. The command starts no VM: strace would wait for its end.
 fn on_a_poor_file_system(world: &World, line: &str, has_links: bool) -> Option<Command> {
     let plain = world.line(line);
     let mut strace = Command::new("strace");
@@ -400,7 +400,6 @@ fn what_appears_at_the_output_meanwhile_is_not_replaced() {
         world.fault(serde_json::json!({"on": "pack create", "at": "end", "do": {"await": world.path("go")}}));
         let line = "freeze other -o out.smolmachine";
         let Some(mut command) = on_a_poor_file_system(&world, line, has_links) else { return };
-        // It would be traced, and waited for, as long as a VM runs that it starts.
         let freeze = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
         crate::support::wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
         world.write("out.smolmachine", "another one");

@@ -1,4 +1,4 @@
-//! A test in a mount namespace of its own: what it mounts nobody else sees, and it is gone with the test.
+//! A test in a mount namespace of its own: no other process sees what it mounts, and it is gone with the test.
 
 use super::chaos::is_long;
 use super::fake;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 const INSIDE: &str = "BOTTLE_FREEZE_TEST_INSIDE";
 
-/// Runs the test, of which this is the whole body, in a process that may mount what nobody else sees.
+/// Runs the test, of which this is the whole body, in a process whose mounts no other process sees.
 pub fn in_a_namespace<F: Fn()>(test: F) {
     if std::env::var_os(INSIDE).is_some() {
         return test();
