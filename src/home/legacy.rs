@@ -8,8 +8,8 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// How the `tempfile` crate names what is not published yet.
-const TEMPORARY: &str = ".tmp";
+/// How it named what was not published yet.
+pub const TEMPORARY: &str = ".tmp";
 /// More than this no small file of it has.
 const LIMIT: u64 = 1 << 20;
 

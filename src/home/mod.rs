@@ -9,7 +9,7 @@ mod legacy;
 mod marker;
 
 pub use files::{bytes_in, is_own, is_private, is_still, lock, open, open_existing, open_own};
-pub use legacy::{is_introduction, is_work_entry};
+pub use legacy::{TEMPORARY, is_introduction, is_work_entry};
 
 use crate::publish::make_folder;
 use rustix::process::geteuid;

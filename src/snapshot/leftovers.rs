@@ -6,7 +6,7 @@ use super::{home, lock};
 use crate::home::Home;
 use crate::publish::PRIVATE;
 use std::ffi::OsString;
-use std::fs::{self, DirEntry, File, Metadata};
+use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -162,6 +162,8 @@ impl Register {
         if entry.file_type().is_ok_and(|kind| kind.is_file()) {
             return match unpublished(&path) {
                 None => Life::Foreign,
+                // 0.1.0 locked none of these.
+                Some(_) if is_temporary(entry) && is_young(&path) => Life::Unborn,
                 Some(file) if home::lock(&file, false).unwrap_or(false) => Life::Dead(file),
                 Some(_) => Life::Alive,
             };
@@ -207,9 +209,17 @@ impl Register {
 fn privates(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| {
-        let is_ours = |meta: Metadata| (meta.is_dir() || meta.is_file()) && home::is_own(&meta);
-        home::is_private(&entry.file_name(), PRIVATE) && entry.metadata().is_ok_and(is_ours)
+        let is_named = home::is_private(&entry.file_name(), PRIVATE);
+        entry.metadata().is_ok_and(|meta| {
+            home::is_own(&meta)
+                && ((meta.is_dir() && is_named) || (meta.is_file() && (is_named || is_temporary(entry))))
+        })
     })
+}
+
+/// Whether it is named as a file that 0.1.0 had not yet published.
+fn is_temporary(entry: &DirEntry) -> bool {
+    home::is_private(&entry.file_name(), home::TEMPORARY)
 }
 
 /// A private file, if it is a small one of the library that its run was killed before it could publish: JSON, or the

@@ -12,9 +12,6 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use thiserror::Error;
 
-/// How 0.1.0 named a snapshot.json that it had not yet published.
-const TEMPORARY: &str = ".tmp";
-
 /// Why a snapshot is not removed.
 #[derive(Debug, Error)]
 pub enum RemoveError {
@@ -106,7 +103,7 @@ fn foreign(folder: &Path, is_recorded: &dyn Fn(&str) -> bool) -> io::Result<Vec<
         let (name, path, meta) = entry.and_then(|entry| Ok((entry.file_name(), entry.path(), entry.metadata()?)))?;
         let is_known = name.to_str().is_some_and(|name| FILES.contains(&name) || is_recorded(name))
             || home::is_private(&name, PRIVATE)
-            || home::is_private(&name, TEMPORARY);
+            || home::is_private(&name, home::TEMPORARY);
         let is_full_folder = meta.is_dir() && fs::read_dir(&path)?.next().is_some();
         if !is_known || is_full_folder || !home::is_own(&meta) {
             names.push(name.to_string_lossy().into_owned());

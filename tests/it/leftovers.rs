@@ -235,3 +235,39 @@ fn whatever_a_command_leaves_that_is_killed_at_any_call_is_seen_and_swept() {
     }
     println!("{kills} kills, {remains} left something");
 }
+
+#[test]
+fn a_sweep_never_takes_what_a_living_run_uses() {
+    let world = world();
+    for vm in ["a", "b", "c"] {
+        world.vm(vm).stopped();
+    }
+    let mut random = Random::new();
+    for round in 0..if is_long() { 60 } else { 3 } {
+        let mut lines = [
+            "freeze a",
+            "freeze b -o ../elsewhere/b --force",
+            "freeze c -t c --force",
+            "snapshot export dev@base -o ../elsewhere/z.tar --force",
+            "snapshot import kept.tar --as imported",
+            "snapshot prune a --keep-last 1 --yes",
+            "create net --net",
+        ];
+        let sweeps = ["doctor --fix", "snapshot prune --keep-last 99 --yes", "doctor --fix"];
+        for _ in 0..lines.len() {
+            let (from, to) = (random.below(lines.len() as u64), random.below(lines.len() as u64));
+            lines.swap(usize::try_from(from).unwrap(), usize::try_from(to).unwrap());
+        }
+        let running: Vec<_> = lines.iter().chain(&sweeps).map(|line| (line, world.spawn(line))).collect();
+        for (line, run) in running {
+            let run = run.wait();
+            let status = run.get_output().status.code();
+            assert!(status == Some(0) || line.starts_with("doctor"), "round {round}: {line}: {}", stderr(&run));
+        }
+        assert_eq!(left(&world), NONE, "round {round}");
+        for line in ["snapshot rm imported --yes", "rm net --yes"] {
+            world.run(line).success();
+        }
+    }
+    world.run("snapshot verify --all").success();
+}

@@ -233,6 +233,8 @@ fn library_of_0_1_0() -> World {
     put(&world, "home/library/work/.tmpAbCdEf", world.path("work").to_str().unwrap());
     put(&world, "home/library/work/.tmpGhIjKl", "");
     put(&world, "home/library/vms/.tmpMnOpQr", "{\"made\":");
+    let an_hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    fs::File::open(world.path("home/library/vms/.tmpMnOpQr")).unwrap().set_modified(an_hour_ago).unwrap();
     put(&world, "home/library/snapshots/dev/.bottle-freeze-abc123/removed/vm.smolmachine", "half of it");
     put(&world, "home/library/snapshots/dev/deadbeef/vm.smolmachine", "without a snapshot.json");
     put(&world, "home/library/engines/.bottle-freeze-abc123/wheel", "half of it");
@@ -257,6 +259,7 @@ fn a_library_of_0_1_0_is_known_by_what_it_holds_and_gets_its_marker() {
         "work/.tmpAbCdEf",
         "work/.tmpGhIjKl",
         "engines/.bottle-freeze-abc123",
+        "vms/.tmpMnOpQr",
     ] {
         assert!(!world.path(&format!("home/library/{gone}")).exists(), "{gone}");
     }
