@@ -71,7 +71,7 @@ impl Cli {
     /// Whether errors are to be JSON, told of a command line that may not be understood.
     pub fn asks_for_json_errors(words: impl Iterator<Item = OsString>) -> bool {
         let words: Vec<OsString> = words.take_while(|word| word != "--").collect();
-        let apart = words.windows(2).any(|two| two[0] == "--error-format" && two[1] == "json");
+        let apart = words.windows(2).any(|two| two == ["--error-format", "json"]);
         apart || words.iter().any(|word| word == "--error-format=json")
     }
 }

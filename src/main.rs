@@ -1,8 +1,14 @@
 //! `bottle-freeze` freezes smolvm microVMs into snapshots, and thaws them again.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+// A panic aborts, and leaves what it was about to put back.
+#![warn(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects)]
+#![warn(clippy::panic, clippy::unreachable, clippy::todo, clippy::unimplemented)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
+mod chunk;
 mod cli;
+mod clock;
 mod commands;
 mod home;
 mod interrupt;
@@ -12,6 +18,7 @@ mod smolvm;
 mod snapshot;
 mod stream;
 mod tarball;
+mod threads;
 mod ui;
 
 use anyhow::Context;

@@ -79,7 +79,7 @@ impl Write for Sink {
         loop {
             heed()?;
             if is_ready(&self.file, PollFlags::OUT)? {
-                match self.file.write(&bytes[..bytes.len().min(self.piece)]) {
+                match self.file.write(bytes.get(..self.piece).unwrap_or(bytes)) {
                     Err(error) if is_momentary(&error) => {}
                     written => return written,
                 }

@@ -51,8 +51,7 @@ impl<R: Read> Read for Metered<R> {
         if left == 0 {
             return Err(io::Error::other(format!("its headers are longer than {HEADERS} bytes")));
         }
-        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let count = self.from.read(&mut buffer[..most])?;
+        let count = (&mut self.from).take(left).read(buffer)?;
         self.budget.set(left - count as u64);
         Ok(count)
     }

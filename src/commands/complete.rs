@@ -10,6 +10,7 @@ use super::snapshot::age;
 use crate::cli::Cli;
 use crate::smolvm::{Machine, Name, State, machine_ls_at_once};
 use crate::snapshot::{SUFFIXES, Stored, library};
+use crate::threads;
 use crate::ui;
 use clap::{Arg, Command, CommandFactory, ValueHint};
 use clap_complete::CompleteEnv;
@@ -116,8 +117,8 @@ fn left() -> Duration {
 /// What `work` gives if it is done in time; else nothing: a disk may be slow, or gone.
 fn in_time<T: Default + Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, done) = mpsc::channel();
-    std::thread::spawn(move || send.send(work()));
-    done.recv_timeout(left()).unwrap_or_default()
+    let started = threads::start(move || send.send(work()));
+    started.ok().and_then(|_| done.recv_timeout(left()).ok()).unwrap_or_default()
 }
 
 // -------------------------------------------------------------------------------------------- the engine's VMs

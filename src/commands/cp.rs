@@ -21,13 +21,12 @@ enum Side<'a> {
 impl<'a> Side<'a> {
     /// `VM:PATH` is in a guest; everything else, `./a:b` too, on the host.
     fn parse(text: &'a OsStr) -> Self {
-        let bytes = text.as_bytes();
-        let colon = bytes.iter().position(|byte| *byte == b':');
-        let guest = colon.and_then(|at| {
-            let name = std::str::from_utf8(&bytes[..at]).ok()?.parse().ok()?;
-            Some(Self::Guest(name, OsStr::from_bytes(&bytes[at + 1..])))
-        });
-        guest.unwrap_or_else(|| Self::Host(Path::new(text)))
+        let mut parts = text.as_bytes().splitn(2, |byte| *byte == b':').map(OsStr::from_bytes);
+        let name = parts.next().and_then(|name| name.to_str()?.parse().ok());
+        match (name, parts.next()) {
+            (Some(name), Some(inside)) => Self::Guest(name, inside),
+            _ => Self::Host(Path::new(text)),
+        }
     }
 }
 

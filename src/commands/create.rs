@@ -1,12 +1,13 @@
 //! `create`: a VM, bare, from an image, or from a snapshot that was checked first.
 
 use super::{App, Result, configuration, env, fidelity, found};
+use crate::clock;
 use crate::smolvm::{EngineError, Name, Recipe, Smolvm, Source};
 use crate::snapshot::Stored;
 use crate::ui::Warnings;
 use crate::{cli, interrupt, ui};
 use serde::Serialize;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// What was made, as `--json` prints it.
 #[derive(Serialize)]
@@ -84,7 +85,7 @@ pub fn make_vm(
     if matches!(created, Err(EngineError::Interrupted(_))) {
         interrupt::recover();
         // Not one of that name that was there before: the engine would have refused it. It counts in whole seconds.
-        let is_new = |at| SystemTime::UNIX_EPOCH + Duration::from_secs(at + 1) > began;
+        let is_new = |at| at >= clock::seconds(began);
         if engine.machine_listed(name).is_ok_and(|vm| vm.created_at.is_some_and(is_new)) {
             engine.machine_delete(name)?;
         }

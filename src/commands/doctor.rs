@@ -84,8 +84,12 @@ pub fn run(app: &App, args: &cli::Doctor) -> ExitCode {
 
 /// One line, with the command that mends it.
 fn line(check: &Check) -> String {
-    let (marks, arrow) = if ui::is_utf8() { (["✓", "!", "✗"], "→") } else { (["ok", "! ", "x "], "->") };
-    let mark = marks[check.verdict as usize];
+    let (ascii, drawn) = match check.verdict {
+        Verdict::Ok => ("ok", "✓"),
+        Verdict::Warning => ("! ", "!"),
+        Verdict::Problem => ("x ", "✗"),
+    };
+    let (mark, arrow) = if ui::is_utf8() { (drawn, "→") } else { (ascii, "->") };
     let mend = check.mend.as_ref().map(|mend| format!(" {arrow} {mend}")).unwrap_or_default();
     ui::one_line(&format!("{mark} {:<10}  {}{mend}", check.name, check.what))
 }

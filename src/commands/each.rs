@@ -3,7 +3,7 @@
 use super::{App, Failure, Result, Status};
 use crate::smolvm::{EngineError, Machine, Name, Smolvm, State};
 use crate::ui::{Problem, Warnings};
-use crate::{cli, interrupt, ui};
+use crate::{cli, interrupt, threads, ui};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -92,11 +92,7 @@ pub fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], each: impl Fn(&T)
             results.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
         }
     };
-    std::thread::scope(|scope| {
-        let helpers = jobs.clamp(1, items.len().max(1)) - 1;
-        (0..helpers).for_each(|_| drop(scope.spawn(work)));
-        work();
-    });
+    threads::side_by_side(jobs.clamp(1, items.len().max(1)) - 1, work);
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(at, _)| *at);
     results.into_iter().map(|(_, result)| result).collect()

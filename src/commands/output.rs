@@ -1,6 +1,7 @@
 //! What `freeze` and `pack` share: the engine's words for its work, and the check of what it wrote.
 
 use super::{Failure, Result, Status};
+use crate::chunk;
 use crate::interrupt::{self, Leaving};
 use crate::publish::PublishError;
 use crate::smolvm::artifact::ArtifactError;
@@ -87,11 +88,11 @@ pub fn record(path: &Path) -> Result<Recorded> {
 pub fn sha256(mut from: impl Read) -> std::io::Result<Recorded> {
     let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
     loop {
-        match from.read(&mut buffer)? {
-            0 => return Ok(Recorded { bytes, sha256: base16ct::lower::encode_string(&hasher.finalize()) }),
-            count => {
-                hasher.update(&buffer[..count]);
-                bytes += u64::try_from(count).unwrap_or_default();
+        match chunk::read(&mut from, &mut buffer)? {
+            [] => return Ok(Recorded { bytes, sha256: base16ct::lower::encode_string(&hasher.finalize()) }),
+            read => {
+                hasher.update(read);
+                bytes += u64::try_from(read.len()).unwrap_or_default();
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{App, Failure, Result, Status, lock, verify};
 use crate::cli;
 use crate::smolvm::end_helpers;
 use crate::snapshot::{Entry, Metadata, NewestOf, Policy, Removal, Stored, Unit, library, sweep_library};
-use crate::ui::Problem;
+use crate::ui::{Problem, with};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -73,19 +73,18 @@ fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<Remov
         let result = reasons.is_empty().then(|| results.next()).flatten();
         let removal = result.and_then(|result| result.as_ref().ok()).map(|done| &done.result);
         let reasons = if matches!(removal, Some(Removal::Tagged(_))) { &tagged } else { reasons };
-        let mut entry = json!({
+        let entry = json!({
             "reference": one.reference(), "bytes": one.bytes(), "keep": !reasons.is_empty(), "reasons": reasons,
             "removed": removal == Some(&Removal::Removed), "warnings": [],
         });
         match result {
-            Some(Ok(done)) => entry["warnings"] = json!(done.warnings),
+            Some(Ok(done)) => with(entry, "warnings", json!(done.warnings)),
             Some(Err(failure)) => {
-                entry["warnings"] = json!(failure.warnings);
-                entry["error"] = json!(Problem { warnings: &[], ..failure.problem() });
+                let error = json!(Problem { warnings: &[], ..failure.problem() });
+                with(with(entry, "warnings", json!(failure.warnings)), "error", error)
             }
-            None => {}
+            None => entry,
         }
-        entry
     };
     app.ui.report(&all.iter().map(&mut entry).collect::<Vec<_>>());
 }

@@ -2,6 +2,7 @@
 
 use super::found;
 use super::{App, Failure, Result, Status, output, transport};
+use crate::clock;
 use crate::smolvm::artifact::{self, Artifact, Details};
 use crate::smolvm::{EngineError, Name, Reference, Smolvm, end_helpers, rider};
 use crate::snapshot::{FORMAT, Incoming, Metadata, Stored, Tag, Work, library, room};
@@ -156,11 +157,11 @@ fn describe(file: &Path, whole: &Artifact, from: &Reference, vm: Option<&Name>) 
     };
     let recorded = output::record(file)?;
     let created = details.created.filter(|created| humantime::parse_rfc3339(created).is_ok());
-    let now = || humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    let now = || clock::rfc3339_millis(SystemTime::now());
     let manifest = &whole.manifest;
     let text = json!({
         "format": FORMAT,
-        "id": recorded.sha256[..8],
+        "id": recorded.sha256.get(..8),
         "vm": name,
         "created": created.unwrap_or_else(now),
         "engine_version": details.engine_version.unwrap_or_default(),

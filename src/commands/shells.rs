@@ -138,7 +138,7 @@ impl<'a> Typed<'a> {
             }
         }
         words.push(word.unwrap_or_default());
-        Self { words, last: &line[start..], quote }
+        Self { words, last: line.get(start..).unwrap_or_default(), quote }
     }
 
     /// What bash puts in the place of `end`, the end of the last word, for the word to become `value`.
@@ -147,7 +147,7 @@ impl<'a> Typed<'a> {
         let stays_unquoted = Typed::read(stays).words.pop().unwrap_or_default();
         let rest = value.strip_prefix(&stays_unquoted)?;
         let home = if self.last.starts_with("~/") && rest.starts_with("~/") { "~/" } else { "" };
-        let quoted: String = rest[home.len()..].chars().flat_map(|c| self.quoted(c)).collect();
+        let quoted: String = rest.strip_prefix(home).unwrap_or(rest).chars().flat_map(|c| self.quoted(c)).collect();
         // bash closes a quote by itself, and puts its space then.
         let space = if self.quote.is_some() || is_partial(value) { "" } else { " " };
         Some(format!("{home}{quoted}{space}"))

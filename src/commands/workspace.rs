@@ -69,7 +69,7 @@ struct Sink {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..count]);
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
         self.bytes += u64::try_from(count).unwrap_or_default();
         Ok(count)
     }

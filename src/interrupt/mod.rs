@@ -14,6 +14,7 @@ mod heard;
 pub use children::{Registered, end_group, is_alive, was_passed_on};
 pub use heard::arrived;
 
+use crate::threads;
 use heard::{Arrival, Arrivals};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGVTALRM, SIGXCPU};
@@ -62,7 +63,7 @@ pub fn listen(report: Report) -> io::Result<()> {
             }
         }
     };
-    thread::Builder::new().name("signals".into()).spawn(wait).map(drop)
+    threads::start(wait).map(drop)
 }
 
 /// Has a child hear of it as often as its cause is new; a terminal has sent it to the child already.

@@ -32,7 +32,7 @@ impl Smolvm {
                 return Ok(Machine { state: State::Running, given_up: true, ..now });
             }
             std::thread::sleep(pause);
-            (pause, asked) = ((pause * 2).min(PAUSES.1), asked + began.elapsed());
+            (pause, asked) = (pause.saturating_mul(2).min(PAUSES.1), asked.saturating_add(began.elapsed()));
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::Followed;
 pub use super::manifest::{Details, Manifest};
-use crate::interrupt;
+use crate::{chunk, interrupt};
 use rustix::fs::{self, Mode, OFlags};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -227,11 +227,14 @@ impl Footer {
         let mut raw = [0; FOOTER];
         file.seek(SeekFrom::Start(start))?;
         file.read_exact(&mut raw)?;
-        if raw[..8] != *b"SMOLPACK" {
+        if !raw.starts_with(b"SMOLPACK") {
             return Err(ArtifactError::NotArtifact("it does not end in a smolvm footer".into()));
         }
-        let short = |at: usize| u32::from_le_bytes([raw[at], raw[at + 1], raw[at + 2], raw[at + 3]]);
-        let long = |at: usize| u64::from(short(at)) | u64::from(short(at + 4)) << 32;
+        let number = |at: usize, size: usize| {
+            raw.iter().skip(at).take(size).rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+        };
+        let short = |at: usize| u32::try_from(number(at, 4)).unwrap_or_default();
+        let long = |at: usize| number(at, 8);
         let (stub_size, assets_offset, assets_size) = (long(12), long(20), long(28));
         let (manifest_offset, manifest_size) = (long(36), long(44));
         if short(8) != FORMAT_VERSION {
@@ -266,9 +269,9 @@ fn read_assets(
         if let Some(signal) = interrupt::pending() {
             return Err(ArtifactError::Interrupted(signal));
         }
-        match assets.read(&mut buffer)? {
-            0 => return Ok(()),
-            count => tell(&buffer[..count])?,
+        match chunk::read(&mut assets, &mut buffer)? {
+            [] => return Ok(()),
+            read => tell(read)?,
         }
     }
 }

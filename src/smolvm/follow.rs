@@ -1,10 +1,9 @@
 //! Reads an artifact while the engine still writes it. When the engine has written its launcher and tidied up (a third of
 //! the time of an empty VM's pack, 1.32.2), the sums of the artifact are there.
 
-use crate::interrupt;
+use crate::{chunk, interrupt};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -104,15 +103,16 @@ impl Sums {
     fn add(&mut self, file: &mut File, given_up: &dyn Fn() -> bool) -> std::io::Result<()> {
         let mut buffer = vec![0; 128 << 10];
         loop {
-            let count = file.read(&mut buffer)?;
-            if count == 0 || given_up() {
+            let read = chunk::read(file, &mut buffer)?;
+            if read.is_empty() || given_up() {
                 return Ok(());
             }
-            self.bytes += count as u64;
-            self.last.extend_from_slice(&buffer[..count]);
-            let sure = self.last.len().saturating_sub(TAIL);
-            self.sha256.update(&self.last[..sure]);
-            self.crc32.update(&self.last[..sure]);
+            self.bytes += read.len() as u64;
+            self.last.extend_from_slice(read);
+            let (sure, _) = self.last.split_at(self.last.len().saturating_sub(TAIL));
+            self.sha256.update(sure);
+            self.crc32.update(sure);
+            let sure = sure.len();
             self.last.drain(..sure);
         }
     }

@@ -3,7 +3,7 @@
 use super::install;
 use super::process::{Call, EngineError};
 use super::version::{self, Version};
-use crate::home;
+use crate::{chunk, home};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fmt;
@@ -125,8 +125,8 @@ fn answer(path: &Path, call: &Call) -> Result<Version, EngineError> {
 /// Whether it is a script for Python, as no engine is.
 pub fn is_python(path: &Path) -> bool {
     let mut head = [0; 512];
-    let count = File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
-    let head = String::from_utf8_lossy(&head[..count]);
+    let head = File::open(path).and_then(|mut file| chunk::read(&mut file, &mut head)).unwrap_or_default();
+    let head = String::from_utf8_lossy(head);
     head.starts_with("#!") && head.lines().take(3).any(|line| line.contains("python"))
 }
 

@@ -176,12 +176,12 @@ pub struct Details {
 impl Details {
     pub(super) fn of(manifest: &[u8]) -> Self {
         let all: Value = serde_json::from_slice(manifest).unwrap_or_default();
-        let text = |key: &str| all[key].as_str().map(str::to_owned);
+        let text = |key: &str| all.get(key)?.as_str().map(str::to_owned);
         let image = text("image").filter(|image| !image.is_empty());
         let vm = image.as_deref().and_then(|image| image.strip_prefix("vm://")).map(str::to_owned);
         let name = |pair: &Value| Some(pair.as_str()?.split('=').next()?.to_owned());
         Self {
-            env: all["env"].as_array().into_iter().flatten().filter_map(name).collect(),
+            env: all.get("env").and_then(Value::as_array).into_iter().flatten().filter_map(name).collect(),
             image: image.filter(|_| vm.is_none()),
             vm,
             created: text("created"),

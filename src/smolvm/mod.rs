@@ -479,13 +479,13 @@ impl Smolvm {
         loop {
             let left = limit.saturating_sub(started.elapsed());
             let Err(last) = self.executes(name, left.max(PAUSES.1))? else { return Ok(()) };
-            let over = started.elapsed() + pause >= limit;
+            let over = started.elapsed().saturating_add(pause) >= limit;
             if over || (last.contains("is not running") && !self.machine_is_running(name)?) {
                 let limit = started.elapsed().max(PAUSES.0);
                 return Err(EngineError::NotReady { name: name.to_string(), waited: limit, last });
             }
             std::thread::sleep(pause);
-            pause = (pause * 2).min(PAUSES.1);
+            pause = (pause.saturating_mul(2)).min(PAUSES.1);
         }
     }
 
@@ -665,9 +665,9 @@ impl Smolvm {
         let (started, mut pause, mut tries) = (Instant::now(), PAUSES.0, 1);
         loop {
             match self.succeed(call, limit, watch.as_mut().map(|watch| &mut **watch as Watch<'_>)) {
-                Err(error) if error.is_passing() && (tries < 3 || started.elapsed() + pause < RETRY) => {
+                Err(error) if error.is_passing() && (tries < 3 || started.elapsed().saturating_add(pause) < RETRY) => {
                     std::thread::sleep(pause);
-                    (pause, tries) = ((pause * 2).min(PAUSES.1), tries + 1);
+                    (pause, tries) = ((pause.saturating_mul(2)).min(PAUSES.1), tries + 1);
                 }
                 result => return result,
             }

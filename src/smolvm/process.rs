@@ -4,6 +4,7 @@ use super::machine::{Machine, Name};
 use super::run::{Ends, OUTPUT_LIMIT, Run};
 use crate::interrupt;
 use crate::nearest::nearest;
+use crate::{chunk, threads};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -11,7 +12,6 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -288,14 +288,14 @@ impl Call {
         let mut child = self.spawn(&mut command).ok()?;
         let pid = pid_of(&child);
         let (send, answer) = mpsc::channel();
-        thread::spawn(move || {
+        let started = threads::start(move || {
             let mut printed = Vec::new();
             let stdout = child.stdout.take()?;
             let is_whole = stdout.take(OUTPUT_LIMIT as u64).read_to_end(&mut printed).is_ok();
             let is_well = is_whole && child.wait().is_ok_and(|status| status.success());
             send.send(is_well.then_some(printed)).ok()
         });
-        answer.recv_timeout(limit).unwrap_or_else(|_| {
+        started.ok().and_then(|_| answer.recv_timeout(limit).ok()).unwrap_or_else(|| {
             interrupt::end_group(pid, true);
             None
         })
@@ -376,13 +376,10 @@ pub fn pid_of(child: &std::process::Child) -> i32 {
 /// Copies a guest's stderr to ours as it comes, and keeps the end of it.
 fn pass_on_stderr(mut stderr: impl Read) -> Vec<u8> {
     let (mut tail, mut buffer) = (Vec::new(), vec![0; 16 << 10]);
-    while let Ok(count) = stderr.read(&mut buffer) {
-        if count == 0 {
-            break;
-        }
+    while let Ok(read @ [_, ..]) = chunk::read(&mut stderr, &mut buffer) {
         // A closed stderr of ours is no reason to stop the guest's command.
-        let _ = io::stderr().write_all(&buffer[..count]);
-        tail.extend_from_slice(&buffer[..count]);
+        let _ = io::stderr().write_all(read);
+        tail.extend_from_slice(read);
         tail.drain(..tail.len().saturating_sub(TAIL_LIMIT));
     }
     tail

@@ -41,7 +41,8 @@ pub fn take_out(path: &Path) -> Result<(Artifact, Option<Vec<u8>>), ArtifactErro
     let artifact = content.artifact()?;
     let Some((before, rider)) = find(&content.manifest)? else { return Ok((artifact, None)) };
     let after = before + KEY.len() + rider.len();
-    let manifest = [&content.manifest[..before], &content.manifest[after..]].concat();
+    let mut manifest = content.manifest.clone();
+    manifest.drain(before..after);
     let rider = rider.as_bytes().to_vec();
     content.with(manifest)?.write_end(path)?;
     Ok((artifact, Some(rider)))
@@ -64,7 +65,7 @@ fn find(manifest: &[u8]) -> Result<Option<(usize, &str)>, ArtifactError> {
     // It is a part of the manifest: how far it is from its beginning is where it stands.
     let before = (rider.as_ptr() as usize).checked_sub(manifest.as_ptr() as usize + KEY.len());
     match before {
-        Some(before) if manifest[before..].starts_with(KEY) => Ok(Some((before, rider))),
+        Some(before) if manifest.get(before..).is_some_and(|from| from.starts_with(KEY)) => Ok(Some((before, rider))),
         _ => Err(ArtifactError::Damaged("its manifest was not written by a push of bottle-freeze".into())),
     }
 }

@@ -163,21 +163,21 @@ impl<'a> Run<'a> {
             Ok(_) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let is_ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
-        let ready: Vec<usize> = (0..self.pipes.len()).filter(|at| is_ready[*at]).collect();
+        let pipes = polled.iter().take(self.pipes.len()).enumerate();
+        let ready: Vec<usize> = pipes.filter(|(_, fd)| !fd.revents().is_empty()).map(|(at, _)| at).collect();
         self.ends.forget();
         Ok(Some(ready).filter(|ready| !ready.is_empty()))
     }
 
     /// Takes what it printed into that pipe, or that it will not any more.
     fn hear(&mut self, at: usize) -> Result<(), EngineError> {
-        let (source, pipe) = &self.pipes[at];
+        let Some((source, pipe)) = self.pipes.get(at) else { return Ok(()) };
         let (source, mut buffer) = (*source, [0; 16 << 10]);
         let Ok(count @ 1..) = retry_on_intr(|| read(pipe, &mut buffer)) else {
             self.pipes.remove(at);
             return Ok(());
         };
-        let bytes = &buffer[..count];
+        let bytes = buffer.get(..count).unwrap_or_default();
         match (source, self.to.as_mut()) {
             (Source::Stdout, Some(to)) => {
                 let not_kept = |source| EngineError::NotKept { command: self.call.shell_line(), source };

@@ -34,8 +34,8 @@ fn processes() -> impl Iterator<Item = (u32, PathBuf)> {
 fn is_pack(process: &Path) -> bool {
     let line = fs::read(process.join("cmdline")).unwrap_or_default();
     let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-    let program = words[0].rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    program.starts_with(b"smol") && words.contains(&&b"pack"[..])
+    let program = words.first().and_then(|program| program.rsplit(|byte| *byte == b'/').next()).unwrap_or_default();
+    program.starts_with(b"smol") && words.iter().any(|word| *word == b"pack")
 }
 
 /// Whether an engine with this process's environment makes its folders in one of `places`, or that cannot be told.

@@ -215,7 +215,7 @@ fn digest(text: &OsStr) -> String {
 /// Writes who holds the lock: one line, in one piece.
 fn introduce(file: &mut File) -> io::Result<()> {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
+    let now = crate::clock::rfc3339_seconds(std::time::SystemTime::now());
     file.set_len(0)?;
     file.rewind()?;
     file.write_all(format!("process {} on {host}, since {now}\n", std::process::id()).as_bytes())

@@ -56,7 +56,7 @@ impl Reach {
         let first = DateTime::new(
             // A year that is not in the calendar is not in `Timestamp` either.
             i16::try_from(year).unwrap_or(i16::MIN),
-            i8::try_from(month.rem_euclid(12)).unwrap_or_default() + 1,
+            i8::try_from(month.rem_euclid(12) + 1).unwrap_or(1),
             1,
             end.hour(),
             end.minute(),

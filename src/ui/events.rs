@@ -1,6 +1,7 @@
 //! What programs read on stderr: errors (`--error-format json`) and events (`--progress=json`), one JSON object a line,
 //! each written in one go.
 
+use crate::clock;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -126,7 +127,7 @@ pub struct Event<'a> {
 impl Event<'_> {
     /// That happens now.
     pub fn now(kind: &'static str) -> Self {
-        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let time = clock::rfc3339_millis(SystemTime::now());
         Self { kind, time, about: About::this(), ..Self::default() }
     }
 

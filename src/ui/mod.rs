@@ -11,7 +11,7 @@ mod warnings;
 pub use events::{Problem, about, about_all, speak_json};
 pub use progress::Progress;
 pub use prompt::{Unconfirmed, confirm};
-pub use results::{JsonPath, check, json, lines, printed_all, table};
+pub use results::{JsonPath, check, json, lines, printed_all, table, with};
 pub use terminal::is_utf8;
 pub use warnings::Warnings;
 

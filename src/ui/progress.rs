@@ -2,12 +2,14 @@
 
 use super::events::{self, Event, milliseconds};
 use super::terminal;
+use crate::threads;
 use dialoguer::console::Term;
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How often the spinner turns, and how often the bytes written so far are counted, for people and for programs.
@@ -28,6 +30,7 @@ static COUNT_DRAWN: AtomicUsize = AtomicUsize::new(0);
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
+    turning: Option<Turning>,
     log: bool,
     phase: &'static str,
     what: String,
@@ -36,6 +39,35 @@ pub struct Progress {
     began: Instant,
     counted: Instant,
     ok: bool,
+}
+
+/// Turns a spinner until it is dropped. (indicatif's own thread panics where the system gives none.)
+#[derive(Debug)]
+struct Turning(Arc<AtomicBool>, Option<JoinHandle<()>>);
+
+impl Turning {
+    /// Without a thread the spinner stands still.
+    fn start(bar: &ProgressBar) -> Option<Self> {
+        let ended = Arc::new(AtomicBool::new(false));
+        let (bar, is_over) = (bar.clone(), ended.clone());
+        let turn = move || {
+            while !is_over.load(SeqCst) {
+                bar.tick();
+                std::thread::park_timeout(TURN);
+            }
+        };
+        Some(Self(ended, Some(threads::start(turn).ok()?)))
+    }
+}
+
+impl Drop for Turning {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+        if let Some(thread) = self.1.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
 }
 
 /// Whether a spinner can be drawn.
@@ -56,9 +88,9 @@ impl Progress {
                 bar.set_style(if terminal::is_utf8() { style } else { style.tick_chars("-\\|/ ") });
             }
             bar.set_message(super::one_line(what));
-            bar.enable_steady_tick(TURN);
             bar
         });
+        let turning = bar.as_ref().and_then(Turning::start);
         let log = log && for_people && !drawn;
         if log {
             super::say(what);
@@ -69,6 +101,7 @@ impl Progress {
         let (folder, now) = (folder.map(Path::to_owned), Instant::now());
         Self {
             bar,
+            turning,
             log,
             phase,
             what: what.to_owned(),
@@ -126,6 +159,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        drop(self.turning.take());
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
             DRAWN.remove(&bar);

@@ -1,5 +1,5 @@
 //! What a user sees, one module per behavior. One binary: linked once, and all tests run side by side.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod support;
 
@@ -32,6 +32,7 @@ mod live;
 mod locks;
 mod many;
 mod named;
+mod no_panic;
 mod ours;
 mod pack;
 mod power_cut;

@@ -10,6 +10,7 @@ use super::start::{START_AGAIN, start};
 use super::stop::stop;
 use super::{App, Failure, Result, Status, each, fidelity, lock, output, workspace};
 use crate::cli;
+use crate::clock;
 use crate::interrupt::{self, Leaving};
 use crate::smolvm::secrets::Finished;
 use crate::smolvm::{
@@ -436,7 +437,7 @@ impl Freeze<'_> {
             format: FORMAT,
             id: self.id.clone(),
             vm: self.vm.name.clone(),
-            created: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            created: clock::rfc3339_millis(SystemTime::now()),
             sequence: None,
             tags: each::once(self.args.tag.iter().cloned(), |tag| tag.as_str().to_owned()),
             note: self.args.note.clone(),

@@ -7,7 +7,7 @@ use crate::commands::{App, Failure, Result, each, output, workspace};
 use crate::smolvm::artifact::Artifact;
 use crate::smolvm::{CHECKPOINT_SUFFIX, Exec, Name, State};
 use crate::snapshot::{Metadata, Work};
-use crate::ui::{self, JsonPath};
+use crate::ui::{self, JsonPath, with};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -64,12 +64,11 @@ impl Outcome {
             let failed = |failure| each::failed("vm", self.name.as_str(), failure);
             return self.failure.as_ref().map_or_else(|| json!({"vm": self.name.as_str()}), failed);
         };
-        let mut value = json!(report);
-        value["warnings"] = json!(self.warnings);
-        if let Some(failure) = &self.failure {
-            value["error"] = json!(failure.problem());
+        let value = with(json!(report), "warnings", json!(self.warnings));
+        match &self.failure {
+            Some(failure) => with(value, "error", json!(failure.problem())),
+            None => value,
         }
-        value
     }
 }
 

@@ -2,16 +2,17 @@
 
 use super::index::{Page, Wheel};
 use super::{InstallError, Result, url};
+use crate::chunk;
 use crate::interrupt;
+use crate::threads;
 use rustls::crypto::ring;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, ResponseExt};
@@ -92,7 +93,8 @@ fn get(agent: &Agent, url: &str, target: &Path, limit: u64, tick: &mut dyn FnMut
     let (send, done) = mpsc::channel();
     let received = Arc::new(AtomicU64::new(0));
     let (agent, asked, file, count) = (agent.clone(), url.to_owned(), target.to_owned(), received.clone());
-    thread::spawn(move || send.send(receive(&agent, &asked, &file, limit, &count)));
+    let work = move || send.send(receive(&agent, &asked, &file, limit, &count));
+    threads::start(work).map_err(|error| failed(format!("no thread can be started: {error}")))?;
     let (mut known, mut since) = (0, Instant::now());
     loop {
         tick();
@@ -123,16 +125,16 @@ fn receive(agent: &Agent, url: &str, target: &Path, limit: u64, received: &Atomi
     let mut file = File::create_new(target).map_err(not_writable)?;
     let (mut buffer, mut count) = (vec![0; 64 << 10], 0);
     loop {
-        let read =
-            body.read(&mut buffer).map_err(|error| failed(format!("it broke off after {count} bytes: {error}")))?;
-        count += read as u64;
+        let read = chunk::read(&mut body, &mut buffer)
+            .map_err(|error| failed(format!("it broke off after {count} bytes: {error}")))?;
+        count += read.len() as u64;
         received.store(count, Relaxed);
         if count > limit {
             return Err(failed(format!("it is larger than {limit} bytes")));
         }
-        if read == 0 {
+        if read.is_empty() {
             return Ok(place);
         }
-        file.write_all(&buffer[..read]).map_err(not_writable)?;
+        file.write_all(read).map_err(not_writable)?;
     }
 }

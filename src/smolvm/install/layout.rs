@@ -1,7 +1,7 @@
 //! From a wheel to an engine as it is installed: what the wheel holds is checked, bounded, and written into one folder.
 
 use super::InstallError;
-use crate::{interrupt, tarball};
+use crate::{chunk, interrupt, tarball};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -126,10 +126,10 @@ impl Layout<'_> {
     /// A disk of mostly nothing: what is zero stays a hole.
     fn template(&mut self, name: &str, content: &mut dyn Read) -> Result<(), Wrong> {
         let mut file = self.create(name, 0o644)?;
-        let (mut size, mut data, zeros) = (0, 0, vec![0; CHUNK]);
+        let (mut size, mut data) = (0, 0);
         self.copy(name, content, TEMPLATE_LIMIT, &mut |bytes| {
             size += bytes.len() as u64;
-            if *bytes == zeros[..bytes.len()] {
+            if bytes.iter().all(|byte| *byte == 0) {
                 return Ok(());
             }
             data += bytes.len() as u64;
@@ -152,10 +152,10 @@ impl Layout<'_> {
         let (mut buffer, mut count) = (vec![0; CHUNK], 0);
         loop {
             self.go_on()?;
-            let read = match content.read(&mut buffer).map_err(strange)? {
-                0 => return Ok(()),
-                read => &buffer[..read],
-            };
+            let read = chunk::read(content, &mut buffer).map_err(strange)?;
+            if read.is_empty() {
+                return Ok(());
+            }
             count += read.len() as u64;
             if count > limit {
                 return Err(Wrong::Strange(format!("{name} in it has more than {limit} bytes")));

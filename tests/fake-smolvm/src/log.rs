@@ -14,7 +14,7 @@ pub fn record_call(dir: &Path, argv: &[String]) -> Result<()> {
     let mut line = serde_json::to_vec(&json!({
         "argv": argv,
         "env": interesting_env(argv),
-        "cwd": std::env::current_dir().unwrap_or_default(),
+        "cwd": std::env::current_dir().unwrap_or_default().to_string_lossy(),
         "pid": std::process::id(),
         "pgid": rustix::process::getpgrp().as_raw_nonzero().get(),
         "time": time,

@@ -1,6 +1,8 @@
 //! A stand-in for the `smolvm` engine: real state on disk, real processes, and the lies of the version it plays.
 //! See README.md for the environment variables, the state folder and the injectable faults.
 
+#![allow(clippy::disallowed_methods, reason = "a stand-in may panic where there is no thread")]
+
 mod artifact;
 mod cli;
 mod commands;
