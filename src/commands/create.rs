@@ -1,6 +1,6 @@
 //! `create`: a VM, bare, from an image, or from a snapshot that was checked first.
 
-use super::{App, Result, configuration, env, fidelity, found};
+use super::{App, Result, configuration, each, env, fidelity, found};
 use crate::clock;
 use crate::smolvm::{EngineError, Name, Recipe, Smolvm, Source};
 use crate::snapshot::Stored;
@@ -53,11 +53,11 @@ fn create(app: &App, args: &cli::Create, warnings: &Warnings) -> Result<()> {
         storage_gb: args.storage,
         overlay_gb: args.overlay,
         net,
-        allow_cidrs: args.allow_cidr.clone(),
+        allow_cidrs: each::distinct(&args.allow_cidr),
         env: env::read(&args.env)?,
-        volumes: args.volume.clone(),
-        ports: args.port.clone(),
-        labels: args.label.clone(),
+        volumes: each::distinct(&args.volume),
+        ports: each::distinct(&args.port),
+        labels: each::distinct(&args.label),
         workdir: args.workdir.clone(),
     };
     configuration::check(&recipe)?;

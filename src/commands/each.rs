@@ -81,6 +81,11 @@ pub fn asked_again(
     Ok(machines)
 }
 
+/// Each word once.
+pub fn distinct(words: &[String]) -> Vec<String> {
+    once(words.iter().cloned(), Clone::clone)
+}
+
 /// Does `each` for every item, `jobs` at a time, and gives the results in the order of the items.
 pub fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(items.len())));

@@ -2,7 +2,7 @@
 //! into the thawed VM.
 
 use super::{App, Failure, Result, Status, output};
-use crate::smolvm::{EngineError, Exec, Name, Smolvm};
+use crate::smolvm::{EngineError, Exec, Name, Smolvm, end_helpers};
 use crate::snapshot::{Recorded, Work, library};
 use crate::tarball;
 use sha2::{Digest, Sha256};
@@ -99,7 +99,9 @@ pub fn restore(app: &App, engine: &Smolvm, name: &Name, saved: &Path) -> Result<
         let file = File::open(saved).map_err(unreadable)?;
         engine.machine_exec_transfer(name, &restore_command(), Some(file), &mut io::sink(), None)?;
         let beside = saved.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
-        let work = Work::new(beside).map_err(|error| Failure::not_writable(beside, &error))?;
+        // A library that is full or read-only can be thawed from.
+        let work = Work::new(beside).or_else(|_| Work::outside(&std::env::temp_dir(), &end_helpers));
+        let work = work.map_err(|error| Failure::not_writable(&std::env::temp_dir(), &error))?;
         let back = work.path().join(library::WORKSPACE);
         read_guest(engine, name, &back)?;
         let there = contents(&back).map_err(unreadable)?;

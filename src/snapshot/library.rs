@@ -241,6 +241,8 @@ pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
     for folder in folders {
         match Metadata::of_folder(&folder) {
             Ok(metadata) => stored.push(Stored::new(folder, metadata)),
+            // Removed between the two steps.
+            Err(_) if is_gone(&folder) => {}
             Err(why) => broken.push(Broken::new(folder, why)),
         }
     }
@@ -304,17 +306,25 @@ pub fn tagged<'a>(all: &'a [Stored], id: &str, tags: &[Tag]) -> Vec<&'a Stored> 
     all.iter().filter(has_one).collect()
 }
 
-/// What is in a folder that is no link, but for files and for what is hidden.
+fn is_gone(folder: &Path) -> bool {
+    matches!(fs::symlink_metadata(folder), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
+/// What is in a folder that is no link, but for files and for what is hidden; nothing, if it was just removed.
 fn shown(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    if fs::symlink_metadata(folder)?.file_type().is_symlink() {
-        return Err(io::Error::other("it is a symbolic link"));
-    }
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if !entry.file_type()?.is_file() && !entry.file_name().to_string_lossy().starts_with('.') {
-            entries.push(entry.path());
+    let list = || {
+        if fs::symlink_metadata(folder)?.file_type().is_symlink() {
+            return Err(io::Error::other("it is a symbolic link"));
         }
-    }
-    Ok(entries)
+        fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()
+    };
+    let entries = match list() {
+        Err(_) if is_gone(folder) => Vec::new(),
+        entries => entries?,
+    };
+    let is_shown = |entry: &fs::DirEntry| {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        !is_file && !entry.file_name().to_string_lossy().starts_with('.')
+    };
+    Ok(entries.into_iter().filter(is_shown).map(|entry| entry.path()).collect())
 }

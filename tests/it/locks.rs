@@ -305,3 +305,30 @@ fn the_last_snapshot_of_a_vm_takes_its_folder_along_also_on_a_full_disk() {
         world.run("freeze dev --no-space-check").success();
     });
 }
+
+#[test]
+fn a_saved_workspace_comes_back_from_a_library_that_cannot_be_written() {
+    in_a_namespace(|| {
+        let world = World::with_engine("1.8.0");
+        disk(&world.path("home/library"), "size=20m");
+        world.vm("dev").running();
+        world.write_guest("dev", "workspace/a", "saved");
+        world.run("freeze dev --yes --no-space-check").success();
+        disk(&world.path("home/library"), "ro");
+        world.run("thaw dev back").success();
+        assert_eq!(world.read_guest("back", "workspace/a").unwrap(), "saved");
+        world.assert_clean(&[]);
+    });
+}
+
+#[test]
+fn doctor_says_that_nothing_can_be_locked() {
+    in_a_namespace(|| {
+        with_own_tmp(|world| {
+            fs::write(runtime(), "a file").unwrap();
+            let run = world.run("doctor").code(8);
+            assert!(crate::support::stdout(&run).contains(runtime().to_str().unwrap()));
+            world.run("freeze dev --no-space-check").code(8);
+        });
+    });
+}
