@@ -61,8 +61,9 @@ fn two_homes_have_two_vms_of_one_name() {
     world.vm("dev").stopped();
     let _first = hanging_freeze(&world);
     for (variable, folder) in [("HOME", "another"), ("XDG_DATA_HOME", "another/data"), ("SMOLVM_DATA_DIR", "another")] {
-        // The stand-in has one list for all of them; what is tried is that the lock is not in the way.
-        crate::support::finish(with(&world, "stop dev", &[(variable, world.path(folder))])).success();
+        // Whether the stand-in lists one there or not: the lock of this one is not in the way.
+        let run = crate::support::finish(with(&world, "stop dev", &[(variable, world.path(folder))]));
+        assert!([Some(0), Some(4)].contains(&run.get_output().status.code()), "{variable}: {}", stderr(&run));
     }
 }
 
