@@ -10,8 +10,17 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(60);
 /// Where the engine keeps its data in a home.
 const DATA: &str = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
+/// The variables that name other folders for what it keeps, and the folders.
+const FOLDERS: [(&str, &str); 2] =
+    [("XDG_DATA_HOME", DATA), ("XDG_CACHE_HOME", if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" })];
 
 impl Smolvm {
+    /// The engine's cache folder, if this engine needs it for a pack and cannot write there, and why.
+    pub fn unwritable_cache(&self) -> Option<(PathBuf, std::io::Error)> {
+        let cache = dirs::cache_dir().filter(|_| self.version.packs_with_a_lock())?.join("smolvm");
+        is_writable(&cache).err().map(|error| (cache, error))
+    }
+
     /// Makes an empty VM and packs it. All that the engine writes lies in `folder`, the artifact too, whose path this gives.
     ///
     /// # Errors
@@ -47,14 +56,49 @@ impl Smolvm {
     }
 }
 
-/// A home in which the engine finds what it needs of the user's: some installations keep the guest's system there.
+/// A home that holds what the user's holds, by links, but for the engine's VMs: the engine may be a script that needs files
+/// of the user's, as those of asdf and mise do.
 fn make_home(home: &Path) -> std::io::Result<()> {
-    let data = home.join(DATA).join("smolvm");
-    fs::create_dir_all(&data)?;
-    match dirs::data_dir().map(|data| data.join("smolvm/agent-rootfs")).filter(|guest| guest.is_dir()) {
-        Some(guest) => std::os::unix::fs::symlink(guest, data.join("agent-rootfs")),
+    fs::create_dir_all(home)?;
+    let places = FOLDERS.map(|(_, folder)| Path::new(folder).join("smolvm"));
+    if let Some(real) = dirs::home_dir() {
+        mirror(&real, home, &places.each_ref().map(PathBuf::as_path))?;
+    }
+    for (variable, folder) in FOLDERS {
+        let (own, real) = (home.join(folder), std::env::var_os(variable));
+        fs::create_dir_all(&own)?;
+        if let Some(real) = real {
+            mirror(Path::new(&real), &own, &[Path::new("smolvm")])?;
+        }
+    }
+    // Some installations keep the guest's system with the data.
+    let guest = Path::new("smolvm/agent-rootfs");
+    match dirs::data_dir().map(|data| data.join(guest)).filter(|guest| guest.is_dir()) {
+        Some(real) => {
+            let data = home.join(DATA).join("smolvm");
+            fs::create_dir_all(&data)?;
+            std::os::unix::fs::symlink(real, data.join("agent-rootfs"))
+        }
         None => Ok(()),
     }
+}
+
+/// Links in `copy` to all that is in `real`, but for the folders `without`; of what cannot be read, to nothing.
+fn mirror(real: &Path, copy: &Path, without: &[&Path]) -> std::io::Result<()> {
+    for entry in fs::read_dir(real).into_iter().flatten().flatten() {
+        let (name, to) = (PathBuf::from(entry.file_name()), copy.join(entry.file_name()));
+        let below = without.iter().filter_map(|path| path.strip_prefix(&name).ok()).collect::<Vec<_>>();
+        if below.is_empty() {
+            match std::os::unix::fs::symlink(entry.path(), &to) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        } else if below.iter().all(|path| !path.as_os_str().is_empty()) {
+            fs::create_dir_all(&to)?;
+            mirror(&entry.path(), &to, &below)?;
+        }
+    }
+    Ok(())
 }
 
 /// Disks as small as they may be: a pack does not look into them.
@@ -68,8 +112,15 @@ fn make_disks(folder: &Path) -> std::io::Result<()> {
 
 /// The command in that home, whatever variables lead elsewhere.
 fn at_home(call: Call, home: &Path) -> Call {
-    let folders = [("XDG_DATA_HOME", DATA), ("XDG_CACHE_HOME", ".cache"), ("XDG_CONFIG_HOME", ".config")];
-    let moved = folders.into_iter().fold(call.env("HOME", home), |call, (key, path)| call.env(key, home.join(path)));
+    let moved = FOLDERS.into_iter().fold(call.env("HOME", home), |call, (variable, folder)| {
+        if std::env::var_os(variable).is_some() { call.env(variable, home.join(folder)) } else { call }
+    });
     let own = ["SMOLVM_DATA_DIR", "SMOLVM_PACK_STAGING"].into_iter().filter(|key| std::env::var_os(key).is_some());
     own.fold(moved.env("SMOLVM_USAGE_DIR", ""), |call, key| call.env(key, home.join(DATA)))
+}
+
+/// Whether something can be made in the folder, or could if it were there.
+fn is_writable(folder: &Path) -> std::io::Result<()> {
+    let there = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    tempfile::tempfile_in(there).map(drop)
 }

@@ -110,6 +110,11 @@ impl Version {
         self >= Self(1, 9, 0)
     }
 
+    /// `pack create` locks a file in the engine's cache folder; 1.15.0 packs where that is read-only.
+    pub fn packs_with_a_lock(self) -> bool {
+        self >= Self(1, 17, 0)
+    }
+
     /// `pack create --include-workspace`, for image VMs.
     pub fn packs_image_workspace(self) -> bool {
         self >= Self(1, 14, 3)

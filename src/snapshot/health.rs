@@ -67,15 +67,23 @@ impl Health {
         }
     }
 
-    /// A folder in which something can be tried.
+    /// A folder with `room` for a trial: where a freeze writes, or at least a temporary one.
     ///
     /// # Errors
-    /// It cannot be made.
-    pub fn scratch(&self) -> io::Result<Scratch> {
-        if self.folder.is_dir() {
-            return Work::new(&self.folder).map(Scratch::Library);
+    /// There is none.
+    pub fn scratch(&self, room: u64) -> io::Result<Scratch> {
+        let in_library = || {
+            if self.folder.is_dir() {
+                return Work::new(&self.folder).map(Scratch::Library);
+            }
+            tempfile::Builder::new().prefix("bottle-freeze-").tempdir_in(nearest(&self.folder)).map(Scratch::Temporary)
+        };
+        let temporary = || tempfile::Builder::new().prefix("bottle-freeze-").tempdir().map(Scratch::Temporary);
+        let is_usable = self.trouble.is_none() && free_bytes(nearest(&self.folder)).is_none_or(|free| free >= room);
+        match if is_usable { in_library() } else { Err(io::ErrorKind::StorageFull.into()) } {
+            Err(_) if free_bytes(&std::env::temp_dir()).is_some_and(|free| free >= room) => temporary(),
+            scratch => scratch,
         }
-        tempfile::Builder::new().prefix("bottle-freeze-").tempdir().map(Scratch::Temporary)
     }
 
     fn refused(why: &HomeError) -> Self {
@@ -86,7 +94,7 @@ impl Health {
 
     fn of(folder: PathBuf) -> Self {
         let unusable = |what: &str, error: io::Error| format!("{} cannot be {what}: {error}", folder.display());
-        let there = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        let there = nearest(&folder);
         let write =
             || if folder.is_dir() { Work::new(&folder).map(drop) } else { tempfile::tempfile_in(there).map(drop) };
         let written = write().map_err(|error| unusable("written", error));
@@ -95,7 +103,7 @@ impl Health {
         let listed = library::list(None).map_err(|error| error.to_string());
         let trouble = written.and_then(|()| locked()).err().or_else(|| listed.as_ref().err().cloned());
         let (all, broken) = listed.unwrap_or_default();
-        let free = rustix::fs::statvfs(there).ok().map(|free| free.f_bavail.saturating_mul(free.f_frsize));
+        let free = free_bytes(there);
         let root = folder.parent().unwrap_or(&folder);
         let left = leftovers().into_iter().filter(|left| left.path.starts_with(root)).map(|left| left.bytes);
         let bytes =
@@ -104,6 +112,16 @@ impl Health {
         let unwritable = unwritable(&folder);
         Self { snapshots: all.len(), broken: broken.len(), bytes, free, unwritable, trouble, folder }
     }
+}
+
+/// The folder, or the nearest one above it that is there.
+fn nearest(folder: &Path) -> &Path {
+    folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"))
+}
+
+/// Bytes that this user may still write there, if that can be told.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    rustix::fs::statvfs(folder).ok().map(|free| free.f_bavail.saturating_mul(free.f_frsize))
 }
 
 /// The folders in the library in which nothing can be made, as a new snapshot of that VM must be.

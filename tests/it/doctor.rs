@@ -80,6 +80,45 @@ fn the_engine_is_good_if_and_only_if_a_freeze_works_with_it() {
 }
 
 #[test]
+fn an_engine_that_packs_nothing_without_its_cache_is_no_good_where_that_cannot_be_written() {
+    for (version, code) in [("1.15.0", 0), ("1.17.0", 1)] {
+        let world = World::with_engine(version);
+        world.vm("dev").stopped();
+        world.warm();
+        fs::set_permissions(world.path("home/.cache"), fs::Permissions::from_mode(0o500)).unwrap();
+        let engine = check(without_override(&world.line("doctor")), "engine");
+        assert_eq!(engine["verdict"] == "problem", code != 0, "{version}: {engine}");
+        for line in ["doctor", "freeze dev"] {
+            finish(without_override(&world.line(line))).code(code);
+        }
+    }
+}
+
+#[test]
+fn an_engine_is_tried_also_where_the_library_cannot_be_written() {
+    let world = World::new();
+    fs::write(world.path("home/library"), "a file where a folder should be").unwrap();
+    assert_eq!(check(world.line("doctor"), "engine")["verdict"], "ok");
+    world.fault(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": "Error: no agent rootfs"}}}));
+    assert_eq!(check(world.line("doctor"), "engine")["verdict"], "problem");
+}
+
+#[test]
+fn an_engine_that_is_a_script_finds_the_files_of_its_user() {
+    let world = World::new();
+    let (shim, tool) = (world.path("tmp/smolvm"), world.path("home/.tool/bin/smolvm"));
+    fs::create_dir_all(tool.parent().unwrap()).unwrap();
+    let engine = world.line("ls").get_envs().find(|(key, _)| *key == "SMOLVM").unwrap().1.unwrap().to_owned();
+    std::os::unix::fs::symlink(engine, tool).unwrap();
+    fs::write(&shim, "#!/bin/sh\nexec \"$HOME/.tool/bin/smolvm\" \"$@\"\n").unwrap();
+    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut doctor = world.line("doctor");
+    doctor.env("SMOLVM", &shim);
+    assert_eq!(check(doctor, "engine")["verdict"], "ok");
+    assert!(world.path("home/.tool/bin/smolvm").exists());
+}
+
+#[test]
 fn what_the_engine_says_is_in_the_line() {
     let world = World::new();
     let said = "Error: agent operation failed: find agent rootfs: could not find agent rootfs at /nonexistent";

@@ -3,7 +3,7 @@
 use super::{Check, LEAST_ROOM};
 use crate::commands::{App, Failure, Result, Status, verify};
 use crate::smolvm::{EngineError, Machine, Smolvm, Whence, broken_files, empty_program};
-use crate::snapshot::Health;
+use crate::snapshot::{Health, Scratch};
 use serde_json::json;
 
 /// An engine that works, and its VMs.
@@ -37,13 +37,17 @@ pub fn check(app: &App, health: &Health) -> (Check, Option<Working>) {
 }
 
 fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[&str]) -> Check {
-    // Where nothing can be written, the engine cannot be tried; that is another line's problem.
-    let can_be_tried = health.trouble.is_none() && health.free.is_none_or(|free| free >= LEAST_ROOM);
-    if can_be_tried {
-        if let Err(failure) = app.ui.during("check", "trying the engine", || try_to_freeze(engine, health)) {
-            return failed(format!("{what}, but a trial freeze failed: "), failure);
-        }
+    if let Some((folder, error)) = engine.unwritable_cache() {
+        let (what, shown) = (format!("{what}, but cannot write into {}: {error}", folder.display()), folder.display());
+        return Check::problem("engine", Status::Failed, what, format!("ls -ld {shown}, and make it writable"));
     }
+    let Ok(scratch) = health.scratch(LEAST_ROOM) else {
+        return Check::warning("engine", format!("{what}, not tried: there is no room for a trial"), "df -h");
+    };
+    if let Err(failure) = app.ui.during("check", "trying the engine", || try_to_freeze(engine, &scratch)) {
+        return failed(format!("{what}, but a trial freeze failed: "), failure);
+    }
+    drop(scratch);
     if let Some(file) = broken_files(engine.place().0).first() {
         let what = format!("{what}, freezes, but starts no VM: {} is not whole", file.display());
         return Check::warning("engine", what, install_again(engine));
@@ -60,8 +64,7 @@ fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[
 }
 
 /// Freezes an empty VM of its own into a folder that is removed, and checks what came of it.
-fn try_to_freeze(engine: &Smolvm, health: &Health) -> Result<()> {
-    let scratch = health.scratch().map_err(|error| Failure::not_writable(&health.folder, &error))?;
+fn try_to_freeze(engine: &Smolvm, scratch: &Scratch) -> Result<()> {
     let try_it = || {
         let artifact = engine.try_to_pack(scratch.path()).map_err(shorten)?;
         verify::check(&artifact)?;

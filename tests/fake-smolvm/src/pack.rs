@@ -30,12 +30,22 @@ pub fn create(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     let staging = stage(engine, &record, args)?;
     engine.faults.hit(engine, "staged")?;
     let scratch = tempfile::Builder::new().prefix(".tmp").tempdir().context("create a temporary folder")?;
+    let _lock = admission(engine.version)?;
     let assets = compress(staging.path(), scratch.path())?;
     let manifest = manifest(engine, &record, args)?;
     write_pair(engine, &out, &assets, &serde_json::to_vec_pretty(&manifest)?)?;
     engine.faults.hit(engine, "end")?;
     say_done(&out)?;
     Ok(0)
+}
+
+/// A lock in the cache folder, so that one pack compresses at a time; here it is only asked whether it can be made.
+fn admission(version: Version) -> Result<Option<File>> {
+    let cache = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/smolvm"));
+    let Some(cache) = cache.filter(|_| version.locks_packs()) else { return Ok(None) };
+    let lock = fs::create_dir_all(&cache).and_then(|()| tempfile::tempfile_in(&cache));
+    let what = "agent operation failed: pack binary: compression error: acquire compression admission at";
+    lock.map(Some).with_context(|| format!("{what} {}", cache.display()))
 }
 
 fn refuse_sidecar_name(version: Version, out: &Path) -> Result<()> {

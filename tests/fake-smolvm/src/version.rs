@@ -98,6 +98,11 @@ impl Version {
         self.since(1, 9, 0)
     }
 
+    /// A pack takes a lock in the engine's cache folder; 1.15.0 does without.
+    pub fn locks_packs(self) -> bool {
+        self.since(1, 17, 0)
+    }
+
     pub fn packs_local_images(self) -> bool {
         self.since(1, 12, 0)
     }
