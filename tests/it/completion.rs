@@ -456,6 +456,20 @@ fn session(world: &World, name: &str) -> Session {
              function fish_prompt; echo 'REA''DY> '; end",
         ),
     };
+    session_with(world, name, flags, script)
+}
+
+/// The shell as its user has it, with the start files in the home of this world.
+fn own_session(world: &World, name: &str) -> Session {
+    let (flags, script): (&[&str], _) = match name {
+        "bash" => (&["--noprofile", "-i"], "PS1='REA''DY> '"),
+        "zsh" => (&["-i"], "PS1='REA''DY> '"),
+        _ => (&["-i"], "set -g fish_autosuggestion_enabled 0; function fish_prompt; echo 'REA''DY> '; end"),
+    };
+    session_with(world, name, flags, script)
+}
+
+fn session_with(world: &World, name: &str, flags: &[&str], script: &str) -> Session {
     let like = world.line("");
     let mut command = Command::new(name);
     command.args(flags).env_clear().envs(like.get_envs().filter_map(|(key, value)| Some((key, value?))));
@@ -561,5 +575,42 @@ fn in_each_shell_a_hostile_engine_and_a_hanging_one_are_no_harm() {
         shell.assert_runs("bottle-freeze stop ⇥", &["stop", "dev"]);
         world.fault(json!({"on": "machine ls", "do": "hang"}));
         shell.assert_runs("bottle-freeze stop d⇥x", &["stop", "dx"]);
+    }
+}
+
+#[test]
+fn doctor_says_of_each_shell_what_tab_does() {
+    let world = running_and_stopped();
+    install(&world);
+    // Noted down by the one that is installed; the real one is asked.
+    let doctor = |name: &str| {
+        let mut command = world.line("doctor --json");
+        let path = std::env::join_paths([world.path("home/bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
+        let run = finish({
+            command.env("SHELL", name).env("PATH", path);
+            command
+        });
+        let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
+        report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "completion").unwrap().clone()
+    };
+    let ran = world.path("home/ran");
+    let tab = |name: &str| {
+        let mut session = own_session(&world, name);
+        session.press("bottle-freeze sta\tw\t\r");
+        let words = happens(|| ran.exists()).then(|| fs::read_to_string(&ran).unwrap());
+        let _ = fs::remove_file(&ran);
+        words.unwrap_or_default()
+    };
+    for (name, file) in [("bash", ".bashrc"), ("zsh", ".zshrc"), ("fish", ".config/fish/config.fish")] {
+        let Some(_) = Shell::start(&world, name) else { continue };
+        let file = world.path("home").join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "# bottle-freeze completions\n").unwrap();
+        let before = doctor(name);
+        assert_eq!((before["verdict"].as_str(), tab(name).as_str()), (Some("warning"), "staw\n"), "{name}");
+        let mend = Command::new("/bin/sh").args(["-c", before["mend"].as_str().unwrap()]).status();
+        assert!(mend.unwrap().success());
+        assert_eq!(doctor(name)["verdict"], "ok", "{name}: {before}");
+        wait_until("TAB completes", || tab(name) == "start\nweb\n");
     }
 }
