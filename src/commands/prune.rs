@@ -10,7 +10,7 @@ use crate::snapshot::{Entry, Metadata, NewestOf, Policy, Removal, Stored, Unit, 
 use crate::ui::{Problem, with};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Why a snapshot stays that no policy keeps.
@@ -23,7 +23,12 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
         return Err(Failure::new(Status::Usage, what).mend("say what to keep, such as --keep-last 3"));
     }
     let (all, broken) = library::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
-    warn_of(&broken);
+    let broken = warn_of(broken, |one, warnings| {
+        json!({
+            "reference": one.reference(), "bytes": one.bytes(), "keep": true, "reasons": ["it cannot be read"],
+            "removed": false, "warnings": warnings,
+        })
+    });
     let mut vms: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
     for one in all.into_iter().rev() {
         vms.entry(one.metadata.vm.clone()).or_default().push(one);
@@ -43,7 +48,7 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     let going = all.iter().filter(|one| one.1.is_empty()).map(|one| Asked::from(Entry::from(one.0.clone())));
     let going: Vec<Asked<Entry>> = going.collect();
     if going.is_empty() || args.dry_run {
-        report(app, &all, &[]);
+        report(app, &all, &[], broken);
         return Ok(());
     }
     let list: Vec<String> = going.iter().map(ToString::to_string).collect();
@@ -62,12 +67,12 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
         }
         Ok(removal)
     });
-    report(app, &all, &results);
+    report(app, &all, &results, broken);
     each::verdict(each::SNAPSHOTS, &going, results)
 }
 
 /// For programs: of each snapshot whether the policy keeps it, and what became of it.
-fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<Removal>>]) {
+fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<Removal>>], broken: Vec<Value>) {
     let (mut results, tagged) = (results.iter(), vec![TAGGED.to_owned()]);
     let mut entry = |(one, reasons): &(Stored, Vec<String>)| {
         let result = reasons.is_empty().then(|| results.next()).flatten();
@@ -86,7 +91,7 @@ fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<Remov
             None => entry,
         }
     };
-    app.ui.report(&all.iter().map(&mut entry).collect::<Vec<_>>());
+    app.ui.report(&all.iter().map(&mut entry).chain(broken).collect::<Vec<_>>());
 }
 
 fn policy(args: &cli::SnapshotPrune) -> Policy {

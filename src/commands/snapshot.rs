@@ -3,10 +3,10 @@
 use super::found::{self, Asked};
 use super::{App, Failure, Result, Status, each, lock, output, verify};
 use crate::smolvm::end_helpers;
-use crate::snapshot::{Broken, Entry, Metadata, Removal, Stored, Tag, check_words, library, sweep_library};
+use crate::snapshot::{Broken, Entry, FindError, Metadata, Removal, Stored, Tag, check_words, library, sweep_library};
 use crate::ui::Warnings;
 use crate::{cli, ui};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
 /// What is printed where there is no snapshot.
@@ -30,17 +30,24 @@ pub fn run(app: &App, command: &cli::Snapshot) -> Result<()> {
     }
 }
 
-/// Warns of what lies in the library and is no snapshot.
-pub fn warn_of(broken: &[Broken]) {
-    let warnings = Warnings::new();
-    for one in broken {
+/// Warns of each folder in the library that is no snapshot; for programs, the entry of each.
+pub fn warn_of<T>(broken: Vec<Broken>, entry: impl Fn(Broken, Vec<String>) -> T) -> Vec<T> {
+    let each = |one: Broken| {
+        let warnings = Warnings::new();
         warnings.warn(one.to_string());
-    }
+        entry(one, warnings.list())
+    };
+    broken.into_iter().map(each).collect()
+}
+
+fn broken_entry(one: Broken, warnings: Vec<String>) -> Value {
+    let reference = one.reference();
+    each::failed("reference", &reference, &Failure::from(FindError::Broken(one)).after(warnings))
 }
 
 fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
     let (mut all, broken) = library::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
-    warn_of(&broken);
+    let broken = warn_of(broken, broken_entry);
     all.retain(|one| {
         let metadata = &one.metadata;
         args.tag.as_ref().is_none_or(|tag| metadata.tags.contains(tag))
@@ -53,7 +60,7 @@ fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
         cli::SnapshotOrder::Vm => all.sort_by(|a, b| a.metadata.vm.cmp(&b.metadata.vm)),
     }
     if app.ui.json {
-        ui::json(&all.iter().map(|one| &one.metadata).collect::<Vec<_>>());
+        ui::json(&all.iter().map(|one| json!(one.metadata)).chain(broken).collect::<Vec<_>>());
     } else if app.ui.quiet {
         ui::lines(all.iter().map(|one| ui::one_line(&one.reference())));
     } else if all.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::{App, Result, each, lock};
 use crate::cli;
-use crate::smolvm::{EngineError, Name, Smolvm};
+use crate::smolvm::{EngineError, Name, Smolvm, State};
 use crate::ui::Warnings;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,15 @@ pub fn run(app: &App, args: &cli::Start) -> Result<()> {
     let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
     each::vm(app, vms, &names, |name, warnings| {
         let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
-        app.ui.during("start", &format!("starting {name}"), || {
-            start(&engine, name, args.timeout, !args.no_wait, warnings)
+        app.ui.during("start", &format!("starting {name}"), || match engine.machine(name)? {
+            // To start one that the engine has given up would end it first.
+            vm if vm.given_up => {
+                warnings.warn(format!("'{name}' runs, although smolvm lists it as unreachable until it is stopped"));
+                Ok(())
+            }
+            vm if vm.state == State::Running && args.no_wait => Ok(()),
+            vm if vm.state == State::Running => engine.wait_exec_ready(name, args.timeout),
+            _ => start(&engine, name, args.timeout, !args.no_wait, warnings),
         })?;
         app.ui.result(name.as_str(), &running(name));
         Ok("running")

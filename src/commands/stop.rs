@@ -13,8 +13,9 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     each::vm(app, vms, &names, |name, warnings| {
         let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
         let was_ended = app.ui.during("stop", &format!("stopping {name}"), || {
-            let writes = !engine.version().stop_flushes() && engine.machine(name)?.state == State::Running;
-            stop(&engine, name, writes, None, warnings)
+            let vm = engine.machine(name)?;
+            let is_flushed = engine.version().stop_flushes() && !vm.given_up;
+            stop(&engine, name, vm.state == State::Running && !is_flushed, None, warnings)
         })?;
         if was_ended {
             warnings.warn(format!("'{name}' did not answer: what its guest had not written to disk is lost"));

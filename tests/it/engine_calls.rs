@@ -26,15 +26,16 @@ fn starting_a_running_vm_that_is_ready_takes_two_calls() {
     let world = World::new();
     world.vm("dev").running();
     world.warm().run("start dev").success();
-    assert_eq!(world.commands(), ["machine start", "machine exec"]);
+    assert_eq!(world.commands(), ["machine ls", "machine exec"]);
 }
 
 #[test]
-fn starting_without_waiting_takes_one_call() {
+fn starting_without_waiting_takes_two_calls() {
     let world = World::new();
     world.vm("dev").stopped();
     world.warm().run("start --no-wait dev").success();
-    assert_eq!(world.commands(), ["machine start"]);
+    // A look before: the engine ends a busy VM to start it.
+    assert_eq!(world.commands(), ["machine ls", "machine start"]);
 }
 
 #[test]
@@ -64,11 +65,12 @@ fn a_guest_command_that_fails_takes_one_call_too() {
 }
 
 #[test]
-fn stopping_takes_one_call() {
+fn stopping_takes_two_calls() {
     let world = World::new();
     world.vm("dev").running();
     world.warm().run("stop dev").success();
-    assert_eq!(world.commands(), ["machine stop"]);
+    // A look before: the engine ends a busy VM as it is, and what it has not written to disk is lost.
+    assert_eq!(world.commands(), ["machine ls", "machine stop"]);
 }
 
 #[test]

@@ -51,3 +51,4 @@ mod terminal;
 mod unprinted;
 mod unreachable;
 mod versions;
+mod warnings;

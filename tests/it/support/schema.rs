@@ -95,13 +95,13 @@ pub fn check(words: &[String], output: &Output) {
 fn check_warnings(words: &[&str], output: &Output) {
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let Ok(result) = serde_json::from_str::<Value>(&stdout) else { return };
-    // A snapshot.json has the warnings of when it was made.
-    if !words.contains(&"--json") || ["exec", "snapshot-ls", "snapshot-show"].contains(&command(words).as_str()) {
+    if !words.contains(&"--json") || words.contains(&"exec") {
         return;
     }
     let entries = result.as_array().map_or(std::slice::from_ref(&result), Vec::as_slice);
     let mut kept: Vec<(Option<&str>, &str)> = Vec::new();
-    for entry in entries {
+    // A snapshot.json has the warnings of when it was made.
+    for entry in entries.iter().filter(|entry| entry.get("tool_version").is_none()) {
         let texts = entry["warnings"].as_array().into_iter().flatten();
         kept.extend(texts.map(|text| (entry["vm"].as_str(), text.as_str().unwrap())));
     }

@@ -1,0 +1,309 @@
+//! Warnings are values: what is printed as a warning is in `warnings` of what it is about, and in its snapshot.json if it
+//! came before that was published. That the two agree is checked in every run with `--json`, see `support::schema`; here
+//! each warning that the code can print is printed.
+
+use crate::support::chaos::without_override;
+use crate::support::{World, finish, names_in, stderr, stdout};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// Where it is warned, what of, by which engine, and what is done for it: the command to run.
+struct Row {
+    file: &'static str,
+    said: &'static str,
+    engine: &'static str,
+    set_up: fn(&World) -> String,
+    /// Whether it came before a snapshot was published, and so is in its snapshot.json.
+    recorded: bool,
+}
+
+const NEWEST: &str = "1.32.2";
+
+const fn row(file: &'static str, said: &'static str, set_up: fn(&World) -> String) -> Row {
+    Row { file, said, engine: NEWEST, set_up, recorded: false }
+}
+
+impl Row {
+    const fn by(self, engine: &'static str) -> Self {
+        Self { engine, ..self }
+    }
+
+    const fn recorded(self) -> Self {
+        Self { recorded: true, ..self }
+    }
+}
+
+#[rustfmt::skip]
+const ALL: &[Row] = &[
+    row("configuration.rs", "cannot be recorded for a later freeze", |world| {
+        world.run("create other --net").success();
+        fs::remove_dir_all(world.path("home/library/vms")).unwrap();
+        fs::write(world.path("home/library/vms"), "a file where a folder should be").unwrap();
+        "create dev --net".into()
+    }),
+    row("configuration.rs", "1 mounted host folder(s)", |world| {
+        world.vm("dev").with("-v /tmp:/mnt").stopped();
+        "freeze dev".into()
+    }).recorded(),
+    row("configuration.rs", "will not hold the network", |world| {
+        world.vm("dev").with("--net").stopped();
+        "freeze dev -o x.smolmachine".into()
+    }),
+    row("configuration.rs", "every limit of the network", |world| {
+        world.vm("dev").with("--net").stopped();
+        "freeze dev".into()
+    }).recorded(),
+    row("configuration.rs", "1 published port(s)", |world| {
+        world.vm("dev").with("-p 8080:80").stopped();
+        "freeze dev -o x.smolmachine".into()
+    }),
+    row("fidelity.rs", "had secrets that 'dev2' lacks", |world| {
+        world.vm("dev").with("--secret-env TOKEN=HOME").stopped();
+        world.run("freeze dev").success();
+        "thaw dev dev2".into()
+    }),
+    row("freeze/mod.rs", "references to secrets of this host", |world| {
+        world.vm("dev").with("--secret-env TOKEN=HOME").stopped();
+        "freeze dev".into()
+    }).recorded(),
+    row("freeze/mod.rs", "It is frozen in the ordinary way", |world| {
+        let refused = "Error: config operation failed: checkpoint machine: the profile does not support gpu";
+        world.vm("dev").running();
+        world.fault(json!({"on": "machine checkpoint", "do": {"fail": {"status": 1, "stderr": refused}}}));
+        "freeze dev --live=auto --yes".into()
+    }).recorded(),
+    row("freeze/mod.rs", "an older snapshot keeps its tag", |world| {
+        world.vm("dev").stopped();
+        world.run("freeze dev -t ready").success();
+        "freeze dev -t ready --force --pre-freeze 'host:chmod 500 ../home/library/snapshots/dev/*'".into()
+    }),
+    row("freeze/look.rs", "cannot be frozen live: folders of this host", |world| {
+        world.vm("dev").with("-v /tmp:/mnt").running();
+        "freeze dev --live=auto --yes".into()
+    }).recorded(),
+    row("freeze/look.rs", "left out by --no-workspace", |world| {
+        world.vm("dev").with("--image alpine:3.20").stopped();
+        "freeze dev --no-workspace".into()
+    }).recorded(),
+    row("freeze/look.rs", "smolvm 1.4.0 does not pack it", |world| {
+        world.vm("dev").stopped();
+        "freeze dev".into()
+    }).by("1.4.0").recorded(),
+    row("freeze/look.rs", "cannot run a VM made from this snapshot", |world| {
+        world.vm("dev").stopped();
+        "freeze dev".into()
+    }).by("1.1.3").recorded(),
+    row("freeze/look.rs", "packs the image anew", |world| {
+        world.vm("dev").with("--image alpine:3.20").stopped();
+        "freeze dev".into()
+    }).by("1.2.2").recorded(),
+    row("freeze/look.rs", "'dev' does not answer", |world| {
+        world.vm("dev").unreachable();
+        "freeze dev --yes --allow-unresponsive".into()
+    }).recorded(),
+    row("freeze/hooks.rs", "so this --pre-freeze command is not run in it", |world| {
+        world.vm("dev").stopped();
+        "freeze dev --pre-freeze guest:true".into()
+    }).recorded(),
+    row("freeze/hooks.rs", "a --post-freeze command of 'dev' failed", |world| {
+        world.vm("dev").stopped();
+        world.fault(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": "Error: no pack"}}}));
+        "freeze dev --post-freeze 'host:exit 3'".into()
+    }),
+    row("stop.rs", "did not write its files to disk in time", |world| {
+        world.vm("dev").running();
+        world.fault(json!({"on": "machine exec", "do": "hang"}));
+        "freeze dev --yes".into()
+    }).recorded(),
+    row("stop.rs", "'dev' did not answer", |world| {
+        world.vm("dev").unreachable();
+        "stop dev".into()
+    }),
+    row("start.rs", "although smolvm lists it as unreachable", |world| {
+        world.vm("dev").running();
+        world.edit("dev", "state", "unreachable".into());
+        "start dev".into()
+    }),
+    row("start.rs", "smolvm ended it and started it again", |world| {
+        world.vm("dev").unreachable();
+        "start dev".into()
+    }),
+    row("create.rs", "its /workspace lies beside the artifact", |world| {
+        world.vm("dev").running();
+        world.run("freeze dev --yes").success();
+        "create dev2 --from dev".into()
+    }).by("1.4.0"),
+    row("thaw.rs", "not every limit is known", |world| {
+        world.vm("dev").with("--net").stopped();
+        world.run("freeze dev").success();
+        "thaw dev dev2".into()
+    }),
+    row("thaw.rs", "published ports that are not known", |world| {
+        world.vm("dev").with("-p 8080:80").stopped();
+        world.run("freeze dev").success();
+        "thaw dev dev2".into()
+    }),
+    row("thaw.rs", "in use here, and so not published", |world| {
+        let port = listen();
+        world.run(&format!("create dev -p {port}:80")).success();
+        world.run("start dev").success();
+        world.run("freeze dev --yes").success();
+        "thaw dev dev2".into()
+    }),
+    row("registry.rs", "its snapshot.json travels too", |world| {
+        fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+        world.vm("dev").stopped();
+        world.run("freeze dev").success();
+        "snapshot push dev registry.test:5000/dev:t --yes".into()
+    }),
+    row("registry.rs", "came without a snapshot.json", |world| {
+        fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+        let file = world.snapshot("x.smolmachine");
+        world.smolvm(&format!("pack push --file {} -- registry.test:5000/dev:t", file.display()));
+        "snapshot pull registry.test:5000/dev:t --as dev".into()
+    }).recorded(),
+    row("transport.rs", "the tag ready stays with", |world| {
+        export(world);
+        "snapshot import dev.tar".into()
+    }).recorded(),
+    row("transport.rs", "is left out", |world| {
+        world.vm("dev").stopped();
+        world.run("freeze dev -t ready").success();
+        let folder = world.path("home/library/snapshots/dev");
+        let file = folder.join(&names_in(&folder)[0]).join("snapshot.json");
+        fs::write(&file, fs::read_to_string(&file).unwrap().replace("\"ready\"", "\"deadbeef\"")).unwrap();
+        world.run("snapshot export dev -o dev.tar").success();
+        "snapshot import dev.tar --as other".into()
+    }).recorded(),
+    row("snapshot.rs", "dev@halfway0 is no snapshot", |world| {
+        world.vm("dev").stopped();
+        world.run("freeze dev").success();
+        fs::create_dir(world.path("home/library/snapshots/dev/halfway0")).unwrap();
+        "snapshot prune --keep-last 1".into()
+    }),
+    row("doctor.rs", "cannot be removed", |world| {
+        let left = world.path("home/.cache/smolvm/pack-staging-abcdef");
+        fs::create_dir_all(left.join("staging")).unwrap();
+        fs::write(left.join("staging/storage.ext4"), "").unwrap();
+        let then = SystemTime::now() - Duration::from_secs(3600);
+        for path in [left.join("staging/storage.ext4"), left.join("staging"), left.clone()] {
+            fs::File::open(path).unwrap().set_modified(then).unwrap();
+        }
+        fs::set_permissions(left, fs::Permissions::from_mode(0o500)).unwrap();
+        "doctor --fix".into()
+    }),
+];
+
+/// Each row in a world of its own, several at a time: some wait for a guest.
+#[test]
+fn what_is_printed_as_a_warning_is_in_the_result_of_what_it_is_about() {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(row) = ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+            check(row);
+        }
+    };
+    std::thread::scope(|scope| (0..6).for_each(|_| drop(scope.spawn(work))));
+}
+
+fn check(row: &Row) {
+    let world = World::with_engine(row.engine);
+    let line = (row.set_up)(&world);
+    let what = format!("{}: {}: {line}", row.file, row.said);
+    let run = finish(without_override(&world.line(&format!("{line} --json --error-format json --progress=json"))));
+    let lines: Vec<Value> = stderr(&run).lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let is_it = |text: &Value| text.as_str().is_some_and(|text| text.contains(row.said));
+    let printed = lines.iter().find(|line| line["event"] == "warning" && is_it(&line["message"]));
+    assert!(printed.is_some(), "{what}: is not printed: {}{}", stdout(&run), stderr(&run));
+    let has_it = |value: &Value| value["warnings"].as_array().is_some_and(|all| all.iter().any(is_it));
+    let result: Value = serde_json::from_str(&stdout(&run)).unwrap_or_default();
+    let mut entries = result.as_array().cloned().unwrap_or_else(|| vec![result.clone()]);
+    entries.extend(lines.iter().filter_map(|line| line.get("error").cloned()));
+    assert!(entries.iter().any(has_it), "{what}: is in no result: {}{}", stdout(&run), stderr(&run));
+    if row.recorded {
+        let reference = result["reference"].as_str().expect(&what);
+        let shown: Value = serde_json::from_str(&stdout(&world.run(&format!("snapshot show {reference}")))).unwrap();
+        assert!(has_it(&shown) && shown == result["snapshot"], "{what}: is not recorded: {shown:#}");
+    }
+}
+
+/// A call that warns, and is in no row, may print what is in no result.
+#[test]
+fn every_place_that_warns_is_in_the_table() {
+    let commands = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands");
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for folder in [commands.clone(), commands.join("freeze")] {
+        for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+            let text = fs::read_to_string(&file).unwrap();
+            let warns = ["warnings.warn(", "warnings.push(", "losses.push("];
+            // What was foreseen is warned of in one place, and was found in those that push.
+            let is_one = |line: &&str| warns.iter().any(|call| line.contains(call)) && !line.contains("foreseen");
+            let name = file.strip_prefix(&commands).unwrap().display().to_string();
+            found.insert(name, text.lines().filter(is_one).count());
+        }
+    }
+    found.retain(|_, count| *count > 0);
+    let mut table: BTreeMap<String, usize> = BTreeMap::new();
+    for row in ALL {
+        *table.entry(row.file.to_owned()).or_default() += 1;
+    }
+    // The fall-back of --live=auto is foreseen where it is looked at, and warned of when the engine refuses.
+    *table.get_mut("freeze/look.rs").unwrap() -= 1;
+    assert_eq!(found, table, "warnings in the code, and rows of them here");
+}
+
+#[test]
+fn of_several_vms_each_has_its_own_warnings_and_no_other() {
+    let world = World::new();
+    world.vm("a").with("-v /tmp:/mnt").running();
+    world.vm("b").running();
+    world.vm("c").with("--net").stopped();
+    let hooks = "--pre-freeze guest:true";
+    let line = format!("freeze a b c -j 3 --yes {hooks} --json --progress=json");
+    let run = world.run(&line).success();
+    let all: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    let texts = |value: &Value| -> Vec<String> { serde_json::from_value(value["warnings"].clone()).unwrap() };
+    let (a, b, c) = (texts(&all[0]), texts(&all[1]), texts(&all[2]));
+    assert!(a.len() == 1 && a[0].contains("mounted host folder"), "{a:?}");
+    assert!(b.is_empty(), "{b:?}");
+    assert!(c.len() == 2 && c[0].contains("limit of the network") && c[1].contains("'c' is stopped"), "{c:?}");
+    for entry in all.as_array().unwrap() {
+        assert_eq!(texts(entry), texts(&entry["snapshot"]), "what came before it was published");
+    }
+}
+
+#[test]
+fn the_downtime_is_one_number_wherever_it_is_told() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.fault(json!({"on": "machine start", "at": "before", "do": {"sleep_ms": 300}}));
+    let run = world.run("freeze dev --yes --restart --json").success();
+    let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev"))).unwrap();
+    assert!(report["downtime_seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(report["downtime_seconds"], report["snapshot"]["downtime_seconds"]);
+    assert_eq!(report["downtime_seconds"], shown["downtime_seconds"]);
+}
+
+/// A port that somebody listens on for the rest of the tests.
+fn listen() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::mem::forget(listener);
+    port
+}
+
+/// `dev.tar`, a tagged snapshot of dev; and another one of dev that has the tag.
+fn export(world: &World) {
+    world.vm("dev").stopped();
+    world.run("freeze dev -t ready").success();
+    world.run("snapshot export dev -o dev.tar").success();
+    world.run("snapshot rm dev --yes").success();
+    world.run("freeze dev -t ready").success();
+}
