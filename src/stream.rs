@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
 
 /// How often a signal is looked for while nothing comes.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
@@ -16,10 +17,30 @@ pub fn is_stream(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// A read that failed, and of which file. Where bytes go from one file into another, every other error is of the one that is
+/// written.
+#[derive(Debug, Error)]
+#[error("{source}")]
+pub struct Unread {
+    /// The file that cannot be read.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl Unread {
+    /// A read of `path` failed.
+    pub fn of(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
+        let path = if is_stream(path) { Path::new("the standard input") } else { path };
+        move |source| io::Error::new(source.kind(), Self { path: path.to_owned(), source })
+    }
+}
+
 /// What is read: a file, a fifo, the standard input.
 #[derive(Debug)]
 pub struct Source {
     file: File,
+    path: PathBuf,
     /// Whether a read may wait for another process.
     waits: bool,
 }
@@ -28,17 +49,21 @@ impl Source {
     /// Opens the file, or for `-` the standard input. A fifo without a writer is not waited for here, but when it
     /// is read.
     pub fn open(path: &Path) -> io::Result<Self> {
-        if is_stream(path) {
-            return Self::of(io::stdin().as_fd().try_clone_to_owned()?.into());
-        }
-        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-        Self::of(File::options().read(true).custom_flags(flags).open(path)?)
+        let open = || {
+            let file = if is_stream(path) {
+                io::stdin().as_fd().try_clone_to_owned()?.into()
+            } else {
+                let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+                File::options().read(true).custom_flags(flags).open(path)?
+            };
+            Ok(Self { waits: !file.metadata()?.is_file(), path: path.to_owned(), file })
+        };
+        open().map_err(Unread::of(path))
     }
 
-    /// An open file.
-    pub fn of(file: File) -> io::Result<Self> {
-        let waits = !file.metadata()?.is_file();
-        Ok(Self { file, waits })
+    /// What the file is.
+    pub fn metadata(&self) -> io::Result<std::fs::Metadata> {
+        self.file.metadata().map_err(Unread::of(&self.path))
     }
 }
 
@@ -49,7 +74,7 @@ impl Read for Source {
             if !self.waits || is_ready(&self.file, PollFlags::IN)? {
                 match self.file.read(buffer) {
                     Err(error) if is_momentary(&error) => {}
-                    read => return read,
+                    read => return read.map_err(Unread::of(&self.path)),
                 }
             }
         }

@@ -53,7 +53,8 @@ fn into(app: &App, path: &Path, name: &Name, inside: &OsStr) -> Result<()> {
     }
     refuse_stream(path, &format!("-i {name} -- sh -c 'cat > FILE'"))?;
     let unreadable = |why: &str| Failure::new(Status::Failed, format!("{} cannot be copied: {why}", path.display()));
-    let meta = fs::metadata(path).map_err(|error| unreadable(&error.to_string()))?;
+    let meta = fs::metadata(path)
+        .map_err(|error| Failure::unread(format!("{} cannot be copied: {error}", path.display()), &error))?;
     if meta.is_dir() {
         let mend = format!("copy a folder with: tar -C DIR -c . | bottle-freeze exec -i {name} -- tar -x -C /DIR");
         return Err(unreadable("it is a folder").mend(mend));

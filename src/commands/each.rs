@@ -32,7 +32,7 @@ pub fn select(
         names.extend(machines.iter().filter(|vm| has(vm)).filter_map(|vm| vm.name.parse().ok()));
         if names.is_empty() && !all {
             return Err(
-                Failure::new(Status::NoSuchVm, "no VM has that label").mend("list them with `bottle-freeze ls --json`")
+                Failure::new(Status::NotFound, "no VM has that label").mend("list them with `bottle-freeze ls --json`")
             );
         }
         if names.is_empty() {

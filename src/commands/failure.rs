@@ -24,7 +24,7 @@ pub enum Status {
     /// 3
     SomeFailed,
     /// 4
-    NoSuchVm,
+    NotFound,
     /// 5
     BadState,
     /// 6
@@ -62,7 +62,7 @@ impl Status {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::SomeFailed => 3,
-            Self::NoSuchVm => 4,
+            Self::NotFound => 4,
             Self::BadState => 5,
             Self::NotConfirmed => 6,
             Self::OutputExists => 7,
@@ -86,7 +86,7 @@ impl Status {
             Self::Failed => "failed",
             Self::Usage => "usage",
             Self::SomeFailed => "some-failed",
-            Self::NoSuchVm => "not-found",
+            Self::NotFound => "not-found",
             Self::BadState => "bad-state",
             Self::NotConfirmed => "not-confirmed",
             Self::OutputExists => "output-exists",
@@ -189,6 +189,12 @@ impl Failure {
         }
     }
 
+    /// `what` could not be read, for the reason that the system gives: it is missing, or something is wrong with it.
+    pub fn unread(what: String, source: &std::io::Error) -> Self {
+        let is_missing = source.kind() == ErrorKind::NotFound;
+        Self::new(if is_missing { Status::NotFound } else { Status::Failed }, what)
+    }
+
     /// This mends it, if nothing better was said.
     pub fn or_mend(self, mend: &str) -> Self {
         if self.mend.is_some() { self } else { self.mend(mend) }
@@ -197,9 +203,8 @@ impl Failure {
     /// A file that is no whole artifact.
     pub fn artifact(path: &Path, error: &ArtifactError) -> Self {
         let status = match error {
-            ArtifactError::Io(io) if io.kind() == std::io::ErrorKind::NotFound => Status::NoSuchVm,
-            ArtifactError::Io(_) => Status::Failed,
-            ArtifactError::Copy(_) => Status::NotWritable,
+            ArtifactError::Io(source) => return Self::unread(format!("{} {error}", path.display()), source),
+            ArtifactError::Copy(source) => return Self::unwritten(format!("{} {error}", path.display()), source),
             ArtifactError::Interrupted(signal) => Status::Interrupted(*signal),
             ArtifactError::NotArtifact(_) | ArtifactError::Damaged(_) | ArtifactError::Refused(_) => Status::Damaged,
         };
@@ -262,7 +267,7 @@ impl From<EngineError> for Failure {
             EngineError::TooOld { .. } => failure(Status::BadEngine).mend("update smolvm"),
             EngineError::NoSuchVm(missing) => {
                 let mend = "list the VMs with `bottle-freeze ls`";
-                failure(Status::NoSuchVm).mend(match &missing.nearest {
+                failure(Status::NotFound).mend(match &missing.nearest {
                     Some(nearest) => format!("did you mean {nearest}? {mend}"),
                     None => mend.to_owned(),
                 })

@@ -159,7 +159,7 @@ pub fn find(app: &App, text: &OsStr) -> Result<Found> {
         return Ok(Found::of_file(text));
     }
     Found::of_library(app, &text.to_string_lossy()).map_err(|failure| match file_meant(text) {
-        Some(file) if failure.status == Status::NoSuchVm => failure.mend(format!("to name the file, write {file}")),
+        Some(file) if failure.status == Status::NotFound => failure.mend(format!("to name the file, write {file}")),
         _ => failure,
     })
 }
@@ -286,7 +286,7 @@ impl From<RemoveError> for Failure {
     fn from(error: RemoveError) -> Self {
         let what = error.to_string();
         match error {
-            RemoveError::Gone(_) => Self::new(Status::NoSuchVm, what),
+            RemoveError::Gone(_) => Self::new(Status::NotFound, what),
             RemoveError::Locked(error) => error.into(),
             RemoveError::Foreign { .. } => Self::new(Status::NotWritable, what)
                 .now("it was not removed")
@@ -301,7 +301,7 @@ impl From<FindError> for Failure {
         let what = error.to_string();
         match error {
             FindError::NotFound(_) => {
-                Self::new(Status::NoSuchVm, what).mend("list them with `bottle-freeze snapshot ls`")
+                Self::new(Status::NotFound, what).mend("list them with `bottle-freeze snapshot ls`")
             }
             FindError::Ambiguous { .. } => Self::new(Status::Usage, what).mend("give more digits of its id"),
             FindError::Broken(broken) => {

@@ -117,7 +117,7 @@ impl From<LockError> for Failure {
             LockError::Held { .. } => {
                 Self::new(super::Status::Locked, what).mend("try again when it is done, or wait for it with --wait 10m")
             }
-            LockError::Gone(_) => Self::new(super::Status::NoSuchVm, what),
+            LockError::Gone(_) => Self::new(super::Status::NotFound, what),
             LockError::Unlockable { source, .. } => Self::unwritten(what, &source),
         }
     }

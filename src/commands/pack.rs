@@ -75,6 +75,6 @@ fn image(asked: &str) -> Result<String> {
         return Ok(asked.to_owned());
     }
     let path = std::fs::canonicalize(asked)
-        .map_err(|error| Failure::new(Status::NoSuchVm, format!("the image {asked} cannot be read: {error}")))?;
+        .map_err(|error| Failure::new(Status::NotFound, format!("the image {asked} cannot be read: {error}")))?;
     path.into_os_string().into_string().map_err(|_| Failure::new(Status::Usage, "the image's path is not UTF-8"))
 }

@@ -2,7 +2,7 @@
 
 use super::each::{self, Done};
 use super::found::Asked;
-use super::snapshot::{NO_SNAPSHOTS, list_tags, warn_of};
+use super::snapshot::{list_tags, no_snapshots, warn_of};
 use super::{App, Failure, Result, Status, lock, verify};
 use crate::cli;
 use crate::smolvm::end_helpers;
@@ -40,7 +40,7 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
         all.extend(sorted);
     }
     if all.is_empty() {
-        app.ui.note(NO_SNAPSHOTS);
+        app.ui.note(&no_snapshots(args.vm.as_ref()));
     }
     if !args.dry_run {
         sweep_library(&end_helpers);

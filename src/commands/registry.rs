@@ -3,7 +3,7 @@
 use super::found;
 use super::{App, Failure, Result, Status, output, transport};
 use crate::clock;
-use crate::smolvm::artifact::{self, Artifact, Details};
+use crate::smolvm::artifact::{self, Artifact, ArtifactError, Details};
 use crate::smolvm::{EngineError, Name, Reference, Smolvm, end_helpers, rider};
 use crate::snapshot::{FORMAT, Incoming, Metadata, Stored, Tag, Work, library, room};
 use crate::ui::Warnings;
@@ -97,8 +97,11 @@ fn copy(path: &Path, metadata: &Metadata, work: &Work) -> Result<PathBuf> {
     let mut metadata = metadata.clone();
     metadata.files.retain(|name, _| name == library::ARTIFACT);
     metadata.text().map_err(|error| Failure::new(Status::Failed, format!("it cannot be pushed: {error}")))?;
-    rider::copy_with(path, &mut file, &metadata).map_err(|error| Failure::artifact(path, &error))?;
-    Ok(target)
+    match rider::copy_with(path, &mut file, &metadata) {
+        Ok(()) => Ok(target),
+        Err(ArtifactError::Copy(error)) => Err(Failure::not_writable(&target, &error)),
+        Err(error) => Err(Failure::artifact(path, &error)),
+    }
 }
 
 pub fn pull(app: &App, args: &cli::SnapshotPull) -> Result<()> {
@@ -115,7 +118,10 @@ fn pull_one(app: &App, args: &cli::SnapshotPull, warnings: &Warnings) -> Result<
     let file = fetch(app, &engine, from, &work)?;
     let damaged = |error| {
         let failure = Failure::artifact(&file, &error);
-        Failure { what: format!("what {from} holds {error}"), ..failure }
+        match failure.status {
+            Status::Damaged => Failure { what: format!("what {from} holds {error}"), ..failure },
+            _ => failure,
+        }
     };
     let (whole, snapshot) =
         app.ui.during("check", "checking the artifact", || rider::take_out(&file)).map_err(damaged)?;
@@ -178,7 +184,7 @@ fn describe(file: &Path, whole: &Artifact, from: &Reference, vm: Option<&Name>) 
 /// The engine's failure, and what mends it.
 fn explained(error: EngineError, reference: &Reference) -> Failure {
     let (status, mend) = if error.is_not_in_registry() {
-        (Status::NoSuchVm, "check its name and its tag".to_owned())
+        (Status::NotFound, "check its name and its tag".to_owned())
     } else if error.is_access_denied() {
         let host = reference.host();
         let logins = format!("`docker login {host}` (read by smolvm 1.18.2 and later), `smolvm config registries`");

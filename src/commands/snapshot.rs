@@ -2,15 +2,18 @@
 
 use super::found::{self, Asked};
 use super::{App, Failure, Result, Status, each, lock, output, verify};
-use crate::smolvm::end_helpers;
+use crate::smolvm::{Name, end_helpers};
 use crate::snapshot::{Broken, Entry, FindError, Metadata, Removal, Stored, Tag, check_words, library, sweep_library};
 use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
-/// What is printed where there is no snapshot.
-pub const NO_SNAPSHOTS: &str = "no snapshots; make one with: bottle-freeze freeze VM";
+/// What is printed where there is no snapshot, or none of that VM.
+pub fn no_snapshots(vm: Option<&Name>) -> String {
+    let of = vm.map(|vm| format!(" of {vm}")).unwrap_or_default();
+    format!("no snapshots{of}; make one with: bottle-freeze freeze {}", vm.map_or("VM", Name::as_str))
+}
 
 pub fn run(app: &App, command: &cli::Snapshot) -> Result<()> {
     match command {
@@ -64,7 +67,7 @@ fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
     } else if app.ui.quiet {
         ui::lines(all.iter().map(|one| ui::one_line(&one.reference())));
     } else if all.is_empty() {
-        app.ui.note(NO_SNAPSHOTS);
+        app.ui.note(&no_snapshots(args.vm.as_ref()));
     } else {
         ui::table(&["SNAPSHOT", "TAGS", "AGE", "SIZE", "NOTE"], all.iter().map(row));
     }
@@ -101,7 +104,7 @@ fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
     let all = if args.all {
         let (all, broken) = library::list(None)?;
         if all.is_empty() && broken.is_empty() {
-            app.ui.note(NO_SNAPSHOTS);
+            app.ui.note(&no_snapshots(None));
         }
         all.into_iter().map(Asked::from).chain(broken.into_iter().map(Asked::from)).collect()
     } else {

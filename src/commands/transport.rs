@@ -148,11 +148,9 @@ impl From<TransportError> for Failure {
                 Self::from(EngineError::Interrupted(signal)).now("nothing was written")
             }
             TransportError::NotExported { .. } => Self::new(Status::Damaged, what),
-            TransportError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                Self::new(Status::NoSuchVm, what)
-            }
+            TransportError::Unreadable(unread) => Self::unread(what, &unread.source),
             TransportError::NoRoom { .. } => Self::new(Status::NotWritable, what),
-            TransportError::Io { source, .. } => Self::unwritten(what, &source),
+            TransportError::NotWritable { source, .. } => Self::unwritten(what, &source),
         }
     }
 }

@@ -93,10 +93,10 @@ impl Sink {
 /// Puts a saved `/workspace` back into a running VM, and compares what is there then with what was saved.
 pub fn restore(app: &App, engine: &Smolvm, name: &Name, saved: &Path) -> Result<()> {
     let unreadable =
-        |error: io::Error| Failure::new(Status::Failed, format!("{} cannot be read: {error}", saved.display()));
+        |path: &Path, error: &io::Error| Failure::unread(format!("{} cannot be read: {error}", path.display()), error);
     let text = format!("putting back /workspace of {name}");
     app.ui.phase("restore-workspace", &text, || {
-        let file = File::open(saved).map_err(unreadable)?;
+        let file = File::open(saved).map_err(|error| unreadable(saved, &error))?;
         engine.machine_exec_transfer(name, &restore_command(), Some(file), &mut io::sink(), None)?;
         let beside = saved.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
         // A library that is full or read-only can be thawed from.
@@ -104,9 +104,9 @@ pub fn restore(app: &App, engine: &Smolvm, name: &Name, saved: &Path) -> Result<
         let work = work.map_err(|error| Failure::not_writable(&std::env::temp_dir(), &error))?;
         let back = work.path().join(library::WORKSPACE);
         read_guest(engine, name, &back)?;
-        let there = contents(&back).map_err(unreadable)?;
-        let missing =
-            contents(saved).map_err(unreadable)?.into_iter().find(|(path, what)| there.get(path) != Some(what));
+        let there = contents(&back).map_err(|error| unreadable(&back, &error))?;
+        let wanted = contents(saved).map_err(|error| unreadable(saved, &error))?;
+        let missing = wanted.into_iter().find(|(path, what)| there.get(path) != Some(what));
         match missing {
             None => Ok(()),
             Some((path, _)) => {

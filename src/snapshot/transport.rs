@@ -8,7 +8,7 @@ use super::metadata::{self, Metadata};
 use super::work::Work;
 use crate::interrupt;
 use crate::publish::{self, Existing, PublishError, meant};
-use crate::stream::{Sink, Source, heed, is_stream};
+use crate::stream::{Sink, Source, Unread, heed, is_stream};
 use crate::tarball::{self, Entry};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufReader, Read, Write};
@@ -42,9 +42,12 @@ pub enum TransportError {
         /// Where.
         folder: PathBuf,
     },
-    /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
+    /// A file cannot be read.
+    #[error("{} cannot be read: {}", .0.path.display(), .0.source)]
+    Unreadable(Unread),
+    /// A file cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    NotWritable {
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -91,10 +94,10 @@ fn write_tar(one: &Stored, to: impl Write) -> io::Result<()> {
     let mut tar = tar::Builder::new(to);
     let files = one.metadata.files.keys().map(String::as_str);
     for name in std::iter::once(metadata::FILE).chain(files) {
-        let file = File::open(one.folder.join(name))?;
+        let file = Source::open(&one.folder.join(name))?;
         let mut header = tar::Header::new_gnu();
         header.set_metadata(&file.metadata()?);
-        tar.append_data(&mut header, name, Source::of(file)?)?;
+        tar.append_data(&mut header, name, file)?;
     }
     tar.into_inner()?;
     heed()
@@ -128,9 +131,10 @@ impl Incoming {
         let folder = work.path().join(NEW);
         DirBuilder::new().mode(0o700).create(&folder).map_err(io_error(&folder))?;
         let from = Source::open(file).map_err(io_error(file))?;
-        let broken = |error: io::Error| match interrupt::pending() {
-            Some(signal) => TransportError::Interrupted(signal),
-            None => strange(error.to_string()),
+        let broken = |error: io::Error| match (interrupt::pending(), error.downcast::<Unread>()) {
+            (Some(signal), _) => TransportError::Interrupted(signal),
+            (None, Ok(unread)) => TransportError::Unreadable(unread),
+            (None, Err(error)) => strange(error.to_string()),
         };
         tarball::for_each(BufReader::with_capacity(BUFFER, from), broken, |entry| unpack_one(entry, file, &folder))?;
         // An interrupted stream is short, not damaged.
@@ -184,10 +188,12 @@ impl Incoming {
     }
 }
 
+/// What a failure to write `path` means: perhaps what was to be written could not be read.
 fn io_error(path: &Path) -> impl Fn(io::Error) -> TransportError + '_ {
-    move |source| match interrupt::pending() {
-        Some(signal) => TransportError::Interrupted(signal),
-        None => TransportError::Io { path: path.to_owned(), source },
+    move |error| match (interrupt::pending(), error.downcast::<Unread>()) {
+        (Some(signal), _) => TransportError::Interrupted(signal),
+        (None, Ok(unread)) => TransportError::Unreadable(unread),
+        (None, Err(source)) => TransportError::NotWritable { path: path.to_owned(), source },
     }
 }
 

@@ -172,7 +172,7 @@ const FAILURES: [(&str, i32); 41] = [
     ("exec --json up -- true", 2),
     ("cp x.bad nosuch:/x", 4),
     ("cp x.bad down:/x", 5),
-    ("cp missing up:/x", 1),
+    ("cp missing up:/x", 4),
     ("ls nosuch", 2),
     ("freeze nosuch", 4),
     ("freeze nosuch --dry-run", 4),

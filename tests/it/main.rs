@@ -4,6 +4,7 @@
 mod support;
 
 mod bad_input;
+mod blame;
 mod broken;
 mod completion;
 mod concurrency;
