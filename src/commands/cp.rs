@@ -82,7 +82,7 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     publish::preflight(&target, Existing::Replace)?;
     let folder = target.parent().unwrap_or(Path::new("/"));
     let refused = |error| Failure::not_writable(&target, &error);
-    let work = Work::outside(folder, &end_helpers).map_err(refused)?;
+    let work = Work::after_sweep(folder, &end_helpers).map_err(refused)?;
     let _leaves = output::leaves(&work);
     let copied = work.path().join("file");
     copy(app, name, &guest_path(name, inside), copied.as_os_str())?;

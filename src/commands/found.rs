@@ -244,8 +244,10 @@ pub fn several_of_any_kind(app: &App, texts: &[OsString]) -> Vec<Asked<Found>> {
         Asked { name: stored.map_or_else(|| text.clone(), OsString::from), found }
     };
     each::once(texts.iter().map(ask), |asked| {
-        let path = asked.found.as_ref().map_or_else(|_| asked.name.clone().into(), |found| found.path().to_owned());
-        fs::canonicalize(&path).unwrap_or(path)
+        // A name that is not in the library is not the file of that name.
+        let path = asked.found.as_ref().ok().map(Found::path);
+        let path = path.map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+        path.ok_or_else(|| asked.name.clone())
     })
 }
 

@@ -100,7 +100,7 @@ pub fn restore(app: &App, engine: &Smolvm, name: &Name, saved: &Path) -> Result<
         engine.machine_exec_transfer(name, &restore_command(), Some(file), &mut io::sink(), None)?;
         let beside = saved.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
         // A library that is full or read-only can be thawed from.
-        let work = Work::new(beside).or_else(|_| Work::outside(&std::env::temp_dir(), &end_helpers));
+        let work = Work::new(beside).or_else(|_| Work::after_sweep(&std::env::temp_dir(), &end_helpers));
         let work = work.map_err(|error| Failure::not_writable(&std::env::temp_dir(), &error))?;
         let back = work.path().join(library::WORKSPACE);
         read_guest(engine, name, &back)?;

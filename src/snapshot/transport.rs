@@ -75,7 +75,7 @@ pub fn export(one: &Stored, target: &Path, existing: Existing, dead: &dyn Fn(&Pa
     let target = meant(&target);
     publish::preflight(&target, existing)?;
     let beside = target.parent().unwrap_or(Path::new("/"));
-    let work = Work::outside(beside, dead).map_err(io_error(&target))?;
+    let work = Work::after_sweep(beside, dead).map_err(io_error(&target))?;
     let temp = work.path().join("export");
     let file = File::options().write(true).create_new(true).mode(0o600).open(&temp);
     file.and_then(|file| write_tar(one, file)).map_err(io_error(&target))?;

@@ -31,25 +31,17 @@ pub struct Work {
 }
 
 impl Work {
-    /// Makes it in the folder `beside`.
+    /// Makes it in the folder `beside`, and enters it in the library. One that is full or read-only forbids nothing
+    /// elsewhere: then only a run that works in the same folder finds what a killed one left.
     pub fn new(beside: &Path) -> io::Result<Self> {
-        Self::make(beside, true)
-    }
-
-    /// The same outside of the library, which may be full or read-only: then only a run that works in the same folder
-    /// finds what a killed one left. What dead runs left is swept first: see [`super::sweep`].
-    pub fn outside(beside: &Path, dead: &dyn Fn(&Path)) -> io::Result<Self> {
-        super::sweep(beside, dead);
-        Self::make(beside, false)
-    }
-
-    fn make(beside: &Path, must_be_entered: bool) -> io::Result<Self> {
         // So it is named everywhere and at all times.
         let named = fs::canonicalize(beside)?;
+        let root = home::Home::open().ok().and_then(|home| fs::canonicalize(home.root()).ok());
+        let is_in_library = root.is_some_and(|root| named.starts_with(root));
         loop {
             let name = format!("{PRIVATE}{:.6}", super::library::new_id());
             let entry = match home::folder("work").and_then(|entries| enter(&entries, &named.join(&name))) {
-                Err(error) if must_be_entered || home::HomeError::in_error(&error).is_some() => return Err(error),
+                Err(error) if is_in_library || home::HomeError::in_error(&error).is_some() => return Err(error),
                 entry => entry.ok(),
             };
             // The engine's files in it are readable for all: they hold the whole VM.

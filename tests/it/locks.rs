@@ -201,7 +201,7 @@ fn a_lock_that_cannot_say_who_holds_it_still_locks() {
 
 /// What each command does when not a byte and not a file has room in the library, and when it cannot be written at all.
 /// The library holds two snapshots of `dev`, which runs; `stopped` and `other` are stopped.
-const COMMANDS: [(&str, i32, i32); 31] = [
+const COMMANDS: [(&str, i32, i32); 33] = [
     ("ls", 0, 0),
     ("start stopped", 0, 0),
     ("stop dev", 0, 0),
@@ -223,6 +223,8 @@ const COMMANDS: [(&str, i32, i32); 31] = [
     ("verify dev@old", 0, 0),
     ("snapshot export dev@old -o new.tar", 0, 0),
     ("snapshot export dev@old -o new.tar --force", 0, 0),
+    ("freeze other -o other.smolmachine", 0, 0),
+    ("pack alpine -o alpine.smolmachine", 0, 0),
     ("snapshot push dev@old localhost:1/dev:x --yes", 8, 8),
     ("snapshot import old.tar --as x", 8, 8),
     ("snapshot tag dev@old other", 8, 8),

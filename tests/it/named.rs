@@ -92,6 +92,9 @@ fn one_file_by_several_names_is_one() {
     let verified = json(&world.run(&format!("verify {names} ./dev --json")).success());
     let paths: Vec<&str> = verified.as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["other.smolmachine", "./dev"]);
+    // A name that is not in the library is not the file of that name.
+    let verified = json(&world.run("verify ./snap snap --json").code(3));
+    assert_eq!(verified.as_array().unwrap().len(), 2, "{verified}");
 }
 
 #[test]
