@@ -765,7 +765,7 @@ pub struct SnapshotPull {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot export dev -o dev.tar\n  \
     bottle-freeze snapshot export dev@ready -o /media/usb/dev-ready.tar --force\n  \
-    bottle-freeze snapshot export dev -o - | ssh HOST bottle-freeze snapshot import -")]
+    bottle-freeze snapshot export dev -o - | ssh B bottle-freeze snapshot import -")]
 pub struct SnapshotExport {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
     pub snapshot: String,
@@ -1039,7 +1039,9 @@ mod tests {
         for line in [workflow, page, code].concat() {
             let words = shlex::split(&line).expect(&line);
             let is_ours = |word: &String| !["|", ">", "2>>", "2>&1"].contains(&word.as_str());
-            if let Err(error) = Cli::try_parse_from(words.into_iter().take_while(is_ours)) {
+            // The last one may end a `$(…)`.
+            let words = words.iter().map(|word| word.trim_end_matches(')').to_owned()).take_while(is_ours);
+            if let Err(error) = Cli::try_parse_from(words) {
                 assert!(!error.use_stderr(), "{line}: {error}");
             }
         }
