@@ -780,7 +780,8 @@ pub struct SnapshotExport {
 /// Take an exported snapshot into the library, after checking it
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot import dev-ready.tar\n  \
-    bottle-freeze snapshot import dev-ready.tar --as dev2")]
+    bottle-freeze snapshot import dev-ready.tar --as dev2\n  \
+    zstd -dc dev.tar.zst | bottle-freeze snapshot import -")]
 pub struct SnapshotImport {
     /// File that `snapshot export` wrote; `-` is the standard input
     #[arg(value_hint = ValueHint::FilePath)]
@@ -1051,7 +1052,8 @@ mod tests {
     fn typed(text: &str) -> Vec<String> {
         let begins = |line: &str| line.starts_with("bottle-freeze ") || line.starts_with("$ bottle-freeze ");
         let lines = text.lines().map(str::trim_start).filter_map(|line| {
-            let substituted = line.split_once("$(bottle-freeze ").map(|(_, rest)| format!("bottle-freeze {rest}"));
+            let substituted = line.split_once("$(bottle-freeze ").and_then(|(_, rest)| rest.split(')').next());
+            let substituted = substituted.map(|rest| format!("bottle-freeze {rest}"));
             substituted.or_else(|| begins(line).then(|| line.trim_start_matches("$ ").to_owned()))
         });
         lines.collect()

@@ -17,6 +17,11 @@ pub fn is_stream(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// How a file to read is called in a message.
+pub fn source_name(path: &Path) -> String {
+    if is_stream(path) { "the standard input".to_owned() } else { path.display().to_string() }
+}
+
 /// A read that failed, and of which file. Where bytes go from one file into another, every other error is of the one that is
 /// written.
 #[derive(Debug, Error)]
@@ -30,9 +35,9 @@ pub struct Unread {
 
 impl Unread {
     /// A read of `path` failed.
-    pub fn of(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
-        let path = if is_stream(path) { Path::new("the standard input") } else { path };
-        move |source| io::Error::new(source.kind(), Self { path: path.to_owned(), source })
+    pub fn of(path: &Path) -> impl Fn(io::Error) -> io::Error {
+        let path = PathBuf::from(source_name(path));
+        move |source| io::Error::new(source.kind(), Self { path: path.clone(), source })
     }
 }
 

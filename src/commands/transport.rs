@@ -5,7 +5,7 @@ use super::{App, Failure, Result, Status, found, lock, output, verify};
 use crate::publish::Existing;
 use crate::smolvm::{EngineError, Name, end_helpers};
 use crate::snapshot::{
-    Incoming, Metadata, Stored, TransportError, export as export_to, export_to_stdout, is_id, library,
+    Incoming, Metadata, Stored, TransportError, check_words, export as export_to, export_to_stdout, is_id, library,
 };
 use crate::ui::Warnings;
 use crate::{cli, stream, ui};
@@ -67,11 +67,10 @@ fn import_file(app: &App, args: &cli::SnapshotImport, warnings: &Warnings) -> Re
         return Err(Failure::new(Status::Usage, what).mend("pipe `bottle-freeze snapshot export VM -o -` into it"));
     }
     ui::about("snapshot", args.file.display());
-    let incoming = app
-        .ui
-        .during("import", &format!("reading {}", args.file.display()), || Incoming::unpack(&args.file, &end_helpers))?;
-    let from = args.file.display().to_string();
-    let one = take_in(app, incoming, &from, args.vm.as_ref(), warnings)?;
+    let (from, source) = (args.file.display().to_string(), stream::source_name(&args.file));
+    let unpack = || Incoming::unpack(&args.file, &end_helpers);
+    let incoming = app.ui.during("import", &format!("reading {source}"), unpack)?;
+    let one = take_in(app, incoming, &source, args.vm.as_ref(), warnings)?;
     let reference = one.reference();
     app.ui.result(&reference, &format!("imported {reference}; thaw it with: bottle-freeze thaw {reference}"));
     report_arrival(app, &one, &from, warnings);
@@ -101,14 +100,14 @@ pub fn take_in(
         name.as_str().clone_into(&mut incoming.metadata.vm);
     }
     let metadata = &incoming.metadata;
+    let strange = |why: String| Failure::new(Status::Damaged, format!("{source} is no exported snapshot: {why}"));
     if metadata.vm.parse::<Name>().is_err() || !is_id(&metadata.id) {
-        let what = format!("{source} is no exported snapshot: it names no VM or no id");
-        return Err(Failure::new(Status::Damaged, what));
+        return Err(strange("it names no VM or no id".into()));
     }
-    // It is written anew, and must be read again.
-    metadata
-        .text()
-        .map_err(|error| Failure::new(Status::Damaged, format!("{source} is no exported snapshot: {error}")))?;
+    // It is held to what a freeze here would be, and is written anew.
+    check_words(&metadata.tags, metadata.note.as_deref(), &metadata.labels)
+        .map_err(|error| strange(error.to_string()))?;
+    metadata.text().map_err(|error| strange(error.to_string()))?;
     app.ui.during("check", "checking the snapshot", || verify::snapshot(&incoming.folder(), metadata)).map_err(
         |failure| {
             let why = failure.what.replace(&format!("{}/", incoming.folder().display()), "");

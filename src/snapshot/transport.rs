@@ -8,7 +8,7 @@ use super::metadata::{self, Metadata};
 use super::work::Work;
 use crate::interrupt;
 use crate::publish::{self, Existing, PublishError, meant};
-use crate::stream::{Sink, Source, Unread, heed, is_stream};
+use crate::stream::{Sink, Source, Unread, heed, source_name};
 use crate::tarball::{self, Entry};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufReader, Read, Write};
@@ -78,7 +78,9 @@ pub fn export(one: &Stored, target: &Path, existing: Existing, dead: &dyn Fn(&Pa
     let work = Work::after_sweep(beside, dead).map_err(io_error(&target))?;
     let temp = work.path().join("export");
     let file = File::options().write(true).create_new(true).mode(0o600).open(&temp);
-    file.and_then(|file| write_tar(one, file)).map_err(io_error(&target))?;
+    // Flushed while a signal can still end it: what follows is done in an instant.
+    let written = file.and_then(|file| write_tar(one, file)).and_then(|()| publish::flush(&temp));
+    written.and_then(|()| heed()).map_err(io_error(&target))?;
     Ok(publish::publish(&temp, &target, existing)?)
 }
 
@@ -198,7 +200,7 @@ fn io_error(path: &Path) -> impl Fn(io::Error) -> TransportError + '_ {
 }
 
 fn strange(source: &Path) -> impl Fn(String) -> TransportError {
-    let from = if is_stream(source) { "the standard input".to_owned() } else { source.display().to_string() };
+    let from = source_name(source);
     move |why| TransportError::NotExported { from: from.clone(), why }
 }
 

@@ -133,16 +133,8 @@ fn a_snapshot_json_that_is_too_long_says_so() {
     world.run("snapshot ls").stderr(said.clone());
     world.run(&format!("verify {}", path.with_file_name("vm.smolmachine").display())).code(10).stderr(said.clone());
     // The same by way of a tar.
-    let tar = world.path("work/long.tar");
-    let packed = std::process::Command::new("tar")
-        .arg("-cf")
-        .arg(&tar)
-        .arg("-C")
-        .arg(path.parent().unwrap())
-        .args(["snapshot.json", "vm.smolmachine"])
-        .status();
-    assert!(packed.unwrap().success());
-    world.run("snapshot import long.tar --as other").code(10).stderr(said);
+    pack(&world, &path);
+    world.run("snapshot import dev.tar --as other").code(10).stderr(said);
     assert_eq!(names_in(&world.path("home/library/snapshots")), ["dev"]);
 }
 
@@ -158,15 +150,26 @@ fn what_could_not_be_read_again_is_not_taken_in() {
     let text = metadata.to_string().replace("\"later\":null", &format!("\"later\":[{numbers}]"));
     assert!(text.len() < LIMIT);
     fs::write(&path, &text).unwrap();
-    let tar = world.path("work/dev.tar");
-    let packed = std::process::Command::new("tar")
-        .arg("-cf")
-        .arg(&tar)
-        .arg("-C")
-        .arg(path.parent().unwrap())
-        .args(["snapshot.json", "vm.smolmachine"])
-        .status();
-    assert!(packed.unwrap().success());
+    pack(&world, &path);
     world.run("snapshot import dev.tar --as other").code(10).stderr(contains("longer than 4194304 bytes"));
     assert_eq!(names_in(&world.path("home/library/snapshots")), ["dev"]);
+}
+
+#[test]
+fn a_snapshot_from_elsewhere_is_held_to_the_same_limit_of_words() {
+    let world = world();
+    world.run("freeze dev --yes --restart -t t").success();
+    let (path, mut metadata) = snapshot_json(&world);
+    metadata["note"] = "x".repeat(WORDS).into();
+    fs::write(&path, metadata.to_string()).unwrap();
+    pack(&world, &path);
+    world.run("snapshot import dev.tar --as other").code(10).stderr(contains("1048576"));
+    assert_eq!(names_in(&world.path("home/library/snapshots")), ["dev"]);
+}
+
+/// Makes `dev.tar` of the snapshot with this `snapshot.json`, without looking at it.
+fn pack(world: &World, snapshot_json: &std::path::Path) {
+    let mut tar = std::process::Command::new("tar");
+    tar.arg("-cf").arg(world.path("work/dev.tar")).arg("-C").arg(snapshot_json.parent().unwrap());
+    assert!(tar.args(["snapshot.json", "vm.smolmachine"]).status().unwrap().success());
 }
