@@ -14,7 +14,7 @@ conformance:  ## the fake engine's tests, on the real ones too, and on a real re
 
 faults:       ## kills, power cuts, damage, full disks, races and fuzzing, the long versions (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2
-	BOTTLE_FREEZE_FAULTS=long cargo test --test it --bin bottle-freeze -- --nocapture crash:: power_cut:: concurrency:: readers:: damage:: full_disk:: signals:: no_panic:: completion:: doctor:: retention:: smolvm:: snapshot::
+	BOTTLE_FREEZE_FAULTS=long cargo test --test it --bin bottle-freeze -- --nocapture crash:: power_cut:: streams:: concurrency:: readers:: damage:: full_disk:: signals:: no_panic:: completion:: doctor:: retention:: smolvm:: snapshot::
 
 e2e:          ## the scenarios, on real VMs in the lab
 	tests/lab/e2e
