@@ -662,9 +662,10 @@ pub struct SnapshotRm {
 /// be `unlimited`. A DURATION has years, months, days and hours (1y5m7d2h) and is counted back from the newest snapshot that
 /// is not in the future. Hours, days, weeks (from Monday), months and years are those of this machine's time zone ($TZ).
 ///
-/// On purpose it differs from restic in this: snapshots with a tag stay, unless --tag names each of their tags (restic's --tag
-/// selects); so does the newest one of a VM that is whole; --keep-last counts in the order in which snapshots were made, also
-/// where the clock has gone back; restic takes the time zone in which a snapshot was made.
+/// What differs from restic on purpose: snapshots with a tag stay, unless --tag names each of their tags (in restic --tag
+/// selects). The newest one of a VM that is whole stays. --keep-last counts in the order in which snapshots were made, also
+/// where the clock has gone back. restic uses the time zone in which a snapshot was made. restic 0.17 and later also keep the
+/// oldest snapshot while there are fewer than N.
 #[allow(clippy::doc_markdown, reason = "a variable, in a help text")]
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot prune dev --keep-last 3 --keep-weekly 8 --dry-run\n  \

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long each of the three commands may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(30);
 /// Where the engine keeps its data in a home.
 const DATA: &str = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
 /// The variables that name other folders for what it keeps, and the folders.

@@ -349,6 +349,8 @@ fn what_was_pushed_is_pulled_bit_by_bit_with_its_snapshot_json() {
         // The launcher does not travel.
         let files = metadata["files"].as_object_mut().unwrap();
         assert!(files.remove("vm").is_some(), "{files:?}");
+        // Its place among the snapshots of the library that it comes from.
+        assert!(metadata.as_object_mut().unwrap().remove("sequence").is_some());
         assert_eq!(ground.metadata("dev"), metadata);
         assert_eq!(names_in(&ground.folder("dev")), ["snapshot.json", ARTIFACT]);
         ground.run("snapshot verify dev@ready").success();
