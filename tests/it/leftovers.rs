@@ -37,7 +37,8 @@ fn left(world: &World) -> Vec<PathBuf> {
 
 /// What `doctor` says of one thing.
 fn check(world: &World, name: &str) -> Value {
-    let report: Value = serde_json::from_str(&stdout(&world.run("doctor --json"))).unwrap();
+    let run = world.run("doctor --json");
+    let report: Value = serde_json::from_str(&stdout(&run)).unwrap_or_else(|error| panic!("{error}: {run}"));
     report["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap().clone()
 }
 
@@ -102,7 +103,7 @@ fn assert_swept_by(world: &World, sweeper: &str, round: &str) {
 fn a_killed_freeze_is_seen_with_its_size_and_counted() {
     let world = world();
     let before = check(&world, "library")["details"]["bytes"].as_u64().unwrap();
-    world.fault(json!({"on": "pack create", "at": "half", "do": "hang"}));
+    world.fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
     let freeze = world.spawn("freeze dev");
     wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
     wait_until("it has written something", || {
@@ -150,7 +151,8 @@ struct Victim {
     prepare: fn(&World),
 }
 
-const VICTIMS: [Victim; 9] = [
+const VICTIMS: [Victim; 10] = [
+    Victim { line: "doctor", prepare: |_| {} },
     Victim { line: "freeze dev", prepare: |_| {} },
     Victim { line: "freeze dev -o ../elsewhere/y --force", prepare: |_| {} },
     Victim { line: "pack alpine -o ../elsewhere/p.smolmachine --force", prepare: |_| {} },
