@@ -7,7 +7,7 @@ export TMPDIR=$work/tmp
 left() {
   find "$work/here" "$work/tmp" -mindepth 1 ! -path "$snapshot"
   find ~/.cache/smolvm -maxdepth 1 -name 'pack-staging*'
-  find ~/.local/share/bottle-freeze/work ~/.local/share/bottle-freeze/locks -type f
+  find ~/.local/share/bottle-freeze/work "/tmp/bottle-freeze-$(id -u)" -type f
 }
 
 # begin_freeze: freeze dev over the old snapshot; returns when the engine packs. Its process is $freeze.
