@@ -415,3 +415,24 @@ fn the_real_index_gives_a_real_engine() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     lists_no_vms(world.line("ls --json"));
 }
+
+#[test]
+fn what_lies_where_an_engine_would_go_and_is_none_is_not_removed() {
+    let (world, index) = (World::new(), Index::new());
+    index.offer(&[("1.4.0", wheel("1.4.0")), ("1.10.0", wheel("1.10.0"))]);
+    finish(command(&world, &index, "engine install --version 1.4.0")).success();
+    let folder = world.path("home/library/engines/1.10.0");
+    for (file, named) in [("thesis.txt", "thesis.txt"), ("smolvm/thesis.txt", "smolvm")] {
+        fs::create_dir_all(folder.join(file).parent().unwrap()).unwrap();
+        fs::write(folder.join(file), "years of work").unwrap();
+        let run = finish(command(&world, &index, "engine install --version 1.10.0")).code(8);
+        assert!(stderr(&run).contains(named), "{}", stderr(&run));
+        assert_eq!(fs::read_to_string(folder.join(file)).unwrap(), "years of work");
+        assert_eq!(installed(&world), ["1.10.0", "1.4.0", "in-use"]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    // A file of that name is none either.
+    fs::write(&folder, "years of work").unwrap();
+    finish(command(&world, &index, "engine install --version 1.10.0")).code(8);
+    assert_eq!(fs::read_to_string(&folder).unwrap(), "years of work");
+}

@@ -2,7 +2,7 @@
 
 use super::InstallError;
 use crate::{chunk, interrupt, tarball};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, FileType};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path};
@@ -33,10 +33,13 @@ export SMOLVM_LIB_DIR="$engine" SMOLVM_AGENT_ROOTFS="$engine/agent-rootfs"
 exec "$engine/smolvm" "$@"
 "#;
 
-/// Whether an engine's folder may hold something of that name.
-pub fn is_part(name: &str) -> bool {
-    const PARTS: [&str; 5] = ["bin", "smolvm", GUEST, OVERLAY, STORAGE];
-    PARTS.contains(&name) || is_library(name)
+/// Whether an engine's folder may hold something of that name and kind.
+pub fn is_part(name: &str, kind: FileType) -> bool {
+    match name {
+        "bin" | GUEST => kind.is_dir(),
+        "smolvm" | OVERLAY | STORAGE => kind.is_file(),
+        _ => kind.is_file() && is_library(name),
+    }
 }
 
 fn is_library(name: &str) -> bool {

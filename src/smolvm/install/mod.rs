@@ -167,8 +167,9 @@ fn only_ours(folder: &Path) -> Result<()> {
     }
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
-        if !layout::is_part(&name) {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !layout::is_part(&name, entry.file_type().map_err(unreadable)?) {
             names.push(name);
         }
     }
