@@ -100,7 +100,7 @@ fn an_empty_path_copies_nothing() {
 #[test]
 fn a_missing_file_is_a_failure_before_the_engine_is_called() {
     let world = world_with_running_vm();
-    world.run("cp missing dev:/root/a").code(1).stderr(contains("missing"));
+    world.run("cp missing dev:/root/a").code(4).stderr(contains("missing"));
     assert!(world.all_calls().is_empty());
 }
 

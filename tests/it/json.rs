@@ -338,8 +338,7 @@ fn a_second_signal_is_an_error_that_tells_what_stays() {
     wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
     freeze.signal(Signal::INT);
     wait_until("it starts the VM again", || world.commands().contains(&"machine start".to_owned()));
-    freeze.signal(Signal::INT);
-    let error = error(freeze.wait(), 130);
+    let error = error(freeze.signal_until_it_ends(Signal::INT), 130);
     assert!(error["message"].as_str().unwrap().contains("'dev' may be stopped"), "{error}");
 }
 

@@ -4,7 +4,7 @@
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::pty::Session;
-use crate::support::{Running, World, is_alive, signal, stderr, wait_until};
+use crate::support::{Running, World, stderr, wait_until};
 use assert_cmd::assert::Assert;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -172,17 +172,6 @@ fn workers(world: &World) -> bool {
     crate::support::names_in(&world.path("work")).iter().any(|name| name.starts_with(".bottle-freeze"))
 }
 
-/// Sends the signal again and again, as an impatient user does, until the run ends.
-fn again_and_again(run: Running, which: Signal) -> Assert {
-    let pid = run.pid();
-    let waiting = std::thread::spawn(move || run.wait());
-    while is_alive(pid) {
-        signal(pid, which);
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    waiting.join().unwrap()
-}
-
 /// A VM that is put back for so long.
 fn slow_to_put_back(how: &Value) -> (World, Running) {
     let phase = ("pack create", "half");
@@ -196,7 +185,7 @@ fn slow_to_put_back(how: &Value) -> (World, Running) {
 #[test]
 fn a_signal_that_comes_a_second_later_ends_at_once() {
     let (world, freeze) = slow_to_put_back(&json!("hang"));
-    let ended = again_and_again(freeze, Signal::INT).code(130);
+    let ended = freeze.signal_until_it_ends(Signal::INT).code(130);
     let said = stderr(&ended);
     assert!(said.contains("interrupted by SIGINT; cleaning up"), "{said}");
     assert!(said.contains("stopped at once: 'dev' may be stopped"), "{said}");
@@ -206,7 +195,7 @@ fn a_signal_that_comes_a_second_later_ends_at_once() {
 #[test]
 fn what_the_kernel_repeats_by_itself_does_not_end_the_clean_up() {
     let (world, freeze) = slow_to_put_back(&json!({"sleep_ms": 1500}));
-    let ended = again_and_again(freeze, Signal::XCPU).code(128 + Signal::XCPU.as_raw());
+    let ended = freeze.signal_until_it_ends(Signal::XCPU).code(128 + Signal::XCPU.as_raw());
     assert_put_back(&world, &stderr(&ended));
 }
 

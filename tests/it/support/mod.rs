@@ -377,6 +377,17 @@ impl Running {
         signal(self.pid(), signal_);
     }
 
+    /// Sends it a signal again and again, as an impatient user does, until it ends: those of the first second are one.
+    pub fn signal_until_it_ends(self, signal_: Signal) -> Assert {
+        let pid = self.pid();
+        let waiting = std::thread::spawn(move || self.wait());
+        while !waiting.is_finished() {
+            signal(pid, signal_);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        waiting.join().unwrap()
+    }
+
     /// Waits for its end.
     pub fn wait(mut self) -> Assert {
         let mut child = self.0.take().unwrap();
