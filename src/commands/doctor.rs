@@ -71,7 +71,8 @@ pub fn run(app: &App, args: &cli::Doctor) -> ExitCode {
     let health = Health::look();
     let (engine, working) = engine::check(app, &health);
     let space = space::check(&health, working.as_ref());
-    let checks = [engine, virtualisation(), library(&health), space, leftovers, completion()];
+    let kvm = virtualisation(working.as_ref().map(|working| working.engine.place().0));
+    let checks = [engine, kvm, library(&health), space, leftovers, completion()];
     let problem = checks.iter().find(|check| check.verdict == Verdict::Problem);
     if app.ui.json {
         ui::json(&json!({ "ok": problem.is_none(), "checks": checks, "warnings": warnings.list() }));
@@ -95,8 +96,8 @@ fn line(check: &Check) -> String {
 }
 
 /// Without one a stopped VM can still be frozen, though not one that a helper VM must export.
-fn virtualisation() -> Check {
-    match hypervisor() {
+fn virtualisation(engine: Option<&Path>) -> Check {
+    match hypervisor(engine) {
         Ok(what) => Check::ok("hypervisor", what),
         Err(none) => {
             let what = format!("{}; no VM starts, but a stopped one without an image can be frozen", none.what);

@@ -19,12 +19,23 @@ fn none(what: String, mend: impl Into<String>) -> Found {
     Err(NoHypervisor { what, mend: mend.into() })
 }
 
-/// Looks, and makes an empty VM where that is possible.
+/// Looks, and makes an empty VM where that is possible. `engine` is who runs VMs, if there is one.
 ///
 /// # Errors
 /// There is none, this user may not use it, or VMs would not boot.
-pub fn hypervisor() -> Found {
-    if cfg!(target_os = "macos") { framework() } else { kvm(Path::new("/dev/kvm")) }
+pub fn hypervisor(engine: Option<&Path>) -> Found {
+    if cfg!(target_os = "macos") {
+        return framework();
+    }
+    let device = Path::new("/dev/kvm");
+    let found = kvm(device);
+    match engine {
+        Some(engine) if found.is_ok() && permission::keeps_vms_of_root_out(device, engine) => none(
+            format!("each VM of root runs under a uid of its own, which may not use {}", device.display()),
+            "export SMOLVM_VM_UID_DROP=off",
+        ),
+        _ => found,
+    }
 }
 
 /// Apple's own test for it: `sysctl kern.hv_support`.

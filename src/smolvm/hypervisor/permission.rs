@@ -1,6 +1,7 @@
 //! How a user gets to use a device on this system: not every one has the group `kvm`, or gives it the device.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -24,6 +25,30 @@ pub fn command(device: &Path) -> String {
     let user = users.lines().find(|line| line.split(':').nth(2) == Some(&uid)).and_then(|line| line.split(':').next());
     let system = System { groups: &groups, user: user.unwrap_or_default(), gid, has: &has };
     system.command(&device.display().to_string())
+}
+
+/// Whether VMs that root starts with `engine` cannot open `device`: the engine gives each its own uid, and the group `kvm` if
+/// there is one (1.4.0, 1.32.2), unless `$SMOLVM_VM_UID_DROP` is `off`, which a script before the engine may set.
+pub fn keeps_vms_of_root_out(device: &Path, engine: &Path) -> bool {
+    const VARIABLE: &str = "SMOLVM_VM_UID_DROP";
+    let Ok(meta) = fs::metadata(device) else { return false };
+    let is_off = || std::env::var_os(VARIABLE).is_some_and(|value| value == "off");
+    let is_script_that_sets_it = || {
+        let (mut head, file) = (Vec::new(), fs::File::open(engine));
+        let read = file.and_then(|file| file.take(64 << 10).read_to_end(&mut head));
+        read.is_ok() && head.starts_with(b"#!") && String::from_utf8_lossy(&head).contains(VARIABLE)
+    };
+    rustix::process::geteuid().is_root()
+        && !lets_anybody_in(meta.mode(), meta.gid(), &text("/etc/group"))
+        && !is_off()
+        && !is_script_that_sets_it()
+}
+
+/// Whether a process that is of no other group than `kvm` may read and write it.
+fn lets_anybody_in(mode: u32, gid: u32, groups: &str) -> bool {
+    let is_kvm =
+        || groups.lines().any(|line| line.starts_with("kvm:") && line.split(':').nth(2) == Some(&gid.to_string()));
+    mode & 0o006 == 0o006 || (mode & 0o060 == 0o060 && is_kvm())
 }
 
 impl System<'_> {
@@ -87,6 +112,16 @@ mod tests {
             let fix = |tools: &[&str]| fix(gid, groups, tools);
             assert!(fix(&["sudo", "usermod", "setfacl"]).starts_with("sudo setfacl -m u:$(id -un):rw /dev/kvm"));
             assert!(fix(&["doas", "usermod"]).starts_with("doas chmod o+rw /dev/kvm"));
+        }
+    }
+
+    #[test]
+    fn vms_of_root_get_in_with_everybody_and_with_the_group_kvm() {
+        let groups = "root:x:0:\nkvm:x:104:\nhypervisors:x:105:";
+        for (mode, gid, is_in) in
+            [(0o600, 0, false), (0o666, 0, true), (0o660, 104, true), (0o660, 105, false), (0o660, 0, false)]
+        {
+            assert_eq!(lets_anybody_in(0o20_000 | mode, gid, groups), is_in, "{mode:o} {gid}");
         }
     }
 
