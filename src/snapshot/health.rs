@@ -5,7 +5,6 @@ use crate::home::{Home, HomeError};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
 /// How the library stands.
 #[derive(Debug)]
@@ -24,25 +23,6 @@ pub struct Health {
     pub unwritable: Vec<PathBuf>,
     /// Why it is of no use, and how to fix that, if so.
     pub trouble: Option<(String, &'static str)>,
-}
-
-/// A folder for a trial, removed when dropped.
-#[derive(Debug)]
-pub enum Scratch {
-    /// In the library, where a freeze writes too.
-    Library(Work),
-    /// There is no library yet.
-    Temporary(TempDir),
-}
-
-impl Scratch {
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Library(work) => work.path(),
-            Self::Temporary(folder) => folder.path(),
-        }
-    }
 }
 
 /// How a library that cannot be written is fixed.
@@ -67,23 +47,16 @@ impl Health {
         }
     }
 
-    /// A folder with `room` for a trial: where a freeze writes, or at least a temporary one.
+    /// A private folder with `room` for a trial: in the library, if that is there and can be used, else a temporary one.
     ///
     /// # Errors
     /// There is none.
-    pub fn scratch(&self, room: u64) -> io::Result<Scratch> {
-        let in_library = || {
-            if self.folder.is_dir() {
-                return Work::new(&self.folder).map(Scratch::Library);
-            }
-            tempfile::Builder::new().prefix("bottle-freeze-").tempdir_in(nearest(&self.folder)).map(Scratch::Temporary)
-        };
-        let temporary = || tempfile::Builder::new().prefix("bottle-freeze-").tempdir().map(Scratch::Temporary);
-        let is_usable = self.trouble.is_none() && free_bytes(nearest(&self.folder)).is_none_or(|free| free >= room);
-        match if is_usable { in_library() } else { Err(io::ErrorKind::StorageFull.into()) } {
-            Err(_) if free_bytes(&std::env::temp_dir()).is_some_and(|free| free >= room) => temporary(),
-            scratch => scratch,
+    pub fn scratch(&self, room: u64) -> io::Result<Work> {
+        let has_room = |folder: &Path| free_bytes(folder).is_none_or(|free| free >= room);
+        if self.trouble.is_none() && self.folder.is_dir() && has_room(&self.folder) {
+            return Work::new(&self.folder);
         }
+        if has_room(&std::env::temp_dir()) { Work::temporary() } else { Err(io::ErrorKind::StorageFull.into()) }
     }
 
     fn refused(why: &HomeError) -> Self {

@@ -46,7 +46,7 @@ pub struct Leftover {
 pub fn leftovers() -> Vec<Leftover> {
     let register = Register::read();
     let registered = register.dead.iter().filter_map(Entry::folder).map(Path::to_owned);
-    let mut folders: Vec<PathBuf> = in_library().into_iter().chain(registered).collect();
+    let mut folders: Vec<PathBuf> = known_folders().into_iter().chain(registered).collect();
     folders.sort();
     folders.dedup();
     let privates = folders.iter().flat_map(|folder| privates(folder));
@@ -65,7 +65,7 @@ pub fn sweep(beside: &Path, dead: &dyn Fn(&Path)) {
 pub fn sweep_library(dead: &dyn Fn(&Path)) {
     lock::sweep();
     let register = Register::read();
-    for folder in in_library() {
+    for folder in known_folders() {
         register.sweep_folder(&folder, dead);
     }
     for entry in &register.dead {
@@ -75,14 +75,14 @@ pub fn sweep_library(dead: &dyn Fn(&Path)) {
     }
 }
 
-/// The folders of the library in which runs make what is private.
-fn in_library() -> Vec<PathBuf> {
+/// The folders of the library in which runs make what is private, and that for temporary files.
+fn known_folders() -> Vec<PathBuf> {
     let known = |name: &str| home::existing(name).ok().flatten();
     let snapshots: Vec<PathBuf> = known("snapshots").into_iter().collect();
     let vms: Vec<PathBuf> = snapshots.iter().flat_map(|folder| folders_in(folder)).collect();
     let stored: Vec<PathBuf> = vms.iter().flat_map(|folder| folders_in(folder)).collect();
     let others = ["engines", "vms", ""].into_iter().filter_map(known);
-    [snapshots, vms, stored].into_iter().flatten().chain(others).collect()
+    [snapshots, vms, stored].into_iter().flatten().chain(others).chain([std::env::temp_dir()]).collect()
 }
 
 fn folders_in(folder: &Path) -> Vec<PathBuf> {

@@ -34,7 +34,7 @@ mod work;
 use crate::home;
 
 pub use broken::{Broken, Entry};
-pub use health::{Health, Scratch};
+pub use health::Health;
 pub use leftovers::{Leftover, leftovers, sweep, sweep_library};
 pub use library::{FindError, Removal, Stored};
 pub use lock::{Lock, LockError, Sharing, vm_key};

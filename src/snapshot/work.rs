@@ -44,22 +44,18 @@ impl Work {
                 Err(error) if is_in_library || home::HomeError::in_error(&error).is_some() => return Err(error),
                 entry => entry.ok(),
             };
-            // The engine's files in it are readable for all: they hold the whole VM.
-            let mode = fs::Permissions::from_mode(0o700);
-            let folder = match tempfile::Builder::new().prefix(&name).rand_bytes(0).permissions(mode).tempdir_in(beside)
-            {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                folder => folder?,
-            };
-            let path = folder.path().join(ALIVE);
-            let alive = match home::open(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound && beside.is_dir() => continue,
-                alive => alive?,
-            };
-            // Another run's sweep may have come between the two steps. A file system without locks does without: there
-            // nobody takes a folder for dead either.
-            if home::lock(&alive, false).unwrap_or(true) && home::is_still(&path, &alive) {
+            if let Some((folder, alive)) = make(beside, &name)? {
                 return Ok(Self { folder, _alive: alive, _entry: entry });
+            }
+        }
+    }
+
+    /// One in `$TMPDIR`, which is looked through for what a killed run left: it needs no entry, and no library.
+    pub fn temporary() -> io::Result<Self> {
+        loop {
+            let name = format!("{PRIVATE}{:.6}", super::library::new_id());
+            if let Some((folder, alive)) = make(&std::env::temp_dir(), &name)? {
+                return Ok(Self { folder, _alive: alive, _entry: None });
             }
         }
     }
@@ -89,6 +85,26 @@ impl Work {
     pub fn sidecar(&self) -> PathBuf {
         self.path().join(SIDECAR)
     }
+}
+
+/// Makes the private folder of that name, and the file in it that its run keeps locked. Nothing if another run has come in
+/// between.
+fn make(beside: &Path, name: &str) -> io::Result<Option<(TempDir, File)>> {
+    // The engine's files in it are readable for all: they hold the whole VM.
+    let mode = fs::Permissions::from_mode(0o700);
+    let folder = match tempfile::Builder::new().prefix(name).rand_bytes(0).permissions(mode).tempdir_in(beside) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+        folder => folder?,
+    };
+    let path = folder.path().join(ALIVE);
+    let alive = match home::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && beside.is_dir() => return Ok(None),
+        alive => alive?,
+    };
+    // Another run's sweep may have come between the two steps. A file system without locks does without: there no run takes
+    // a folder for dead either.
+    let is_ours = home::lock(&alive, false).unwrap_or(true) && home::is_still(&path, &alive);
+    Ok(is_ours.then_some((folder, alive)))
 }
 
 impl Drop for Work {

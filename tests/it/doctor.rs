@@ -159,6 +159,22 @@ fn what_a_killed_trial_leaves_is_seen_and_swept() {
     assert_eq!(names_in(&world.path("home/library/snapshots")), ["dev"]);
 }
 
+#[test]
+fn what_a_killed_trial_leaves_is_swept_also_where_there_was_no_library() {
+    let world = World::new();
+    world.fault(json!({"on": "pack create", "do": "hang"}));
+    let doctor = world.spawn("doctor");
+    wait_until("the engine packs", || world.commands().contains(&"pack create".to_owned()));
+    doctor.signal(Signal::KILL);
+    doctor.wait();
+    world.mend();
+    let left = check(world.line("doctor"), "leftovers");
+    assert_eq!(left["verdict"], "warning", "{left}");
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    world.assert_clean(&[]);
+}
+
 /// A copy of a real engine, which may be damaged; the files of its guest are shared with the original.
 struct Copied {
     folder: PathBuf,

@@ -3,7 +3,7 @@
 use super::{Check, LEAST_ROOM};
 use crate::commands::{App, Failure, Result, Status, verify};
 use crate::smolvm::{EngineError, Machine, Smolvm, Whence, broken_files, empty_program};
-use crate::snapshot::{Health, Scratch};
+use crate::snapshot::{Health, Work};
 use serde_json::json;
 
 /// An engine that works, and its VMs.
@@ -64,7 +64,7 @@ fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[
 }
 
 /// Freezes an empty VM of its own into a folder that is removed, and checks what came of it.
-fn try_to_freeze(engine: &Smolvm, scratch: &Scratch) -> Result<()> {
+fn try_to_freeze(engine: &Smolvm, scratch: &Work) -> Result<()> {
     let try_it = || {
         let artifact = engine.try_to_pack(scratch.path()).map_err(shorten)?;
         verify::check(&artifact)?;
