@@ -12,6 +12,10 @@ conformance:  ## the fake engine's tests, on the real ones too, and on a real re
 	tests/engines/fetch --all
 	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test it -- conformance:: registry:: engine_install::
 
+facts:        ## each fact about engine versions, on real engines on both sides of its line (700 MB from PyPI)
+	tests/engines/fetch --boundaries
+	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --bin bottle-freeze -- facts::
+
 faults:       ## kills, power cuts, damage, full disks, races and fuzzing, the long versions (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2
 	BOTTLE_FREEZE_FAULTS=long cargo test --test it --bin bottle-freeze -- --nocapture crash:: power_cut:: streams:: concurrency:: readers:: damage:: full_disk:: signals:: no_panic:: completion:: doctor:: retention:: smolvm:: snapshot::
@@ -51,4 +55,4 @@ lint:         ## formatting, clippy, rustdoc and shellcheck
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 	tests/shell
 
-.PHONY: build test conformance faults e2e bench demo recording install uninstall deb docs deny lint
+.PHONY: build test conformance facts faults e2e bench demo recording install uninstall deb docs deny lint

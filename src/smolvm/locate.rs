@@ -1,5 +1,6 @@
 //! Which engine: found, recognised, its version asked once and remembered.
 
+use super::fingerprint::Fingerprint;
 use super::install;
 use super::process::{Call, EngineError};
 use super::version::{self, Version};
@@ -9,7 +10,6 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -67,11 +67,14 @@ pub fn find(asked: Option<&Path>) -> Result<(PathBuf, Whence), EngineError> {
     }))
 }
 
-/// The version of the engine at `path`, from memory where this very file was asked before.
+/// The version of the engine at `path`: from memory where files decide which engine that is, and these very files were
+/// asked before; otherwise it is asked.
 pub fn version(path: &Path, tell: &dyn Fn(&Call)) -> Result<Version, EngineError> {
-    let print = Fingerprint::of(path)?;
+    let unreadable = |source| EngineError::NotRunnable { path: path.to_owned(), source };
+    // Taken before the engine is asked: one that is replaced meanwhile is asked again.
+    let print = Fingerprint::of(path).map_err(unreadable)?;
     let memory = memory_of(path);
-    let known = memory.as_deref().and_then(|file| print.recall(file));
+    let known = print.as_ref().zip(memory.as_deref()).and_then(|(print, file)| recall(print, file));
     let version = match known {
         Some(version) => version,
         None => ask(path, tell)?,
@@ -80,8 +83,10 @@ pub fn version(path: &Path, tell: &dyn Fn(&Call)) -> Result<Version, EngineError
         let cannot = format!("is too old: this tool speaks to smolvm {} and later", Version::OLDEST);
         return Err(EngineError::TooOld { version, cannot });
     }
-    if let (None, Some(file)) = (known, memory) {
-        print.remember(version, &file);
+    if let (None, Some(print), Some(file)) = (known, print, memory) {
+        if print.is_of_an_engine() {
+            remember(print, version, &file);
+        }
     }
     Ok(version)
 }
@@ -130,48 +135,28 @@ pub fn is_python(path: &Path) -> bool {
     head.starts_with("#!") && head.lines().take(3).any(|line| line.contains("python"))
 }
 
-/// What tells one installed engine from another without running it.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Fingerprint {
-    path: PathBuf,
-    /// Size and modification time (s, ns) of the executable, and of the `smolvm-bin` beside it: an installed
-    /// `smolvm` is a small script, which stays as it is when the engine behind it is replaced.
-    files: Vec<(u64, i64, i64)>,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Memory {
     engine: Fingerprint,
     version: String,
 }
 
-impl Fingerprint {
-    fn of(path: &Path) -> Result<Self, EngineError> {
-        let unreadable = |source| EngineError::NotRunnable { path: path.to_owned(), source };
-        let real = fs::canonicalize(path).map_err(unreadable)?;
-        let stamp = |meta: fs::Metadata| (meta.len(), meta.mtime(), meta.mtime_nsec());
-        let mut files = vec![stamp(fs::metadata(&real).map_err(unreadable)?)];
-        files.extend(fs::metadata(real.with_file_name("smolvm-bin")).ok().map(stamp));
-        Ok(Self { path: real, files })
-    }
+fn recall(print: &Fingerprint, file: &Path) -> Option<Version> {
+    let memory = read(file)?;
+    (memory.engine == *print).then(|| memory.version.parse().ok())?
+}
 
-    fn recall(&self, file: &Path) -> Option<Version> {
-        let memory = read(file)?;
-        (memory.engine == *self).then(|| memory.version.parse().ok())?
-    }
-
-    /// Best effort, and not flushed: whoever cannot remember, or reads what a power cut left of it, asks again.
-    fn remember(self, version: Version, file: &Path) {
-        let write = || -> std::io::Result<()> {
-            let folder = file.parent().unwrap_or(Path::new("."));
-            fs::create_dir_all(folder)?;
-            let temp = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer(&temp, &Memory { engine: self, version: version.to_string() })?;
-            temp.persist(file)?;
-            Ok(())
-        };
-        let _ = write();
-    }
+/// Best effort, and not flushed: an engine that is not remembered, or of which a power cut left rubbish, is asked again.
+fn remember(engine: Fingerprint, version: Version, file: &Path) {
+    let write = || -> std::io::Result<()> {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let temp = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer(&temp, &Memory { engine, version: version.to_string() })?;
+        temp.persist(file)?;
+        Ok(())
+    };
+    let _ = write();
 }
 
 fn read(file: &Path) -> Option<Memory> {

@@ -107,7 +107,7 @@ pub struct Machine {
     /// Whether stopping it deletes it.
     #[serde(default)]
     pub ephemeral: bool,
-    /// The allow list, from 1.28.1 and only when set.
+    /// The allow list, from 1.27.2 and only when set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_cidrs: Option<Vec<String>>,
     /// Host names that it may reach beside them (1.32.2: patterns, too), only when set.

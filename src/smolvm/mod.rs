@@ -14,7 +14,8 @@
 //!
 //! # Where what is
 //! - [`Call`] (`process`) is one command line, `run` follows it while it runs; [`EngineError`] is why it did not do its work.
-//! - `locate` finds the engine and remembers its version; `install` gets one from PyPI; `hypervisor` looks at KVM.
+//! - `locate` finds the engine and remembers its version, `fingerprint` knows for how long; `install` gets one from PyPI;
+//!   `hypervisor` looks at KVM.
 //! - [`Machine`] is a VM as the list tells, and `answer` asks a guest that seems silent again; [`Disks`] are its disks on the host.
 //! - [`artifact`] reads and verifies a `.smolmachine` file, [`follow()`] while it is written; `rider` puts a `snapshot.json` into
 //!   one; [`Reference`] is its name in a registry.
@@ -24,6 +25,9 @@
 mod answer;
 pub mod artifact;
 mod disks;
+#[cfg(test)]
+mod facts;
+mod fingerprint;
 mod follow;
 #[cfg(test)]
 mod fuzz;

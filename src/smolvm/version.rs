@@ -60,9 +60,9 @@ impl Version {
         self >= Self(1, 8, 0)
     }
 
-    /// `machine ls --json` tells the allow list; 1.27.3 does not.
+    /// `machine ls --json` reports the allow list; 1.27.0 does not (1.27.1 is not on PyPI).
     pub fn reports_allow_list(self) -> bool {
-        self >= Self(1, 28, 1)
+        self >= Self(1, 27, 2)
     }
 
     /// `machine update` changes the allow list of a VM that is there; 1.20.0 cannot.

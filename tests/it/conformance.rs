@@ -350,7 +350,7 @@ fn a_machine_is_listed_as_it_was_asked_for() {
             assert_eq!(vm.get(key), Some(value), "{}: {key} in {vm:#}", engine.label());
         }
         let cidrs = json!(["10.0.0.0/8", "1.1.1.1/32"]);
-        assert_eq!(vm.get("allowed_cidrs"), engine.since("1.27.3").then_some(&cidrs), "{}", engine.label());
+        assert_eq!(vm.get("allowed_cidrs"), engine.since("1.27.2").then_some(&cidrs), "{}", engine.label());
         let labels = json!({"a": "b"});
         assert_eq!(vm.get("labels"), engine.since("1.8.0").then_some(&labels), "{}", engine.label());
     });
@@ -964,7 +964,7 @@ fn an_allow_list_beside_from_is_dropped_before_1_8() {
             let vm = engine.listed(name).unwrap();
             assert_eq!(vm["network"], network, "{}", engine.label());
             let cidrs = json!(["10.0.0.0/8"]);
-            assert_eq!(vm.get("allowed_cidrs"), engine.since("1.27.3").then_some(&cidrs), "{}", engine.label());
+            assert_eq!(vm.get("allowed_cidrs"), engine.since("1.27.2").then_some(&cidrs), "{}", engine.label());
         }
     });
 }

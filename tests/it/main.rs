@@ -16,6 +16,7 @@ mod decided;
 mod doctor;
 mod engine_calls;
 mod engine_install;
+mod engine_version;
 mod every_way_in;
 mod exec;
 mod exit_status;

@@ -24,7 +24,7 @@ const OVERLAY: &str = "overlay-template.ext4";
 const STORAGE: &str = "storage-template.ext4";
 
 /// Run by users and by this program. `readlink -f`: the folder may be moved.
-const WRAPPER: &str = r#"#!/bin/sh
+pub const WRAPPER: &str = r#"#!/bin/sh
 self=$(readlink -f "$0")
 engine=${self%/bin/smolvm}
 # Run by root, the engine gives each VMM a uid of its own, which often cannot open /dev/kvm.

@@ -7,6 +7,7 @@
 mod download;
 mod index;
 mod layout;
+pub use layout::WRAPPER;
 mod url;
 
 use super::locate;

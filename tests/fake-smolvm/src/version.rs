@@ -151,7 +151,7 @@ impl Version {
     }
 
     pub fn shows_allowed_cidrs(self) -> bool {
-        self.since(1, 27, 3)
+        self.since(1, 27, 2)
     }
 
     pub fn has_error_format(self) -> bool {

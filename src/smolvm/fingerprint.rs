@@ -1,0 +1,120 @@
+//! Which engine runs when a path is run, known without running it. Only where the path leads to the engine's own program:
+//! a script, or a program that starts others (mise, asdf, a version manager), may run another engine next time.
+
+use super::install;
+use memchr::memmem;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The first bytes of a program: ELF, and Mach-O of either width, byte order, and for several processors.
+const MAGICS: [[u8; 4]; 7] = [
+    *b"\x7fELF",
+    [0xfe, 0xed, 0xfa, 0xce],
+    [0xfe, 0xed, 0xfa, 0xcf],
+    [0xce, 0xfa, 0xed, 0xfe],
+    [0xcf, 0xfa, 0xed, 0xfe],
+    [0xca, 0xfe, 0xba, 0xbe],
+    [0xbe, 0xba, 0xfe, 0xca],
+];
+/// A text that is in every engine (1.4.0 to 1.32.2 were searched), and not in a program that only starts one.
+const MARK: &[u8] = b"vm not found: ";
+/// No wrapper that is known is longer.
+const SCRIPT_LIMIT: u64 = 8 << 10;
+/// The SHA-256 of the wrapper script that the engine's releases install as `smolvm`, without its first line, which differs.
+/// The same from 0.8.0 to 1.9.3. It runs `smolvm-bin` beside it, and nothing else.
+const OFFICIAL_WRAPPER: &str = "f6456a34c087e5c80afdb611bab0e000cec7b483e2edfc17242f5acc5f4d61b3";
+
+/// The files that decide which engine runs, and what tells each from a later one of its name.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    path: PathBuf,
+    /// Of each file: device, inode, size, and its two times in seconds and nanoseconds. No program can set the second
+    /// one, which changes with any change of the file.
+    files: Vec<[i64; 7]>,
+}
+
+impl Fingerprint {
+    /// That of the engine which runs when `path` is run; nothing if files do not decide that.
+    ///
+    /// # Errors
+    /// There is nothing that could be run.
+    pub fn of(path: &Path) -> io::Result<Option<Self>> {
+        let real = fs::canonicalize(path)?;
+        let head = read_head(&real)?;
+        let stamps: io::Result<Vec<_>> = if is_program(&head) {
+            [&real].into_iter().map(|file| stamp(file)).collect()
+        } else if let Some(program) = started_by(&real, &head) {
+            [&real, &program].into_iter().map(|file| stamp(file)).collect()
+        } else {
+            return Ok(None);
+        };
+        Ok(stamps.ok().map(|files| Self { path: real, files }))
+    }
+
+    /// Whether the program is an engine itself, and not one that starts an engine. Reads it to its end.
+    pub fn is_of_an_engine(&self) -> bool {
+        let head = read_head(&self.path).unwrap_or_default();
+        let program = started_by(&self.path, &head).unwrap_or_else(|| self.path.clone());
+        fs::read(program).is_ok_and(|all| is_program(&all) && memmem::find(&all, MARK).is_some())
+    }
+}
+
+fn is_program(head: &[u8]) -> bool {
+    MAGICS.iter().any(|magic| head.starts_with(magic))
+}
+
+fn read_head(file: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    File::open(file)?.take(SCRIPT_LIMIT).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// The program that a wrapper script starts, whatever its surroundings: only of scripts that are known by heart.
+fn started_by(script: &Path, text: &[u8]) -> Option<PathBuf> {
+    let folder = script.parent()?;
+    if text == install::WRAPPER.as_bytes() {
+        return Some(folder.parent()?.join("smolvm"));
+    }
+    let body = text.splitn(2, |byte| *byte == b'\n').nth(1)?;
+    let is_official = text.starts_with(b"#!") && base16ct::lower::encode_string(&Sha256::digest(body)) == OFFICIAL_WRAPPER;
+    is_official.then(|| folder.join("smolvm-bin"))
+}
+
+fn stamp(file: &Path) -> io::Result<[i64; 7]> {
+    let meta = fs::metadata(file)?;
+    let [device, inode, size] = [meta.dev(), meta.ino(), meta.len()].map(u64::cast_signed);
+    Ok([device, inode, size, meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_known_by_its_first_bytes_and_a_script_is_none() {
+        let sh = Fingerprint::of(Path::new("/bin/sh")).unwrap().expect("/bin/sh is a program");
+        assert!(!sh.is_of_an_engine(), "a program that may start any other");
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("smolvm");
+        fs::write(&script, "#!/bin/sh\nexec smolvm-1.32.2 \"$@\"\n").unwrap();
+        assert_eq!(Fingerprint::of(&script).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_that_was_changed_back_is_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("smolvm");
+        fs::write(&program, b"\x7fELF one").unwrap();
+        let before = Fingerprint::of(&program).unwrap();
+        let written = fs::metadata(&program).unwrap().modified().unwrap();
+        // The clock of a file system may stand still for some milliseconds.
+        while Fingerprint::of(&program).unwrap() == before {
+            fs::write(&program, b"\x7fELF two").unwrap();
+            File::options().write(true).open(&program).unwrap().set_modified(written).unwrap();
+        }
+    }
+}

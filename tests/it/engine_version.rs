@@ -1,0 +1,96 @@
+//! The engine's version is the version of the engine that runs, however it is installed.
+
+use crate::support::{World, fake, finish};
+use predicates::str::contains;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A script at this path.
+fn script(world: &World, path: &str, text: &str) -> PathBuf {
+    let file = world.path(path);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, text).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    file
+}
+
+/// A line of words with that engine.
+fn line(world: &World, engine: &Path, line: &str) -> Command {
+    let mut command = world.line(line);
+    command.env("SMOLVM", engine);
+    command
+}
+
+/// A shim that chooses the version by a file of the working folder, as asdf and mise do.
+fn shim(world: &World) -> PathBuf {
+    let text = "#!/bin/sh\nFAKE_SMOLVM_VERSION=$(cat .tool-versions) exec FAKE \"$@\"\n";
+    script(world, "bin/smolvm", &text.replace("FAKE \"", &format!("{} \"", fake::fake_smolvm().display())))
+}
+
+/// The engine as its own installer lays it out.
+fn official(world: &World) -> PathBuf {
+    let wrapper = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/official-wrapper.sh");
+    let engine = script(world, "smolvm/smolvm", &fs::read_to_string(wrapper).unwrap());
+    fs::create_dir_all(world.path("smolvm/lib")).unwrap();
+    fs::copy(fake::fake_smolvm(), world.path("smolvm/smolvm-bin")).unwrap();
+    engine
+}
+
+#[test]
+fn an_engine_that_a_shim_chooses_is_asked_each_time() {
+    let world = World::new();
+    let (shim, snapshot) = (shim(&world), world.snapshot("x.smolmachine"));
+    fs::write(world.path("work/.tool-versions"), "1.32.2").unwrap();
+    finish(line(&world, &shim, "ls")).success();
+    fs::write(world.path("work/.tool-versions"), "1.4.0").unwrap();
+    let create = format!("create dev --from {} --allow-cidr 10.0.0.0/8", snapshot.display());
+    finish(line(&world, &shim, &create)).code(13).stderr(contains("allow list"));
+    assert_eq!(world.state("dev"), "missing");
+}
+
+#[test]
+fn the_official_wrapper_costs_no_call_and_hides_no_new_engine() {
+    let world = World::new();
+    let engine = official(&world);
+    for calls in [&["--version", "machine ls"][..], &["machine ls"]] {
+        world.forget_calls();
+        finish(line(&world, &engine, "ls")).success();
+        assert_eq!(world.commands(), calls);
+    }
+    // The same bytes and the same time, as a package manager may write them.
+    let program = world.path("smolvm/smolvm-bin");
+    let written = fs::metadata(&program).unwrap().modified().unwrap();
+    let new = world.path("smolvm/new");
+    fs::copy(&program, &new).unwrap();
+    fs::File::options().write(true).open(&new).unwrap().set_modified(written).unwrap();
+    fs::rename(&new, &program).unwrap();
+    world.forget_calls();
+    finish(line(&world, &engine, "ls")).success();
+    assert_eq!(world.commands(), ["--version", "machine ls"]);
+}
+
+#[test]
+fn a_wrapper_that_differs_in_one_word_is_asked_each_time() {
+    let world = World::new();
+    let engine = official(&world);
+    let text = fs::read_to_string(&engine).unwrap().replace("$SCRIPT_DIR/smolvm-bin", "${OTHER:-$SCRIPT_DIR/smolvm-bin}");
+    fs::write(&engine, text).unwrap();
+    for _ in 0..2 {
+        world.forget_calls();
+        finish(line(&world, &engine, "ls")).success();
+        assert_eq!(world.commands(), ["--version", "machine ls"]);
+    }
+}
+
+#[test]
+fn a_link_to_the_engine_costs_no_call() {
+    let world = World::new();
+    fs::create_dir_all(world.path("bin")).unwrap();
+    std::os::unix::fs::symlink(official(&world), world.path("bin/smolvm")).unwrap();
+    finish(line(&world, &world.path("bin/smolvm"), "ls")).success();
+    world.forget_calls();
+    finish(line(&world, &world.path("bin/smolvm"), "ls")).success();
+    assert_eq!(world.commands(), ["machine ls"]);
+}
