@@ -1993,7 +1993,7 @@ _bottle__freeze() {
             return 0
             ;;
         bottle__subcmd__freeze__subcmd__thaw)
-            opts="-q -v -y -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --start --no-start --replace --yes --cpus --mem --net --allow-cidr --timeout --help --version"
+            opts="-q -v -y -p -h -V --smolvm --quiet --verbose --json --error-format --progress --no-input --start --no-start --replace --yes --cpus --mem --net --allow-cidr --port --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2020,6 +2020,14 @@ _bottle__freeze() {
                     return 0
                     ;;
                 --allow-cidr)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -202,6 +202,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l cpus -d 'Virtual CPUs [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l mem -d 'Memory in MiB [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l allow-cidr -d 'Let it reach only this network (repeatable) [default: as frozen]' -r
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s p -l port -d 'Publish this port, and none of the recorded ones (repeatable) [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l timeout -d 'How long it may take until commands can be executed' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s q -l quiet -d 'Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s v -l verbose -d 'Print each engine command as it is run, env values masked'

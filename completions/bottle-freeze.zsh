@@ -277,6 +277,8 @@ json\:"For programs"))' \
 '--cpus=[Virtual CPUs \[default\: as frozen\]]:N:_default' \
 '--mem=[Memory in MiB \[default\: as frozen\]]:MIB:_default' \
 '*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
+'*-p+[Publish this port, and none of the recorded ones (repeatable) \[default\: as frozen\]]:HOST[:GUEST]:_default' \
+'*--port=[Publish this port, and none of the recorded ones (repeatable) \[default\: as frozen\]]:HOST[:GUEST]:_default' \
 '--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
 '(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
 '(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \

@@ -548,6 +548,9 @@ pub struct Thaw {
     /// Let it reach only this network (repeatable) [default: as frozen]
     #[arg(long, value_name = "CIDR")]
     pub allow_cidr: Vec<String>,
+    /// Publish this port, and none of the recorded ones (repeatable) [default: as frozen]
+    #[arg(short, long, value_name = "HOST[:GUEST]")]
+    pub port: Vec<String>,
     /// How long it may take until commands can be executed
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub timeout: Duration,

@@ -1,11 +1,12 @@
 //! `create`: a VM, bare, from an image, or from a snapshot that was checked first.
 
+use super::consent::{self, Words};
+use super::make::{self, Reach, make_vm};
 use super::{App, Result, configuration, each, env, fidelity, found};
-use crate::clock;
-use crate::smolvm::{EngineError, Name, Recipe, Smolvm, Source};
+use crate::smolvm::{Name, Recipe, Source};
 use crate::snapshot::Stored;
 use crate::ui::Warnings;
-use crate::{cli, interrupt, ui};
+use crate::{cli, ui};
 use serde::Serialize;
 use std::time::SystemTime;
 
@@ -25,7 +26,7 @@ pub fn run(app: &App, args: &cli::Create) -> Result<()> {
 
 fn create(app: &App, args: &cli::Create, warnings: &Warnings) -> Result<()> {
     ui::about("vm", &args.name);
-    let mut net = args.net;
+    let (mut net, mut ports, mut live_reach) = (args.net, args.port.clone(), None);
     // Held until the VM is made.
     let checked;
     let source = match (&args.image, &args.from) {
@@ -39,9 +40,14 @@ fn create(app: &App, args: &cli::Create, warnings: &Warnings) -> Result<()> {
             checked = app.ui.during("check", &text, || found.check())?;
             fidelity::check_host(&checked.artifact.manifest)?;
             fidelity::warn_of_missing_secrets(&args.name, &checked.artifact.manifest, warnings);
-            checked.check_network(args.net || !args.allow_cidr.is_empty())?;
-            // A live one brings its network along: --net only agrees to that.
-            net &= !checked.artifact.manifest.is_live();
+            let words = Words { net, allow_cidrs: &args.allow_cidr, ports: &ports };
+            let opens = consent::check(app, &checked, &words, false)?;
+            if checked.artifact.manifest.is_live() {
+                // It brings its network and its ports along: the words only agree to them.
+                (net, ports, live_reach) = (false, Vec::new(), Some(Reach::of_live(&checked)));
+            } else {
+                net |= opens && args.allow_cidr.is_empty();
+            }
             Source::Artifact(checked.path().to_owned())
         }
         (None, None) => Source::Bare,
@@ -56,39 +62,21 @@ fn create(app: &App, args: &cli::Create, warnings: &Warnings) -> Result<()> {
         allow_cidrs: each::distinct(&args.allow_cidr),
         env: env::read(&args.env)?,
         volumes: each::distinct(&args.volume),
-        ports: each::distinct(&args.port),
+        ports: each::distinct(&ports),
         labels: each::distinct(&args.label),
         workdir: args.workdir.clone(),
     };
     configuration::check(&recipe)?;
     let engine = app.engine()?;
     let began = SystemTime::now();
-    let text = format!("creating {}", args.name);
-    app.ui.during("create", &text, || make_vm(&engine, &args.name, &recipe, &recipe, warnings))?;
+    let _lock = make::lock_name(app, &engine, &args.name)?;
+    let reach = live_reach.unwrap_or_else(|| Reach::asked_by(&recipe));
+    app.ui.during("create", &format!("creating {}", args.name), || {
+        make_vm(&engine, &args.name, &recipe, &recipe, &reach, warnings)
+    })?;
     let text = format!("created {0}; start it with: bottle-freeze start {0}", args.name);
     app.ui.result(args.name.as_str(), &text);
     let seconds = began.elapsed().unwrap_or_default().as_secs_f64();
     app.ui.report(&Created { vm: &args.name, state: "created", seconds, warnings: warnings.list() });
     Ok(())
-}
-
-/// Makes a VM, and remembers what is `known` of it. One that an interrupted engine has half made is deleted.
-pub fn make_vm(
-    engine: &Smolvm,
-    name: &Name,
-    recipe: &Recipe,
-    known: &Recipe,
-    warnings: &Warnings,
-) -> Result<(), EngineError> {
-    let began = SystemTime::now();
-    let created = engine.machine_create(name, recipe);
-    if matches!(created, Err(EngineError::Interrupted(_))) {
-        interrupt::recover();
-        // Not one of that name that was there before: the engine would have refused it. It counts in whole seconds.
-        let is_new = |at| at >= clock::seconds(began);
-        if engine.machine_listed(name).is_ok_and(|vm| vm.created_at.is_some_and(is_new)) {
-            engine.machine_delete(name)?;
-        }
-    }
-    created.map(|()| configuration::remember(name, known, began, warnings))
 }

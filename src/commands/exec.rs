@@ -18,11 +18,11 @@ pub fn run(app: &App, args: &cli::Exec) -> Result<ExitCode> {
         stdin: args.interactive,
         tty: args.tty,
         workdir: args.workdir.clone(),
-        env: env::read(&args.env)?,
         timeout: args.timeout,
     };
+    let env = env::read(&args.env)?;
     let engine = app.engine().map_err(exec_failed)?;
-    let outcome = engine.machine_exec_streamed(&args.name, &exec).map_err(|error| exec_failed(error.into()))?;
+    let outcome = engine.machine_exec_streamed(&args.name, &exec, &env).map_err(|error| exec_failed(error.into()))?;
     match (outcome.status.code(), outcome.status.signal()) {
         (Some(0), _) => Ok(ExitCode::SUCCESS),
         (Some(code), _) => guest_status(&engine, &args.name, &outcome, code),

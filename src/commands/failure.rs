@@ -275,6 +275,12 @@ impl From<EngineError> for Failure {
             EngineError::NameTaken(name) => failure(Status::Failed)
                 .mend(format!("choose another name, or delete it with `bottle-freeze rm {name}`")),
             EngineError::Interrupted(signal) => failure(Status::Interrupted(*signal)),
+            EngineError::LeftPerhaps { name, signal } => failure(Status::Interrupted(*signal))
+                .now(format!("there may be a VM '{name}', made by this command or by another: it was not deleted"))
+                .mend(format!("if you do not need it: bottle-freeze rm {name}")),
+            EngineError::Exposes { .. } => failure(Status::BadEngine).mend(
+                "give it to one command with `exec -e` (smolvm 1.0.0 or later), or choose another name for the variable",
+            ),
             EngineError::Failed { .. } if error.is_no_space() => failure(Status::NotWritable).mend(FREE_SPACE),
             EngineError::Failed { .. } if error.is_file_too_large() => failure(Status::NotWritable).mend(RAISE_LIMIT),
             EngineError::NotKept { source, .. } => Self::unwritten(what.clone(), source),

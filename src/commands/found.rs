@@ -123,18 +123,9 @@ impl Checked {
         self.found.stored()
     }
 
-    /// Whether a VM made of it may have the network that the artifact opens by itself. A pack knows no limits, and a live
-    /// one forgets some (1.32.2: `--block-private`), so this must be `asked` for, unless it is known that there were none.
-    pub fn check_network(&self, asked: bool) -> Result<()> {
-        let manifest = &self.artifact.manifest;
-        let known = self.stored().is_some_and(|stored| stored.metadata.machine.network_known);
-        if !manifest.network || asked || known {
-            return Ok(());
-        }
-        let what = "it opens the network by itself, of which not every limit is known";
-        let failure = Failure::new(Status::NotConfirmed, what).now("no VM was made");
-        let limit = if manifest.is_live() { "" } else { ", --allow-cidr limits it" };
-        Err(failure.mend(format!("--net accepts that{limit}")))
+    /// How messages name it: `VM@ID`, or the file.
+    pub fn name(&self) -> String {
+        self.found.name()
     }
 }
 

@@ -5,7 +5,7 @@ use super::{App, Failure, Result, Status, output, transport};
 use crate::clock;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError, Details};
 use crate::smolvm::{EngineError, Name, Reference, Smolvm, end_helpers, rider};
-use crate::snapshot::{FORMAT, Incoming, Metadata, Stored, Tag, Work, library, room};
+use crate::snapshot::{FORMAT, Incoming, Metadata, Origin, Stored, Tag, Work, library, room};
 use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde_json::json;
@@ -132,7 +132,8 @@ fn pull_one(app: &App, args: &cli::SnapshotPull, warnings: &Warnings) -> Result<
         describe(&file, &whole, from, args.vm.as_ref())?
     };
     let incoming = Incoming::arrived(work, &file, &text, &from.to_string())?;
-    let one = transport::take_in(app, incoming, &from.to_string(), args.vm.as_ref(), warnings)?;
+    let one =
+        transport::take_in(app, incoming, Origin::elsewhere("pulled", &from.to_string()), args.vm.as_ref(), warnings)?;
     let reference = one.reference();
     app.ui.result(&reference, &format!("pulled {reference}; thaw it with: bottle-freeze thaw {reference}"));
     transport::report_arrival(app, &one, &from.to_string(), warnings);

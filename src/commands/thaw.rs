@@ -1,12 +1,13 @@
 //! `thaw`: snapshot → VM, as it was frozen.
 
-use super::create::make_vm;
+use super::consent::{self, Words};
 use super::found::{self, Checked};
+use super::make::{self, Reach, make_vm};
 use super::start::start;
 use super::stop::stop;
 use super::{App, Failure, Result, Status, configuration, fidelity, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
-use crate::snapshot::{Configuration, Metadata, Record, Stored};
+use crate::snapshot::{Configuration, Lock, Metadata, Record, Stored};
 use crate::ui::Warnings;
 use crate::{cli, ui};
 use serde::Serialize;
@@ -41,9 +42,11 @@ fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     let artifact = checked.path();
     let live = checked.artifact.manifest.is_live();
     fidelity::check_host(&checked.artifact.manifest)?;
-    checked.check_network(args.net || (!live && !args.allow_cidr.is_empty()))?;
-    if live && (args.cpus.is_some() || args.mem.is_some() || !args.allow_cidr.is_empty()) {
-        let what = "a live snapshot goes on with the cpus, the memory and the network that it had";
+    let words = Words { net: args.net, allow_cidrs: &args.allow_cidr, ports: &args.port };
+    let opens = consent::check(app, &checked, &words, true)?;
+    let has_other_port = || args.port.iter().any(|port| !checked.artifact.manifest.live_ports().contains(port));
+    if live && (args.cpus.is_some() || args.mem.is_some() || !args.allow_cidr.is_empty() || has_other_port()) {
+        let what = "a live snapshot goes on with the cpus, the memory, the network and the ports that it had";
         return Err(Failure::new(Status::Usage, what).mend("thaw it without these options"));
     }
     let metadata = checked.stored().map(|stored| &stored.metadata);
@@ -52,19 +55,24 @@ fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     let name = name(args, metadata, artifact, &machines)?;
     ui::about("vm", &name);
     let frozen = metadata.map(|metadata| &metadata.machine);
-    let recipe = if live { live_recipe(artifact, frozen) } else { recipe(args, artifact, frozen, &engine, warnings) };
+    let net = args.net || (opens && args.allow_cidr.is_empty());
+    let recipe =
+        if live { live_recipe(artifact, frozen) } else { recipe(args, net, artifact, frozen, &engine, warnings) };
     let known = if live { frozen.map_or_else(|| recipe.clone(), carried) } else { recipe.clone() };
     configuration::check(&known)?;
-    let kept = match machines.iter().find(|machine| machine.name == name.as_str()) {
-        None => None,
+    let reach = if live { Reach::of_live(&checked) } else { Reach::asked_by(&recipe) };
+    // Held until the VM is made, and has all that was frozen.
+    let (kept, _lock) = match machines.iter().find(|machine| machine.name == name.as_str()) {
+        None => (None, make::lock_name(app, &engine, &name)?),
         Some(there) if args.replace => {
             // The freeze asks it again, too; here it is for the question.
             let there = if args.yes { there.clone() } else { engine.ask_again(there.clone())? };
-            Some(keep(app, args, &engine, &name, &there, warnings)?)
+            let (kept, lock) = keep(app, args, &engine, &name, &there, warnings)?;
+            (Some(kept), Some(lock))
         }
         Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
     };
-    let making = Making { name: &name, recipe: &recipe, known: &known, checked: &checked, warnings };
+    let making = Making { name: &name, recipe: &recipe, known: &known, reach: &reach, checked: &checked, warnings };
     let state = make(app, args, &engine, &making).map_err(|failure| match &kept {
         Some(kept) => failure.and_now(format!("the VM that was there is kept as {kept}")),
         None => failure,
@@ -88,6 +96,7 @@ struct Making<'a> {
     recipe: &'a Recipe,
     /// What it will have, told or from the artifact.
     known: &'a Recipe,
+    reach: &'a Reach,
     checked: &'a Checked,
     warnings: &'a Warnings,
 }
@@ -96,7 +105,7 @@ struct Making<'a> {
 fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<&'static str> {
     let Making { name, checked, .. } = making;
     app.ui.phase("create", &format!("creating {name}"), || {
-        make_vm(engine, name, making.recipe, making.known, making.warnings)
+        make_vm(engine, name, making.recipe, making.known, making.reach, making.warnings)
     })?;
     fidelity::warn_of_missing_secrets(name, &checked.artifact.manifest, making.warnings);
     let saved = checked.stored().and_then(Stored::workspace);
@@ -148,7 +157,7 @@ fn name(args: &cli::Thaw, metadata: Option<&Metadata>, artifact: &Path, machines
     })
 }
 
-/// Freezes the VM that is in the way, and deletes it. The snapshot that it is kept as.
+/// Freezes the VM that is in the way, and deletes it. The snapshot that it is kept as, and the lock of its name.
 fn keep(
     app: &App,
     args: &cli::Thaw,
@@ -156,7 +165,7 @@ fn keep(
     name: &Name,
     there: &Machine,
     warnings: &Warnings,
-) -> Result<String> {
+) -> Result<(String, Lock)> {
     let question = format!("'{name}' is {}. Stop it, freeze it into the library and replace it?", there.state);
     app.confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
     let replaced = |now: &Machine| {
@@ -172,14 +181,14 @@ fn keep(
         let is_silent = failure.status == Status::NotConfirmed;
         if is_silent { failure.mend(format!("stop it first, with `bottle-freeze stop {name}`")) } else { failure }
     })?;
-    let _lock = lock::vm_alone(app, engine, name, Duration::ZERO)?;
+    let lock = lock::vm_alone(app, engine, name, Duration::ZERO)?;
     let now = engine.machine_listed(name)?;
     if now.state.is_up() || now.created_at != there.created_at {
         return Err(replaced(&now).and_now(format!("it was frozen as {kept}")));
     }
     app.ui.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
     Record::forget(name.as_str());
-    Ok(kept)
+    Ok((kept, lock))
 }
 
 /// A VM that goes on where it was frozen: its artifact has all of it but the labels, and the engine takes nothing else
@@ -206,12 +215,13 @@ fn labels(frozen: &Configuration) -> Vec<String> {
 /// The VM as it was frozen, but for what was asked otherwise.
 fn recipe(
     args: &cli::Thaw,
+    net: bool,
     artifact: &Path,
     frozen: Option<&Configuration>,
     engine: &Smolvm,
     warnings: &Warnings,
 ) -> Recipe {
-    let (net, allow_cidrs) = network(args, frozen, warnings);
+    let (net, allow_cidrs) = network(net, &args.allow_cidr, frozen, warnings);
     Recipe {
         cpus: args.cpus.or(frozen.map(|frozen| frozen.cpus)),
         memory_mib: args.mem.or(frozen.map(|frozen| frozen.memory_mib)),
@@ -227,9 +237,14 @@ fn recipe(
 }
 
 /// What was asked for; or what the frozen VM had, if it is known for sure that it had no less.
-fn network(args: &cli::Thaw, frozen: Option<&Configuration>, warnings: &Warnings) -> (bool, Vec<String>) {
-    if args.net || !args.allow_cidr.is_empty() {
-        return (args.net, args.allow_cidr.clone());
+fn network(
+    net: bool,
+    allow_cidr: &[String],
+    frozen: Option<&Configuration>,
+    warnings: &Warnings,
+) -> (bool, Vec<String>) {
+    if net || !allow_cidr.is_empty() {
+        return (net, allow_cidr.to_vec());
     }
     let Some(frozen) = frozen.filter(|frozen| frozen.network) else { return (false, Vec::new()) };
     let cidrs = frozen.allowed_cidrs.clone().unwrap_or_default();
@@ -246,6 +261,9 @@ fn network(args: &cli::Thaw, frozen: Option<&Configuration>, warnings: &Warnings
 
 /// The ports that the frozen VM published, but for those that somebody uses here: with them it would not start.
 fn ports(args: &cli::Thaw, frozen: Option<&Configuration>, warnings: &Warnings) -> Vec<String> {
+    if !args.port.is_empty() {
+        return args.port.clone();
+    }
     let Some(frozen) = frozen else { return Vec::new() };
     let ports = frozen.ports.clone().unwrap_or_else(|| {
         warnings.warn("the frozen VM published ports that are not known: this one publishes none");

@@ -5,7 +5,8 @@ use super::{App, Failure, Result, Status, found, lock, output, verify};
 use crate::publish::Existing;
 use crate::smolvm::{EngineError, Name, end_helpers};
 use crate::snapshot::{
-    Incoming, Metadata, Stored, TransportError, check_words, export as export_to, export_to_stdout, is_id, library,
+    Incoming, Metadata, Origin, Stored, TransportError, check_words, export as export_to, export_to_stdout, is_id,
+    library,
 };
 use crate::ui::Warnings;
 use crate::{cli, stream, ui};
@@ -70,7 +71,7 @@ fn import_file(app: &App, args: &cli::SnapshotImport, warnings: &Warnings) -> Re
     let (from, source) = (args.file.display().to_string(), stream::source_name(&args.file));
     let unpack = || Incoming::unpack(&args.file, &end_helpers);
     let incoming = app.ui.during("import", &format!("reading {source}"), unpack)?;
-    let one = take_in(app, incoming, &source, args.vm.as_ref(), warnings)?;
+    let one = take_in(app, incoming, Origin::elsewhere("imported", &source), args.vm.as_ref(), warnings)?;
     let reference = one.reference();
     app.ui.result(&reference, &format!("imported {reference}; thaw it with: bottle-freeze thaw {reference}"));
     report_arrival(app, &one, &from, warnings);
@@ -85,17 +86,22 @@ pub fn report_arrival(app: &App, one: &Stored, from: &str, warnings: &Warnings) 
     }));
 }
 
-/// Checks what came from `source`, and makes it part of the library, as a snapshot of `vm` if that was asked for. Tags
+/// Checks what came from elsewhere, and makes it part of the library, as a snapshot of `vm` if that was asked for. Tags
 /// that other snapshots have stay with those. Its snapshot.json keeps the warnings about it.
 pub fn take_in(
     app: &App,
     mut incoming: Incoming,
-    source: &str,
+    origin: Origin,
     vm: Option<&Name>,
     warnings: &Warnings,
 ) -> Result<Stored> {
+    let source = origin.from.clone().unwrap_or_default();
     // It counts in the library that it comes from.
     incoming.metadata.sequence = None;
+    let unbelievable = |why| Failure::new(Status::Damaged, format!("{source} cannot be believed: {why}"));
+    if incoming.metadata.arrive(origin).map_err(unbelievable)? {
+        warnings.warn("the time at which it says it was made cannot be true: it counts as made now");
+    }
     if let Some(name) = vm {
         name.as_str().clone_into(&mut incoming.metadata.vm);
     }

@@ -40,6 +40,11 @@ impl Registered {
         this
     }
 
+    /// The same, but the first signal is left to whoever runs it.
+    pub fn spared(pid: i32) -> Self {
+        Self::new(pid, Kind::Spared)
+    }
+
     /// Starts a command to which signals are passed on.
     pub fn forward(start: impl FnOnce() -> io::Result<Child>) -> io::Result<(Child, Self)> {
         // The signals wait meanwhile: one that is handled before is not the child's, one that comes later is.
@@ -88,6 +93,13 @@ pub fn end(all: bool) {
 pub fn end_group(pid: i32, kill: bool) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = kill_process_group(pid, if kill { Signal::KILL } else { Signal::TERM });
+    }
+}
+
+/// Stops a process group where it is, until it is killed.
+pub fn stop_group(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process_group(pid, Signal::STOP);
     }
 }
 

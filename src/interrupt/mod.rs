@@ -11,7 +11,7 @@
 mod children;
 mod heard;
 
-pub use children::{Registered, end_group, is_alive, was_passed_on};
+pub use children::{Registered, end_group, is_alive, stop_group, was_passed_on};
 pub use heard::arrived;
 
 use crate::threads;

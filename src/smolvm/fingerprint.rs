@@ -34,7 +34,7 @@ pub struct Fingerprint {
     path: PathBuf,
     /// Of each file: device, inode, size, and its two times in seconds and nanoseconds. No program can set the second
     /// one, which changes with any change of the file.
-    files: Vec<[i64; 7]>,
+    files: Vec<[i128; 7]>,
 }
 
 impl Fingerprint {
@@ -80,14 +80,17 @@ fn started_by(script: &Path, text: &[u8]) -> Option<PathBuf> {
         return Some(folder.parent()?.join("smolvm"));
     }
     let body = text.splitn(2, |byte| *byte == b'\n').nth(1)?;
-    let is_official = text.starts_with(b"#!") && base16ct::lower::encode_string(&Sha256::digest(body)) == OFFICIAL_WRAPPER;
+    let is_official =
+        text.starts_with(b"#!") && base16ct::lower::encode_string(&Sha256::digest(body)) == OFFICIAL_WRAPPER;
     is_official.then(|| folder.join("smolvm-bin"))
 }
 
-fn stamp(file: &Path) -> io::Result<[i64; 7]> {
+fn stamp(file: &Path) -> io::Result<[i128; 7]> {
     let meta = fs::metadata(file)?;
-    let [device, inode, size] = [meta.dev(), meta.ino(), meta.len()].map(u64::cast_signed);
-    Ok([device, inode, size, meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()])
+    let [device, inode, size] = [meta.dev(), meta.ino(), meta.len()].map(i128::from);
+    let [modified, modified_ns, changed, changed_ns] =
+        [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()].map(i128::from);
+    Ok([device, inode, size, modified, modified_ns, changed, changed_ns])
 }
 
 #[cfg(test)]

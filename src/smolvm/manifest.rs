@@ -26,7 +26,7 @@ pub struct Manifest {
     env: Vec<String>,
     /// There if it holds a running VM, RAM included.
     #[serde(default)]
-    checkpoint: Option<IgnoredAny>,
+    checkpoint: Option<Value>,
     #[serde(default)]
     host_platform: String,
     /// The kind of machine that it runs on: `linux/amd64`.
@@ -150,6 +150,27 @@ impl Manifest {
     /// The names of the environment variables that lie in it with their values.
     pub fn env_names(&self) -> Vec<String> {
         self.env.iter().map(|pair| pair.split('=').next().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The ports that a running VM in it publishes, as far as they can be read.
+    pub fn live_ports(&self) -> Vec<String> {
+        self.live_network("ports")
+    }
+
+    /// The only networks that a running VM in it may reach; empty: no such limit.
+    pub fn live_allowed_cidrs(&self) -> Vec<String> {
+        self.live_network("allowed_cidrs")
+    }
+
+    fn live_network(&self, key: &str) -> Vec<String> {
+        let list = self.checkpoint.as_ref().and_then(|checkpoint| checkpoint.get("network")?.get(key)?.as_array());
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            // The engine writes pairs of a host's and a guest's port elsewhere.
+            Value::Array(pair) => pair.iter().map(Value::to_string).collect::<Vec<_>>().join(":"),
+            other => other.to_string(),
+        };
+        list.into_iter().flatten().map(text).collect()
     }
 }
 

@@ -19,11 +19,13 @@
 //! - [`Machine`] is a VM as the list tells, and `answer` asks a guest that seems silent again; [`Disks`] are its disks on the host.
 //! - [`artifact`] reads and verifies a `.smolmachine` file, [`follow()`] while it is written; `rider` puts a `snapshot.json` into
 //!   one; [`Reference`] is its name in a registry.
+//! - `create` makes a VM, or leaves none; `guest_env` keeps the values of a guest's variables out of every command line.
 //! - `trial` packs an empty VM, `whole` looks at the engine's files: whether a freeze works.
 //! - `lifeline`, `leftovers` and `users`: what the engine leaves running or lying, and whose it is.
 
 mod answer;
 pub mod artifact;
+mod create;
 mod disks;
 #[cfg(test)]
 mod facts;
@@ -31,6 +33,7 @@ mod fingerprint;
 mod follow;
 #[cfg(test)]
 mod fuzz;
+mod guest_env;
 mod hypervisor;
 pub mod install;
 mod leftovers;
@@ -164,8 +167,6 @@ pub struct Exec {
     pub tty: bool,
     /// Its working folder.
     pub workdir: Option<String>,
-    /// Its environment.
-    pub env: Vec<EnvVar>,
     /// When the engine kills it (status 124).
     pub timeout: Option<Duration>,
 }
@@ -240,6 +241,11 @@ impl Smolvm {
         state::folder(self.version)
     }
 
+    /// Whether the engine at this path is still of this version. Asked anew where files do not decide which engine runs.
+    pub fn is_unchanged(&self) -> bool {
+        locate::version(&self.path, &*self.tell).is_ok_and(|version| version == self.version)
+    }
+
     /// `machine ls --json`, sorted by name. A list that cannot be read is an error, never an empty one.
     pub fn machine_ls(&self) -> Result<Vec<Machine>> {
         let call = self.machine_ls_call();
@@ -268,17 +274,6 @@ impl Smolvm {
     /// Whether the VM's VMM lives, be its guest silent for the moment.
     pub fn machine_is_running(&self, name: &Name) -> Result<bool> {
         Ok(self.machine_listed(name)?.state.is_up())
-    }
-
-    /// `machine create`.
-    pub fn machine_create(&self, name: &Name, recipe: &Recipe) -> Result<()> {
-        let call = self.machine_create_call(name, recipe)?;
-        // Unpacking an artifact, or an image, takes as long as it is large.
-        self.change(&call, name, None)?;
-        if !self.version.allows_parallel_changes() && self.machine_listed(name).is_err() {
-            return Err(not_done(&call, format!("there is no VM '{name}'")));
-        }
-        Ok(())
     }
 
     /// The command line of [`Self::machine_create`], or why this engine must not be asked.
@@ -327,22 +322,7 @@ impl Smolvm {
         if let Some(workdir) = &recipe.workdir {
             call = call.value("--workdir", workdir);
         }
-        for var in &recipe.env {
-            call = self.create_env(call, var);
-        }
-        Ok(self.named(call, name))
-    }
-
-    /// Keeps the value out of the argv where the engine takes it from its own environment, and the variable
-    /// means nothing to the engine itself.
-    fn create_env(&self, call: Call, var: &EnvVar) -> Call {
-        const ENGINE_READS: [&str; 12] =
-            ["PATH", "HOME", "TMPDIR", "XDG_", "SMOLVM", "LD_", "DYLD_", "RUST_", "KRUN", "LIBKRUN", "LANG", "LC_"];
-        if self.version.inherits_env_by_name() && !ENGINE_READS.iter().any(|read| var.key.starts_with(read)) {
-            call.value("--env", &var.key).secret_env(&var.key, &var.value)
-        } else {
-            call.secret_value("--env", &var.key, &var.value)
-        }
+        Ok(self.named(self.env_of_create(call, &recipe.env, from_artifact)?, name))
     }
 
     /// `machine data-dir`: the folder of the VM's disks on the host.
@@ -439,15 +419,22 @@ impl Smolvm {
         if outcome.status.success() { Ok(outcome) } else { Err(call.failure(&outcome)) }
     }
 
-    /// `machine exec`, its output passed on as it comes.
-    pub fn machine_exec_streamed(&self, name: &Name, exec: &Exec) -> Result<Outcome> {
-        let call = self.machine_exec_call(name, exec);
+    /// `machine exec` with these variables, its output passed on as it comes.
+    ///
+    /// # Errors
+    /// Among others [`EngineError::Exposes`]: nothing was run then.
+    pub fn machine_exec_streamed(&self, name: &Name, exec: &Exec, env: &[EnvVar]) -> Result<Outcome> {
+        let call = with_command(self.env_of_exec(self.exec_flags(name, exec), env)?, exec);
         (self.tell)(&call);
         call.stream(exec.stdin)
     }
 
     /// The command line of an exec.
     pub fn machine_exec_call(&self, name: &Name, exec: &Exec) -> Call {
+        with_command(self.exec_flags(name, exec), exec)
+    }
+
+    fn exec_flags(&self, name: &Name, exec: &Exec) -> Call {
         let mut call = self.call("machine exec").value("--name", name.as_str());
         if exec.tty {
             call = call.arg("-t");
@@ -463,15 +450,7 @@ impl Smolvm {
         if let Some(timeout) = exec.timeout {
             call = call.value("--timeout", humantime::format_duration(timeout).to_string().replace(' ', ""));
         }
-        for (number, var) in exec.env.iter().enumerate() {
-            let own = format!("BOTTLE_FREEZE_ENV_{number}");
-            call = if self.version.takes_secret_env() {
-                call.value("--secret-env", format!("{}={own}", var.key)).secret_env(&own, &var.value)
-            } else {
-                self.create_env(call, var)
-            };
-        }
-        exec.command.iter().fold(call.arg("--"), Call::arg)
+        call
     }
 
     /// Polls `exec true` with a growing delay until the guest executes it.
@@ -635,7 +614,11 @@ impl Smolvm {
     /// Runs `call`; anything but an exit 0 is an error.
     fn succeed<'a>(&self, call: &'a Call, limit: Option<Duration>, watch: Option<Watch<'a>>) -> Result<Outcome> {
         (self.tell)(call);
-        let outcome = call.capture(limit, watch)?;
+        self.judge(call, call.capture(limit, watch)?)
+    }
+
+    /// The outcome of `call`, if it is a success.
+    fn judge(&self, call: &Call, outcome: Outcome) -> Result<Outcome> {
         if outcome.status.success() {
             return Ok(outcome);
         }
@@ -664,19 +647,29 @@ impl Smolvm {
         }
     }
 
-    /// Runs `call` again when it failed for a reason that passes: three times at least, and for [`RETRY`].
+    /// Runs `call` again when it failed for a reason that passes.
     fn persist(&self, call: &Call, limit: Option<Duration>, mut watch: Option<Watch<'_>>) -> Result<Outcome> {
-        let (started, mut pause, mut tries) = (Instant::now(), PAUSES.0, 1);
-        loop {
-            match self.succeed(call, limit, watch.as_mut().map(|watch| &mut **watch as Watch<'_>)) {
-                Err(error) if error.is_passing() && (tries < 3 || started.elapsed().saturating_add(pause) < RETRY) => {
-                    std::thread::sleep(pause);
-                    (pause, tries) = ((pause.saturating_mul(2)).min(PAUSES.1), tries + 1);
-                }
-                result => return result,
+        again_while_passing(|| self.succeed(call, limit, watch.as_mut().map(|watch| &mut **watch as Watch<'_>)))
+    }
+}
+
+/// Runs what failed for a reason that passes again: three times at least, and for [`RETRY`].
+fn again_while_passing(mut run: impl FnMut() -> Result<Outcome>) -> Result<Outcome> {
+    let (started, mut pause, mut tries) = (Instant::now(), PAUSES.0, 1);
+    loop {
+        match run() {
+            Err(error) if error.is_passing() && (tries < 3 || started.elapsed().saturating_add(pause) < RETRY) => {
+                std::thread::sleep(pause);
+                (pause, tries) = ((pause.saturating_mul(2)).min(PAUSES.1), tries + 1);
             }
+            result => return result,
         }
     }
+}
+
+/// The guest's own words, after all flags.
+fn with_command(call: Call, exec: &Exec) -> Call {
+    exec.command.iter().fold(call.arg("--"), Call::arg)
 }
 
 /// Before 1.19.0 two changes at once spoil each other: ours take turns. Who cannot lock, or has waited for `limit`, goes

@@ -7,7 +7,7 @@ use crate::nearest::nearest;
 use crate::{chunk, threads};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -46,6 +46,16 @@ pub enum EngineError {
         version: super::Version,
         /// What it cannot do, and the version that can.
         cannot: String,
+    },
+    /// It takes these variables only in its command line.
+    #[error("smolvm {version} takes the value of {names} {when}{}only in its command line, which every user of this host can read", if when.is_empty() { "" } else { " " })]
+    Exposes {
+        /// The engine's version.
+        version: super::Version,
+        /// The variables.
+        names: String,
+        /// When that is so; empty: always.
+        when: &'static str,
     },
     /// The engine knows no VM of that name.
     #[error("there is no VM named '{0}'")]
@@ -108,6 +118,14 @@ pub enum EngineError {
     /// The user ended this run with a signal.
     #[error("interrupted by {}", interrupt::signal_name(*.0))]
     Interrupted(i32),
+    /// The same while a VM was created, and it is not clear who has made the VM of that name.
+    #[error("interrupted by {} while '{name}' was created", interrupt::signal_name(*.signal))]
+    LeftPerhaps {
+        /// The VM's name.
+        name: String,
+        /// The signal.
+        signal: i32,
+    },
 }
 
 /// A name that no VM has.
@@ -152,6 +170,8 @@ pub struct Call {
     words: Vec<Word>,
     env: Vec<(String, Word)>,
     secrets: Vec<String>,
+    /// What it reads from its standard input.
+    stdin: Option<Word>,
     folder: Option<PathBuf>,
     changes_nothing: bool,
 }
@@ -179,6 +199,7 @@ impl Call {
             words: words.collect(),
             env: Vec::new(),
             secrets: Vec::new(),
+            stdin: None,
             folder: None,
             changes_nothing: false,
         }
@@ -198,14 +219,6 @@ impl Call {
         self.arg(word)
     }
 
-    /// Appends `--flag=KEY=VALUE`, of which only KEY is ever shown.
-    pub fn secret_value(mut self, flag: &str, key: &str, value: &str) -> Self {
-        let text = format!("{flag}={key}={value}").into();
-        self.words.push(Word { text, shown: Some(format!("{flag}={key}=***")) });
-        self.secrets.push(value.to_owned());
-        self
-    }
-
     /// Sets a variable in the engine's environment.
     pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Self {
         self.env.push((key.to_owned(), Word { text: value.into(), shown: None }));
@@ -216,6 +229,13 @@ impl Call {
     pub fn secret_env(mut self, key: &str, value: &str) -> Self {
         self.env.push((key.to_owned(), Word { text: value.into(), shown: Some("***".into()) }));
         self.secrets.push(value.to_owned());
+        self
+    }
+
+    /// Gives the command a text to read from its standard input; `shown` stands for it, and `secrets` are in it.
+    pub fn secret_stdin<'a>(mut self, text: String, shown: String, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        self.stdin = Some(Word { text: text.into(), shown: Some(shown) });
+        self.secrets.extend(secrets.into_iter().map(str::to_owned));
         self
     }
 
@@ -238,7 +258,8 @@ impl Call {
         let env = self.env.iter().map(|(key, word)| format!("{key}={}", quoted(&shown(word))));
         let program = std::iter::once(quoted(&self.program.to_string_lossy()));
         let words = self.words.iter().map(|word| quoted(&shown(word)));
-        env.chain(program).chain(words).collect::<Vec<_>>().join(" ")
+        let stdin = self.stdin.iter().map(|text| format!("<<< {}", quoted(&shown(text))));
+        env.chain(program).chain(words).chain(stdin).collect::<Vec<_>>().join(" ")
     }
 
     /// What the engine said, without the secret values that it was given: as they are, or quoted for a programmer. One
@@ -280,6 +301,15 @@ impl Call {
         self.run(Stdio::null(), None, limit, watch)
     }
 
+    /// Runs the command like [`Self::capture`]. A signal stops it where it is; `look` is given what it has printed until
+    /// then, and may look at what it has done, before it is killed.
+    pub fn capture_until_looked(&self, look: &mut dyn FnMut(&str)) -> Result<Outcome, EngineError> {
+        let ends = Ends::listen().map_err(|source| self.not_runnable(source))?;
+        let (child, pid) = self.begin(Stdio::null())?;
+        let _registered = interrupt::Registered::spared(pid);
+        Run::new(self, child, ends, None, None, None).look_before_the_end(look).follow()
+    }
+
     /// What the command prints when it ends well within `limit`; after that it is killed without another word.
     pub fn capture_at_once(&self, limit: Duration) -> Option<Vec<u8>> {
         let mut command = self.command();
@@ -319,15 +349,25 @@ impl Call {
         limit: Option<Duration>,
         watch: Option<Watch<'a>>,
     ) -> Result<Outcome, EngineError> {
+        let ends = Ends::listen().map_err(|source| self.not_runnable(source))?;
+        let (child, pid) = self.begin(stdin)?;
+        let _registered = interrupt::Registered::group(pid);
+        Run::new(self, child, ends, to, limit, watch).follow()
+    }
+
+    /// Begins the command in a process group of its own, all that it prints piped.
+    fn begin(&self, stdin: Stdio) -> Result<(std::process::Child, i32), EngineError> {
         let mut command = self.command();
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        if let Some(text) = &self.stdin {
+            command.stdin(input(text).map_err(|source| self.not_runnable(source))?);
+        }
         if !self.changes_nothing {
             super::lifeline::die_with_parent(&mut command);
         }
-        let ends = Ends::listen().map_err(|source| self.not_runnable(source))?;
         let child = self.spawn(&mut command)?;
-        let _registered = interrupt::Registered::group(pid_of(&child));
-        Run::new(self, child, ends, to, limit, watch).follow()
+        let pid = pid_of(&child);
+        Ok((child, pid))
     }
 
     /// Runs the command with this process's own stdout, and stdin if `stdin`, its stderr passed on as it comes.
@@ -366,6 +406,14 @@ impl Outcome {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
+}
+
+/// A text to be read, in a file that has no name: however large it is, nothing waits, and nothing stays.
+fn input(text: &Word) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(text.text.as_encoded_bytes())?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// A process number as the system calls take it; none is larger than an i32.
@@ -414,12 +462,12 @@ mod tests {
     fn a_command_line_is_shown_as_it_could_be_typed_and_without_its_secrets() {
         let call = Call::new(Path::new("/opt/my engine/smolvm"), "machine create")
             .value("--image", "--evil")
-            .secret_value("--env", "TOKEN", "hunter2")
+            .secret_stdin("TOKEN=hunter2".into(), "TOKEN=***".into(), ["hunter2"])
             .secret_env("KEY", "hunter2")
             .env("TMPDIR", "/a b");
         assert_eq!(
             call.shell_line(),
-            "KEY='***' TMPDIR='/a b' '/opt/my engine/smolvm' machine create '--image=--evil' '--env=TOKEN=***'"
+            "KEY='***' TMPDIR='/a b' '/opt/my engine/smolvm' machine create '--image=--evil' <<< 'TOKEN=***'"
         );
     }
 

@@ -65,10 +65,14 @@ pub struct Run<'a> {
     /// Its stdout goes there instead of being kept.
     to: Option<&'a mut dyn Write>,
     watch: Option<Watch<'a>>,
+    /// What looks at it when a signal has stopped it where it is.
+    look: Option<&'a mut dyn FnMut(&str)>,
     limit: Option<Duration>,
     started: Instant,
     /// When it was told to end.
     ending: Option<Instant>,
+    /// The signal that ended it.
+    interrupted: Option<i32>,
     timed_out: bool,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
@@ -94,14 +98,22 @@ impl<'a> Run<'a> {
             pipes: stdout.into_iter().chain(stderr).collect(),
             to,
             watch,
+            look: None,
             limit,
             started: Instant::now(),
             ending: None,
+            interrupted: None,
             timed_out: false,
             stdout: Vec::new(),
             stderr: Vec::new(),
             line: Vec::new(),
         }
+    }
+
+    /// A signal stops it where it is, and kills it when `look` has seen what it printed and did.
+    pub fn look_before_the_end(mut self, look: &'a mut dyn FnMut(&str)) -> Self {
+        self.look = Some(look);
+        self
     }
 
     /// Hears it to its end.
@@ -111,7 +123,7 @@ impl<'a> Run<'a> {
             // What it has started, and has not ended.
             interrupt::end_group(pid_of(&self.child), true);
         }
-        match (interrupt::pending(), self.limit) {
+        match (self.interrupted.or_else(interrupt::pending), self.limit) {
             (Some(signal), _) => Err(EngineError::Interrupted(signal)),
             (None, Some(limit)) if self.timed_out => {
                 Err(EngineError::TimedOut { command: self.call.shell_line(), limit })
@@ -204,9 +216,25 @@ impl<'a> Run<'a> {
             return;
         }
         self.timed_out = self.limit.is_some_and(|limit| self.started.elapsed() >= limit);
-        if self.timed_out || interrupt::pending().is_some() {
-            interrupt::end_group(pid_of(&self.child), false);
+        self.interrupted = interrupt::pending();
+        if self.timed_out || self.interrupted.is_some() {
+            let is_looked_at = self.interrupted.is_some() && self.look.is_some();
+            if is_looked_at {
+                self.stop_and_look();
+            }
+            interrupt::end_group(pid_of(&self.child), is_looked_at);
             self.ending = Some(Instant::now());
+        }
+    }
+
+    /// Stopped, it neither does nor prints anything more.
+    fn stop_and_look(&mut self) {
+        interrupt::stop_group(pid_of(&self.child));
+        if let Some((_, stdout)) = self.pipes.iter().find(|(source, _)| matches!(source, Source::Stdout)) {
+            read_at_once(stdout, &mut self.stdout);
+        }
+        if let Some(look) = self.look.take() {
+            look(&String::from_utf8_lossy(&self.stdout));
         }
     }
 
@@ -214,6 +242,19 @@ impl<'a> Run<'a> {
     fn give_up(&mut self) {
         interrupt::end_group(pid_of(&self.child), true);
         let _ = self.child.wait();
+    }
+}
+
+/// Appends what lies in the pipe, and waits for no more.
+fn read_at_once(pipe: &OwnedFd, to: &mut Vec<u8>) {
+    let (mut buffer, now) = ([0; 16 << 10], Timespec::try_from(Duration::ZERO).ok());
+    while to.len() < OUTPUT_LIMIT {
+        let is_ready = matches!(poll(&mut [PollFd::new(pipe, PollFlags::IN)], now.as_ref()), Ok(1..));
+        let count = if is_ready { retry_on_intr(|| read(pipe, &mut buffer)).unwrap_or(0) } else { 0 };
+        if count == 0 {
+            return;
+        }
+        to.extend(buffer.iter().take(count));
     }
 }
 

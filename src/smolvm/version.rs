@@ -29,6 +29,11 @@ impl Version {
         self >= Self(0, 8, 1)
     }
 
+    /// `create --from` has taken the name when it says that it extracts (read in its source: 0.9.0 has not, 1.0.0 has).
+    pub fn reserves_before_extracting(self) -> bool {
+        self >= Self(1, 0, 0)
+    }
+
     /// `exec --secret-env GUEST=HOST`.
     pub fn takes_secret_env(self) -> bool {
         self >= Self(1, 0, 0)
@@ -65,9 +70,9 @@ impl Version {
         self >= Self(1, 27, 2)
     }
 
-    /// `machine update` changes the allow list of a VM that is there; 1.20.0 cannot.
+    /// `machine update` changes the allow list of a VM that is there; 1.20.2 cannot.
     pub fn edits_allow_list(self) -> bool {
-        self >= Self(1, 20, 1)
+        self >= Self(1, 22, 0)
     }
 
     /// A bare VM's snapshot can be thawed; before, every `exec` in the restored VM failed.
@@ -115,9 +120,9 @@ impl Version {
         self >= Self(1, 17, 0)
     }
 
-    /// `pack create --include-workspace`, for image VMs.
+    /// `pack create --include-workspace`, for image VMs; 1.14.0 has no such option.
     pub fn packs_image_workspace(self) -> bool {
-        self >= Self(1, 14, 3)
+        self >= Self(1, 14, 1)
     }
 
     /// Two changing commands may run at once; before, half of them fail with "database is locked"

@@ -1,7 +1,7 @@
 //! `snapshot.json`: what a snapshot is, and what each of its files must be, bit by bit. Written once; only tags, note
 //! and labels change. What a later version adds is kept.
 
-use super::{home, library};
+use super::{home, library, origin::Origin};
 use crate::publish::{Existing, publish_text};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -179,6 +179,9 @@ pub struct Metadata {
     /// What was said when it was frozen.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// How it came into this library; null: by bottle-freeze 0.1.0, which did not record it.
+    #[serde(default)]
+    pub origin: Option<Origin>,
     /// What a later version has added.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,

@@ -75,7 +75,8 @@ fn the_official_wrapper_costs_no_call_and_hides_no_new_engine() {
 fn a_wrapper_that_differs_in_one_word_is_asked_each_time() {
     let world = World::new();
     let engine = official(&world);
-    let text = fs::read_to_string(&engine).unwrap().replace("$SCRIPT_DIR/smolvm-bin", "${OTHER:-$SCRIPT_DIR/smolvm-bin}");
+    let text =
+        fs::read_to_string(&engine).unwrap().replace("$SCRIPT_DIR/smolvm-bin", "${OTHER:-$SCRIPT_DIR/smolvm-bin}");
     fs::write(&engine, text).unwrap();
     for _ in 0..2 {
         world.forget_calls();

@@ -172,6 +172,17 @@ const ALL: &[Row] = &[
         export(world);
         "snapshot import dev.tar".into()
     }).recorded(),
+    row("transport.rs", "it counts as made now", |world| {
+        world.vm("dev").stopped();
+        world.run("freeze dev").success();
+        let folder = world.path("home/library/snapshots/dev");
+        let file = folder.join(&names_in(&folder)[0]).join("snapshot.json");
+        let mut metadata: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        metadata["created"] = "2999-01-01T00:00:00.000Z".into();
+        fs::write(&file, metadata.to_string()).unwrap();
+        world.run("snapshot export dev -o dev.tar").success();
+        "snapshot import dev.tar --as other".into()
+    }).recorded(),
     row("transport.rs", "is left out", |world| {
         world.vm("dev").stopped();
         world.run("freeze dev -t ready").success();

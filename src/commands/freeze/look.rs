@@ -76,7 +76,7 @@ impl<'a> Freeze<'a> {
         if vm.image.is_some() && self.args.no_workspace {
             warnings.push("the snapshot will not hold /workspace: left out by --no-workspace".into());
         } else if !self.packs_workspace() && !self.saves_workspace() {
-            let packs = if vm.image.is_some() { "1.14.3" } else { "1.9.0" };
+            let packs = if vm.image.is_some() { "1.14.1" } else { "1.9.0" };
             let lost =
                 format!("the snapshot will not hold /workspace: smolvm {version} does not pack it; {packs} does");
             warnings.push(format!("{lost} (freezing it while it runs, without -o, saves it)"));

@@ -16,7 +16,7 @@ use crate::smolvm::secrets::Finished;
 use crate::smolvm::{
     CHECKPOINT_SUFFIX, Disks, EngineError, Followed, Machine, Name, Packing, Smolvm, State, end_helpers, follow,
 };
-use crate::snapshot::{Configuration, FORMAT, Lock, Metadata, Output, Recorded, Work, check_words, library};
+use crate::snapshot::{Configuration, FORMAT, Lock, Metadata, Origin, Output, Recorded, Work, check_words, library};
 use crate::ui::{self, Warnings};
 use look::in_the_ordinary_way;
 use report::{Outcome, Report};
@@ -449,6 +449,7 @@ impl Freeze<'_> {
             files: BTreeMap::new(),
             downtime_seconds: None,
             warnings: self.target.warnings.list(),
+            origin: Some(Origin::here()),
             other: serde_json::Map::new(),
         }
     }

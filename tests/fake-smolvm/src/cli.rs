@@ -104,7 +104,7 @@ fn update(v: Version) -> Command {
         .arg(value("workdir").short('w'))
         .arg(number("storage"))
         .arg(number("overlay"));
-    since(v.since(1, 22, 2), update, || list("allow-cidr").value_name("CIDR").value_parser(cidr))
+    since(v.since(1, 22, 0), update, || list("allow-cidr").value_name("CIDR").value_parser(cidr))
 }
 
 fn exec(v: Version) -> Command {

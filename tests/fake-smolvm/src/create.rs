@@ -78,7 +78,10 @@ fn wanted(version: Version, name: &str, args: &ArgMatches) -> Result<Record> {
         cidrs,
         ports: texts(args, "port"),
         mounts: texts(args, "volume"),
-        env: texts(args, "env").iter().filter_map(|pair| env_pair(version, pair)).collect(),
+        env: smolfile_env(args)?
+            .into_iter()
+            .chain(texts(args, "env").iter().filter_map(|pair| env_pair(version, pair)))
+            .collect(),
         workdir: text(args, "workdir"),
         cmd: workload(version, args),
         labels: texts(args, "label")
@@ -115,6 +118,15 @@ fn workload(version: Version, args: &ArgMatches) -> Vec<String> {
     let id = if version.names_are_flags() { "command" } else { "name" };
     let skipped = usize::from(!version.names_are_flags());
     texts(args, id).into_iter().skip(skipped).collect()
+}
+
+/// The variables of a Smolfile of one line, `env = [...]`, without white space at their ends.
+fn smolfile_env(args: &ArgMatches) -> Result<Vec<String>> {
+    let Some(file) = args.get_one::<PathBuf>("smolfile") else { return Ok(Vec::new()) };
+    let text = std::fs::read_to_string(file)?;
+    let list = text.lines().find_map(|line| line.strip_prefix("env = ")).unwrap_or("[]");
+    let pairs: Vec<String> = serde_json::from_str(list)?;
+    Ok(pairs.iter().map(|pair| pair.trim().to_owned()).collect())
 }
 
 /// `KEY=VALUE` as it is; `KEY` with the host's value, or not at all.

@@ -113,7 +113,7 @@ impl Version {
     }
 
     pub fn has_include_workspace(self) -> bool {
-        self.since(1, 14, 3)
+        self.since(1, 14, 1)
     }
 
     /// Before, `--cpus 4` beside `--from` could not be told from no flag at all.

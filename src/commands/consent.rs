@@ -1,0 +1,122 @@
+//! What a snapshot would open needs a word of its user, where it is not known to be what the frozen VM had: a snapshot from
+//! elsewhere says of itself what somebody else wrote.
+
+use super::found::Checked;
+use super::{App, Result};
+use crate::snapshot::Metadata;
+
+/// What the command line says of network and ports.
+pub struct Words<'a> {
+    /// `--net`.
+    pub net: bool,
+    /// `--allow-cidr`.
+    pub allow_cidrs: &'a [String],
+    /// `--port`.
+    pub ports: &'a [String],
+}
+
+/// What a VM made of a snapshot would have open.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Opens {
+    /// The network that its artifact opens by itself; empty: all of it.
+    by_itself: Option<Vec<String>>,
+    /// The network that its record gives back; empty: all of it.
+    recorded: Option<Vec<String>>,
+    /// The ports that it publishes.
+    ports: Vec<String>,
+}
+
+/// Asks whether a VM may have what the snapshot opens, unless the command line has answered. `restores` says whether the VM
+/// gets back what is recorded of the frozen one. Whether a network that the artifact opens by itself was agreed to.
+pub fn check(app: &App, checked: &Checked, words: &Words, restores: bool) -> Result<bool> {
+    let opens = Opens::of(checked, restores);
+    let by_itself = opens.by_itself.is_some();
+    let is_live = checked.artifact.manifest.is_live();
+    let opens = opens.without(words, is_live);
+    if opens == Opens::default() {
+        return Ok(by_itself);
+    }
+    let question = format!("{}. Make the VM?", opens.sentence(checked));
+    app.ask(&question, &opens.words(is_live, checked), "no VM was made")?;
+    Ok(by_itself)
+}
+
+impl Opens {
+    fn of(checked: &Checked, restores: bool) -> Self {
+        let (manifest, metadata) = (&checked.artifact.manifest, checked.stored().map(|stored| &stored.metadata));
+        let is_own = metadata.is_some_and(Metadata::is_own);
+        let machine = metadata.map(|metadata| &metadata.machine);
+        let is_known = machine.is_some_and(|machine| machine.network_known);
+        let foreign = machine.filter(|_| !is_own);
+        let recorded = foreign.filter(|machine| restores && !manifest.is_live() && machine.network && is_known);
+        let ports = match foreign {
+            _ if is_own => Vec::new(),
+            _ if manifest.is_live() => manifest.live_ports(),
+            Some(machine) if restores => machine.ports.clone().unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        Self {
+            by_itself: (manifest.network && !(is_own && is_known)).then(|| manifest.live_allowed_cidrs()),
+            recorded: recorded.map(|machine| machine.allowed_cidrs.clone().unwrap_or_default()),
+            ports,
+        }
+    }
+
+    /// But for what was asked for.
+    fn without(self, words: &Words, is_live: bool) -> Self {
+        // A live one goes on with the network and the ports that it has: it can only be agreed to them.
+        let has_network = words.net || (!is_live && !words.allow_cidrs.is_empty());
+        let is_left = |port: &String| if is_live { !words.ports.contains(port) } else { words.ports.is_empty() };
+        Self {
+            by_itself: self.by_itself.filter(|_| !has_network),
+            recorded: self.recorded.filter(|_| !has_network),
+            ports: self.ports.into_iter().filter(is_left).collect(),
+        }
+    }
+
+    /// What it opens, and why that is not simply believed.
+    fn sentence(&self, checked: &Checked) -> String {
+        let network = |networks: &[String]| match networks {
+            [] => "all of the network".to_owned(),
+            some => format!("the network {}", some.join(", ")),
+        };
+        let mut parts = Vec::new();
+        parts.extend(
+            self.by_itself.as_deref().map(|networks| {
+                format!("it opens {} by itself, and not every limit of it is known", network(networks))
+            }),
+        );
+        parts.extend(self.recorded.as_deref().map(|networks| format!("its VM gets {}", network(networks))));
+        parts.extend((!self.ports.is_empty()).then(|| format!("its VM publishes the ports {}", self.ports.join(", "))));
+        let whereabouts = checked.stored().map(|stored| format!(" {}", stored.metadata.whereabouts()));
+        let origin = format!("{}{}", checked.name(), whereabouts.unwrap_or_default());
+        format!("{origin}: {}", parts.join("; "))
+    }
+
+    /// The words that answer the question.
+    fn words(&self, is_live: bool, checked: &Checked) -> String {
+        let mut words = Vec::new();
+        if self.by_itself.is_some() {
+            words.push(if is_live {
+                "--net accepts that".to_owned()
+            } else {
+                "--net accepts that, --allow-cidr limits it".into()
+            });
+        }
+        words.extend(self.recorded.as_ref().map(|networks| match networks.as_slice() {
+            [] => "--net gives it the network".to_owned(),
+            some => {
+                let flags: Vec<_> = some.iter().map(|network| format!("--allow-cidr {network}")).collect();
+                format!("{} gives it the network", flags.join(" "))
+            }
+        }));
+        if !self.ports.is_empty() {
+            let flags: Vec<_> = self.ports.iter().map(|port| format!("-p {port}")).collect();
+            words.push(format!("{} publishes the ports", flags.join(" ")));
+        }
+        if let (Some(stored), false) = (checked.stored(), is_live || self.by_itself.is_some()) {
+            words.push(format!("bottle-freeze create NAME --from {} makes a VM without them", stored.reference()));
+        }
+        words.join("; ")
+    }
+}

@@ -1,0 +1,61 @@
+//! The variables that a guest is given. Their values are in no command line: every user of the host can read those.
+
+use super::process::{Call, EngineError};
+use super::{EnvVar, Result, Smolvm};
+
+/// What means something to the engine itself, to the shell that its wrapper runs in, or to the loader of both: given in the
+/// engine's own environment, these would change what it does. Names, and beginnings of names.
+const MEANT_FOR_THE_ENGINE: [&str; 8] = ["PATH", "HOME", "TMPDIR", "ENV", "IFS", "CDPATH", "SHELLOPTS", "BASHOPTS"];
+const MEANT_FOR_THE_ENGINE_FROM: [&str; 11] =
+    ["XDG_", "SMOL", "LD_", "DYLD_", "RUST_", "KRUN", "LIBKRUN", "BASH_", "GLIBC_", "MALLOC_", "BOTTLE_FREEZE_"];
+
+impl Smolvm {
+    /// Gives the variables to a VM that is created: by a Smolfile on the engine's standard input, which all engines take
+    /// (0.8.0 by its source, 1.4.0 to 1.32.2 were run), but not beside `--from`; or by name.
+    pub(super) fn env_of_create(&self, call: Call, vars: &[EnvVar], from_artifact: bool) -> Result<Call> {
+        // A Smolfile's values lose the white space at their end.
+        let fits = |var: &&EnvVar| var.value.trim_end() == var.value;
+        let (written, named): (Vec<_>, Vec<_>) =
+            vars.iter().partition(|var| !from_artifact && !self.takes_by_name(var) && fits(var));
+        let call = self.env_by_name(call, named, "beside --from, or with white space at its end,")?;
+        if written.is_empty() {
+            return Ok(call);
+        }
+        let pairs: Vec<_> = written.iter().map(|var| format!("{}={}", var.key, var.value)).collect();
+        let shown: Vec<_> = written.iter().map(|var| format!("{}=***", var.key)).collect();
+        let secrets = written.iter().map(|var| var.value.as_str());
+        Ok(call.value("--smolfile", "/dev/stdin").secret_stdin(smolfile(&pairs), smolfile(&shown), secrets))
+    }
+
+    /// Gives the variables to a command in a guest.
+    pub(super) fn env_of_exec(&self, call: Call, vars: &[EnvVar]) -> Result<Call> {
+        if !self.version.takes_secret_env() {
+            return self.env_by_name(call, vars.iter().collect(), "");
+        }
+        Ok(vars.iter().enumerate().fold(call, |call, (number, var)| {
+            let own = format!("BOTTLE_FREEZE_ENV_{number}");
+            call.value("--secret-env", format!("{}={own}", var.key)).secret_env(&own, &var.value)
+        }))
+    }
+
+    /// Whether the engine takes the value from its own environment, where it means nothing to the engine itself.
+    fn takes_by_name(&self, var: &EnvVar) -> bool {
+        let is_meant_for_it = MEANT_FOR_THE_ENGINE.contains(&var.key.as_str())
+            || MEANT_FOR_THE_ENGINE_FROM.iter().any(|start| var.key.starts_with(start));
+        self.version.inherits_env_by_name() && !is_meant_for_it
+    }
+
+    fn env_by_name(&self, call: Call, vars: Vec<&EnvVar>, when: &'static str) -> Result<Call> {
+        let exposed: Vec<String> =
+            vars.iter().filter(|var| !self.takes_by_name(var)).map(|var| var.key.clone()).collect();
+        if !exposed.is_empty() {
+            return Err(EngineError::Exposes { version: self.version, names: exposed.join(", "), when });
+        }
+        Ok(vars.into_iter().fold(call, |call, var| call.value("--env", &var.key).secret_env(&var.key, &var.value)))
+    }
+}
+
+/// A Smolfile with these variables. The strings of JSON are those of TOML, but for DEL, which TOML has escaped.
+fn smolfile(pairs: &[String]) -> String {
+    format!("env = {}\n", serde_json::json!(pairs)).replace('\x7f', "\\u007f")
+}

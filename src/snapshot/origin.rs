@@ -1,0 +1,103 @@
+//! Where a snapshot comes from. One from elsewhere says what somebody else wrote: what cannot be true is refused when it
+//! arrives, and what it opens is asked for when it is thawed.
+
+use super::metadata::Metadata;
+use crate::clock;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
+
+/// How a snapshot came into this library. Written when it comes, whatever it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// `frozen` here, `imported` or `pulled`.
+    pub kind: String,
+    /// The file, or the name in a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// When it came, in RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+const FROZEN: &str = "frozen";
+/// How many seconds later than here it may be where a snapshot was made.
+const CLOCKS_DIFFER: u64 = 5 * 60;
+/// More than these no engine gives a VM.
+const CPUS: u32 = 1024;
+const MEMORY_MIB: u64 = 16 << 20;
+const DISK_GB: u64 = 64 << 10;
+
+impl Origin {
+    /// Of a snapshot that is frozen here.
+    pub fn here() -> Self {
+        Self { kind: FROZEN.into(), from: None, at: None }
+    }
+
+    /// Of one that comes from elsewhere now; `kind` is `imported` or `pulled`.
+    pub fn elsewhere(kind: &str, from: &str) -> Self {
+        Self { kind: kind.into(), from: Some(from.into()), at: Some(now()) }
+    }
+}
+
+impl Metadata {
+    /// Whether it was frozen here. Of those that 0.1.0 kept it is not known.
+    pub fn is_own(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.kind == FROZEN)
+    }
+
+    /// Where it comes from, as the rest of a sentence.
+    pub fn whereabouts(&self) -> String {
+        match &self.origin {
+            Some(Origin { kind, from: Some(from), .. }) => format!("was {kind} from {from}"),
+            Some(Origin { kind, .. }) => format!("was {kind}"),
+            None => "was made by an earlier bottle-freeze, here or elsewhere".into(),
+        }
+    }
+
+    /// Gives it its origin, and a time that has passed by now: whether that had to be changed.
+    ///
+    /// # Errors
+    /// What it says of its VM cannot be true.
+    pub fn arrive(&mut self, origin: Origin) -> Result<bool, String> {
+        self.origin = Some(origin);
+        self.check_sizes()?;
+        self.check_network()?;
+        let latest = clock::seconds(SystemTime::now()).saturating_add(CLOCKS_DIFFER);
+        let created = self.created.parse().ok().map(Timestamp::as_second);
+        let is_past = created.and_then(|second| u64::try_from(second).ok()).is_some_and(|second| second <= latest);
+        if !is_past {
+            self.created = now();
+        }
+        Ok(!is_past)
+    }
+
+    fn check_sizes(&self) -> Result<(), String> {
+        let machine = &self.machine;
+        let disks = [machine.storage_gb, machine.overlay_gb];
+        if !(1..=CPUS).contains(&machine.cpus) {
+            return Err(format!("its VM has {} cpus", machine.cpus));
+        }
+        if !(1..=MEMORY_MIB).contains(&machine.memory_mib) {
+            return Err(format!("its VM has {} MiB of memory", machine.memory_mib));
+        }
+        match disks.into_iter().flatten().find(|disk| !(1..=DISK_GB).contains(disk)) {
+            Some(disk) => Err(format!("its VM has a disk of {disk} GiB")),
+            None => Ok(()),
+        }
+    }
+
+    /// What reaches the engine and a question has no control characters.
+    fn check_network(&self) -> Result<(), String> {
+        let machine = &self.machine;
+        let lists = [&machine.allowed_cidrs, &machine.ports, &machine.volumes];
+        match lists.into_iter().flatten().flatten().find(|text| text.contains(char::is_control)) {
+            Some(text) => Err(format!("its network says \"{}\"", text.escape_debug())),
+            None => Ok(()),
+        }
+    }
+}
+
+fn now() -> String {
+    clock::rfc3339_millis(SystemTime::now())
+}
