@@ -211,9 +211,9 @@ fn words(line: &str) -> Vec<OsString> {
     line.split(' ').map(word).collect()
 }
 
-/// The statuses of the man page, and those of `exec`.
+/// The statuses of the man page, and those of `exec`: also that of a guest's command that SIGPIPE ends.
 fn is_documented(status: Option<i32>) -> bool {
-    status.is_some_and(|status| (0..=15).contains(&status) || [125, 127].contains(&status))
+    status.is_some_and(|status| (0..=15).contains(&status) || [125, 127, 141].contains(&status))
 }
 
 fn try_one(world: &World, line: &str, (strange, make): &Strange) {
