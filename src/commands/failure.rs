@@ -254,12 +254,20 @@ impl From<TooLong> for Failure {
     }
 }
 
+/// Whether the system had no room for one more process, thread, file or page: the program that was to run is not at fault.
+fn is_shortage(error: &std::io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE].contains(&code))
+}
+
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         let what = error.to_string();
         let failure = |status| Self::new(status, what.clone());
         match &error {
             EngineError::Missing(_) => failure(Status::BadEngine).mend(super::engine::ways_to_get_one()),
+            EngineError::NotRunnable { source, .. } if is_shortage(source) => {
+                failure(Status::Failed).mend("see the limits on processes and on open files: `ulimit -u`, `ulimit -n`")
+            }
             EngineError::NotRunnable { .. } => failure(Status::BadEngine),
             EngineError::NotSmolvm { .. } => {
                 failure(Status::BadEngine).mend("name the right one with --smolvm PATH or in $SMOLVM")

@@ -62,8 +62,8 @@ impl Arrivals {
         sender.set_nonblocking(true)?;
         let sender = Arc::new(sender);
         for signal in FATAL.into_iter().chain(of_this_system()) {
-            // A shell without job control has all that it starts by `&` ignore SIGINT: `kill -INT` must work there.
-            if signal == SIGINT || !is_ignored(signal) {
+            // A shell without job control has all that it starts by `&` ignore these two: `kill -INT` must work there.
+            if [SIGINT, SIGQUIT].contains(&signal) || !is_ignored(signal) {
                 handle(signal, sender.clone())?;
             }
         }
