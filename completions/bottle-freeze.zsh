@@ -15,17 +15,17 @@ _bottle-freeze() {
 
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -41,35 +41,35 @@ json\:"For programs"))' \
         case $line[1] in
             (create)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(--from)-I+[Make it from this OCI image, \`docker save\` archive or unpacked rootfs folder]:IMAGE:_default' \
-'(--from)--image=[Make it from this OCI image, \`docker save\` archive or unpacked rootfs folder]:IMAGE:_default' \
-'--from=[Make it from this snapshot\: a .smolmachine file, or of the library VM (its newest), VM@TAG, VM@ID]:SNAPSHOT:_files' \
+'(--from)-I+[OCI image, \`docker save\` archive or unpacked rootfs folder to make it from]:IMAGE:_default' \
+'(--from)--image=[OCI image, \`docker save\` archive or unpacked rootfs folder to make it from]:IMAGE:_default' \
+'--from=[Snapshot to make it from\: a .smolmachine file, or from the library VM (its newest), VM@TAG or VM@ID]:SNAPSHOT:_files' \
 '--cpus=[Virtual CPUs \[default\: the engine'\''s or the snapshot'\''s\]]:N:_default' \
 '--mem=[Memory in MiB \[default\: the engine'\''s or the snapshot'\''s\]]:MIB:_default' \
 '--storage=[Size of the storage disk in GiB \[default\: the engine'\''s, 20\]]:GIB:_default' \
 '--overlay=[Size of the overlay disk in GiB \[default\: the engine'\''s, 10\]]:GIB:_default' \
-'*--allow-cidr=[Let it reach only this network (repeatable)]:CIDR:_default' \
-'*-e+[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
-'*--env=[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
+'*--allow-cidr=[Enable the network, limited to this CIDR block (repeatable)]:CIDR:_default' \
+'*-e+[Set a variable; without \`=VALUE\`, use its value in this environment (repeatable)]:KEY[=VALUE]:_default' \
+'*--env=[Set a variable; without \`=VALUE\`, use its value in this environment (repeatable)]:KEY[=VALUE]:_default' \
 '*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
 '*--volume=[Mount a host folder (repeatable)]:HOST:GUEST[:ro]:_default' \
 '*-p+[Publish a port (repeatable)]:HOST[:GUEST]:_default' \
 '*--port=[Publish a port (repeatable)]:HOST[:GUEST]:_default' \
 '*--label=[Attach a label (repeatable)]:KEY=VALUE:_default' \
-'-w+[Folder in the guest where its commands start]:DIR:_default' \
-'--workdir=[Folder in the guest where its commands start]:DIR:_default' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
-'--net[Give it the whole network]' \
+'-w+[Folder in the guest in which its commands start]:DIR:_default' \
+'--workdir=[Folder in the guest in which its commands start]:DIR:_default' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
+'--net[Enable the network, without limits]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -79,24 +79,24 @@ json\:"For programs"))' \
 ;;
 (start)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
-'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--timeout=[How long it may take until commands can be executed, pulling an image included]:DURATION:_default' \
-'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'()*--label=[Select VMs with this label (repeatable; a VM must have all of them)]:KEY=VALUE:_default' \
+'-j+[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--timeout=[Longest time to wait until the VM runs commands; includes pulling an image]:DURATION:_default' \
+'--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '(--label)--all[All VMs]' \
-'--no-wait[Do not wait until commands can be executed]' \
+'--no-wait[Do not wait until the VM runs commands]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -106,21 +106,21 @@ json\:"For programs"))' \
 ;;
 (stop)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
-'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'()*--label=[Select VMs with this label (repeatable; a VM must have all of them)]:KEY=VALUE:_default' \
+'-j+[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '(--label)--all[All VMs]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -131,69 +131,69 @@ json\:"For programs"))' \
 ;;
 (exec)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'-w+[Folder in the guest to run it in]:DIR:_default' \
-'--workdir=[Folder in the guest to run it in]:DIR:_default' \
-'*-e+[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
-'*--env=[Set a variable; without \`=VALUE\` it is taken from this environment (repeatable)]:KEY[=VALUE]:_default' \
+'-w+[Folder in the guest in which to run the command]:DIR:_default' \
+'--workdir=[Folder in the guest in which to run the command]:DIR:_default' \
+'*-e+[Set a variable; without \`=VALUE\`, use its value in this environment (repeatable)]:KEY[=VALUE]:_default' \
+'*--env=[Set a variable; without \`=VALUE\`, use its value in this environment (repeatable)]:KEY[=VALUE]:_default' \
 '*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
-'--timeout=[Kill it after this time (2s, 5m …)]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
-'-i[Pass on this command'\''s standard input]' \
-'--interactive[Pass on this command'\''s standard input]' \
+'--timeout=[Kill the command after this time (2s, 5m …)]:DURATION:_default' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
+'-i[Pass standard input to the command]' \
+'--interactive[Pass standard input to the command]' \
 '-t[Give the command a terminal]' \
 '--tty[Give the command a terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-':name -- VM to run it in:_default' \
+':name -- VM in which to run the command:_default' \
 '*::command -- Command and arguments:_cmdambivalent' \
 && ret=0
 ;;
 (cp)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':source -- File to copy:_files' \
-':target -- Where to:_files' \
+':target -- Where to copy it:_files' \
 && ret=0
 ;;
 (ls)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -202,17 +202,17 @@ json\:"For programs"))' \
 ;;
 (list)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -221,44 +221,44 @@ json\:"For programs"))' \
 ;;
 (freeze)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'()*--vm-label=[Freeze the VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
-'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--live=[Do not stop it\: its RAM and its processes are kept too, and it goes on after a short pause. With \`auto\`, it is frozen in the ordinary way, after a question, where that cannot be done]::auto:((auto\:"Where the engine and the VM can"))' \
-'-o+[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot (with --live\: X.checkpoint); any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
-'--output=[File to write instead of keeping the snapshot in the library\: X.smolmachine writes the snapshot (with --live\: X.checkpoint); any other name writes a launcher and, beside it, NAME.smolmachine]:OUT:_files' \
-'(-o --output)*-t+[Name the snapshot, in the library (repeatable)]:TAG:_default' \
-'(-o --output)*--tag=[Name the snapshot, in the library (repeatable)]:TAG:_default' \
-'(-o --output)-m+[Say what it is, in the library]:NOTE:_default' \
-'(-o --output)--note=[Say what it is, in the library]:NOTE:_default' \
-'(-o --output)*--label=[Attach a label to the snapshot, in the library (repeatable)]:KEY=VALUE:_default' \
-'*--pre-freeze=[Run this before, when the question is answered and nothing was stopped yet; if it fails, nothing is frozen (repeatable). guest\:COMMAND is run in the VM, if that runs, host\:COMMAND here; both by \`sh -c\`]:WHERE:COMMAND:_default' \
-'*--post-freeze=[Run this afterwards, also when the freeze failed or was interrupted (repeatable); in the VM only if that runs then. Here it finds \`\$BOTTLE_FREEZE_VM\`, \`\$BOTTLE_FREEZE_SNAPSHOT\` (empty\: none) and \`\$BOTTLE_FREEZE_STATUS\`]:WHERE:COMMAND:_default' \
-'--hook-timeout=[How long each of these commands may take]:DURATION:_default' \
-'--stop-timeout=[How long stopping the VM may take]:DURATION:_default' \
-'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'()*--vm-label=[Freeze VMs with this label (repeatable; a VM must have all of them)]:KEY=VALUE:_default' \
+'-j+[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--live=[Freeze without stopping\: keep RAM and processes too; the VM goes on after a short pause. With \`auto\`, freeze the ordinary way, after you confirm, if that is not possible]::auto:((auto\:"Where the engine and the VM can"))' \
+'-o+[Write the snapshot to a file instead of the library\: X.smolmachine (with --live\: X.checkpoint), or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
+'--output=[Write the snapshot to a file instead of the library\: X.smolmachine (with --live\: X.checkpoint), or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
+'(-o --output)*-t+[Tag for the snapshot in the library (repeatable)]:TAG:_default' \
+'(-o --output)*--tag=[Tag for the snapshot in the library (repeatable)]:TAG:_default' \
+'(-o --output)-m+[Note to store with the snapshot]:NOTE:_default' \
+'(-o --output)--note=[Note to store with the snapshot]:NOTE:_default' \
+'(-o --output)*--label=[Label to store with the snapshot (repeatable)]:KEY=VALUE:_default' \
+'*--pre-freeze=[Run this command after you confirm and before the VM stops; if it fails, nothing is frozen (repeatable). guest\:COMMAND runs in the VM, if that is running, host\:COMMAND on this host; both by \`sh -c\`]:WHERE:COMMAND:_default' \
+'*--post-freeze=[Run this command at the end, also after a failure or an interrupt (repeatable); in the VM only if that is running. On the host it gets \`\$BOTTLE_FREEZE_VM\`, \`\$BOTTLE_FREEZE_SNAPSHOT\` (empty if there is none) and \`\$BOTTLE_FREEZE_STATUS\`]:WHERE:COMMAND:_default' \
+'--hook-timeout=[Time limit for each hook]:DURATION:_default' \
+'--stop-timeout=[Time limit for stopping the VM]:DURATION:_default' \
+'--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '(--vm-label)--all[Freeze all VMs]' \
-'(-o --output --live)--launcher[Keep the launcher in the library too]' \
+'(-o --output --live)--launcher[Store the launcher in the library too]' \
 '-y[Stop a running VM without asking]' \
 '--yes[Stop a running VM without asking]' \
-'--allow-unresponsive[Freeze a VM that does not answer\: what its guest has not written to disk is lost. --yes alone does not agree to that]' \
-'-f[Replace the files at OUT, or take a tag from the snapshot that has it]' \
-'--force[Replace the files at OUT, or take a tag from the snapshot that has it]' \
-'(--no-restart)--restart[Start the VM again afterwards, if this freeze stopped it]' \
-'--no-restart[Leave the VM stopped, even if the freeze fails]' \
-'--no-workspace[Leave /workspace out (VMs made from an image; engines that cannot pack it)]' \
-'--no-space-check[Freeze although there may not be room enough for it]' \
+'--allow-unresponsive[Freeze a VM that does not answer, and lose what its guest has not written to disk; --yes does not confirm this]' \
+'-f[Replace existing files at OUT, and move tags from other snapshots]' \
+'--force[Replace existing files at OUT, and move tags from other snapshots]' \
+'(--no-restart)--restart[Start the VM again, if this freeze stopped it]' \
+'--no-restart[Leave the VM stopped even if the freeze fails]' \
+'--no-workspace[Leave out /workspace (VMs made from an image; engines that cannot pack it)]' \
+'--no-space-check[Freeze even if there may not be enough space]' \
 '--dry-run[Print the engine commands that would run, and change nothing]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -269,54 +269,54 @@ json\:"For programs"))' \
 ;;
 (thaw)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '--cpus=[Virtual CPUs \[default\: as frozen\]]:N:_default' \
 '--mem=[Memory in MiB \[default\: as frozen\]]:MIB:_default' \
-'*--allow-cidr=[Let it reach only this network (repeatable) \[default\: as frozen\]]:CIDR:_default' \
+'*--allow-cidr=[Enable the network, limited to this CIDR block (repeatable) \[default\: as frozen\]]:CIDR:_default' \
 '*-p+[Publish this port, and none of the recorded ones (repeatable) \[default\: as frozen\]]:HOST[:GUEST]:_default' \
 '*--port=[Publish this port, and none of the recorded ones (repeatable) \[default\: as frozen\]]:HOST[:GUEST]:_default' \
-'--timeout=[How long it may take until commands can be executed]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
-'(--no-start)--start[Start it, and wait until it executes commands (the default)]' \
+'--timeout=[Longest time to wait until the VM runs commands]:DURATION:_default' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
+'(--no-start)--start[Start it and wait until it runs commands (the default)]' \
 '--no-start[Do not start it]' \
-'--replace[Put it in the place of the VM of that name, which is frozen into the library first, after a question]' \
-'-y[With --replace\: do not ask]' \
-'--yes[With --replace\: do not ask]' \
-'--net[Give it the whole network]' \
+'--replace[Replace the VM of that name; it is frozen into the library first (asks for confirmation)]' \
+'-y[With --replace, do not ask]' \
+'--yes[With --replace, do not ask]' \
+'--net[Enable the network, without limits]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':snapshot -- Snapshot\: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file:_files' \
-'::name -- Name of the new VM \[default\: the frozen one'\''s if that is free, or NAME-2, NAME-3 …\]:_default' \
+'::name -- Name of the new VM \[default\: the frozen VM'\''s name if that is free, or NAME-2, NAME-3 …\]:_default' \
 && ret=0
 ;;
 (pause)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
-'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'()*--label=[Select VMs with this label (repeatable; a VM must have all of them)]:KEY=VALUE:_default' \
+'-j+[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '(--label)--all[All VMs]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -327,21 +327,21 @@ json\:"For programs"))' \
 ;;
 (resume)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
-'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'()*--label=[Select VMs with this label (repeatable; a VM must have all of them)]:KEY=VALUE:_default' \
+'-j+[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '(--label)--all[All VMs]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -352,17 +352,17 @@ json\:"For programs"))' \
 ;;
 (snapshot)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -379,67 +379,67 @@ json\:"For programs"))' \
         case $line[1] in
             (ls)
 _arguments "${_arguments_options[@]}" : \
-'--tag=[Only with this tag]:TAG:_default' \
-'--label=[Only with this label]:KEY=VALUE:_default' \
-'--sort=[By what to sort]:SORT:((age\:"The oldest first"
-size\:"The largest last"
-vm\:"By the name of the VM, the oldest first"))' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--tag=[Only snapshots with this tag]:TAG:_default' \
+'--label=[Only snapshots with this label]:KEY=VALUE:_default' \
+'--sort=[Sort order]:SORT:((age\:"Oldest first"
+size\:"Largest last"
+vm\:"By name of the VM, oldest first"))' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'::vm -- Only of this VM:_default' \
+'::vm -- Only snapshots of this VM:_default' \
 && ret=0
 ;;
 (list)
 _arguments "${_arguments_options[@]}" : \
-'--tag=[Only with this tag]:TAG:_default' \
-'--label=[Only with this label]:KEY=VALUE:_default' \
-'--sort=[By what to sort]:SORT:((age\:"The oldest first"
-size\:"The largest last"
-vm\:"By the name of the VM, the oldest first"))' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--tag=[Only snapshots with this tag]:TAG:_default' \
+'--label=[Only snapshots with this label]:KEY=VALUE:_default' \
+'--sort=[Sort order]:SORT:((age\:"Oldest first"
+size\:"Largest last"
+vm\:"By name of the VM, oldest first"))' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'::vm -- Only of this VM:_default' \
+'::vm -- Only snapshots of this VM:_default' \
 && ret=0
 ;;
 (show)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -449,18 +449,18 @@ json\:"For programs"))' \
 ;;
 (verify)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'--all[All of the library]' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'--all[Check all snapshots in the library]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -470,44 +470,44 @@ json\:"For programs"))' \
 ;;
 (tag)
 _arguments "${_arguments_options[@]}" : \
-'*--remove=[Names to take from it (repeatable)]:TAG:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'*--remove=[Tag to remove (repeatable)]:TAG:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'-f[Take a name from the snapshot that has it]' \
-'--force[Take a name from the snapshot that has it]' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'-f[Move a tag that another snapshot has]' \
+'--force[Move a tag that another snapshot has]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':snapshot -- Snapshot\: VM (its newest), VM@TAG or VM@ID:_default' \
-'*::tags -- Names to give it:_default' \
+'*::tags -- Tags to add:_default' \
 && ret=0
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
-'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -517,103 +517,103 @@ json\:"For programs"))' \
 ;;
 (prune)
 _arguments "${_arguments_options[@]}" : \
-'--keep-last=[Keep the N that were made last]:N:_default' \
-'--keep-hourly=[Keep the newest of each of the last N hours that have one]:N:_default' \
-'--keep-daily=[Keep the newest of each of the last N days that have one]:N:_default' \
-'--keep-weekly=[Keep the newest of each of the last N weeks that have one]:N:_default' \
-'--keep-monthly=[Keep the newest of each of the last N months that have one]:N:_default' \
-'--keep-yearly=[Keep the newest of each of the last N years that have one]:N:_default' \
-'--keep-within=[Keep those made within this time before the newest (30d, 6m, 1y5m7d2h)]:DURATION:_default' \
+'--keep-last=[Keep the N newest]:N:_default' \
+'--keep-hourly=[Keep the newest of each of the last N hours that have a snapshot]:N:_default' \
+'--keep-daily=[Keep the newest of each of the last N days that have a snapshot]:N:_default' \
+'--keep-weekly=[Keep the newest of each of the last N weeks that have a snapshot]:N:_default' \
+'--keep-monthly=[Keep the newest of each of the last N months that have a snapshot]:N:_default' \
+'--keep-yearly=[Keep the newest of each of the last N years that have a snapshot]:N:_default' \
+'--keep-within=[Keep all snapshots within this time before the newest (30d, 6m, 1y5m7d2h)]:DURATION:_default' \
 '--keep-within-hourly=[Keep the newest of each hour within this time before the newest]:DURATION:_default' \
 '--keep-within-daily=[Keep the newest of each day within this time before the newest]:DURATION:_default' \
 '--keep-within-weekly=[Keep the newest of each week within this time before the newest]:DURATION:_default' \
 '--keep-within-monthly=[Keep the newest of each month within this time before the newest]:DURATION:_default' \
 '--keep-within-yearly=[Keep the newest of each year within this time before the newest]:DURATION:_default' \
-'*--keep-tag=[Keep those with this tag (repeatable); with all tags of a list TAG,TAG; without any tag ('\'''\'')]:TAGS:_default' \
-'*--tag=[Remove snapshots even if they have this tag (repeatable)]:TAG:_default' \
-'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'*--keep-tag=[Keep snapshots with this tag, with all tags of a list TAG,TAG, or without any tag ('\'''\'') (repeatable)]:TAGS:_default' \
+'*--tag=[Also remove snapshots with this tag (repeatable)]:TAG:_default' \
+'--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'--dry-run[Say what would be removed, and remove nothing]' \
+'--dry-run[Print what would be removed, and remove nothing]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'::vm -- Only of this VM:_default' \
+'::vm -- Only snapshots of this VM:_default' \
 && ret=0
 ;;
 (push)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ':snapshot -- Snapshot\: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file:_files' \
-':reference -- Where to\: HOST/NAME\[\:TAG\]; without a HOST it is the engine'\''s own registry, registry.smolmachines.com:_default' \
+':reference -- Destination HOST/NAME\[\:TAG\]; without HOST, the engine'\''s own registry, registry.smolmachines.com:_default' \
 && ret=0
 ;;
 (pull)
 _arguments "${_arguments_options[@]}" : \
-'--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--as=[Store it as a snapshot of this VM \[default\: the VM that was frozen\]]:VM:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-':reference -- Where from\: HOST/NAME\[\:TAG\] or HOST/NAME@DIGEST:_default' \
+':reference -- Source HOST/NAME\[\:TAG\] or HOST/NAME@DIGEST:_default' \
 && ret=0
 ;;
 (export)
 _arguments "${_arguments_options[@]}" : \
-'-o+[File to write; \`-\` is the standard output]:FILE:_files' \
-'--output=[File to write; \`-\` is the standard output]:FILE:_files' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'-o+[File to write; \`-\` is standard output]:FILE:_files' \
+'--output=[File to write; \`-\` is standard output]:FILE:_files' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '-f[Replace the file]' \
 '--force[Replace the file]' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -623,23 +623,23 @@ json\:"For programs"))' \
 ;;
 (import)
 _arguments "${_arguments_options[@]}" : \
-'--as=[Keep it as a snapshot of this VM \[default\: the one it was made of\]]:VM:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--as=[Store it as a snapshot of this VM \[default\: the VM that was frozen\]]:VM:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
-':file -- File that `snapshot export` wrote; `-` is the standard input:_files' \
+':file -- File that `snapshot export` wrote; `-` is standard input:_files' \
 && ret=0
 ;;
 (help)
@@ -708,21 +708,21 @@ esac
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'()*--label=[The VMs that have this label (repeatable; all of them then)]:KEY=VALUE:_default' \
-'-j+[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--jobs=[How many at a time \[default\: half of the cores\]]:N:_default' \
-'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'()*--label=[Select VMs with this label (repeatable; a VM must have all of them)]:KEY=VALUE:_default' \
+'-j+[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--jobs=[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
+'--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '(--label)--all[All VMs]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -735,22 +735,22 @@ json\:"For programs"))' \
 ;;
 (pack)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '-o+[File to write\: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
 '--output=[File to write\: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it]:OUT:_files' \
-'--cpus=[Virtual CPUs of VMs made from it]:N:_default' \
-'--mem=[Memory in MiB of VMs made from it]:MIB:_default' \
-'--wait=[Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'--cpus=[Virtual CPUs for VMs made from it]:N:_default' \
+'--mem=[Memory in MiB for VMs made from it]:MIB:_default' \
+'--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-f[Replace the files at OUT]' \
 '--force[Replace the files at OUT]' \
 '-h[Print help]' \
@@ -762,38 +762,38 @@ json\:"For programs"))' \
 ;;
 (verify)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'*::snapshots -- Snapshots to check\: .smolmachine files, or of the library VM (its newest), VM@TAG, VM@ID:_files' \
+'*::snapshots -- Snapshots to check\: .smolmachine files, or from the library VM (its newest), VM@TAG or VM@ID:_files' \
 && ret=0
 ;;
 (doctor)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
-'--fix[Remove what killed commands have left behind and no process uses]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
+'--fix[Remove leftovers of killed commands that no process uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -802,17 +802,17 @@ json\:"For programs"))' \
 ;;
 (engine)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -829,35 +829,35 @@ json\:"For programs"))' \
         case $line[1] in
             (install)
 _arguments "${_arguments_options[@]}" : \
-'--version=[Which one \[default\: the newest\]]:VERSION:_default' \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--version=[Version to install \[default\: the newest\]]:VERSION:_default' \
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (ls)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -866,17 +866,17 @@ json\:"For programs"))' \
 ;;
 (list)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -885,42 +885,42 @@ json\:"For programs"))' \
 ;;
 (use)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
-':engine -- Which one:_default' \
+':engine -- Version to use:_default' \
 && ret=0
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
-'*::versions -- Which ones:_default' \
+'*::versions -- Versions to remove:_default' \
 && ret=0
 ;;
 (help)
@@ -965,17 +965,17 @@ esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
-'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one of \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
-'--error-format=[How errors are written\: for people, or as JSON, one object a line]:text|json:((text\:"For people"
+'--smolvm=[The engine to use \[default\: \$SMOLVM, then \`smolvm\` on PATH, then the one installed by \`bottle-freeze engine\`\]]:PATH:_absolute_command_paths' \
+'--error-format=[Print errors as text, or as JSON, one object per line]:text|json:((text\:"For people"
 json\:"For programs"))' \
-'(-q --quiet)--progress=[How progress and warnings are written\: as suits the terminal or the log, or as JSON, one object a line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
+'(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'(-v --verbose)--quiet[Print only errors and the bare result, one a line\: the VM, the snapshot or the file that was made, changed or removed]' \
-'-v[Print each engine command as it is run, env values masked]' \
-'--verbose[Print each engine command as it is run, env values masked]' \
-'--json[Print the result as one JSON value\: man 7 bottle-freeze-json tells of each]' \
-'--no-input[Never ask\: where a question would be asked, do as without a terminal]' \
+'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'-v[Print each engine command before it runs, with environment values masked]' \
+'--verbose[Print each engine command before it runs, with environment values masked]' \
+'--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
+'--no-input[Never prompt; behave as if there were no terminal]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -1080,7 +1080,7 @@ esac
 _bottle-freeze_commands() {
     local commands; commands=(
 'create:Make a VM\: bare, from an image, or from a snapshot' \
-'start:Start VMs, and wait until they execute commands' \
+'start:Start VMs and wait until they run commands' \
 'stop:Stop VMs' \
 'exec:Run a command in a VM' \
 'cp:Copy a file between the host and a VM' \
@@ -1088,15 +1088,15 @@ _bottle-freeze_commands() {
 'list:List VMs' \
 'freeze:Freeze VMs into snapshots' \
 'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
-'pause:Save the RAM of running VMs, and end them until they are resumed' \
-'resume:Let paused VMs go on' \
-'snapshot:List, check, name, remove and share the snapshots of the library' \
+'pause:Save the RAM of running VMs and shut them down until you resume them' \
+'resume:Continue paused VMs' \
+'snapshot:List, check, tag, remove and share the snapshots in the library' \
 'rm:Delete VMs and their disks' \
-'pack:Pack an image into a file that VMs can be made from' \
+'pack:Pack an image into a file from which you can make VMs' \
 'verify:Check that snapshots are whole' \
 'doctor:Check that freezing works here, and print how to fix what does not' \
-'engine:Install smolvm engines, and choose between them' \
-'completions:Print what a shell sources, to complete by TAB' \
+'engine:Install smolvm engines and choose one' \
+'completions:Print the shell completion script' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze commands' commands "$@"
@@ -1203,22 +1203,22 @@ _bottle-freeze__subcmd__freeze_commands() {
 _bottle-freeze__subcmd__help_commands() {
     local commands; commands=(
 'create:Make a VM\: bare, from an image, or from a snapshot' \
-'start:Start VMs, and wait until they execute commands' \
+'start:Start VMs and wait until they run commands' \
 'stop:Stop VMs' \
 'exec:Run a command in a VM' \
 'cp:Copy a file between the host and a VM' \
 'ls:List VMs' \
 'freeze:Freeze VMs into snapshots' \
 'thaw:Make a VM from a snapshot, as it was frozen, and start it' \
-'pause:Save the RAM of running VMs, and end them until they are resumed' \
-'resume:Let paused VMs go on' \
-'snapshot:List, check, name, remove and share the snapshots of the library' \
+'pause:Save the RAM of running VMs and shut them down until you resume them' \
+'resume:Continue paused VMs' \
+'snapshot:List, check, tag, remove and share the snapshots in the library' \
 'rm:Delete VMs and their disks' \
-'pack:Pack an image into a file that VMs can be made from' \
+'pack:Pack an image into a file from which you can make VMs' \
 'verify:Check that snapshots are whole' \
 'doctor:Check that freezing works here, and print how to fix what does not' \
-'engine:Install smolvm engines, and choose between them' \
-'completions:Print what a shell sources, to complete by TAB' \
+'engine:Install smolvm engines and choose one' \
+'completions:Print the shell completion script' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze help commands' commands "$@"
@@ -1343,15 +1343,15 @@ _bottle-freeze__subcmd__snapshot_commands() {
     local commands; commands=(
 'ls:List snapshots' \
 'list:List snapshots' \
-'show:Print all that is recorded of a snapshot, as JSON' \
+'show:Print everything recorded about a snapshot, as JSON' \
 'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
-'tag:Name a snapshot, or take names away' \
-'rm:Remove snapshots, after a question' \
-'prune:Remove the snapshots that no --keep option keeps, after a question' \
-'push:Put a snapshot into a registry, after a question' \
-'pull:Take a snapshot from a registry into the library, after checking it' \
-'export:Write a snapshot into one file, to take it elsewhere' \
-'import:Take an exported snapshot into the library, after checking it' \
+'tag:Add tags to a snapshot, or remove them' \
+'rm:Remove snapshots (asks for confirmation)' \
+'prune:Remove the snapshots that no --keep option keeps (asks for confirmation)' \
+'push:Push a snapshot to a registry (asks for confirmation)' \
+'pull:Pull a snapshot from a registry into the library, and check it' \
+'export:Write a snapshot to one file, to import it on another machine' \
+'import:Import an exported snapshot into the library, and check it' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze snapshot commands' commands "$@"
@@ -1365,15 +1365,15 @@ _bottle-freeze__subcmd__snapshot__subcmd__export_commands() {
 _bottle-freeze__subcmd__snapshot__subcmd__help_commands() {
     local commands; commands=(
 'ls:List snapshots' \
-'show:Print all that is recorded of a snapshot, as JSON' \
+'show:Print everything recorded about a snapshot, as JSON' \
 'verify:Check that snapshots are whole\: SHA-256, footer, CRC-32, manifest' \
-'tag:Name a snapshot, or take names away' \
-'rm:Remove snapshots, after a question' \
-'prune:Remove the snapshots that no --keep option keeps, after a question' \
-'push:Put a snapshot into a registry, after a question' \
-'pull:Take a snapshot from a registry into the library, after checking it' \
-'export:Write a snapshot into one file, to take it elsewhere' \
-'import:Take an exported snapshot into the library, after checking it' \
+'tag:Add tags to a snapshot, or remove them' \
+'rm:Remove snapshots (asks for confirmation)' \
+'prune:Remove the snapshots that no --keep option keeps (asks for confirmation)' \
+'push:Push a snapshot to a registry (asks for confirmation)' \
+'pull:Pull a snapshot from a registry into the library, and check it' \
+'export:Write a snapshot to one file, to import it on another machine' \
+'import:Import an exported snapshot into the library, and check it' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'bottle-freeze snapshot help commands' commands "$@"

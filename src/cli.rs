@@ -1,4 +1,4 @@
-//! Every argument and its help text; no behaviour.
+//! Every argument and its help text; no behavior.
 
 // `[:TAG]` in a help text is no link.
 #![allow(rustdoc::broken_intra_doc_links)]
@@ -11,37 +11,37 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Freezes smolvm microVMs into snapshots, and thaws them again
+/// Freeze smolvm microVMs into snapshots, and thaw them again
 ///
-/// A snapshot is one frozen state of one VM, never changed after it is written. Until the new one is whole and
-/// verified, the old one stays.
+/// A snapshot is one frozen state of one VM. It never changes after it is written, and an old snapshot stays until the new
+/// one is whole and verified.
 #[derive(Debug, Parser)]
 #[allow(clippy::struct_excessive_bools)]
 #[command(name = "bottle-freeze", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Examples:\n  bottle-freeze create dev\n  bottle-freeze start dev\n  \
     bottle-freeze exec -it dev -- sh\n  bottle-freeze freeze dev -t ready\n  bottle-freeze thaw dev@ready tuesday")]
 pub struct Cli {
-    /// The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one of `bottle-freeze engine`]
+    /// The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one installed by `bottle-freeze engine`]
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
     pub smolvm: Option<PathBuf>,
-    /// Print only errors and the bare result, one a line: the VM, the snapshot or the file that was made, changed or removed
+    /// Print only errors and the bare result: the name of each VM, snapshot or file, one per line
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print each engine command as it is run, env values masked
+    /// Print each engine command before it runs, with environment values masked
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// Print the result as one JSON value: man 7 bottle-freeze-json tells of each
+    /// Print the result as a single JSON value (see bottle-freeze-json(7))
     #[arg(long, global = true)]
     pub json: bool,
-    /// How errors are written: for people, or as JSON, one object a line
+    /// Print errors as text, or as JSON, one object per line
     #[arg(long, global = true, value_enum, value_name = "text|json", default_value_t = ErrorFormat::Text)]
     #[arg(hide_possible_values = true)]
     pub error_format: ErrorFormat,
-    /// How progress and warnings are written: as suits the terminal or the log, or as JSON, one object a line
+    /// Print progress and warnings to suit the terminal or log, or as JSON, one object per line
     #[arg(long, global = true, value_enum, value_name = "auto|json", default_value_t = ProgressFormat::Auto)]
     #[arg(hide_possible_values = true, conflicts_with = "quiet")]
     pub progress: ProgressFormat,
-    /// Never ask: where a question would be asked, do as without a terminal
+    /// Never prompt; behave as if there were no terminal
     #[arg(long, global = true)]
     pub no_input: bool,
     /// What to do.
@@ -68,7 +68,7 @@ pub enum ProgressFormat {
 }
 
 impl Cli {
-    /// Whether errors are to be JSON, told of a command line that may not be understood.
+    /// Whether errors must be JSON, found in a command line that may not parse.
     pub fn asks_for_json_errors(words: impl Iterator<Item = OsString>) -> bool {
         let words: Vec<OsString> = words.take_while(|word| word != "--").collect();
         let apart = words.windows(2).any(|two| two == ["--error-format", "json"]);
@@ -81,82 +81,80 @@ impl Cli {
 pub enum Command {
     /// Make a VM: bare, from an image, or from a snapshot
     ///
-    /// A snapshot is checked before the engine is called. A VM made from one has the snapshot's cpus and memory, and no
-    /// network unless it is given here.
+    /// A snapshot is checked before the engine is called. The VM gets the snapshot's cpus and memory, but no network unless
+    /// you enable it here.
     Create(Deferred<Create>),
-    /// Start VMs, and wait until they execute commands
+    /// Start VMs and wait until they run commands
     Start(Deferred<Start>),
     /// Stop VMs
     Stop(Deferred<Stop>),
     /// Run a command in a VM
     ///
-    /// Exits with the command's own status: 128 + N when signal N killed it, 124 when --timeout passed, 127 when the guest
-    /// has no such command, 125 when bottle-freeze or the engine failed.
+    /// Exits with the command's own status: 128 + N if signal N killed it, 124 if --timeout passed, 127 if the guest has no
+    /// such command, 125 if bottle-freeze or the engine failed.
     Exec(Deferred<Exec>),
     /// Copy a file between the host and a VM
     ///
-    /// One side is VM:PATH, the other a path on the host. A file that is copied to the host replaces the one there only
-    /// when it is whole.
+    /// One side is VM:PATH, the other a path on the host. A file on the host is replaced only when the copy is complete.
     Cp(Deferred<Cp>),
     /// List VMs
     #[command(visible_alias = "list")]
     Ls(Deferred<Ls>),
     /// Freeze VMs into snapshots
     ///
-    /// Without -o the snapshot is kept in the library: see `bottle-freeze snapshot`. A running VM is stopped first, after a
-    /// question. At every instant, what is at OUT is either exactly what it was before
-    /// or a whole, verified snapshot; whatever happens, the VM is left as it was found unless the freeze succeeded; and nothing
-    /// else stays behind.
+    /// Without -o, the snapshot goes into the library (see `bottle-freeze snapshot`). A running VM is stopped first, after you
+    /// confirm. At every instant, OUT is either exactly what it was before, or a whole, verified snapshot. Unless the freeze
+    /// succeeds, the VM is left as it was found. Nothing else stays behind.
     Freeze(Deferred<Freeze>),
     /// Make a VM from a snapshot, as it was frozen, and start it
     ///
     /// The snapshot is checked first. The VM gets the cpus, memory, disk sizes, environment, labels and ports that it was
-    /// frozen with, and its network if all of its limits are known: those of a VM that bottle-freeze made are.
+    /// frozen with. It gets its network if all of its limits are known, as they are for VMs that bottle-freeze made.
     Thaw(Deferred<Thaw>),
-    /// Save the RAM of running VMs, and end them until they are resumed
+    /// Save the RAM of running VMs and shut them down until you resume them
     ///
     /// A paused VM cannot be frozen: its RAM would be lost.
     Pause(Deferred<Pause>),
-    /// Let paused VMs go on
+    /// Continue paused VMs
     Resume(Deferred<Resume>),
-    /// List, check, name, remove and share the snapshots of the library
+    /// List, check, tag, remove and share the snapshots in the library
     #[command(subcommand)]
     Snapshot(Deferred<Snapshot>),
     /// Delete VMs and their disks
     ///
     /// Snapshots stay.
     Rm(Deferred<Rm>),
-    /// Pack an image into a file that VMs can be made from
+    /// Pack an image into a file from which you can make VMs
     Pack(Deferred<Pack>),
     /// Check that snapshots are whole
     ///
-    /// Reads each file once, from beginning to end: footer, CRC-32 and manifest, and the SHA-256 that a snapshot.json beside
-    /// it records. No engine is needed.
+    /// Reads each file once and checks its footer, CRC-32 and manifest, and the SHA-256 recorded in a snapshot.json beside it.
+    /// Needs no engine.
     Verify(Deferred<Verify>),
     /// Check that freezing works here, and print how to fix what does not
     ///
-    /// A line each for the engine, KVM, the library, free space, what killed commands have left behind, and shell completion.
-    /// Each is tried: the engine freezes an empty VM in a temporary home of its own, which is removed (1 s, 125 MB), and the
-    /// user's shell completes a command. Exits with 0 only if a freeze would work, otherwise with the status that it would fail
-    /// with. Without KVM no VM starts, but a stopped one can be frozen: that is a warning.
+    /// Prints one line each for the engine, KVM, the library, free space, leftovers of killed commands, and shell completion.
+    /// Each is tried: the engine freezes an empty VM in a temporary home, which is then removed (1 s, 125 MB), and your shell
+    /// completes a command. Exits with 0 if a freeze would work, otherwise with the status that it would fail with. Without
+    /// KVM no VM starts, but stopped VMs can be frozen: that is a warning.
     Doctor(Deferred<Doctor>),
-    /// Install smolvm engines, and choose between them
+    /// Install smolvm engines and choose one
     ///
-    /// The one in use is used where --smolvm and $SMOLVM name no other, and there is none on PATH.
+    /// The chosen engine is used unless --smolvm or $SMOLVM names another, or one is on PATH.
     #[command(subcommand)]
     Engine(Deferred<Engine>),
-    /// Print what a shell sources, to complete by TAB
+    /// Print the shell completion script
     ///
-    /// The names of VMs, snapshots, tags and images are offered too.
+    /// It completes the names of VMs, snapshots, tags and images too.
     Completions(Deferred<Completions>),
 }
 
-/// The arguments or subcommands of a command, of which clap makes all its tables only when it is the one that was called.
-/// (All those of all commands take it 0.2 ms, a fifth of a short run.)
+/// The arguments or subcommands of a command. clap builds their tables only if this command is called: building those of all
+/// commands takes 0.2 ms, a fifth of a short run.
 #[derive(Debug)]
 pub struct Deferred<T>(pub T);
 
-/// The command's own description stands in its parent's help, and is there before the rest.
+/// The command's description is part of its parent's help, so it exists before the rest is built.
 fn described(command: clap::Command, augment: fn(clap::Command) -> clap::Command) -> clap::Command {
     let kept = |text: Option<&StyledStr>| text.cloned().map_or(Resettable::Reset, Resettable::Value);
     let (about, long) = (kept(command.get_about()), kept(command.get_long_about()));
@@ -205,10 +203,10 @@ impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
 pub struct Create {
     /// Name of the new VM
     pub name: Name,
-    /// Make it from this OCI image, `docker save` archive or unpacked rootfs folder
+    /// OCI image, `docker save` archive or unpacked rootfs folder to make it from
     #[arg(short = 'I', long, conflicts_with = "from")]
     pub image: Option<String>,
-    /// Make it from this snapshot: a .smolmachine file, or of the library VM (its newest), VM@TAG, VM@ID
+    /// Snapshot to make it from: a .smolmachine file, or from the library VM (its newest), VM@TAG or VM@ID
     #[arg(long, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
     pub from: Option<OsString>,
     /// Virtual CPUs [default: the engine's or the snapshot's]
@@ -223,10 +221,10 @@ pub struct Create {
     /// Size of the overlay disk in GiB [default: the engine's, 10]
     #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub overlay: Option<u64>,
-    /// Give it the whole network
+    /// Enable the network, without limits
     #[arg(long)]
     pub net: bool,
-    /// Let it reach only this network (repeatable)
+    /// Enable the network, limited to this CIDR block (repeatable)
     #[arg(long, value_name = "CIDR")]
     pub allow_cidr: Vec<String>,
     #[command(flatten)]
@@ -240,7 +238,7 @@ pub struct Create {
     /// Attach a label (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     pub label: Vec<String>,
-    /// Folder in the guest where its commands start
+    /// Folder in the guest in which its commands start
     #[arg(short, long, value_name = "DIR")]
     pub workdir: Option<String>,
 }
@@ -248,7 +246,7 @@ pub struct Create {
 /// Environment variables for a guest.
 #[derive(Debug, Args)]
 pub struct Env {
-    /// Set a variable; without `=VALUE` it is taken from this environment (repeatable)
+    /// Set a variable; without `=VALUE`, use its value in this environment (repeatable)
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     pub env: Vec<String>,
     /// Read variables from a file of KEY=VALUE lines (repeatable)
@@ -264,10 +262,10 @@ pub struct Env {
 pub struct Start {
     #[command(flatten)]
     pub vms: Vms,
-    /// Do not wait until commands can be executed
+    /// Do not wait until the VM runs commands
     #[arg(long)]
     pub no_wait: bool,
-    /// How long it may take until commands can be executed, pulling an image included
+    /// Longest time to wait until the VM runs commands; includes pulling an image
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub timeout: Duration,
     #[command(flatten)]
@@ -283,18 +281,18 @@ pub struct Vms {
     /// All VMs
     #[arg(long, conflicts_with_all = ["names", "label"])]
     pub all: bool,
-    /// The VMs that have this label (repeatable; all of them then)
+    /// Select VMs with this label (repeatable; a VM must have all of them)
     #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "names")]
     pub label: Vec<(String, String)>,
-    /// How many at a time [default: half of the cores]
+    /// Number of VMs to work on at the same time [default: half of the cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 }
 
-/// What to do when another bottle-freeze is at work.
+/// What to do while another bottle-freeze is at work.
 #[derive(Debug, Clone, Args)]
 pub struct Wait {
-    /// Wait this long for another bottle-freeze that uses the same VM, output or snapshot, instead of failing at once
+    /// Wait up to this long if another bottle-freeze uses the VM, output or snapshot [default: fail at once]
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration)]
     pub wait: Duration,
 }
@@ -334,21 +332,21 @@ pub struct Resume {
 #[command(after_help = "Examples:\n  bottle-freeze exec dev -- uname -a\n  bottle-freeze exec -it dev -- sh\n  \
     bottle-freeze exec -e TOKEN --timeout 5m dev -- ./deploy.sh\n  tar -c src | bottle-freeze exec -i dev -- tar -x -C /root")]
 pub struct Exec {
-    /// Pass on this command's standard input
+    /// Pass standard input to the command
     #[arg(short, long)]
     pub interactive: bool,
     /// Give the command a terminal
     #[arg(short, long)]
     pub tty: bool,
-    /// Folder in the guest to run it in
+    /// Folder in the guest in which to run the command
     #[arg(short, long, value_name = "DIR")]
     pub workdir: Option<String>,
     #[command(flatten)]
     pub env: Env,
-    /// Kill it after this time (2s, 5m …)
+    /// Kill the command after this time (2s, 5m …)
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
-    /// VM to run it in
+    /// VM in which to run the command
     pub name: Name,
     /// Command and arguments
     #[arg(last = true, required = true, value_hint = ValueHint::CommandWithArguments)]
@@ -364,7 +362,7 @@ pub struct Cp {
     /// File to copy
     #[arg(value_hint = ValueHint::FilePath)]
     pub source: OsString,
-    /// Where to
+    /// Where to copy it
     #[arg(value_hint = ValueHint::FilePath)]
     pub target: OsString,
 }
@@ -392,65 +390,65 @@ pub struct Freeze {
     /// Freeze all VMs
     #[arg(long, conflicts_with_all = ["names", "vm_label"])]
     pub all: bool,
-    /// Freeze the VMs that have this label (repeatable; all of them then)
+    /// Freeze VMs with this label (repeatable; a VM must have all of them)
     #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "names")]
     pub vm_label: Vec<(String, String)>,
-    /// How many at a time [default: half of the cores]
+    /// Number of VMs to work on at the same time [default: half of the cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
-    /// Do not stop it: its RAM and its processes are kept too, and it goes on after a short pause. With `auto`, it is
-    /// frozen in the ordinary way, after a question, where that cannot be done
+    /// Freeze without stopping: keep RAM and processes too; the VM goes on after a short pause. With `auto`, freeze the
+    /// ordinary way, after you confirm, if that is not possible
     #[arg(long, value_enum, value_name = "auto", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
     pub live: Option<Live>,
-    /// File to write instead of keeping the snapshot in the library: X.smolmachine writes the snapshot (with
-    /// --live: X.checkpoint); any other name writes a launcher and, beside it, NAME.smolmachine
+    /// Write the snapshot to a file instead of the library: X.smolmachine (with --live: X.checkpoint), or any other name for a
+    /// launcher and NAME.smolmachine beside it
     #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
-    /// Name the snapshot, in the library (repeatable)
+    /// Tag for the snapshot in the library (repeatable)
     #[arg(short, long, value_name = "TAG", conflicts_with = "output")]
     pub tag: Vec<Tag>,
-    /// Say what it is, in the library
+    /// Note to store with the snapshot
     #[arg(short = 'm', long, value_name = "NOTE", conflicts_with = "output")]
     pub note: Option<String>,
-    /// Attach a label to the snapshot, in the library (repeatable)
+    /// Label to store with the snapshot (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "output")]
     pub label: Vec<(String, String)>,
-    /// Keep the launcher in the library too
+    /// Store the launcher in the library too
     #[arg(long, conflicts_with_all = ["output", "live"])]
     pub launcher: bool,
     /// Stop a running VM without asking
     #[arg(short, long)]
     pub yes: bool,
-    /// Freeze a VM that does not answer: what its guest has not written to disk is lost. --yes alone does not agree to that
+    /// Freeze a VM that does not answer, and lose what its guest has not written to disk; --yes does not confirm this
     #[arg(long)]
     pub allow_unresponsive: bool,
-    /// Replace the files at OUT, or take a tag from the snapshot that has it
+    /// Replace existing files at OUT, and move tags from other snapshots
     #[arg(short, long)]
     pub force: bool,
-    /// Start the VM again afterwards, if this freeze stopped it
+    /// Start the VM again, if this freeze stopped it
     #[arg(long, conflicts_with = "no_restart")]
     pub restart: bool,
-    /// Leave the VM stopped, even if the freeze fails
+    /// Leave the VM stopped even if the freeze fails
     #[arg(long)]
     pub no_restart: bool,
-    /// Leave /workspace out (VMs made from an image; engines that cannot pack it)
+    /// Leave out /workspace (VMs made from an image; engines that cannot pack it)
     #[arg(long)]
     pub no_workspace: bool,
-    /// Run this before, when the question is answered and nothing was stopped yet; if it fails, nothing is frozen
-    /// (repeatable). guest:COMMAND is run in the VM, if that runs, host:COMMAND here; both by `sh -c`
+    /// Run this command after you confirm and before the VM stops; if it fails, nothing is frozen (repeatable).
+    /// guest:COMMAND runs in the VM, if that is running, host:COMMAND on this host; both by `sh -c`
     #[arg(long = "pre-freeze", value_name = "WHERE:COMMAND", value_parser = hook)]
     pub before: Vec<Hook>,
-    /// Run this afterwards, also when the freeze failed or was interrupted (repeatable); in the VM only if that runs then.
-    /// Here it finds `$BOTTLE_FREEZE_VM`, `$BOTTLE_FREEZE_SNAPSHOT` (empty: none) and `$BOTTLE_FREEZE_STATUS`
+    /// Run this command at the end, also after a failure or an interrupt (repeatable); in the VM only if that is running.
+    /// On the host it gets `$BOTTLE_FREEZE_VM`, `$BOTTLE_FREEZE_SNAPSHOT` (empty if there is none) and `$BOTTLE_FREEZE_STATUS`
     #[arg(long = "post-freeze", value_name = "WHERE:COMMAND", value_parser = hook)]
     pub after: Vec<Hook>,
-    /// How long each of these commands may take
+    /// Time limit for each hook
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub hook_timeout: Duration,
-    /// How long stopping the VM may take
+    /// Time limit for stopping the VM
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub stop_timeout: Duration,
-    /// Freeze although there may not be room enough for it
+    /// Freeze even if there may not be enough space
     #[arg(long)]
     pub no_space_check: bool,
     #[command(flatten)]
@@ -460,7 +458,7 @@ pub struct Freeze {
     pub dry_run: bool,
 }
 
-/// A command around a freeze, and where it is run.
+/// A command around a freeze, and where it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hook {
     /// In the VM.
@@ -480,7 +478,7 @@ pub enum Live {
 }
 
 impl Freeze {
-    /// A freeze of this VM, nothing else asked.
+    /// A freeze of this VM with default options.
     pub fn of(name: Name) -> Self {
         Self {
             names: vec![name],
@@ -522,18 +520,18 @@ pub struct Thaw {
     /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
     #[arg(value_hint = ValueHint::FilePath)]
     pub snapshot: OsString,
-    /// Name of the new VM [default: the frozen one's if that is free, or NAME-2, NAME-3 …]
+    /// Name of the new VM [default: the frozen VM's name if that is free, or NAME-2, NAME-3 …]
     pub name: Option<Name>,
-    /// Start it, and wait until it executes commands (the default)
+    /// Start it and wait until it runs commands (the default)
     #[arg(long, conflicts_with = "no_start")]
     pub start: bool,
     /// Do not start it
     #[arg(long)]
     pub no_start: bool,
-    /// Put it in the place of the VM of that name, which is frozen into the library first, after a question
+    /// Replace the VM of that name; it is frozen into the library first (asks for confirmation)
     #[arg(long)]
     pub replace: bool,
-    /// With --replace: do not ask
+    /// With --replace, do not ask
     #[arg(short, long, requires = "replace")]
     pub yes: bool,
     /// Virtual CPUs [default: as frozen]
@@ -542,16 +540,16 @@ pub struct Thaw {
     /// Memory in MiB [default: as frozen]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub mem: Option<u64>,
-    /// Give it the whole network
+    /// Enable the network, without limits
     #[arg(long)]
     pub net: bool,
-    /// Let it reach only this network (repeatable) [default: as frozen]
+    /// Enable the network, limited to this CIDR block (repeatable) [default: as frozen]
     #[arg(long, value_name = "CIDR")]
     pub allow_cidr: Vec<String>,
     /// Publish this port, and none of the recorded ones (repeatable) [default: as frozen]
     #[arg(short, long, value_name = "HOST[:GUEST]")]
     pub port: Vec<String>,
-    /// How long it may take until commands can be executed
+    /// Longest time to wait until the VM runs commands
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub timeout: Duration,
 }
@@ -581,15 +579,15 @@ pub enum Snapshot {
     bottle-freeze snapshot ls dev --tag ready -q"
 )]
 pub struct SnapshotLs {
-    /// Only of this VM
+    /// Only snapshots of this VM
     pub vm: Option<Name>,
-    /// Only with this tag
+    /// Only snapshots with this tag
     #[arg(long, value_name = "TAG", value_parser = Tag::existing)]
     pub tag: Option<Tag>,
-    /// Only with this label
+    /// Only snapshots with this label
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub label: Option<(String, String)>,
-    /// By what to sort
+    /// Sort order
     #[arg(long, value_enum, default_value_t = SnapshotOrder::Age)]
     pub sort: SnapshotOrder,
 }
@@ -597,15 +595,15 @@ pub struct SnapshotLs {
 /// An order of snapshots.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum SnapshotOrder {
-    /// The oldest first
+    /// Oldest first
     Age,
-    /// The largest last
+    /// Largest last
     Size,
-    /// By the name of the VM, the oldest first
+    /// By name of the VM, oldest first
     Vm,
 }
 
-/// Print all that is recorded of a snapshot, as JSON
+/// Print everything recorded about a snapshot, as JSON
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot show dev\n  \
     bottle-freeze snapshot show dev@ready | jq .machine")]
@@ -621,30 +619,30 @@ pub struct SnapshotVerify {
     /// Snapshots: VM (its newest), VM@TAG or VM@ID
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub snapshots: Vec<String>,
-    /// All of the library
+    /// Check all snapshots in the library
     #[arg(long)]
     pub all: bool,
 }
 
-/// Name a snapshot, or take names away
+/// Add tags to a snapshot, or remove them
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot tag dev@1a2b3c4d ready\n  \
     bottle-freeze snapshot tag dev@ready --remove ready")]
 pub struct SnapshotTag {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
     pub snapshot: String,
-    /// Names to give it
+    /// Tags to add
     #[arg(required_unless_present = "remove")]
     pub tags: Vec<Tag>,
-    /// Names to take from it (repeatable)
+    /// Tag to remove (repeatable)
     #[arg(long, value_name = "TAG", value_parser = Tag::existing)]
     pub remove: Vec<Tag>,
-    /// Take a name from the snapshot that has it
+    /// Move a tag that another snapshot has
     #[arg(short, long)]
     pub force: bool,
 }
 
-/// Remove snapshots, after a question
+/// Remove snapshots (asks for confirmation)
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot rm dev@1a2b\n  \
     bottle-freeze snapshot rm dev@old web@old --yes")]
@@ -659,42 +657,42 @@ pub struct SnapshotRm {
     pub wait: Wait,
 }
 
-/// Remove the snapshots that no --keep option keeps, after a question
+/// Remove the snapshots that no --keep option keeps (asks for confirmation)
 ///
-/// Each VM's snapshots are looked at on their own, and each --keep option means what it means to `restic forget` (0.14). N may
-/// be `unlimited`. A DURATION has years, months, days and hours (1y5m7d2h) and is counted back from the newest snapshot that
-/// is not in the future. Hours, days, weeks (from Monday), months and years are those of this machine's time zone ($TZ).
+/// The policy applies to each VM separately, and the --keep options work as in `restic forget` (0.14). N may be `unlimited`.
+/// A DURATION has years, months, days and hours (1y5m7d2h) and counts back from the newest snapshot that is not in the
+/// future. Hours, days, weeks (from Monday), months and years are in this machine's time zone ($TZ).
 ///
-/// What differs from restic on purpose: snapshots with a tag stay, unless --tag names each of their tags (in restic --tag
-/// selects). The newest one of a VM that is whole stays. --keep-last counts in the order in which snapshots were made, also
-/// where the clock has gone back. restic uses the time zone in which a snapshot was made. restic 0.17 and later also keep the
-/// oldest snapshot while there are fewer than N.
+/// Deliberate differences from restic: snapshots with a tag stay, unless --tag names each of their tags (in restic, --tag
+/// selects snapshots). The newest whole snapshot of each VM stays. --keep-last counts in the order in which the snapshots were
+/// made, even if the clock went back. restic uses the time zone in which a snapshot was made. restic 0.17 and later also keep
+/// the oldest snapshot while there are fewer than N.
 #[allow(clippy::doc_markdown, reason = "a variable, in a help text")]
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot prune dev --keep-last 3 --keep-weekly 8 --dry-run\n  \
     bottle-freeze snapshot prune --keep-within 6m --keep-yearly unlimited --yes")]
 pub struct SnapshotPrune {
-    /// Only of this VM
+    /// Only snapshots of this VM
     pub vm: Option<Name>,
-    /// Keep the N that were made last
+    /// Keep the N newest
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_last: usize,
-    /// Keep the newest of each of the last N hours that have one
+    /// Keep the newest of each of the last N hours that have a snapshot
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_hourly: usize,
-    /// Keep the newest of each of the last N days that have one
+    /// Keep the newest of each of the last N days that have a snapshot
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_daily: usize,
-    /// Keep the newest of each of the last N weeks that have one
+    /// Keep the newest of each of the last N weeks that have a snapshot
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_weekly: usize,
-    /// Keep the newest of each of the last N months that have one
+    /// Keep the newest of each of the last N months that have a snapshot
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_monthly: usize,
-    /// Keep the newest of each of the last N years that have one
+    /// Keep the newest of each of the last N years that have a snapshot
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_yearly: usize,
-    /// Keep those made within this time before the newest (30d, 6m, 1y5m7d2h)
+    /// Keep all snapshots within this time before the newest (30d, 6m, 1y5m7d2h)
     #[arg(long, value_name = "DURATION")]
     pub keep_within: Option<Reach>,
     /// Keep the newest of each hour within this time before the newest
@@ -712,13 +710,13 @@ pub struct SnapshotPrune {
     /// Keep the newest of each year within this time before the newest
     #[arg(long, value_name = "DURATION")]
     pub keep_within_yearly: Option<Reach>,
-    /// Keep those with this tag (repeatable); with all tags of a list TAG,TAG; without any tag ('')
+    /// Keep snapshots with this tag, with all tags of a list TAG,TAG, or without any tag ('') (repeatable)
     #[arg(long, value_name = "TAGS")]
     pub keep_tag: Vec<TagList>,
-    /// Remove snapshots even if they have this tag (repeatable)
+    /// Also remove snapshots with this tag (repeatable)
     #[arg(long, value_name = "TAG", value_parser = Tag::existing)]
     pub tag: Vec<Tag>,
-    /// Say what would be removed, and remove nothing
+    /// Print what would be removed, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Do not ask
@@ -728,11 +726,11 @@ pub struct SnapshotPrune {
     pub wait: Wait,
 }
 
-/// Put a snapshot into a registry, after a question
+/// Push a snapshot to a registry (asks for confirmation)
 ///
-/// The engine does it, and logs in as it can (`docker login`, `smolvm config registries`). What goes there is the artifact,
-/// and in its manifest what snapshot.json records of it: `snapshot pull` brings back both, `smolvm pack pull` an artifact
-/// that the engine takes as it is.
+/// The engine does the transfer, with its own credentials (`docker login`, `smolvm config registries`). It pushes the artifact
+/// with its snapshot.json in the manifest: `snapshot pull` restores both, and `smolvm pack pull` gives an artifact that the
+/// engine accepts as it is.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot push dev@ready ghcr.io/team/dev:ready\n  \
     bottle-freeze snapshot push dev localhost:5000/dev:tuesday --yes")]
@@ -740,7 +738,7 @@ pub struct SnapshotPush {
     /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
     #[arg(value_hint = ValueHint::FilePath)]
     pub snapshot: OsString,
-    /// Where to: HOST/NAME[:TAG]; without a HOST it is the engine's own registry, registry.smolmachines.com
+    /// Destination HOST/NAME[:TAG]; without HOST, the engine's own registry, registry.smolmachines.com
     #[arg(value_name = "REF")]
     pub reference: Reference,
     /// Do not ask
@@ -748,24 +746,24 @@ pub struct SnapshotPush {
     pub yes: bool,
 }
 
-/// Take a snapshot from a registry into the library, after checking it
+/// Pull a snapshot from a registry into the library, and check it
 ///
-/// Also what `smolvm pack push` has put there: then snapshot.json holds what can be told of the artifact.
+/// It also pulls what `smolvm pack push` pushed: then snapshot.json holds only what the artifact itself records.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot pull ghcr.io/team/dev:ready\n  \
     bottle-freeze snapshot pull localhost:5000/dev:tuesday --as dev2")]
 pub struct SnapshotPull {
-    /// Where from: HOST/NAME[:TAG] or HOST/NAME@DIGEST
+    /// Source HOST/NAME[:TAG] or HOST/NAME@DIGEST
     #[arg(value_name = "REF")]
     pub reference: Reference,
-    /// Keep it as a snapshot of this VM [default: the one it was made of]
+    /// Store it as a snapshot of this VM [default: the VM that was frozen]
     #[arg(long = "as", value_name = "VM")]
     pub vm: Option<Name>,
 }
 
-/// Write a snapshot into one file, to take it elsewhere
+/// Write a snapshot to one file, to import it on another machine
 ///
-/// The file is a tar of the snapshot's folder: artifact and snapshot.json.
+/// The file is a tar of the snapshot's folder: the artifact and snapshot.json.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot export dev -o dev.tar\n  \
     bottle-freeze snapshot export dev@ready -o /media/usb/dev-ready.tar --force\n  \
@@ -773,7 +771,7 @@ pub struct SnapshotPull {
 pub struct SnapshotExport {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
     pub snapshot: String,
-    /// File to write; `-` is the standard output
+    /// File to write; `-` is standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
     /// Replace the file
@@ -781,16 +779,16 @@ pub struct SnapshotExport {
     pub force: bool,
 }
 
-/// Take an exported snapshot into the library, after checking it
+/// Import an exported snapshot into the library, and check it
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot import dev-ready.tar\n  \
     bottle-freeze snapshot import dev-ready.tar --as dev2\n  \
     zstd -dc dev.tar.zst | bottle-freeze snapshot import -")]
 pub struct SnapshotImport {
-    /// File that `snapshot export` wrote; `-` is the standard input
+    /// File that `snapshot export` wrote; `-` is standard input
     #[arg(value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// Keep it as a snapshot of this VM [default: the one it was made of]
+    /// Store it as a snapshot of this VM [default: the VM that was frozen]
     #[arg(long = "as", value_name = "VM")]
     pub vm: Option<Name>,
 }
@@ -818,10 +816,10 @@ pub struct Pack {
     /// File to write: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it
     #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
-    /// Virtual CPUs of VMs made from it
+    /// Virtual CPUs for VMs made from it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: Option<u32>,
-    /// Memory in MiB of VMs made from it
+    /// Memory in MiB for VMs made from it
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub mem: Option<u64>,
     /// Replace the files at OUT
@@ -837,7 +835,7 @@ pub struct Pack {
     after_help = "Examples:\n  bottle-freeze verify dev.smolmachine\n  bottle-freeze verify --json *.smolmachine"
 )]
 pub struct Verify {
-    /// Snapshots to check: .smolmachine files, or of the library VM (its newest), VM@TAG, VM@ID
+    /// Snapshots to check: .smolmachine files, or from the library VM (its newest), VM@TAG or VM@ID
     #[arg(required = true, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
     pub snapshots: Vec<OsString>,
 }
@@ -847,12 +845,12 @@ pub struct Verify {
 #[command(after_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \
     bottle-freeze doctor --json | jq '.checks[] | select(.verdict != \"ok\")'")]
 pub struct Doctor {
-    /// Remove what killed commands have left behind and no process uses
+    /// Remove leftovers of killed commands that no process uses
     ///
-    /// Of bottle-freeze these are private folders .bottle-freeze-XXXXXX, in the library and wherever a command worked.
-    /// Of smolvm these are folders pack-staging-XXXXXX in the engine's cache and .tmpXXXXXX with only an assets.tar.zst or a libs.tar.zst in $TMPDIR.
-    /// One goes if it was not touched for a minute, no process has anything in it open, works in it or has it as TMPDIR,
-    /// and no pack runs that could use it.
+    /// bottle-freeze leaves private folders .bottle-freeze-XXXXXX, in the library and wherever a command worked. smolvm leaves
+    /// folders pack-staging-XXXXXX in its cache, and folders .tmpXXXXXX in $TMPDIR that hold only an assets.tar.zst or a
+    /// libs.tar.zst. A folder is removed only if it was untouched for a minute, no process has a file in it open, works in it
+    /// or has it as TMPDIR, and no pack is running that could use it.
     #[arg(long)]
     pub fix: bool,
 }
@@ -871,9 +869,9 @@ pub enum Engine {
 
 /// Download an engine from PyPI
 ///
-/// It is the one in the package `smolmachines`, of which the SHA-256 is checked. The first one installed is in use.
-/// $PIP_INDEX_URL names a mirror to ask instead (one that speaks JSON, PEP 691), $HTTPS_PROXY a proxy, $SSL_CERT_FILE the
-/// certificates to trust.
+/// It comes with the package `smolmachines`, whose SHA-256 is checked. The first engine you install is chosen for use.
+/// $PIP_INDEX_URL names a mirror (with the JSON API of PEP 691), $HTTPS_PROXY a proxy, $SSL_CERT_FILE the certificates to
+/// trust.
 #[allow(clippy::doc_markdown, reason = "variables, in a help text")]
 #[derive(Debug, Args)]
 #[command(
@@ -881,7 +879,7 @@ pub enum Engine {
     after_help = "Examples:\n  bottle-freeze engine install\n  bottle-freeze engine install --version 1.32.2"
 )]
 pub struct EngineInstall {
-    /// Which one [default: the newest]
+    /// Version to install [default: the newest]
     #[arg(long, value_name = "VERSION", value_parser = engine_version)]
     pub version: Option<Version>,
 }
@@ -895,18 +893,18 @@ pub struct EngineLs {}
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze engine use 1.32.2")]
 pub struct EngineUse {
-    /// Which one
+    /// Version to use
     #[arg(id = "engine", value_name = "VERSION", value_parser = engine_version)]
     pub version: Version,
 }
 
 /// Remove installed engines
 ///
-/// VMs and snapshots stay. An engine that runs is not removed.
+/// VMs and snapshots stay. A running engine is not removed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bottle-freeze engine rm 1.4.0\n  bottle-freeze engine rm 1.4.0 1.19.0")]
 pub struct EngineRm {
-    /// Which ones
+    /// Versions to remove
     #[arg(value_name = "VERSION", required = true, value_parser = engine_version)]
     pub versions: Vec<Version>,
 }
@@ -931,7 +929,7 @@ fn hook(text: &str) -> Result<Hook, &'static str> {
     match text.split_once(':') {
         Some(("guest", command)) if !command.trim().is_empty() => Ok(Hook::Guest(command.to_owned())),
         Some(("host", command)) if !command.trim().is_empty() => Ok(Hook::Host(command.to_owned())),
-        _ => Err("it must say where it is run: guest:COMMAND or host:COMMAND"),
+        _ => Err("a hook is guest:COMMAND or host:COMMAND"),
     }
 }
 
