@@ -1,6 +1,6 @@
 //! The engine's version is the version of the engine that runs, however it is installed.
 
-use crate::support::{World, fake, finish};
+use crate::support::{World, fake, finish, stderr};
 use predicates::str::contains;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -94,4 +94,46 @@ fn a_link_to_the_engine_costs_no_call() {
     world.forget_calls();
     finish(line(&world, &world.path("bin/smolvm"), "ls")).success();
     assert_eq!(world.commands(), ["machine ls"]);
+}
+
+/// A shim behind which the engine changes right after its version was asked: `then` runs all other commands.
+fn changing(world: &World, now: &str, then: &str, says_so: bool) -> PathBuf {
+    let fake = fake::fake_smolvm();
+    let later = if says_so { "[ -e asked ] && version=THEN; touch asked" } else { ":" };
+    let text = format!(
+        "#!/bin/sh\nversion={now}\nif [ \"$1\" = --version ]; then {later}; else version=THEN; fi\n\
+         FAKE_SMOLVM_VERSION=$version exec {} \"$@\"\n",
+        fake.display()
+    );
+    script(world, "bin/smolvm", &text.replace("THEN", then))
+}
+
+#[test]
+fn a_vm_that_got_more_network_than_was_asked_for_is_deleted() {
+    // Said to list every allow list, or not to; in truth an engine that drops them.
+    for (now, says_so) in [("1.32.2", false), ("1.27.2", true), ("1.19.0", true), ("1.8.0", true)] {
+        for line in
+            ["create dev --from x.smolmachine --allow-cidr 10.0.0.0/8", "thaw ./x.smolmachine dev --allow-cidr ::1"]
+        {
+            let world = World::new();
+            world.snapshot("x.smolmachine");
+            let engine = changing(&world, now, "1.4.0", says_so);
+            let said = stderr(&finish(self::line(&world, &engine, line)).code(1));
+            assert!(said.contains("more network than was asked for") && said.contains("'dev' was deleted"), "{said}");
+            assert_eq!(world.state("dev"), "missing", "{now}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_vm_that_has_the_network_that_was_asked_for_stays() {
+    for version in ["1.8.0", "1.19.0", "1.27.0", "1.27.2", "1.32.2"] {
+        let world = World::with_engine(version);
+        world.snapshot("x.smolmachine");
+        for (name, flags) in [("a", "--allow-cidr 10.0.0.0/8 --allow-cidr 1.1.1.1"), ("b", "--net"), ("c", "")] {
+            world.run(&format!("create {name} --from x.smolmachine {flags}")).success();
+            world.run(&format!("create {name}{name} {flags}")).success();
+            assert_eq!(world.record(name)["network"], name != "c", "{version}: {flags}");
+        }
+    }
 }
