@@ -91,7 +91,7 @@ impl Output {
         self.launcher.as_deref()
     }
 
-    /// Whether the files could be published now: before a VM is stopped for them. Sweeps as well: see [`sweep`].
+    /// Whether the files could be published now: before a VM is stopped for them. Sweeps as well: see [`super::sweep`].
     pub fn preflight(&self, dead: &dyn Fn(&Path)) -> Result<()> {
         // The library makes its folders when they are needed.
         if self.vm.is_none() {

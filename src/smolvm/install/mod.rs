@@ -126,7 +126,7 @@ pub fn in_use() -> Option<Installed> {
 }
 
 /// Gets an engine, of the newest version or of `wanted`, into `private`, a folder that is nobody else's, checks it and lays
-/// it out; [`publish`] makes it one of the installed. `tell` hears what is done, again and again while it lasts.
+/// it out; [`publish()`] makes it one of the installed. `tell` hears what is done, again and again while it lasts.
 ///
 /// # Errors
 /// See [`InstallError`]. Whatever there is in `private` by then is rubbish.
