@@ -10,7 +10,7 @@ test:         ## every test that needs no VM, nothing but Rust
 
 conformance:  ## the fake engine's tests, on the real ones too, and on a real registry
 	tests/engines/fetch --all
-	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test it -- conformance:: registry:: engine_install::
+	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test it -- conformance:: every_option:: registry:: engine_install::
 
 facts:        ## each fact about engine versions, on real engines on both sides of its line (700 MB from PyPI)
 	tests/engines/fetch --boundaries

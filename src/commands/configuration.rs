@@ -1,8 +1,8 @@
 //! A VM's configuration beyond what its pack keeps: recorded when it is made here, found again when it is frozen, named
 //! where it is not known.
 
-use super::{Failure, Result, Status};
-use crate::smolvm::{Machine, Name, Recipe, Version};
+use super::{Failure, Result, Status, fidelity};
+use crate::smolvm::{Machine, Name, Recipe, Version, settings};
 use crate::snapshot::{Configuration, Record};
 use crate::ui::Warnings;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -30,16 +30,21 @@ fn record(recipe: &Recipe, made: (u64, u64)) -> Record {
 pub fn remember(name: &Name, recipe: &Recipe, began: SystemTime, warnings: &Warnings) {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let record = record(recipe, (seconds(began), seconds(SystemTime::now())));
-    if !record.net && record.ports.is_empty() && record.volumes.is_empty() {
-        Record::forget(name.as_str());
-    } else if let Err(error) = record.write(name.as_str()) {
-        warnings.warn(format!("the network and the ports of '{name}' cannot be recorded for a later freeze: {error}"));
+    // Also without anything of these: that it was made here tells that it has nothing which the engine does not list.
+    let is_plain = !record.net && record.ports.is_empty() && record.volumes.is_empty();
+    match record.write(name.as_str()) {
+        Ok(()) => {}
+        Err(_) if is_plain => Record::forget(name.as_str()),
+        Err(error) => warnings
+            .warn(format!("the network and the ports of '{name}' cannot be recorded for a later freeze: {error}")),
     }
 }
 
 /// The VM's configuration, as far as the engine and our own record tell it.
 pub fn of(vm: &Machine, version: Version) -> Configuration {
-    let record = Record::of(&vm.name, vm.created_at).filter(|record| record.net == vm.network);
+    let record = Record::of(&vm.name, vm.created_at);
+    let unreported = if record.is_some() { Vec::new() } else { settings::unreported(version) };
+    let record = record.filter(|record| record.net == vm.network);
     // `create` here sets no other limit than an allow list, and `machine update` of 1.32.2 can add no other.
     let knows_limits = version.reports_allow_list() || !version.edits_allow_list();
     let network_known = !vm.network || (record.is_some() && knows_limits && vm.allowed_hosts.is_none());
@@ -58,8 +63,11 @@ pub fn of(vm: &Machine, version: Version) -> Configuration {
         allowed_cidrs: if version.reports_allow_list() { vm.allowed_cidrs.clone() } else { recorded },
         ports: told(vm.ports, record.as_ref().map(|record| record.ports.clone())),
         volumes: told(vm.mounts, record.map(|record| record.volumes)),
+        mounts: Some(vm.mounts).filter(|count| *count > 0),
         env: Vec::new(),
         secrets: Vec::new(),
+        settings: vm.settings(),
+        unreported,
         image: vm.image.clone(),
         labels: vm.labels.clone(),
     }
@@ -84,5 +92,6 @@ pub fn losses(vm: &Machine, known: &Configuration, in_library: bool) -> Vec<Stri
     if vm.ports > 0 && !(in_library && known.ports.is_some()) {
         losses.push(format!("the snapshot will not hold {} published port(s)", vm.ports));
     }
+    losses.extend(fidelity::losses(known, in_library));
     losses
 }

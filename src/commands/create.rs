@@ -65,6 +65,7 @@ fn create(app: &App, args: &cli::Create, warnings: &Warnings) -> Result<()> {
         ports: each::distinct(&ports),
         labels: each::distinct(&args.label),
         workdir: args.workdir.clone(),
+        settings: Vec::new(),
     };
     configuration::check(&recipe)?;
     let engine = app.engine()?;

@@ -56,8 +56,12 @@ fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     ui::about("vm", &name);
     let frozen = metadata.map(|metadata| &metadata.machine);
     let net = args.net || (opens && args.allow_cidr.is_empty());
-    let recipe =
+    let mut recipe =
         if live { live_recipe(artifact, frozen) } else { recipe(args, net, artifact, frozen, &engine, warnings) };
+    if let Some(metadata) = metadata.filter(|_| !live) {
+        let others: Vec<&Machine> = machines.iter().filter(|machine| machine.name != name.as_str()).collect();
+        recipe.settings = fidelity::options(metadata, engine.version(), &recipe, &others);
+    }
     let known = if live { frozen.map_or_else(|| recipe.clone(), carried) } else { recipe.clone() };
     configuration::check(&known)?;
     let reach = if live { Reach::of_live(&checked) } else { Reach::asked_by(&recipe) };
@@ -108,6 +112,9 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
         make_vm(engine, name, making.recipe, making.known, making.reach, making.warnings)
     })?;
     fidelity::warn_of_missing_secrets(name, &checked.artifact.manifest, making.warnings);
+    if let Some(stored) = checked.stored() {
+        fidelity::warn_of_differences(&stored.metadata.machine, &engine.machine(name)?, making.warnings);
+    }
     let saved = checked.stored().and_then(Stored::workspace);
     if args.no_start && saved.is_none() {
         app.ui.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));

@@ -1,6 +1,8 @@
 //! VMs as `machine ls --json` reports them.
 
+use super::settings;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -120,9 +122,20 @@ pub struct Machine {
     /// while it runs, and a stop ends it without a shutdown.
     #[serde(skip)]
     pub given_up: bool,
+    /// What else the list says.
+    #[serde(flatten, skip_serializing)]
+    pub(super) other: BTreeMap<String, Value>,
 }
 
 impl Machine {
+    /// Its settings that are not the default, by their keys: see [`settings::SETTINGS`].
+    pub fn settings(&self) -> BTreeMap<String, Value> {
+        let mut settings = settings::of(&self.other);
+        let hosts = self.allowed_hosts.as_ref().filter(|hosts| !hosts.is_empty());
+        settings.extend(hosts.map(|hosts| ("allowed_hosts".to_owned(), hosts.clone().into())));
+        settings
+    }
+
     /// Whether the VM was made from an image that lies on the host (`local-dir:`, `local:` …), not in a registry.
     pub fn has_local_image(&self) -> bool {
         self.image.as_deref().is_some_and(|image| image.starts_with("local:") || image.starts_with("local-"))

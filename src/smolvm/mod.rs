@@ -46,6 +46,7 @@ mod reference;
 pub mod rider;
 mod run;
 pub mod secrets;
+pub mod settings;
 mod state;
 mod trial;
 mod users;
@@ -134,6 +135,8 @@ pub struct Recipe {
     pub labels: Vec<String>,
     /// Working folder of its commands.
     pub workdir: Option<String>,
+    /// Other options, with their values: see [`settings`].
+    pub settings: Vec<(&'static str, Option<String>)>,
 }
 
 impl Recipe {
@@ -152,6 +155,7 @@ impl Recipe {
             ports: Vec::new(),
             labels: Vec::new(),
             workdir: None,
+            settings: Vec::new(),
         }
     }
 }
@@ -321,6 +325,12 @@ impl Smolvm {
         }
         if let Some(workdir) = &recipe.workdir {
             call = call.value("--workdir", workdir);
+        }
+        for (flag, value) in &recipe.settings {
+            call = match value {
+                Some(value) => call.value(flag, value),
+                None => call.arg(flag),
+            };
         }
         Ok(self.named(self.env_of_create(call, &recipe.env, from_artifact)?, name))
     }

@@ -125,12 +125,21 @@ pub struct Configuration {
     /// Mounted host folders, `HOST:GUEST`, which no snapshot holds; null: not known.
     #[serde(default)]
     pub volumes: Option<Vec<String>>,
+    /// How many host folders were mounted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mounts: Option<u64>,
     /// Names of its environment variables; their values are in the artifact.
     #[serde(default)]
     pub env: Vec<String>,
     /// Names of the variables that it had from secrets of its host, which no snapshot holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
+    /// Its other settings as the engine listed them, but for the defaults.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, serde_json::Value>,
+    /// What it may have had that the engine does not list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreported: Vec<String>,
     /// The image it was made from; null for a bare VM.
     pub image: Option<String>,
     /// Its labels.

@@ -21,10 +21,10 @@ const VERSIONS: [&str; 8] = ["1.4.0", "1.14.0", "1.14.3", "1.18.2", "1.19.0", "1
 // ---------------------------------------------------------------------------------------------- the engines
 
 /// One engine with nothing in it yet.
-struct Engine {
-    version: &'static str,
+pub struct Engine {
+    pub version: &'static str,
     /// The folder of a real engine; none is the fake.
-    real: Option<PathBuf>,
+    pub real: Option<PathBuf>,
     home: TempDir,
 }
 
@@ -33,7 +33,7 @@ fn on_every_engine(test: impl Fn(&Engine)) {
     on_engines(|_| true, test);
 }
 
-fn on_engines(wanted: impl Fn(&Engine) -> bool, test: impl Fn(&Engine)) {
+pub fn on_engines(wanted: impl Fn(&Engine) -> bool, test: impl Fn(&Engine)) {
     let real = std::env::var_os("BOTTLE_FREEZE_REAL_ENGINES").map(PathBuf::from);
     for version in VERSIONS {
         let real = real.as_ref().map(|dir| dir.join(version)).filter(|dir| dir.join("smolvm").exists());
@@ -47,20 +47,20 @@ fn on_engines(wanted: impl Fn(&Engine) -> bool, test: impl Fn(&Engine)) {
 }
 
 impl Engine {
-    fn since(&self, version: &str) -> bool {
+    pub fn since(&self, version: &str) -> bool {
         let parts = |text: &str| text.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
         parts(self.version) >= parts(version)
     }
 
-    fn label(&self) -> String {
+    pub fn label(&self) -> String {
         format!("{} smolvm {}", if self.real.is_some() { "real" } else { "fake" }, self.version)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
-    fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = if let Some(dir) = &self.real {
             let mut command = Command::new(dir.join("smolvm"));
             command.env("SMOLVM_LIB_DIR", dir).env("SMOLVM_AGENT_ROOTFS", dir.join("agent-rootfs"));
@@ -87,12 +87,12 @@ impl Engine {
     }
 
     /// Runs `smolvm` with these words.
-    fn smolvm(&self, words: &str) -> Outcome {
+    pub fn smolvm(&self, words: &str) -> Outcome {
         self.run(words, self.command())
     }
 
     /// Runs `bottle-freeze` with these words, on this engine.
-    fn bottle_freeze(&self, words: &str) -> Outcome {
+    pub fn bottle_freeze(&self, words: &str) -> Outcome {
         let engine = self.command();
         let mut tool = Command::new(env!("CARGO_BIN_EXE_bottle-freeze"));
         tool.env("SMOLVM", engine.get_program()).current_dir(self.home.path()).stdin(Stdio::null());
@@ -121,13 +121,20 @@ impl Engine {
         serde_json::from_str(&listed.stdout).unwrap_or_else(|error| panic!("{listed:?}: {error}"))
     }
 
-    fn listed(&self, name: &str) -> Option<Value> {
+    pub fn listed(&self, name: &str) -> Option<Value> {
         self.list().into_iter().find(|vm| vm["name"] == name)
     }
 
     /// A bare VM with something on both disks, as if it had been started once.
-    fn seeded_vm(&self, flags: &str) {
-        self.smolvm(&format!("machine create --name=bare {flags}")).succeeds();
+    pub fn seeded_vm(&self, flags: &str) {
+        self.seeded_vm_in(flags, &[]);
+    }
+
+    /// The same, made with these variables around.
+    pub fn seeded_vm_in(&self, flags: &str, variables: &[(&str, &str)]) {
+        let mut command = self.command();
+        command.envs(variables.iter().copied());
+        self.run(&format!("machine create --name=bare {flags}"), command).succeeds();
         let dir = self.smolvm("machine data-dir --name bare").succeeds();
         let dir = Path::new(dir.stdout.trim());
         if self.real.is_some() {
@@ -189,13 +196,13 @@ fn ext4_image() -> PathBuf {
 // -------------------------------------------------------------------------------------------- what they said
 
 #[derive(Debug)]
-struct Outcome {
+pub struct Outcome {
     /// Read only when a test fails, in what it prints.
     #[allow(dead_code)]
     call: String,
     status: i32,
-    stdout: String,
-    stderr: String,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Outcome {
@@ -206,7 +213,7 @@ impl Outcome {
     }
 
     #[track_caller]
-    fn succeeds(self) -> Self {
+    pub fn succeeds(self) -> Self {
         self.exits(0)
     }
 

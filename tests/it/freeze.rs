@@ -788,7 +788,7 @@ const FORCED: &str = "freeze dev -o x.smolmachine --yes --force";
 #[allow(clippy::needless_pass_by_value)]
 fn unlucky(fault: Value) -> World {
     let world = World::new();
-    world.vm("dev").running();
+    world.vm("dev").made_here().running();
     world.write("x.smolmachine", "old");
     world.fault(fault);
     world

@@ -18,8 +18,8 @@ mod doctor;
 mod engine_calls;
 mod engine_install;
 mod engine_version;
+mod every_option;
 mod every_way_in;
-
 mod exec;
 mod exit_status;
 mod foreign;

@@ -21,8 +21,8 @@ fn each_change_of_a_vm_prints_its_name() {
 #[test]
 fn several_vms_are_printed_one_a_line() {
     let world = World::new();
-    world.vm("a").stopped();
-    world.vm("b").stopped();
+    world.vm("a").made_here().stopped();
+    world.vm("b").made_here().stopped();
     assert_eq!(quiet(&world, "start a b -j 1"), "a\nb\n");
     let references = quiet(&world, "freeze --all -y -j 1");
     let vms: Vec<_> = references.lines().map(|reference| reference.split_once('@').unwrap().0).collect();
@@ -32,7 +32,7 @@ fn several_vms_are_printed_one_a_line() {
 #[test]
 fn one_that_fails_prints_no_name() {
     let world = World::new();
-    world.vm("a").stopped();
+    world.vm("a").made_here().stopped();
     let run = world.run("-q start a nosuch").code(3);
     assert_eq!(stdout(&run), "a\n");
     assert!(stderr(&run).contains("nosuch"), "{}", stderr(&run));
@@ -41,7 +41,7 @@ fn one_that_fails_prints_no_name() {
 #[test]
 fn a_frozen_vm_is_thawed_by_what_the_freeze_printed() {
     let world = World::new();
-    world.vm("dev").running();
+    world.vm("dev").made_here().running();
     let reference = quiet(&world, "freeze dev -y -t ready");
     assert!(reference.starts_with("dev@") && reference.ends_with('\n') && reference.lines().count() == 1);
     let reference = reference.trim();
@@ -64,7 +64,7 @@ fn artifact(world: &World, reference: &str) -> String {
 #[test]
 fn a_file_is_printed_by_its_path() {
     let world = World::new();
-    world.vm("dev").stopped();
+    world.vm("dev").made_here().stopped();
     let file = quiet(&world, "freeze dev -o x.smolmachine");
     assert_eq!(std::fs::canonicalize(file.trim()).unwrap(), world.path("work/x.smolmachine").canonicalize().unwrap());
     assert_eq!(quiet(&world, "verify x.smolmachine"), "x.smolmachine\n");
@@ -75,7 +75,7 @@ fn a_file_is_printed_by_its_path() {
 #[test]
 fn a_path_that_is_not_utf8_is_printed_as_it_is() {
     let world = World::new();
-    world.vm("dev").stopped();
+    world.vm("dev").made_here().stopped();
     let name = std::ffi::OsStr::from_bytes(b"x\xff.smolmachine");
     let mut command = world.line("-q freeze dev -o");
     command.arg(name);
@@ -87,7 +87,7 @@ fn a_path_that_is_not_utf8_is_printed_as_it_is() {
 #[test]
 fn what_travels_prints_where_it_is_now() {
     let world = World::new();
-    world.vm("dev").stopped();
+    world.vm("dev").made_here().stopped();
     let reference = quiet(&world, "freeze dev");
     assert_eq!(quiet(&world, "snapshot export dev -o dev.tar"), "dev.tar\n");
     quiet(&world, "snapshot rm dev -y");
@@ -102,7 +102,7 @@ fn what_travels_prints_where_it_is_now() {
 #[test]
 fn prune_prints_what_it_removes_and_not_what_it_keeps() {
     let world = World::new();
-    world.vm("dev").stopped();
+    world.vm("dev").made_here().stopped();
     let (old, new) = (quiet(&world, "freeze dev"), quiet(&world, "freeze dev"));
     let prune = "snapshot prune --keep-last 1";
     assert_eq!(quiet(&world, &format!("{prune} --dry-run")), old);

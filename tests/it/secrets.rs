@@ -101,7 +101,7 @@ fn a_snapshot_that_went_through_a_tar_or_a_registry_still_says_it() {
 #[test]
 fn a_vm_without_secrets_is_packed_as_the_engine_packs_it() {
     let world = World::new();
-    world.vm("dev").stopped();
+    world.vm("dev").made_here().stopped();
     let report = json_of(&world, "freeze dev --json");
     assert_eq!(text(&report["warnings"]), "");
     assert!(report["snapshot"]["machine"].get("secrets").is_none(), "{report}");

@@ -37,7 +37,7 @@ fn on_a_narrow_terminal_a_row_of_a_table_is_one_line() {
 #[test]
 fn on_a_narrow_terminal_progress_is_one_line() {
     let world = World::new();
-    world.vm("a-vm-with-a-name-of-no-small-length").running();
+    world.vm("a-vm-with-a-name-of-no-small-length").made_here().running();
     for locale in ["C.UTF-8", "C"] {
         let screen = on_terminal(&world, "freeze a-vm-with-a-name-of-no-small-length --yes --restart", 40, locale);
         let drawn: Vec<&str> = screen.split('\r').filter(|part| !part.contains("froze")).collect();

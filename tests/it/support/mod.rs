@@ -121,7 +121,7 @@ impl World {
 
     /// Puts a VM into this world.
     pub fn vm<'a>(&'a self, name: &'a str) -> Vm<'a> {
-        Vm { world: self, name, flags: String::new() }
+        Vm { world: self, name, flags: String::new(), is_ours: false }
     }
 
     /// The engine's calls since they were last forgotten, without `--version`.
@@ -308,6 +308,7 @@ pub struct Vm<'a> {
     world: &'a World,
     name: &'a str,
     flags: String,
+    is_ours: bool,
 }
 
 impl Vm<'_> {
@@ -317,8 +318,18 @@ impl Vm<'_> {
         self
     }
 
+    /// Made by bottle-freeze, which so knows what the engine does not report.
+    pub fn made_here(mut self) -> Self {
+        self.is_ours = true;
+        self
+    }
+
     /// Never started: it has no disk.
     pub fn created(self) {
+        if self.is_ours {
+            self.world.run(&format!("create {} {}", self.name, self.flags)).success();
+            return self.world.forget_calls();
+        }
         let version: Vec<u32> = self.world.version.split('.').map(|part| part.parse().unwrap()).collect();
         let (name, flags) = (self.name, &self.flags);
         let named = if version >= vec![1, 0, 2] { format!("--name={name}") } else { name.to_owned() };
