@@ -30,13 +30,15 @@ fn record(recipe: &Recipe, made: (u64, u64)) -> Record {
 pub fn remember(name: &Name, recipe: &Recipe, began: SystemTime, warnings: &Warnings) {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let record = record(recipe, (seconds(began), seconds(SystemTime::now())));
-    // Also without anything of these: that it was made here tells that it has nothing which the engine does not list.
+    // Also without anything of these: a VM that was made here has nothing that the engine does not list.
     let is_plain = !record.net && record.ports.is_empty() && record.volumes.is_empty();
     match record.write(name.as_str()) {
         Ok(()) => {}
         Err(_) if is_plain => Record::forget(name.as_str()),
-        Err(error) => warnings
-            .warn(format!("the network and the ports of '{name}' cannot be recorded for a later freeze: {error}")),
+        Err(error) => {
+            let what = format!("the network and the ports of '{name}' cannot be recorded for a later freeze");
+            warnings.warn(format!("{what}: {error}"));
+        }
     }
 }
 

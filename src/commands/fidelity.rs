@@ -147,7 +147,7 @@ pub fn warn_of_differences(frozen: &Configuration, vm: &Machine, warnings: &Warn
     let more = SETTINGS.iter().filter(|setting| !frozen.settings.contains_key(setting.key));
     let more: Vec<String> = more.filter_map(|setting| Some(setting.with_value(now.get(setting.key)?))).collect();
     if !more.is_empty() {
-        warnings.warn(format!("'{}' has settings that the frozen VM had not: {}", vm.name, more.join(", ")));
+        warnings.warn(format!("'{}' has settings that the frozen VM did not have: {}", vm.name, more.join(", ")));
     }
     if !frozen.unreported.is_empty() {
         let what = "smolvm did not report these settings of the frozen VM";

@@ -22,7 +22,7 @@ const ALL: [Busy; 3] = [Busy::ForAMoment, Busy::UntilAnExec, Busy::GivenUp];
 /// A running VM that looks dead; the other one, of the same kind, is well.
 fn world(version: &str, busy: Busy) -> World {
     let world = World::with_engine(version);
-    world.vm("dev").running();
+    world.vm("dev").made_here().running();
     world.warm();
     world.write_guest("dev", "workspace/work", "work");
     match busy {
@@ -46,7 +46,7 @@ fn world(version: &str, busy: Busy) -> World {
 /// A VM that does not answer, whoever asks and however often.
 fn silent() -> World {
     let world = World::new();
-    world.vm("dev").unreachable();
+    world.vm("dev").made_here().unreachable();
     world.warm();
     world
 }
@@ -200,7 +200,7 @@ fn the_question_of_its_own_is_the_only_one() {
 
 fn of_several_only_the_one_that_does_not_answer_is_refused() {
     let world = silent();
-    world.vm("well").running();
+    world.vm("well").made_here().running();
     let run = world.run("freeze dev well --yes --json").code(3);
     let all: Value = serde_json::from_str(&stdout(&run)).unwrap();
     assert_eq!((&all[0]["vm"], &all[0]["error"]["code"]), (&json!("dev"), &json!("not-confirmed")));
@@ -210,7 +210,7 @@ fn of_several_only_the_one_that_does_not_answer_is_refused() {
 
 fn a_thaw_does_not_replace_it() {
     let world = World::new();
-    world.vm("dev").running();
+    world.vm("dev").made_here().running();
     world.run("freeze dev --yes --restart").success();
     signal(world.vmm("dev"), Signal::STOP);
     wait_until("the VMM is suspended", || world.state("dev") == "unreachable");
@@ -220,7 +220,7 @@ fn a_thaw_does_not_replace_it() {
 
 fn a_stop_says_what_is_lost(version: &str) {
     let world = World::with_engine(version);
-    world.vm("dev").unreachable();
+    world.vm("dev").made_here().unreachable();
     let run = world.run("stop dev --json").success().stderr(contains("is lost"));
     let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
     let lost = "'dev' did not answer: what its guest had not written to disk is lost";
@@ -239,7 +239,7 @@ fn so_does_a_start() {
 fn a_busy_vm_is_replaced_by_a_thaw_as_a_running_one() {
     for busy in ALL {
         let world = World::new();
-        world.vm("dev").running();
+        world.vm("dev").made_here().running();
         world.run("freeze dev --yes --restart").success();
         world.forget_calls();
         if matches!(busy, Busy::GivenUp) {
@@ -282,7 +282,7 @@ fn a_busy_vm_is_not_ended_to_be_started() {
 #[test]
 fn a_guest_whose_sync_fails_is_not_taken_for_one_that_has_written() {
     let world = World::new();
-    world.vm("dev").running();
+    world.vm("dev").made_here().running();
     let refused = "Error: agent operation failed: connect: machine 'dev' is not running. Use 'smolvm machine start --name dev' first.";
     world.warm().fault(json!({"on": "machine exec", "do": {"fail": {"status": 1, "stderr": refused}}}));
     world.run("freeze dev --yes").success().stderr(contains("did not write its files to disk in time"));
@@ -303,7 +303,7 @@ fn exec_and_cp_do_not_advise_a_start_that_would_end_a_busy_vm() {
 #[test]
 fn a_vm_that_is_busy_for_a_moment_is_paused() {
     let world = World::new();
-    world.vm("dev").running();
+    world.vm("dev").made_here().running();
     world.warm().fault(json!([
         {"on": "machine pause", "nth": 1, "do": {"suspend_vm": "dev"}},
         {"on": "machine ls", "nth": 2, "do": {"wake_vm": "dev"}},
@@ -321,7 +321,7 @@ fn the_question_of_a_removal_names_the_true_state() {
 #[test]
 fn a_hook_after_the_freeze_runs_in_a_guest_that_is_busy_then() {
     let world = World::new();
-    world.vm("dev").running();
+    world.vm("dev").made_here().running();
     world.warm().fault(json!([
         {"on": "machine ls", "nth": 3, "do": {"suspend_vm": "dev"}},
         {"on": "machine ls", "nth": 4, "do": {"wake_vm": "dev"}},

@@ -68,6 +68,38 @@ const ALL: &[Row] = &[
         world.run("freeze dev").success();
         "thaw dev dev2".into()
     }),
+    row("fidelity.rs", "will not have these settings: restart policy (always)", |world| {
+        world.vm("dev").stopped();
+        world.edit("dev", "settings", json!({"restart_policy": "always"}));
+        "freeze dev".into()
+    }).recorded(),
+    row("fidelity.rs", "smolvm does not report these settings", |world| {
+        world.vm("dev").stopped();
+        "freeze dev".into()
+    }).recorded(),
+    row("fidelity.rs", "'dev2' lacks settings of the frozen VM: restart policy (always)", |world| {
+        world.vm("dev").stopped();
+        world.edit("dev", "settings", json!({"restart_policy": "always"}));
+        world.run("freeze dev").success();
+        "thaw dev dev2".into()
+    }),
+    row("fidelity.rs", "'dev2' has settings that the frozen VM did not have: command (sleep 9)", |world| {
+        world.vm("dev").stopped();
+        world.edit("dev", "cmd", json!(["sleep", "9"]));
+        world.run("freeze dev").success();
+        let vm = world.path("home/library/snapshots/dev");
+        let id = fs::read_dir(&vm).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.join("snapshot.json").exists());
+        let file = id.unwrap().join("snapshot.json");
+        let mut snapshot: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        snapshot["machine"]["settings"] = json!({});
+        fs::write(file, snapshot.to_string()).unwrap();
+        "thaw dev dev2".into()
+    }),
+    row("fidelity.rs", "so 'dev2' has the defaults", |world| {
+        world.vm("dev").stopped();
+        world.run("freeze dev").success();
+        "thaw dev dev2".into()
+    }),
     row("freeze/mod.rs", "references to secrets of this host", |world| {
         world.vm("dev").with("--secret-env TOKEN=HOME").stopped();
         "freeze dev".into()
@@ -272,8 +304,8 @@ fn every_place_that_warns_is_in_the_table() {
 #[test]
 fn of_several_vms_each_has_its_own_warnings_and_no_other() {
     let world = World::new();
-    world.vm("a").with("-v /tmp:/mnt").running();
-    world.vm("b").running();
+    world.vm("a").with("--volume /tmp:/mnt").made_here().running();
+    world.vm("b").made_here().running();
     world.vm("c").with("--net").stopped();
     let hooks = "--pre-freeze guest:true";
     let line = format!("freeze a b c -j 3 --yes {hooks} --json --progress=json");
@@ -283,7 +315,8 @@ fn of_several_vms_each_has_its_own_warnings_and_no_other() {
     let (a, b, c) = (texts(&all[0]), texts(&all[1]), texts(&all[2]));
     assert!(a.len() == 1 && a[0].contains("mounted host folder"), "{a:?}");
     assert!(b.is_empty(), "{b:?}");
-    assert!(c.len() == 2 && c[0].contains("limit of the network") && c[1].contains("'c' is stopped"), "{c:?}");
+    let of_c = ["limit of the network", "does not report these settings", "'c' is stopped"];
+    assert!(c.len() == 3 && c.iter().zip(of_c).all(|(warning, text)| warning.contains(text)), "{c:?}");
     for entry in all.as_array().unwrap() {
         assert_eq!(texts(entry), texts(&entry["snapshot"]), "what came before it was published");
     }
