@@ -38,11 +38,6 @@ fn as_options(names: &[String]) -> String {
     names.iter().map(|name| format!("-e {}", quoted(name))).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether it was frozen here.
-fn is_own(_snapshot: &Metadata) -> bool {
-    true
-}
-
 /// Whether this host can run what the artifact holds. The engine refuses it too, but only when a VM that is replaced is
 /// gone already.
 pub fn check_host(manifest: &Manifest) -> Result<()> {
@@ -93,7 +88,7 @@ pub fn options(
     others: &[&Machine],
 ) -> Vec<(&'static str, Option<String>)> {
     let mut options = Vec::new();
-    let (is_own, has_network) = (is_own(snapshot), recipe.net || !recipe.allow_cidrs.is_empty());
+    let (is_own, has_network) = (snapshot.is_own(), recipe.net || !recipe.allow_cidrs.is_empty());
     for (setting, value) in recorded(&snapshot.machine) {
         if setting.reaches_out() && !is_own {
             continue;

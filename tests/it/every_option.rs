@@ -291,3 +291,23 @@ fn what_smolvm_does_not_report_is_named_unless_the_vm_was_made_here() {
         assert_eq!(stderr(&world.run(line).success()), "", "{line}");
     }
 }
+
+#[test]
+fn a_snapshot_from_elsewhere_gets_nothing_of_this_host_and_no_dns_server_of_its_author() {
+    let world = World::new();
+    let disk = world.write("disk.img", "a disk of this host").display().to_string();
+    let flags = format!("--disk {disk}:ro --cuda --dns 9.9.9.9 --disk-durability deferred");
+    world.vm("dev").with(&flags).stopped();
+    world.run("freeze dev").success();
+    world.run("snapshot export dev -o dev.tar").success();
+    world.run("thaw dev own --no-start --net").success();
+    let own = world.record("own")["settings"].clone();
+    assert_eq!((&own["disks"][0]["path"], &own["cuda"], &own["dns"]), (&json!(disk), &json!(true), &json!("9.9.9.9")));
+    world.run("snapshot rm dev --yes").success();
+    world.run("snapshot import dev.tar").success();
+    let said = stderr(&world.run("thaw dev new --no-start --net").success());
+    assert_eq!(world.record("new")["settings"], json!({"disk_durability": "deferred"}));
+    for lost in ["extra disks", "CUDA", "DNS server (9.9.9.9)"] {
+        assert!(said.contains(lost), "{lost}: {said}");
+    }
+}
