@@ -1,7 +1,8 @@
-//! What a snapshot would open needs a word of its user, where it is not known to be what the frozen VM had: a snapshot from
-//! elsewhere says of itself what somebody else wrote.
+//! What a snapshot would open needs a confirmation, unless it is known that the frozen VM had it: the record of a snapshot
+//! from elsewhere was written elsewhere.
 
 use super::found::Checked;
+use super::shells::quoted;
 use super::{App, Result};
 use crate::snapshot::Metadata;
 
@@ -88,7 +89,8 @@ impl Opens {
         );
         parts.extend(self.recorded.as_deref().map(|networks| format!("its VM gets {}", network(networks))));
         parts.extend((!self.ports.is_empty()).then(|| format!("its VM publishes the ports {}", self.ports.join(", "))));
-        let whereabouts = checked.stored().map(|stored| format!(" {}", stored.metadata.whereabouts()));
+        let foreign = checked.stored().map(|stored| &stored.metadata).filter(|metadata| !metadata.is_own());
+        let whereabouts = foreign.map(|metadata| format!(" {}", metadata.whereabouts()));
         let origin = format!("{}{}", checked.name(), whereabouts.unwrap_or_default());
         format!("{origin}: {}", parts.join("; "))
     }
@@ -106,12 +108,12 @@ impl Opens {
         words.extend(self.recorded.as_ref().map(|networks| match networks.as_slice() {
             [] => "--net gives it the network".to_owned(),
             some => {
-                let flags: Vec<_> = some.iter().map(|network| format!("--allow-cidr {network}")).collect();
+                let flags: Vec<_> = some.iter().map(|network| format!("--allow-cidr {}", quoted(network))).collect();
                 format!("{} gives it the network", flags.join(" "))
             }
         }));
         if !self.ports.is_empty() {
-            let flags: Vec<_> = self.ports.iter().map(|port| format!("-p {port}")).collect();
+            let flags: Vec<_> = self.ports.iter().map(|port| format!("-p {}", quoted(port))).collect();
             words.push(format!("{} publishes the ports", flags.join(" ")));
         }
         if let (Some(stored), false) = (checked.stored(), is_live || self.by_itself.is_some()) {

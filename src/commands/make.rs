@@ -1,4 +1,4 @@
-//! A VM is made: while nobody else makes one of its name, and with no more network than was asked for.
+//! Makes a VM: alone under its name, and with no more network than was asked for.
 
 use super::found::Checked;
 use super::{App, Failure, Result, Status, configuration, lock};

@@ -60,7 +60,7 @@ impl Smolvm {
         let is_new = |vm: &Machine| vm.created_at.is_none_or(|at| at >= clock::seconds(began));
         let Some(vm) = machines.into_iter().find(|vm| vm.name == name.as_str()) else { return Left::Nothing };
         let has_made = said.lines().any(|line| line.trim() == format!("Created machine: {name}"));
-        // An engine that has the name gives it up only when it is gone: nobody else can have made this VM.
+        // An engine that has the name gives it up only when it is gone: no other command can have made this VM.
         let has_name = self.version.reserves_before_extracting() && said.contains("Extracting .smolmachine assets");
         match is_new(&vm) {
             false => Left::Nothing,

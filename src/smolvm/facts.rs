@@ -94,7 +94,7 @@ impl Real {
         }
     }
 
-    /// Packs the VM, and tells what it said if it did not.
+    /// Packs the VM: the artifact, or what the engine printed.
     fn pack(&self, name: &str) -> Result<PathBuf, String> {
         let packed = self.run(&format!("pack create --from-vm {name} --output {name}-packed"));
         let file = self.home.path().join(format!("{name}-packed.smolmachine"));

@@ -28,7 +28,7 @@ const SCRIPT_LIMIT: u64 = 8 << 10;
 /// The same from 0.8.0 to 1.9.3. It runs `smolvm-bin` beside it, and nothing else.
 const OFFICIAL_WRAPPER: &str = "f6456a34c087e5c80afdb611bab0e000cec7b483e2edfc17242f5acc5f4d61b3";
 
-/// The files that decide which engine runs, and what tells each from a later one of its name.
+/// The files that decide which engine runs, and what differs in a later file of the same name.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fingerprint {
     path: PathBuf,

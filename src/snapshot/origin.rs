@@ -1,5 +1,5 @@
-//! Where a snapshot comes from. One from elsewhere says what somebody else wrote: what cannot be true is refused when it
-//! arrives, and what it opens is asked for when it is thawed.
+//! Where a snapshot comes from. The record of one from elsewhere was written elsewhere: what cannot be true is refused when
+//! it arrives, and what it opens must be confirmed when it is thawed.
 
 use super::metadata::Metadata;
 use crate::clock;

@@ -1,4 +1,4 @@
-//! A VM that another command made is nobody else's to delete.
+//! A VM that another command made is not deleted.
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::{Running, World, fake, names_in, stderr, wait_until};
@@ -99,9 +99,9 @@ fn a_name_is_locked_while_a_vm_of_that_name_is_made() {
     world.run("create dev").success();
 }
 
-/// Rivals make VMs of one name, and each is interrupted at any moment: whoever's command said that it made the VM has it.
+/// Two commands make a VM of one name, and ours is interrupted at any moment: a VM that the other one made stays.
 #[test]
-fn of_rivals_at_any_moment_only_the_one_that_was_interrupted_loses_its_vm() {
+fn interrupted_at_any_moment_it_deletes_no_vm_of_a_rival() {
     let mut random = Random::new();
     for _ in 0..if is_long() { 200 } else { 8 } {
         let world = World::new();

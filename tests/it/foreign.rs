@@ -1,4 +1,4 @@
-//! A snapshot from elsewhere says what somebody else wrote: what it would open needs a word.
+//! The record of a snapshot from elsewhere is not believed: what it would open must be confirmed.
 
 use crate::support::pty::Session;
 use crate::support::{World, names_in, stderr, stdout};
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// An exported snapshot of a bare VM, whose snapshot.json somebody has changed.
+/// An exported snapshot of a bare VM, with a changed snapshot.json.
 fn forged(world: &World, file: &str, forge: impl Fn(&mut Value)) {
     world.vm("forged").stopped();
     world.run("freeze forged").success();
@@ -53,6 +53,15 @@ fn what_an_imported_snapshot_says_of_its_network_and_ports_is_not_believed() {
     }
     assert!(world.list().is_empty());
     world.run("thaw forged --no-start --yes --replace").code(6);
+}
+
+#[test]
+fn a_hint_can_be_pasted_into_a_shell_whatever_the_record_says() {
+    let world = World::new();
+    forged(&world, "x.tar", |metadata| metadata["machine"]["ports"] = json!(["80:80; rm -rf ~", "$(id):1"]));
+    world.run("snapshot import x.tar").success();
+    let said = stderr(&world.run("thaw forged --no-start").code(6));
+    assert!(said.contains("-p '80:80; rm -rf ~' -p '$(id):1'"), "{said}");
 }
 
 #[test]
