@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long the shell may take: some start files are slow.
-const LIMIT: Duration = Duration::from_secs(5);
+pub const LIMIT: Duration = Duration::from_secs(10);
 /// Begins the lines that the shell prints for us, among whatever its start files print.
 const MARK: &str = "bottle-freeze-doctor:";
 /// The last of them: what the start files have left running may hold the output open.

@@ -187,7 +187,10 @@ fn completion() -> Check {
         Completed::Missing { shell, mend } => {
             Check::warning("completion", format!("TAB completes nothing in {shell}"), mend)
         }
-        Completed::Silent { shell } => Check::warning("completion", format!("{shell} did not answer in 5 s"), HELP),
+        Completed::Silent { shell } => {
+            let what = format!("{shell} did not answer in {} s", completed::LIMIT.as_secs());
+            Check::warning("completion", what, HELP)
+        }
         Completed::Unknown => Check::warning("completion", "$SHELL names no shell that is known", HELP),
     }
 }

@@ -1,13 +1,10 @@
 //! A trial: an empty VM is made and packed, in a home of its own. Nothing less answers whether an engine can pack: one whose
 //! files are missing still prints its version and lists VMs (1.4.0, 1.32.2). 0.6 s, and 65 MB while it runs.
 
-use super::{Call, EngineError, Name, Packing, Result, Smolvm, not_done};
+use super::{Call, EngineError, Name, Packing, QUICK, Result, Smolvm, not_done};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// How long each of the three commands may take.
-const LIMIT: Duration = Duration::from_secs(30);
 /// Where the engine keeps its data in a home.
 const DATA: &str = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
 /// The variables that name other folders for what it keeps, and the folders.
@@ -30,11 +27,11 @@ impl Smolvm {
         let folder = fs::canonicalize(folder).map_err(not_kept)?;
         let home = folder.join("home");
         make_home(&home).map_err(not_kept)?;
-        let run = |call: Call| self.succeed(&at_home(call, &home), Some(LIMIT), None);
+        let run = |call: Call| self.succeed(&at_home(call, &home), Some(QUICK), None);
         let name: Name = "trial".parse().map_err(|_| EngineError::Missing("no name".into()))?;
         run(self.named(self.call("machine create").value("--cpus", "1").value("--mem", "128"), &name))?;
         let call = at_home(self.machine_data_dir_call(&name), &home);
-        let told = self.succeed(&call, Some(LIMIT), None)?;
+        let told = self.succeed(&call, Some(QUICK), None)?;
         let disks = PathBuf::from(String::from_utf8_lossy(told.stdout.trim_ascii()).into_owned());
         if !disks.starts_with(&home) {
             let why = format!("it is outside of {}", home.display());
