@@ -1,5 +1,6 @@
 //! Reads tars that others have written: what their headers claim takes neither memory nor time.
 
+use crate::chunk;
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
@@ -27,8 +28,8 @@ pub fn for_each<R: Read, E>(
     let mut entries = archive.entries().map_err(&broken)?;
     loop {
         budget.set(HEADERS);
-        let Some(entry) = entries.next() else { return Ok(()) };
-        let mut entry = entry.map_err(&broken)?;
+        let Some(entry) = entries.next() else { break };
+        let mut entry = entry.map_err(|error| broken(no_tar(error)))?;
         // It may claim any size, and hold nothing.
         if entry.header().entry_type().is_gnu_sparse() {
             return Err(broken(io::Error::other("it holds a sparse file")));
@@ -37,6 +38,32 @@ pub fn for_each<R: Read, E>(
         each(&mut entry)?;
         io::copy(&mut entry, &mut io::sink()).map_err(&broken)?;
     }
+    budget.set(u64::MAX);
+    expect_padding(archive.into_inner()).map_err(broken)
+}
+
+/// How many zeros may follow the end.
+const PADDING: u64 = 64 << 20;
+
+/// What follows the end is zeros: a second tar that was appended would be passed over without a word. It is read, so that
+/// who writes into a pipe can end.
+fn expect_padding(rest: impl Read) -> io::Result<()> {
+    let (mut rest, mut buffer) = (rest.take(PADDING), vec![0; 64 << 10]);
+    loop {
+        match chunk::read(&mut rest, &mut buffer)? {
+            [] if rest.limit() > 0 => return Ok(()),
+            read if read.is_empty() || read.iter().any(|byte| *byte != 0) => {
+                return Err(io::Error::other("something follows its end"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `tar` repeats what it did not understand, which may be anything.
+fn no_tar(error: io::Error) -> io::Error {
+    let is_header = error.get_ref().is_some() && error.to_string().contains("when getting cksum");
+    if is_header { io::Error::other("it is not a tar; is it compressed?") } else { error }
 }
 
 /// Reads no more than its budget.

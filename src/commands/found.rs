@@ -271,8 +271,11 @@ fn nearest_stored(reference: &str) -> Option<String> {
     Some(nearest(tag, tags()).map_or_else(|| vm.to_owned(), |tag| format!("{vm}@{tag}")))
 }
 
-fn removal(reference: &str) -> String {
-    format!("bottle-freeze snapshot rm {reference}")
+fn removal(broken: &Broken) -> String {
+    if broken.is_removable() {
+        return format!("remove it with `bottle-freeze snapshot rm {}`", broken.reference());
+    }
+    format!("remove {}", broken.folder.display())
 }
 
 impl From<RemoveError> for Failure {
@@ -297,14 +300,12 @@ impl From<FindError> for Failure {
                 Self::new(Status::NotFound, what).mend("list them with `bottle-freeze snapshot ls`")
             }
             FindError::Ambiguous { .. } => Self::new(Status::Usage, what).mend("give more digits of its id"),
-            FindError::Broken(broken) => {
-                Self::new(Status::Damaged, what).mend(format!("remove it with `{}`", removal(&broken.reference())))
-            }
+            FindError::Broken(broken) => Self::new(Status::Damaged, what).mend(removal(&broken)),
             FindError::NewestBroken(broken) => {
                 let reference = broken.reference();
                 let vm = reference.split('@').next().unwrap_or_default();
                 let others = format!("name the one you mean (`bottle-freeze snapshot ls {vm}` lists them)");
-                Self::new(Status::Damaged, what).mend(format!("{others}, or remove it with `{}`", removal(&reference)))
+                Self::new(Status::Damaged, what).mend(format!("{others}, or {}", removal(&broken)))
             }
             FindError::Unreadable { source, .. } => Self::unwritten(what, &source),
         }

@@ -106,10 +106,11 @@ impl From<PublishError> for Failure {
                 Self::new(Status::OutputExists, what).mend("replace it with --force, or choose another -o")
             }
             PublishError::IsFolder(path) => Self::new(Status::OutputExists, what)
-                .mend(format!("name a file in it, such as -o {}/NAME.smolmachine", path.display())),
+                .mend(format!("name a file in it, such as -o {}", path.join("NAME").display())),
             PublishError::NotRegular { .. } => {
                 Self::new(Status::OutputExists, what).mend("name a regular file, or a new one")
             }
+            PublishError::InLibrary(_) => Self::new(Status::NotWritable, what).mend("choose a folder outside of it"),
             PublishError::Irreplaceable { .. } => Self::new(Status::NotWritable, what),
             PublishError::NotWritable { source, .. } => Self::unwritten(what, &source),
         }

@@ -152,6 +152,9 @@ impl From<TransportError> for Failure {
             TransportError::Interrupted(signal) => {
                 Self::from(EngineError::Interrupted(signal)).now("nothing was written")
             }
+            TransportError::Present(reference) => Self::new(Status::OutputExists, what)
+                .now("nothing was changed")
+                .mend(format!("bottle-freeze snapshot verify {reference}  # whether that one is whole")),
             TransportError::NotExported { .. } => Self::new(Status::Damaged, what),
             TransportError::Unreadable(unread) => Self::unread(what, &unread.source),
             TransportError::NoRoom { .. } => Self::new(Status::NotWritable, what),

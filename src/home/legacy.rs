@@ -201,7 +201,8 @@ fn is_version(name: &[u8]) -> bool {
     parts.len() == 3 && parts.iter().all(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
 }
 
-fn is_engine_part(name: &str) -> bool {
+/// Whether an engine, as it is installed, has something of that name.
+pub fn is_engine_part(name: &str) -> bool {
     const PARTS: [&str; 5] = ["bin", "smolvm", "agent-rootfs", "overlay-template.ext4", "storage-template.ext4"];
     let is_library = name.contains(".so") || Path::new(name).extension().is_some_and(|ending| ending == "dylib");
     PARTS.contains(&name) || is_library

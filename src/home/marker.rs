@@ -32,19 +32,28 @@ pub fn look(root: &Path) -> Result<Found, HomeError> {
         Ok(is_own)
     });
     match read {
-        Ok(false) => return Err(HomeError::Foreign { root: root.to_owned(), path }),
+        Ok(true) => {}
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return Err(HomeError::unreadable(&path, &error));
         }
-        // A link or a FIFO is found by what looks at the rest.
-        Ok(true) | Err(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return unmarked(root),
+        // Another user's, a link, a FIFO …
+        Ok(false) | Err(_) => return Err(HomeError::Mismarked(root.to_owned())),
     }
     match serde_json::from_slice::<Marker>(&text) {
-        Ok(marker) if marker.kind != KIND => Err(HomeError::Foreign { root: root.to_owned(), path }),
+        Ok(marker) if marker.kind != KIND => Err(HomeError::Mismarked(root.to_owned())),
         Ok(marker) if marker.format != FORMAT => Err(HomeError::Newer { root: root.to_owned(), format: marker.format }),
         Ok(_) => Ok(Found::Marked),
-        Err(_) => unmarked(root),
+        Err(_) if is_torn(&text) => unmarked(root),
+        Err(_) => Err(HomeError::Mismarked(root.to_owned())),
     }
+}
+
+/// Whether this is what a power cut may leave of a marker: its beginning, or nothing. All else is not replaced.
+fn is_torn(text: &[u8]) -> bool {
+    let whole = serde_json::to_vec_pretty(&Marker::new()).unwrap_or_default();
+    let written = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    text.get(..written).is_some_and(|text| whole.starts_with(text))
 }
 
 fn unmarked(root: &Path) -> Result<Found, HomeError> {
@@ -55,9 +64,15 @@ fn unmarked(root: &Path) -> Result<Found, HomeError> {
     }
 }
 
+impl Marker {
+    fn new() -> Self {
+        let about =
+            "Snapshots of smolvm VMs; bottle-freeze removes what it has put here. See bottle-freeze-snapshot(5).";
+        Self { kind: KIND.to_owned(), format: FORMAT, about: about.to_owned() }
+    }
+}
+
 /// Says from now on what the folder is.
 pub fn write(root: &Path) -> io::Result<()> {
-    let about = "Snapshots of smolvm VMs; bottle-freeze removes what it has put here. See bottle-freeze-snapshot(5).";
-    let marker = Marker { kind: KIND.to_owned(), format: FORMAT, about: about.to_owned() };
-    Ok(publish_text(&serde_json::to_vec_pretty(&marker)?, &root.join(FILE), Existing::Replace)?)
+    Ok(publish_text(&serde_json::to_vec_pretty(&Marker::new())?, &root.join(FILE), Existing::Replace)?)
 }

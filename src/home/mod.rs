@@ -9,7 +9,7 @@ mod legacy;
 mod marker;
 
 pub use files::{bytes_in, is_own, is_private, is_still, lock, open, open_existing, open_own};
-pub use legacy::{TEMPORARY, is_introduction, is_work_entry};
+pub use legacy::{TEMPORARY, is_engine_part, is_introduction, is_work_entry};
 
 use crate::publish::make_folder;
 use rustix::process::geteuid;
@@ -56,6 +56,12 @@ pub enum HomeError {
     /// A folder in it is a link.
     #[error("{} is a symbolic link, and no link inside the library is followed", .0.display())]
     Link(PathBuf),
+    /// It is a link, and where it leads there is no folder.
+    #[error("{} is a symbolic link that leads to no folder", .0.display())]
+    DeadLink(PathBuf),
+    /// The marker is somebody else's file, or damaged.
+    #[error("{} is not a bottle-freeze library: its {} is not that of one", .0.display(), marker::FILE)]
+    Mismarked(PathBuf),
     /// The system refuses to say.
     #[error("{} cannot be read: {why}", path.display())]
     Unreadable {
@@ -70,7 +76,8 @@ impl HomeError {
     /// How to fix it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Foreign { .. } => {
+            Self::DeadLink(_) => "make the folder that it leads to, or remove the link",
+            Self::Foreign { .. } | Self::Mismarked(_) => {
                 "name a new or empty folder in $BOTTLE_FREEZE_HOME, or move what is not a library elsewhere"
             }
             Self::OtherUser { .. } => {
@@ -137,6 +144,10 @@ impl Home {
                 check_folder(root, &meta)?;
                 marker::look(root)?
             }
+            // A link to nothing is something: no folder can be made in its place.
+            Err(_) if fs::symlink_metadata(root).is_ok_and(|meta| meta.is_symlink()) => {
+                return Err(HomeError::DeadLink(root.to_owned()));
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 check_ancestor(root)?;
                 Found::Missing
@@ -195,7 +206,8 @@ impl Home {
             let meta = fs::symlink_metadata(&path)?;
             check_folder(&path, &meta)?;
             if meta.mode() & 0o077 != 0 {
-                let _ = fs::set_permissions(&path, fs::Permissions::from_mode(0o700));
+                // What its user may do there stays as it is: a library may have been made read-only on purpose.
+                let _ = fs::set_permissions(&path, fs::Permissions::from_mode(meta.mode() & 0o700));
             }
         }
         Ok(path)

@@ -6,7 +6,7 @@
 
 mod target;
 
-pub use target::{meant, preflight};
+pub use target::{may_be_emptied, meant, preflight};
 
 use crate::home;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -34,6 +34,9 @@ pub enum PublishError {
         /// What it is.
         what: &'static str,
     },
+    /// It would lie among what bottle-freeze keeps.
+    #[error("{} lies in the library of bottle-freeze", .0.display())]
+    InLibrary(PathBuf),
     /// A file has that name, and the system does not allow to replace it.
     #[error("{} cannot be replaced: {why}", path.display())]
     Irreplaceable {

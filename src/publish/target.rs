@@ -2,6 +2,8 @@
 //! anything is stopped for it, and once more when it is replaced.
 
 use super::{Existing, PublishError, Result, parent};
+use crate::home::Home;
+use rustix::fs::{Access, access};
 use std::fs::{self, File, FileType, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -45,6 +47,9 @@ pub fn preflight(path: &Path, existing: Existing) -> Result<()> {
     if path.as_os_str().as_bytes().ends_with(b"/") {
         return Err(PublishError::IsFolder(path.to_owned()));
     }
+    if is_in_library(path) {
+        return Err(PublishError::InLibrary(path.to_owned()));
+    }
     let not_writable = PublishError::not_writable(path);
     let there = match fs::symlink_metadata(path) {
         Ok(meta) => Some(meta),
@@ -58,6 +63,30 @@ pub fn preflight(path: &Path, existing: Existing) -> Result<()> {
     let why =
         flaw::of_folder(parent(path)).or_else(|| there.and_then(|meta| why_not_replaceable(path, &meta, &folder)));
     why.map_or(Ok(()), |why| Err(PublishError::Irreplaceable { path: path.to_owned(), why }))
+}
+
+/// What lies in the library is written by what knows it: anything else would damage a snapshot, or keep it from being
+/// removed.
+fn is_in_library(path: &Path) -> bool {
+    let root = Home::open().ok().and_then(|home| fs::canonicalize(home.root()).ok());
+    let folder = fs::canonicalize(parent(path)).ok();
+    root.is_some_and(|root| folder.is_some_and(|folder| folder.starts_with(root)))
+}
+
+/// Whether the files in a folder can be removed, as far as can be seen now.
+///
+/// # Errors
+/// Why not.
+pub fn may_be_emptied(folder: &Path) -> io::Result<()> {
+    access(folder, Access::WRITE_OK | Access::EXEC_OK)?;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if let Some(why) = flaw::of_file(&path) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{name}: {why}")));
+        }
+    }
+    flaw::of_folder(folder).map_or(Ok(()), |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why)))
 }
 
 /// Whether what is there, of this kind, may be replaced by a regular file.
@@ -130,8 +159,12 @@ mod flaw {
     }
 
     pub fn of_folder(path: &Path) -> Option<&'static str> {
-        let is_append_only = attributes(path, AtFlags::empty()).contains(StatxAttributes::APPEND);
-        is_append_only.then_some("its folder is append-only (chattr -a changes that)")
+        let attributes = attributes(path, AtFlags::empty());
+        let flaws = [
+            (StatxAttributes::IMMUTABLE, "its folder is immutable (chattr -i changes that)"),
+            (StatxAttributes::APPEND, "its folder is append-only (chattr -a changes that)"),
+        ];
+        flaws.into_iter().find(|(flaw, _)| attributes.contains(*flaw)).map(|(_, why)| why)
     }
 
     fn attributes(path: &Path, flags: AtFlags) -> StatxAttributes {

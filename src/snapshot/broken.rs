@@ -8,6 +8,7 @@ use super::removal::{self, Identity, RemoveError};
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use thiserror::Error;
@@ -40,6 +41,11 @@ impl Broken {
         if is_vm { id } else { format!("{}@{id}", name(parent)) }
     }
 
+    /// Whether it can be removed by that name: a link is not ours, and a command line may not hold every name.
+    pub fn is_removable(&self) -> bool {
+        is_folder(&self.folder) && self.folder.to_str().is_some()
+    }
+
     /// Bytes that it takes on the disk.
     pub fn bytes(&self) -> u64 {
         home::bytes_in(&self.folder)
@@ -61,12 +67,20 @@ impl Broken {
     /// # Errors
     /// It holds something else, was replaced meanwhile, or the system refuses.
     pub fn remove(&self, _library: &Lock) -> Result<(), RemoveError> {
+        if !is_folder(&self.folder) {
+            let source = io::Error::other("it is a link, or no folder");
+            return Err(RemoveError::Io { folder: self.folder.clone(), source });
+        }
         let alone = self.identity.lock(&self.reference(), &self.folder)?;
         if Snapshot::of_folder(&self.folder).is_ok() {
             return Err(RemoveError::Gone(self.reference()));
         }
         removal::remove(&self.folder, &alone, &|_| false)
     }
+}
+
+fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
 /// What a reference names.

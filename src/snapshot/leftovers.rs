@@ -1,11 +1,10 @@
 //! What killed runs left: found, and removed where its name, its content and its owner say that bottle-freeze wrote it.
 
-use super::library::FILES;
-use super::work::{ALIVE, Entered, clear, entered};
+use super::parts;
+use super::work::{ALIVE, Entered, SIGN, clear, entered};
 use super::{home, lock};
 use crate::home::Home;
 use crate::publish::PRIVATE;
-use std::ffi::OsString;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -13,23 +12,6 @@ use std::time::Duration;
 
 /// How long a private folder may be without its lock file.
 const BORN: Duration = Duration::from_secs(60);
-/// What else lies in a private folder whose run was killed while it removed it: 0.1.0 kept no order then.
-const PARTS: [&str; 14] = [
-    "snapshot",
-    "snapshot.smolmachine",
-    "live.checkpoint",
-    "closed.smolfile",
-    "old-launcher",
-    "new",
-    "removed",
-    "replaced",
-    "export",
-    "file",
-    "page",
-    "wheel",
-    "engine",
-    "in-use",
-];
 /// More than this no entry of `work` has: the longest path, and a line.
 const LIMIT: u64 = 8 << 10;
 
@@ -169,11 +151,30 @@ impl Register {
             };
         }
         match home::open_own(&path.join(ALIVE)) {
-            Ok(alive) if home::lock(&alive, false).unwrap_or(false) => Life::Dead(alive),
+            Ok(alive) if home::lock(&alive, false).unwrap_or(false) => self.with_alive(&path, alive),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.without_alive(&path),
             // Locked, or it cannot be known.
             _ => Life::Alive,
         }
+    }
+
+    /// A folder whose run is dead, if it was a run that made it: anybody may use these names.
+    fn with_alive(&self, folder: &Path, alive: File) -> Life {
+        let mut text = Vec::new();
+        let is_read = (&alive).take(LIMIT).read_to_end(&mut text).is_ok();
+        // 0.1.0 wrote nothing into it, and a power cut may take what was written.
+        let is_ours = text == SIGN || (text.is_empty() && (self.is_entered(folder) || parts::are_all(folder)));
+        if is_read && is_ours { Life::Dead(alive) } else { Life::Foreign }
+    }
+
+    /// Whether a dead run of this library wrote down that it worked there.
+    fn is_entered(&self, folder: &Path) -> bool {
+        let named = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        self.dead.iter().any(|entry| match &entry.entered {
+            Entered::Nothing => false,
+            Entered::In(parent) => named.parent() == Some(parent),
+            Entered::Private(private) => *private == named,
+        })
     }
 
     /// A run that removes a snapshot locks its folder itself.
@@ -183,15 +184,10 @@ impl Register {
             return Life::Alive;
         }
         let Ok(entries) = fs::read_dir(folder) else { return Life::Foreign };
-        let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
-        if names.is_empty() {
+        if entries.flatten().next().is_none() {
             return if self.may_be_born(folder) { Life::Unborn } else { Life::Empty };
         }
-        let is_part = |name: &OsString| {
-            let known = |all: &[&str]| all.iter().any(|known| *name == **known);
-            known(&PARTS) || known(&FILES) || home::is_private(name, PRIVATE)
-        };
-        if names.iter().all(is_part) { Life::Dead(lock) } else { Life::Foreign }
+        if parts::are_all(folder) { Life::Dead(lock) } else { Life::Foreign }
     }
 
     /// Whether a run may be about to make its lock file in an empty folder. One of this library has written that down

@@ -269,7 +269,8 @@ impl Metadata {
             return Err(MetadataError(format!("it is of format {format}: update bottle-freeze")));
         }
         let metadata: Self = serde_json::from_slice(text).map_err(unreadable)?;
-        match metadata.files.keys().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
+        let is_name = |name: &str| Path::new(name).file_name() == Some(name.as_ref()) && !name.contains('\0');
+        match metadata.files.keys().find(|name| !is_name(name)) {
             None => Ok(metadata),
             Some(name) => Err(MetadataError(format!("it records a file {name:?}"))),
         }
@@ -310,7 +311,7 @@ impl Metadata {
         if folder.ends_with(Path::new(&self.vm).join(&self.id)) && !self.vm.contains('/') {
             return Ok(self);
         }
-        Err(MetadataError("it is that of another snapshot".into()))
+        Err(MetadataError(format!("it is that of another snapshot, {}@{}", self.vm, self.id)))
     }
 
     /// Writes it into `folder`: to the disk, and in one instant over one that is there.

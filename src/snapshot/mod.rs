@@ -24,6 +24,7 @@ mod lock;
 mod metadata;
 mod origin;
 mod output;
+mod parts;
 mod period;
 mod record;
 mod removal;

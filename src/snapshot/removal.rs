@@ -84,6 +84,8 @@ pub fn remove(folder: &Path, _alone: &Lock, is_recorded: &dyn Fn(&str) -> bool) 
     if !names.is_empty() {
         return Err(RemoveError::Foreign { folder: folder.to_owned(), names });
     }
+    // Seen before it is out of sight: what cannot be removed stays a snapshot.
+    publish::may_be_emptied(folder).map_err(refused)?;
     // Locked while the hidden folder goes: no other run sweeps it meanwhile.
     let gone = folder.with_file_name(format!("{PRIVATE}{:.6}", super::library::new_id()));
     match withdraw(folder, &gone) {

@@ -30,6 +30,9 @@ pub enum TransportError {
         /// Why.
         why: String,
     },
+    /// The library has it.
+    #[error("{0} is in the library already")]
+    Present(String),
     /// It claims to be larger than what is free.
     #[error("the snapshot has a {name} of {bytes} bytes, but only {free} bytes are free in {}", folder.display())]
     NoRoom {
@@ -185,7 +188,10 @@ impl Incoming {
         let vm = library::vm_folder(&metadata.vm).map_err(io_error(&new))?;
         let folder = vm.join(&metadata.id);
         metadata.write(&new).map_err(io_error(&folder))?;
-        publish::publish(&new, &folder, Existing::Keep)?;
+        publish::publish(&new, &folder, Existing::Keep).map_err(|error| match error {
+            PublishError::Exists(_) => TransportError::Present(format!("{}@{}", metadata.vm, metadata.id)),
+            error => error.into(),
+        })?;
         Ok(Stored::new(folder, metadata))
     }
 }
@@ -208,9 +214,12 @@ fn strange(source: &Path) -> impl Fn(String) -> TransportError {
 fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Result<()> {
     let strange = strange(source);
     let name = entry.path().map_err(|error| strange(error.to_string()))?.to_string_lossy().into_owned();
-    let expected = library::FILES.contains(&name.as_str());
-    if !expected || !entry.header().entry_type().is_file() {
-        return Err(strange(format!("it holds {name:?}")));
+    if !library::FILES.contains(&name.as_str()) {
+        let shown: String = name.chars().take(100).collect();
+        return Err(strange(format!("it holds {shown:?}")));
+    }
+    if !entry.header().entry_type().is_file() {
+        return Err(strange(format!("its {name} is not a regular file")));
     }
     let (bytes, target) = (entry.size(), folder.join(&name));
     if name == metadata::FILE && bytes > metadata::LIMIT {

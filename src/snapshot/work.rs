@@ -10,8 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempDir};
 
-/// The file in it that its run keeps locked.
+/// The file in it that its run keeps locked, and what it says: by that the folder is known as ours.
 pub(super) const ALIVE: &str = "alive";
+pub(super) const SIGN: &[u8] = b"bottle-freeze works in this folder, and removes it afterwards\n";
 /// The launcher's name in it, and the sidecar's.
 const LAUNCHER: &str = "snapshot";
 const SIDECAR: &str = "snapshot.smolmachine";
@@ -104,6 +105,10 @@ fn make(beside: &Path, name: &str) -> io::Result<Option<(TempDir, File)>> {
     // Another run's sweep may have come between the two steps. A file system without locks does without: there no run takes
     // a folder for dead either.
     let is_ours = home::lock(&alive, false).unwrap_or(true) && home::is_still(&path, &alive);
+    if is_ours {
+        // On a full disk it stays empty: then the folder is known by what else lies in it.
+        let _ = (&alive).write_all(SIGN);
+    }
     Ok(is_ours.then_some((folder, alive)))
 }
 

@@ -206,7 +206,111 @@ fn a_marker_that_is_something_else_is_none() {
             "fifo" => assert!(std::process::Command::new("mkfifo").arg(&marker).status().unwrap().success()),
             _ => fs::write(&marker, r#"{"kind": "a recipe", "format": 1}"#).unwrap(),
         }
-        world.run("freeze dev").code(8).stderr(contains("bottle-freeze.json"));
+        world.run("freeze dev").code(8).stderr(contains("its bottle-freeze.json is not that of one"));
+    }
+}
+
+#[test]
+fn a_marker_that_cannot_be_understood_is_not_replaced() {
+    for text in ["[1]", "my notes", r#"{"kind": "bottle-freeze library", "format": "2.0"}"#, "{\"kind\": \"recipe"] {
+        let world = world_with_vm();
+        world.run("freeze dev").success();
+        let marker = put(&world, "home/library/bottle-freeze.json", text);
+        for line in ["freeze dev", "snapshot rm dev --yes", "doctor --fix", "snapshot prune --keep-last 1 --yes"] {
+            let run = world.run(line).code(8);
+            let said = stdout(&run) + &stderr(&run);
+            assert!(said.contains("its bottle-freeze.json is not that of one"), "{text}: {said}");
+            assert_eq!(fs::read_to_string(&marker).unwrap(), text);
+        }
+    }
+}
+
+#[test]
+fn a_link_to_nothing_is_no_library_and_doctor_says_so() {
+    let world = world_with_vm();
+    symlink(world.path("nowhere"), world.path("home/library")).unwrap();
+    for line in ["freeze dev", "snapshot ls", "doctor"] {
+        let run = world.run(line).code(8);
+        assert!((stdout(&run) + &stderr(&run)).contains("leads to no folder"), "{line}: {}", stderr(&run));
+    }
+}
+
+#[test]
+fn a_library_that_its_user_made_read_only_stays_as_it_is() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    // Root may write anyway: the modes are what is looked at.
+    let world = world_with_vm();
+    world.run("freeze dev").success();
+    let folders = ["snapshots", "snapshots/dev", "work"].map(|name| world.path("home/library").join(name));
+    for folder in &folders {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).unwrap();
+    }
+    world.run("freeze dev").success();
+    for folder in folders {
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o500, "{}", folder.display());
+    }
+}
+
+#[test]
+fn a_snapshot_whose_files_cannot_be_removed_is_not_hidden() {
+    let world = world_with_vm();
+    world.run("freeze dev").success();
+    let ids = names_in(&world.path("home/library/snapshots/dev"));
+    let file = world.path("home/library/snapshots/dev").join(&ids[0]).join("vm.smolmachine");
+    let change = |how: &str| std::process::Command::new("chattr").arg(how).arg(&file).status();
+    if !change("+i").is_ok_and(|status| status.success()) {
+        return;
+    }
+    let before = tree(&world.path("home/library/snapshots"));
+    let run = world.run("snapshot rm dev --yes");
+    let after = tree(&world.path("home/library/snapshots"));
+    change("-i").unwrap();
+    run.code(8).stderr(contains("vm.smolmachine: it is immutable"));
+    assert_eq!(before, after);
+    world.run("snapshot rm dev --yes").success();
+}
+
+// ------------------------------------------------------------------------------- what only looks like ours
+
+/// Folders that have the name of a private one, and that no run made.
+const LOOK_ALIKES: [&[(&str, &str)]; 8] = [
+    &[("keep.jpg", "mine")],
+    &[("alive", ""), ("keep.jpg", "mine")],
+    &[("alive", "they all were\n"), ("export", "mine")],
+    &[("new/keep.jpg", "mine")],
+    &[("removed/2024/keep.jpg", "mine")],
+    &[("alive", ""), ("tmp/keep.jpg", "mine")],
+    &[("vm.smolmachine/keep.jpg", "mine")],
+    &[("engine/keep.jpg", "mine")],
+];
+
+#[test]
+fn a_folder_that_only_has_the_name_of_a_private_one_is_not_swept() {
+    for files in LOOK_ALIKES {
+        let world = world_with_vm();
+        world.run("freeze dev").success();
+        world.run("freeze dev").success();
+        let places = ["work", "home/library/snapshots", "home/library/snapshots/dev", "tmp", "home/library"];
+        for place in places {
+            for (file, text) in files {
+                put(&world, &format!("{place}/.bottle-freeze-abcdef/{file}"), text);
+            }
+        }
+        let all = || places.map(|place| tree(&world.path(place).join(".bottle-freeze-abcdef")));
+        let before = all();
+        for line in [
+            "freeze dev -o x.smolmachine",
+            "freeze dev",
+            "snapshot export dev -o x.tar",
+            "snapshot rm dev --yes",
+            "snapshot prune --keep-last 1 --yes",
+            "doctor --fix",
+        ] {
+            let run = world.run(line);
+            assert_eq!(all(), before, "{files:?}: {line}: {}", stderr(&run));
+        }
     }
 }
 
@@ -404,6 +508,9 @@ fn a_snapshot_that_is_a_link_is_not_removed_with_what_it_points_to() {
         world.run(&line);
     }
     assert_eq!(tree(&world.path("outside")), before);
+    // What is said about it can be done.
+    world.run("thaw dev x").code(10).stderr(contains(format!("or remove {}", folder.display())));
+    world.run(&format!("snapshot rm dev@{} --yes", ids[0])).code(8).stderr(contains("it is a link, or no folder"));
 }
 
 // -------------------------------------------------------------------------------------- what is removed by name

@@ -154,6 +154,30 @@ fn a_folder_is_never_replaced_and_nothing_is_stopped_for_it() {
 }
 
 #[test]
+fn what_lies_in_the_library_is_no_output_with_force_or_without() {
+    let world = world();
+    let snapshots = world.path("home/library/snapshots/other");
+    let id = &names_in(&snapshots)[0];
+    let folder = snapshots.join(id);
+    let whole = fs::read(folder.join("vm.smolmachine")).unwrap();
+    let outputs =
+        [folder.join("vm.smolmachine"), folder.join("new"), snapshots.join("new"), world.path("home/library/x")];
+    for output in outputs {
+        let output = output.display();
+        for line in ["freeze other", "pack alpine", "snapshot export other@t"] {
+            for force in ["", " --force"] {
+                let run = world.run(&format!("{line} -o {output}{force}")).code(8);
+                run.stderr(contains("lies in the library of bottle-freeze"));
+            }
+        }
+        world.run(&format!("cp dev:/root/note {output}")).code(8);
+    }
+    assert_eq!(names_in(&folder), ["snapshot.json", "vm.smolmachine"]);
+    assert_eq!(fs::read(folder.join("vm.smolmachine")).unwrap(), whole);
+    world.run("snapshot verify --all").success();
+}
+
+#[test]
 fn a_symlink_to_a_file_stays_one_and_its_target_is_replaced() {
     let world = world();
     let places = ["elsewhere", "elsewhere/deep"].map(|place| world.path(place));

@@ -296,6 +296,49 @@ fn a_tar_that_holds_a_file_twice_is_none() {
 }
 
 #[test]
+fn what_follows_the_end_of_a_tar_is_not_passed_over() {
+    let world = world();
+    world.run("snapshot export dev -o x.tar").success();
+    let one = fs::read(world.path("work/x.tar")).unwrap();
+    let (twice, padded) = ([&*one, &one].concat(), [one.clone(), vec![0; 1 << 20]].concat());
+    for (tar, is_whole) in [(&twice, false), (&padded, true), (&[&*one, b"\0rubbish"].concat(), false)] {
+        fs::write(world.path("work/y.tar"), tar).unwrap();
+        for line in ["snapshot import y.tar --as new", "snapshot import - --as new"] {
+            let command = world.command(line.split(' '));
+            let run = assert_cmd::Command::from_std(command).write_stdin(tar.clone()).assert();
+            if is_whole {
+                run.success();
+                world.run("snapshot rm new --yes").success();
+            } else {
+                run.code(10).stderr(contains("something follows its end"));
+                world.run("snapshot ls new").success().stderr(predicates::str::is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_tar_is_said_to_be_none_in_a_line() {
+    let world = world();
+    for text in ["hello world\n".repeat(100), "\u{1f}\u{8b}\u{8}".repeat(400)] {
+        fs::write(world.path("work/y.tar"), text).unwrap();
+        let run = world.run("snapshot import y.tar").code(10);
+        let said = stderr(&run);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("it is not a tar"), "{said}");
+    }
+}
+
+#[test]
+fn an_import_of_what_the_library_has_says_so() {
+    let world = world();
+    world.run("snapshot export dev -o x.tar").success();
+    let run = world.run("snapshot import x.tar").code(7);
+    let said = stderr(&run);
+    assert!(said.contains("is in the library already") && !said.contains("--force"), "{said}");
+}
+
+#[test]
 fn the_system_of_a_guest_in_a_wheel_takes_no_memory_by_what_it_claims() {
     for kind in *b"LKx" {
         let (world, index) = (World::new(), Index::new());
