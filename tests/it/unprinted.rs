@@ -3,7 +3,8 @@
 
 use crate::support::World;
 use std::fs::File;
-use std::io::pipe;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
 const FORMATS: [&str; 3] = ["", "-q", "--json"];
@@ -104,9 +105,9 @@ fn help_and_lists_fail_on_a_full_disk_and_not_in_a_pipe_that_is_closed() {
     ];
     for line in lines {
         fails_to_print(&world, line);
-        let (reader, writer) = pipe().unwrap();
+        let (reader, writer) = UnixStream::pair().unwrap();
         drop(reader);
-        let (status, said) = run(&world, line, writer);
+        let (status, said) = run(&world, line, OwnedFd::from(writer));
         assert!(!said.contains("could not print"), "{line}: {said}");
         assert!(line == "doctor" || status == Some(0), "{line}: {said}");
     }
