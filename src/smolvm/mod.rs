@@ -21,6 +21,8 @@
 //!   one; [`Reference`] is its name in a registry.
 //! - `create` makes a VM, or leaves none; `guest_env` keeps the values of a guest's variables out of every command line.
 //! - `trial` packs an empty VM, `whole` looks at the engine's files: whether a freeze works.
+//! - `manifest` refuses what `machine create --from` refuses; [`secrets`] are taken out of a pack; [`settings`] says what a VM
+//!   made from an artifact has of the settings of the packed one, and which option gives it the others.
 //! - `lifeline`, `leftovers` and `users`: what the engine leaves running or lying, and whose it is.
 
 mod answer;
