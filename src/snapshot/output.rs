@@ -48,16 +48,17 @@ impl Output {
         if is_folder {
             return Err(PublishError::IsFolder(out));
         }
-        let (launcher, sidecar) = if out.extension().is_some_and(|extension| extension == SIDECAR || extension == LIVE)
-        {
+        let is_sidecar = out.extension().is_some_and(|extension| extension == SIDECAR || extension == LIVE);
+        let out = meant(&out);
+        let (launcher, sidecar) = if is_sidecar {
             (None, out)
         } else {
+            // A launcher looks beside the file that it is, whatever link leads to it.
             let mut sidecar = out.clone().into_os_string();
             sidecar.push(".");
             sidecar.push(SIDECAR);
-            (Some(out), sidecar.into())
+            (Some(out), meant(sidecar.as_ref()))
         };
-        let (launcher, sidecar) = (launcher.as_deref().map(meant), meant(&sidecar));
         let key = file_key(&sidecar).map_err(PublishError::not_writable(&sidecar))?;
         let beside = sidecar.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(Self { launcher, sidecar, beside, vm: None, existing: Existing::forced(force), key: Some(key) })
