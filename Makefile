@@ -18,7 +18,7 @@ facts:        ## each fact about engine versions, on real engines on both sides 
 
 faults:       ## kills, power cuts, damage, full disks, races and fuzzing, the long versions (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2
-	BOTTLE_FREEZE_FAULTS=long cargo test --test it --bin bottle-freeze -- --nocapture crash:: power_cut:: streams:: concurrency:: readers:: damage:: full_disk:: signals:: no_panic:: completion:: doctor:: retention:: smolvm:: snapshot::
+	BOTTLE_FREEZE_FAULTS=long cargo test --test it --bin bottle-freeze -- --nocapture crash:: create_races:: power_cut:: streams:: concurrency:: readers:: damage:: full_disk:: signals:: no_panic:: completion:: doctor:: retention:: smolvm:: snapshot::
 
 e2e:          ## the scenarios, on real VMs in the lab
 	tests/lab/e2e
