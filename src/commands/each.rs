@@ -151,17 +151,41 @@ pub struct Done<R> {
 /// every failure, and fails with the only one, or with a summary.
 pub fn vm(
     app: &App,
+    engine: &Smolvm,
     vms: &cli::Vms,
     names: &[Name],
     each: impl Fn(&Name, &Warnings) -> Result<&'static str> + Sync,
 ) -> Result<()> {
     let results = all(VMS, jobs(vms.jobs, names.len()), names, |name, warnings| {
         let began = Instant::now();
-        let state = each(name, warnings)?;
+        let state = each(name, warnings).map_err(|failure| with_state(engine, name, failure))?;
         Ok(Changed { vm: name.to_string(), state, seconds: began.elapsed().as_secs_f64() })
     });
     report(app, VMS, vms.names.len() == 1, names, &results);
     verdict(VMS, names, results)
+}
+
+/// A signal may have ended the engine before or after it changed the VM: says how the VM is now.
+fn with_state(engine: &Smolvm, name: &Name, failure: Failure) -> Failure {
+    if failure.now.is_some() || !matches!(failure.status, Status::Interrupted(_)) {
+        return failure;
+    }
+    match state_now(engine, name) {
+        Some(now) => failure.now(now),
+        None => failure,
+    }
+}
+
+/// How a VM is after something failed or was interrupted; `None` if the engine does not say.
+pub fn state_now(engine: &Smolvm, name: &Name) -> Option<String> {
+    interrupt::recover();
+    let vm = engine.machine_listed(name);
+    interrupt::begin();
+    match vm {
+        Ok(vm) => Some(format!("'{name}' is {}", vm.state)),
+        Err(EngineError::NoSuchVm(_)) => Some(format!("there is no VM '{name}' now")),
+        Err(_) => None,
+    }
 }
 
 /// Does `each` for every thing, one after the other, and reports every failure of several.

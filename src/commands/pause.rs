@@ -23,7 +23,7 @@ fn change(
 ) -> Result<()> {
     let engine = app.engine()?;
     let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(app, vms, &names, |name, _| {
+    each::vm(app, &engine, vms, &names, |name, _| {
         let _lock = lock::vm_shared(app, &engine, name, wait.wait)?;
         app.ui.during(phase, &format!("{doing} {name}"), || change(&engine, name))?;
         app.ui.result(name.as_str(), &done(name));

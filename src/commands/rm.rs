@@ -18,7 +18,7 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
         let question = format!("Delete {}, disks and all?", list.join(", "));
         app.confirm(&question, args.yes, "nothing was deleted")?;
     }
-    each::vm(app, vms, &names, |name, _| {
+    each::vm(app, &engine, vms, &names, |name, _| {
         let shown = find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
         let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
         still_as_shown(shown, &engine.machine_listed(name)?)?;

@@ -13,7 +13,7 @@ pub fn run(app: &App, args: &cli::Start) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
     let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(app, vms, &names, |name, warnings| {
+    each::vm(app, &engine, vms, &names, |name, warnings| {
         let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
         app.ui.during("start", &format!("starting {name}"), || match engine.machine(name)? {
             // To start one that the engine has given up would end it first.

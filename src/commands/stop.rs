@@ -10,7 +10,7 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
     let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(app, vms, &names, |name, warnings| {
+    each::vm(app, &engine, vms, &names, |name, warnings| {
         let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
         let was_ended = app.ui.during("stop", &format!("stopping {name}"), || {
             let vm = engine.machine(name)?;

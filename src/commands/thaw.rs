@@ -5,7 +5,7 @@ use super::found::{self, Checked};
 use super::make::{self, Reach, make_vm};
 use super::start::start;
 use super::stop::stop;
-use super::{App, Failure, Result, Status, configuration, fidelity, freeze, lock, workspace};
+use super::{App, Failure, Result, Status, configuration, each, fidelity, freeze, lock, workspace};
 use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
 use crate::snapshot::{Configuration, Lock, Metadata, Record, Stored};
 use crate::ui::Warnings;
@@ -123,8 +123,9 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
     app.ui
         .phase("start", &format!("starting {name}"), || start(engine, name, args.timeout, true, making.warnings))
         .map_err(|error| {
+            let unknown = || format!("'{name}' is created");
             Failure::from(error)
-                .now(format!("'{name}' is created, and does not run"))
+                .now(each::state_now(engine, name).unwrap_or_else(unknown))
                 .mend(format!("bottle-freeze start {name}"))
         })?;
     if let Some(saved) = &saved {
@@ -193,7 +194,11 @@ fn keep(
     if now.state.is_up() || now.created_at != there.created_at {
         return Err(replaced(&now).and_now(format!("it was frozen as {kept}")));
     }
-    app.ui.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
+    app.ui.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name)).map_err(|error| {
+        let failure = Failure::from(error);
+        let failure = each::state_now(engine, name).into_iter().fold(failure, Failure::now);
+        failure.and_now(format!("it was frozen as {kept}"))
+    })?;
     Record::forget(name.as_str());
     Ok((kept, lock))
 }

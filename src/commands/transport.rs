@@ -2,7 +2,7 @@
 
 use super::shells::quoted;
 use super::{App, Failure, Result, Status, found, lock, output, verify};
-use crate::publish::Existing;
+use crate::publish::{Existing, PublishError};
 use crate::smolvm::{EngineError, Name, end_helpers};
 use crate::snapshot::{
     Incoming, Metadata, Origin, Stored, TransportError, check_words, export as export_to, export_to_stdout, is_id,
@@ -123,7 +123,18 @@ pub fn take_in(
     let library = lock::library(app, &incoming.metadata.vm)?;
     leave_taken_tags(&mut incoming.metadata, warnings)?;
     incoming.metadata.warnings.extend(warnings.list());
-    Ok(incoming.publish(&library)?)
+    let reference = format!("{}@{}", incoming.metadata.vm, incoming.metadata.id);
+    incoming.publish(&library).map_err(|error| match error {
+        TransportError::Unpublished(PublishError::Exists(_)) => is_there(&reference),
+        error => error.into(),
+    })
+}
+
+/// A snapshot is never replaced.
+fn is_there(reference: &str) -> Failure {
+    Failure::new(Status::OutputExists, format!("the library has {reference} already")).now("it was not changed").mend(
+        format!("add a copy as that of another VM with --as, or first run `bottle-freeze snapshot rm {reference}`"),
+    )
 }
 
 /// A tag is the name of one snapshot of a VM: the one that has it keeps it. One that could mean something else is left.

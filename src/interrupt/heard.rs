@@ -1,5 +1,6 @@
 //! Which signals this program handles, and the order and the time in which they arrive.
 
+use super::faults;
 use signal_hook::consts::{
     SIGABRT, SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGTRAP, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
@@ -9,8 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// All that would end this process and can be caught (signal(7)), but for what only a bug in this program raises:
-/// SIGILL, SIGFPE, SIGSEGV, SIGBUS, SIGSYS. Rust ignores SIGPIPE.
+/// All that would end this process and can be caught (signal(7)), but for those in `faults`. Rust ignores SIGPIPE.
 const FATAL: [i32; 13] = [
     SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGXFSZ, SIGABRT, SIGTRAP,
 ];
@@ -67,6 +67,7 @@ impl Arrivals {
                 handle(signal, sender.clone())?;
             }
         }
+        faults::listen(sender)?;
         Ok(Self(receiver))
     }
 
@@ -87,7 +88,7 @@ impl Arrivals {
 /// Reports each arrival of `signal` to `to`.
 fn handle(signal: i32, to: Arc<UnixDatagram>) -> io::Result<()> {
     let me = i32::try_from(std::process::id()).unwrap_or_default();
-    let report = move |info: &libc::siginfo_t| {
+    let answer = move |info: &libc::siginfo_t| {
         // SAFETY: the field is there for every signal that a process sends, and only a number in any case.
         #[allow(unsafe_code)]
         let sender = unsafe { info.si_pid() };
@@ -95,17 +96,22 @@ fn handle(signal: i32, to: Arc<UnixDatagram>) -> io::Result<()> {
         if [SIGXFSZ, SIGABRT].contains(&signal) && sender == me {
             return;
         }
-        ARRIVED.store(signal, SeqCst);
-        let at = BEGAN.get().map(Instant::elapsed).unwrap_or_default();
-        let arrival = Arrival { signal, at, from_kernel: info.si_code > 0 };
-        let _ = to.send(&arrival.written().to_le_bytes());
+        report(signal, info, &to);
     };
     // SAFETY: the action reads a clock, stores a number and sends a datagram without waiting: no lock, no memory.
     #[allow(unsafe_code)]
     unsafe {
-        signal_hook_registry::register_sigaction(signal, report)?;
+        signal_hook_registry::register_sigaction(signal, answer)?;
     }
     Ok(())
+}
+
+/// Reports that `signal` arrived. A signal handler may call this.
+pub fn report(signal: i32, info: &libc::siginfo_t, to: &UnixDatagram) {
+    ARRIVED.store(signal, SeqCst);
+    let at = BEGAN.get().map(Instant::elapsed).unwrap_or_default();
+    let arrival = Arrival { signal, at, from_kernel: info.si_code > 0 };
+    let _ = to.send(&arrival.written().to_le_bytes());
 }
 
 /// What Linux has beside those of every system, among them the real-time signals.

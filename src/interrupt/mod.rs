@@ -9,6 +9,7 @@
 //! this process at once.
 
 mod children;
+mod faults;
 mod heard;
 
 pub use children::{Registered, end_group, is_alive, stop_group, was_passed_on};

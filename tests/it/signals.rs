@@ -12,8 +12,8 @@ use std::process::Command;
 
 const FREEZE: &str = "freeze dev -o x.smolmachine --yes --force";
 
-/// Each signal that would end a program and can be caught, but for what only a fault of the program raises.
-const SIGNALS: [Signal; 16] = [
+/// Each signal that would end a program and can be caught.
+const SIGNALS: [Signal; 21] = [
     Signal::INT,
     Signal::TERM,
     Signal::HUP,
@@ -27,6 +27,11 @@ const SIGNALS: [Signal; 16] = [
     Signal::XFSZ,
     Signal::ABORT,
     Signal::TRAP,
+    Signal::ILL,
+    Signal::FPE,
+    Signal::SEGV,
+    Signal::BUS,
+    Signal::SYS,
     #[cfg(target_os = "linux")]
     Signal::IO,
     #[cfg(target_os = "linux")]
@@ -309,4 +314,33 @@ fn an_engine_that_the_terminal_has_sent_a_ctrl_c_is_not_sent_it_again() {
     };
     assert_eq!(run(false), 1);
     assert_eq!(run(true), 1, "through a parent that passes it on");
+}
+
+#[test]
+fn an_interrupted_command_says_how_it_leaves_the_vm() {
+    for (line, on, at, now) in [
+        ("stop dev", "machine stop", "before", "'dev' is running"),
+        ("stop dev", "machine stop", "after", "'dev' is stopped"),
+        ("start off", "machine start", "before", "'off' is stopped"),
+        ("start off", "machine start", "after", "'off' is running"),
+        ("rm dev --yes", "machine delete", "before", "'dev' is stopped"),
+        ("pause dev", "machine pause", "start", "'dev' is running"),
+        ("thaw dev new", "machine start", "before", "'new' is created"),
+        ("thaw dev new", "machine start", "after", "'new' is running"),
+        ("thaw dev --replace --yes", "machine delete", "before", "'dev' is stopped; it was frozen as dev@"),
+    ] {
+        let world = World::new();
+        world.vm("dev").running();
+        world.vm("off").stopped();
+        world.warm().run("freeze dev --yes --restart").success();
+        let calls = world.commands().len();
+        world.fault(json!({"on": on, "at": at, "do": "hang"}));
+        let run = world.spawn(line);
+        wait_until(on, || world.commands()[calls..].contains(&on.to_owned()));
+        let (name, state) = (now.split('\'').nth(1).unwrap(), now.split([' ', ';']).nth(2).unwrap());
+        wait_until(now, || world.state(name) == state);
+        run.signal(Signal::TERM);
+        let said = stderr(&run.wait().code(143));
+        assert!(said.contains(&format!("now: {now}")), "{line}, {on} {at}: {said}");
+    }
 }
