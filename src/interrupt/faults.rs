@@ -1,7 +1,7 @@
 //! Signals that a fault of this program raises, and that another process can send as well. A sent one is handled like any
 //! other signal. A fault ends this program, as it does without this handler.
 
-use super::heard;
+use super::heard::report;
 use libc::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS};
 use std::io;
 use std::os::unix::net::UnixDatagram;
@@ -21,17 +21,18 @@ pub fn listen(to: Arc<UnixDatagram>) -> io::Result<()> {
     for signal in SIGNALS {
         before.push((signal, action(signal, None)?));
     }
-    let handled = before.iter().filter(|(_, before)| before.sa_sigaction != libc::SIG_IGN);
-    let handled: Vec<i32> = handled.map(|(signal, _)| *signal).collect();
+    let is_heard =
+        |(signal, before): &(i32, libc::sigaction)| (before.sa_sigaction != libc::SIG_IGN).then_some(*signal);
+    let heard: Vec<i32> = before.iter().filter_map(is_heard).collect();
     // It is set once: a program listens once.
     let _ = (TO.set(to), BEFORE.set(before));
-    let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = answer;
+    let on_signal: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = answer;
     // SAFETY: all zeros is a valid value of this struct.
     #[allow(unsafe_code)]
     let mut new: libc::sigaction = unsafe { std::mem::zeroed() };
-    new.sa_sigaction = handler as libc::sighandler_t;
+    new.sa_sigaction = on_signal as libc::sighandler_t;
     new.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-    for signal in handled {
+    for signal in heard {
         action(signal, Some(&new))?;
     }
     Ok(())
@@ -43,7 +44,7 @@ extern "C" fn answer(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_vo
     let Some(info) = (unsafe { info.as_ref() }) else { return };
     if info.si_code <= 0 || info.si_code == libc::SI_USER {
         if let Some(to) = TO.get() {
-            heard::report(signal, info, to);
+            report(signal, info, to);
         }
         return;
     }

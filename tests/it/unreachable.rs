@@ -173,7 +173,7 @@ fn both_words_freeze_it_and_the_loss_is_recorded() {
     let vmm = world.vmm("dev");
     let run = world.run("freeze dev --yes --allow-unresponsive --json").success();
     let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
-    let lost = "'dev' does not answer: what its guest has not written to disk is lost";
+    let lost = "'dev' does not answer: the snapshot will not hold what its guest has not written to disk";
     assert_eq!((&report["warnings"], &report["snapshot"]["warnings"]), (&json!([lost]), &json!([lost])));
     assert_eq!((world.state("dev").as_str(), is_alive(vmm)), ("stopped", false));
 }

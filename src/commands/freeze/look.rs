@@ -90,7 +90,8 @@ impl<'a> Freeze<'a> {
             warnings.push(format!("smolvm {version} packs the image anew: {what}; 1.3.4 keeps it"));
         }
         if vm.state == State::Unreachable {
-            warnings.push(format!("'{}' does not answer: what its guest has not written to disk is lost", vm.name));
+            let lost = "the snapshot will not hold what its guest has not written to disk";
+            warnings.push(format!("'{}' does not answer: {lost}", vm.name));
         }
         warnings
     }
