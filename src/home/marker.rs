@@ -36,7 +36,13 @@ pub fn look(root: &Path) -> Result<Found, HomeError> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return Err(HomeError::unreadable(&path, &error));
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return unmarked(root),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return match unmarked(root) {
+                // Another run has written it since: that is whose files these are.
+                Err(HomeError::Foreign { .. }) if path.symlink_metadata().is_ok() => look(root),
+                found => found,
+            };
+        }
         // Another user's, a link, a FIFO …
         Ok(false) | Err(_) => return Err(HomeError::Mismarked(root.to_owned())),
     }

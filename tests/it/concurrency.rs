@@ -70,6 +70,20 @@ fn eight_freezes_of_one_running_vm_that_wait_stop_it_once() {
     assert_whole(&world, &files.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
+/// One of them looked for the marker before another wrote it, and then found that one's files without it.
+#[test]
+fn eight_first_freezes_make_one_library() {
+    let world = eight_vms();
+    for _ in 0..rounds() * 3 {
+        let _ = fs::remove_dir_all(world.path("home/library"));
+        let all: Vec<Running> = EIGHT.map(|n| world.spawn(&format!("freeze vm{n}"))).collect();
+        for freeze in all {
+            freeze.wait().success();
+        }
+        assert_eq!(names_in(&world.path("home/library/snapshots")).len(), 8);
+    }
+}
+
 #[test]
 fn freezes_of_other_vms_to_other_outputs_do_not_wait() {
     let (world, first) = hanging_freeze();
