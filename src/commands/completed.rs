@@ -2,7 +2,7 @@
 //! at its start. A line in a start file says little: it may come too early, be skipped, or name a program that is not there.
 
 use super::shells::quoted;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,6 +22,8 @@ pub enum Completed {
     Works { shell: String },
     /// It does not; this command changes that.
     Missing { shell: String, mend: String },
+    /// The shell cannot be run.
+    Broken { path: PathBuf, error: io::Error },
     /// The shell did not answer in time.
     Silent { shell: String },
     /// `$SHELL` is none that is known here.
@@ -58,17 +60,18 @@ pub fn look() -> Completed {
         _ => return Completed::Unknown,
     };
     match ask(&path, script) {
-        None => Completed::Silent { shell },
-        Some(said) if said.iter().any(|word| word == "works") => Completed::Works { shell },
-        Some(said) => {
+        Err(error) => Completed::Broken { path, error },
+        Ok(None) => Completed::Silent { shell },
+        Ok(Some(said)) if said.iter().any(|word| word == "works") => Completed::Works { shell },
+        Ok(Some(said)) => {
             let mend = mend(&shell, said.iter().any(|word| word == "compinit"));
             Completed::Missing { shell, mend }
         }
     }
 }
 
-/// What it answers; nothing if it cannot be run, or not in time.
-fn ask(shell: &Path, script: &str) -> Option<Vec<String>> {
+/// What it answers; nothing if that takes too long.
+fn ask(shell: &Path, script: &str) -> io::Result<Option<Vec<String>>> {
     let mut command = Command::new(shell);
     let script = format!("{script}\necho {MARK}{END}");
     command.args(["-i", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -78,24 +81,23 @@ fn ask(shell: &Path, script: &str) -> Option<Vec<String>> {
     unsafe {
         command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into));
     }
-    let mut child = command.spawn().ok()?;
-    let stdout = child.stdout.take()?;
+    let mut child = command.spawn()?;
     let (send, answer) = mpsc::channel();
-    std::thread::Builder::new()
-        .spawn(move || {
+    if let Some(stdout) = child.stdout.take() {
+        std::thread::Builder::new().spawn(move || {
             let lines = BufReader::new(stdout.take(1 << 20)).split(b'\n').map_while(Result::ok);
             let words =
                 lines.filter_map(|line| Some(String::from_utf8_lossy(line.strip_prefix(MARK.as_bytes())?).into()));
             send.send(words.take_while(|word: &String| word != END).collect())
-        })
-        .ok()?;
+        })?;
+    }
     let said = answer.recv_timeout(LIMIT).ok();
     if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
         // What its start files have left running.
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
     let _ = child.wait();
-    said
+    Ok(said)
 }
 
 /// The command that adds the line to the start file.

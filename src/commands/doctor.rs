@@ -187,6 +187,10 @@ fn completion() -> Check {
         Completed::Missing { shell, mend } => {
             Check::warning("completion", format!("TAB completes nothing in {shell}"), mend)
         }
+        Completed::Broken { path, error } => {
+            let what = format!("$SHELL names {}, which cannot be run: {error}", path.display());
+            Check::warning("completion", what, HELP)
+        }
         Completed::Silent { shell } => {
             let what = format!("{shell} did not answer in {} s", completed::LIMIT.as_secs());
             Check::warning("completion", what, HELP)

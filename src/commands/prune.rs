@@ -6,7 +6,7 @@ use super::snapshot::{list_tags, no_snapshots, warn_of};
 use super::{App, Failure, Result, Status, lock, verify};
 use crate::cli;
 use crate::smolvm::end_helpers;
-use crate::snapshot::{Entry, Metadata, NewestOf, Policy, Removal, Stored, Unit, library, sweep_library};
+use crate::snapshot::{Entry, Lock, Metadata, NewestOf, Policy, Removal, Stored, Unit, library, sweep_library};
 use crate::ui::{Problem, with};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -57,7 +57,7 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
         let one = asked.get()?;
         // Without the newest that is whole, more would be lost than was decided.
         let anchor = anchors.get(one.vm());
-        let _anchor = anchor.map(|whole| lock::reading(app, whole)).transpose()?;
+        let _anchor = anchor.map(|whole| keep_newest(app, whole)).transpose()?;
         let removal = lock::remove(app, one, args.wait.wait)?;
         match &removal {
             Removal::Removed => app.ui.result(asked, &format!("removed {asked}")),
@@ -69,6 +69,15 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     });
     report(app, &all, &results, broken);
     each::verdict(each::SNAPSHOTS, &going, results)
+}
+
+/// Keeps the newest snapshot that is whole from being removed meanwhile.
+fn keep_newest(app: &App, whole: &Stored) -> Result<Option<Lock>> {
+    if whole.is_gone() {
+        let what = format!("{}, the newest that is whole, was removed or replaced meanwhile", whole.reference());
+        return Err(Failure::new(Status::BadState, what).now("it was not removed").mend("run the prune again"));
+    }
+    lock::reading(app, whole)
 }
 
 /// For programs: of each snapshot whether the policy keeps it, and what became of it.

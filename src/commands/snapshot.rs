@@ -119,8 +119,16 @@ fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
         let crc32 = format!("{:08x}", artifact.crc32);
         Ok(json!({"reference": one.reference(), "whole": true, "bytes": artifact.bytes, "crc32": crc32}))
     });
+    let checked = all.into_iter().zip(results);
+    let is_meant = |(asked, result): &(Asked<Stored>, Result<_>)| result.is_ok() || !args.all || !is_gone(asked);
+    let (all, results): (Vec<_>, Vec<_>) = checked.filter(is_meant).unzip();
     each::report(app, each::SNAPSHOTS, args.snapshots.len() == 1, &all, &results);
     each::verdict(each::SNAPSHOTS, &all, results)
+}
+
+/// Whether it was removed after the library was listed: then it is no part of "all" any more.
+fn is_gone(asked: &Asked<Stored>) -> bool {
+    asked.get().is_ok_and(Stored::is_gone)
 }
 
 fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {

@@ -174,7 +174,8 @@ fn keep(
     there: &Machine,
     warnings: &Warnings,
 ) -> Result<(String, Lock)> {
-    let question = format!("'{name}' is {}. Stop it, freeze it into the library and replace it?", there.state);
+    let steps = if there.state.is_up() { "Stop it, freeze it" } else { "Freeze it" };
+    let question = format!("'{name}' is {}. {steps} into the library and replace it?", there.state);
     app.confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
     let replaced = |now: &Machine| {
         let what = format!("'{name}' was started or replaced by another command meanwhile");

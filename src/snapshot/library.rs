@@ -95,6 +95,11 @@ impl Stored {
         if self.identity.is_that_of(&self.folder) && same(self) == same(&now) { Ok(now) } else { Err(gone()) }
     }
 
+    /// Whether it was removed since it was looked at, or replaced.
+    pub fn is_gone(&self) -> bool {
+        !self.identity.is_that_of(&self.folder)
+    }
+
     /// Keeps it from being removed for as long as its files are read. Nothing is written; where nothing can be locked,
     /// nothing is removed either.
     ///

@@ -186,7 +186,27 @@ fn prune_removes_nothing_when_what_it_keeps_is_gone() {
     world.run(&format!("snapshot rm {} --yes", all[2])).success();
     question.press("y");
     assert_eq!(question.wait(), Some(3), "{}", question.screen());
+    let printed = question.all_printed();
+    let named = format!("{}, the newest that is whole, was removed or replaced meanwhile", all[2]);
+    assert!(printed.contains(&named) && printed.contains("it was not removed"), "{printed}");
     assert_eq!(references(&world), all[..2]);
+}
+
+#[test]
+fn a_question_names_no_stop_of_a_vm_that_does_not_run() {
+    let (world, all) = world_with(1);
+    for (state, words) in
+        [("stopped", "is stopped. Freeze it into"), ("running", "is running. Stop it, freeze it into")]
+    {
+        if state == "running" {
+            world.run("start dev").success();
+        }
+        let mut question = asked(&world, &format!("thaw {} dev --replace", all[0]));
+        question.press("n");
+        assert_eq!(question.wait(), Some(6), "{}", question.screen());
+        let printed = question.all_printed();
+        assert!(printed.contains(words), "{printed}");
+    }
 }
 
 #[test]

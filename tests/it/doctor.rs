@@ -354,6 +354,21 @@ fn completion_works_once_the_command_that_doctor_names_was_run() {
 }
 
 #[test]
+fn a_shell_that_cannot_be_run_is_named() {
+    let world = World::new();
+    let folder = world.path("bash");
+    std::fs::create_dir(&folder).unwrap();
+    for shell in [Path::new("/nonexistent/bash"), Path::new("/nonexistent/fish"), &folder] {
+        let mut doctor = world.line("doctor");
+        doctor.env("SHELL", shell);
+        let check = check(doctor, "completion");
+        let what = format!("$SHELL names {}, which cannot be run", shell.display());
+        assert_eq!(check["verdict"], "warning");
+        assert!(check["what"].as_str().unwrap().starts_with(&what), "{check}");
+    }
+}
+
+#[test]
 fn a_line_in_a_start_file_that_has_no_effect_is_no_completion() {
     let world = World::new();
     let line = |shell: &str| format!("source <(bottle-freeze completions {shell})");

@@ -6,8 +6,13 @@ use crate::support::chaos::{Random, is_long};
 use crate::support::{Running, World, names_in, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
+use rustix::fs::FlockOperation;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
 
 /// A stopped VM with three snapshots, `old`, `middle` and `new` by their notes, none with a tag.
 fn three() -> World {
@@ -105,6 +110,58 @@ fn two_read_at_once() {
     world.run(&format!("snapshot export {one} -o x.tar")).success();
     world.run(&format!("snapshot verify {one}")).success();
     world.run(&format!("create other --from {one}")).success();
+}
+
+/// A pipe that is full: who prints into it waits for its reader.
+fn full_pipe() -> (UnixStream, UnixStream) {
+    let (reader, mut writer) = UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    while writer.write(&[b'.'; 512]).is_ok() {}
+    while writer.write(b".").is_ok() {}
+    writer.set_nonblocking(false).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_check_of_all_passes_over_a_snapshot_that_is_removed_before_its_turn() {
+    for json in ["", " --json"] {
+        let world = three();
+        let all = references(&world);
+        let (mut reader, writer) = full_pipe();
+        let mut command = world.line(&format!("snapshot verify --all{json}"));
+        if json.is_empty() {
+            command.stdout(OwnedFd::from(writer)).stderr(Stdio::piped());
+        } else {
+            // Progress is printed before each check.
+            command.arg("--progress=json").stderr(OwnedFd::from(writer)).stdout(Stdio::piped());
+        }
+        let verify = command.spawn().unwrap();
+        drop(command);
+        let first = std::fs::File::open(world.path("home/library/snapshots").join(all[0].replace('@', "/"))).unwrap();
+        wait_until("it checks the first", || {
+            let free = rustix::fs::flock(&first, FlockOperation::NonBlockingLockExclusive);
+            free.is_err() || rustix::fs::flock(&first, FlockOperation::Unlock).is_err()
+        });
+        world.run(&format!("snapshot rm {} {} --yes", all[1], all[2])).success();
+        let rest = std::thread::spawn(move || reader.read_to_end(&mut Vec::new()));
+        let output = verify.wait_with_output().unwrap();
+        rest.join().unwrap().unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{printed}{said}");
+        if !json.is_empty() {
+            let checked: Value = serde_json::from_str(&printed).unwrap();
+            assert_eq!(checked.as_array().unwrap().len(), 1, "{printed}");
+        }
+    }
+}
+
+#[test]
+fn a_check_of_all_names_a_snapshot_whose_files_are_gone() {
+    let world = three();
+    let one = references(&world)[0].replace('@', "/");
+    std::fs::remove_file(world.path("home/library/snapshots").join(one).join("vm.smolmachine")).unwrap();
+    world.run("snapshot verify --all").code(3).stderr(contains("it is missing"));
 }
 
 /// Whatever moment a reader is stopped at: what it reads is whole, or was not there when it began.
