@@ -116,7 +116,9 @@ pub fn take_in(
     metadata.text().map_err(|error| strange(error.to_string()))?;
     app.ui.during("check", "checking the snapshot", || verify::snapshot(&incoming.folder(), metadata)).map_err(
         |failure| {
-            let why = failure.what.replace(&format!("{}/", incoming.folder().display()), "");
+            // The private folder means nothing to its user.
+            let folder = incoming.folder().display().to_string();
+            let why = failure.what.replace(&format!("{folder}/"), "").replace(&folder, "the snapshot");
             Failure { what: format!("{source}: {why}"), ..failure }
         },
     )?;

@@ -71,14 +71,20 @@ pub const SETTINGS: [Setting; 21] = [
 
 /// What no list reports, and the first engine that was seen to have an option for it. (Environment, working folder and
 /// user are in the artifact; network, ports and host folders are recorded or counted; `--init` has run.)
-const UNREPORTED: [(&str, Version); 9] = [
+const UNREPORTED: [(&str, Version); 15] = [
     ("SSH agent", Version(0, 8, 0)),
+    ("network backend", Version(1, 4, 0)),
+    ("network between VMs", Version(1, 8, 3)),
     ("Rosetta", Version(1, 14, 0)),
     ("sockets of guest or host", Version(1, 14, 0)),
     ("Docker socket", Version(1, 14, 0)),
+    ("guest subnet", Version(1, 18, 0)),
+    ("credentials", Version(1, 18, 0)),
     ("nested virtualization", Version(1, 18, 2)),
+    ("proxy of the host", Version(1, 20, 0)),
     ("stop on exit", Version(1, 27, 3)),
     ("cache disk", Version(1, 27, 3)),
+    ("folders on the VM's own disk", Version(1, 28, 1)),
     ("stop signal and timeout", Version(1, 28, 1)),
     ("shm size", Version(1, 32, 2)),
 ];

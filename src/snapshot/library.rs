@@ -5,6 +5,7 @@ use super::home;
 use super::lock::{Lock, LockError, Sharing};
 use super::metadata::{self, Metadata, MetadataError, Tag};
 use super::removal::{self, Identity, RemoveError};
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -147,7 +148,9 @@ impl Stored {
     pub fn remove(&self, _library: &Lock) -> Result<Removal, RemoveError> {
         let alone = self.identity.lock(&self.reference(), &self.folder)?;
         let mut tags = self.again().map_err(|_| RemoveError::Gone(self.reference()))?.metadata.tags;
-        tags.retain(|tag| !self.metadata.tags.contains(tag));
+        // One from elsewhere may have tens of thousands.
+        let seen: HashSet<&str> = self.metadata.tags.iter().map(Tag::as_str).collect();
+        tags.retain(|tag| !seen.contains(tag.as_str()));
         if !tags.is_empty() {
             return Ok(Removal::Tagged(tags));
         }

@@ -1,10 +1,12 @@
 //! Where a snapshot comes from. The record of one from elsewhere was written elsewhere: what cannot be true is refused when
 //! it arrives, and what it opens must be confirmed when it is thawed.
 
-use super::metadata::Metadata;
+use super::metadata::{Configuration, Metadata};
 use crate::clock;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// How a snapshot came into this library. Written when it comes, whatever it says of itself.
@@ -62,7 +64,7 @@ impl Metadata {
     pub fn arrive(&mut self, origin: Origin) -> Result<bool, String> {
         self.origin = Some(origin);
         self.check_sizes()?;
-        self.check_network()?;
+        self.check_texts()?;
         let latest = clock::seconds(SystemTime::now()).saturating_add(CLOCKS_DIFFER);
         let created = self.created.parse().ok().map(Timestamp::as_second);
         let is_past = created.and_then(|second| u64::try_from(second).ok()).is_some_and(|second| second <= latest);
@@ -87,14 +89,37 @@ impl Metadata {
         }
     }
 
-    /// What reaches the engine and a question has no control characters.
-    fn check_network(&self) -> Result<(), String> {
+    /// What reaches the engine, a question or a warning has no control characters. The value of a label and a setting (a
+    /// command) may have some, as those of a VM may; but no program is given a NUL.
+    fn check_texts(&self) -> Result<(), String> {
         let machine = &self.machine;
-        let lists = [&machine.allowed_cidrs, &machine.ports, &machine.volumes];
-        match lists.into_iter().flatten().flatten().find(|text| text.contains(char::is_control)) {
-            Some(text) => Err(format!("its network says \"{}\"", text.escape_debug())),
+        if let Some((key, value)) = machine.labels.iter().find(|(key, value)| !is_label(key, value)) {
+            return Err(format!("its VM has the label \"{}={}\"", key.escape_debug(), value.escape_debug()));
+        }
+        let others = Configuration { labels: BTreeMap::new(), settings: BTreeMap::new(), ..machine.clone() };
+        let (others, settings) = (serde_json::json!(others), serde_json::json!(machine.settings));
+        match text(&others, char::is_control).or_else(|| text(&settings, |char| char == '\0')) {
+            Some(text) => Err(format!("its VM has the setting \"{}\"", text.escape_debug())),
             None => Ok(()),
         }
+    }
+}
+
+/// Whether an engine can give a VM this label.
+fn is_label(key: &str, value: &str) -> bool {
+    !key.is_empty() && !key.contains('=') && !key.contains(char::is_control) && !value.contains('\0')
+}
+
+/// A text with such a character that is somewhere in this value.
+fn text(value: &Value, is_bad: fn(char) -> bool) -> Option<&str> {
+    match value {
+        Value::String(text) => text.contains(is_bad).then_some(text),
+        Value::Array(list) => list.iter().find_map(|one| text(one, is_bad)),
+        Value::Object(keys) => {
+            let of = |key, one| if str::contains(key, is_bad) { Some(key) } else { text(one, is_bad) };
+            keys.iter().find_map(|(key, one)| of(key.as_str(), one))
+        }
+        _ => None,
     }
 }
 

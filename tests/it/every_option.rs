@@ -278,10 +278,11 @@ fn what_smolvm_does_not_report_is_named_unless_the_vm_was_made_here() {
         ("thaw theirs new --no-start", "so 'new' has the defaults: SSH agent"),
     ] {
         let said = stderr(&world.run(line).success());
-        assert!(
-            said.contains(word) && said.contains("shm size") && said.contains("nested virtualization"),
-            "{line}: {said}"
-        );
+        assert!(said.contains(word), "{line}: {said}");
+        for name in ["shm size", "nested virtualization", "guest subnet", "credentials", "folders on the VM's own disk"]
+        {
+            assert!(said.contains(name), "{line}: {name}: {said}");
+        }
     }
     // A thawed one has what it was given, and nothing else.
     for line in ["freeze ours -q", "thaw ours again --no-start -q", "freeze new -q"] {

@@ -167,13 +167,42 @@ fn what_cannot_be_true_is_not_imported() {
         ("/machine/overlay_gb", json!(0)),
         ("/machine/ports", json!(["80:80\n--net"])),
         ("/machine/allowed_cidrs", json!(["10.0.0.0/8\u{1b}[31m"])),
+        ("/machine/image", json!("alpine\u{1b}[2J")),
+        ("/machine/env", json!(["A\u{7}"])),
+        ("/machine/labels", json!({"a": "x\u{0}y"})),
+        ("/machine/labels", json!({"=b": "x"})),
+        ("/machine/labels", json!({"": "x"})),
+        ("/machine/labels", json!({"a\nb": "x"})),
+        ("/machine", with_settings(&json!({"disk_durability": "full\u{0}"}))),
+        ("/machine", with_settings(&json!({"disks": [{"path": "/dev/sda\u{0}"}]}))),
+        ("/files", json!({})),
     ] {
         let world = World::new();
         forged(&world, "x.tar", |metadata| *metadata.pointer_mut(key).unwrap() = value.clone());
         let run = world.run("snapshot import x.tar").code(10);
         assert!(!stderr(&run).contains(['\u{1b}', '\u{7}', '\u{8}']), "{key}: {}", stderr(&run));
+        assert!(!stderr(&run).contains(".bottle-freeze-"), "{key}: {}", stderr(&run));
         assert_eq!(stdout(&world.run("snapshot ls -q").success()), "");
     }
+}
+
+/// The configuration of a VM with these settings.
+fn with_settings(settings: &Value) -> Value {
+    json!({
+        "cpus": 1, "memory_mib": 512, "network": false, "network_known": true, "ports": [], "settings": settings,
+    })
+}
+
+#[test]
+fn a_label_and_a_command_of_several_lines_go_from_host_to_host() {
+    let world = World::new();
+    forged(&world, "x.tar", |metadata| {
+        metadata["machine"]["labels"] = json!({"a": "one\ntwo = 2", "ü": ""});
+        metadata["machine"]["settings"] = json!({"cmd": ["sh", "-c", "one\ntwo"]});
+    });
+    world.run("snapshot import x.tar").success();
+    world.run("thaw forged --no-start").success();
+    assert_eq!(world.record("forged")["labels"], json!({"a": "one\ntwo = 2", "ü": ""}));
 }
 
 #[test]

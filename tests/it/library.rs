@@ -738,7 +738,7 @@ fn an_exported_snapshot_is_the_same_when_it_is_imported_elsewhere() {
     there.run("thaw dev").success();
     assert_eq!(there.read_guest("dev", "root/notes").as_deref(), Some("set up"));
     let again = there.run("snapshot import dev.tar").code(7);
-    again.stderr(contains("the library has dev@").and(contains("--as")).and(contains("--force").not()));
+    again.stderr(contains("is in the library already").and(contains("--as")).and(contains("--force").not()));
     there.run("snapshot import dev.tar --as other").success();
     there.run("snapshot verify other@ready").success();
 }
