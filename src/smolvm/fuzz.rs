@@ -327,10 +327,14 @@ fn a_list_is_understood_or_refused_and_what_is_understood_is_kept() {
         }
         let (read, memory) = memory::peak_of(|| serde_json::from_slice::<Vec<Machine>>(&list));
         prop_assert!(memory < 1 << 20, "{memory} bytes of memory for {}", list.len());
-        if let Ok(machines) = read {
-            let told = serde_json::to_vec(&machines).unwrap();
+        if let Ok(mut machines) = read {
+            // The settings are read from the engine's list, and are not part of ours.
+            for machine in &mut machines {
+                machine.other.clear();
+            }
+            let printed = serde_json::to_vec(&machines).unwrap();
             let again: Vec<Machine> =
-                serde_json::from_slice(&told).map_err(|error| TestCaseError::fail(error.to_string()))?;
+                serde_json::from_slice(&printed).map_err(|error| TestCaseError::fail(error.to_string()))?;
             prop_assert_eq!(machines, again);
         }
         Ok(())
