@@ -5,6 +5,9 @@ use crate::cli;
 use crate::smolvm::EnvVar;
 use std::fs;
 
+/// Where a variable of the command line was given.
+const FLAG: &str = "--env";
+
 /// The variables that were asked for, files first, so that `-e` wins.
 pub fn read(args: &cli::Env) -> Result<Vec<EnvVar>> {
     let mut vars = Vec::new();
@@ -20,7 +23,7 @@ pub fn read(args: &cli::Env) -> Result<Vec<EnvVar>> {
         }
     }
     for text in &args.env {
-        set(&mut vars, parse(text, "--env")?);
+        set(&mut vars, parse(text, FLAG)?);
     }
     Ok(vars)
 }
@@ -31,7 +34,8 @@ fn set(vars: &mut Vec<EnvVar>, var: EnvVar) {
     vars.push(var);
 }
 
-/// Reads `KEY=VALUE`, or `KEY` with its value in this environment. What is wrong with it is said without the value.
+/// Reads `KEY=VALUE`, or `KEY` with its value in this environment. What is wrong with it is said without the value; a line
+/// of a file that is a word alone may be one.
 fn parse(text: &str, place: &str) -> Result<EnvVar> {
     let (key, value) = match text.split_once('=') {
         Some((key, value)) => (key, Some(value.to_owned())),
@@ -42,7 +46,8 @@ fn parse(text: &str, place: &str) -> Result<EnvVar> {
         let what = format!("{place}: a variable's name begins with a letter or '_' and holds only those and digits");
         return Err(Failure::new(Status::Usage, what));
     }
-    let unset = || Failure::new(Status::Usage, format!("{place}: {key} has no value here, and none was given"));
+    let named = if place == FLAG { key } else { "the variable" };
+    let unset = || Failure::new(Status::Usage, format!("{place}: {named} has no value here, and none was given"));
     let value = match value {
         Some(value) => value,
         None => std::env::var(key).map_err(|_| unset())?,

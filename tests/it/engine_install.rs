@@ -366,6 +366,27 @@ fn pypi_is_asked_unless_the_environment_names_another_index() {
 }
 
 #[test]
+fn a_proxy_that_cannot_be_used_is_not_passed_by() {
+    let (world, index) = (World::new(), Index::new());
+    for (name, proxy) in [
+        ("HTTPS_PROXY", "socks5://user:secret@127.0.0.1:1"),
+        ("ALL_PROXY", "socks4://127.0.0.1:1"),
+        ("http_proxy", "nonsense://user:secret@host"),
+        ("HTTPS_PROXY", "http://[::1"),
+    ] {
+        let mut refused = command(&world, &index, "engine install");
+        refused.env(name, proxy);
+        let said = stderr(&finish(refused).code(1));
+        assert!(said.contains(&format!("${name} names no proxy that can be used")), "{said}");
+        assert!(said.contains("nothing was installed") && !said.contains("secret"), "{said}");
+    }
+    // An empty one is none: the index is asked, and has no page of the package.
+    let mut asks = command(&world, &index, "engine install");
+    asks.env("HTTPS_PROXY", "");
+    assert!(stderr(&finish(asks).code(1)).contains("404"));
+}
+
+#[test]
 fn the_password_of_an_index_is_not_told() {
     let (world, index) = (World::new(), Index::new());
     for address in ["http://user:secret@127.0.0.1:1/simple", "http://user:secret@ 127.0.0.1/simple"] {

@@ -218,7 +218,10 @@ fn a_variable_without_a_value_anywhere_is_a_usage_error() {
 fn a_bad_variable_name_or_file_is_a_usage_error_that_tells_no_value() {
     let world = world_with_running_vm();
     world.write("bad", "GOOD=1\nB@D=hunter2\n");
-    for flags in ["-e 1A=hunter2", "-e =hunter2", "-e 'A B=hunter2'", "--env-file bad", "--env-file missing"] {
+    // The second line of a value is no name of a variable.
+    world.write("lines", "KEY=first\nhunter2\n");
+    let files = ["--env-file bad", "--env-file lines", "--env-file missing"];
+    for flags in ["-e 1A=hunter2", "-e =hunter2", "-e 'A B=hunter2'"].into_iter().chain(files) {
         let run = world.run(&format!("exec {flags} dev -- true")).code(2);
         assert!(!stderr(&run).contains("hunter2"), "{}", stderr(&run));
     }

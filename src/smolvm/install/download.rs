@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, ResponseExt};
+use ureq::{Agent, Proxy, ProxyProtocol, ResponseExt};
 
 /// Larger than this no page of an index is (PyPI's of this package: 92 kB), and no wheel (44 MB).
 const PAGE_LIMIT: u64 = 16 << 20;
@@ -29,6 +29,9 @@ const PYPI: &str = "https://pypi.org/simple";
 /// The form of PEP 691, which PyPI and its mirrors give to who asks for it.
 const ACCEPT: &str = "application/vnd.pypi.simple.v1+json";
 
+/// What names a proxy, in the order in which ureq looks.
+const PROXIES: [&str; 6] = ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+
 /// The index to ask: the one that pip is told to ask, or PyPI.
 pub fn index_url() -> String {
     std::env::var("PIP_INDEX_URL").ok().filter(|url| !url.is_empty()).unwrap_or_else(|| PYPI.to_owned())
@@ -36,7 +39,11 @@ pub fn index_url() -> String {
 
 /// What asks: through the proxy that the environment names, trusting whom the system trusts (or `$SSL_CERT_FILE`). An
 /// index that speaks TLS is never left for a place that does not.
-pub fn agent(index: &str) -> Agent {
+///
+/// # Errors
+/// The environment names a proxy that cannot be used.
+pub fn agent(index: &str) -> Result<Agent> {
+    check_proxy().map_err(|why| InstallError::Download { url: url::shown(index), why })?;
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::PlatformVerifier)
         .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
@@ -46,7 +53,18 @@ pub fn agent(index: &str) -> Agent {
         .https_only(index.starts_with("https://"))
         .user_agent(concat!("bottle-freeze/", env!("CARGO_PKG_VERSION")))
         .build();
-    config.into()
+    Ok(config.into())
+}
+
+/// Whether the proxy that the environment names, if it names one, can be used. ureq would go on without it.
+fn check_proxy() -> std::result::Result<(), String> {
+    let value = |name: &&'static str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let Some((name, value)) = PROXIES.iter().find_map(|name| Some((name, value(name)?))) else { return Ok(()) };
+    let is_http = |proxy: Proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
+    if Proxy::new(&value).is_ok_and(is_http) {
+        return Ok(());
+    }
+    Err(format!("${name} names no proxy that can be used: it begins with http:// or https://"))
 }
 
 /// The index's page of the package, by way of the new file `target`.

@@ -132,7 +132,7 @@ pub fn in_use() -> Option<Installed> {
 /// See [`InstallError`]. Whatever there is in `private` by then is rubbish.
 pub fn fetch(wanted: Option<Version>, private: &Path, tell: &mut dyn FnMut(&str)) -> Result<Version> {
     let index = download::index_url();
-    let agent = download::agent(&index);
+    let agent = download::agent(&index)?;
     let page = download::page(&agent, &index, &private.join("page"), &mut || tell("asking which there are"))?;
     let wheel = index::choose(&page, wanted)?;
     let version = wheel.version;
