@@ -167,7 +167,9 @@ impl From<TransportError> for Failure {
             }
             TransportError::Present(reference) => Self::new(Status::OutputExists, what)
                 .now("nothing was changed")
-                .mend(format!("bottle-freeze snapshot verify {reference}  # whether that one is whole")),
+                .mend(format!(
+                    "check it with `bottle-freeze snapshot verify {reference}`, or store this one under another name with --as VM"
+                )),
             TransportError::NotExported { .. } => Self::new(Status::Damaged, what),
             TransportError::Unreadable(unread) => Self::unread(what, &unread.source),
             TransportError::NoRoom { .. } => Self::new(Status::NotWritable, what),

@@ -738,9 +738,14 @@ fn hostile_words_of_a_pulled_snapshot_are_escaped() {
         }
         rider["labels"] = json!({EVIL: EVIL});
         rider["warnings"] = json!([EVIL]);
-        rider["machine"]["image"] = EVIL.into();
-        rider["machine"]["env"] = json!([EVIL]);
         rider["later"] = json!({EVIL: EVIL});
+        // What the engine or a question gets has no such words: that is refused, as harmlessly.
+        let mut refused = rider.clone();
+        refused["machine"]["image"] = EVIL.into();
+        let to = put(ground, &carrying(&plain, &refused.to_string()));
+        let run = ground.run(&format!("snapshot pull {to}"));
+        assert_eq!(run.get_output().status.code(), Some(10));
+        assert_harmless(&run, "a refused pull");
         let to = put(ground, &carrying(&plain, &rider.to_string()));
         for line in [
             &*format!("snapshot pull {to}"),
