@@ -129,10 +129,11 @@ impl Layout<'_> {
     /// A disk of mostly nothing: what is zero stays a hole.
     fn template(&mut self, name: &str, content: &mut dyn Read) -> Result<(), Wrong> {
         let mut file = self.create(name, 0o644)?;
-        let (mut size, mut data) = (0, 0);
+        let (mut size, mut data, zeros) = (0, 0, vec![0; CHUNK]);
         self.copy(name, content, TEMPLATE_LIMIT, &mut |bytes| {
             size += bytes.len() as u64;
-            if bytes.iter().all(|byte| *byte == 0) {
+            // Compared as memory: byte by byte, 30 GiB of zeros take a minute.
+            if zeros.get(..bytes.len()) == Some(bytes) {
                 return Ok(());
             }
             data += bytes.len() as u64;
