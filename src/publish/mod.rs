@@ -262,12 +262,20 @@ fn rename_new_in_steps(from: &Path, to: &Path, kind: FileType) -> io::Result<()>
 }
 
 fn rename_over(from: &Path, to: &Path, kind: FileType) -> Result<()> {
-    match fs::symlink_metadata(to).map(|meta| meta.file_type()) {
-        Ok(there) if there.is_symlink() && kind.is_symlink() => {}
-        Ok(there) => target::may_be_replaced(to, there, Existing::Replace)?,
-        // Nothing is there to be replaced, and what appears meanwhile is not looked at.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return rename_new(from, to, kind),
-        Err(error) => return Err(PublishError::not_writable(to)(error)),
+    loop {
+        match fs::symlink_metadata(to).map(|meta| meta.file_type()) {
+            Ok(there) if there.is_symlink() && kind.is_symlink() => break,
+            Ok(there) => {
+                target::may_be_replaced(to, there, Existing::Replace)?;
+                break;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match rename_new(from, to, kind) {
+                // Another run was quicker: look at what it made.
+                Err(PublishError::Exists(_)) => {}
+                renamed => return renamed,
+            },
+            Err(error) => return Err(PublishError::not_writable(to)(error)),
+        }
     }
     fs::rename(from, to).map_err(PublishError::not_writable(to))
 }

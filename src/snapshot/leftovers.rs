@@ -187,7 +187,12 @@ impl Register {
         if entries.flatten().next().is_none() {
             return if self.may_be_born(folder) { Life::Unborn } else { Life::Empty };
         }
-        if parts::are_all(folder) { Life::Dead(lock) } else { Life::Foreign }
+        let are_parts = parts::are_all(folder);
+        // It is the first file that a run makes: one that has begun since it was looked for has it by now.
+        if fs::symlink_metadata(folder.join(ALIVE)).is_ok() {
+            return Life::Alive;
+        }
+        if are_parts { Life::Dead(lock) } else { Life::Foreign }
     }
 
     /// Whether a run may be about to make its lock file in an empty folder. One of this library has written that down
