@@ -8,6 +8,12 @@ use std::os::unix::net::UnixDatagram;
 use std::ptr::null;
 use std::sync::{Arc, OnceLock};
 
+/// A signal that `kill` sent. (For macOS, `libc` does not name it: <sys/signal.h> does.)
+#[cfg(not(target_os = "macos"))]
+const SI_USER: i32 = libc::SI_USER;
+#[cfg(target_os = "macos")]
+const SI_USER: i32 = 0x1_0001;
+
 const SIGNALS: [i32; 5] = [SIGILL, SIGFPE, SIGSEGV, SIGBUS, SIGSYS];
 
 /// Where the handler reports to.
@@ -42,7 +48,7 @@ extern "C" fn answer(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_vo
     // SAFETY: the kernel calls a handler with SA_SIGINFO with a valid pointer.
     #[allow(unsafe_code)]
     let Some(info) = (unsafe { info.as_ref() }) else { return };
-    if info.si_code <= 0 || info.si_code == libc::SI_USER {
+    if info.si_code <= 0 || info.si_code == SI_USER {
         if let Some(to) = TO.get() {
             report(signal, info, to);
         }
