@@ -195,7 +195,7 @@ impl Failure {
         Self::new(if is_missing { Status::NotFound } else { Status::Failed }, what)
     }
 
-    /// This mends it, if nothing better was said.
+    /// How to fix it, if nothing better was said.
     pub fn or_mend(self, mend: &str) -> Self {
         if self.mend.is_some() { self } else { self.mend(mend) }
     }

@@ -79,7 +79,7 @@ pub fn losses(known: &Configuration, in_library: bool) -> Vec<String> {
 }
 
 /// The options that give a new VM the settings of the frozen one, where this engine has them. What reaches out of the VM is
-/// given only if the snapshot was made here: a record from elsewhere says what somebody else wrote. A disk is not shared with
+/// given only if the snapshot was made here: a record from elsewhere says what another user wrote. A disk is not shared with
 /// another VM of the list.
 pub fn options(
     snapshot: &Metadata,

@@ -41,7 +41,7 @@ impl Found {
         Self { which: Which::File(path.into()), _held: library::hold_file(Path::new(path)) }
     }
 
-    /// What tells it from others: its file, or its folder.
+    /// What identifies it: its file, or its folder.
     pub fn path(&self) -> &Path {
         match &self.which {
             Which::File(path) => path,

@@ -41,7 +41,7 @@ pub fn is_own(meta: &Metadata) -> bool {
     meta.uid() == rustix::process::geteuid().as_raw()
 }
 
-/// Locks the open file for this process alone (or `shared` with others of that mind), if nobody else holds it. The
+/// Locks the open file for this process alone (or `shared` with other readers), if no other process holds it. The
 /// kernel drops the lock of a process that ends, whatever way it ends.
 pub fn lock(file: &File, shared: bool) -> io::Result<bool> {
     let kind = if shared { FlockOperation::NonBlockingLockShared } else { FlockOperation::NonBlockingLockExclusive };

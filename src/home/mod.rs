@@ -59,7 +59,7 @@ pub enum HomeError {
     /// It is a link, and where it leads there is no folder.
     #[error("{} is a symbolic link that leads to no folder", .0.display())]
     DeadLink(PathBuf),
-    /// The marker is somebody else's file, or damaged.
+    /// The marker is another user's file, or damaged.
     #[error("{} is not a bottle-freeze library: its {} is not that of one", .0.display(), marker::FILE)]
     Mismarked(PathBuf),
     /// The system refuses to say.

@@ -52,7 +52,7 @@ pub type Report = fn(signal: i32, leaves: Option<&[String]>);
 /// Begins to listen. `report` is called, in another thread, at the first signal, and at a later one, after which the
 /// process ends at once.
 pub fn listen(report: Report) -> io::Result<()> {
-    // A parent may have it ignored: then nobody could wait for a child, neither this program nor the engine.
+    // A parent may have it ignored: then neither this program nor the engine could wait for a child.
     signal_hook::flag::register(SIGCHLD, Arc::default())?;
     let arrivals = Arrivals::listen()?;
     let wait = move || {

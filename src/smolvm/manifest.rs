@@ -18,7 +18,7 @@ pub struct Manifest {
     pub cpus: u8,
     /// Memory of a VM made from it, in MiB.
     pub mem: u64,
-    /// Whether a VM made from it has the whole network, unless told otherwise.
+    /// Whether a VM made from it has the whole network by default.
     #[serde(default)]
     pub network: bool,
     /// Environment of its commands, `KEY=VALUE` in clear.

@@ -16,7 +16,7 @@
 //! - [`Call`] (`process`) is one command line, `run` follows it while it runs; [`EngineError`] is why it did not do its work.
 //! - `locate` finds the engine and remembers its version, `fingerprint` knows for how long; `install` gets one from PyPI;
 //!   `hypervisor` looks at KVM.
-//! - [`Machine`] is a VM as the list tells, and `answer` asks a guest that seems silent again; [`Disks`] are its disks on the host.
+//! - [`Machine`] is a VM as the engine lists it, and `answer` asks a guest that seems silent again; [`Disks`] are its disks on the host.
 //! - [`artifact`] reads and verifies a `.smolmachine` file, [`follow()`] while it is written; `rider` puts a `snapshot.json` into
 //!   one; [`Reference`] is its name in a registry.
 //! - `create` makes a VM, or leaves none; `guest_env` keeps the values of a guest's variables out of every command line.

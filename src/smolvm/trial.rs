@@ -31,8 +31,8 @@ impl Smolvm {
         let name: Name = "trial".parse().map_err(|_| EngineError::Missing("no name".into()))?;
         run(self.named(self.call("machine create").value("--cpus", "1").value("--mem", "128"), &name))?;
         let call = at_home(self.machine_data_dir_call(&name), &home);
-        let told = self.succeed(&call, Some(QUICK), None)?;
-        let disks = PathBuf::from(String::from_utf8_lossy(told.stdout.trim_ascii()).into_owned());
+        let answer = self.succeed(&call, Some(QUICK), None)?;
+        let disks = PathBuf::from(String::from_utf8_lossy(answer.stdout.trim_ascii()).into_owned());
         if !disks.starts_with(&home) {
             let why = format!("it is outside of {}", home.display());
             return Err(EngineError::Unreadable { command: call.shell_line(), why });

@@ -92,7 +92,7 @@ fn nearest(folder: &Path) -> &Path {
     folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"))
 }
 
-/// Bytes that this user may still write there, if that can be told.
+/// Bytes that this user may still write there, if known.
 fn free_bytes(folder: &Path) -> Option<u64> {
     rustix::fs::statvfs(folder).ok().map(|free| free.f_bavail.saturating_mul(free.f_frsize))
 }

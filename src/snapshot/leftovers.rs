@@ -78,7 +78,7 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
 struct Entry {
     path: PathBuf,
     entered: Entered,
-    /// Held so that nobody else sweeps by it meanwhile.
+    /// Held so that no other run sweeps by it meanwhile.
     _lock: File,
 }
 
@@ -242,7 +242,7 @@ enum Life {
     Unborn,
     /// Its run was killed before it made the lock file, or when it had removed all else.
     Empty,
-    /// With its lock, held so that nobody begins to live in it meanwhile.
+    /// With its lock, held so that no run begins in it meanwhile.
     Dead(File),
     /// Only its name is ours.
     Foreign,

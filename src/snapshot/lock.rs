@@ -75,7 +75,7 @@ enum End {
 }
 
 impl Lock {
-    /// Locks `what`, a word for people, by a file in the runtime folder; `key` tells it from all others. A dead owner's
+    /// Locks `what`, a word for people, by a file in the runtime folder; `key` identifies it. A dead owner's
     /// lock is taken over.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ fn held(what: &str, owner: Option<String>) -> LockError {
     LockError::Held { what: what.to_owned(), owner: format!("another bottle-freeze{owner}") }
 }
 
-/// How lock files are named, after and before what tells one from the others.
+/// The prefix and suffix of lock files' names.
 const SUFFIX: &str = ".lock";
 const PREFIXES: [&str; 2] = ["vm-", "output-"];
 /// More than this no lock file holds.
@@ -193,7 +193,7 @@ fn sweep_folder(folder: &Path, is_named: &dyn Fn(&str) -> bool) {
     }
 }
 
-/// What tells a VM from all others: its name, and the folder of the engine's state that it lies in.
+/// What identifies a VM: its name, and the folder of the engine's state that it lies in.
 pub fn vm_key(state: &Path, name: &str) -> String {
     format!("vm-{name}-{}", digest(state.as_os_str()))
 }

@@ -29,7 +29,7 @@ pub fn is_id(text: &str) -> bool {
     text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// A name for a snapshot, told from others of its VM: 1–64 of `[A-Za-z0-9._-]`, beginning with a letter or a digit. A new
+/// A name for a snapshot, unique among those of its VM: 1–64 of `[A-Za-z0-9._-]`, beginning with a letter or a digit. A new
 /// one is neither an id nor the name of a file; older versions took those too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

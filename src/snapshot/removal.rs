@@ -1,4 +1,4 @@
-//! How the folder of a snapshot is removed, and nothing that somebody put into it.
+//! How the folder of a snapshot is removed, and nothing that a user put into it.
 
 use super::home;
 use super::library::FILES;
@@ -39,7 +39,7 @@ pub enum RemoveError {
     },
 }
 
-/// What tells a folder from every other one: device, inode, and when it was made, where the file system records that (an
+/// What identifies a folder: device, inode, and when it was made, where the file system records that (an
 /// inode is used again). Nothing, if it could not be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity(Option<(u64, u64, Option<SystemTime>)>);

@@ -13,7 +13,7 @@ const FAIR_ROOM: u64 = 2 << 30;
 /// Looks at the space for the library, and what freezing each VM takes of it.
 pub fn check(health: &Health, working: Option<&Working>) -> Check {
     let Some(free) = health.free else {
-        return Check::warning("space", "how much is free cannot be told", "df -h");
+        return Check::warning("space", "free space is unknown", "df -h");
     };
     let needs = working.map(needs).unwrap_or_default();
     let (fits, too_large): (Vec<_>, Vec<_>) = needs.into_iter().partition(|(_, needed)| *needed <= free);
