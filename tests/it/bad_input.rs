@@ -26,7 +26,7 @@ fn script(world: &World, text: &str) -> Assert {
 }
 
 #[test]
-fn a_missing_engine_is_said_to_be_missing() {
+fn a_missing_engine_is_reported_as_missing() {
     let world = World::new();
     with_engine_at(&world, Path::new("/nonexistent/smolvm")).code(13).stderr(contains("does not exist"));
     let mut command = world.line("ls");
@@ -49,7 +49,7 @@ fn an_engine_that_is_not_executable_is_refused() {
 }
 
 #[test]
-fn a_program_that_cannot_tell_its_version_is_no_engine() {
+fn a_program_that_cannot_print_its_version_is_not_an_engine() {
     let world = World::new();
     script(&world, "#!/bin/sh\necho 'error while loading shared libraries' >&2\nexit 127\n").code(13);
     script(&world, "\x7fELF\x02\x01\x01 of another machine").code(13);
@@ -73,7 +73,7 @@ fn the_python_package_of_the_same_name_is_refused() {
 }
 
 #[test]
-fn an_engine_that_answers_rubbish_is_refused() {
+fn an_engine_that_prints_garbage_is_refused() {
     for answer in ["hello", "", "snap 0.8.0", "smolvm", "smolvm one.two.three", "smolvm version 1.32.2"] {
         let world = World::new();
         world.fault(json!({"on": "--version", "do": {"print": answer}}));
@@ -82,7 +82,7 @@ fn an_engine_that_answers_rubbish_is_refused() {
 }
 
 #[test]
-fn an_engine_whose_answer_is_not_even_text_is_refused() {
+fn an_engine_whose_output_is_not_text_is_refused() {
     let world = World::new();
     world.fault(json!({"on": "--version", "do": {"print_bytes": 5000}}));
     world.run("ls").code(13);
@@ -96,14 +96,14 @@ fn an_engine_that_crashes_is_a_failure() {
 }
 
 #[test]
-fn what_a_failing_engine_said_is_shown() {
+fn the_message_of_a_failing_engine_is_printed() {
     let world = World::new();
     world.fault(json!({"on": "machine ls", "do": {"fail": {"status": 1, "stderr": "Error: the moon is full"}}}));
     world.run("ls").code(1).stderr(contains("the moon is full"));
 }
 
 #[test]
-fn half_a_list_is_a_failure_and_never_an_empty_one() {
+fn half_a_list_is_a_failure_and_not_an_empty_list() {
     let world = World::new();
     world.vm("dev").running();
     world.warm().fault(json!({"on": "machine ls", "do": "half_json"}));
@@ -124,7 +124,7 @@ fn an_empty_answer_is_a_failure_too() {
 }
 
 #[test]
-fn an_engine_that_never_stops_talking_is_cut_off() {
+fn an_engine_that_never_stops_printing_is_cut_off() {
     let world = World::new();
     world.warm().fault(json!({"on": "machine ls", "do": {"print_bytes": 300_000_000}}));
     // In bounded memory: in this address space a growing buffer has no place for the whole answer.
@@ -139,7 +139,7 @@ fn an_engine_that_never_stops_talking_is_cut_off() {
 // -------------------------------------------------------------------------------------------------- names
 
 #[test]
-fn a_missing_vm_has_a_status_of_its_own() {
+fn a_missing_vm_has_its_own_status() {
     let world = World::new();
     for line in ["start dev", "stop dev", "freeze dev -o x.smolmachine --yes", "rm dev --yes", "rm dev"] {
         world.run(line).code(4).stderr(contains("no VM named 'dev'"));
@@ -148,7 +148,7 @@ fn a_missing_vm_has_a_status_of_its_own() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_a_failure_and_changes_nothing() {
+fn creating_a_vm_with_a_taken_name_fails_and_changes_nothing() {
     let world = World::new();
     world.vm("dev").running();
     world.run("create dev").code(1).stderr(contains("already exists"));
@@ -174,7 +174,7 @@ fn a_bad_name_never_reaches_the_engine() {
 }
 
 #[test]
-fn the_longest_name_is_good() {
+fn the_longest_name_is_accepted() {
     let world = World::new();
     let name = "a".repeat(128);
     world.run(&format!("create {name}")).success();
@@ -216,7 +216,7 @@ fn usage_errors_have_status_2() {
 }
 
 #[test]
-fn several_vms_of_which_some_fail_have_a_status_of_their_own() {
+fn some_failures_of_several_vms_have_their_own_status() {
     let world = World::new();
     world.vm("one").running();
     world.vm("two").running();
@@ -230,7 +230,7 @@ fn several_vms_of_which_some_fail_have_a_status_of_their_own() {
 // ---------------------------------------------------------------------------------------------- snapshots
 
 #[test]
-fn a_missing_snapshot_has_a_status_of_its_own() {
+fn a_missing_snapshot_has_its_own_status() {
     let world = World::new();
     world.run("create dev --from x.smolmachine").code(4).stderr(contains("x.smolmachine"));
     assert!(world.calls().is_empty());
@@ -278,7 +278,7 @@ fn a_damaged_snapshot_never_reaches_the_engine() {
 }
 
 #[test]
-fn a_folder_and_a_launcher_are_no_snapshots() {
+fn a_folder_and_a_launcher_are_not_snapshots() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev -o snap").success();
@@ -302,7 +302,7 @@ fn hostile_world() -> World {
 }
 
 #[test]
-fn nothing_that_an_engine_says_moves_the_cursor() {
+fn no_output_of_an_engine_moves_the_cursor() {
     let world = hostile_world();
     let table = world.run("ls").success();
     assert!(stdout(&table).contains("evil"));
@@ -322,7 +322,7 @@ fn names_in_a_plain_list_are_harmless_too() {
 }
 
 #[test]
-fn json_tells_the_truth_and_is_valid() {
+fn json_is_valid_and_true() {
     let run = hostile_world().run("ls --json").success();
     assert!(!stdout(&run).contains('\x1b'), "{:?}", stdout(&run));
     let list: Value = serde_json::from_str(&stdout(&run)).unwrap();
@@ -330,7 +330,7 @@ fn json_tells_the_truth_and_is_valid() {
 }
 
 #[test]
-fn the_list_has_what_the_engine_knows() {
+fn the_list_has_everything_that_the_engine_knows() {
     let world = World::new();
     world.vm("dev").with("--cpus 2 --mem 1024").running();
     world.vm("web").with("--image alpine:3.20 --net").stopped();
@@ -347,7 +347,7 @@ fn the_list_has_what_the_engine_knows() {
 }
 
 #[test]
-fn an_empty_list_is_no_failure() {
+fn an_empty_list_is_not_a_failure() {
     let world = World::new();
     world.run("ls").success().stdout(contains("no VMs"));
     assert_eq!(stdout(&world.run("ls --json").success()).trim(), "[]");
@@ -355,7 +355,7 @@ fn an_empty_list_is_no_failure() {
 }
 
 #[test]
-fn a_reader_that_has_gone_away_is_no_panic() {
+fn a_reader_that_has_gone_away_causes_no_panic() {
     let world = World::new();
     world.vm("dev").stopped();
     for line in ["ls", "ls --json", "ls -q", "completions bash", "--help", "freeze --help"] {
@@ -370,7 +370,7 @@ fn a_reader_that_has_gone_away_is_no_panic() {
 }
 
 #[test]
-fn a_closed_stderr_is_no_panic() {
+fn a_closed_stderr_causes_no_panic() {
     let world = World::new();
     let writer = nobody_reads();
     let mut command = world.line("start missing");
@@ -386,7 +386,7 @@ fn nobody_reads() -> Stdio {
 }
 
 #[test]
-fn a_mistyped_vm_is_answered_with_the_one_that_was_meant() {
+fn a_mistyped_vm_name_suggests_the_right_one() {
     let world = World::new();
     world.vm("web-server").stopped();
     for line in ["start web-sevrer", "stop web-sevrer", "freeze web-sevrer", "rm web-sevrer", "cp x web-sevrer:/x"] {
@@ -399,7 +399,7 @@ fn a_mistyped_vm_is_answered_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn a_mistyped_snapshot_is_answered_with_the_one_that_was_meant() {
+fn a_mistyped_snapshot_name_suggests_the_right_one() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev -t ready").success();
@@ -418,7 +418,7 @@ fn a_mistyped_snapshot_is_answered_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn a_hostile_name_is_never_what_was_meant() {
+fn a_hostile_name_is_never_suggested() {
     let world = World::new();
     world.vm("dev").stopped();
     let mut list = world.list();

@@ -24,7 +24,7 @@ const MISSING: [(&str, &str); 12] = [
 ];
 
 #[test]
-fn what_is_missing_is_named_with_exit_status_4() {
+fn a_missing_thing_is_named_with_exit_status_4() {
     let world = World::new();
     world.vm("dev").running();
     for (line, name) in MISSING {
@@ -36,7 +36,7 @@ fn what_is_missing_is_named_with_exit_status_4() {
 }
 
 #[test]
-fn a_folder_that_is_missing_for_the_output_is_not_writable() {
+fn a_missing_folder_for_the_output_counts_as_not_writable() {
     let world = World::new();
     world.vm("dev").running();
     world.run("freeze dev --restart --yes").success();
@@ -52,7 +52,7 @@ fn a_folder_that_is_missing_for_the_output_is_not_writable() {
 }
 
 #[test]
-fn an_export_whose_snapshot_loses_a_file_names_that_file() {
+fn an_export_of_a_snapshot_that_loses_a_file_names_the_file() {
     // This engine packs no /workspace: it lies in a second file.
     let world = World::with_engine("1.8.0");
     world.vm("dev").running();
@@ -79,7 +79,7 @@ fn an_export_whose_snapshot_loses_a_file_names_that_file() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_import_that_cannot_be_read_blames_what_it_reads_and_not_the_library() {
+fn an_unreadable_import_blames_its_input_and_not_the_library() {
     let world = World::new();
     fs::create_dir(world.path("work/folder")).unwrap();
     for (file, why) in [("folder", "Is a directory"), ("/proc/self/mem", "Input/output error")] {

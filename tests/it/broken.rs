@@ -91,7 +91,7 @@ fn verify_all_reports_every_damaged_entry() {
 }
 
 #[test]
-fn a_damaged_entry_that_may_be_the_newest_is_never_passed_over() {
+fn a_damaged_entry_that_may_be_the_newest_is_never_skipped() {
     for (kind, how) in DAMAGES {
         let (world, [old, new]) = world();
         damage(&world, &new, how);
@@ -119,7 +119,7 @@ fn a_damaged_entry_that_may_be_the_newest_is_never_passed_over() {
 }
 
 #[test]
-fn a_damaged_entry_that_is_older_hides_no_newer_one() {
+fn an_older_damaged_entry_does_not_hide_a_newer_snapshot() {
     for (kind, how) in DAMAGES {
         let (world, [old, _]) = world();
         damage(&world, &old, how);
@@ -130,7 +130,7 @@ fn a_damaged_entry_that_is_older_hides_no_newer_one() {
 }
 
 #[test]
-fn a_damaged_entry_is_found_by_its_id_alone_and_says_what_is_wrong() {
+fn a_damaged_entry_is_found_by_its_id_and_the_error_says_what_is_wrong() {
     let (world, [_, new]) = world();
     damage(&world, &new, |json| fs::remove_file(json).unwrap());
     for line in ["thaw dev@ID x", "snapshot show dev@ID", "snapshot verify dev@ID", "snapshot tag dev@ID t"] {
@@ -157,7 +157,7 @@ fn a_damaged_entry_is_removed_by_its_id() {
 }
 
 #[test]
-fn what_bottle_freeze_did_not_write_is_not_removed_with_a_damaged_entry() {
+fn foreign_files_are_not_removed_with_a_damaged_entry() {
     let (world, [_, new]) = world();
     damage(&world, &new, |json| {
         fs::remove_file(json).unwrap();
@@ -172,7 +172,7 @@ fn what_bottle_freeze_did_not_write_is_not_removed_with_a_damaged_entry() {
 }
 
 #[test]
-fn the_last_snapshot_of_a_vm_that_is_damaged_is_damaged_and_not_missing() {
+fn a_damaged_last_snapshot_is_damaged_and_not_missing() {
     let (world, [old, new]) = world();
     world.run(&format!("snapshot rm dev@{old} --yes")).success();
     damage(&world, &new, |json| fs::write(json, "").unwrap());
@@ -221,7 +221,7 @@ fn a_snapshot_without_its_artifact_is_damaged() {
 }
 
 #[test]
-fn what_may_not_be_read_is_a_finding_too() {
+fn an_unreadable_entry_is_reported_too() {
     if Command::new("setpriv").arg("--version").output().is_err() {
         return println!("NOT RUN: there is no setpriv here");
     }

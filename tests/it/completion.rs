@@ -62,7 +62,7 @@ fn library() -> (World, Vec<String>) {
 // ------------------------------------------------------------------------------------------------ what is offered
 
 #[test]
-fn start_offers_the_vms_that_do_not_run_and_stop_those_that_do() {
+fn start_offers_stopped_vms_and_stop_offers_running_ones() {
     let world = running_and_stopped();
     world.vm("new").created();
     assert_offers(&world, "start ", &["new", "web"]);
@@ -136,7 +136,7 @@ fn images_seen_before_are_offered() {
 }
 
 #[test]
-fn options_are_offered_to_who_types_a_dash_and_no_engine_is_asked() {
+fn a_dash_offers_options_without_calling_the_engine() {
     let world = running_and_stopped();
     let all = offered(&world, "start --");
     assert!(all.contains(&"--no-wait".to_owned()) && !all.contains(&"web".to_owned()), "{all:?}");
@@ -166,7 +166,7 @@ fn five_hundred_vms_are_all_offered() {
 // --------------------------------------------------------------------------------------------- and nothing else done
 
 #[test]
-fn asking_runs_one_machine_ls_and_writes_nothing() {
+fn completion_runs_one_machine_ls_and_writes_nothing() {
     let world = running_and_stopped();
     let everything = || {
         let mut all: Vec<_> = ["home", "work", "tmp"].iter().flat_map(|folder| tree(&world.path(folder))).collect();
@@ -211,7 +211,7 @@ fn an_engine_that_hangs_is_killed_and_nothing_is_offered() {
 }
 
 #[test]
-fn an_engine_that_fails_lies_or_is_missing_is_not_a_word_worth() {
+fn completion_is_silent_about_an_engine_that_fails_lies_or_is_missing() {
     let world = running_and_stopped();
     for fault in [
         json!({"fail": {"status": 1, "stderr": "Error: database is locked"}}),
@@ -240,7 +240,7 @@ fn an_engine_that_fails_lies_or_is_missing_is_not_a_word_worth() {
 }
 
 #[test]
-fn no_library_no_home_and_no_folder_are_no_words_worth() {
+fn completion_is_silent_without_a_library_a_home_or_a_folder() {
     let world = World::new();
     fs::create_dir_all(world.path("home/library/snapshots/dev/00000000")).unwrap();
     fs::write(world.path("home/library/snapshots/dev/00000000/snapshot.json"), "{").unwrap();
@@ -258,7 +258,7 @@ fn no_library_no_home_and_no_folder_are_no_words_worth() {
 }
 
 #[test]
-fn somebody_else_s_variable_changes_nothing() {
+fn a_foreign_variable_changes_nothing() {
     let world = World::new();
     for value in ["", "0", "1", "yes", "tcsh"] {
         let mut command = world.line("ls");
@@ -312,7 +312,7 @@ fn hostile_names_of_a_library_are_not_offered() {
 }
 
 #[test]
-fn hostile_files_are_offered_only_if_one_line_holds_them() {
+fn hostile_files_are_offered_only_if_they_fit_on_one_line() {
     let world = World::new();
     for evil in EVIL {
         world.write(evil, "");
@@ -323,7 +323,7 @@ fn hostile_files_are_offered_only_if_one_line_holds_them() {
 }
 
 #[test]
-fn powershell_is_given_quotes_where_it_would_obey() {
+fn powershell_gets_quotes_where_it_would_execute() {
     let world = World::new();
     world.vm("dev").running();
     world.write("x $(y) 'z\u{2019}", "");
@@ -339,7 +339,7 @@ fn powershell_is_given_quotes_where_it_would_obey() {
 // -------------------------------------------------------------------------------------------------- the shells
 
 #[test]
-fn each_shell_is_told_what_to_ask() {
+fn the_script_for_each_shell_asks_the_program() {
     let world = World::new();
     for (shell, word) in [
         ("bash", "complete -o nospace"),
@@ -357,7 +357,7 @@ fn each_shell_is_told_what_to_ask() {
 }
 
 #[test]
-fn elvish_and_powershell_are_answered() {
+fn elvish_and_powershell_get_answers() {
     let world = running_and_stopped();
     let ask = |shell: &str| {
         let mut command = world.command(["--", "bottle-freeze", "start", ""]);
@@ -533,7 +533,7 @@ fn in_each_shell_tab_completes_snapshots_and_images() {
 }
 
 #[test]
-fn in_each_shell_a_hostile_file_name_is_a_name() {
+fn in_each_shell_a_hostile_file_name_is_completed_as_a_name() {
     let world = running_and_stopped();
     let evil = ["a b", "c$(touch pwned)", "d;touch pwned", "e`touch pwned`", "f'\"", "g&h|i>j", "k*", "l\\m#n"];
     let evil: Vec<String> = evil.iter().map(|name| format!("{name}.smolmachine")).collect();
@@ -549,7 +549,7 @@ fn in_each_shell_a_hostile_file_name_is_a_name() {
 }
 
 #[test]
-fn in_each_shell_a_file_is_completed_inside_of_quotes() {
+fn in_each_shell_a_file_is_completed_inside_quotes() {
     let world = running_and_stopped();
     world.write("my old $x.smolmachine", "");
     for name in ["bash", "zsh"] {
@@ -561,7 +561,7 @@ fn in_each_shell_a_file_is_completed_inside_of_quotes() {
 }
 
 #[test]
-fn in_each_shell_a_hostile_engine_and_a_hanging_one_are_no_harm() {
+fn in_each_shell_hostile_and_hanging_engines_do_no_harm() {
     let world = running_and_stopped();
     let mut list = world.list();
     for evil in EVIL {
@@ -579,7 +579,7 @@ fn in_each_shell_a_hostile_engine_and_a_hanging_one_are_no_harm() {
 }
 
 #[test]
-fn doctor_says_of_each_shell_what_tab_does() {
+fn doctor_reports_what_tab_does_in_each_shell() {
     let world = running_and_stopped();
     install(&world);
     // Noted down by the one that is installed; the real one is asked.

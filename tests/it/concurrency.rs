@@ -14,7 +14,7 @@ use std::os::unix::fs::symlink;
 const EIGHT: std::ops::Range<usize> = 0..8;
 
 #[test]
-fn of_eight_freezes_to_one_output_each_is_done_or_told_who_is_at_work() {
+fn eight_freezes_to_one_output_finish_or_name_the_owner() {
     let world = eight_vms();
     for _ in 0..rounds() {
         let line = |n| format!("freeze vm{n} -o x.smolmachine --force");
@@ -26,7 +26,7 @@ fn of_eight_freezes_to_one_output_each_is_done_or_told_who_is_at_work() {
 }
 
 #[test]
-fn eight_freezes_to_one_output_that_wait_are_all_done() {
+fn eight_waiting_freezes_to_one_output_all_finish() {
     let world = eight_vms();
     let line = |n| format!("freeze vm{n} -o x.smolmachine --force --wait 60s");
     let all: Vec<Running> = EIGHT.map(|n| world.spawn(&line(n))).collect();
@@ -37,7 +37,7 @@ fn eight_freezes_to_one_output_that_wait_are_all_done() {
 }
 
 #[test]
-fn of_eight_freezes_of_one_vm_each_is_done_or_told_who_is_at_work() {
+fn eight_freezes_of_one_vm_finish_or_name_the_owner() {
     let world = World::new();
     world.vm("dev").running();
     world.warm();
@@ -56,7 +56,7 @@ fn of_eight_freezes_of_one_vm_each_is_done_or_told_who_is_at_work() {
 }
 
 #[test]
-fn eight_freezes_of_one_running_vm_that_wait_stop_it_once() {
+fn eight_waiting_freezes_of_a_running_vm_stop_it_once() {
     let world = World::new();
     world.vm("dev").running();
     world.warm();
@@ -95,7 +95,7 @@ fn freezes_of_other_vms_to_other_outputs_do_not_wait() {
 }
 
 #[test]
-fn who_finds_a_lock_is_told_whose_it_is() {
+fn the_error_for_a_lock_names_its_owner() {
     let (world, first) = hanging_freeze();
     let refused = stderr(&world.run("freeze dev -o y.smolmachine").code(11));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -106,7 +106,7 @@ fn who_finds_a_lock_is_told_whose_it_is() {
 }
 
 #[test]
-fn an_owner_that_has_not_yet_told_of_itself_is_waited_for() {
+fn a_lock_whose_owner_is_not_yet_named_is_waited_for() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("start nosuch").failure();
@@ -172,7 +172,7 @@ fn a_lock_that_is_a_symbolic_link_is_not_followed() {
 }
 
 #[test]
-fn a_freeze_and_a_change_of_the_same_vm_never_meet() {
+fn a_freeze_and_a_change_of_the_same_vm_never_overlap() {
     let mut random = Random::new();
     for round in 0..if is_long() { 50 } else { 8 } {
         let world = World::new();

@@ -307,7 +307,7 @@ fn scratch() -> PathBuf {
 // ------------------------------------------------------------------------------------------------- the tests
 
 #[test]
-fn version_is_the_name_and_the_number_on_stdout_alone() {
+fn version_prints_the_name_and_number_on_stdout() {
     on_every_engine(|engine| {
         let said = engine.smolvm("--version").succeeds();
         assert_eq!(said.stdout, format!("smolvm {}\n", engine.version), "{said:?}");
@@ -341,7 +341,7 @@ fn a_bare_machine_has_the_defaults() {
 }
 
 #[test]
-fn a_machine_is_listed_as_it_was_asked_for() {
+fn a_machine_is_listed_as_requested() {
     on_every_engine(|engine| {
         let label = if engine.since("1.8.0") { "--label a=b" } else { "" };
         let flags = "--cpus 2 --mem 1024 --storage 5 --overlay 3 --net -e A=b -p 8080:80 -v /tmp:/mnt:ro -w /x";
@@ -449,7 +449,7 @@ fn a_machine_without_a_name_gets_one() {
 }
 
 #[test]
-fn nonsense_is_a_usage_error() {
+fn invalid_arguments_are_usage_errors() {
     on_every_engine(|engine| {
         engine.smolvm("frob").misused("error: unrecognized subcommand 'frob'");
         engine.smolvm("").misused("Usage: smolvm");
@@ -480,7 +480,7 @@ fn nonsense_is_a_usage_error() {
 }
 
 #[test]
-fn flags_do_not_exist_before_their_time() {
+fn flags_do_not_exist_before_their_version() {
     let flags = [
         ("machine create --label a=b", "--label", "1.8.0"),
         ("machine ls -q", "-q", "1.14.3"),
@@ -537,7 +537,7 @@ fn an_image_needs_a_network_in_some_versions() {
 }
 
 #[test]
-fn stopping_what_does_not_run_is_no_failure() {
+fn stopping_a_stopped_machine_is_not_a_failure() {
     on_every_engine(|engine| {
         engine.smolvm("machine create --name dev").succeeds();
         engine.smolvm("machine stop --name dev").succeeds().says("Machine 'dev' is not running (state: created)");
@@ -632,7 +632,7 @@ fn cp_needs_one_side_in_a_machine() {
 }
 
 #[test]
-fn status_tells_the_state_and_the_same_json() {
+fn status_prints_the_state_and_the_same_json() {
     on_every_engine(|engine| {
         engine.smolvm("machine create --name dev").succeeds();
         engine.smolvm("machine status --name dev").succeeds().says("Machine 'dev': created");
@@ -654,7 +654,7 @@ fn an_unpacked_image_is_listed_as_a_local_one() {
 }
 
 #[test]
-fn a_checkpoint_has_a_name_of_its_own_and_needs_a_running_machine() {
+fn a_checkpoint_has_its_own_extension_and_needs_a_running_machine() {
     on_engines(
         |engine| engine.since("1.13.1"),
         |engine| {
@@ -674,7 +674,7 @@ fn a_checkpoint_has_a_name_of_its_own_and_needs_a_running_machine() {
 }
 
 #[test]
-fn pause_and_resume_know_what_they_need() {
+fn pause_and_resume_check_the_state() {
     on_engines(
         |engine| engine.since("1.18.0"),
         |engine| {
@@ -758,7 +758,7 @@ fn a_machine_that_was_never_started_cannot_be_packed() {
 }
 
 #[test]
-fn pack_refuses_what_looks_running_and_nothing_else() {
+fn pack_refuses_only_machines_that_look_running() {
     on_every_engine(|engine| {
         let mut vmm = Command::new("sleep").arg("600").spawn().unwrap();
         engine.seeded_vm("");
@@ -793,7 +793,7 @@ fn a_record_that_says_running_without_a_process_is_stopped() {
 }
 
 #[test]
-fn states_are_told_as_they_were_written() {
+fn states_are_listed_as_they_were_written() {
     on_every_engine(|engine| {
         engine.smolvm("machine create --name dev").succeeds();
         let states: &[&str] =
@@ -949,7 +949,7 @@ fn flags_beside_from_change_the_restored_machine() {
 }
 
 #[test]
-fn the_default_values_can_be_asked_for_beside_from_since_1_14_3() {
+fn default_values_are_allowed_beside_from_since_1_14_3() {
     on_every_engine(|engine| {
         let from = artifact(engine, false).display().to_string();
         engine.smolvm(&format!("machine create --name r --from={from} --cpus 4 --mem 8192")).succeeds();
@@ -1014,7 +1014,7 @@ fn a_flipped_byte_collides_with_the_good_artifact_from_1_9() {
 }
 
 #[test]
-fn what_is_no_artifact_is_refused() {
+fn a_file_that_is_not_an_artifact_is_refused() {
     on_every_engine(|engine| {
         let bytes = Artifact::read(&artifact(engine, true)).bytes;
         fs::write(engine.path("short"), &bytes[..20]).unwrap();
@@ -1038,7 +1038,7 @@ fn what_is_no_artifact_is_refused() {
 }
 
 #[test]
-fn an_artifact_tells_about_itself() {
+fn an_artifact_describes_itself() {
     on_every_engine(|engine| {
         let file = artifact(engine, false);
         engine
@@ -1051,7 +1051,7 @@ fn an_artifact_tells_about_itself() {
 }
 
 #[test]
-fn a_registry_that_is_not_there_is_told_in_the_words_we_know() {
+fn an_unreachable_registry_is_reported_in_words_that_we_know() {
     on_every_engine(|engine| {
         artifact(engine, true);
         let unreachable = "HTTP request failed: error sending request for url (http://127.0.0.1:1/v2/team/dev/";
@@ -1124,7 +1124,7 @@ fn version_0_8_0_says_0_when_it_did_nothing() {
 // ---------------------------------------------------------------------------- bottle-freeze on every engine
 
 #[test]
-fn bottle_freeze_makes_lists_stops_and_deletes_a_machine_on_every_engine() {
+fn bottle_freeze_manages_a_machine_on_every_engine() {
     on_every_engine(|engine| {
         let label = if engine.since("1.8.0") { "--label team=a" } else { "" };
         fs::create_dir_all(engine.path("shared")).unwrap();

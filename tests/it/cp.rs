@@ -27,7 +27,7 @@ fn a_file_goes_there_and_back() {
 }
 
 #[test]
-fn names_with_spaces_and_colons_and_dashes_are_names() {
+fn names_may_have_spaces_colons_and_dashes() {
     let world = world_with_running_vm();
     for name in ["a b", "a:b", "-x", "--name=x"] {
         world.write(name, name);
@@ -37,7 +37,7 @@ fn names_with_spaces_and_colons_and_dashes_are_names() {
 }
 
 #[test]
-fn a_folder_as_target_takes_the_file_s_own_name() {
+fn a_target_folder_gets_a_file_of_the_same_name() {
     let world = world_with_running_vm();
     world.write("note", "hello");
     world.run("cp note dev:/root/").success();
@@ -49,7 +49,7 @@ fn a_folder_as_target_takes_the_file_s_own_name() {
 }
 
 #[test]
-fn a_folder_is_not_copied_and_the_way_to_do_it_is_told() {
+fn a_folder_is_not_copied_and_the_error_says_how_to_do_it() {
     let world = world_with_running_vm();
     fs::create_dir(world.path("work/folder")).unwrap();
     world.run("cp folder dev:/root/folder").code(1).stderr(contains("tar"));
@@ -68,7 +68,7 @@ fn a_missing_vm_has_status_4() {
 }
 
 #[test]
-fn a_stopped_vm_is_told_how_to_start() {
+fn the_error_for_a_stopped_vm_says_how_to_start_it() {
     let world = World::new();
     world.vm("dev").stopped();
     world.write("note", "hello");
@@ -76,7 +76,7 @@ fn a_stopped_vm_is_told_how_to_start() {
 }
 
 #[test]
-fn exactly_one_side_is_a_vm_s() {
+fn exactly_one_side_must_be_in_a_vm() {
     let world = world_with_running_vm();
     world.write("note", "hello");
     for line in ["cp note other", "cp dev:/root/a dev:/root/b", "cp note ./dev:/root/a", "cp note a.b:/root/x"] {
@@ -124,7 +124,7 @@ fn a_download_that_fails_leaves_the_old_file() {
 }
 
 #[test]
-fn what_a_killed_download_leaves_is_gone_after_the_next_one() {
+fn leftovers_of_a_killed_download_are_gone_after_the_next_one() {
     let world = world_with_running_vm();
     world.write_guest("dev", "root/note", "new");
     world.write("note", "old");

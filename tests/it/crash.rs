@@ -18,7 +18,7 @@ const ROUNDS: (u64, u64) = (16, 4);
 const LONG_ROUNDS: (u64, u64) = (200, 50);
 
 #[test]
-fn a_killed_freeze_leaves_the_old_snapshot_or_a_whole_new_one() {
+fn a_killed_freeze_leaves_the_old_snapshot_or_a_complete_new_one() {
     let world = World::new();
     world.vm("dev").running();
     world.vm("other").stopped();
@@ -31,7 +31,7 @@ fn a_killed_freeze_leaves_the_old_snapshot_or_a_whole_new_one() {
 }
 
 #[test]
-fn a_killed_freeze_of_the_real_engine_leaves_the_old_snapshot_or_a_whole_new_one() {
+fn a_killed_real_freeze_leaves_the_old_snapshot_or_a_complete_new_one() {
     if !is_long() {
         println!("not run: BOTTLE_FREEZE_FAULTS=long runs it");
         return;

@@ -32,7 +32,7 @@ fn interrupt(run: Running, signal: Signal) -> String {
 }
 
 #[test]
-fn an_interrupted_create_deletes_no_vm_that_another_command_made_meanwhile() {
+fn an_interrupted_create_does_not_delete_the_vm_of_another_command() {
     for signal in [Signal::INT, Signal::TERM] {
         let world = World::new();
         hangs(world.warm(), "start");
@@ -46,7 +46,7 @@ fn an_interrupted_create_deletes_no_vm_that_another_command_made_meanwhile() {
 }
 
 #[test]
-fn an_interrupted_thaw_deletes_no_vm_that_another_command_made_meanwhile() {
+fn an_interrupted_thaw_does_not_delete_the_vm_of_another_command() {
     let world = World::new();
     let snapshot = world.snapshot("x.smolmachine");
     hangs(world.warm(), "start");
@@ -58,7 +58,7 @@ fn an_interrupted_thaw_deletes_no_vm_that_another_command_made_meanwhile() {
 }
 
 #[test]
-fn an_interrupted_create_leaves_no_vm_that_it_made_itself() {
+fn an_interrupted_create_deletes_the_vm_that_it_made_itself() {
     let world = World::new();
     let snapshot = world.snapshot("x.smolmachine");
     hangs(world.warm(), "after");
@@ -70,7 +70,7 @@ fn an_interrupted_create_leaves_no_vm_that_it_made_itself() {
 }
 
 #[test]
-fn an_interrupted_create_says_nothing_of_a_vm_where_there_is_none() {
+fn an_interrupted_create_without_a_vm_mentions_no_vm() {
     let world = World::new();
     hangs(world.warm(), "start");
     let create = world.spawn("create dev");
@@ -81,7 +81,7 @@ fn an_interrupted_create_says_nothing_of_a_vm_where_there_is_none() {
 }
 
 #[test]
-fn a_name_is_locked_while_a_vm_of_that_name_is_made() {
+fn a_name_is_locked_while_its_vm_is_created() {
     let world = World::new();
     let snapshot = world.snapshot("x.smolmachine");
     hangs(world.warm(), "start");
@@ -101,7 +101,7 @@ fn a_name_is_locked_while_a_vm_of_that_name_is_made() {
 
 /// Two commands make a VM of one name, and ours is interrupted at any moment: a VM that the other one made stays.
 #[test]
-fn interrupted_at_any_moment_it_deletes_no_vm_of_a_rival() {
+fn a_create_interrupted_at_any_moment_deletes_no_rival_vm() {
     let mut random = Random::new();
     for _ in 0..if is_long() { 200 } else { 8 } {
         let world = World::new();
@@ -142,7 +142,7 @@ fn rival_of(world: &World) -> std::process::Child {
 }
 
 #[test]
-fn rm_deletes_no_vm_that_took_the_place_of_the_one_that_was_named() {
+fn rm_does_not_delete_a_vm_that_replaced_the_named_one() {
     let world = World::new();
     world.vm("dev").stopped();
     world.fault(json!({"on": "machine ls", "nth": 2, "do": {"replace_vm": "dev"}}));
@@ -151,7 +151,7 @@ fn rm_deletes_no_vm_that_took_the_place_of_the_one_that_was_named() {
 }
 
 #[test]
-fn thaw_replaces_no_vm_that_took_the_place_of_the_one_that_was_frozen() {
+fn thaw_does_not_replace_a_vm_that_replaced_the_frozen_one() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();

@@ -114,14 +114,14 @@ fn assert_every_damage_is_noticed(world: &World, path: PathBuf, footer_bits: usi
 }
 
 #[test]
-fn every_flipped_bit_and_every_cut_is_noticed_and_no_engine_is_asked() {
+fn every_flipped_bit_and_every_cut_is_detected_without_the_engine() {
     let world = World::new();
     let small = world.snapshot("x.smolmachine");
     assert_every_damage_is_noticed(&world, small, 64, 40, 40);
 }
 
 #[test]
-fn every_damage_of_a_real_artifact_is_noticed() {
+fn every_damage_to_a_real_artifact_is_detected() {
     if !is_long() {
         return;
     }
@@ -150,7 +150,7 @@ fn verify_json<S: AsRef<OsStr>>(world: &World, files: impl IntoIterator<Item = S
 }
 
 #[test]
-fn a_whole_snapshot_is_one_line_and_needs_no_engine() {
+fn an_intact_snapshot_is_one_line_and_needs_no_engine() {
     let world = World::new();
     world.snapshot("x.smolmachine");
     let run = verify(&world, ["x.smolmachine"]).success();
@@ -161,7 +161,7 @@ fn a_whole_snapshot_is_one_line_and_needs_no_engine() {
 }
 
 #[test]
-fn quiet_prints_the_paths_of_whole_snapshots() {
+fn quiet_prints_the_paths_of_intact_snapshots() {
     let world = World::new();
     world.snapshot("x.smolmachine");
     let run = verify(&world, ["-q", "x.smolmachine"]).success();
@@ -182,7 +182,7 @@ fn one_damaged_snapshot_of_several_is_named_and_the_others_are_checked() {
 }
 
 #[test]
-fn json_tells_of_every_file() {
+fn json_has_an_entry_for_every_file() {
     let world = World::new();
     let whole = fs::read(world.snapshot("a.smolmachine")).unwrap();
     world.write("b.smolmachine", &whole[1..]);
@@ -200,7 +200,7 @@ fn json_tells_of_every_file() {
 }
 
 #[test]
-fn json_has_the_status_of_what_it_tells() {
+fn json_and_the_exit_status_agree() {
     let world = World::new();
     world.snapshot("a.smolmachine");
     world.write("b.smolmachine", "no snapshot");
@@ -214,12 +214,12 @@ fn json_has_the_status_of_what_it_tells() {
 // ------------------------------------------------------------------------------------------- no files at all
 
 #[test]
-fn a_missing_file_has_a_status_of_its_own() {
+fn a_missing_file_has_its_own_status() {
     verify(&World::new(), ["missing.smolmachine"]).code(4).stderr(contains("missing.smolmachine cannot be read"));
 }
 
 #[test]
-fn what_is_no_snapshot_is_refused_whatever_it_is() {
+fn anything_that_is_not_a_snapshot_is_refused() {
     let world = World::new();
     world.write("empty", "");
     world.write("text", "SMOLPACK, but only in words");
@@ -231,7 +231,7 @@ fn what_is_no_snapshot_is_refused_whatever_it_is() {
 }
 
 #[test]
-fn a_fifo_is_not_waited_for() {
+fn a_fifo_is_refused_without_waiting() {
     let world = World::new();
     let made = Command::new("mkfifo").arg(world.path("work/fifo.smolmachine")).status().unwrap();
     assert!(made.success());
@@ -251,7 +251,7 @@ fn a_launcher_is_not_its_snapshot() {
 
 /// A single-file pack: the launcher comes before the assets in one file, and the footer says so.
 #[test]
-fn a_single_file_pack_is_told_to_be_one() {
+fn a_single_file_pack_is_reported_as_one() {
     let world = World::new();
     let mut bytes = fs::read(world.snapshot("x.smolmachine")).unwrap();
     let footer = bytes.len() - 64;
@@ -261,7 +261,7 @@ fn a_single_file_pack_is_told_to_be_one() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_a_failure_and_not_damage() {
+fn an_unreadable_file_is_a_failure_and_not_damage() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     let path = world.snapshot("x.smolmachine");
@@ -301,7 +301,7 @@ fn record(world: &World, bytes: usize, sha256: &str) {
 }
 
 #[test]
-fn the_recorded_sha_256_is_checked_and_told() {
+fn the_recorded_sha_256_is_checked_and_reported() {
     let (world, bytes) = world_with_snapshot();
     let right = sha256(&world.path("work/x.smolmachine"));
     record(&world, bytes.len(), &right);
@@ -310,7 +310,7 @@ fn the_recorded_sha_256_is_checked_and_told() {
 }
 
 #[test]
-fn another_sha_256_or_another_size_is_damage() {
+fn a_different_sha_256_or_size_is_damage() {
     let (world, bytes) = world_with_snapshot();
     let right = sha256(&world.path("work/x.smolmachine"));
     let wrong = format!("{}{}", if right.starts_with('0') { '1' } else { '0' }, &right[1..]);
@@ -323,7 +323,7 @@ fn another_sha_256_or_another_size_is_damage() {
 }
 
 #[test]
-fn a_snapshot_json_of_other_files_says_nothing() {
+fn a_snapshot_json_of_other_files_is_ignored() {
     let (world, _) = world_with_snapshot();
     for text in ["{}", r#"{"files": {}}"#, r#"{"files": {"y.smolmachine": {"bytes": 1, "sha256": "00"}}}"#] {
         world.write("snapshot.json", text);
@@ -332,7 +332,7 @@ fn a_snapshot_json_of_other_files_says_nothing() {
 }
 
 #[test]
-fn a_snapshot_json_that_cannot_be_read_is_not_passed_over() {
+fn a_snapshot_json_that_cannot_be_read_is_not_skipped() {
     let (world, _) = world_with_snapshot();
     let deep = "[".repeat(100_000);
     for text in ["", "{", "null", r#"{"files": 1}"#, r#"{"files": {"x.smolmachine": {}}}"#, "\u{1b}[2J", &deep] {
@@ -346,7 +346,7 @@ fn a_snapshot_json_that_cannot_be_read_is_not_passed_over() {
 }
 
 #[test]
-fn a_snapshot_json_that_is_a_fifo_is_not_waited_for() {
+fn a_snapshot_json_that_is_a_fifo_is_refused_without_waiting() {
     let (world, _) = world_with_snapshot();
     assert!(Command::new("mkfifo").arg(world.path("work/snapshot.json")).status().unwrap().success());
     verify(&world, ["x.smolmachine"]).code(10).stderr(contains("snapshot.json"));
@@ -362,7 +362,7 @@ fn a_hundred_megabytes_of_snapshot_json_take_no_memory() {
 // ----------------------------------------------------------------------------------------------- odd names
 
 #[test]
-fn a_name_that_looks_like_a_flag_is_a_file_behind_two_dashes() {
+fn a_name_that_looks_like_a_flag_is_a_file_after_two_dashes() {
     let (world, bytes) = world_with_snapshot();
     world.write("-x.smolmachine", bytes);
     verify(&world, ["-x.smolmachine"]).code(2);

@@ -64,7 +64,7 @@ fn a_tag_that_could_be_an_id_is_refused() {
 }
 
 #[test]
-fn an_id_goes_before_a_tag_that_an_older_version_took() {
+fn an_id_takes_precedence_over_a_tag_of_an_older_version() {
     let (world, all) = world_with(3);
     let (old, newest) = (&all[0], &all[2]);
     let id = old.replace("dev@", "");
@@ -80,7 +80,7 @@ fn an_id_goes_before_a_tag_that_an_older_version_took() {
 }
 
 #[test]
-fn a_tag_and_the_beginning_of_another_s_id_are_ambiguous() {
+fn a_tag_that_begins_another_snapshot_s_id_is_ambiguous() {
     let (world, all) = world_with(2);
     let begin = &all[0]["dev@".len()..][..4];
     world.run(&format!("snapshot tag {} {begin}", all[1])).success();
@@ -95,7 +95,7 @@ fn a_tag_and_the_beginning_of_another_s_id_are_ambiguous() {
 }
 
 #[test]
-fn a_tag_that_could_be_an_id_does_not_come_in() {
+fn a_tag_that_could_be_an_id_is_not_imported() {
     let (world, all) = world_with(2);
     edit(&world, &all[1], |metadata| metadata["tags"] = json!([all[0].replace("dev@", ""), "good", "x.checkpoint"]));
     world.run(&format!("snapshot export {} -o x.tar", all[1])).success();
@@ -107,7 +107,7 @@ fn a_tag_that_could_be_an_id_does_not_come_in() {
 }
 
 #[test]
-fn only_an_id_as_every_version_writes_it_comes_in() {
+fn only_a_canonical_id_is_imported() {
     let (world, all) = world_with(1);
     for id in ["ready", "1", "DEADBEEF", "deadbeef0", "deadbee"] {
         let (vm, source) = (world.path("home/library/snapshots/dev"), folder(&world, &all[0]));
@@ -126,7 +126,7 @@ fn only_an_id_as_every_version_writes_it_comes_in() {
 // ------------------------------------------------------------------------------------- while a question is open
 
 #[test]
-fn a_tag_that_moves_while_the_question_is_open_takes_nothing_along() {
+fn a_tag_that_moves_while_the_question_is_open_removes_nothing_else() {
     let (world, all) = world_with(2);
     world.run(&format!("snapshot tag {} v1", all[0])).success();
     let mut question = asked(&world, "snapshot rm dev@v1");
@@ -138,7 +138,7 @@ fn a_tag_that_moves_while_the_question_is_open_takes_nothing_along() {
 }
 
 #[test]
-fn a_newer_snapshot_is_not_removed_for_the_one_that_was_shown() {
+fn a_newer_snapshot_is_not_removed_in_place_of_the_shown_one() {
     let (world, all) = world_with(1);
     let mut question = asked(&world, "snapshot rm dev");
     world.run("freeze dev").success();
@@ -164,7 +164,7 @@ fn a_snapshot_that_is_tagged_while_the_question_is_open_stays() {
 }
 
 #[test]
-fn a_snapshot_that_takes_the_place_of_the_one_that_was_shown_stays() {
+fn a_snapshot_that_replaced_the_shown_one_stays() {
     for line in ["snapshot rm ONE", "snapshot prune dev --keep-last 1"] {
         let (world, all) = world_with(2);
         world.run(&format!("snapshot export {} -o x.tar", all[0])).success();
@@ -180,7 +180,7 @@ fn a_snapshot_that_takes_the_place_of_the_one_that_was_shown_stays() {
 }
 
 #[test]
-fn prune_removes_nothing_when_what_it_keeps_is_gone() {
+fn prune_removes_nothing_if_a_snapshot_that_it_keeps_is_gone() {
     let (world, all) = world_with(3);
     let mut question = asked(&world, "snapshot prune dev --keep-last 1");
     world.run(&format!("snapshot rm {} --yes", all[2])).success();
@@ -193,7 +193,7 @@ fn prune_removes_nothing_when_what_it_keeps_is_gone() {
 }
 
 #[test]
-fn a_question_names_no_stop_of_a_vm_that_does_not_run() {
+fn the_question_mentions_no_stop_of_a_stopped_vm() {
     let (world, all) = world_with(1);
     for (state, words) in
         [("stopped", "is stopped. Freeze it into"), ("running", "is running. Stop it, freeze it into")]
@@ -210,7 +210,7 @@ fn a_question_names_no_stop_of_a_vm_that_does_not_run() {
 }
 
 #[test]
-fn a_vm_that_takes_the_place_of_the_one_that_was_shown_is_not_deleted() {
+fn a_vm_that_replaced_the_shown_one_is_not_deleted() {
     let world = World::new();
     for name in ["dev", "other"] {
         world.vm(name).stopped();
@@ -239,7 +239,7 @@ fn a_vm_that_is_started_while_the_question_is_open_is_not_deleted() {
 }
 
 #[test]
-fn a_vm_that_takes_the_place_of_the_one_to_be_replaced_is_not_even_stopped() {
+fn a_vm_that_replaced_the_one_to_be_replaced_is_not_even_stopped() {
     let (world, _) = world_with(1);
     world.edit("dev", "created_at", json!(1_700_000_000));
     let mut question = asked(&world, "thaw dev dev --replace");

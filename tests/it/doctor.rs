@@ -28,7 +28,7 @@ fn check(mut command: Command, name: &str) -> Value {
 }
 
 #[test]
-fn a_good_engine_is_told_with_its_path_and_version() {
+fn a_good_engine_is_reported_with_its_path_and_version() {
     let world = World::new();
     let engine = check(world.line("doctor"), "engine");
     assert_eq!((&engine["verdict"], &engine["details"]["version"]), (&"ok".into(), &"1.32.2".into()));
@@ -36,7 +36,7 @@ fn a_good_engine_is_told_with_its_path_and_version() {
 }
 
 #[test]
-fn an_old_engine_is_told_with_what_it_cannot_do() {
+fn an_old_engine_is_reported_with_what_it_cannot_do() {
     let world = World::with_engine("1.4.0");
     let engine = check(world.line("doctor"), "engine");
     assert_eq!(engine["verdict"], "warning");
@@ -44,7 +44,7 @@ fn an_old_engine_is_told_with_what_it_cannot_do() {
 }
 
 #[test]
-fn without_an_engine_it_fails_and_says_how_to_get_one() {
+fn without_an_engine_doctor_fails_and_says_how_to_get_one() {
     let world = World::new();
     let mut command = world.line("doctor");
     command.env_remove("SMOLVM").env("PATH", "/nowhere");
@@ -80,7 +80,7 @@ fn the_engine_is_good_if_and_only_if_a_freeze_works_with_it() {
 }
 
 #[test]
-fn an_engine_that_packs_nothing_without_its_cache_is_no_good_where_that_cannot_be_written() {
+fn an_engine_whose_cache_is_not_writable_is_a_problem() {
     for (version, code) in [("1.15.0", 0), ("1.17.0", 1)] {
         let world = World::with_engine(version);
         world.vm("dev").stopped();
@@ -95,7 +95,7 @@ fn an_engine_that_packs_nothing_without_its_cache_is_no_good_where_that_cannot_b
 }
 
 #[test]
-fn an_engine_is_tried_also_where_the_library_cannot_be_written() {
+fn an_engine_is_tried_even_if_the_library_is_read_only() {
     let world = World::new();
     fs::write(world.path("home/library"), "a file where a folder should be").unwrap();
     assert_eq!(check(world.line("doctor"), "engine")["verdict"], "ok");
@@ -119,7 +119,7 @@ fn an_engine_that_is_a_script_finds_the_files_of_its_user() {
 }
 
 #[test]
-fn what_the_engine_says_is_in_the_line() {
+fn the_line_has_the_message_of_the_engine() {
     let world = World::new();
     let said = "Error: agent operation failed: find agent rootfs: could not find agent rootfs at /nonexistent";
     world.fault(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": said}}}));
@@ -128,7 +128,7 @@ fn what_the_engine_says_is_in_the_line() {
 }
 
 #[test]
-fn a_trial_leaves_nothing_behind_and_no_library_where_there_was_none() {
+fn a_trial_leaves_nothing_behind_and_creates_no_library() {
     let world = World::new();
     world.run("doctor").success();
     assert!(!world.path("home/library").exists());
@@ -142,7 +142,7 @@ fn a_trial_leaves_nothing_behind_and_no_library_where_there_was_none() {
 }
 
 #[test]
-fn what_a_killed_trial_leaves_is_seen_and_swept() {
+fn leftovers_of_a_killed_trial_are_found_and_removed() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -160,7 +160,7 @@ fn what_a_killed_trial_leaves_is_seen_and_swept() {
 }
 
 #[test]
-fn what_a_killed_trial_leaves_is_swept_also_where_there_was_no_library() {
+fn leftovers_of_a_killed_trial_are_removed_without_a_library() {
     let world = World::new();
     world.fault(json!({"on": "pack create", "do": "hang"}));
     let doctor = world.spawn("doctor");
@@ -201,7 +201,7 @@ impl Copied {
 }
 
 #[test]
-fn a_real_engine_is_good_until_its_files_are_not() {
+fn a_real_engine_with_damaged_files_is_a_problem() {
     if !is_long() {
         return;
     }
@@ -247,7 +247,7 @@ fn a_real_engine_is_good_until_its_files_are_not() {
 }
 
 #[test]
-fn the_library_is_told_with_its_size_and_what_is_damaged_in_it() {
+fn the_library_is_reported_with_its_size_and_its_damage() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -283,7 +283,7 @@ fn a_vm_whose_snapshots_cannot_be_written_is_named() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn who_may_not_use_kvm_may_after_the_command_that_doctor_names() {
+fn the_command_that_doctor_prints_gives_access_to_kvm() {
     if !rustix::process::geteuid().is_root() {
         println!("NOT RUN: only root can make a device");
         return;
@@ -339,7 +339,7 @@ fn doctor_in(world: &World, shell: &str) -> Option<Command> {
 }
 
 #[test]
-fn completion_works_once_the_command_that_doctor_names_was_run() {
+fn the_command_that_doctor_prints_makes_completion_work() {
     let world = World::new();
     for shell in ["bash", "zsh", "fish"] {
         let Some(doctor) = doctor_in(&world, shell) else { continue };
@@ -369,7 +369,7 @@ fn a_shell_that_cannot_be_run_is_named() {
 }
 
 #[test]
-fn a_line_in_a_start_file_that_has_no_effect_is_no_completion() {
+fn a_line_in_a_start_file_without_effect_is_not_completion() {
     let world = World::new();
     let line = |shell: &str| format!("source <(bottle-freeze completions {shell})");
     for (shell, file, text) in [
@@ -394,7 +394,7 @@ fn a_line_in_a_start_file_that_has_no_effect_is_no_completion() {
 }
 
 #[test]
-fn a_start_file_that_is_noisy_or_leaves_something_running_does_not_hide_a_completion() {
+fn a_noisy_start_file_does_not_hide_completion() {
     let world = World::new();
     let Some(doctor) = doctor_in(&world, "bash") else { return };
     let noise = "echo bottle-freeze-doctor; printf '\\377\\n'; sleep 60 & source <(bottle-freeze completions bash)";
@@ -407,7 +407,7 @@ fn a_start_file_that_is_noisy_or_leaves_something_running_does_not_hide_a_comple
 }
 
 #[test]
-fn marks_are_ascii_where_the_locale_is() {
+fn marks_are_ascii_if_the_locale_is() {
     let world = World::new();
     for (locale, mark) in [("C", "ok engine "), ("de_DE.UTF-8", "✓ engine")] {
         let mut command = world.line("doctor");
@@ -434,7 +434,7 @@ const OLD: Duration = Duration::from_secs(3600);
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_killed_packs_left_is_told_and_with_fix_removed() {
+fn leftovers_of_killed_packs_are_reported_and_removed_with_fix() {
     let world = World::new();
     let cache = world.path("home/.cache/smolvm");
     leftover(&cache.join("pack-staging-Z02qkw"), "staging/storage.ext4", OLD);
@@ -455,7 +455,7 @@ fn what_killed_packs_left_is_told_and_with_fix_removed() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_a_process_works_in_or_has_open_is_not_removed() {
+fn folders_and_files_that_a_process_uses_are_not_removed() {
     let world = World::new();
     let folder = world.path("home/.cache/smolvm/pack-staging-aaaaaa");
     leftover(&folder, "staging/storage.ext4", OLD);

@@ -57,7 +57,7 @@ fn a_successful_exec_takes_one_call() {
 }
 
 #[test]
-fn a_guest_command_that_fails_takes_one_call_too() {
+fn a_failing_guest_command_takes_one_call() {
     let world = World::new();
     world.vm("dev").running();
     world.warm().run("exec dev -- sh -c 'exit 42'").code(42);
@@ -118,7 +118,7 @@ fn a_corrupted_cache_costs_one_call() {
 }
 
 #[test]
-fn a_cache_of_a_nonsense_version_costs_one_call() {
+fn a_cache_with_an_invalid_version_costs_one_call() {
     let world = World::new();
     let text = fs::read_to_string(cache_file(world.warm())).unwrap();
     fs::write(cache_file(&world), text.replace("1.32.2", "one.two")).unwrap();
@@ -136,7 +136,7 @@ fn a_cache_about_another_executable_costs_one_call() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_written_is_no_failure() {
+fn a_cache_that_cannot_be_written_is_not_a_failure() {
     let world = World::new();
     fs::write(world.path("home/.cache"), "a file where a folder should be").unwrap();
     for _ in 0..2 {
@@ -147,7 +147,7 @@ fn a_cache_that_cannot_be_written_is_no_failure() {
 }
 
 #[test]
-fn the_cache_lies_where_xdg_says() {
+fn the_cache_is_where_xdg_says() {
     let world = World::new();
     for calls in [2, 1] {
         world.forget_calls();

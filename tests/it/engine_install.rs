@@ -102,7 +102,7 @@ fn serve(mut connection: &TcpStream, pages: &Mutex<HashMap<String, Answer>>, ask
 }
 
 #[test]
-fn programs_are_told_which_engine_is_there_now() {
+fn json_reports_the_engine_that_is_installed_now() {
     let (world, index) = (World::new(), Index::new());
     index.offer(&[("1.32.2", wheel("1.32.2")), ("1.4.0", wheel("1.4.0"))]);
     let run = |line: &str| {
@@ -234,7 +234,7 @@ fn engines_are_listed_chosen_and_removed() {
 }
 
 #[test]
-fn what_is_installed_already_is_not_downloaded_again() {
+fn an_installed_version_is_not_downloaded_again() {
     let (world, index) = (World::new(), Index::new());
     index.offer(&[("1.4.0", wheel("1.4.0"))]);
     for _ in 0..2 {
@@ -244,7 +244,7 @@ fn what_is_installed_already_is_not_downloaded_again() {
 }
 
 #[test]
-fn an_engine_on_path_comes_before_an_installed_one_and_another_program_there_is_refused() {
+fn an_engine_on_path_comes_first_and_another_program_there_is_refused() {
     let (world, index) = (World::new(), Index::new());
     index.offer(&[("1.4.0", wheel("1.4.0"))]);
     finish(command(&world, &index, "engine install")).success();
@@ -287,7 +287,7 @@ fn a_failed_download_leaves_the_old_engine_and_nothing_else() {
 }
 
 #[test]
-fn a_wheel_that_is_no_engine_is_refused() {
+fn a_wheel_without_an_engine_is_refused() {
     let (world, index) = (World::new(), Index::new());
     let mut evil = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -328,7 +328,7 @@ fn a_wheel_that_is_no_engine_is_refused() {
 }
 
 #[test]
-fn an_interrupted_install_leaves_nothing_and_a_killed_one_is_swept_by_the_next() {
+fn an_interrupted_install_leaves_nothing_and_a_killed_one_is_cleaned_up() {
     let (world, index) = (World::new(), Index::new());
     index.offer(&[("1.4.0", wheel("1.4.0"))]);
     let file = format!("/files/{}", wheel_name("1.4.0"));
@@ -366,7 +366,7 @@ fn pypi_is_asked_unless_the_environment_names_another_index() {
 }
 
 #[test]
-fn a_proxy_that_cannot_be_used_is_not_passed_by() {
+fn an_unusable_proxy_is_not_bypassed() {
     let (world, index) = (World::new(), Index::new());
     for (name, proxy) in [
         ("HTTPS_PROXY", "socks5://user:secret@127.0.0.1:1"),
@@ -387,7 +387,7 @@ fn a_proxy_that_cannot_be_used_is_not_passed_by() {
 }
 
 #[test]
-fn the_password_of_an_index_is_not_told() {
+fn the_password_of_an_index_is_not_printed() {
     let (world, index) = (World::new(), Index::new());
     for address in ["http://user:secret@127.0.0.1:1/simple", "http://user:secret@ 127.0.0.1/simple"] {
         let mut refused = command(&world, &index, "engine install");
@@ -438,7 +438,7 @@ fn the_real_index_gives_a_real_engine() {
 }
 
 #[test]
-fn what_lies_where_an_engine_would_go_and_is_none_is_not_removed() {
+fn a_foreign_file_in_the_place_of_an_engine_is_not_removed() {
     let (world, index) = (World::new(), Index::new());
     index.offer(&[("1.4.0", wheel("1.4.0")), ("1.10.0", wheel("1.10.0"))]);
     finish(command(&world, &index, "engine install --version 1.4.0")).success();

@@ -39,7 +39,7 @@ fn official(world: &World) -> PathBuf {
 }
 
 #[test]
-fn an_engine_that_a_shim_chooses_is_asked_each_time() {
+fn an_engine_behind_a_shim_is_asked_each_time() {
     let world = World::new();
     let (shim, snapshot) = (shim(&world), world.snapshot("x.smolmachine"));
     fs::write(world.path("work/.tool-versions"), "1.32.2").unwrap();
@@ -51,7 +51,7 @@ fn an_engine_that_a_shim_chooses_is_asked_each_time() {
 }
 
 #[test]
-fn the_official_wrapper_costs_no_call_and_hides_no_new_engine() {
+fn the_official_wrapper_costs_no_call_and_a_new_engine_is_noticed() {
     let world = World::new();
     let engine = official(&world);
     for calls in [&["--version", "machine ls"][..], &["machine ls"]] {
@@ -109,7 +109,7 @@ fn changing(world: &World, now: &str, then: &str, says_so: bool) -> PathBuf {
 }
 
 #[test]
-fn a_vm_that_got_more_network_than_was_asked_for_is_deleted() {
+fn a_vm_with_more_network_than_requested_is_deleted() {
     // Said to list every allow list, or not to; in truth an engine that drops them.
     for (now, says_so) in [("1.32.2", false), ("1.27.2", true), ("1.19.0", true), ("1.8.0", true)] {
         for line in
@@ -126,7 +126,7 @@ fn a_vm_that_got_more_network_than_was_asked_for_is_deleted() {
 }
 
 #[test]
-fn a_vm_that_has_the_network_that_was_asked_for_stays() {
+fn a_vm_with_the_requested_network_stays() {
     for version in ["1.8.0", "1.19.0", "1.27.0", "1.27.2", "1.32.2"] {
         let world = World::with_engine(version);
         world.snapshot("x.smolmachine");

@@ -148,7 +148,7 @@ fn round_trip(engine: &Engine, words: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_option_of_the_newest_engine_is_unknown_here() {
+fn every_option_of_the_newest_engine_is_known_here() {
     on_engines(
         |engine| engine.version == "1.32.2",
         |engine| {
@@ -164,7 +164,7 @@ fn no_option_of_the_newest_engine_is_unknown_here() {
 }
 
 #[test]
-fn a_vm_with_any_option_thaws_the_same_or_the_difference_is_named() {
+fn a_thawed_vm_has_every_option_or_a_warning_names_the_difference() {
     let mut random = Random::new();
     for (_, words) in OPTIONS {
         // On the stand-in a few of them are enough, each time others.
@@ -175,7 +175,7 @@ fn a_vm_with_any_option_thaws_the_same_or_the_difference_is_named() {
 }
 
 #[test]
-fn what_an_engine_can_give_back_is_given_back() {
+fn every_setting_that_the_engine_can_restore_is_restored() {
     let cases = [
         ("1.32.2", "--block-io async --disk-durability deferred --cuda --gpu --label a=b --storage 3 --overlay 2", ""),
         ("1.27.3", "--block-io async --disk-durability deferred --cuda --gpu --label a=b", ""),
@@ -213,7 +213,7 @@ max_retries = 5
 "#;
 
 #[test]
-fn what_a_smolfile_sets_is_kept_or_named() {
+fn settings_of_a_smolfile_are_kept_or_named() {
     let newest = |engine: &Engine| ["1.4.0", "1.32.2"].contains(&engine.version);
     on_engines(
         |engine| newest(engine) && engine.real.is_some(),
@@ -241,7 +241,7 @@ fn what_a_smolfile_sets_is_kept_or_named() {
 }
 
 #[test]
-fn a_file_has_none_of_the_settings_that_only_a_library_gives_back() {
+fn a_file_lacks_the_settings_that_only_the_library_restores() {
     let world = World::new();
     world.vm("dev").with("--disk-durability deferred --cuda").stopped();
     let said = stderr(&world.run("freeze dev -o dev.smolmachine").success());
@@ -251,7 +251,7 @@ fn a_file_has_none_of_the_settings_that_only_a_library_gives_back() {
 }
 
 #[test]
-fn an_older_engine_is_not_given_options_that_it_does_not_have() {
+fn an_older_engine_gets_no_options_that_it_does_not_have() {
     let world = World::new();
     world.vm("dev").with("--disk-durability deferred --block-io async --storage 3").stopped();
     world.run("freeze dev").success();
@@ -269,7 +269,7 @@ fn an_older_engine_is_not_given_options_that_it_does_not_have() {
 }
 
 #[test]
-fn what_smolvm_does_not_report_is_named_unless_the_vm_was_made_here() {
+fn unreported_settings_are_named_unless_the_vm_was_made_here() {
     let world = World::new();
     world.vm("theirs").stopped();
     world.vm("ours").made_here().stopped();
@@ -294,7 +294,7 @@ fn what_smolvm_does_not_report_is_named_unless_the_vm_was_made_here() {
 }
 
 #[test]
-fn a_snapshot_from_elsewhere_gets_nothing_of_this_host_and_no_dns_server_of_its_author() {
+fn a_foreign_snapshot_gets_no_resources_of_this_host_and_no_dns_server() {
     let world = World::new();
     let disk = world.write("disk.img", "a disk of this host").display().to_string();
     let flags = format!("--disk {disk}:ro --cuda --dns 9.9.9.9 --disk-durability deferred");

@@ -51,7 +51,7 @@ const WAYS_OUT_OF_THE_LIBRARY: [&str; 8] = [
 ];
 
 #[test]
-fn an_artifact_that_was_exchanged_in_the_library_is_refused_by_every_command_that_reads_it() {
+fn an_exchanged_artifact_in_the_library_is_refused_by_every_command() {
     let (world, folder) = world();
     exchange(&folder.join("vm.smolmachine"));
     for line in WAYS_OUT_OF_THE_LIBRARY {
@@ -60,7 +60,7 @@ fn an_artifact_that_was_exchanged_in_the_library_is_refused_by_every_command_tha
 }
 
 #[test]
-fn any_other_file_of_a_snapshot_that_was_exchanged_is_refused_too() {
+fn any_other_exchanged_file_of_a_snapshot_is_refused_too() {
     let (world, folder) = world();
     let mut launcher = fs::read(folder.join("vm")).unwrap();
     launcher[0] ^= 1;
@@ -71,7 +71,7 @@ fn any_other_file_of_a_snapshot_that_was_exchanged_is_refused_too() {
 }
 
 #[test]
-fn an_artifact_that_was_exchanged_is_refused_where_a_file_is_named() {
+fn an_exchanged_artifact_is_refused_when_named_as_a_file() {
     let (world, folder) = world();
     let artifact = folder.join("vm.smolmachine");
     exchange(&artifact);
@@ -87,7 +87,7 @@ fn an_artifact_that_was_exchanged_is_refused_where_a_file_is_named() {
 }
 
 #[test]
-fn an_artifact_that_was_exchanged_on_the_way_is_not_imported() {
+fn an_artifact_exchanged_in_transit_is_not_imported() {
     let (world, folder) = world();
     world.run("snapshot export dev@ready -o whole.tar").success();
     exchange(&folder.join("vm.smolmachine"));
@@ -103,7 +103,7 @@ fn an_artifact_that_was_exchanged_on_the_way_is_not_imported() {
 }
 
 #[test]
-fn a_whole_snapshot_is_taken_by_all_of_them() {
+fn an_intact_snapshot_is_accepted_by_every_command() {
     let (world, _) = world();
     for line in ["thaw dev@ready a --no-start", "create b --from dev@ready", "snapshot export dev -o dev.tar"] {
         world.run(line).success();

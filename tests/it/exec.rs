@@ -19,7 +19,7 @@ fn world_with_running_vm() -> World {
 // ------------------------------------------------------------------------------------------------- status
 
 #[test]
-fn the_status_is_the_guest_command_s_own() {
+fn exec_exits_with_the_status_of_the_guest_command() {
     let world = world_with_running_vm();
     for status in [0, 1, 2, 3, 42, 101, 124, 125, 126, 127, 255] {
         world.run(&format!("exec dev -- sh -c 'exit {status}'")).code(status);
@@ -27,7 +27,7 @@ fn the_status_is_the_guest_command_s_own() {
 }
 
 #[test]
-fn the_status_is_known_also_where_the_parent_wants_to_hear_of_no_child() {
+fn the_status_is_known_even_if_the_parent_ignores_sigchld() {
     let world = world_with_running_vm();
     let mut command = std::process::Command::new("env");
     command.args([
@@ -104,7 +104,7 @@ fn a_crashed_engine_gives_125() {
 }
 
 #[test]
-fn a_guest_that_talks_like_the_engine_keeps_its_status() {
+fn a_guest_that_prints_engine_errors_keeps_its_status() {
     let world = world_with_running_vm();
     for said in ["Error: it broke", "Error: vm not found in this list", "error: no such file", "Error: "] {
         world.run(&format!("exec dev -- sh -c 'echo \"{said}\" >&2; exit 1'")).code(1).stderr(contains(said));
@@ -112,7 +112,7 @@ fn a_guest_that_talks_like_the_engine_keeps_its_status() {
 }
 
 #[test]
-fn the_engine_is_asked_why_only_after_a_failure_of_its_own() {
+fn the_vm_is_looked_up_only_after_a_failure_of_the_engine() {
     let world = world_with_running_vm();
     world.run("exec dev -- sh -c 'echo Error: mine >&2; exit 1'").code(1);
     assert_eq!(world.commands(), ["machine exec"]);
@@ -136,14 +136,14 @@ fn stdout_and_stderr_are_kept_apart() {
 }
 
 #[test]
-fn twenty_megabytes_arrive_whole() {
+fn twenty_megabytes_arrive_complete() {
     let world = world_with_running_vm();
     let run = world.run("exec dev -- head -c 20000000 /dev/zero").success();
     assert_eq!(run.get_output().stdout.len(), 20_000_000);
 }
 
 #[test]
-fn output_comes_while_the_command_runs() {
+fn output_arrives_while_the_command_runs() {
     let world = world_with_running_vm();
     let mut command = world.line("exec dev -- sh -c 'echo first; exec sleep 20'");
     let mut exec = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -155,7 +155,7 @@ fn output_comes_while_the_command_runs() {
 }
 
 #[test]
-fn words_reach_the_guest_as_they_are() {
+fn arguments_reach_the_guest_unchanged() {
     let world = world_with_running_vm();
     let words = ["exec", "dev", "--", "printf", "%s|", "a b", "", "--name=x", "-i", "$HOME", "ü"];
     assert_eq!(stdout(&finish(world.command(words)).success()), "a b||--name=x|-i|$HOME|ü|");
@@ -171,7 +171,7 @@ fn workdir_is_where_the_command_runs() {
 // ---------------------------------------------------------------------------------------------- variables
 
 #[test]
-fn values_arrive_and_are_in_no_command_line() {
+fn values_arrive_without_being_in_a_command_line() {
     for version in ["1.0.2", "1.4.0", "1.14.0", "1.32.2"] {
         let world = World::with_engine(version);
         world.vm("dev").running();
@@ -208,14 +208,14 @@ fn values_are_not_shown_by_verbose() {
 }
 
 #[test]
-fn a_variable_without_a_value_anywhere_is_a_usage_error() {
+fn a_variable_without_any_value_is_a_usage_error() {
     let world = world_with_running_vm();
     world.run("exec -e NOT_SET_ANYWHERE dev -- true").code(2).stderr(contains("NOT_SET_ANYWHERE"));
     assert!(world.all_calls().is_empty());
 }
 
 #[test]
-fn a_bad_variable_name_or_file_is_a_usage_error_that_tells_no_value() {
+fn a_bad_variable_or_file_is_a_usage_error_without_the_value() {
     let world = world_with_running_vm();
     world.write("bad", "GOOD=1\nB@D=hunter2\n");
     // The second line of a value is no name of a variable.
@@ -247,7 +247,7 @@ fn a_signal_reaches_the_engine_and_the_guest_command_ends() {
 }
 
 #[test]
-fn a_signal_that_comes_before_the_guest_command_keeps_it_from_running() {
+fn a_signal_before_the_guest_command_starts_prevents_it() {
     for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let world = World::new();
         world.vm("dev").running();

@@ -94,7 +94,7 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn every_status_of_the_man_page_is_produced_and_told_by_its_word() {
+fn every_status_in_the_man_page_is_produced_with_its_code() {
     let codes = codes_of_the_man_page();
     let (mut produced, mut words) = (BTreeSet::new(), BTreeSet::new());
     for (status, word, run) in CASES {
@@ -128,7 +128,7 @@ fn codes_of_the_man_page() -> BTreeMap<String, BTreeSet<i32>> {
 }
 
 #[test]
-fn the_readme_has_the_table_of_the_man_page() {
+fn the_readme_has_the_same_statuses_as_the_man_page() {
     let readme = read("README.md");
     let table = readme.split("## Exit statuses").nth(1).unwrap().split("\n\n").nth(1).unwrap();
     let cells = table.lines().skip(2).map(|row| row.split('|').nth(1).unwrap());
@@ -137,14 +137,14 @@ fn the_readme_has_the_table_of_the_man_page() {
 }
 
 #[test]
-fn the_schema_of_errors_has_the_words_of_the_man_page() {
+fn the_error_schema_has_the_same_codes_as_the_man_page() {
     let words = &schema::all()["error"]["$defs"]["error"]["properties"]["code"]["enum"];
     let words: BTreeSet<String> = serde_json::from_value(words.clone()).unwrap();
     assert_eq!(words, codes_of_the_man_page().into_keys().collect());
 }
 
 #[test]
-fn exec_has_the_guest_s_own_status() {
+fn exec_exits_with_the_status_of_the_guest() {
     let world = furnished();
     for (command, status) in
         [("true", 0), ("false", 1), ("sh -c 'exit 2'", 2), ("sh -c 'exit 42'", 42), ("sh -c 'kill -9 $$'", 137)]

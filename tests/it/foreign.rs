@@ -40,7 +40,7 @@ fn open(metadata: &mut Value) {
 }
 
 #[test]
-fn what_an_imported_snapshot_says_of_its_network_and_ports_is_not_believed() {
+fn the_network_and_ports_of_an_imported_snapshot_are_not_trusted() {
     let world = World::new();
     forged(&world, "x.tar", open);
     world.run("snapshot import x.tar").success();
@@ -65,7 +65,7 @@ fn a_hint_can_be_pasted_into_a_shell_whatever_the_record_says() {
 }
 
 #[test]
-fn a_word_on_the_command_line_answers_for_what_it_names() {
+fn an_option_confirms_only_what_it_names() {
     let world = World::new();
     forged(&world, "x.tar", open);
     world.run("snapshot import x.tar").success();
@@ -104,7 +104,7 @@ fn the_question_lists_what_would_be_open() {
 }
 
 #[test]
-fn an_artifact_that_opens_the_network_by_itself_needs_a_word_whatever_its_record_says() {
+fn an_artifact_that_opens_the_network_requires_confirmation() {
     let world = World::new();
     forged(&world, "x.tar", |metadata| {
         metadata["machine"]["network"] = true.into();
@@ -118,7 +118,7 @@ fn an_artifact_that_opens_the_network_by_itself_needs_a_word_whatever_its_record
 }
 
 #[test]
-fn a_snapshot_that_was_frozen_here_is_thawed_as_it_was_unasked() {
+fn a_snapshot_frozen_here_is_thawed_without_confirmation() {
     let world = World::new();
     world.run("create dev --net -p 18080:80").success();
     world.run("start dev").success();
@@ -131,7 +131,7 @@ fn a_snapshot_that_was_frozen_here_is_thawed_as_it_was_unasked() {
 }
 
 #[test]
-fn of_a_snapshot_of_0_1_0_it_is_not_known_where_it_was_made() {
+fn the_origin_of_a_snapshot_of_0_1_0_is_unknown() {
     let world = World::new();
     world.run("create dev --net").success();
     world.run("start dev").success();
@@ -149,7 +149,7 @@ fn of_a_snapshot_of_0_1_0_it_is_not_known_where_it_was_made() {
 }
 
 #[test]
-fn an_import_remembers_where_it_came_from_whatever_it_says_itself() {
+fn an_import_records_its_origin_and_ignores_the_claimed_one() {
     let world = World::new();
     forged(&world, "x.tar", open);
     world.run("snapshot import x.tar").success();
@@ -158,7 +158,7 @@ fn an_import_remembers_where_it_came_from_whatever_it_says_itself() {
 }
 
 #[test]
-fn what_cannot_be_true_is_not_imported() {
+fn an_impossible_record_is_not_imported() {
     for (key, value) in [
         ("/machine/cpus", json!(0)),
         ("/machine/cpus", json!(100_000)),
@@ -194,7 +194,7 @@ fn with_settings(settings: &Value) -> Value {
 }
 
 #[test]
-fn a_label_and_a_command_of_several_lines_go_from_host_to_host() {
+fn multiline_labels_and_commands_survive_export_and_import() {
     let world = World::new();
     forged(&world, "x.tar", |metadata| {
         metadata["machine"]["labels"] = json!({"a": "one\ntwo = 2", "ü": ""});
@@ -206,7 +206,7 @@ fn a_label_and_a_command_of_several_lines_go_from_host_to_host() {
 }
 
 #[test]
-fn a_snapshot_with_a_time_that_cannot_be_true_counts_as_made_when_it_came() {
+fn an_impossible_creation_time_becomes_the_time_of_arrival() {
     for created in ["2999-01-01T00:00:00Z", "yesterday", "0001-01-01T00:00:00Z", "", "\u{1b}[2J"] {
         let world = World::new();
         forged(&world, "x.tar", |metadata| metadata["created"] = created.into());
@@ -218,7 +218,7 @@ fn a_snapshot_with_a_time_that_cannot_be_true_counts_as_made_when_it_came() {
 }
 
 #[test]
-fn a_live_artifact_opens_no_port_unasked() {
+fn a_live_artifact_opens_no_port_without_confirmation() {
     let world = World::new();
     world.vm("dev").with("-p 18080:80").running();
     world.run("freeze dev --live -o x.checkpoint").success();

@@ -28,7 +28,7 @@ fn a_created_vm_with_a_disk_is_frozen() {
 }
 
 #[test]
-fn a_running_vm_is_not_frozen_without_being_asked_about() {
+fn a_running_vm_is_not_frozen_without_confirmation() {
     let world = World::new();
     world.vm("dev").running();
     world.warm().run("freeze dev -o x.smolmachine").code(6).stderr(contains("--yes"));
@@ -82,7 +82,7 @@ fn a_frozen_branch_base_is_refused() {
 }
 
 #[test]
-fn a_state_that_nobody_knows_is_refused_by_its_name() {
+fn an_unknown_state_is_refused_by_its_name() {
     assert_state_is_refused("melting");
 }
 
@@ -131,7 +131,7 @@ fn restart_does_not_start_a_vm_that_did_not_run() {
 }
 
 #[test]
-fn a_restart_that_fails_has_a_status_of_its_own_and_the_snapshot_stays() {
+fn a_failed_restart_has_its_own_status_and_the_snapshot_stays() {
     let world = World::new();
     world.vm("dev").running();
     world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: no kvm"}}}));
@@ -145,7 +145,7 @@ fn a_restart_that_fails_has_a_status_of_its_own_and_the_snapshot_stays() {
 // ---------------------------------------------------------------------------------------------- the output
 
 #[test]
-fn a_pair_is_a_launcher_and_a_sidecar_and_only_their_owner_may_read_them() {
+fn a_pair_is_a_launcher_and_a_sidecar_that_only_the_owner_can_read() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev -o snap").success();
@@ -164,7 +164,7 @@ fn a_name_with_a_dot_is_a_pair_too() {
 }
 
 #[test]
-fn what_is_at_the_output_is_not_replaced_and_nothing_is_stopped() {
+fn an_existing_output_is_not_replaced_and_nothing_is_stopped() {
     for (there, out) in [("x.smolmachine", "x.smolmachine"), ("x", "x"), ("x.smolmachine", "x")] {
         let world = World::new();
         world.vm("dev").running();
@@ -177,7 +177,7 @@ fn what_is_at_the_output_is_not_replaced_and_nothing_is_stopped() {
 }
 
 #[test]
-fn force_replaces_what_is_there() {
+fn force_replaces_an_existing_output() {
     let world = World::new();
     world.vm("dev").stopped();
     world.write("snap", "old");
@@ -201,7 +201,7 @@ fn a_folder_is_never_replaced() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_noticed_before_anything_is_stopped() {
+fn an_unwritable_folder_is_noticed_before_anything_is_stopped() {
     for out in ["missing/x.smolmachine", "file/x.smolmachine", "/proc/x.smolmachine", "/proc/x"] {
         let world = World::new();
         world.vm("dev").running();
@@ -213,7 +213,7 @@ fn a_folder_that_cannot_be_written_is_noticed_before_anything_is_stopped() {
 }
 
 #[test]
-fn json_is_one_value_and_nothing_else() {
+fn json_is_a_single_value_and_nothing_else() {
     let world = World::new();
     world.vm("dev").running();
     let run = world.run("freeze dev -o snap --yes --json").success();
@@ -227,7 +227,7 @@ fn json_is_one_value_and_nothing_else() {
 }
 
 #[test]
-fn json_has_no_downtime_and_no_launcher_where_there_was_none() {
+fn json_has_null_for_a_missing_downtime_and_launcher() {
     let world = World::new();
     world.vm("dev").stopped();
     let run = world.run("freeze dev -o x.smolmachine --json").success();
@@ -236,7 +236,7 @@ fn json_has_no_downtime_and_no_launcher_where_there_was_none() {
 }
 
 #[test]
-fn a_dry_run_prints_the_engine_commands_that_the_run_makes_and_changes_nothing() {
+fn a_dry_run_prints_the_commands_of_the_run_and_changes_nothing() {
     let lines = [
         "freeze dev --yes",
         "freeze dev --yes --restart",
@@ -267,7 +267,7 @@ fn a_dry_run_prints_the_engine_commands_that_the_run_makes_and_changes_nothing()
 }
 
 #[test]
-fn a_dry_run_of_any_kind_of_vm_and_any_options_prints_the_commands_that_the_run_makes() {
+fn a_dry_run_of_any_vm_with_any_options_prints_the_commands_of_the_run() {
     let vms = ["", "--net", "--image alpine:3.20", "--net -p 8080:80 -e A=b"];
     let lines = [
         "freeze dev --yes --restart --launcher",
@@ -353,7 +353,7 @@ fn an_image_vm_comes_back_with_its_workspace_unless_that_is_left_out() {
 }
 
 #[test]
-fn what_an_old_engine_cannot_pack_is_said_before() {
+fn a_warning_names_what_an_old_engine_cannot_pack() {
     let world = World::with_engine("1.4.0");
     world.vm("dev").stopped();
     world.run("freeze dev -o x.smolmachine").success().stderr(contains("will not hold /workspace"));
@@ -390,7 +390,7 @@ fn cpus_and_memory_are_recorded_where_the_engine_forgets_them() {
 }
 
 #[test]
-fn the_engine_writes_all_it_writes_into_one_private_folder() {
+fn the_engine_writes_only_into_one_private_folder() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev -o x.smolmachine").success();
@@ -403,7 +403,7 @@ fn the_engine_writes_all_it_writes_into_one_private_folder() {
 }
 
 #[test]
-fn a_vm_of_a_local_image_is_not_stopped_for_an_engine_that_cannot_pack_it() {
+fn a_vm_of_a_local_image_is_not_stopped_if_the_engine_cannot_pack_it() {
     let world = World::with_engine("1.4.0");
     world.vm("web").running();
     world.edit("web", "image", "local-dir:/rootfs".into());
@@ -431,7 +431,7 @@ fn a_pack_that_fails_with_no_restart_leaves_the_vm_stopped() {
 }
 
 #[test]
-fn a_helper_vm_that_leaves_its_boot_is_tried_again() {
+fn a_helper_vm_that_fails_to_boot_is_tried_again() {
     let said = "Error: agent operation failed: monitor agent: boot process exited (code 0) before the agent was ready";
     let world = unlucky(json!({"on": "pack create", "nth": 1, "do": {"fail": {"status": 1, "stderr": said}}}));
     world.run(FORCED).success();
@@ -440,7 +440,7 @@ fn a_helper_vm_that_leaves_its_boot_is_tried_again() {
 }
 
 #[test]
-fn a_full_disk_has_a_status_of_its_own() {
+fn a_full_disk_has_its_own_status() {
     let said = "Error: agent operation failed: pack binary: I/O error: No space left on device (os error 28)";
     let world = unlucky(json!({"on": "pack create", "at": "half", "do": {"fail": {"status": 1, "stderr": said}}}));
     world.run(FORCED).code(8).stderr(contains("No space left"));
@@ -448,7 +448,7 @@ fn a_full_disk_has_a_status_of_its_own() {
 }
 
 #[test]
-fn an_engine_that_says_done_and_wrote_nothing_is_not_believed() {
+fn a_success_without_a_file_is_not_trusted() {
     let world = unlucky(json!({"on": "pack create", "do": {"lie": true}}));
     world.run(FORCED).code(1).stderr(contains("reported success"));
     assert_as_before(&world);
@@ -473,14 +473,14 @@ fn an_engine_that_is_killed_leaves_the_old_snapshot_and_nothing_else() {
 }
 
 #[test]
-fn a_pack_during_which_the_vm_was_started_is_thrown_away() {
+fn a_pack_is_discarded_if_the_vm_was_started_meanwhile() {
     let world = unlucky(json!({"on": "pack create", "at": "staged", "do": {"start_vm": "dev"}}));
     world.run(FORCED).code(1).stderr(contains("started or replaced").and(contains("thrown away")));
     assert_as_before(&world);
 }
 
 #[test]
-fn a_pack_during_which_the_vm_was_started_and_stopped_again_is_thrown_away() {
+fn a_pack_is_discarded_if_the_vm_was_started_and_stopped_meanwhile() {
     let world = unlucky(json!([
         {"on": "pack create", "at": "staged", "do": {"start_vm": "dev"}},
         {"on": "pack create", "at": "end", "do": {"stop_vm": "dev"}},
@@ -490,7 +490,7 @@ fn a_pack_during_which_the_vm_was_started_and_stopped_again_is_thrown_away() {
 }
 
 #[test]
-fn a_pack_during_which_the_vm_was_replaced_is_thrown_away() {
+fn a_pack_is_discarded_if_the_vm_was_replaced_meanwhile() {
     let world = World::new();
     world.vm("dev").stopped();
     world.write("x.smolmachine", "old");
@@ -511,7 +511,7 @@ fn an_output_that_names_a_folder_is_refused_before_anything_is_stopped() {
 }
 
 #[test]
-fn a_folder_of_the_user_s_own_is_not_swept() {
+fn a_folder_of_the_user_is_not_removed_as_a_leftover() {
     let world = World::new();
     world.vm("dev").stopped();
     fs::create_dir(world.path("work/.bottle-freeze-notes")).unwrap();
@@ -533,7 +533,7 @@ fn a_result_that_cannot_be_printed_is_a_failure() {
 }
 
 #[test]
-fn a_pack_during_which_the_vm_was_deleted_is_thrown_away() {
+fn a_pack_is_discarded_if_the_vm_was_deleted_meanwhile() {
     let world = World::new();
     world.vm("dev").stopped();
     world.write("x.smolmachine", "old");
@@ -545,7 +545,7 @@ fn a_pack_during_which_the_vm_was_deleted_is_thrown_away() {
 }
 
 #[test]
-fn a_list_that_cannot_be_read_after_the_pack_throws_it_away() {
+fn a_pack_is_discarded_if_the_vm_cannot_be_listed_afterwards() {
     let world = unlucky(json!({"on": "machine ls", "nth": 2, "do": "half_json"}));
     world.run(FORCED).code(1);
     assert_as_before(&world);
@@ -571,7 +571,7 @@ fn a_guest_writes_its_files_to_disk_before_it_is_stopped() {
 }
 
 #[test]
-fn a_guest_that_cannot_write_its_files_in_time_is_stopped_with_a_warning() {
+fn a_guest_that_cannot_sync_in_time_is_stopped_with_a_warning() {
     let world = unlucky(json!({"on": "machine exec", "do": "hang"}));
     world.run(FORCED).success().stderr(contains("did not write its files to disk in time"));
     assert_eq!(world.state("dev"), "stopped");
@@ -579,14 +579,14 @@ fn a_guest_that_cannot_write_its_files_in_time_is_stopped_with_a_warning() {
 }
 
 #[test]
-fn a_guest_without_a_sync_command_is_frozen_all_the_same() {
+fn a_guest_without_a_sync_command_is_still_frozen() {
     let said = "Error: agent operation failed: exec interactive: No such file or directory (os error 2)";
     let world = unlucky(json!({"on": "machine exec", "do": {"fail": {"status": 1, "stderr": said}}}));
     world.run(FORCED).success().stderr(contains("warning").not());
 }
 
 #[test]
-fn what_a_killed_freeze_left_is_swept_by_the_next_one_of_another_vm_elsewhere() {
+fn leftovers_of_a_killed_freeze_are_removed_by_a_freeze_elsewhere() {
     let world = unlucky(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
     world.vm("other").stopped();
     let freeze = freeze_until_half_written(&world);
@@ -599,7 +599,7 @@ fn what_a_killed_freeze_left_is_swept_by_the_next_one_of_another_vm_elsewhere() 
 }
 
 #[test]
-fn the_helper_vm_of_an_interrupted_pack_is_ended() {
+fn the_helper_vm_of_an_interrupted_pack_is_killed() {
     for signal in [Signal::INT, Signal::TERM] {
         let world = unlucky_image();
         let freeze = freeze_until_half_written(&world);
@@ -613,7 +613,7 @@ fn the_helper_vm_of_an_interrupted_pack_is_ended() {
 }
 
 #[test]
-fn the_helper_vm_of_a_killed_freeze_is_ended_by_the_next_one_of_another_vm() {
+fn the_helper_vm_of_a_killed_freeze_is_killed_by_the_next_freeze() {
     let world = unlucky_image();
     world.vm("other").stopped();
     let freeze = freeze_until_half_written(&world);
@@ -627,7 +627,7 @@ fn the_helper_vm_of_a_killed_freeze_is_ended_by_the_next_one_of_another_vm() {
 }
 
 #[test]
-fn what_a_run_that_died_while_it_cleared_up_left_is_swept() {
+fn leftovers_of_a_run_that_died_during_cleanup_are_removed() {
     let world = World::new();
     world.vm("dev").stopped();
     for (folder, file) in [(".bottle-freeze-aaaaaa", Some("snapshot.smolmachine")), (".bottle-freeze-bbbbbb", None)] {
@@ -640,7 +640,7 @@ fn what_a_run_that_died_while_it_cleared_up_left_is_swept() {
 }
 
 #[test]
-fn a_fifo_in_a_folder_that_looks_like_ours_holds_nobody_up() {
+fn a_fifo_in_a_folder_that_looks_like_ours_blocks_no_command() {
     let world = World::new();
     world.vm("dev").stopped();
     let folder = world.path("work/.bottle-freeze-xxxxxx");
@@ -660,7 +660,7 @@ fn a_vm_that_was_replaced_meanwhile_is_not_started() {
 }
 
 #[test]
-fn what_a_living_freeze_works_on_is_swept_by_nobody() {
+fn the_files_of_a_running_freeze_are_not_removed() {
     let world = unlucky(json!([]));
     let others_are_done = world.path("others-are-done");
     world.fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": {"await": &others_are_done}}));
@@ -693,7 +693,7 @@ fn a_signal_after_the_snapshot_is_published_says_that_it_came_too_late() {
 }
 
 #[test]
-fn in_a_log_each_phase_is_a_line() {
+fn each_phase_is_a_line_in_a_log() {
     let world = unlucky(json!([]));
     let log = stderr(&world.run(&format!("{FORCED} --restart")).success());
     let phases = ["stopping dev", "packing dev", "packing dev: compressing", "checking the snapshot of dev"];
@@ -706,7 +706,7 @@ fn in_a_log_each_phase_is_a_line() {
 }
 
 #[test]
-fn a_stop_that_works_and_never_says_so_leaves_the_vm_running_again() {
+fn a_stop_that_works_but_never_returns_restarts_the_vm() {
     let world = unlucky(json!({"on": "machine stop", "at": "after", "do": "hang"}));
     world.warm().run(&format!("{FORCED} --stop-timeout 1s")).code(9);
     assert!(!world.commands().contains(&"pack create".to_owned()));
@@ -714,14 +714,14 @@ fn a_stop_that_works_and_never_says_so_leaves_the_vm_running_again() {
 }
 
 #[test]
-fn a_stop_that_fails_is_the_end_of_it() {
+fn a_failed_stop_ends_the_freeze() {
     let world = unlucky(json!({"on": "machine stop", "do": {"fail": {"status": 1, "stderr": "Error: will not"}}}));
     world.run(FORCED).code(1).stderr(contains("will not"));
     assert_as_before(&world);
 }
 
 #[test]
-fn a_stop_that_lies_gives_no_snapshot_of_a_running_vm() {
+fn a_false_success_of_a_stop_gives_no_snapshot_of_a_running_vm() {
     let world = unlucky(json!({"on": "machine stop", "do": {"lie": true}}));
     world.run(FORCED).failure();
     assert_as_before(&world);
@@ -749,7 +749,7 @@ fn an_interrupted_stop_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn what_a_killed_freeze_left_is_swept_by_the_next_one() {
+fn leftovers_of_a_killed_freeze_are_removed_by_the_next_one() {
     let world = unlucky(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
     let freeze = freeze_until_half_written(&world);
     freeze.signal(Signal::KILL);
@@ -760,7 +760,7 @@ fn what_a_killed_freeze_left_is_swept_by_the_next_one() {
 }
 
 #[test]
-fn two_freezes_of_one_vm_at_once_are_one() {
+fn of_two_freezes_of_one_vm_one_succeeds() {
     let world = unlucky(json!({"on": "pack create", "at": "half", "do": "hang"}));
     let first = freeze_until_half_written(&world);
     world.run("freeze dev -o other.smolmachine --yes").code(11).stderr(contains("in use"));
@@ -770,7 +770,7 @@ fn two_freezes_of_one_vm_at_once_are_one() {
 }
 
 #[test]
-fn two_freezes_to_one_output_at_once_are_one() {
+fn of_two_freezes_to_one_output_one_succeeds() {
     let world = unlucky(json!({"on": "pack create", "at": "half", "do": "hang"}));
     world.vm("other").stopped();
     let first = freeze_until_half_written(&world);

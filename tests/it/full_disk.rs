@@ -84,7 +84,7 @@ const FREEZE: &str = "freeze dev -o snap --yes --force --restart";
 // --------------------------------------------------------------------------------------- full during the pack
 
 #[test]
-fn a_disk_that_fills_up_during_the_pack_costs_nothing() {
+fn a_disk_that_fills_up_during_the_pack_loses_nothing() {
     in_a_namespace(|| {
         // Room enough as far as the VM's disks tell; what the engine writes is more.
         let world = world_with_disk("size=127m");
@@ -97,7 +97,7 @@ fn a_disk_that_fills_up_during_the_pack_costs_nothing() {
 }
 
 #[test]
-fn however_full_the_disk_is_a_freeze_is_whole_or_costs_nothing() {
+fn on_a_disk_of_any_fullness_a_freeze_succeeds_or_loses_nothing() {
     in_a_namespace(|| {
         let world = world_with_disk("size=4m");
         world.write_guest("dev", "root/some", &"x".repeat(200 << 10));
@@ -115,7 +115,7 @@ fn however_full_the_disk_is_a_freeze_is_whole_or_costs_nothing() {
 }
 
 #[test]
-fn however_few_files_the_disk_takes_a_freeze_is_whole_or_costs_nothing() {
+fn with_any_number_of_free_inodes_a_freeze_succeeds_or_loses_nothing() {
     in_a_namespace(|| {
         let world = world_with_disk("size=4m");
         let mut done = Vec::new();
@@ -131,7 +131,7 @@ fn however_few_files_the_disk_takes_a_freeze_is_whole_or_costs_nothing() {
 }
 
 #[test]
-fn a_pack_of_an_image_that_finds_no_room_costs_nothing() {
+fn a_pack_of_an_image_on_a_full_disk_loses_nothing() {
     in_a_namespace(|| {
         let world = world_with_disk("size=64k");
         fill(&world.path("work"));
@@ -141,7 +141,7 @@ fn a_pack_of_an_image_that_finds_no_room_costs_nothing() {
 }
 
 #[test]
-fn a_real_engine_that_runs_out_of_disk_costs_nothing() {
+fn a_real_engine_that_runs_out_of_disk_loses_nothing() {
     if !is_long() {
         return;
     }
@@ -175,7 +175,7 @@ fn a_real_engine_that_runs_out_of_disk_costs_nothing() {
 // -------------------------------------------------------------------------------- full at the very last moment
 
 #[test]
-fn a_disk_that_is_full_when_the_pack_is_done_costs_nothing() {
+fn a_disk_that_is_full_after_the_pack_loses_nothing() {
     in_a_namespace(|| {
         let world = world_with_disk("size=1m");
         world.fault(json!({"on": "pack create", "at": "end", "do": {"fill_disk": world.path("work/filler")}}));
@@ -255,7 +255,7 @@ fn a_snapshot_that_cannot_be_flushed_is_not_published() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_snapshot_that_cannot_get_its_name_leaves_the_old_pair() {
+fn a_snapshot_that_cannot_be_renamed_leaves_the_old_pair() {
     freeze_with_broken("rename", ENOSPC, true).stderr(contains("No space left on device"));
     freeze_with_broken("rename", ENOSPC, false).stderr(contains("No space left on device"));
 }
@@ -284,7 +284,7 @@ fn a_full_home_folder_is_noticed_before_anything_is_stopped() {
 }
 
 #[test]
-fn however_few_files_the_home_folder_takes_a_freeze_into_a_file_is_done() {
+fn a_home_folder_without_free_inodes_does_not_stop_a_freeze_to_a_file() {
     in_a_namespace(|| {
         let world = World::new();
         world.vm("dev").running();
@@ -300,7 +300,7 @@ fn however_few_files_the_home_folder_takes_a_freeze_into_a_file_is_done() {
 }
 
 #[test]
-fn a_full_library_costs_nothing_and_stays_usable() {
+fn a_full_library_loses_nothing_and_stays_usable() {
     in_a_namespace(|| {
         let world = World::new();
         let library = world.path("home/library");
@@ -324,7 +324,7 @@ fn a_full_library_costs_nothing_and_stays_usable() {
 }
 
 #[test]
-fn a_full_library_concerns_only_what_is_written_there() {
+fn a_full_library_blocks_only_writes_to_it() {
     in_a_namespace(|| {
         let world = World::new();
         world.vm("dev").running();
@@ -356,7 +356,7 @@ fn assert_refused_before_the_stop(world: &World) -> Assert {
 }
 
 #[test]
-fn too_little_room_is_told_before_anything_is_stopped() {
+fn too_little_space_is_reported_before_anything_is_stopped() {
     in_a_namespace(|| {
         let world = world_with_disk("size=100m");
         let run = assert_refused_before_the_stop(&world);
@@ -366,7 +366,7 @@ fn too_little_room_is_told_before_anything_is_stopped() {
 }
 
 #[test]
-fn room_is_needed_for_three_times_the_disks_and_four_times_for_qcow2() {
+fn a_freeze_needs_three_times_the_disks_and_four_times_for_qcow2() {
     in_a_namespace(|| {
         let world = world_with_disk("size=140m");
         allocate(&world, "overlay.raw", 8);
@@ -381,7 +381,7 @@ fn room_is_needed_for_three_times_the_disks_and_four_times_for_qcow2() {
 }
 
 #[test]
-fn doctor_says_of_the_space_what_a_freeze_finds() {
+fn doctor_and_freeze_agree_on_the_space() {
     in_a_namespace(|| {
         let world = World::new();
         fs::create_dir_all(world.path("home/library")).unwrap();
@@ -406,7 +406,7 @@ fn doctor_says_of_the_space_what_a_freeze_finds() {
 }
 
 #[test]
-fn a_freeze_that_is_told_not_to_look_goes_on_and_fits() {
+fn no_space_check_skips_the_check() {
     in_a_namespace(|| {
         let world = world_with_disk("size=2m");
         assert_refused_before_the_stop(&world);
@@ -417,7 +417,7 @@ fn a_freeze_that_is_told_not_to_look_goes_on_and_fits() {
 }
 
 #[test]
-fn a_dry_run_needs_no_room() {
+fn a_dry_run_needs_no_space() {
     in_a_namespace(|| {
         let world = world_with_disk("size=64k");
         fill(&world.path("work"));

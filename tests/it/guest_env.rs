@@ -49,7 +49,7 @@ fn assert_no_secret_in_an_argv(world: &World, line: &str) {
 }
 
 #[test]
-fn create_gives_every_variable_to_the_vm_and_none_to_a_command_line() {
+fn create_passes_every_variable_without_a_command_line() {
     for version in ENGINES {
         let world = World::with_engine(version);
         env_file(&world);
@@ -66,7 +66,7 @@ fn create_gives_every_variable_to_the_vm_and_none_to_a_command_line() {
 }
 
 #[test]
-fn a_command_line_of_the_engine_holds_no_secret_while_it_runs() {
+fn no_engine_command_line_contains_a_secret_while_it_runs() {
     let world = World::with_engine("0.8.0");
     env_file(&world);
     world.warm().fault(json!({"on": "machine create", "do": "hang"}));
@@ -80,7 +80,7 @@ fn a_command_line_of_the_engine_holds_no_secret_while_it_runs() {
 }
 
 #[test]
-fn exec_gives_every_variable_or_refuses_and_names_it() {
+fn exec_passes_every_variable_or_refuses_it_by_name() {
     for version in ENGINES {
         let world = World::with_engine(version);
         world.vm("dev").running();
@@ -105,7 +105,7 @@ fn exec_gives_every_variable_or_refuses_and_names_it() {
 }
 
 #[test]
-fn exec_on_an_engine_that_takes_variables_by_name_gives_those_that_harm_nothing() {
+fn exec_passes_harmless_variables_by_name() {
     let world = World::with_engine("0.9.0");
     world.vm("dev").running();
     let env = stdout(&world.run("exec -e TOKEN=s3cret -e LANG=s3cret-too dev -- env").success());
@@ -117,7 +117,7 @@ fn exec_on_an_engine_that_takes_variables_by_name_gives_those_that_harm_nothing(
 }
 
 #[test]
-fn beside_a_snapshot_a_variable_that_means_something_to_the_engine_is_refused() {
+fn with_a_snapshot_variables_that_the_engine_reads_are_refused() {
     for version in ENGINES {
         let world = World::with_engine(version);
         let old = version == "0.8.0";
@@ -139,7 +139,7 @@ fn beside_a_snapshot_a_variable_that_means_something_to_the_engine_is_refused() 
 }
 
 #[test]
-fn a_value_is_given_as_it_is() {
+fn a_value_is_passed_unchanged() {
     let world = World::new();
     let mut command = world.command(["create", "dev", "-e", "HOME", "-e", "PATH=a\"b\\c\u{7f}é\n$x", "-e", "LD_X="]);
     command.env("HOME", world.path("home"));

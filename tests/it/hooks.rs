@@ -36,7 +36,7 @@ fn hooks_run_around_the_freeze_in_the_order_they_are_given() {
 }
 
 #[test]
-fn a_hook_is_told_the_file_where_that_was_asked_for() {
+fn a_hook_gets_the_path_of_the_output() {
     let world = running();
     world.run(&format!("freeze dev --yes -o 'my x.smolmachine' {NOTE}")).success();
     assert_eq!(world.read("log"), format!("after dev 0 {}\n", world.path("work/my x.smolmachine").display()));
@@ -65,7 +65,7 @@ fn a_hook_that_fails_before_the_freeze_ends_it_with_nothing_changed() {
 }
 
 #[test]
-fn a_hook_that_fails_after_the_freeze_is_a_failure_of_its_own() {
+fn a_hook_that_fails_after_the_freeze_has_its_own_status() {
     let world = running();
     let said = stderr(&world.run(&format!("freeze dev --yes --post-freeze 'host:exit 3' {NOTE}")).code(15));
     assert!(said.contains("a --post-freeze command of 'dev' failed") && said.contains("is whole"), "{said}");
@@ -74,7 +74,7 @@ fn a_hook_that_fails_after_the_freeze_is_a_failure_of_its_own() {
 }
 
 #[test]
-fn hooks_run_after_a_freeze_that_fails_too_and_their_failure_is_a_warning() {
+fn hooks_run_after_a_failed_freeze_and_their_failure_is_a_warning() {
     let world = running();
     world.fault(json!({"on": "pack create", "at": "half", "do": {"fail": {"status": 1, "stderr": "Error: no pack"}}}));
     let guest = "--post-freeze 'guest:echo out > /root/log'";
@@ -85,7 +85,7 @@ fn hooks_run_after_a_freeze_that_fails_too_and_their_failure_is_a_warning() {
 }
 
 #[test]
-fn a_vm_that_does_not_start_again_is_told_to_the_hooks() {
+fn hooks_get_the_status_of_a_failed_restart() {
     let world = running();
     world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: no start"}}}));
     let said = stderr(&world.run(&format!("freeze dev --yes --restart {NOTE} --post-freeze guest:true")).code(12));
@@ -94,7 +94,7 @@ fn a_vm_that_does_not_start_again_is_told_to_the_hooks() {
 }
 
 #[test]
-fn a_hook_for_a_guest_that_does_not_run_is_passed_over_and_this_is_told() {
+fn a_hook_for_a_guest_that_does_not_run_is_skipped_with_a_warning() {
     let world = World::new();
     world.vm("dev").stopped();
     world.warm();
@@ -116,7 +116,7 @@ fn no_hook_runs_when_the_freeze_was_refused_or_not_confirmed() {
 }
 
 #[test]
-fn a_hook_whose_time_is_over_is_ended_with_all_that_it_has_started() {
+fn a_hook_that_times_out_is_killed_with_all_its_processes() {
     let deaf = "trap \"\" TERM; sleep 600 & echo $! > child; wait";
     let deaf_child = "sh -c \"trap \\\"\\\" TERM; echo \\$\\$ > child; sleep 600\" & wait";
     let both = [deaf, deaf_child].map(|hook| {
@@ -136,7 +136,7 @@ fn a_hook_whose_time_is_over_is_ended_with_all_that_it_has_started() {
 }
 
 #[test]
-fn a_guest_s_hook_whose_time_is_over_is_ended_too() {
+fn a_guest_hook_that_times_out_is_killed_too() {
     let world = running();
     let said = stderr(&world.run("freeze dev --yes --hook-timeout 300ms --pre-freeze 'guest:sleep 600'").code(14));
     assert!(said.contains("did not end within 300ms"), "{said}");
@@ -144,7 +144,7 @@ fn a_guest_s_hook_whose_time_is_over_is_ended_too() {
 }
 
 #[test]
-fn an_interrupt_ends_a_hook_and_those_after_the_freeze_run() {
+fn an_interrupt_ends_a_hook_and_post_freeze_hooks_still_run() {
     for place in ["host", "guest"] {
         let world = running();
         let file = world.path("work/began").display().to_string();
@@ -160,7 +160,7 @@ fn an_interrupt_ends_a_hook_and_those_after_the_freeze_run() {
 }
 
 #[test]
-fn an_interrupt_during_the_freeze_or_after_it_leaves_no_hook_out() {
+fn an_interrupt_during_or_after_the_freeze_skips_no_hook() {
     let world = running();
     world.fault(json!({"on": "pack create", "at": "half", "do": "hang"}));
     let freeze = world.spawn(&format!("freeze dev --yes {NOTE}"));
@@ -190,7 +190,7 @@ fn a_vm_whose_turn_never_came_has_no_hooks() {
 }
 
 #[test]
-fn a_second_interrupt_says_that_the_hooks_were_not_run() {
+fn a_second_interrupt_reports_that_the_hooks_did_not_run() {
     let world = running();
     let log = world.path("log");
     let hook = "--pre-freeze 'host:trap \"\" TERM; echo > began; sleep 600'";
@@ -212,7 +212,7 @@ fn a_second_interrupt_says_that_the_hooks_were_not_run() {
 }
 
 #[test]
-fn a_live_freeze_and_each_of_several_have_their_hooks() {
+fn a_live_freeze_and_each_of_several_freezes_run_hooks() {
     let world = running();
     world.vm("other").running();
     let hooks = "--pre-freeze 'guest:echo in >> /root/log' --post-freeze 'guest:echo out >> /root/log'";
@@ -230,7 +230,7 @@ fn a_live_freeze_and_each_of_several_have_their_hooks() {
 }
 
 #[test]
-fn what_hooks_print_is_shown_on_stderr_harmlessly_unless_quiet() {
+fn output_of_hooks_is_escaped_on_stderr_unless_quiet() {
     let world = World::new();
     // Of a VM that smolvm itself made there is a warning.
     world.vm("dev").made_here().running();
@@ -243,7 +243,7 @@ fn what_hooks_print_is_shown_on_stderr_harmlessly_unless_quiet() {
 }
 
 #[test]
-fn a_hook_reads_no_input_and_a_name_is_no_part_of_its_command() {
+fn a_hook_reads_no_input_and_a_name_is_not_part_of_its_command() {
     let world = World::new();
     world.vm("dev").stopped();
     let hook = "--pre-freeze 'host:cat > input; env | grep ^BOTTLE_FREEZE_VM= > env'";
@@ -252,7 +252,7 @@ fn a_hook_reads_no_input_and_a_name_is_no_part_of_its_command() {
 }
 
 #[test]
-fn a_hook_must_say_where_it_is_run() {
+fn a_hook_must_say_where_it_runs() {
     let world = running();
     for hook in ["sync-db", "guest:", "host: ", "vm:true", ":true"] {
         let line = format!("freeze dev --yes --pre-freeze '{hook}'");

@@ -13,7 +13,7 @@ const MEMORY: u64 = 150;
 const EVIL: &str = "x\u{1b}[2J\u{9b}2J\u{202e}\u{7}\r\nerror: forged\n  help: forged";
 
 #[test]
-fn hostile_words_of_a_vm_neither_move_the_cursor_nor_forge_a_line() {
+fn hostile_fields_of_a_vm_neither_move_the_cursor_nor_forge_a_line() {
     for key in ["state", "image"] {
         let world = World::new();
         world.vm("dev").running();
@@ -32,7 +32,7 @@ fn hostile_words_of_a_vm_neither_move_the_cursor_nor_forge_a_line() {
 }
 
 #[test]
-fn what_the_engine_says_of_its_failure_cannot_pass_for_our_words() {
+fn an_engine_message_cannot_pass_for_ours() {
     let world = World::new();
     world.vm("dev").stopped();
     world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": EVIL}}}));
@@ -45,7 +45,7 @@ fn what_the_engine_says_of_its_failure_cannot_pass_for_our_words() {
 }
 
 #[test]
-fn a_list_without_an_end_takes_no_memory() {
+fn an_endless_list_takes_no_memory() {
     for list in [json!({"print_bytes": 100 << 20}), json!({"print": "[".repeat(7 << 20)})] {
         let world = World::new();
         world.warm().fault(json!({"on": "machine ls", "do": list}));
@@ -54,7 +54,7 @@ fn a_list_without_an_end_takes_no_memory() {
 }
 
 #[test]
-fn a_long_list_of_small_things_takes_no_memory() {
+fn a_long_list_of_small_entries_takes_no_memory() {
     let world = World::new();
     world.vm("dev").stopped();
     let mut list = world.list();
@@ -89,7 +89,7 @@ fn numbers_out_of_range_are_one_clear_error() {
 }
 
 #[test]
-fn a_process_number_of_somebody_else_is_not_waited_for_and_not_touched() {
+fn a_foreign_process_id_is_neither_waited_for_nor_killed() {
     let world = World::new();
     world.vm("dev").running();
     for pid in [-1, 0, 1] {
@@ -104,7 +104,7 @@ fn a_process_number_of_somebody_else_is_not_waited_for_and_not_touched() {
 }
 
 #[test]
-fn an_engine_that_talks_without_end_takes_no_memory() {
+fn endless_output_of_an_engine_takes_no_memory() {
     let world = World::new();
     world.vm("dev").stopped();
     world.warm().fault(json!({"on": "pack create", "do": {"print_bytes": 100 << 20}}));
@@ -124,7 +124,7 @@ fn a_secret_that_the_engine_repeats_is_masked() {
 }
 
 #[test]
-fn what_we_keep_is_for_our_eyes_only() {
+fn private_files_are_readable_only_by_their_owner() {
     let world = World::new();
     world.vm("dev").stopped();
     world.fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));

@@ -71,7 +71,7 @@ const STORY: [&str; 28] = [
 ];
 
 #[test]
-fn every_command_tells_its_result_as_its_schema_says() {
+fn every_result_matches_its_schema() {
     let world = World::new();
     fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
     let more = ["snapshot rm pulled --yes", "stop dev3", "rm dev2 --yes"];
@@ -86,7 +86,7 @@ fn every_command_tells_its_result_as_its_schema_says() {
 }
 
 #[test]
-fn what_prints_no_result_refuses_json() {
+fn commands_without_a_result_refuse_json() {
     for line in ["exec --json dev -- true", "completions bash --json"] {
         let run = World::new().run(line).code(2);
         assert_eq!(stdout(&run), "", "{line}");
@@ -94,7 +94,7 @@ fn what_prints_no_result_refuses_json() {
 }
 
 #[test]
-fn of_one_vm_it_is_an_object_and_of_several_an_array() {
+fn one_vm_is_an_object_and_several_are_an_array() {
     let world = World::new();
     for vm in ["a", "b", "c"] {
         world.vm(vm).stopped();
@@ -110,7 +110,7 @@ fn of_one_vm_it_is_an_object_and_of_several_an_array() {
 }
 
 #[test]
-fn of_several_each_failure_is_in_the_array_and_on_stderr() {
+fn each_failure_of_several_is_in_the_array_and_on_stderr() {
     let world = World::new();
     world.vm("a").stopped();
     for line in ["start a nosuch", "stop a nosuch", "freeze a nosuch", "freeze a nosuch --dry-run", "rm a nosuch --yes"]
@@ -126,7 +126,7 @@ fn of_several_each_failure_is_in_the_array_and_on_stderr() {
 }
 
 #[test]
-fn the_only_one_that_fails_leaves_stdout_empty() {
+fn stdout_is_empty_if_the_only_vm_fails() {
     let world = World::new();
     for line in ["start nosuch", "freeze nosuch", "rm nosuch --yes", "snapshot rm nosuch --yes", "thaw nosuch"] {
         let run = run(&world, line);
@@ -136,7 +136,7 @@ fn the_only_one_that_fails_leaves_stdout_empty() {
 }
 
 #[test]
-fn a_vm_that_is_frozen_and_does_not_start_again_is_told_with_its_snapshot() {
+fn a_failed_restart_is_reported_with_the_snapshot() {
     let world = World::new();
     world.vm("dev").running();
     world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
@@ -148,7 +148,7 @@ fn a_vm_that_is_frozen_and_does_not_start_again_is_told_with_its_snapshot() {
 }
 
 #[test]
-fn prune_tells_why_each_stays_and_which_are_gone() {
+fn prune_reports_why_each_stays_and_which_are_removed() {
     let world = World::new();
     world.vm("dev").stopped();
     for _ in 0..3 {
@@ -210,14 +210,14 @@ fn a_wrong_command_line_is_an_error_like_any_other() {
 }
 
 #[test]
-fn a_guest_s_own_words_ask_for_no_json() {
+fn json_after_two_dashes_belongs_to_the_guest() {
     let world = World::new();
     let run = world.run("exec --frob dev -- --error-format json").code(2);
     assert!(stderr(&run).starts_with("error: unexpected argument"), "{}", stderr(&run));
 }
 
 #[test]
-fn help_and_version_stay_what_they_are() {
+fn help_and_version_stay_text() {
     for line in ["--error-format json --help", "--error-format json --version", "freeze --help --error-format json"] {
         let run = World::new().run(line).success();
         assert!(stdout(&run).lines().count() >= 1 && stderr(&run).is_empty(), "{line}");
@@ -246,7 +246,7 @@ fn what_the_engine_says_can_neither_forge_a_line_nor_move_the_cursor() {
 }
 
 #[test]
-fn without_being_asked_errors_are_text() {
+fn errors_are_text_by_default() {
     for line in ["start nosuch --json", "start nosuch --progress=json", "start nosuch --error-format text"] {
         let run = World::new().run(line).code(4);
         assert!(stderr(&run).contains("error: there is no VM named 'nosuch'"), "{line}: {}", stderr(&run));
@@ -256,7 +256,7 @@ fn without_being_asked_errors_are_text() {
 // -------------------------------------------------------------------------------------------------- progress
 
 #[test]
-fn each_phase_of_several_vms_at_once_is_told_when_it_begins_and_when_it_ends() {
+fn each_phase_of_several_vms_has_a_start_and_an_end() {
     let world = World::new();
     let vms = ["a", "b", "c", "d"];
     for vm in vms {
@@ -280,7 +280,7 @@ fn each_phase_of_several_vms_at_once_is_told_when_it_begins_and_when_it_ends() {
 }
 
 #[test]
-fn a_phase_that_fails_ends_as_one() {
+fn a_failed_phase_finishes_with_ok_false() {
     let world = World::new();
     world.vm("dev").running();
     world.fault(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
@@ -327,7 +327,7 @@ fn a_signal_is_an_event_and_then_an_error() {
 }
 
 #[test]
-fn a_second_signal_is_an_error_that_tells_what_stays() {
+fn a_second_signal_is_an_error_that_says_what_is_left() {
     let world = World::new();
     world.vm("dev").running();
     world.warm().fault(json!([
@@ -375,7 +375,7 @@ fn a_terminal_is_not_drawn_on() {
 }
 
 #[test]
-fn closed_pipes_are_no_panic() {
+fn closed_pipes_cause_no_panic() {
     let world = World::new();
     world.vm("dev").stopped();
     let mut command = world.line(&format!("start dev {FOR_PROGRAMS}"));
@@ -388,7 +388,7 @@ fn closed_pipes_are_no_panic() {
 // --------------------------------------------------------------------------------------------------- schemas
 
 #[test]
-fn every_schema_is_one_and_allows_nothing_that_it_does_not_describe() {
+fn every_schema_is_valid_and_describes_every_key() {
     for (name, schema) in schema::all() {
         assert!(jsonschema::meta::is_valid(&schema), "{name}");
         assert_eq!(schema["$id"], format!("urn:bottle-freeze:{name}"));
@@ -413,7 +413,7 @@ fn assert_closed(name: &str, schema: &Value) {
 }
 
 #[test]
-fn every_schema_is_of_some_command_and_in_the_man_page() {
+fn every_schema_belongs_to_a_command_and_is_in_the_man_page() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/bottle-freeze-json.7")).unwrap();
     let page = page.replace("\\-", "-");
     let mut used: BTreeSet<String> = schema::commands().iter().map(|command| schema::of_command(&[command])).collect();
@@ -432,7 +432,7 @@ fn every_schema_is_of_some_command_and_in_the_man_page() {
 }
 
 #[test]
-fn every_snapshot_json_on_disk_is_as_its_schema_says() {
+fn every_snapshot_json_on_disk_matches_its_schema() {
     let world = World::new();
     world.vm("dev").running();
     world.run("freeze dev --yes -t ready --label a=b --launcher").success();
@@ -445,7 +445,7 @@ fn every_snapshot_json_on_disk_is_as_its_schema_says() {
 }
 
 #[test]
-fn a_reader_of_stdout_alone_gets_one_document_whatever_else_is_said() {
+fn stdout_is_a_single_document_whatever_goes_to_stderr() {
     let world = World::new();
     world.vm("dev").running();
     let run = finish(world.line("freeze dev --yes --json -v")).success();

@@ -100,7 +100,7 @@ fn assert_swept_by(world: &World, sweeper: &str, round: &str) {
 }
 
 #[test]
-fn a_killed_freeze_is_seen_with_its_size_and_counted() {
+fn leftovers_of_a_killed_freeze_are_listed_with_their_size() {
     let world = world();
     let before = check(&world, "library")["details"]["bytes"].as_u64().unwrap();
     world.fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
@@ -130,7 +130,7 @@ fn a_killed_freeze_is_seen_with_its_size_and_counted() {
 }
 
 #[test]
-fn what_a_killed_removal_hides_is_seen_and_swept_by_a_freeze_of_another_vm() {
+fn leftovers_of_a_killed_removal_are_removed_by_another_freeze() {
     let world = world();
     let vm = world.path("home/library/snapshots/dev");
     let id = names_in(&vm).remove(0);
@@ -197,7 +197,7 @@ fn killed_at(world: &World, line: &str, call: &str, nth: u64) -> bool {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn whatever_a_command_leaves_that_is_killed_at_any_call_is_seen_and_swept() {
+fn leftovers_of_a_kill_at_any_system_call_are_found_and_removed() {
     if Command::new("strace").arg("--version").output().is_err() {
         return println!("NOT RUN: there is no strace here");
     }
@@ -240,7 +240,7 @@ fn whatever_a_command_leaves_that_is_killed_at_any_call_is_seen_and_swept() {
 }
 
 #[test]
-fn a_sweep_never_takes_what_a_living_run_uses() {
+fn a_sweep_never_removes_what_a_running_command_uses() {
     let world = world();
     for vm in ["a", "b", "c"] {
         world.vm(vm).stopped();

@@ -22,7 +22,7 @@ fn a_freeze_without_an_output_is_kept_in_the_library() {
 }
 
 #[test]
-fn what_is_recorded_is_what_was_frozen_and_asked() {
+fn the_record_matches_the_vm_and_the_options() {
     let world = World::new();
     world.vm("dev").with("--cpus 2 --mem 1024 --storage 3 --overlay 4 --label team=a").stopped();
     world.run("freeze dev -t ready -t v1 -m 'all set up' --label k=v").success();
@@ -47,7 +47,7 @@ fn the_launcher_is_kept_only_when_it_is_asked_for() {
 }
 
 #[test]
-fn nobody_else_can_read_the_library() {
+fn only_the_owner_can_read_the_library() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -72,7 +72,7 @@ fn a_freeze_that_fails_leaves_the_library_as_it_was() {
 }
 
 #[test]
-fn what_a_killed_freeze_left_in_the_library_is_swept() {
+fn leftovers_of_a_killed_freeze_in_the_library_are_removed() {
     let world = World::new();
     world.vm("dev").stopped();
     world.vm("other").stopped();
@@ -115,7 +115,7 @@ fn a_thawed_vm_has_the_old_name_when_that_is_free() {
 }
 
 #[test]
-fn a_vm_that_was_made_here_comes_back_with_its_network_its_ports_and_its_environment() {
+fn a_vm_made_here_is_thawed_with_network_ports_and_environment() {
     for version in ["1.8.0", "1.19.0", "1.28.1", "1.32.2"] {
         for (flags, cidrs) in [
             ("--net", json!([])),
@@ -147,7 +147,7 @@ fn a_vm_that_was_made_here_comes_back_with_its_network_its_ports_and_its_environ
 }
 
 #[test]
-fn a_network_of_which_not_every_limit_is_known_stays_closed() {
+fn a_network_with_unknown_limits_stays_closed() {
     // Made by the engine itself, it may have limits that no list tells.
     let world = World::new();
     world.vm("open").with("--net").stopped();
@@ -164,7 +164,7 @@ fn a_network_of_which_not_every_limit_is_known_stays_closed() {
 }
 
 #[test]
-fn where_an_allow_list_may_have_been_added_unseen_the_network_stays_closed() {
+fn the_network_stays_closed_if_an_allow_list_may_have_been_added() {
     // 1.27.0 changes the list of a VM that is there, and does not report it.
     let world = World::with_engine("1.27.0");
     world.run("create dev --net").success();
@@ -175,7 +175,7 @@ fn where_an_allow_list_may_have_been_added_unseen_the_network_stays_closed() {
 }
 
 #[test]
-fn an_allow_list_that_was_changed_since_is_the_one_that_comes_back() {
+fn a_changed_allow_list_is_restored_as_changed() {
     let world = World::new();
     world.run("create dev --net").success();
     world.run("start dev").success();
@@ -186,7 +186,7 @@ fn an_allow_list_that_was_changed_since_is_the_one_that_comes_back() {
 }
 
 #[test]
-fn what_was_recorded_of_a_vm_is_not_said_of_a_later_one_of_its_name() {
+fn the_record_of_a_vm_is_not_used_for_a_later_vm_of_that_name() {
     let world = World::new();
     world.run("create dev --net -p 8080").success();
     world.smolvm("machine delete -f --name dev");
@@ -201,7 +201,7 @@ fn what_was_recorded_of_a_vm_is_not_said_of_a_later_one_of_its_name() {
 }
 
 #[test]
-fn a_port_that_is_in_use_is_left_out() {
+fn a_port_in_use_is_not_published() {
     let world = World::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (port, other) = (taken.local_addr().unwrap().port(), free_port());
@@ -213,7 +213,7 @@ fn a_port_that_is_in_use_is_left_out() {
 }
 
 #[test]
-fn replacing_a_vm_keeps_the_one_that_was_there() {
+fn replacing_a_vm_freezes_the_old_one_first() {
     let world = World::new();
     world.vm("dev").running();
     world.write_guest("dev", "root/notes", "old");
@@ -231,7 +231,7 @@ fn replacing_a_vm_keeps_the_one_that_was_there() {
 }
 
 #[test]
-fn a_vm_that_cannot_be_kept_is_not_replaced() {
+fn a_vm_that_cannot_be_frozen_is_not_replaced() {
     let world = World::new();
     world.vm("dev").running();
     world.write_guest("dev", "root/notes", "old");
@@ -254,7 +254,7 @@ const NO_WORKSPACE: [(&str, &str); 3] =
     [("1.4.0", ""), ("1.4.0", "--net --image alpine"), ("1.14.0", "--net --image alpine")];
 
 #[test]
-fn a_workspace_that_the_engine_cannot_pack_comes_back_all_the_same() {
+fn a_workspace_that_the_engine_cannot_pack_is_restored() {
     for (version, flags) in NO_WORKSPACE {
         let world = World::with_engine(version);
         world.vm("dev").with(flags).running();
@@ -285,7 +285,7 @@ fn a_workspace_that_the_engine_cannot_pack_comes_back_all_the_same() {
 }
 
 #[test]
-fn of_a_vm_that_does_not_run_the_lost_workspace_is_named_before_the_freeze() {
+fn a_stopped_vm_that_loses_its_workspace_gets_a_warning() {
     for (version, flags) in NO_WORKSPACE {
         let world = World::with_engine(version);
         world.vm("dev").with(flags).stopped();
@@ -337,7 +337,7 @@ fn a_saved_workspace_travels_is_verified_and_damage_to_it_is_noticed() {
 }
 
 #[test]
-fn a_workspace_that_does_not_come_back_whole_is_told() {
+fn a_workspace_that_is_not_fully_restored_is_reported() {
     let world = World::with_engine("1.4.0");
     world.vm("dev").running();
     world.write_guest("dev", "workspace/a", "alpha");
@@ -376,7 +376,7 @@ fn a_damaged_snapshot_is_not_thawed() {
 }
 
 #[test]
-fn a_file_is_thawed_as_well() {
+fn a_file_can_be_thawed_too() {
     let world = World::new();
     world.snapshot("kept.smolmachine");
     world.run("thaw kept.smolmachine").success().stdout(contains("thawed kept;"));
@@ -384,7 +384,7 @@ fn a_file_is_thawed_as_well() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_not_touched() {
+fn a_vm_with_a_taken_name_is_not_touched() {
     let world = World::new();
     world.vm("dev").running();
     world.run("freeze dev --yes --restart").success();
@@ -393,7 +393,7 @@ fn a_name_that_is_taken_is_not_touched() {
 }
 
 #[test]
-fn a_thaw_that_is_interrupted_leaves_no_vm() {
+fn an_interrupted_thaw_leaves_no_vm() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -406,7 +406,7 @@ fn a_thaw_that_is_interrupted_leaves_no_vm() {
 }
 
 #[test]
-fn a_create_that_is_interrupted_leaves_no_vm_but_the_one_that_was_there() {
+fn an_interrupted_create_leaves_only_the_vms_that_were_there() {
     for signal in [Signal::INT, Signal::TERM] {
         let world = World::new();
         world.vm("dev").stopped();
@@ -428,7 +428,7 @@ fn a_create_that_is_interrupted_leaves_no_vm_but_the_one_that_was_there() {
 }
 
 #[test]
-fn create_takes_a_snapshot_of_the_library_too() {
+fn create_accepts_a_snapshot_from_the_library() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev -t ready").success();
@@ -461,7 +461,7 @@ fn a_snapshot_is_found_by_its_tag_and_by_the_beginning_of_its_id() {
 }
 
 #[test]
-fn what_is_not_found_has_status_4() {
+fn a_snapshot_that_is_not_found_has_status_4() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -471,7 +471,7 @@ fn what_is_not_found_has_status_4() {
 }
 
 #[test]
-fn an_ambiguous_id_lists_what_it_may_mean() {
+fn an_ambiguous_id_lists_the_candidates() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -530,7 +530,7 @@ fn a_first_freeze_that_fails_or_is_not_confirmed_leaves_no_folder() {
 }
 
 #[test]
-fn a_library_that_others_could_read_is_closed_to_them_by_a_freeze() {
+fn a_freeze_makes_a_readable_library_private() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -545,7 +545,7 @@ fn a_library_that_others_could_read_is_closed_to_them_by_a_freeze() {
 }
 
 #[test]
-fn a_freeze_of_a_vm_that_is_not_there_leaves_no_folder() {
+fn a_freeze_of_a_missing_vm_leaves_no_folder() {
     let world = World::new();
     world.run("freeze nosuch").code(4);
     world.vm("dev").stopped();
@@ -554,7 +554,7 @@ fn a_freeze_of_a_vm_that_is_not_there_leaves_no_folder() {
 }
 
 #[test]
-fn a_record_of_damage_does_not_make_it_whole() {
+fn a_matching_record_does_not_excuse_damage() {
     use sha2::Digest;
     let world = World::new();
     world.vm("dev").stopped();
@@ -574,7 +574,7 @@ fn a_record_of_damage_does_not_make_it_whole() {
 }
 
 #[test]
-fn what_a_killed_removal_left_goes_with_the_next_one() {
+fn leftovers_of_a_killed_removal_are_removed_by_the_next_one() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -612,7 +612,7 @@ fn the_list_needs_no_engine_and_is_json_for_scripts() {
 }
 
 #[test]
-fn the_list_is_sorted_as_it_is_asked() {
+fn the_list_is_sorted_as_requested() {
     let world = World::new();
     for vm in ["b", "a"] {
         world.vm(vm).stopped();
@@ -628,7 +628,7 @@ fn the_list_is_sorted_as_it_is_asked() {
 // ------------------------------------------------------------------------------------------------- prune
 
 #[test]
-fn prune_keeps_what_the_policy_says_and_tells_why() {
+fn prune_keeps_what_the_policy_says_and_prints_why() {
     let world = four_snapshots();
     let plan = stdout(&world.run("snapshot prune dev --keep-last 2 --dry-run").success());
     assert_eq!(plan.matches("(last)").count(), 2, "{plan}");
@@ -642,7 +642,7 @@ fn prune_keeps_what_the_policy_says_and_tells_why() {
 }
 
 #[test]
-fn a_dry_run_of_a_prune_removes_nothing_and_tells_what_the_run_removes() {
+fn a_dry_run_of_a_prune_prints_what_the_run_removes() {
     let policies = [
         "--keep-last 1",
         "--keep-last 2",
@@ -689,7 +689,7 @@ fn a_tagged_snapshot_is_pruned_only_when_its_tag_is_named() {
 }
 
 #[test]
-fn the_newest_snapshot_that_is_whole_is_never_pruned() {
+fn the_newest_intact_snapshot_is_never_pruned() {
     let world = four_snapshots();
     let newest = world.path("home/library/snapshots/dev").join(shown(&world, "dev")["id"].as_str().unwrap());
     fs::write(newest.join("vm.smolmachine"), "damaged").unwrap();
@@ -716,7 +716,7 @@ fn notes(world: &World) -> Vec<String> {
 // ------------------------------------------------------------------------------------------ export, import
 
 #[test]
-fn an_exported_snapshot_is_the_same_when_it_is_imported_elsewhere() {
+fn an_exported_snapshot_is_identical_after_import() {
     let (here, there) = (World::new(), World::new());
     here.vm("dev").stopped();
     here.write_guest("dev", "root/notes", "set up");
@@ -789,7 +789,7 @@ fn interrupt_while_it_copies(world: &World, line: &str, beside: &str, copy: &str
 }
 
 #[test]
-fn what_is_no_exported_snapshot_leaves_the_library_as_it_was() {
+fn an_invalid_import_leaves_the_library_as_it_was() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -809,7 +809,7 @@ fn what_is_no_exported_snapshot_leaves_the_library_as_it_was() {
 }
 
 #[test]
-fn an_import_writes_nothing_outside_of_the_library() {
+fn an_import_writes_nothing_outside_the_library() {
     let world = World::new();
     for (name, kind) in [("../../evil", tar::EntryType::Regular), ("snapshot.json", tar::EntryType::Symlink)] {
         let mut header = tar::Header::new_gnu();
@@ -829,7 +829,7 @@ fn an_import_writes_nothing_outside_of_the_library() {
 // ------------------------------------------------------------------------------------------ what lies there
 
 #[test]
-fn what_is_no_snapshot_is_told_and_the_rest_stays_usable() {
+fn an_invalid_entry_is_reported_and_the_rest_stays_usable() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -844,7 +844,7 @@ fn what_is_no_snapshot_is_told_and_the_rest_stays_usable() {
 }
 
 #[test]
-fn what_a_later_version_has_added_is_kept() {
+fn keys_of_a_later_version_are_kept() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -857,7 +857,7 @@ fn what_a_later_version_has_added_is_kept() {
 }
 
 #[test]
-fn a_symbolic_link_in_the_library_is_no_snapshot() {
+fn a_symbolic_link_in_the_library_is_not_a_snapshot() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -872,7 +872,7 @@ fn a_symbolic_link_in_the_library_is_no_snapshot() {
 }
 
 #[test]
-fn a_vm_s_folder_that_is_a_link_is_not_written_through() {
+fn a_vm_folder_that_is_a_link_is_not_written_through() {
     let world = World::new();
     world.vm("dev").running();
     fs::create_dir_all(world.path("home/library/snapshots")).unwrap();
@@ -884,7 +884,7 @@ fn a_vm_s_folder_that_is_a_link_is_not_written_through() {
 }
 
 #[test]
-fn a_library_that_is_a_link_as_a_whole_is_used() {
+fn a_link_to_a_library_is_used() {
     let world = World::new();
     world.vm("dev").stopped();
     fs::create_dir_all(world.path("elsewhere")).unwrap();
@@ -895,7 +895,7 @@ fn a_library_that_is_a_link_as_a_whole_is_used() {
 }
 
 #[test]
-fn hostile_words_in_a_snapshot_do_not_reach_the_terminal() {
+fn hostile_text_in_a_snapshot_does_not_reach_the_terminal() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -911,7 +911,7 @@ fn hostile_words_in_a_snapshot_do_not_reach_the_terminal() {
 }
 
 #[test]
-fn a_snapshot_that_gives_itself_out_as_another_one_is_none() {
+fn a_snapshot_that_claims_to_be_another_one_is_invalid() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -954,7 +954,7 @@ fn a_library_that_cannot_be_written_can_be_read() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_library_where_nothing_can_be_locked_can_be_read_and_loses_nothing() {
+fn a_library_without_locks_can_be_read_and_loses_nothing() {
     let world = World::new();
     world.vm("dev").running();
     world.run("freeze dev --yes --restart").success();

@@ -47,7 +47,7 @@ fn freeze_with_labels(bytes: usize) -> Vec<String> {
 }
 
 #[test]
-fn words_that_are_too_long_are_refused_before_anything_is_done() {
+fn texts_that_are_too_long_are_refused_before_anything_is_done() {
     let world = world();
     // Each of them is six bytes of JSON.
     let note = "\u{1}".repeat(90_000);
@@ -62,7 +62,7 @@ fn words_that_are_too_long_are_refused_before_anything_is_done() {
 }
 
 #[test]
-fn words_that_are_as_long_as_they_may_be_can_be_read() {
+fn texts_of_the_maximum_length_can_be_read() {
     let world = world();
     // A word of JSON takes more than its letters.
     finish(world.command(freeze_with_labels(WORDS - 400))).success();
@@ -90,7 +90,7 @@ fn tags_have_the_same_limit() {
 }
 
 #[test]
-fn a_vm_with_more_labels_than_can_be_recorded_is_refused_before_it_is_stopped() {
+fn a_vm_with_too_many_labels_is_refused_before_it_is_stopped() {
     let world = world();
     let labels: serde_json::Map<_, _> =
         (0..40).map(|number| (format!("key{number}"), "x".repeat(WORD).into())).collect();
@@ -112,7 +112,7 @@ fn a_vm_with_more_variables_than_can_be_recorded_is_left_as_it_was() {
 }
 
 #[test]
-fn a_vm_is_not_made_when_its_record_would_be_too_long() {
+fn a_vm_whose_record_would_be_too_long_is_not_created() {
     let world = world();
     let volumes = (0..15).map(|number| format!("--volume=/tmp/{}:/mnt/{number}", "\u{1}".repeat(WORD)));
     let words = ["create", "web"].into_iter().map(str::to_owned).chain(volumes);
@@ -122,7 +122,7 @@ fn a_vm_is_not_made_when_its_record_would_be_too_long() {
 }
 
 #[test]
-fn a_snapshot_json_that_is_too_long_says_so() {
+fn a_snapshot_json_that_is_too_long_is_reported_as_such() {
     let world = world();
     world.run("freeze dev --yes --restart -t t").success();
     world.run("snapshot export dev -o whole.tar").success();
@@ -139,7 +139,7 @@ fn a_snapshot_json_that_is_too_long_says_so() {
 }
 
 #[test]
-fn what_could_not_be_read_again_is_not_taken_in() {
+fn a_snapshot_that_could_not_be_read_again_is_not_imported() {
     let world = world();
     world.run("freeze dev --yes --restart -t t").success();
     let (path, mut metadata) = snapshot_json(&world);
@@ -156,7 +156,7 @@ fn what_could_not_be_read_again_is_not_taken_in() {
 }
 
 #[test]
-fn a_snapshot_from_elsewhere_is_held_to_the_same_limit_of_words() {
+fn a_foreign_snapshot_has_the_same_limit_for_texts() {
     let world = world();
     world.run("freeze dev --yes --restart -t t").success();
     let (path, mut metadata) = snapshot_json(&world);

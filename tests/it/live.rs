@@ -31,7 +31,7 @@ fn a_live_freeze_stops_nothing_and_asks_nothing() {
 }
 
 #[test]
-fn a_live_snapshot_is_thawed_with_what_it_had() {
+fn a_live_snapshot_is_thawed_with_its_configuration() {
     for version in ["1.28.1", "1.32.2"] {
         let world = World::with_engine(version);
         world.run("create dev --cpus 2 --mem 512 --allow-cidr 10.0.0.0/8 -p 8080:80 --label team=a -e A=b").success();
@@ -55,7 +55,7 @@ fn a_live_snapshot_is_thawed_with_what_it_had() {
 }
 
 #[test]
-fn a_live_snapshot_that_may_open_more_network_than_there_was_needs_a_word() {
+fn a_live_snapshot_with_unknown_limits_requires_confirmation() {
     let world = World::new();
     world.vm("dev").with("--net").running();
     world.run("freeze dev --live").success();
@@ -70,7 +70,7 @@ fn a_live_snapshot_that_may_open_more_network_than_there_was_needs_a_word() {
 }
 
 #[test]
-fn a_live_snapshot_goes_on_with_the_cpus_it_had() {
+fn a_live_snapshot_continues_with_the_same_cpus() {
     let world = World::new();
     world.vm("dev").running();
     world.run("freeze dev --live").success();
@@ -80,7 +80,7 @@ fn a_live_snapshot_goes_on_with_the_cpus_it_had() {
 }
 
 #[test]
-fn where_a_vm_cannot_be_frozen_live_it_is_said_why_and_nothing_is_done() {
+fn a_vm_that_cannot_be_frozen_live_is_refused_with_the_reason() {
     let (old, new) = (World::with_engine("1.12.0"), World::new());
     old.vm("dev").running();
     fs::create_dir_all(new.path("work/rootfs")).unwrap();
@@ -102,7 +102,7 @@ fn where_a_vm_cannot_be_frozen_live_it_is_said_why_and_nothing_is_done() {
 }
 
 #[test]
-fn auto_freezes_in_the_ordinary_way_where_live_is_not_possible_says_so_and_asks() {
+fn auto_falls_back_to_an_ordinary_freeze_and_asks() {
     let world = World::with_engine("1.12.0");
     world.vm("dev").running();
     world.run("freeze dev --live=auto").code(6).stderr(contains("cannot be frozen live").and(contains("--yes")));
@@ -113,7 +113,7 @@ fn auto_freezes_in_the_ordinary_way_where_live_is_not_possible_says_so_and_asks(
 }
 
 #[test]
-fn auto_heeds_a_refusal_of_the_engine_as_well() {
+fn auto_falls_back_if_the_engine_refuses() {
     let world = World::new();
     world.vm("dev").running();
     let refused = "Error: config operation failed: checkpoint machine: the initial portable checkpoint profile does not support gpu";
@@ -143,7 +143,7 @@ fn a_live_snapshot_can_be_a_file() {
 }
 
 #[test]
-fn a_live_freeze_that_fails_or_is_interrupted_leaves_the_vm_running_and_nothing_behind() {
+fn a_failed_live_freeze_leaves_the_vm_running_and_nothing_behind() {
     for fault in [json!({"kill": 9}), json!({"fail": {"status": 1, "stderr": "Error: no"}}), json!({"lie": true})] {
         for at in ["start", "staged", "end"] {
             let world = World::new();
@@ -169,7 +169,7 @@ fn a_live_freeze_that_fails_or_is_interrupted_leaves_the_vm_running_and_nothing_
 }
 
 #[test]
-fn a_vm_that_does_not_run_on_is_noticed() {
+fn a_vm_that_does_not_continue_is_noticed() {
     for change in [json!({"stop_vm": "dev"}), json!({"replace_vm": "dev"}), json!({"delete_vm": "dev"})] {
         let world = World::new();
         world.vm("dev").running();

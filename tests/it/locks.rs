@@ -33,7 +33,7 @@ const CHANGES: [&str; 6] =
     ["start dev", "stop dev", "rm dev --yes", "freeze dev --yes", "pause dev", "freeze dev -o y.smolmachine --yes"];
 
 #[test]
-fn two_libraries_exclude_each_other_for_one_vm() {
+fn two_libraries_share_the_lock_of_a_vm() {
     let world = World::new();
     world.vm("dev").stopped();
     let first = hanging_freeze(&world);
@@ -45,7 +45,7 @@ fn two_libraries_exclude_each_other_for_one_vm() {
 }
 
 #[test]
-fn sessions_with_other_temporary_and_runtime_folders_exclude_each_other() {
+fn sessions_with_other_temporary_folders_share_locks() {
     let world = World::new();
     world.vm("dev").stopped();
     let _first = hanging_freeze(&world);
@@ -56,7 +56,7 @@ fn sessions_with_other_temporary_and_runtime_folders_exclude_each_other() {
 }
 
 #[test]
-fn two_homes_have_two_vms_of_one_name() {
+fn one_name_in_two_homes_is_two_vms() {
     let world = World::new();
     world.vm("dev").stopped();
     let _first = hanging_freeze(&world);
@@ -68,7 +68,7 @@ fn two_homes_have_two_vms_of_one_name() {
 }
 
 #[test]
-fn one_home_by_two_names_has_one_vm() {
+fn one_name_in_one_home_by_two_paths_is_one_vm() {
     let world = World::new();
     world.vm("dev").stopped();
     let _first = hanging_freeze(&world);
@@ -85,7 +85,7 @@ fn one_home_by_two_names_has_one_vm() {
 }
 
 #[test]
-fn an_engine_that_ignores_smolvm_data_dir_has_one_vm_whatever_that_says() {
+fn smolvm_data_dir_is_ignored_for_engines_that_ignore_it() {
     let world = World::with_engine("1.2.4");
     world.vm("dev").stopped();
     let _first = hanging_freeze(&world);
@@ -101,7 +101,7 @@ fn runtime() -> PathBuf {
 }
 
 #[test]
-fn the_folder_of_the_locks_is_closed_to_others() {
+fn the_lock_folder_is_private() {
     let world = World::new();
     world.vm("dev").stopped();
     let _first = hanging_freeze(&world);
@@ -119,7 +119,7 @@ fn with_own_tmp(test: impl Fn(&World)) {
 }
 
 #[test]
-fn a_link_in_the_place_of_the_folder_of_the_locks_is_not_followed() {
+fn a_link_in_place_of_the_lock_folder_is_not_followed() {
     in_a_namespace(|| {
         with_own_tmp(|world| {
             let victim = world.path("work/victim");
@@ -141,7 +141,7 @@ fn a_link_in_the_place_of_the_folder_of_the_locks_is_not_followed() {
 }
 
 #[test]
-fn another_user_s_folder_in_its_place_is_refused() {
+fn another_user_s_lock_folder_is_refused() {
     if !rustix::process::geteuid().is_root() {
         return println!("NOT RUN: only root can give a folder to another user");
     }
@@ -159,7 +159,7 @@ fn another_user_s_folder_in_its_place_is_refused() {
 }
 
 #[test]
-fn only_lock_files_are_swept() {
+fn only_lock_files_are_removed() {
     in_a_namespace(|| {
         with_own_tmp(|world| {
             world.run("stop dev").success();
@@ -181,7 +181,7 @@ fn only_lock_files_are_swept() {
 }
 
 #[test]
-fn a_lock_that_cannot_say_who_holds_it_still_locks() {
+fn a_lock_that_cannot_name_its_owner_still_locks() {
     in_a_namespace(|| {
         disk(&runtime(), "size=4k");
         fill(&runtime());
@@ -264,7 +264,7 @@ fn assert_commands(world: &World, status: impl Fn(&(&str, i32, i32)) -> i32) {
 }
 
 #[test]
-fn a_library_without_room_forbids_only_what_is_written_there() {
+fn a_library_without_space_blocks_only_writes_to_it() {
     in_a_namespace(|| {
         let world = world_with_library();
         let library = world.path("home/library");
@@ -283,7 +283,7 @@ fn a_library_without_room_forbids_only_what_is_written_there() {
 }
 
 #[test]
-fn a_library_that_is_mounted_read_only_forbids_only_what_is_written_there() {
+fn a_read_only_library_blocks_only_writes_to_it() {
     in_a_namespace(|| {
         let world = world_with_library();
         disk(&world.path("home/library"), "ro");
@@ -294,7 +294,7 @@ fn a_library_that_is_mounted_read_only_forbids_only_what_is_written_there() {
 }
 
 #[test]
-fn the_last_snapshot_of_a_vm_takes_its_folder_along_also_on_a_full_disk() {
+fn removing_the_last_snapshot_removes_the_folder_even_on_a_full_disk() {
     in_a_namespace(|| {
         let world = World::new();
         let library = world.path("home/library");
@@ -310,7 +310,7 @@ fn the_last_snapshot_of_a_vm_takes_its_folder_along_also_on_a_full_disk() {
 }
 
 #[test]
-fn a_saved_workspace_comes_back_from_a_library_that_cannot_be_written() {
+fn a_saved_workspace_is_restored_from_a_read_only_library() {
     in_a_namespace(|| {
         let world = World::with_engine("1.8.0");
         disk(&world.path("home/library"), "size=20m");
@@ -325,7 +325,7 @@ fn a_saved_workspace_comes_back_from_a_library_that_cannot_be_written() {
 }
 
 #[test]
-fn doctor_says_that_nothing_can_be_locked() {
+fn doctor_reports_a_file_system_without_locks() {
     in_a_namespace(|| {
         with_own_tmp(|world| {
             fs::write(runtime(), "a file").unwrap();

@@ -32,7 +32,7 @@ fn several_vms_are_frozen_side_by_side() {
 }
 
 #[test]
-fn the_vms_with_a_label_are_meant() {
+fn a_label_selects_vms() {
     let world = World::new();
     world.vm("a").with("--label team=x --label role=web").running();
     world.vm("b").with("--label team=x").running();
@@ -57,7 +57,7 @@ fn the_vms_with_a_label_are_meant() {
 }
 
 #[test]
-fn one_question_lists_all_that_will_stop() {
+fn one_question_lists_all_vms_that_will_stop() {
     let world = three("1.32.2");
     world.vm("down").stopped();
     let refused = stderr(&world.run("freeze --all").code(6));
@@ -84,7 +84,7 @@ fn one_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
-fn json_of_several_is_an_array_with_an_entry_of_each() {
+fn json_for_several_is_an_array_with_an_entry_for_each() {
     let world = three("1.32.2");
     let run = world.run("freeze a nosuch b --json --yes").code(3);
     let all: Value = serde_json::from_str(&stdout(&run)).unwrap();
@@ -117,7 +117,7 @@ fn an_interrupt_ends_all_of_them_cleanly() {
 }
 
 #[test]
-fn what_one_puts_back_is_no_reason_for_another_to_go_on() {
+fn cleanup_of_one_vm_does_not_let_another_continue() {
     // One fails, and is being started again when the signal comes; the other is packed meanwhile, and must end.
     let world = three("1.32.2");
     world.warm().fault(json!([
@@ -138,7 +138,7 @@ fn what_one_puts_back_is_no_reason_for_another_to_go_on() {
 }
 
 #[test]
-fn two_that_wait_for_the_same_vms_are_both_done() {
+fn two_runs_that_wait_for_the_same_vms_both_finish() {
     let world = three("1.32.2");
     let one = world.spawn("freeze a b c --yes --restart --wait 60s");
     let other = world.spawn("freeze c b a --yes --restart --wait 60s");
@@ -150,7 +150,7 @@ fn two_that_wait_for_the_same_vms_are_both_done() {
 }
 
 #[test]
-fn the_output_is_named_for_one_vm_only() {
+fn an_output_is_allowed_for_one_vm_only() {
     let world = three("1.32.2");
     world.run("freeze a b -o x.smolmachine --yes").code(2).stderr(contains("-o names the output of one VM"));
     world.run("freeze --all -o x.smolmachine --yes").code(2);
@@ -158,7 +158,7 @@ fn the_output_is_named_for_one_vm_only() {
 }
 
 #[test]
-fn start_stop_and_rm_take_several_as_well() {
+fn start_stop_and_rm_take_several_vms_too() {
     let world = three("1.32.2");
     world.run("stop a b nosuch c -j 3").code(3).stderr(contains("1 of 4 VMs failed: nosuch").and(contains("no VM")));
     assert!(THREE.iter().all(|vm| world.state(vm) == "stopped"));

@@ -27,7 +27,7 @@ fn json(run: &assert_cmd::assert::Assert) -> Value {
 // ------------------------------------------------------------------------------------------- names and paths
 
 #[test]
-fn a_name_means_the_library_also_where_a_file_has_that_name() {
+fn a_name_refers_to_the_library_even_if_a_file_has_that_name() {
     let world = world();
     for name in ["dev@ready", "dev", "dev@v1.2"] {
         world.run(&format!("thaw {name} thawed")).success();
@@ -44,7 +44,7 @@ fn a_name_means_the_library_also_where_a_file_has_that_name() {
 }
 
 #[test]
-fn a_path_means_a_file() {
+fn a_path_refers_to_a_file() {
     let world = world();
     let absolute = world.path("work/dev@ready");
     for path in ["./dev@ready", "./dev", "../work/dev@v1.2", "other.smolmachine", absolute.to_str().unwrap()] {
@@ -56,7 +56,7 @@ fn a_path_means_a_file() {
 }
 
 #[test]
-fn a_file_whose_name_is_not_in_the_library_is_named_by_its_path() {
+fn the_error_for_an_unknown_name_suggests_the_path_of_a_file() {
     let world = world();
     for line in ["thaw snap", "create x --from snap", "verify snap", "snapshot push snap localhost:1/x --yes"] {
         let said = contains("there is no snapshot 'snap'").and(contains("write ./snap"));
@@ -70,7 +70,7 @@ fn a_file_whose_name_is_not_in_the_library_is_named_by_its_path() {
 // ----------------------------------------------------------------------------------------------- named twice
 
 #[test]
-fn one_snapshot_by_several_names_is_one() {
+fn one_snapshot_by_several_names_counts_once() {
     let world = world();
     let reference = stdout(&world.run("snapshot ls -q")).trim().to_owned();
     let names = format!("dev dev@ready {reference} dev@v1.2 dev {}", &reference[..8]);
@@ -84,7 +84,7 @@ fn one_snapshot_by_several_names_is_one() {
 }
 
 #[test]
-fn one_file_by_several_names_is_one() {
+fn one_file_by_several_names_counts_once() {
     let world = world();
     std::os::unix::fs::symlink("other.smolmachine", world.path("work/link.smolmachine")).unwrap();
     let absolute = world.path("work/other.smolmachine");
@@ -98,7 +98,7 @@ fn one_file_by_several_names_is_one() {
 }
 
 #[test]
-fn one_vm_named_twice_is_one() {
+fn one_vm_named_twice_counts_once() {
     let world = World::new();
     for line in ["stop", "start", "freeze --yes", "rm --yes"] {
         world.vm("dev").running();
@@ -110,7 +110,7 @@ fn one_vm_named_twice_is_one() {
 }
 
 #[test]
-fn one_tag_given_twice_is_one() {
+fn one_tag_given_twice_counts_once() {
     let world = world();
     world.run("freeze dev -t a -t a -t b").success();
     world.run("snapshot tag dev c d c d").success();
@@ -119,7 +119,7 @@ fn one_tag_given_twice_is_one() {
 }
 
 #[test]
-fn one_port_volume_or_network_given_twice_is_one() {
+fn one_port_volume_or_network_given_twice_counts_once() {
     let world = World::new();
     let twice = |option: &str| format!("{option} {option}");
     let options = ["-p 8080:80", "--volume /tmp:/mnt", "--allow-cidr 10.0.0.0/8", "--label a=b"].map(twice);
@@ -133,7 +133,7 @@ fn one_port_volume_or_network_given_twice_is_one() {
 // -------------------------------------------------------------------------------------------- after a failure
 
 #[test]
-fn what_is_not_there_does_not_stop_the_others() {
+fn a_missing_name_does_not_stop_the_others() {
     let world = world();
     for (line, key) in [
         ("snapshot verify nosuch dev dev@nosuch --json", "whole"),
@@ -151,7 +151,7 @@ fn what_is_not_there_does_not_stop_the_others() {
 }
 
 #[test]
-fn where_none_is_there_nothing_is_asked() {
+fn if_all_names_are_missing_no_question_is_asked() {
     let world = World::new();
     world.run("snapshot rm nosuch").code(4);
     world.run("snapshot rm nosuch nosuch").code(4);
@@ -160,7 +160,7 @@ fn where_none_is_there_nothing_is_asked() {
 }
 
 #[test]
-fn the_question_lists_what_is_there() {
+fn the_question_lists_only_what_exists() {
     let world = world();
     let reference = stdout(&world.run("snapshot ls -q")).trim().to_owned();
     let run = world.run("snapshot rm nosuch dev dev@ready").code(6);

@@ -230,7 +230,7 @@ fn try_one(world: &World, line: &str, (strange, make): &Strange) {
 }
 
 #[test]
-fn no_surroundings_and_no_words_make_a_command_panic() {
+fn no_environment_and_no_argument_makes_a_command_panic() {
     let (mut random, mut world) = (Random::new(), world());
     for line in LINES {
         if is_long() {
@@ -248,7 +248,7 @@ fn no_surroundings_and_no_words_make_a_command_panic() {
 }
 
 #[test]
-fn a_file_whose_path_is_not_utf8_is_frozen_and_its_json_is_whole() {
+fn a_freeze_to_a_path_that_is_not_utf8_prints_valid_json() {
     let world = world();
     for line in
         ["freeze down -o %.smolmachine --json", "pack alpine:3.20 -o %image --json", "freeze down -o %pair --json"]
@@ -280,7 +280,7 @@ fn with_threads(world: &World, line: &str, count: u32) -> Command {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn without_threads_a_command_does_its_work_in_one_or_says_that_it_cannot() {
+fn without_threads_a_command_works_in_one_or_fails_with_a_message() {
     if !rustix::process::geteuid().is_root() {
         println!("not run: only root can become another user");
         return;

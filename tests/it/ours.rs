@@ -65,7 +65,7 @@ const READERS: [&str; 7] = [
 // ------------------------------------------------------------------------------------ what is not a library
 
 #[test]
-fn a_folder_that_holds_anything_else_is_refused_and_not_touched() {
+fn a_folder_with_anything_else_is_refused_and_not_touched() {
     let foreign = [
         "thesis.txt",
         "locks/codes.txt",
@@ -101,7 +101,7 @@ fn a_folder_that_holds_anything_else_is_refused_and_not_touched() {
 }
 
 #[test]
-fn the_message_names_what_does_not_belong_there() {
+fn the_message_names_the_foreign_file() {
     let world = world_with_vm();
     put(&world, "home/library/work/thesis.txt", "years of work");
     let run = world.run("freeze dev").code(8);
@@ -113,7 +113,7 @@ fn the_message_names_what_does_not_belong_there() {
 }
 
 #[test]
-fn commands_that_need_no_library_work_whatever_lies_there() {
+fn commands_that_need_no_library_work_with_any_folder() {
     let world = World::new();
     world.vm("dev").running();
     put(&world, "home/library/thesis.txt", "years of work");
@@ -124,7 +124,7 @@ fn commands_that_need_no_library_work_whatever_lies_there() {
 }
 
 #[test]
-fn what_file_systems_and_desktops_put_into_an_empty_folder_is_no_hindrance() {
+fn files_of_file_systems_and_desktops_are_ignored() {
     let world = world_with_vm();
     fs::create_dir_all(world.path("home/library/lost+found")).unwrap();
     put(&world, "home/library/.DS_Store", "of the system");
@@ -136,7 +136,7 @@ fn what_file_systems_and_desktops_put_into_an_empty_folder_is_no_hindrance() {
 // ------------------------------------------------------------------------------------------- what marks one
 
 #[test]
-fn a_new_library_says_what_it_is_and_nobody_else_may_look() {
+fn a_new_library_has_a_marker_and_is_private() {
     let world = world_with_vm();
     world.run("freeze dev").success();
     let marker = world.path("home/library/bottle-freeze.json");
@@ -147,7 +147,7 @@ fn a_new_library_says_what_it_is_and_nobody_else_may_look() {
 }
 
 #[test]
-fn what_is_put_into_a_library_later_stays() {
+fn foreign_files_put_into_a_library_later_stay() {
     let world = world_with_vm();
     world.run("freeze dev").success();
     let precious = [
@@ -194,7 +194,7 @@ fn a_library_of_a_later_format_is_refused() {
 }
 
 #[test]
-fn a_marker_that_is_something_else_is_none() {
+fn a_marker_that_is_not_a_regular_file_is_refused() {
     for kind in ["folder", "link", "fifo", "other"] {
         let world = world_with_vm();
         world.run("freeze dev").success();
@@ -211,7 +211,7 @@ fn a_marker_that_is_something_else_is_none() {
 }
 
 #[test]
-fn a_marker_that_cannot_be_understood_is_not_replaced() {
+fn an_unreadable_marker_is_not_replaced() {
     for text in ["[1]", "my notes", r#"{"kind": "bottle-freeze library", "format": "2.0"}"#, "{\"kind\": \"recipe"] {
         let world = world_with_vm();
         world.run("freeze dev").success();
@@ -226,7 +226,7 @@ fn a_marker_that_cannot_be_understood_is_not_replaced() {
 }
 
 #[test]
-fn a_link_to_nothing_is_no_library_and_doctor_says_so() {
+fn a_dangling_link_is_not_a_library_and_doctor_reports_it() {
     let world = world_with_vm();
     symlink(world.path("nowhere"), world.path("home/library")).unwrap();
     for line in ["freeze dev", "snapshot ls", "doctor"] {
@@ -236,7 +236,7 @@ fn a_link_to_nothing_is_no_library_and_doctor_says_so() {
 }
 
 #[test]
-fn a_library_that_its_user_made_read_only_stays_as_it_is() {
+fn a_library_made_read_only_by_its_user_stays_read_only() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -254,7 +254,7 @@ fn a_library_that_its_user_made_read_only_stays_as_it_is() {
 }
 
 #[test]
-fn a_snapshot_whose_files_cannot_be_removed_is_not_hidden() {
+fn a_snapshot_whose_files_cannot_be_removed_stays_visible() {
     let world = world_with_vm();
     world.run("freeze dev").success();
     let ids = names_in(&world.path("home/library/snapshots/dev"));
@@ -287,7 +287,7 @@ const LOOK_ALIKES: [&[(&str, &str)]; 8] = [
 ];
 
 #[test]
-fn a_folder_that_only_has_the_name_of_a_private_one_is_not_swept() {
+fn a_folder_with_only_the_name_of_a_leftover_is_not_removed() {
     for files in LOOK_ALIKES {
         let world = world_with_vm();
         world.run("freeze dev").success();
@@ -315,7 +315,7 @@ fn a_folder_that_only_has_the_name_of_a_private_one_is_not_swept() {
 }
 
 #[test]
-fn a_marker_that_a_power_cut_has_emptied_is_written_again() {
+fn a_marker_emptied_by_a_power_cut_is_written_again() {
     let world = world_with_vm();
     world.run("freeze dev").success();
     put(&world, "home/library/bottle-freeze.json", "");
@@ -350,7 +350,7 @@ fn library_of_0_1_0() -> World {
 }
 
 #[test]
-fn a_library_of_0_1_0_is_known_by_what_it_holds_and_gets_its_marker() {
+fn a_library_of_0_1_0_is_recognized_and_gets_its_marker() {
     let world = library_of_0_1_0();
     world.run("snapshot ls").success().stdout(contains("ready"));
     assert!(!world.path("home/library/bottle-freeze.json").exists(), "a reader writes nothing");
@@ -371,7 +371,7 @@ fn a_library_of_0_1_0_is_known_by_what_it_holds_and_gets_its_marker() {
 }
 
 #[test]
-fn one_foreign_file_makes_it_no_library_of_0_1_0() {
+fn a_folder_with_a_foreign_file_is_not_a_library_of_0_1_0() {
     let everywhere = [
         "x",
         "locks/x",
@@ -406,7 +406,7 @@ fn a_library_of_0_1_0_that_cannot_be_written_can_be_read() {
 // ------------------------------------------------------------------------------------------- readers write nothing
 
 #[test]
-fn a_command_that_only_reads_makes_no_library() {
+fn a_command_that_only_reads_creates_no_library() {
     let world = world_with_vm();
     for line in [
         "snapshot ls",
@@ -456,7 +456,7 @@ fn root_changes_nothing_in_the_library_of_another_user() {
 }
 
 #[test]
-fn root_makes_no_library_in_the_home_of_another_user() {
+fn root_creates_no_library_in_the_home_of_another_user() {
     if !rustix::process::geteuid().is_root() {
         return println!("NOT RUN: only root can give a folder away");
     }
@@ -470,7 +470,7 @@ fn root_makes_no_library_in_the_home_of_another_user() {
 }
 
 #[test]
-fn no_link_inside_a_library_is_followed() {
+fn links_inside_a_library_are_not_followed() {
     for inside in ["snapshots", "snapshots/dev", "work", "vms", "engines", "locks"] {
         let world = world_with_vm();
         world.run("create net --net").success();
@@ -496,7 +496,7 @@ fn no_link_inside_a_library_is_followed() {
 }
 
 #[test]
-fn a_snapshot_that_is_a_link_is_not_removed_with_what_it_points_to() {
+fn removing_a_link_keeps_the_snapshot_that_it_points_to() {
     let world = world_with_vm();
     world.run("freeze dev").success();
     let ids = names_in(&world.path("home/library/snapshots/dev"));
@@ -516,7 +516,7 @@ fn a_snapshot_that_is_a_link_is_not_removed_with_what_it_points_to() {
 // -------------------------------------------------------------------------------------- what is removed by name
 
 #[test]
-fn a_snapshot_that_holds_a_file_of_its_user_is_not_removed() {
+fn a_snapshot_with_a_foreign_file_is_not_removed() {
     for (file, line) in [
         ("notes.txt", "snapshot rm dev@old --yes"),
         ("snapshot.json.orig", "snapshot prune --keep-last 1 --tag old --yes"),
@@ -537,7 +537,7 @@ fn a_snapshot_that_holds_a_file_of_its_user_is_not_removed() {
 }
 
 #[test]
-fn an_engine_s_folder_that_holds_a_file_of_its_user_is_not_removed() {
+fn an_engine_folder_with_a_foreign_file_is_not_removed() {
     let world = library_of_0_1_0();
     put(&world, "home/library/locks/engines.lock", "");
     world.run("freeze dev").success();
@@ -549,7 +549,7 @@ fn an_engine_s_folder_that_holds_a_file_of_its_user_is_not_removed() {
 }
 
 #[test]
-fn a_record_of_another_kind_is_neither_replaced_nor_removed() {
+fn a_record_that_is_not_a_regular_file_is_kept() {
     let world = world_with_vm();
     world.run("freeze dev").success();
     let path = put(&world, "home/library/vms/net.json", "{\"precious\": true}");

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::fs;
 
 #[test]
-fn an_image_is_packed_and_a_vm_made_from_it() {
+fn an_image_is_packed_and_a_vm_is_made_from_it() {
     for version in ["0.8.0", "1.4.0", "1.14.0", "1.32.2"] {
         let world = World::with_engine(version);
         world.run("pack alpine:3.20 -o base.smolmachine --cpus 2 --mem 1024").success();
@@ -19,7 +19,7 @@ fn an_image_is_packed_and_a_vm_made_from_it() {
 }
 
 #[test]
-fn a_folder_of_the_host_is_found_from_the_engine_s_own_folder() {
+fn a_folder_of_the_host_is_found_from_the_engine_folder() {
     let world = World::new();
     fs::create_dir(world.path("work/rootfs")).unwrap();
     world.run("pack ./rootfs -o base").success();
@@ -30,7 +30,7 @@ fn a_folder_of_the_host_is_found_from_the_engine_s_own_folder() {
 }
 
 #[test]
-fn what_is_there_is_replaced_only_by_force() {
+fn an_existing_file_is_replaced_only_with_force() {
     let world = World::new();
     world.write("base.smolmachine", "old");
     world.run("pack alpine -o base.smolmachine").code(7).stderr(contains("--force"));

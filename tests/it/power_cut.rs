@@ -75,7 +75,7 @@ const OTHERS: [&str; 15] = [
 ];
 
 #[test]
-fn every_command_is_known_to_publish_or_not() {
+fn every_command_is_listed_as_publishing_or_not() {
     let world = World::new();
     for parent in ["", "snapshot ", "engine "] {
         let help = stdout(&world.run(&format!("{parent}--help")).success());
@@ -92,12 +92,12 @@ fn every_command_is_known_to_publish_or_not() {
 }
 
 #[test]
-fn what_was_published_outlives_a_power_cut_on_ext4() {
+fn published_files_survive_a_power_cut_on_ext4() {
     in_a_namespace(|| cut_the_power("ext4", "commit=600"));
 }
 
 #[test]
-fn what_was_published_outlives_a_power_cut_on_xfs() {
+fn published_files_survive_a_power_cut_on_xfs() {
     in_a_namespace(|| {
         if is_long() {
             cut_the_power("xfs", "nouuid");
@@ -106,7 +106,7 @@ fn what_was_published_outlives_a_power_cut_on_xfs() {
 }
 
 #[test]
-fn what_was_published_outlives_a_power_cut_on_btrfs() {
+fn published_files_survive_a_power_cut_on_btrfs() {
     in_a_namespace(|| {
         if is_long() {
             cut_the_power("btrfs", "commit=600");

@@ -40,12 +40,12 @@ fn enter_is_no() {
 }
 
 #[test]
-fn the_end_of_the_input_is_no() {
+fn end_of_input_is_no() {
     assert_key_declines("\x04");
 }
 
 #[test]
-fn a_key_pressed_the_moment_the_question_is_seen_answers_it() {
+fn a_key_pressed_as_soon_as_the_question_appears_answers_it() {
     for key in ["\x04", "n", "\x03"].iter().cycle().take(30) {
         let (world, mut session) = asked("rm dev");
         session.press(key);
@@ -55,7 +55,7 @@ fn a_key_pressed_the_moment_the_question_is_seen_answers_it() {
 }
 
 #[test]
-fn what_was_typed_before_the_question_is_no_answer() {
+fn input_typed_before_the_question_is_not_an_answer() {
     let world = World::new();
     world.vm("dev").running();
     let typed = world.path("typed");
@@ -72,7 +72,7 @@ fn what_was_typed_before_the_question_is_no_answer() {
 }
 
 #[test]
-fn another_key_is_no_answer() {
+fn other_keys_are_not_answers() {
     let (world, mut session) = asked(FREEZE);
     session.press("x?1 n");
     assert_eq!(session.wait(), Some(6));
@@ -88,7 +88,7 @@ fn interrupting_the_freeze_prompt_leaves_the_vm_running() {
 }
 
 #[test]
-fn a_signal_at_the_prompt_leaves_the_vm_running_and_the_terminal_as_it_was() {
+fn a_signal_at_the_prompt_leaves_the_vm_and_the_terminal_as_they_were() {
     for (signal, status) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
         let (world, mut session) = asked(FREEZE);
         crate::support::signal(session.pid(), signal);
@@ -144,7 +144,7 @@ fn a_stopped_vm_is_frozen_on_a_terminal_without_a_question() {
 }
 
 #[test]
-fn the_interrupt_key_during_a_pack_puts_things_back() {
+fn ctrl_c_during_a_pack_restores_everything() {
     let world = World::new();
     world.vm("dev").running();
     world.warm().fault(serde_json::json!({"on": "pack create", "at": "half", "do": "hang"}));
@@ -159,7 +159,7 @@ fn the_interrupt_key_during_a_pack_puts_things_back() {
 }
 
 #[test]
-fn a_terminal_that_is_closed_during_a_pack_puts_things_back() {
+fn closing_the_terminal_during_a_pack_restores_everything() {
     let world = World::new();
     world.vm("dev").running();
     world.warm().fault(serde_json::json!({"on": "pack create", "at": "half", "do": "hang"}));
@@ -172,7 +172,7 @@ fn a_terminal_that_is_closed_during_a_pack_puts_things_back() {
 }
 
 #[test]
-fn under_nohup_a_freeze_outlives_its_terminal() {
+fn under_nohup_a_freeze_survives_its_terminal() {
     let (world, hung_up) = (World::new(), "work/hung-up");
     world.vm("dev").running();
     world.warm();
@@ -217,7 +217,7 @@ const ANSWERS: [(Answer, i32); 6] = [
 ];
 
 #[test]
-fn a_question_is_asked_where_it_can_be_and_each_answer_does_what_it_says() {
+fn each_answer_to_each_question_does_what_it_says() {
     let terminals = (0..8).map(|bits| [bits & 1 > 0, bits & 2 > 0, bits & 4 > 0]);
     let flags = ["", "--yes", "--no-input", "--yes --no-input", "--quiet", "--verbose", "--json"];
     let cases: Vec<_> = terminals.flat_map(|terminal| flags.map(|flags| (terminal, flags))).collect();

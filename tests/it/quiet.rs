@@ -19,7 +19,7 @@ fn each_change_of_a_vm_prints_its_name() {
 }
 
 #[test]
-fn several_vms_are_printed_one_a_line() {
+fn several_vms_are_printed_one_per_line() {
     let world = World::new();
     world.vm("a").made_here().stopped();
     world.vm("b").made_here().stopped();
@@ -73,7 +73,7 @@ fn a_file_is_printed_by_its_path() {
 }
 
 #[test]
-fn a_path_that_is_not_utf8_is_printed_as_it_is() {
+fn a_path_that_is_not_utf8_is_printed_unchanged() {
     let world = World::new();
     world.vm("dev").made_here().stopped();
     let name = std::ffi::OsStr::from_bytes(b"x\xff.smolmachine");
@@ -85,7 +85,7 @@ fn a_path_that_is_not_utf8_is_printed_as_it_is() {
 }
 
 #[test]
-fn what_travels_prints_where_it_is_now() {
+fn copies_print_where_they_are_now() {
     let world = World::new();
     world.vm("dev").made_here().stopped();
     let reference = quiet(&world, "freeze dev");
@@ -113,7 +113,7 @@ fn prune_prints_what_it_removes_and_not_what_it_keeps() {
 }
 
 #[test]
-fn where_there_is_no_vm_or_snapshot_a_command_for_all_prints_so() {
+fn all_without_any_vm_or_snapshot_prints_so() {
     let world = World::new();
     for line in ["freeze --all", "start --all", "stop --all", "pause --all", "resume --all", "rm --all"] {
         let run = world.run(line).success();

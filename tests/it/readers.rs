@@ -40,7 +40,7 @@ fn reading(world: &World, line: &str, on: &str) -> Running {
 }
 
 #[test]
-fn a_snapshot_that_is_read_is_not_removed_and_the_reader_is_named() {
+fn a_snapshot_being_read_is_not_removed_and_the_reader_is_named() {
     for (line, on) in [
         ("thaw ONE", "machine create"),
         ("create x --from ONE", "machine create"),
@@ -75,7 +75,7 @@ fn the_others_of_a_batch_are_removed() {
 }
 
 #[test]
-fn a_removal_that_waits_is_done_when_the_reader_is() {
+fn a_waiting_removal_runs_when_the_reader_finishes() {
     for line in ["snapshot rm ONE --yes --wait 60s", "snapshot prune --keep-last 2 --yes --wait 60s"] {
         let world = three();
         let one = references(&world)[0].clone();
@@ -95,7 +95,7 @@ fn a_removal_that_waits_is_done_when_the_reader_is() {
 }
 
 #[test]
-fn a_removal_waits_no_longer_than_it_was_told() {
+fn a_removal_waits_no_longer_than_requested() {
     let world = three();
     let one = references(&world)[0].clone();
     let _reader = reading(&world, &format!("thaw {one}"), "machine create");
@@ -103,7 +103,7 @@ fn a_removal_waits_no_longer_than_it_was_told() {
 }
 
 #[test]
-fn two_read_at_once() {
+fn two_readers_can_read_at_once() {
     let world = three();
     let one = references(&world)[0].clone();
     let _reader = reading(&world, &format!("thaw {one}"), "machine create");
@@ -123,7 +123,7 @@ fn full_pipe() -> (UnixStream, UnixStream) {
 }
 
 #[test]
-fn a_check_of_all_passes_over_a_snapshot_that_is_removed_before_its_turn() {
+fn verify_all_skips_a_snapshot_that_is_removed_before_its_turn() {
     for json in ["", " --json"] {
         let world = three();
         let all = references(&world);
@@ -157,7 +157,7 @@ fn a_check_of_all_passes_over_a_snapshot_that_is_removed_before_its_turn() {
 }
 
 #[test]
-fn a_check_of_all_names_a_snapshot_whose_files_are_gone() {
+fn verify_all_names_a_snapshot_whose_files_are_gone() {
     let world = three();
     let one = references(&world)[0].replace('@', "/");
     std::fs::remove_file(world.path("home/library/snapshots").join(one).join("vm.smolmachine")).unwrap();
@@ -166,7 +166,7 @@ fn a_check_of_all_names_a_snapshot_whose_files_are_gone() {
 
 /// Whatever moment a reader is stopped at: what it reads is whole, or was not there when it began.
 #[test]
-fn a_reader_and_a_removal_never_meet() {
+fn a_reader_and_a_removal_never_overlap() {
     let mut random = Random::new();
     for round in 0..if is_long() { 200 } else { 6 } {
         let world = three();
@@ -209,7 +209,7 @@ fn a_reader_and_a_removal_never_meet() {
 
 /// Two prunes and a freeze of one VM at once: each is done, and what is whole stays.
 #[test]
-fn prunes_that_meet_each_other_and_freezes_leave_the_newest() {
+fn concurrent_prunes_and_freezes_leave_the_newest() {
     let mut random = Random::new();
     for _ in 0..if is_long() { 50 } else { 2 } {
         let world = three();

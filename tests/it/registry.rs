@@ -334,7 +334,7 @@ fn wait_for_the_end(mut stream: TcpStream) {
 // ----------------------------------------------------------------------------------------- there and back
 
 #[test]
-fn what_was_pushed_is_pulled_bit_by_bit_with_its_snapshot_json() {
+fn a_pushed_snapshot_is_pulled_identically_with_its_snapshot_json() {
     on_both(|ground| {
         let to = format!("{}/team/dev:r1", ground.host());
         let (artifact, mut metadata) = (ground.artifact("dev"), ground.metadata("dev"));
@@ -369,7 +369,7 @@ fn what_was_pushed_is_pulled_bit_by_bit_with_its_snapshot_json() {
 }
 
 #[test]
-fn the_engine_itself_makes_a_vm_of_what_was_pushed() {
+fn the_engine_makes_a_vm_from_a_pushed_snapshot() {
     on_both(|ground| {
         let to = format!("{}/dev:r1", ground.host());
         ground.run(&format!("snapshot push dev {to} --yes")).success();
@@ -381,7 +381,7 @@ fn the_engine_itself_makes_a_vm_of_what_was_pushed() {
 }
 
 #[test]
-fn what_the_engine_itself_has_pushed_gets_a_snapshot_json() {
+fn an_artifact_pushed_by_the_engine_gets_a_snapshot_json() {
     on_both(|ground| {
         let to = format!("{}/plain:1", ground.host());
         let (artifact, file) = (ground.artifact("dev"), ground.folder("dev").join(ARTIFACT));
@@ -414,7 +414,7 @@ fn what_the_engine_itself_has_pushed_gets_a_snapshot_json() {
 }
 
 #[test]
-fn a_tag_that_another_snapshot_has_stays_with_it() {
+fn a_tag_that_another_snapshot_has_does_not_move() {
     let ground = Ground::fake();
     let to = format!("{}/dev:r1", ground.host());
     ground.run(&format!("snapshot push dev {to} --yes")).success();
@@ -428,7 +428,7 @@ fn a_tag_that_another_snapshot_has_stays_with_it() {
 // ------------------------------------------------------------------------------------------------- refusals
 
 #[test]
-fn without_a_word_nothing_is_pushed_and_variables_are_named_without_their_values() {
+fn pushing_requires_confirmation_and_lists_variables_without_values() {
     on_both(|ground| {
         let line = format!("snapshot push dev {}/dev:r1", ground.host());
         let said = stderr(&ground.refuses(&line, 6));
@@ -443,7 +443,7 @@ fn without_a_word_nothing_is_pushed_and_variables_are_named_without_their_values
 }
 
 #[test]
-fn a_name_or_a_tag_that_the_registry_does_not_have_is_told_so() {
+fn a_name_or_tag_missing_in_the_registry_is_reported() {
     on_both(|ground| {
         let host = ground.host();
         ground.run(&format!("snapshot push dev {host}/dev:r1 --yes")).success();
@@ -456,7 +456,7 @@ fn a_name_or_a_tag_that_the_registry_does_not_have_is_told_so() {
 }
 
 #[test]
-fn what_is_no_reference_is_a_usage_error() {
+fn an_invalid_reference_is_a_usage_error() {
     let ground = Ground::fake();
     let digest = format!("registry.test:5000/dev@sha256:{}", "0a".repeat(32));
     for bad in ["A/B", "http://registry.test:5000/dev", "registry.test:5000/../dev", "-- --file=x", "localhost/dev:1"] {
@@ -470,7 +470,7 @@ fn what_is_no_reference_is_a_usage_error() {
 }
 
 #[test]
-fn a_registry_that_is_down_is_told_so() {
+fn a_registry_that_is_down_is_reported() {
     on_both(|ground| {
         let host = ground.nobody();
         for line in ["snapshot push dev HOST/dev:r1 --yes", "snapshot pull HOST/dev:r1"] {
@@ -481,7 +481,7 @@ fn a_registry_that_is_down_is_told_so() {
 }
 
 #[test]
-fn what_the_registry_says_is_explained() {
+fn errors_of_the_registry_are_explained() {
     let ground = Ground::fake();
     let to = format!("{}/dev:r1", ground.host());
     for (said, status, help) in [
@@ -524,7 +524,7 @@ fn a_damaged_snapshot_is_not_pushed() {
 }
 
 #[test]
-fn what_was_tampered_with_in_the_registry_is_not_taken() {
+fn a_tampered_artifact_is_not_pulled() {
     on_both(|ground| {
         let to = format!("{}/dev:r1", ground.host());
         ground.run(&format!("snapshot push dev {to} --yes")).success();
@@ -551,7 +551,7 @@ fn flip(file: &Path, at: usize) {
 // ---------------------------------------------------------------------------------- cut and killed on the way
 
 #[test]
-fn an_upload_that_is_cut_leaves_no_tag() {
+fn an_interrupted_upload_leaves_no_tag() {
     on_the_real_one(|ground| {
         let port = cut_after(ground.registry.as_ref().unwrap().port, 3_000_000, usize::MAX);
         let said = stderr(&ground.refuses(&format!("snapshot push dev {}/dev:r1 --yes", at(port)), 1));
@@ -562,7 +562,7 @@ fn an_upload_that_is_cut_leaves_no_tag() {
 }
 
 #[test]
-fn a_download_that_is_cut_leaves_nothing() {
+fn an_interrupted_download_leaves_nothing() {
     on_the_real_one(|ground| {
         let registry = ground.registry.as_ref().unwrap();
         ground.run(&format!("snapshot push dev {}/dev:r1 --yes", ground.host())).success();
@@ -612,7 +612,7 @@ fn a_signal_ends_the_wait_for_a_registry_that_hangs() {
 }
 
 #[test]
-fn what_a_killed_push_or_pull_leaves_is_swept_by_the_next_freeze() {
+fn leftovers_of_a_killed_push_or_pull_are_removed_by_the_next_freeze() {
     on_the_real_one(|ground| {
         ground.world.vm("other").stopped();
         ground.world.run("freeze other").success();
@@ -729,7 +729,7 @@ fn assert_harmless(run: &Assert, what: &str) {
 }
 
 #[test]
-fn hostile_words_of_a_pulled_snapshot_are_escaped() {
+fn hostile_text_of_a_pulled_snapshot_is_escaped() {
     on_both(|ground| {
         let plain = plain();
         let mut rider = rider(&plain);
@@ -773,7 +773,7 @@ fn hostile_words_of_a_pulled_snapshot_are_escaped() {
 }
 
 #[test]
-fn what_is_no_artifact_is_not_taken() {
+fn a_file_that_is_not_an_artifact_is_not_pulled() {
     let ground = Ground::fake();
     let good = carrying(&plain(), &rider(&plain()).to_string());
     let place = ground.world.path("fake/registry/registry.test:5000/dev");

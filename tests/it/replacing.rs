@@ -81,7 +81,7 @@ fn link_to_dev_null(path: &Path) {
 }
 
 #[test]
-fn whatever_is_no_regular_file_is_refused_with_force_or_without() {
+fn an_output_that_is_not_a_regular_file_is_refused_even_with_force() {
     let kinds: [(&str, Maker); 7] = [
         ("fifo", fifo),
         ("socket", socket),
@@ -117,7 +117,7 @@ fn whatever_is_no_regular_file_is_refused_with_force_or_without() {
 }
 
 #[test]
-fn the_device_itself_and_the_standard_output_are_refused() {
+fn a_device_and_standard_output_are_refused() {
     in_a_namespace(|| {
         let world = world();
         // A machine whose /dev/null is gone fails in odd ways: this one is private.
@@ -141,7 +141,7 @@ fn the_device_itself_and_the_standard_output_are_refused() {
 }
 
 #[test]
-fn a_folder_is_never_replaced_and_nothing_is_stopped_for_it() {
+fn a_folder_is_never_replaced_and_nothing_is_stopped() {
     let world = world();
     for (line, file, _) in lines().filter(|(line, ..)| !line.starts_with("cp")) {
         fs::create_dir(world.path("work").join(file)).unwrap();
@@ -154,7 +154,7 @@ fn a_folder_is_never_replaced_and_nothing_is_stopped_for_it() {
 }
 
 #[test]
-fn what_lies_in_the_library_is_no_output_with_force_or_without() {
+fn an_output_inside_the_library_is_refused_even_with_force() {
     let world = world();
     let snapshots = world.path("home/library/snapshots/other");
     let id = &names_in(&snapshots)[0];
@@ -178,7 +178,7 @@ fn what_lies_in_the_library_is_no_output_with_force_or_without() {
 }
 
 #[test]
-fn a_symlink_to_a_file_stays_one_and_its_target_is_replaced() {
+fn a_symlink_to_a_file_stays_and_its_target_is_replaced() {
     let world = world();
     let places = ["elsewhere", "elsewhere/deep"].map(|place| world.path(place));
     for place in &places {
@@ -218,7 +218,7 @@ fn a_symlink_to_a_file_stays_one_and_its_target_is_replaced() {
 }
 
 #[test]
-fn the_target_of_a_symlink_may_lie_on_another_disk() {
+fn the_target_of_a_symlink_may_be_on_another_disk() {
     in_a_namespace(|| {
         let world = world();
         disk(&world.path("disk"), "size=200m");
@@ -243,7 +243,7 @@ fn the_target_of_a_symlink_may_lie_on_another_disk() {
 }
 
 #[test]
-fn a_hard_link_is_one_name_of_a_file_and_the_other_keeps_it() {
+fn replacing_one_hard_link_keeps_the_other() {
     let world = world();
     for (line, file, _) in lines().filter(|(_, _, may_replace)| *may_replace) {
         let other = world.write("other", "the old one");
@@ -294,7 +294,7 @@ fn read_only_folder(path: &Path, on: bool) -> bool {
 }
 
 #[test]
-fn what_cannot_be_replaced_is_refused_before_anything_is_stopped() {
+fn an_irreplaceable_output_is_refused_before_anything_is_stopped() {
     let obstacles: [(&str, Obstacle); 6] = [
         ("immutable", immutable),
         ("append-only", append_only),
@@ -333,7 +333,7 @@ fn what_cannot_be_replaced_is_refused_before_anything_is_stopped() {
 }
 
 #[test]
-fn a_file_of_another_user_in_a_sticky_folder_is_refused_before_anything_is_stopped() {
+fn another_user_s_file_in_a_sticky_folder_is_refused_early() {
     in_a_namespace(|| {
         let world = world();
         // A root that is no owner of what is not its own is like any other user.
@@ -366,7 +366,7 @@ fn a_file_of_another_user_in_a_sticky_folder_is_refused_before_anything_is_stopp
 }
 
 #[test]
-fn an_output_whose_folder_is_moved_away_meanwhile_costs_nothing() {
+fn an_output_folder_that_is_moved_away_loses_nothing() {
     let world = world();
     let folder = world.path("work/folder");
     fs::create_dir(&folder).unwrap();
@@ -407,7 +407,7 @@ fn on_a_poor_file_system(world: &World, line: &str, has_links: bool) -> Option<C
 }
 
 #[test]
-fn a_file_system_that_cannot_rename_without_replacing_does_the_same() {
+fn a_file_system_without_atomic_exclusive_rename_works_too() {
     for has_links in [true, false] {
         let world = world();
         for line in [
@@ -431,7 +431,7 @@ fn a_file_system_that_cannot_rename_without_replacing_does_the_same() {
 }
 
 #[test]
-fn what_appears_at_the_output_meanwhile_is_not_replaced() {
+fn a_file_that_appears_at_the_output_is_not_replaced() {
     for has_links in [true, false] {
         let world = world();
         world.fault(serde_json::json!({"on": "pack create", "at": "end", "do": {"await": world.path("go")}}));

@@ -29,7 +29,7 @@ const TAGS: [&str; 5] = ["", "", "a", "b", "a,b"];
 // ------------------------------------------------------------------------------------------------ as restic does it
 
 #[test]
-fn prune_decides_of_each_snapshot_as_restic_does() {
+fn prune_decides_like_restic_for_each_snapshot() {
     let Some(restic) = Restic::new() else { return };
     let (histories, policies) = if is_long() { (50, 10) } else { (4, 4) };
     let mut random = Random::new();
@@ -80,14 +80,14 @@ fn compare(restic: &Restic, history: &History) {
 }
 
 #[test]
-fn a_month_of_keep_within_is_a_month() {
+fn a_month_of_keep_within_is_a_calendar_month() {
     let world = world_with(&["2026-10-20T12:00:00Z", "2026-05-01T12:00:00Z", "2026-04-19T12:00:00Z"]);
     assert_eq!(kept(&world, "UTC", &["--keep-within", "6m"]), ["2026-10-20T12:00:00Z", "2026-05-01T12:00:00Z"]);
     world.run("snapshot prune --keep-within 6months").code(2).stderr(contains("1y5m7d2h"));
 }
 
 #[test]
-fn a_day_is_one_of_the_time_zone() {
+fn a_day_is_a_day_of_the_local_time_zone() {
     let world = world_with(&["2026-10-20T20:00:00Z", "2026-10-20T10:00:00Z", "2026-10-20T09:00:00Z"]);
     assert_eq!(kept(&world, "UTC", &["--keep-daily", "2"]), ["2026-10-20T20:00:00Z"]);
     let both = ["2026-10-20T20:00:00Z", "2026-10-20T10:00:00Z"];
@@ -102,7 +102,7 @@ fn a_snapshot_from_the_future_does_not_make_the_others_old() {
 }
 
 #[test]
-fn unlimited_keeps_all_and_less_than_none_is_refused() {
+fn unlimited_keeps_all_and_a_negative_number_is_refused() {
     let world = world_with(&["2026-10-20T12:00:00Z", "2025-10-20T12:00:00Z", "2025-10-19T12:00:00Z"]);
     let yearly = ["2026-10-20T12:00:00Z", "2025-10-20T12:00:00Z"];
     assert_eq!(kept(&world, "UTC", &["--keep-yearly", "2"]), yearly);
@@ -115,7 +115,7 @@ fn unlimited_keeps_all_and_less_than_none_is_refused() {
 }
 
 #[test]
-fn each_tag_of_a_list_must_be_there() {
+fn a_snapshot_must_have_each_tag_of_a_list() {
     let world = World::new();
     for (day, tags) in [(3, json!([])), (2, json!(["a"])), (1, json!(["a", "b"]))] {
         add_to_library(&world, "h", &json!({"time": format!("2026-10-0{day}T12:00:00Z"), "id": day, "tags": tags}));
@@ -142,7 +142,7 @@ fn after_the_clock_went_back() -> (World, String) {
 }
 
 #[test]
-fn the_newest_is_the_one_made_last_also_when_the_clock_has_gone_back() {
+fn the_newest_is_the_one_made_last_even_if_the_clock_goes_back() {
     let (world, second) = after_the_clock_went_back();
     assert_eq!(listed(&world).last(), Some(&second));
     let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev"))).unwrap();
@@ -152,7 +152,7 @@ fn the_newest_is_the_one_made_last_also_when_the_clock_has_gone_back() {
 }
 
 #[test]
-fn a_freeze_is_newer_than_a_snapshot_that_a_wrong_clock_dated_into_the_future() {
+fn a_freeze_is_newer_than_a_snapshot_dated_in_the_future() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -170,7 +170,7 @@ fn a_freeze_is_newer_than_a_snapshot_that_a_wrong_clock_dated_into_the_future() 
 }
 
 #[test]
-fn an_imported_snapshot_is_as_old_as_its_date_says() {
+fn an_imported_snapshot_is_sorted_by_its_date() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev -m first").success();

@@ -31,7 +31,7 @@ fn text(warnings: &Value) -> String {
 }
 
 #[test]
-fn a_vm_with_secrets_is_frozen_without_references_to_them_and_thaws() {
+fn a_vm_with_secrets_is_frozen_without_references_and_can_be_thawed() {
     let world = world();
     let report = json_of(&world, "freeze dev --json");
     let frozen = manifest(&artifact(&world));
@@ -55,7 +55,7 @@ fn a_vm_with_secrets_is_frozen_without_references_to_them_and_thaws() {
 }
 
 #[test]
-fn the_way_that_is_named_gives_the_secrets() {
+fn the_suggested_command_passes_the_secrets() {
     let world = world();
     world.run("freeze dev").success();
     world.run("thaw dev new").success();
@@ -68,7 +68,7 @@ fn the_way_that_is_named_gives_the_secrets() {
 }
 
 #[test]
-fn a_file_says_which_secrets_a_vm_made_from_it_lacks() {
+fn creating_from_a_file_names_the_missing_secrets() {
     let world = world();
     let said = stderr(&world.run("freeze dev -o dev.smolmachine").success());
     assert!(said.contains("CERT, TOKEN"), "{said}");
@@ -83,7 +83,7 @@ fn a_file_says_which_secrets_a_vm_made_from_it_lacks() {
 }
 
 #[test]
-fn a_snapshot_that_went_through_a_tar_or_a_registry_still_says_it() {
+fn a_snapshot_from_a_tar_or_registry_still_names_them() {
     let world = world();
     world.run("freeze dev").success();
     world.run("snapshot export dev -o dev.tar").success();
@@ -111,7 +111,7 @@ fn a_vm_without_secrets_is_packed_as_the_engine_packs_it() {
 }
 
 #[test]
-fn what_no_engine_makes_a_vm_from_is_refused_wherever_it_comes_from() {
+fn an_artifact_that_no_engine_accepts_is_refused_everywhere() {
     let world = World::new();
     let whole = fs::read(world.snapshot("whole.smolmachine")).unwrap();
     let cases: [(&str, Change); 9] = [
@@ -137,7 +137,7 @@ fn what_no_engine_makes_a_vm_from_is_refused_wherever_it_comes_from() {
 }
 
 #[test]
-fn an_engine_that_packs_what_it_would_refuse_is_caught_before_anything_is_published() {
+fn a_pack_that_the_engine_would_refuse_is_not_published() {
     let world = World::new();
     world.vm("dev").stopped();
     world.edit("dev", "mem", json!(32));
@@ -150,7 +150,7 @@ fn an_engine_that_packs_what_it_would_refuse_is_caught_before_anything_is_publis
 }
 
 #[test]
-fn a_snapshot_of_another_kind_of_processor_is_refused_before_a_vm_is_replaced() {
+fn a_snapshot_for_another_processor_is_refused_before_replacing_a_vm() {
     let world = World::new();
     let whole = fs::read(world.snapshot("whole.smolmachine")).unwrap();
     world.write("other.smolmachine", forged::with_manifest(&whole, |it| it["platform"] = json!("linux/riscv64")));
@@ -165,7 +165,7 @@ fn a_snapshot_of_another_kind_of_processor_is_refused_before_a_vm_is_replaced() 
 }
 
 #[test]
-fn a_real_vm_with_secrets_is_frozen_and_thaws() {
+fn a_real_vm_with_secrets_is_frozen_and_thawed() {
     if crate::support::chaos::is_long() {
         let world = World::new();
         let options = format!("--cpus 1 --mem 256 {OPTIONS} --secret-keychain KEY=service");

@@ -76,7 +76,7 @@ fn assert_put_back(world: &World, said: &str) {
 }
 
 #[test]
-fn every_signal_that_can_be_caught_puts_things_back_in_every_phase() {
+fn every_signal_in_every_phase_restores_everything() {
     let mut random = Random::new();
     let mut cases = Vec::new();
     for (number, signal) in SIGNALS.into_iter().enumerate() {
@@ -111,7 +111,7 @@ fn every_signal_that_can_be_caught_puts_things_back_in_every_phase() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_real_time_signal_puts_things_back_too() {
+fn a_real_time_signal_restores_everything_too() {
     let phase = ("pack create", "half");
     for number in [34, 50, 64] {
         let world = world_that_waits(phase);
@@ -124,7 +124,7 @@ fn a_real_time_signal_puts_things_back_too() {
 }
 
 #[test]
-fn two_signals_within_a_moment_are_one() {
+fn two_signals_in_quick_succession_count_as_one() {
     use Signal as S;
     let mut random = Random::new();
     let pairs = [(S::INT, S::INT), (S::INT, S::TERM), (S::TERM, S::TERM), (S::HUP, S::TERM), (S::QUIT, S::INT)];
@@ -152,7 +152,7 @@ fn two_signals_within_a_moment_are_one() {
 const RELAY: &str = r#"trap 'kill -INT $child' INT; "$0" "$@" & child=$!; wait $child; while kill -0 $child 2> /dev/null; do wait $child; done"#;
 
 #[test]
-fn a_ctrl_c_that_a_parent_passes_on_is_one_signal() {
+fn a_ctrl_c_passed_on_by_a_parent_counts_once() {
     let phase = ("pack create", "half");
     for _ in 0..if is_long() { 50 } else { 3 } {
         let world = world_that_waits(phase);
@@ -188,7 +188,7 @@ fn slow_to_put_back(how: &Value) -> (World, Running) {
 }
 
 #[test]
-fn a_signal_that_comes_a_second_later_ends_at_once() {
+fn a_signal_a_second_later_ends_the_program_immediately() {
     let (world, freeze) = slow_to_put_back(&json!("hang"));
     let ended = freeze.signal_until_it_ends(Signal::INT).code(130);
     let said = stderr(&ended);
@@ -198,14 +198,14 @@ fn a_signal_that_comes_a_second_later_ends_at_once() {
 }
 
 #[test]
-fn what_the_kernel_repeats_by_itself_does_not_end_the_clean_up() {
+fn signals_repeated_by_the_kernel_do_not_end_the_cleanup() {
     let (world, freeze) = slow_to_put_back(&json!({"sleep_ms": 1500}));
     let ended = freeze.signal_until_it_ends(Signal::XCPU).code(128 + Signal::XCPU.as_raw());
     assert_put_back(&world, &stderr(&ended));
 }
 
 #[test]
-fn a_signal_that_the_parent_has_ignored_stays_ignored() {
+fn a_signal_ignored_by_the_parent_stays_ignored() {
     for name in ["TERM", "HUP", "USR1", "ALRM"] {
         let phase = ("pack create", "half");
         let world = world_that_waits(phase);
@@ -238,7 +238,7 @@ fn with_small_files(world: &World, line: &str, kib: u64) -> Assert {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn over_a_limit_of_the_size_of_files_everything_that_writes_fails_with_a_message() {
+fn beyond_a_file_size_limit_every_write_fails_with_a_message() {
     let world = World::new();
     world.vm("dev").running();
     let noise: String =
@@ -268,7 +268,7 @@ fn over_a_limit_of_the_size_of_files_everything_that_writes_fails_with_a_message
 // --------------------------------------------------------------------------------------------- exec
 
 #[test]
-fn exec_passes_every_signal_on_to_the_guest_s_command() {
+fn exec_passes_every_signal_to_the_guest_command() {
     for signal in [Signal::QUIT, Signal::USR1, Signal::USR2, Signal::ALARM, Signal::XCPU] {
         let world = World::new();
         world.vm("dev").running();
@@ -289,7 +289,7 @@ while kill -0 $sleeping 2> /dev/null; do wait $sleeping; done
 "#;
 
 #[test]
-fn an_engine_that_the_terminal_has_sent_a_ctrl_c_is_not_sent_it_again() {
+fn an_engine_gets_a_ctrl_c_from_the_terminal_only_once() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     let engine = world.write("engine", COUNTING_ENGINE);
@@ -317,7 +317,7 @@ fn an_engine_that_the_terminal_has_sent_a_ctrl_c_is_not_sent_it_again() {
 }
 
 #[test]
-fn an_interrupted_command_says_how_it_leaves_the_vm() {
+fn an_interrupted_command_prints_the_state_of_the_vm() {
     for (line, on, at, now) in [
         ("stop dev", "machine stop", "before", "'dev' is running"),
         ("stop dev", "machine stop", "after", "'dev' is stopped"),

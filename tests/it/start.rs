@@ -5,7 +5,7 @@ use predicates::str::contains;
 use serde_json::json;
 
 #[test]
-fn start_waits_until_the_guest_executes() {
+fn start_waits_until_the_guest_runs_commands() {
     let world = World::new();
     world.vm("dev").stopped();
     let not_yet = "Error: agent operation failed: connect: timed out";
@@ -16,7 +16,7 @@ fn start_waits_until_the_guest_executes() {
 }
 
 #[test]
-fn a_vm_that_dies_while_it_is_awaited_is_a_failure_at_once() {
+fn a_vm_that_dies_during_the_wait_fails_immediately() {
     let world = World::new();
     world.vm("dev").stopped();
     world.fault(json!({"on": "machine exec", "at": "start", "do": {"set_state": {"vm": "dev", "state": "stopped"}}}));
@@ -24,7 +24,7 @@ fn a_vm_that_dies_while_it_is_awaited_is_a_failure_at_once() {
 }
 
 #[test]
-fn a_start_that_fails_tells_why() {
+fn a_start_that_fails_prints_the_reason() {
     let world = World::new();
     world.vm("dev").stopped();
     world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: no kvm here"}}}));
@@ -32,7 +32,7 @@ fn a_start_that_fails_tells_why() {
 }
 
 #[test]
-fn a_vmm_that_is_not_quite_gone_is_waited_for() {
+fn start_waits_for_the_old_vmm_to_exit() {
     let world = World::new();
     world.vm("dev").stopped();
     let said = "Error: agent operation failed: start: refusing a second launch";
@@ -42,7 +42,7 @@ fn a_vmm_that_is_not_quite_gone_is_waited_for() {
 }
 
 #[test]
-fn stopping_what_is_stopped_and_starting_what_runs_is_no_failure() {
+fn stopping_a_stopped_vm_and_starting_a_running_one_succeed() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("stop dev").success();
@@ -52,7 +52,7 @@ fn stopping_what_is_stopped_and_starting_what_runs_is_no_failure() {
 }
 
 #[test]
-fn a_paused_vm_is_neither_started_nor_stopped_and_told_how_to_wake() {
+fn a_paused_vm_is_neither_started_nor_stopped_but_resume_is_suggested() {
     let world = World::new();
     world.vm("dev").in_state("paused");
     for line in ["start dev", "stop dev"] {
@@ -62,7 +62,7 @@ fn a_paused_vm_is_neither_started_nor_stopped_and_told_how_to_wake() {
 }
 
 #[test]
-fn a_new_vm_is_as_it_was_asked_for() {
+fn a_new_vm_has_the_requested_configuration() {
     let world = World::new();
     let line = "create dev --cpus 2 --mem 1024 --storage 5 --overlay 3 --allow-cidr 10.0.0.0/8 --label a=b -p 8080:80 \
                 -w /workspace -e TOKEN=hunter2";
@@ -89,14 +89,14 @@ fn a_new_vm_is_as_it_was_asked_for() {
 }
 
 #[test]
-fn a_new_vm_has_no_network_unless_asked_for() {
+fn a_new_vm_has_no_network_unless_requested() {
     let world = World::new();
     world.run("create dev").success();
     assert_eq!(world.record("dev")["network"], false);
 }
 
 #[test]
-fn verbose_prints_each_engine_command_and_quiet_prints_the_name_alone() {
+fn verbose_prints_engine_commands_and_quiet_only_the_name() {
     let world = World::new();
     let run = world.run("--verbose create dev -e TOKEN=hunter2").success();
     assert!(stderr(&run).contains("machine create") && !stderr(&run).contains("hunter2"), "{}", stderr(&run));

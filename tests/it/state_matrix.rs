@@ -69,7 +69,7 @@ const MATRIX: [Row; 32] = [
 ];
 
 #[test]
-fn a_freeze_leaves_the_vm_and_the_output_as_the_table_says() {
+fn a_freeze_leaves_the_vm_and_the_output_as_expected() {
     let try_out = |row: Row| {
         if row.1 == InterruptedPublish && row.0 != "paused" {
             interrupted_while_publishing(row);

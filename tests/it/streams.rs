@@ -45,7 +45,7 @@ fn a_snapshot_goes_through_a_pipe_into_another_library() {
 }
 
 #[test]
-fn the_stream_is_the_very_tar_that_a_file_gets() {
+fn the_stream_is_the_same_tar_as_in_a_file() {
     let world = world();
     let run = world.run("snapshot export dev -o -").success();
     world.run("snapshot export dev -o dev.tar").success();
@@ -76,7 +76,7 @@ fn a_reader_that_goes_away_is_a_failure() {
 }
 
 #[test]
-fn a_terminal_is_no_place_for_a_snapshot() {
+fn a_snapshot_is_not_written_to_a_terminal() {
     let world = world();
     let mut export = Session::start_on(world.line("snapshot export dev -o -"), [false, true, false], 80);
     assert_eq!(export.wait(), Some(2));
@@ -87,14 +87,14 @@ fn a_terminal_is_no_place_for_a_snapshot() {
 }
 
 #[test]
-fn the_standard_output_takes_one_thing_only() {
+fn only_one_thing_is_written_to_standard_output() {
     let world = world();
     let run = world.run("snapshot export dev -o - --json").code(2).stderr(contains("--json"));
     assert_eq!(run.get_output().stdout, b"");
 }
 
 #[test]
-fn commands_that_write_no_stream_name_those_that_do() {
+fn commands_that_cannot_stream_suggest_those_that_can() {
     let world = world();
     world.vm("up").running();
     world.warm();
@@ -110,7 +110,7 @@ fn commands_that_write_no_stream_name_those_that_do() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_leaves_the_library_as_it_was() {
+fn a_truncated_stream_leaves_the_library_as_it_was() {
     let world = world();
     let whole = world.run("snapshot export dev -o -").success().get_output().stdout.clone();
     let mut random = Random::new();
@@ -173,7 +173,7 @@ fn an_import_that_waits_ends_at_the_first_signal() {
 }
 
 #[test]
-fn an_export_into_a_pipe_that_is_not_read_ends_at_the_first_signal() {
+fn an_export_to_a_blocked_pipe_ends_at_the_first_signal() {
     let world = world();
     world.write_guest("dev", "root/large", &"large ".repeat(100_000));
     world.run("freeze dev").success();
@@ -243,7 +243,7 @@ fn pax(record: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_tar_that_claims_to_be_large_takes_neither_memory_nor_disk() {
+fn a_tar_that_claims_to_be_large_uses_no_memory_or_disk() {
     let world = world();
     let long = |kind: u8| header(kind, "././@LongLink", CLAIM).as_bytes().to_vec();
     let huge = |name: &str| header(b'0', name, u64::MAX >> 10).as_bytes().to_vec();
@@ -286,7 +286,7 @@ fn a_tar_that_claims_to_be_large_takes_neither_memory_nor_disk() {
 }
 
 #[test]
-fn a_tar_that_holds_a_file_twice_is_none() {
+fn a_tar_that_contains_a_file_twice_is_refused() {
     let world = world();
     let whole = world.run("snapshot export dev -o -").success().get_output().stdout.clone();
     let twice = [&whole[..whole.len() - 1024], &whole].concat();
@@ -296,7 +296,7 @@ fn a_tar_that_holds_a_file_twice_is_none() {
 }
 
 #[test]
-fn what_follows_the_end_of_a_tar_is_not_passed_over() {
+fn data_after_the_end_of_a_tar_is_an_error() {
     let world = world();
     world.run("snapshot export dev -o x.tar").success();
     let one = fs::read(world.path("work/x.tar")).unwrap();
@@ -318,7 +318,7 @@ fn what_follows_the_end_of_a_tar_is_not_passed_over() {
 }
 
 #[test]
-fn what_is_no_tar_is_said_to_be_none_in_a_line() {
+fn a_file_that_is_not_a_tar_is_reported_in_one_line() {
     let world = world();
     for text in ["hello world\n".repeat(100), "\u{1f}\u{8b}\u{8}".repeat(400)] {
         fs::write(world.path("work/y.tar"), text).unwrap();
@@ -330,7 +330,7 @@ fn what_is_no_tar_is_said_to_be_none_in_a_line() {
 }
 
 #[test]
-fn an_import_of_what_the_library_has_says_so() {
+fn importing_an_existing_snapshot_is_reported() {
     let world = world();
     world.run("snapshot export dev -o x.tar").success();
     let run = world.run("snapshot import x.tar").code(7);
@@ -339,7 +339,7 @@ fn an_import_of_what_the_library_has_says_so() {
 }
 
 #[test]
-fn the_system_of_a_guest_in_a_wheel_takes_no_memory_by_what_it_claims() {
+fn a_guest_system_in_a_wheel_uses_no_memory_by_its_claims() {
     for kind in *b"LKx" {
         let (world, index) = (World::new(), Index::new());
         let mut guest = header(kind, "././@LongLink", 64 << 20).as_bytes().to_vec();
@@ -353,7 +353,7 @@ fn the_system_of_a_guest_in_a_wheel_takes_no_memory_by_what_it_claims() {
 }
 
 #[test]
-fn a_tar_with_small_attributes_is_taken() {
+fn a_tar_with_small_attributes_is_accepted() {
     let world = world();
     let whole = world.run("snapshot export dev -o -").success().get_output().stdout.clone();
     world.write("dev.tar", [pax("20 comment=harmless\n"), whole].concat());

@@ -9,7 +9,7 @@ const WIDE: [char; 4] = ['日', '本', '語', '👩'];
 const COMBINING: char = '\u{301}';
 
 #[test]
-fn the_columns_of_a_table_stand_below_each_other_whatever_a_name_is_made_of() {
+fn table_columns_align_for_names_of_any_characters() {
     let world = World::new();
     for (number, state) in ["日本語", "e\u{301}te\u{301}", "👩", "plain"].iter().enumerate() {
         world.vm(&format!("vm{number}")).in_state(state);
@@ -60,7 +60,7 @@ fn a_wide_path_in_progress_is_cut_by_its_columns() {
 }
 
 #[test]
-fn a_question_on_a_narrow_terminal_is_whole() {
+fn a_question_on_a_narrow_terminal_is_complete() {
     let world = World::new();
     world.vm("dev").running();
     let mut session = Session::start_on(world.line("freeze dev"), [true; 3], 40);
@@ -86,7 +86,7 @@ fn help_fits_a_narrow_terminal() {
 }
 
 #[test]
-fn a_terminal_without_colours_gets_none() {
+fn a_terminal_without_colors_gets_none() {
     let world = World::new();
     world.vm("dev").running();
     for (variable, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
@@ -106,7 +106,7 @@ fn a_terminal_without_colours_gets_none() {
 }
 
 #[test]
-fn a_reader_that_goes_away_has_seen_enough() {
+fn a_reader_that_goes_away_is_not_an_error() {
     let world = library();
     for line in [
         "ls",
@@ -138,7 +138,7 @@ fn a_reader_that_goes_away_has_seen_enough() {
 }
 
 #[test]
-fn without_utf8_names_are_printed_as_they_are() {
+fn without_utf8_names_are_printed_unchanged() {
     let world = library();
     for locale in ["C", "C.UTF-8"] {
         let mut command = world.line("snapshot ls");

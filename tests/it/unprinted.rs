@@ -26,7 +26,7 @@ fn fails_to_print(world: &World, line: &str) -> String {
 }
 
 #[test]
-fn what_was_done_is_named_on_stderr_when_its_result_cannot_be_printed() {
+fn stderr_says_what_was_done_if_the_result_cannot_be_printed() {
     let world = World::new();
     world.vm("dev").stopped();
     world.vm("up").stopped();
@@ -53,7 +53,7 @@ fn what_was_done_is_named_on_stderr_when_its_result_cannot_be_printed() {
 }
 
 #[test]
-fn what_is_new_is_named_on_stderr_when_its_name_cannot_be_printed() {
+fn stderr_names_what_is_new_if_its_name_cannot_be_printed() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
@@ -74,7 +74,7 @@ fn what_is_new_is_named_on_stderr_when_its_name_cannot_be_printed() {
 }
 
 #[test]
-fn an_error_on_stderr_for_programs_is_json_there_too() {
+fn an_unprinted_result_is_a_json_error_for_programs() {
     let world = World::new();
     world.vm("dev").stopped();
     let said = fails_to_print(&world, "freeze dev --json --error-format json");
@@ -84,7 +84,7 @@ fn an_error_on_stderr_for_programs_is_json_there_too() {
 }
 
 #[test]
-fn help_and_lists_fail_on_a_full_disk_and_not_in_a_pipe_that_is_closed() {
+fn help_and_lists_fail_on_a_full_disk_but_not_on_a_closed_pipe() {
     let world = World::new();
     world.vm("dev").stopped();
     let lines = [

@@ -64,7 +64,7 @@ fn assert_synced_before_the_stop(world: &World, what: &str) {
 }
 
 #[test]
-fn a_busy_guest_is_frozen_as_the_running_one_that_it_is() {
+fn a_busy_guest_is_frozen_like_a_running_one() {
     for busy in ALL {
         let world = world("1.32.2", busy);
         let hooks = "--pre-freeze 'guest:echo pre >> /root/log' --post-freeze 'guest:echo post >> /root/log'";
@@ -78,7 +78,7 @@ fn a_busy_guest_is_frozen_as_the_running_one_that_it_is() {
 }
 
 #[test]
-fn the_workspace_of_a_busy_guest_is_saved_where_the_engine_cannot_pack_it() {
+fn the_workspace_of_a_busy_guest_is_saved_if_needed() {
     for busy in ALL {
         let world = world("1.4.0", busy);
         world.run("freeze dev --yes").success().stderr(contains("will not hold").not());
@@ -89,7 +89,7 @@ fn the_workspace_of_a_busy_guest_is_saved_where_the_engine_cannot_pack_it() {
 }
 
 #[test]
-fn without_yes_a_busy_guest_is_asked_about_like_any_other() {
+fn without_yes_a_freeze_of_a_busy_guest_asks_as_usual() {
     let world = world("1.32.2", Busy::ForAMoment);
     let said = stderr(&world.run("freeze dev").code(6));
     assert!(said.contains("'dev' is running. Stop it and freeze it?") && said.contains("--yes answers"), "{said}");
@@ -104,7 +104,7 @@ fn a_guest_that_is_busy_for_a_moment_is_frozen_live() {
 }
 
 #[test]
-fn a_guest_that_the_engine_has_given_up_cannot_be_frozen_live_and_why_is_said() {
+fn an_unreachable_guest_cannot_be_frozen_live() {
     let world = world("1.32.2", Busy::GivenUp);
     world.run("freeze dev --live").code(5).stderr(contains("although it answers"));
     world.run("freeze dev --live=auto --yes").success().stderr(contains("although it answers"));
@@ -112,7 +112,7 @@ fn a_guest_that_the_engine_has_given_up_cannot_be_frozen_live_and_why_is_said() 
 }
 
 #[test]
-fn a_vm_that_was_stopped_meanwhile_is_frozen_as_a_stopped_one() {
+fn a_vm_that_stopped_meanwhile_is_frozen_as_a_stopped_one() {
     let world = world("1.32.2", Busy::UntilAnExec);
     world.fault(json!([
         {"on": "machine ls", "nth": 1, "do": {"suspend_vm": "dev"}},
@@ -131,15 +131,15 @@ fn a_dry_run_asks_no_guest() {
 
 /// Each of these waits for ten seconds that a guest answers: all of them at once.
 #[test]
-fn one_that_does_not_answer_is_stopped_only_by_a_word_of_its_own() {
+fn an_unresponsive_vm_is_stopped_only_with_allow_unresponsive() {
     std::thread::scope(|scope| {
         let tests: [fn(); 10] = [
-            yes_is_no_word_for_what_is_lost,
-            nor_is_the_one_word_the_other,
-            both_words_freeze_it_and_the_loss_is_recorded,
-            on_a_terminal_there_is_a_question_of_its_own_that_yes_does_not_answer,
-            the_question_of_its_own_is_the_only_one,
-            of_several_only_the_one_that_does_not_answer_is_refused,
+            yes_does_not_confirm_the_loss,
+            allow_unresponsive_does_not_confirm_the_stop,
+            both_options_freeze_it_and_the_loss_is_recorded,
+            on_a_terminal_there_is_a_question_that_yes_does_not_answer,
+            the_question_about_the_loss_is_the_only_one,
+            only_the_unresponsive_one_of_several_is_refused,
             a_thaw_does_not_replace_it,
             || a_stop_says_what_is_lost("1.32.2"),
             || a_stop_says_what_is_lost("1.4.0"),
@@ -151,7 +151,7 @@ fn one_that_does_not_answer_is_stopped_only_by_a_word_of_its_own() {
     });
 }
 
-fn yes_is_no_word_for_what_is_lost() {
+fn yes_does_not_confirm_the_loss() {
     let world = silent();
     let run = world.run("freeze dev --yes --error-format json").code(6);
     let last: Value = serde_json::from_str(stderr(&run).lines().last().unwrap()).unwrap();
@@ -162,13 +162,13 @@ fn yes_is_no_word_for_what_is_lost() {
     assert!(is_alive(world.vmm("dev")) && !world.commands().contains(&"machine stop".to_owned()));
 }
 
-fn nor_is_the_one_word_the_other() {
+fn allow_unresponsive_does_not_confirm_the_stop() {
     let world = silent();
     world.run("freeze dev --allow-unresponsive").code(6).stderr(contains("--yes answers"));
     assert_eq!(world.state("dev"), "unreachable");
 }
 
-fn both_words_freeze_it_and_the_loss_is_recorded() {
+fn both_options_freeze_it_and_the_loss_is_recorded() {
     let world = silent();
     let vmm = world.vmm("dev");
     let run = world.run("freeze dev --yes --allow-unresponsive --json").success();
@@ -178,7 +178,7 @@ fn both_words_freeze_it_and_the_loss_is_recorded() {
     assert_eq!((world.state("dev").as_str(), is_alive(vmm)), ("stopped", false));
 }
 
-fn on_a_terminal_there_is_a_question_of_its_own_that_yes_does_not_answer() {
+fn on_a_terminal_there_is_a_question_that_yes_does_not_answer() {
     let world = silent();
     let mut session = Session::start(world.line("freeze dev --yes"));
     session.wait_for("'dev' does not answer. Stop it all the same and freeze it?");
@@ -188,7 +188,7 @@ fn on_a_terminal_there_is_a_question_of_its_own_that_yes_does_not_answer() {
     assert_eq!(world.state("dev"), "unreachable");
 }
 
-fn the_question_of_its_own_is_the_only_one() {
+fn the_question_about_the_loss_is_the_only_one() {
     let world = silent();
     let mut session = Session::start(world.line("freeze dev"));
     session.wait_for("'dev' does not answer. Stop it all the same and freeze it?");
@@ -198,7 +198,7 @@ fn the_question_of_its_own_is_the_only_one() {
     assert_eq!(world.state("dev"), "stopped");
 }
 
-fn of_several_only_the_one_that_does_not_answer_is_refused() {
+fn only_the_unresponsive_one_of_several_is_refused() {
     let world = silent();
     world.vm("well").made_here().running();
     let run = world.run("freeze dev well --yes --json").code(3);
@@ -236,7 +236,7 @@ fn so_does_a_start() {
 }
 
 #[test]
-fn a_busy_vm_is_replaced_by_a_thaw_as_a_running_one() {
+fn thaw_replaces_a_busy_vm_like_a_running_one() {
     for busy in ALL {
         let world = World::new();
         world.vm("dev").made_here().running();
@@ -256,7 +256,7 @@ fn a_busy_vm_is_replaced_by_a_thaw_as_a_running_one() {
 }
 
 #[test]
-fn a_busy_guest_writes_its_files_before_a_stop() {
+fn a_busy_guest_syncs_before_a_stop() {
     for (version, busy) in ["1.4.0", "1.32.2"].into_iter().flat_map(|version| ALL.map(|busy| (version, busy))) {
         let world = world(version, busy);
         let run = world.run("stop dev --json").success();
@@ -270,7 +270,7 @@ fn a_busy_guest_writes_its_files_before_a_stop() {
 }
 
 #[test]
-fn a_busy_vm_is_not_ended_to_be_started() {
+fn a_busy_vm_is_not_killed_by_a_start() {
     for busy in ALL {
         let world = world("1.32.2", busy);
         let vmm = world.vmm("dev");
@@ -280,7 +280,7 @@ fn a_busy_vm_is_not_ended_to_be_started() {
 }
 
 #[test]
-fn a_guest_whose_sync_fails_is_not_taken_for_one_that_has_written() {
+fn a_failed_sync_is_not_taken_for_a_success() {
     let world = World::new();
     world.vm("dev").made_here().running();
     let refused = "Error: agent operation failed: connect: machine 'dev' is not running. Use 'smolvm machine start --name dev' first.";
@@ -289,7 +289,7 @@ fn a_guest_whose_sync_fails_is_not_taken_for_one_that_has_written() {
 }
 
 #[test]
-fn exec_and_cp_do_not_advise_a_start_that_would_end_a_busy_vm() {
+fn exec_and_cp_do_not_suggest_a_start_that_would_kill_a_busy_vm() {
     let world = silent();
     world.write("file", "x");
     for (line, code) in [("exec dev -- true", 125), ("cp file dev:/root/file", 5)] {
@@ -313,13 +313,13 @@ fn a_vm_that_is_busy_for_a_moment_is_paused() {
 }
 
 #[test]
-fn the_question_of_a_removal_names_the_true_state() {
+fn the_rm_question_names_the_true_state() {
     let world = world("1.32.2", Busy::ForAMoment);
     world.run("rm dev").code(6).stderr(contains("Delete dev (running), disks and all?"));
 }
 
 #[test]
-fn a_hook_after_the_freeze_runs_in_a_guest_that_is_busy_then() {
+fn a_post_freeze_hook_runs_in_a_busy_guest() {
     let world = World::new();
     world.vm("dev").made_here().running();
     world.warm().fault(json!([

@@ -70,7 +70,7 @@ fn the_whole_story_on_1_32_2() {
 }
 
 #[test]
-fn a_running_vm_deleted_on_0_8_0_leaves_no_vmm_alive() {
+fn on_0_8_0_deleting_a_running_vm_leaves_no_vmm() {
     let world = World::with_engine("0.8.0");
     world.vm("dev").running();
     let vmm = world.vmm("dev");
@@ -80,12 +80,12 @@ fn a_running_vm_deleted_on_0_8_0_leaves_no_vmm_alive() {
 }
 
 #[test]
-fn a_missing_vm_cannot_be_stopped_on_0_8_0_whatever_that_says() {
+fn on_0_8_0_a_missing_vm_cannot_be_stopped() {
     World::with_engine("0.8.0").run("stop dev").code(4).stderr(contains("no VM named 'dev'"));
 }
 
 #[test]
-fn an_allow_list_that_the_engine_would_drop_is_refused() {
+fn an_allow_list_that_the_engine_drops_is_refused() {
     let world = World::with_engine("1.4.0");
     let snapshot = world.snapshot("x.smolmachine");
     let line = format!("create dev --from {} --allow-cidr 10.0.0.0/8", snapshot.display());
@@ -107,7 +107,7 @@ fn an_allow_list_that_the_engine_would_not_enforce_is_refused() {
 }
 
 #[test]
-fn labels_are_refused_where_there_are_none() {
+fn labels_are_refused_on_engines_without_labels() {
     let world = World::with_engine("1.4.0");
     world.run("create dev --label a=b").code(13).stderr(contains("labels"));
     let world = World::with_engine("1.8.0");
@@ -127,7 +127,7 @@ fn a_locked_database_is_tried_again() {
 }
 
 #[test]
-fn eight_creates_at_once_all_succeed_on_an_engine_that_cannot_do_that() {
+fn eight_concurrent_creates_succeed_even_if_the_engine_fails_some() {
     for version in ["1.4.0", "1.18.2"] {
         let world = World::with_engine(version);
         let all: Vec<_> = (0..8).map(|number| world.spawn(&format!("create dev{number}"))).collect();
@@ -139,7 +139,7 @@ fn eight_creates_at_once_all_succeed_on_an_engine_that_cannot_do_that() {
 }
 
 #[test]
-fn a_delete_that_did_not_happen_is_noticed() {
+fn a_false_success_of_a_delete_is_noticed() {
     for version in ["0.8.0", "1.0.1", "1.4.0", "1.18.2"] {
         let world = World::with_engine(version);
         world.vm("dev").stopped();
@@ -149,7 +149,7 @@ fn a_delete_that_did_not_happen_is_noticed() {
 }
 
 #[test]
-fn a_create_that_did_not_happen_is_noticed() {
+fn a_false_success_of_a_create_is_noticed() {
     for version in ["1.4.0", "1.18.2"] {
         let world = World::with_engine(version);
         world.fault(json!({"on": "machine create", "do": {"lie": true}}));
@@ -158,7 +158,7 @@ fn a_create_that_did_not_happen_is_noticed() {
 }
 
 #[test]
-fn the_engine_s_own_name_variable_reaches_no_engine() {
+fn the_name_variable_of_the_engine_is_not_passed_on() {
     let world = World::new();
     world.vm("dev").running();
     world.vm("precious").stopped();

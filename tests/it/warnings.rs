@@ -245,7 +245,7 @@ const ALL: &[Row] = &[
 
 /// Each row in a world of its own, several at a time: some wait for a guest.
 #[test]
-fn what_is_printed_as_a_warning_is_in_the_result_of_what_it_is_about() {
+fn every_printed_warning_is_in_the_result_it_is_about() {
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(row) = ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -278,7 +278,7 @@ fn check(row: &Row) {
 
 /// A call that warns, and is in no row, may print what is in no result.
 #[test]
-fn every_place_that_warns_is_in_the_table() {
+fn every_place_that_warns_is_in_the_list() {
     let commands = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands");
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
     for folder in [commands.clone(), commands.join("freeze")] {
@@ -302,7 +302,7 @@ fn every_place_that_warns_is_in_the_table() {
 }
 
 #[test]
-fn of_several_vms_each_has_its_own_warnings_and_no_other() {
+fn each_of_several_vms_has_only_its_own_warnings() {
     let world = World::new();
     world.vm("a").with("--volume /tmp:/mnt").made_here().running();
     world.vm("b").made_here().running();
@@ -323,7 +323,7 @@ fn of_several_vms_each_has_its_own_warnings_and_no_other() {
 }
 
 #[test]
-fn the_downtime_is_one_number_wherever_it_is_told() {
+fn the_downtime_is_the_same_number_everywhere() {
     let world = World::new();
     world.vm("dev").running();
     world.fault(json!({"on": "machine start", "at": "before", "do": {"sleep_ms": 300}}));
