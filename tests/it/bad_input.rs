@@ -1,4 +1,4 @@
-//! Bad input and bad engines: one clear error, its own exit status, nothing stopped, nothing lost.
+//! Bad input and bad engines give one clear error with its own exit status; nothing is stopped or lost.
 
 use crate::support::{World, finish, stderr, stdout};
 use assert_cmd::assert::Assert;
@@ -127,7 +127,7 @@ fn an_empty_answer_is_a_failure_too() {
 fn an_engine_that_never_stops_printing_is_cut_off() {
     let world = World::new();
     world.warm().fault(json!({"on": "machine ls", "do": {"print_bytes": 300_000_000}}));
-    // In bounded memory: in this address space a growing buffer has no place for the whole answer.
+    // In bounded memory: this address space has no room for a buffer with the whole output.
     let mut command = std::process::Command::new("sh");
     let tool = world.line("ls");
     let limited = format!("ulimit -v 400000; exec '{}' ls", tool.get_program().to_str().unwrap());
@@ -291,7 +291,7 @@ fn a_folder_and_a_launcher_are_not_snapshots() {
 
 // ------------------------------------------------------------------------------------------------- output
 
-/// Names and states as a hostile or broken engine could tell them.
+/// Names and states that a hostile or broken engine could list.
 fn hostile_world() -> World {
     let world = World::new();
     world.vm("dev").stopped();
@@ -378,7 +378,7 @@ fn a_closed_stderr_causes_no_panic() {
     assert_eq!(command.status().unwrap().code(), Some(4));
 }
 
-/// Something to write to whose reader has gone away.
+/// A pipe whose reader has gone away.
 fn nobody_reads() -> Stdio {
     let (reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
     drop(reader);

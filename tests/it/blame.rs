@@ -1,4 +1,4 @@
-//! An error names what failed, and its exit status says of what kind that is.
+//! An error names what failed, and its exit status says what kind of failure it is.
 
 use crate::support::{World, stderr, stdout, wait_until};
 use predicates::prelude::*;
@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Read;
 use std::process::Stdio;
 
-/// Each thing that is missing, and the words that name it.
+/// Each thing that can be missing, and the words that name it.
 const MISSING: [(&str, &str); 12] = [
     ("verify missing.smolmachine", "missing.smolmachine cannot be read"),
     ("thaw missing.smolmachine", "missing.smolmachine cannot be read"),
@@ -53,7 +53,7 @@ fn a_missing_folder_for_the_output_counts_as_not_writable() {
 
 #[test]
 fn an_export_of_a_snapshot_that_loses_a_file_names_the_file() {
-    // This engine packs no /workspace: it lies in a second file.
+    // This engine packs no /workspace: it is in a second file.
     let world = World::with_engine("1.8.0");
     world.vm("dev").running();
     let noise: String =
@@ -65,7 +65,7 @@ fn an_export_of_a_snapshot_that_loses_a_file_names_the_file() {
     let mut tar = export.stdout.take().unwrap();
     let mut some = [0; 4096];
     tar.read_exact(&mut some).unwrap();
-    // It waits for a reader now, within the first file.
+    // It is now waiting for a reader, within the first file.
     let folder = world.path("home/library/snapshots/dev");
     let id = crate::support::names_in(&folder).into_iter().find(|name| !name.starts_with('.')).unwrap();
     fs::remove_file(folder.join(id).join("workspace.tar")).unwrap();

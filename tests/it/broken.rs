@@ -1,4 +1,4 @@
-//! A damaged entry of the library is a finding: it is reported, never passed over, and can be removed.
+//! A damaged entry of the library is reported, never skipped, and can be removed.
 
 use crate::support::chaos::without_override;
 use crate::support::{World, finish, names_in, stderr, stdout};
@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A way in which a snapshot is damaged.
+/// One kind of damage to a snapshot.
 type Damage = (&'static str, fn(&Path));
 
 const DAMAGES: [Damage; 9] = [
@@ -43,7 +43,7 @@ fn change(json: &Path, key: &str, value: &str) {
     fs::write(json, metadata.to_string()).unwrap();
 }
 
-/// A world with two snapshots of `dev`: the ids of the old one and of the new one.
+/// A world with two snapshots of `dev`; returns the ids of the old one and of the new one.
 fn world() -> (World, [String; 2]) {
     let world = World::new();
     world.vm("dev").stopped();
@@ -240,7 +240,7 @@ fn an_unreadable_entry_is_reported_too() {
         run(&format!("thaw dev@{old} --no-start old{}", path.ends_with("snapshot.json"))).success();
         fs::set_permissions(&path, mode).unwrap();
     }
-    // The folder of all of its snapshots: those of others are checked.
+    // The folder with all snapshots of the VM is damaged: those of other VMs are still checked.
     world.vm("other").stopped();
     world.run("freeze other").success();
     let vm = world.path("home/library/snapshots/dev");

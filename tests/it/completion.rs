@@ -1,7 +1,7 @@
-//! TAB: what is offered for each argument, in the real shells too, and that asking does nothing else.
+//! TAB: what it offers for each argument, also in real shells, and that completing does nothing else.
 //!
-//! Candidates that come too late are not offered, and this machine may be busy: what shall be offered is asked for again
-//! until it is. A shell that is not here is said to be NOT RUN; with `CI` or `BOTTLE_FREEZE_FAULTS=long` that fails.
+//! Candidates that come too late are not offered, and the machine may be busy: each test asks again until they are. A
+//! shell that is not installed is reported as NOT RUN; with `CI` or `BOTTLE_FREEZE_FAULTS=long` that is a failure.
 
 use crate::support::chaos::is_long;
 use crate::support::pty::Session;
@@ -14,11 +14,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Words that a shell would obey.
+/// Words that a shell would execute.
 const EVIL: [&str; 9] =
     ["$(touch pwned)", "`touch pwned`", "x;touch pwned", "x\ntouch pwned", "x y", "'x", "\"x", "-x", "x\u{1b}[2J"];
 
-/// What is offered for the last word of the line, as fish asks for it.
+/// The candidates for the last word of the line, in the way fish asks for them.
 fn offered(world: &World, line: &str) -> Vec<String> {
     let mut command = world.command(["--", "bottle-freeze"]);
     command.args(line.split(' ')).env("COMPLETE", "fish");
@@ -27,7 +27,7 @@ fn offered(world: &World, line: &str) -> Vec<String> {
     stdout(&run).lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
 }
 
-/// Asks until it is offered.
+/// Asks until these are offered.
 fn assert_offers(world: &World, line: &str, expected: &[&str]) {
     let (began, mut all) = (Instant::now(), offered(world, line));
     while all != expected && began.elapsed() < Duration::from_secs(10) {
@@ -43,7 +43,7 @@ fn running_and_stopped() -> World {
     world
 }
 
-/// A library with two snapshots of `dev`, the older one tagged, and one of `web`; their ids, the newest first.
+/// A library with two snapshots of `dev`, the older one tagged, and one of `web`; returns their ids, newest first.
 fn library() -> (World, Vec<String>) {
     let world = World::new();
     for (vm, flags) in [("dev", "-t ready -m 'all set up'"), ("web", ""), ("dev", "-t v1.0")] {
@@ -197,7 +197,7 @@ fn tree(folder: &Path) -> Vec<String> {
 fn an_engine_that_hangs_is_killed_and_nothing_is_offered() {
     let world = running_and_stopped();
     world.fault(json!({"on": "machine ls", "do": "hang"}));
-    // On a busy machine it may be killed before it tells of itself.
+    // On a busy machine it may be killed before it logs its call.
     wait_until("the engine was asked", || {
         let began = Instant::now();
         assert_eq!(offered(&world, "freeze "), [""; 0]);
@@ -248,7 +248,7 @@ fn completion_is_silent_without_a_library_a_home_or_a_folder() {
     let mut command = world.command(["--", "bottle-freeze", "thaw", "d"]);
     command.env("COMPLETE", "fish").env_remove("HOME").env_remove("BOTTLE_FREEZE_HOME");
     assert_eq!(stderr(&finish(command).success()), "");
-    // Removed under its feet: neither files nor folders can be listed.
+    // The folder is removed while in use: neither files nor folders can be listed.
     let script = "mkdir gone && cd gone && rmdir ../gone && COMPLETE=fish exec \"$0\" -- bottle-freeze cp x";
     let line = world.line("");
     let mut command = Command::new("/bin/sh");
@@ -301,7 +301,7 @@ fn hostile_names_of_a_library_are_not_offered() {
             metadata["machine"]["image"] = json!(evil);
             fs::write(folder.join("snapshot.json"), metadata.to_string()).unwrap();
         }
-        // A note may be anything: it is shown, and on one line.
+        // A note may contain anything; it is shown on one line.
         let mut metadata: Value = serde_json::from_str(&text).unwrap();
         metadata["note"] = json!(format!("{number}\n{evil}\tz"));
         fs::write(folder.join("snapshot.json"), metadata.to_string()).unwrap();
@@ -370,7 +370,7 @@ fn elvish_and_powershell_get_answers() {
 
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
-/// An interactive shell that has sourced its script, in which `bottle-freeze` writes down its words.
+/// An interactive shell that has sourced its script, in which `bottle-freeze` writes down its arguments.
 struct Shell<'a> {
     world: &'a World,
     name: &'static str,
@@ -378,7 +378,7 @@ struct Shell<'a> {
 }
 
 impl<'a> Shell<'a> {
-    /// Nothing if there is no such shell here.
+    /// None if the shell is not installed.
     fn start(world: &'a World, name: &'static str) -> Option<Self> {
         if Command::new(name).args(["-c", "exit"]).status().is_err() {
             assert!(!is_long() && std::env::var_os("CI").is_none_or(|ci| ci != "true"), "there is no {name} here");
@@ -389,7 +389,7 @@ impl<'a> Shell<'a> {
         Some(Self { world, name, session: session(world, name) })
     }
 
-    /// Types the line, whose `⇥` are TABs, and runs it; again until these are the words that it comes to.
+    /// Types the line, in which `⇥` is TAB, and runs it; repeats until the arguments are these.
     fn assert_runs(&mut self, line: &str, words: &[&str]) {
         let (began, ran) = (Instant::now(), self.world.path("home/ran"));
         let mut last = String::new();
@@ -399,7 +399,7 @@ impl<'a> Shell<'a> {
                 last = fs::read_to_string(&ran).unwrap();
                 fs::remove_file(&ran).unwrap();
             } else {
-                // Without what was to be completed, it is no whole command.
+                // Without the completed word, the command is incomplete.
                 self.session = session(self.world, self.name);
             }
             assert!(!self.world.path("work/pwned").exists(), "{}: {line} was obeyed", self.name);
@@ -410,7 +410,7 @@ impl<'a> Shell<'a> {
         panic!("{}: {line:?} ran {last:?}, on a screen of {:?}", self.name, self.session.screen());
     }
 
-    /// Types the line, in a shell of its own, until the screen shows all of that.
+    /// Types the line in a new shell until the screen shows all of that.
     fn assert_lists(&mut self, line: &str, shown: &[&str]) {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
@@ -430,10 +430,10 @@ impl<'a> Shell<'a> {
     }
 }
 
-/// How long it is tried.
+/// How long to keep trying.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Whether it does so soon.
+/// Whether the condition becomes true soon.
 fn happens(condition: impl Fn() -> bool) -> bool {
     let began = Instant::now();
     while !condition() && began.elapsed() < Duration::from_secs(5) {
@@ -459,7 +459,7 @@ fn session(world: &World, name: &str) -> Session {
     session_with(world, name, flags, script)
 }
 
-/// The shell as its user has it, with the start files in the home of this world.
+/// The shell as its user runs it, with the start files in the home of this world.
 fn own_session(world: &World, name: &str) -> Session {
     let (flags, script): (&[&str], _) = match name {
         "bash" => (&["--noprofile", "-i"], "PS1='REA''DY> '"),
@@ -481,7 +481,7 @@ fn session_with(world: &World, name: &str, flags: &[&str], script: &str) -> Sess
     session
 }
 
-/// `bottle-freeze` on the PATH: it completes as the real one, and anything else it writes down.
+/// `bottle-freeze` on the PATH: completes like the real one, and writes down all other calls.
 fn install(world: &World) {
     let real = env!("CARGO_BIN_EXE_bottle-freeze");
     let path = world.path("home/bin/bottle-freeze");
@@ -582,7 +582,7 @@ fn in_each_shell_hostile_and_hanging_engines_do_no_harm() {
 fn doctor_reports_what_tab_does_in_each_shell() {
     let world = running_and_stopped();
     install(&world);
-    // Noted down by the one that is installed; the real one is asked.
+    // The installed one only writes down its arguments; this calls the real one.
     let doctor = |name: &str| {
         let mut command = world.line("doctor --json");
         let path = std::env::join_paths([world.path("home/bin"), "/usr/bin".into(), "/bin".into()]).unwrap();

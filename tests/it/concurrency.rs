@@ -1,6 +1,6 @@
-//! Several at once: one works on a VM or an output, the others wait or are told who does.
+//! Several at once: one works on a VM or an output; the others wait, or fail and name the owner of the lock.
 //!
-//! `BOTTLE_FREEZE_FAULTS=long` races more often. `SEED` repeats a run.
+//! `BOTTLE_FREEZE_FAULTS=long` repeats each race more often. `SEED` repeats a run.
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::{Running, World, names_in, stderr, wait_until};
@@ -70,7 +70,7 @@ fn eight_waiting_freezes_of_a_running_vm_stop_it_once() {
     assert_whole(&world, &files.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
-/// One of them looked for the marker before another wrote it, and then found that one's files without it.
+/// One of them looked for the marker before another wrote it, and then found the other's files without a marker.
 #[test]
 fn eight_first_freezes_make_one_library() {
     let world = eight_vms();
@@ -180,7 +180,7 @@ fn a_freeze_and_a_change_of_the_same_vm_never_overlap() {
         world.warm();
         let change = ["rm dev --yes", "start dev", "stop dev"][usize::try_from(random.below(3)).unwrap()];
         let freeze = world.spawn("freeze dev -o x.smolmachine --yes");
-        // The random moment is what is tested: there is no condition to wait for.
+        // The random moment is the test: there is no condition to wait for.
         std::thread::sleep(std::time::Duration::from_millis(random.below(60)));
         let change_status = world.spawn(change).wait().get_output().status.code();
         let ended = freeze.wait();
@@ -197,7 +197,7 @@ fn a_freeze_and_a_change_of_the_same_vm_never_overlap() {
 
 // ------------------------------------------------------------------------------------------------- helpers
 
-/// How often a race is run.
+/// How often each race is repeated.
 fn rounds() -> u32 {
     if is_long() { 50 } else { 1 }
 }
@@ -209,7 +209,7 @@ fn eight_vms() -> World {
     world
 }
 
-/// A freeze of the stopped VM `dev` that hangs while it packs.
+/// A freeze of the stopped VM `dev` that hangs while packing.
 fn hanging_freeze() -> (World, Running) {
     let world = World::new();
     world.vm("dev").stopped();
@@ -227,7 +227,7 @@ fn done_or_locked_out(freeze: Running) -> i32 {
     status
 }
 
-/// These snapshots are whole, and nothing else is there: no lock either.
+/// These snapshots are intact, and there is nothing else: no locks either.
 fn assert_whole(world: &World, snapshots: &[&str]) {
     for snapshot in snapshots {
         world.run(&format!("verify {snapshot}")).success();

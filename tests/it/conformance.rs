@@ -1,9 +1,9 @@
 //! The same expectations for the fake engine and for real ones.
 //!
-//! The fake plays every version below, always. With `BOTTLE_FREEZE_REAL_ENGINES` naming a folder that holds
+//! The fake always plays every version below. If `BOTTLE_FREEZE_REAL_ENGINES` names a folder that contains
 //! `VERSION/smolvm` and its libraries (`tests/engines/fetch` makes one), the real engines run as well, each in a
-//! private HOME. No VM is booted, so no KVM is needed; `mke2fs` makes the disks, `sqlite3` the odd states.
-//! Where the two disagree, the fake is wrong.
+//! private HOME. No VM is booted, so no KVM is needed; `mke2fs` makes the disks, `sqlite3` the odd states. If the two
+//! disagree, the fake is wrong.
 
 use crate::support::fake;
 use std::collections::BTreeSet;
@@ -20,15 +20,15 @@ const VERSIONS: [&str; 8] = ["1.4.0", "1.14.0", "1.14.3", "1.18.2", "1.19.0", "1
 
 // ---------------------------------------------------------------------------------------------- the engines
 
-/// One engine with nothing in it yet.
+/// A fresh engine without any VM.
 pub struct Engine {
     pub version: &'static str,
-    /// The folder of a real engine; none is the fake.
+    /// The folder of a real engine; None for the fake.
     pub real: Option<PathBuf>,
     home: TempDir,
 }
 
-/// Runs the test on every engine, each time from nothing.
+/// Runs the test on every engine, each time from scratch.
 fn on_every_engine(test: impl Fn(&Engine)) {
     on_engines(|_| true, test);
 }
@@ -75,7 +75,7 @@ impl Engine {
             .env("HOME", self.home.path())
             .env("TMPDIR", self.path("tmp"))
             .env("SMOLVM_USAGE_DIR", "")
-            // No proxy of this machine answers for a registry that is not there.
+            // No proxy of this machine answers for a registry that does not exist.
             .env("NO_PROXY", "127.0.0.1")
             .env("no_proxy", "127.0.0.1")
             .env_remove("SMOLVM_MACHINE_NAME")
@@ -86,12 +86,12 @@ impl Engine {
         command
     }
 
-    /// Runs `smolvm` with these words.
+    /// Runs `smolvm` with these arguments.
     pub fn smolvm(&self, words: &str) -> Outcome {
         self.run(words, self.command())
     }
 
-    /// Runs `bottle-freeze` with these words, on this engine.
+    /// Runs `bottle-freeze` with these arguments, on this engine.
     pub fn bottle_freeze(&self, words: &str) -> Outcome {
         let engine = self.command();
         let mut tool = Command::new(env!("CARGO_BIN_EXE_bottle-freeze"));
@@ -125,12 +125,12 @@ impl Engine {
         self.list().into_iter().find(|vm| vm["name"] == name)
     }
 
-    /// A bare VM with something on both disks, as if it had been started once.
+    /// A bare VM with files on both disks, as if it had been started once.
     pub fn seeded_vm(&self, flags: &str) {
         self.seeded_vm_in(flags, &[]);
     }
 
-    /// The same, made with these variables around.
+    /// The same, created with these environment variables.
     pub fn seeded_vm_in(&self, flags: &str, variables: &[(&str, &str)]) {
         let mut command = self.command();
         command.envs(variables.iter().copied());
@@ -151,7 +151,8 @@ impl Engine {
         }
     }
 
-    /// Writes a state into the engine's own record. False where that is impossible: a real engine, no `sqlite3`.
+    /// Writes a state into the engine's own record. Returns false if that is impossible: a real engine without
+    /// `sqlite3`.
     fn forge(&self, name: &str, state: &str, pid: u32) -> bool {
         if self.real.is_none() {
             let file = self.path("fake/vms").join(name).join("record.json");
@@ -170,7 +171,7 @@ impl Engine {
     }
 }
 
-/// A small file system with a file in it.
+/// A small file system that contains a file.
 fn ext4_image() -> PathBuf {
     static IMAGE: OnceLock<PathBuf> = OnceLock::new();
     let image = IMAGE.get_or_init(|| {
@@ -197,7 +198,7 @@ fn ext4_image() -> PathBuf {
 
 #[derive(Debug)]
 pub struct Outcome {
-    /// Read only when a test fails, in what it prints.
+    /// Only printed when a test fails.
     #[allow(dead_code)]
     call: String,
     status: i32,
@@ -229,13 +230,13 @@ impl Outcome {
         self
     }
 
-    /// A failure of the engine itself: exit 1, and these words in its error.
+    /// A failure of the engine itself: exit 1, and an error with these words.
     #[track_caller]
     fn fails(self, text: &str) -> Self {
         self.exits(1).complains("Error: ").complains(text)
     }
 
-    /// Refused by the parser: exit 2, and these words.
+    /// Refused by the parser: exit 2, and an error with these words.
     #[track_caller]
     fn misused(self, text: &str) -> Self {
         let outcome = self.exits(2).complains(text);
@@ -246,7 +247,7 @@ impl Outcome {
 
 // ------------------------------------------------------------------------------------------------- artifacts
 
-/// An artifact, read by its specification and not by anybody's code.
+/// An artifact, parsed according to its specification, independently of any other code.
 struct Artifact {
     bytes: Vec<u8>,
     manifest: Value,
@@ -271,8 +272,8 @@ impl Artifact {
     }
 }
 
-/// A good artifact of this engine, of a VM with the network open, or closed by a Smolfile. Packed once,
-/// and copied into the folder of the engine that asks.
+/// A good artifact of this engine, from a VM with an open network, or a network closed by a Smolfile. Packed once, and
+/// copied into the folder of the engine that asks.
 fn artifact(engine: &Engine, network: bool) -> PathBuf {
     let file = engine.path(if network { "open.smolmachine" } else { "closed.smolmachine" });
     fs::copy(packed_once(engine, network), &file).unwrap();
@@ -297,7 +298,7 @@ fn packed_once(engine: &Engine, network: bool) -> PathBuf {
     file
 }
 
-/// Where files stay for all tests of a run, and are replaced by the next run. (A static is never dropped.)
+/// A folder for files that all tests of a run share; the next run replaces it. (A static is never dropped.)
 fn scratch() -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
     fs::create_dir_all(&dir).unwrap();
@@ -768,7 +769,7 @@ fn pack_refuses_only_machines_that_look_running() {
                  Stop it first with: smolvm machine stop --name bare",
             );
             assert!(!engine.path("out").exists(), "{}", engine.label());
-            // A live process behind any other state is nothing to the engine.
+            // The engine ignores a live process behind any other state.
             engine.forge("bare", "unreachable", vmm.id());
             engine.smolvm("pack create --from-vm bare -o out").succeeds();
             engine.forge("bare", "failed", vmm.id());
@@ -866,7 +867,7 @@ fn pack_overwrites_without_asking() {
     on_every_engine(|engine| {
         engine.seeded_vm("");
         fs::write(engine.path("out"), "precious").unwrap();
-        // Longer than the new one: what stays behind it would show.
+        // Longer than the new file: leftover bytes at its end would show.
         let old = if engine.real.is_some() { 50_000_000 } else { 100_000 };
         fs::write(engine.path("out.smolmachine"), vec![b'x'; old]).unwrap();
         engine.smolvm("pack create --from-vm bare -o out").succeeds();
@@ -925,7 +926,7 @@ fn a_restored_machine_has_only_what_the_pack_knows() {
             assert_eq!(vm.get(key), Some(value), "{}: {key} in {vm:#}", engine.label());
         }
         assert_eq!(vm.get("allowed_cidrs"), None, "{}", engine.label());
-        // An allow list is no part of a pack: what was one CIDR is the whole internet.
+        // An allow list is not part of a pack: one CIDR becomes the whole internet.
         let open = artifact(engine, true);
         engine.smolvm(&format!("machine create --name open --from={}", open.display())).succeeds();
         let vm = engine.listed("open").unwrap();
@@ -979,7 +980,7 @@ fn an_allow_list_beside_from_is_dropped_before_1_8() {
 #[test]
 fn a_flipped_byte_is_noticed_only_from_1_18() {
     on_every_engine(|engine| {
-        // In the manifest: in the assets it may also break the compression, which every version notices.
+        // In the manifest, because damage in the assets may also break the compression, which every version notices.
         let mut bytes = Artifact::read(&artifact(engine, true)).bytes;
         let name = bytes.windows(9).rposition(|window| window == b"vm://bare").unwrap();
         bytes[name + 8] ^= 1;
@@ -1083,7 +1084,7 @@ fn a_taken_name_is_noticed_before_the_artifact_is_read() {
     });
 }
 
-/// No real engine of the old dialect is at hand, so these two hold the fake alone to what is known of it.
+/// No real engine with the old command line is available, so these two tests check only the fake.
 fn fake_of(version: &'static str) -> Engine {
     Engine { version, real: None, home: TempDir::new().unwrap() }
 }
@@ -1145,7 +1146,7 @@ fn bottle_freeze_manages_a_machine_on_every_engine() {
         engine.bottle_freeze("create dev").exits(1).complains("already exists");
         engine.bottle_freeze("stop dev").succeeds();
         engine.bottle_freeze("freeze dev -o new.smolmachine").exits(5).complains("never started");
-        // Up to 1.14.0 this makes disks for a VM that has none.
+        // Up to 1.14.0, this creates disks for a VM that has none.
         engine.bottle_freeze("exec dev -- true").exits(125).complains("bottle-freeze start dev");
         for missing in ["stop nope", "start nope", "rm --yes nope", "freeze nope -o x", "cp nope:/a b"] {
             engine.bottle_freeze(missing).exits(4).complains("nope");

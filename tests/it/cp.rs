@@ -1,4 +1,4 @@
-//! `cp`: one file into a VM or out of it, whole or not at all.
+//! `cp`: copies one file into or out of a VM, completely or not at all.
 
 use crate::support::{World, finish, wait_until};
 use predicates::str::contains;

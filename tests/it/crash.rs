@@ -1,7 +1,7 @@
-//! The crash matrix: a freeze over an older snapshot is killed at random moments, and the older one is there, or a
-//! whole new one; and nothing else stays.
+//! The crash matrix: a freeze over an older snapshot is killed at a random moment. Afterwards, the older snapshot or a
+//! complete new one is there, and nothing else.
 //!
-//! `BOTTLE_FREEZE_FAULTS=long` kills more often, and kills the real engine's packs too. `SEED` repeats a run.
+//! `BOTTLE_FREEZE_FAULTS=long` kills more often, and kills packs of the real engine too. `SEED` repeats a run.
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::{World, finish, hears_signals, names_in, real, wait_until};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How many freezes are killed, and in how many the engine alone.
+/// The number of freezes that are killed, and the number in which only the engine is killed.
 const ROUNDS: (u64, u64) = (16, 4);
 const LONG_ROUNDS: (u64, u64) = (200, 50);
 
@@ -22,7 +22,7 @@ fn a_killed_freeze_leaves_the_old_snapshot_or_a_complete_new_one() {
     let world = World::new();
     world.vm("dev").running();
     world.vm("other").stopped();
-    // The fake is done in a moment: so a signal meets every step of it.
+    // The fake is fast: it sleeps so that a signal can hit every step.
     let pause = |on, at| json!({"on": on, "at": at, "do": {"sleep_ms": 15}});
     let packing = ["start", "staged", "launcher", "half", "end"].map(|at| pause("pack create", at));
     let stopping = ["before", "after"].map(|at| pause("machine stop", at));
@@ -42,7 +42,7 @@ fn a_killed_real_freeze_leaves_the_old_snapshot_or_a_complete_new_one() {
     Ground::new(&world, true).kill_again_and_again();
 }
 
-/// Who is killed, and how.
+/// What is killed, and how.
 #[derive(Debug, Clone, Copy)]
 enum Kill {
     Freeze(Signal),
@@ -57,7 +57,7 @@ struct Ground<'a> {
     /// How long an undisturbed freeze takes.
     whole: Duration,
     random: Random,
-    /// How often what was seen.
+    /// How often each outcome was seen.
     seen: BTreeMap<String, u32>,
 }
 
@@ -89,7 +89,7 @@ impl<'a> Ground<'a> {
         println!("{:?} a freeze; {:#?}", self.whole, self.seen);
     }
 
-    /// One freeze, killed once.
+    /// Runs one freeze and kills it once.
     fn round(&mut self, kill: Kill, output: &str, round: &str) {
         self.bring_up(round);
         let old = self.files(output);
@@ -97,7 +97,7 @@ impl<'a> Ground<'a> {
         let pid = i32::try_from(freeze.id()).unwrap();
         wait_until("it hears signals", || hears_signals(pid));
         let delay = self.whole.mul_f64(f64::from(u32::try_from(self.random.below(1100)).unwrap()) / 1000.0);
-        // The random moment is what is tested: there is no condition to wait for.
+        // The random moment is the test: there is no condition to wait for.
         match kill {
             Kill::Freeze(signal) => {
                 std::thread::sleep(delay);
@@ -136,7 +136,7 @@ impl<'a> Ground<'a> {
         *self.seen.entry(format!("{kill:?}, {code:?}: {what}")).or_default() += 1;
     }
 
-    /// Whether the new snapshot is there, whole; otherwise the old one is, to the last byte.
+    /// Whether the complete new snapshot is there; otherwise checks that the old one is, byte for byte.
     fn old_or_whole(&self, output: &str, old: &[Vec<u8>], killed: bool, round: &str) -> bool {
         let now = self.files(output);
         if now.last() != old.last() {
@@ -144,7 +144,7 @@ impl<'a> Ground<'a> {
             finish(self.line(&format!("verify {sidecar}"))).success();
             return true;
         }
-        // A pair has two renames; who is killed between them leaves the new launcher, which holds nothing of the VM.
+        // A pair needs two renames; a kill between them leaves the new launcher, which contains nothing of the VM.
         assert!(now == old || (killed && now.len() == 2), "{round}: another launcher beside the old snapshot");
         false
     }
@@ -155,7 +155,7 @@ impl<'a> Ground<'a> {
         names.iter().map(|name| fs::read(self.world.path("work").join(name)).unwrap()).collect()
     }
 
-    /// What a killed freeze left, the next one removes: of another VM, into another folder.
+    /// The next freeze, of another VM into another folder, removes what a killed one left behind.
     fn sweep(&self, round: &str) {
         let folder = self.world.path("work");
         wait_until(&format!("the engine is dead: {round}"), || workers(&folder).is_empty());
@@ -172,7 +172,7 @@ impl<'a> Ground<'a> {
         assert!(!cache.iter().any(|name| name.contains("staging") || name.contains("tmp")), "{round}: {cache:?}");
     }
 
-    /// The VM runs, where it can, and is not what it was before, so that two snapshots of it differ.
+    /// The VM runs if it can, and its files change, so that two snapshots of it differ.
     fn bring_up(&self, round: &str) {
         if !self.real {
             self.world.write_guest("dev", "root/round", round);
@@ -195,15 +195,15 @@ fn sidecar(output: &str) -> String {
     format!("{}.smolmachine", output.trim_end_matches(".smolmachine"))
 }
 
-/// The `pack create` that the process runs, if it does.
+/// The `pack create` process that this process runs, if any.
 fn packing_child(pid: i32) -> Option<i32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let packs = |child: &i32| command_line(*child).contains("pack create");
     children.split_whitespace().map(|child| child.parse().unwrap()).find(packs)
 }
 
-/// The processes that work in a folder, but for VMMs: the engine, and what a killed freeze had just begun to spawn, which
-/// holds its locks until it is another program.
+/// The processes that work in a folder, except VMMs: the engine, and a child that a killed freeze was about to exec,
+/// which holds its locks until then.
 fn workers(folder: &Path) -> Vec<i32> {
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| PathBuf::from(entry.file_name()));
     let pids = processes.filter_map(|name| name.to_str()?.parse().ok());

@@ -1,4 +1,4 @@
-//! A VM that another command made is not deleted.
+//! A VM that another command created is never deleted.
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::{Running, World, fake, names_in, stderr, wait_until};
@@ -8,19 +8,19 @@ use serde_json::json;
 use std::fs;
 use std::process::{Command, Stdio};
 
-/// The engine hangs as it is asked to create a VM.
+/// The engine hangs when asked to create a VM.
 fn hangs(world: &World, at: &str) {
     world.fault(json!({"on": "machine create", "nth": 1, "at": at, "do": "hang"}));
 }
 
-/// It was asked, and its call has been counted as the first.
+/// Waits until the engine was called, and the call was counted as the first.
 fn asked(world: &World) {
     let counts = world.path("fake/fault-counts");
     let is_counted = |name: &String| fs::metadata(counts.join(name)).is_ok_and(|count| count.len() > 0);
     wait_until("the engine is asked", || names_in(&counts).iter().any(is_counted));
 }
 
-/// Another command, unlike ours, makes a VM of that name.
+/// A command other than ours creates a VM of that name.
 fn another_makes(world: &World, name: &str) {
     let made = world.smolvm(&format!("machine create --name {name}"));
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -99,7 +99,8 @@ fn a_name_is_locked_while_its_vm_is_created() {
     world.run("create dev").success();
 }
 
-/// Two commands make a VM of one name, and ours is interrupted at any moment: a VM that the other one made stays.
+/// Two commands create a VM of the same name, and ours is interrupted at a random moment: a VM that the other one
+/// created stays.
 #[test]
 fn a_create_interrupted_at_any_moment_deletes_no_rival_vm() {
     let mut random = Random::new();
@@ -133,7 +134,7 @@ fn a_create_interrupted_at_any_moment_deletes_no_rival_vm() {
     }
 }
 
-/// The engine itself, asked by another command for a VM of this name.
+/// The engine, called by another command for a VM of this name.
 fn rival_of(world: &World) -> std::process::Child {
     let mut command = Command::new(fake::fake_smolvm());
     world.furnish(&mut command);
@@ -158,13 +159,13 @@ fn thaw_does_not_replace_a_vm_that_replaced_the_frozen_one() {
     world.warm().run("thaw dev --replace --yes").success();
     let looks = world.commands().iter().filter(|command| *command == "machine ls").count();
     world.run("stop dev").success();
-    // Whenever it is replaced, the VM that is there then is not deleted.
+    // Whenever the VM is replaced, the VM that is there afterwards is not deleted.
     for look in 2..=looks {
         let before = world.record("dev")["created_at"].as_u64().unwrap();
         world.fault(json!({"on": "machine ls", "nth": look, "do": {"replace_vm": "dev"}}));
         let run = world.run("thaw dev --replace --yes --no-start");
         if run.get_output().status.success() {
-            // It came in the place of the one that was thawed.
+            // It replaced the VM that was thawed.
             assert!(look >= 4, "look {look}");
             continue;
         }

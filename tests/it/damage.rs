@@ -1,7 +1,7 @@
-//! Damage: a snapshot of which one bit is wrong or one byte is missing is never taken for a whole one.
+//! Damage: a snapshot with one wrong bit or one missing byte is never accepted as intact.
 //!
-//! `BOTTLE_FREEZE_FAULTS=long` damages a real artifact in well over a thousand ways; without it a small one of the
-//! fake engine is damaged in fewer. `SEED` repeats a run.
+//! `BOTTLE_FREEZE_FAULTS=long` damages a real artifact in well over a thousand ways; otherwise a small one of the fake
+//! engine is damaged in fewer. `SEED` repeats a run.
 
 use crate::support::chaos::{Random, is_long, within, without_override};
 use crate::support::{World, finish, real, stderr, stdout};
@@ -19,7 +19,7 @@ use std::process::Command;
 
 // ------------------------------------------------------------------------------ flipped bits, missing ends
 
-/// A file that is damaged and mended again in place.
+/// A file that is damaged in place and then restored.
 struct Victim {
     path: PathBuf,
     bytes: Vec<u8>,
@@ -44,7 +44,7 @@ impl Victim {
         self.bytes.len() as u64
     }
 
-    /// Has `test` look at the file with one bit flipped.
+    /// Calls `test` with one bit of the file flipped.
     fn flipped(&self, bit: u64, test: impl FnOnce(&Path)) {
         let byte = bit / 8;
         let whole = self.bytes[usize::try_from(byte).unwrap()];
@@ -54,7 +54,7 @@ impl Victim {
         file.write_all_at(&[whole], byte).unwrap();
     }
 
-    /// Has `test` look at the first `length` bytes of the file.
+    /// Calls `test` with the first `length` bytes of the file.
     fn cut(&self, length: u64, test: impl FnOnce(&Path)) {
         let file = File::options().write(true).open(&self.path).unwrap();
         file.set_len(length).unwrap();
@@ -63,7 +63,7 @@ impl Victim {
     }
 }
 
-/// The bits to flip: of the footer (all of them, or some), and as many of manifest and assets.
+/// The bits to flip: in the footer (all or some), and as many in the manifest and the assets.
 fn bits(victim: &Victim, random: &mut Random, footer: usize, elsewhere: usize) -> BTreeSet<u64> {
     let all: Vec<u64> = (victim.footer() * 8..victim.len() * 8).collect();
     let step = all.len() / footer;
@@ -78,7 +78,7 @@ fn bits(victim: &Victim, random: &mut Random, footer: usize, elsewhere: usize) -
     bits
 }
 
-/// The lengths to cut to: each boundary and its neighbours, and random ones.
+/// The lengths to cut to: each boundary and its neighbors, and random ones.
 fn lengths(victim: &Victim, random: &mut Random, count: usize) -> BTreeSet<u64> {
     let (manifest, footer, len) = (victim.assets, victim.footer(), victim.len());
     let around = |at: u64| [at - 1, at, at + 1];
@@ -99,7 +99,7 @@ fn assert_noticed(world: &World, path: &Path, damage: &str) {
     }
 }
 
-/// Damages the file in all these ways; in the end it is whole again.
+/// Damages the file in all these ways; in the end it is intact again.
 fn assert_every_damage_is_noticed(world: &World, path: PathBuf, footer_bits: usize, other_bits: usize, cuts: usize) {
     let mut random = Random::new();
     let victim = Victim::new(path);
@@ -134,7 +134,7 @@ fn every_damage_to_a_real_artifact_is_detected() {
 
 // --------------------------------------------------------------------------------------------- whole files
 
-/// `verify` with these words, where there is no engine at all.
+/// Runs `verify` with these arguments, without any engine.
 fn verify<S: AsRef<OsStr>>(world: &World, words: impl IntoIterator<Item = S>) -> Assert {
     let words = words.into_iter().map(|word| word.as_ref().to_owned());
     let mut command = world.command(std::iter::once("verify".into()).chain(words));
@@ -142,7 +142,7 @@ fn verify<S: AsRef<OsStr>>(world: &World, words: impl IntoIterator<Item = S>) ->
     finish(command)
 }
 
-/// What `verify --json` tells of these files, whatever its status.
+/// The output of `verify --json` for these files, whatever its status.
 fn verify_json<S: AsRef<OsStr>>(world: &World, files: impl IntoIterator<Item = S>) -> Vec<Value> {
     let words = files.into_iter().map(|word| word.as_ref().to_owned());
     let run = verify(world, std::iter::once("--json".into()).chain(words));
@@ -266,7 +266,7 @@ fn an_unreadable_file_is_a_failure_and_not_damage() {
     let world = World::new();
     let path = world.snapshot("x.smolmachine");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-    // Root reads it all the same, unless it gives that power away.
+    // Root can read it anyway, unless it drops that capability.
     let command = without_override(&world.line("verify x.smolmachine"));
     finish(command).code(1).stderr(contains("Permission denied"));
 }
@@ -283,7 +283,7 @@ fn a_link_is_followed_to_the_snapshot() {
 
 // ------------------------------------------------------------------------------------- snapshot.json beside it
 
-/// A world with `x.smolmachine`, and its bytes.
+/// A world with `x.smolmachine`; returns its bytes too.
 fn world_with_snapshot() -> (World, Vec<u8>) {
     let world = World::new();
     let bytes = fs::read(world.snapshot("x.smolmachine")).unwrap();

@@ -1,4 +1,5 @@
-//! What is removed is what was named and decided: ids go before tags, and a question's answer is about what was shown.
+//! Only what was named and confirmed is removed: ids take precedence over tags, and an answer applies to what was
+//! shown.
 
 use crate::support::pty::Session;
 use crate::support::{World, stderr, stdout};
@@ -8,12 +9,12 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 
-/// The snapshots of `dev`, the oldest first: `VM@ID`.
+/// The snapshots of `dev`, oldest first: `VM@ID`.
 fn references(world: &World) -> Vec<String> {
     stdout(&world.run("snapshot ls dev -q")).lines().map(str::to_owned).collect()
 }
 
-/// A stopped VM with so many snapshots.
+/// A stopped VM with this many snapshots.
 fn world_with(count: usize) -> (World, Vec<String>) {
     let world = World::new();
     world.vm("dev").stopped();
@@ -28,7 +29,7 @@ fn folder(world: &World, reference: &str) -> PathBuf {
     world.path("home/library/snapshots").join(reference.replace('@', "/"))
 }
 
-/// Changes what a snapshot.json says, as an older version wrote it, or another run does.
+/// Changes a snapshot.json, as an older version or another run would write it.
 fn edit(world: &World, reference: &str, change: impl FnOnce(&mut Value)) {
     let file = folder(world, reference).join("snapshot.json");
     let mut metadata: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
@@ -36,7 +37,7 @@ fn edit(world: &World, reference: &str, change: impl FnOnce(&mut Value)) {
     fs::write(file, metadata.to_string()).unwrap();
 }
 
-/// The command on a terminal, with its question asked.
+/// Runs the command on a terminal until it asks its question.
 fn asked(world: &World, line: &str) -> Session {
     let session = Session::start(world.line(line));
     session.wait_for("[y/N]");
@@ -72,7 +73,7 @@ fn an_id_takes_precedence_over_a_tag_of_an_older_version() {
     assert!(stdout(&world.run(&format!("snapshot show {old}"))).contains("\"note\": \"0\""));
     world.run("snapshot prune dev --keep-last 2 --yes").success();
     assert_eq!(references(&world), all[1..]);
-    // The tag can be listed, kept and taken away.
+    // The tag can be listed, kept and removed.
     world.run(&format!("snapshot ls --tag {id} -q")).success().stdout(contains(newest));
     world.run(&format!("snapshot prune dev --keep-tag {id} --tag {id} --dry-run")).success();
     world.run(&format!("snapshot tag dev --remove {id}")).success();
@@ -89,7 +90,7 @@ fn a_tag_that_begins_another_snapshot_s_id_is_ambiguous() {
         assert!(all.iter().all(|one| stderr(&refused).contains(one)), "{line}: {}", stderr(&refused));
     }
     assert_eq!(references(&world), all);
-    // Of one snapshot by itself both are the same.
+    // Within one snapshot, the two agree.
     world.run(&format!("snapshot rm {} --yes", all[0])).success();
     world.run(&format!("snapshot show dev@{begin}")).success();
 }

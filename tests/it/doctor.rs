@@ -1,4 +1,4 @@
-//! `doctor`: whether a freeze would work here. What it says of KVM depends on the machine, and is not looked at.
+//! `doctor`: checks whether a freeze would work here. What it reports about KVM depends on the machine, and is ignored.
 
 use crate::support::chaos::{is_long, without_override};
 use crate::support::namespace::{disk, in_a_namespace};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-/// What it found of one thing; its exit status fits its verdicts.
+/// The check with that name; the exit status must match the verdicts.
 fn check(mut command: Command, name: &str) -> Value {
     let run = finish({
         command.arg("--json");
@@ -175,7 +175,7 @@ fn leftovers_of_a_killed_trial_are_removed_without_a_library() {
     world.assert_clean(&[]);
 }
 
-/// A copy of a real engine, which may be damaged; the files of its guest are shared with the original.
+/// A copy of a real engine that may be damaged; it shares the files of its guest with the original.
 struct Copied {
     folder: PathBuf,
 }
@@ -211,14 +211,14 @@ fn a_real_engine_with_damaged_files_is_a_problem() {
     let freezes = |command: Command| finish(command).get_output().status.success();
     assert_eq!(engine.verdict(&world)["verdict"], "ok");
     let mut command = engine.command(&world, "doctor");
-    // The wrapper in bin/ sets it anew.
+    // The wrapper in bin/ sets it again.
     command.env("SMOLVM", engine.folder.join("smolvm")).env("SMOLVM_AGENT_ROOTFS", "/nonexistent");
     let said = check(command, "engine");
     assert!(said["verdict"] == "problem" && said["what"].as_str().unwrap().contains("/nonexistent"), "{said}");
     let mut command = engine.command(&world, "freeze dev");
     command.env("SMOLVM", engine.folder.join("smolvm")).env("SMOLVM_AGENT_ROOTFS", "/nonexistent");
     assert!(!freezes(command));
-    // Each file is emptied, and is as it was again.
+    // Each file is emptied, and then restored.
     for (file, verdict) in [
         ("libkrun.so", "warning"),
         ("libkrunfw.so.5", "warning"),
@@ -234,7 +234,7 @@ fn a_real_engine_with_damaged_files_is_a_problem() {
         assert_eq!(said["verdict"], verdict, "{file}: {said}");
         fs::rename(kept, path).unwrap();
     }
-    // What is missing fails a pack.
+    // Without this file, a pack fails.
     for file in ["libkrun.so", "agent-rootfs", "smolvm"] {
         let (path, kept) = (engine.folder.join(file), world.path("tmp/kept"));
         fs::rename(&path, &kept).unwrap();
@@ -295,7 +295,8 @@ fn the_command_that_doctor_prints_gives_access_to_kvm() {
         fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
         let sh = |script: &str| Command::new("/bin/sh").args(["-ec", script]).current_dir(&stage).status().unwrap();
         let tool = env!("CARGO_BIN_EXE_bottle-freeze");
-        // A system of its own: its users and groups, a sudo that is root already, and an id that says who asks.
+        // A separate system: its own users and groups, a sudo for which we already are root, and an id that prints our
+        // user.
         assert!(
             sh(&format!(
                 "cp -a /etc etc; mount --bind etc /etc; cp {tool} bottle-freeze; mkdir bin
@@ -324,7 +325,7 @@ fn the_command_that_doctor_prints_gives_access_to_kvm() {
     });
 }
 
-/// `doctor` for the user of that shell, who has this program on the PATH; nothing if the shell is not here.
+/// `doctor` for a user of that shell, with this program on the PATH; None if the shell is not installed.
 fn doctor_in(world: &World, shell: &str) -> Option<Command> {
     if Command::new(shell).args(["-c", "exit"]).status().is_err() {
         assert!(!is_long() && std::env::var_os("CI").is_none_or(|ci| ci != "true"), "there is no {shell} here");
@@ -377,7 +378,7 @@ fn a_line_in_a_start_file_without_effect_is_not_completion() {
         ("bash", ".bashrc", format!("return; {}", line("bash"))),
         ("bash", ".bashrc", format!("PATH=/nowhere; {}", line("bash"))),
         ("bash", ".bash_login", line("bash")),
-        // Before the completion system, which forgets it.
+        // Before the completion system, which discards it.
         ("zsh", ".zshrc", format!("{}; autoload -Uz compinit && compinit -u", line("zsh"))),
         ("zsh", ".zshrc", line("zsh")),
         ("fish", ".config/fish/config.fish", "if false; bottle-freeze completions fish | source; end".to_owned()),
@@ -418,7 +419,7 @@ fn marks_are_ascii_if_the_locale_is() {
     }
 }
 
-/// A folder as a killed pack leaves it, last touched so long ago.
+/// A folder like one left by a killed pack, last changed this long ago.
 fn leftover(folder: &Path, file: &str, age: Duration) {
     fs::create_dir_all(folder.join(file).parent().unwrap()).unwrap();
     let magic =

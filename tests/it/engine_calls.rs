@@ -1,4 +1,4 @@
-//! How often the engine is called: each call costs its user time, and a needless one is a fault.
+//! How often the engine is called: each call costs time, and a needless one is a bug.
 
 use crate::support::{World, names_in};
 use std::fs;
@@ -34,7 +34,7 @@ fn starting_without_waiting_takes_two_calls() {
     let world = World::new();
     world.vm("dev").stopped();
     world.warm().run("start --no-wait dev").success();
-    // A look before: the engine ends a busy VM to start it.
+    // A list first, because the engine kills a busy VM in order to start it.
     assert_eq!(world.commands(), ["machine ls", "machine start"]);
 }
 
@@ -69,7 +69,7 @@ fn stopping_takes_two_calls() {
     let world = World::new();
     world.vm("dev").running();
     world.warm().run("stop dev").success();
-    // A look before: the engine ends a busy VM as it is, and what it has not written to disk is lost.
+    // A list first, because the engine kills a busy VM immediately, and what it has not written to disk is lost.
     assert_eq!(world.commands(), ["machine ls", "machine stop"]);
 }
 
@@ -85,7 +85,7 @@ fn removing_takes_three_calls() {
     let world = World::new();
     world.vm("dev").running();
     world.warm().run("rm dev --yes").success();
-    // Before the question, and once more under the lock: a VM that was replaced meanwhile stays.
+    // Once before the question and once under the lock, so that a VM that was replaced meanwhile stays.
     assert_eq!(world.commands(), ["machine ls", "machine ls", "machine delete"]);
 }
 

@@ -1,7 +1,7 @@
-//! Engines of our own: `engine install`, `ls`, `use` and `rm`, from an index that this test serves on loopback.
+//! `engine install`, `ls`, `use` and `rm`, with an index that this test serves on loopback.
 //!
-//! One test has pip get a real wheel, with `BOTTLE_FREEZE_REAL_ENGINES` only, as `make conformance` does; another asks
-//! pypi.org itself, with `BOTTLE_FREEZE_REAL_INDEX` only.
+//! One test downloads a real wheel with pip, only with `BOTTLE_FREEZE_REAL_ENGINES`, as in `make conformance`; another
+//! uses pypi.org itself, only with `BOTTLE_FREEZE_REAL_INDEX`.
 
 use crate::support::{World, finish, names_in, stderr, stdout, wait_until};
 use rustix::process::Signal;
@@ -15,18 +15,18 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use zip::write::SimpleFileOptions;
 
-/// What a path of the index answers.
+/// The response for a path of the index.
 #[derive(Clone)]
 struct Answer {
     kind: &'static str,
     body: Vec<u8>,
-    /// So many bytes of it, then the connection ends.
+    /// Send this many bytes, then close the connection.
     cut: Option<usize>,
-    /// So many bytes of it, then silence.
+    /// Send this many bytes, then nothing.
     stall: Option<usize>,
 }
 
-/// An index of packages on loopback.
+/// A package index on loopback.
 pub struct Index {
     address: String,
     pages: Arc<Mutex<HashMap<String, Answer>>>,
@@ -58,7 +58,7 @@ impl Index {
         change(self.pages.lock().unwrap().get_mut(path).unwrap());
     }
 
-    /// Offers these wheels, the hashes right.
+    /// Offers these wheels with correct hashes.
     pub fn offer(&self, wheels: &[(&str, Vec<u8>)]) -> &Self {
         let files: Vec<_> = wheels
             .iter()
@@ -96,7 +96,7 @@ fn serve(mut connection: &TcpStream, pages: &Mutex<HashMap<String, Answer>>, ask
     let end = answer.cut.or(answer.stall).unwrap_or(answer.body.len());
     let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(&answer.body[..end]));
     if answer.stall.is_some() {
-        // Until the other side has gone.
+        // Until the other side closes the connection.
         let _ = std::io::copy(&mut connection, &mut std::io::sink());
     }
 }
@@ -131,7 +131,7 @@ fn wheel_name(version: &str) -> String {
     format!("smolmachines-{version}-cp39-abi3-{platform}.whl")
 }
 
-/// An engine that tells its version, and lists no VMs.
+/// An engine that prints its version, and lists no VMs.
 fn engine(version: &str) -> Vec<u8> {
     format!("#!/bin/sh\n[ \"$1\" = --version ] && echo 'smolvm {version}' || echo '[]'\n").into_bytes()
 }
@@ -154,12 +154,12 @@ fn zip_of(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A wheel as PyPI's are, but small.
+/// A wheel like those on PyPI, but small.
 pub fn wheel(version: &str) -> Vec<u8> {
     wheel_with_guest(version, rootfs())
 }
 
-/// The same with that guest's system.
+/// The same with this guest system.
 pub fn wheel_with_guest(version: &str, guest: Vec<u8>) -> Vec<u8> {
     zip_of(&[
         ("smol/__init__.py", b"import nothing".to_vec()),
@@ -170,7 +170,7 @@ pub fn wheel_with_guest(version: &str, guest: Vec<u8>) -> Vec<u8> {
     ])
 }
 
-/// `bottle-freeze` without an engine from elsewhere, asking this index.
+/// `bottle-freeze` without any other engine, using this index.
 pub fn command(world: &World, index: &Index, line: &str) -> Command {
     let mut command = world.line(line);
     command
@@ -185,7 +185,7 @@ fn installed(world: &World) -> Vec<String> {
     names_in(&world.path("home/library/engines"))
 }
 
-/// It fails so, and there is nothing half-made; an engine that was there is usable.
+/// Fails with this status and leaves nothing half-made; an engine that was there stays usable.
 fn fails(world: &World, index: &Index, line: &str, code: i32, said: &str) {
     let before = installed(world);
     let run = finish(command(world, index, line)).code(code);
@@ -358,7 +358,7 @@ fn an_interrupted_install_leaves_nothing_and_a_killed_one_is_cleaned_up() {
 fn pypi_is_asked_unless_the_environment_names_another_index() {
     let (world, index) = (World::new(), Index::new());
     let mut pypi = command(&world, &index, "engine install");
-    // By way of a proxy that is not there.
+    // Through a proxy that does not exist.
     pypi.env_remove("PIP_INDEX_URL").env("HTTPS_PROXY", "http://127.0.0.1:1");
     let said = stderr(&finish(pypi).code(1));
     assert!(said.contains("https://pypi.org/simple/smolmachines/ cannot be downloaded"), "{said}");
@@ -380,7 +380,7 @@ fn an_unusable_proxy_is_not_bypassed() {
         assert!(said.contains(&format!("${name} names no proxy that can be used")), "{said}");
         assert!(said.contains("nothing was installed") && !said.contains("secret"), "{said}");
     }
-    // An empty one is none: the index is asked, and has no page of the package.
+    // An empty variable counts as unset: the index is used, and has no page for the package.
     let mut asks = command(&world, &index, "engine install");
     asks.env("HTTPS_PROXY", "");
     assert!(stderr(&finish(asks).code(1)).contains("404"));
@@ -399,7 +399,7 @@ fn the_password_of_an_index_is_not_printed() {
     }
 }
 
-/// The engine can list its VMs: it runs.
+/// The engine can list its VMs, so it runs.
 fn lists_no_vms(mut ls: Command) {
     ls.env_remove("SMOLVM").env("PATH", "/usr/bin:/bin").env("SMOLVM_USAGE_DIR", "");
     assert_eq!(stdout(&finish(ls).success()).trim(), "[]");
@@ -421,7 +421,7 @@ fn a_real_wheel_gives_a_real_engine() {
     lists_no_vms(world.line("ls --json"));
 }
 
-/// Not by `make conformance`: everything else can be seen without pypi.org.
+/// Not part of `make conformance`: the other tests cover everything without pypi.org.
 #[test]
 fn the_real_index_gives_a_real_engine() {
     if std::env::var_os("BOTTLE_FREEZE_REAL_INDEX").is_none() {
@@ -452,7 +452,7 @@ fn a_foreign_file_in_the_place_of_an_engine_is_not_removed() {
         assert_eq!(installed(&world), ["1.10.0", "1.4.0", "in-use"]);
         fs::remove_dir_all(&folder).unwrap();
     }
-    // A file of that name is none either.
+    // A file of that name is kept too.
     fs::write(&folder, "years of work").unwrap();
     finish(command(&world, &index, "engine install --version 1.10.0")).code(8);
     assert_eq!(fs::read_to_string(&folder).unwrap(), "years of work");

@@ -1,4 +1,4 @@
-//! The engine's version is the version of the engine that runs, however it is installed.
+//! The engine's version is the version of the engine that actually runs, however it is installed.
 
 use crate::support::{World, fake, finish, stderr};
 use predicates::str::contains;
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A script at this path.
+/// Writes a script to this path.
 fn script(world: &World, path: &str, text: &str) -> PathBuf {
     let file = world.path(path);
     fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -16,20 +16,20 @@ fn script(world: &World, path: &str, text: &str) -> PathBuf {
     file
 }
 
-/// A line of words with that engine.
+/// `bottle-freeze` with a line of arguments, on that engine.
 fn line(world: &World, engine: &Path, line: &str) -> Command {
     let mut command = world.line(line);
     command.env("SMOLVM", engine);
     command
 }
 
-/// A shim that chooses the version by a file of the working folder, as asdf and mise do.
+/// A shim that chooses the version by a file in the working folder, as asdf and mise do.
 fn shim(world: &World) -> PathBuf {
     let text = "#!/bin/sh\nFAKE_SMOLVM_VERSION=$(cat .tool-versions) exec FAKE \"$@\"\n";
     script(world, "bin/smolvm", &text.replace("FAKE \"", &format!("{} \"", fake::fake_smolvm().display())))
 }
 
-/// The engine as its own installer lays it out.
+/// The engine, laid out as by its own installer.
 fn official(world: &World) -> PathBuf {
     let wrapper = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/official-wrapper.sh");
     let engine = script(world, "smolvm/smolvm", &fs::read_to_string(wrapper).unwrap());
@@ -59,7 +59,7 @@ fn the_official_wrapper_costs_no_call_and_a_new_engine_is_noticed() {
         finish(line(&world, &engine, "ls")).success();
         assert_eq!(world.commands(), calls);
     }
-    // The same bytes and the same time, as a package manager may write them.
+    // The same length and modification time, as a package manager may write it.
     let program = world.path("smolvm/smolvm-bin");
     let written = fs::metadata(&program).unwrap().modified().unwrap();
     let new = world.path("smolvm/new");
@@ -110,7 +110,7 @@ fn changing(world: &World, now: &str, then: &str, says_so: bool) -> PathBuf {
 
 #[test]
 fn a_vm_with_more_network_than_requested_is_deleted() {
-    // Said to list every allow list, or not to; in truth an engine that drops them.
+    // An engine that claims to list every allow list, or not; actually it drops them.
     for (now, says_so) in [("1.32.2", false), ("1.27.2", true), ("1.19.0", true), ("1.8.0", true)] {
         for line in
             ["create dev --from x.smolmachine --allow-cidr 10.0.0.0/8", "thaw ./x.smolmachine dev --allow-cidr ::1"]

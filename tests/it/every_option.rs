@@ -1,5 +1,5 @@
-//! A VM that was made with any option of `machine create` is frozen, thawed, and the same again as the engine lists it; or
-//! what differs is named in a warning.
+//! A VM made with any option of `machine create` is frozen and thawed, and the engine then lists the same VM; or a
+//! warning names the difference.
 
 use crate::conformance::{Engine, on_engines};
 use crate::support::chaos::{Random, is_long};
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 
-/// Each option of 1.32.2, with the words of a VM that has it. `HOME` stands for the folder of the engine.
+/// Each option of 1.32.2, with the arguments that create a VM with it. `HOME` stands for the folder of the engine.
 const OPTIONS: [(&str, &str); 55] = [
     ("--label", "--label owner=a --label b=c"),
     ("--cpus", "--cpus 2"),
@@ -68,12 +68,12 @@ const OPTIONS: [(&str, &str); 55] = [
     ("--", "-- /bin/sleep 1000"),
 ];
 
-/// Options that make no VM unlike another: what it is made of and where, and how the engine talks. (A VM of an image is
-/// packed by a VM: the scenarios of the lab freeze those.)
+/// Options that do not change the VM: where it is made from, and how the engine prints. (A VM of an image is packed by
+/// a helper VM; the scenarios in the lab freeze those.)
 const OTHERS: [&str; 8] =
     ["--help", "--name", "--image", "--from", "--at", "--smolfile", "--error-format", "--state-dir"];
 
-/// What a warning says of a key of the list, where that differs.
+/// What a warning calls a key of the list, if that differs.
 const NAMES: [(&str, &str); 21] = [
     ("network", "network"),
     ("allowed_cidrs", "network"),
@@ -98,12 +98,12 @@ const NAMES: [(&str, &str); 21] = [
     ("restart_max_retries", "restart retries (5)"),
 ];
 
-/// The options of `machine create` that this engine's `--help` names.
+/// The options of `machine create` in this engine's `--help`.
 fn options_of(engine: &Engine) -> BTreeSet<String> {
     let help = engine.smolvm("machine create --help").succeeds().stdout;
     let names = help.lines().filter_map(|line| {
         let words = line.trim_start();
-        // Behind the two columns of an indented option, `-n, ` or nothing.
+        // After the two columns of an indented option: `-n, ` or nothing.
         let long = words
             .get(..4)
             .filter(|short| short.starts_with('-') && short.ends_with(", "))
@@ -114,13 +114,14 @@ fn options_of(engine: &Engine) -> BTreeSet<String> {
     names.collect()
 }
 
-/// Makes a VM with these words, freezes and thaws it, and compares the two as the engine lists them. The keys that differ.
+/// Creates a VM with these arguments, freezes and thaws it, and compares how the engine lists the two. Returns the keys
+/// that differ.
 fn round_trip(engine: &Engine, words: &str) -> Vec<String> {
     for disk in ["a.img", "b.img"] {
         fs::File::create(engine.path(disk)).unwrap().set_len(16 << 20).unwrap();
     }
     fs::create_dir_all(engine.path("shared")).unwrap();
-    // The engine looks whether a guest could reach it.
+    // The engine checks whether a guest could reach it.
     let proxy = TcpListener::bind("0.0.0.0:0").unwrap();
     let address = format!("http://127.0.0.1:{}", proxy.local_addr().unwrap().port());
     let words = &words.replace("HOME", engine.path("").to_str().unwrap().trim_end_matches('/'));
@@ -167,7 +168,7 @@ fn every_option_of_the_newest_engine_is_known_here() {
 fn a_thawed_vm_has_every_option_or_a_warning_names_the_difference() {
     let mut random = Random::new();
     for (_, words) in OPTIONS {
-        // On the stand-in a few of them are enough, each time others.
+        // On the stand-in, a few are enough, different ones each time.
         let is_tried = is_long() || random.below(6) == 0;
         let is_meant = |engine: &Engine| engine.version == "1.32.2" && (engine.real.is_some() || is_tried);
         on_engines(is_meant, |engine| drop(round_trip(engine, words)));
@@ -183,7 +184,7 @@ fn every_setting_that_the_engine_can_restore_is_restored() {
         ("1.14.3", "--block-io async --cuda --label a=b", ""),
         ("1.4.0", "--gpu --storage 3", "entrypoint"),
         ("1.32.2", "--disk HOME/b.img:ro -- /bin/sleep 1000", ""),
-        // Of a disk that is written to there is one owner.
+        // A disk that is written to has a single owner.
         ("1.32.2", "--disk HOME/a.img --disk HOME/b.img:ro", "disks"),
     ];
     for (version, words, expected) in cases {
@@ -197,7 +198,7 @@ fn every_setting_that_the_engine_can_restore_is_restored() {
     }
 }
 
-/// What only a Smolfile sets, and no engine sets again.
+/// Settings that only a Smolfile can set, and that no engine restores.
 const SMOLFILE: &str = r#"
 entrypoint = ["/bin/sh"]
 cmd = ["-c", "sleep 1000"]
@@ -223,7 +224,7 @@ fn settings_of_a_smolfile_are_kept_or_named() {
             assert!(!differing.iter().any(|key| ["entrypoint", "cmd"].contains(&key.as_str())), "{differing:?}");
         },
     );
-    // The stand-in reads no Smolfile: its record is what the real one lists.
+    // The stand-in reads no Smolfile: its record is what the real engine lists.
     let world = World::new();
     world.vm("dev").made_here().stopped();
     let health = json!({"health_cmd": "true", "health_interval_secs": 7, "restart_policy": "on-failure"});
@@ -284,7 +285,7 @@ fn unreported_settings_are_named_unless_the_vm_was_made_here() {
             assert!(said.contains(name), "{line}: {name}: {said}");
         }
     }
-    // A thawed one has what it was given, and nothing else.
+    // A thawed VM has what it was given, and nothing else.
     for line in ["freeze ours -q", "thaw ours again --no-start -q", "freeze new -q"] {
         if line.contains("new") {
             world.edit("new", "state", json!("stopped"));

@@ -1,11 +1,11 @@
-//! A snapshot whose artifact was exchanged is refused wherever it is read, also when the other artifact is whole by itself.
+//! A snapshot whose artifact was exchanged is refused by every reader, even if the other artifact is itself intact.
 
 use crate::support::{World, forged, names_in, stderr};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A world with `dev@ready` in its library, and the folder of that snapshot.
+/// A world with `dev@ready` in its library; returns the folder of that snapshot too.
 fn world() -> (World, PathBuf) {
     let world = World::new();
     world.vm("dev").stopped();
@@ -16,7 +16,7 @@ fn world() -> (World, PathBuf) {
     (world, vm.join(id))
 }
 
-/// Puts another artifact in its place, which is as long, and whole by its own checksum.
+/// Puts another artifact in its place that has the same length and a valid checksum of its own.
 fn exchange(artifact: &Path) {
     let bytes = fs::read(artifact).unwrap();
     let other = forged::with_manifest(&bytes, |manifest| {
@@ -27,7 +27,7 @@ fn exchange(artifact: &Path) {
     fs::write(artifact, other).unwrap();
 }
 
-/// Whether no VM was made, nothing was written here, and no registry was asked.
+/// Checks that no VM was created, nothing was written here, and no registry was called.
 fn assert_refused(world: &World, line: &str) {
     world.forget_calls();
     let before = names_in(&world.path("work"));

@@ -1,4 +1,4 @@
-//! `exec`: a command in a guest, as if it ran here: its status, its streams, its signals, its secrets.
+//! `exec`: runs a command in a guest as if it ran here: its status, streams, signals and secrets.
 
 use crate::support::{World, finish, finish_with_stdin, stderr, stdout, wait_until};
 use predicates::prelude::*;
@@ -191,7 +191,7 @@ fn values_arrive_without_being_in_a_command_line() {
 
 #[test]
 fn values_arrive_on_old_engines_too() {
-    // 0.8.0 takes none without its value in the command line: there it is refused.
+    // 0.8.0 takes no variable without its value in the command line, so it is refused there.
     for version in ["0.8.1", "0.9.0", "1.0.1"] {
         let world = World::with_engine(version);
         world.vm("dev").running();
@@ -218,7 +218,7 @@ fn a_variable_without_any_value_is_a_usage_error() {
 fn a_bad_variable_or_file_is_a_usage_error_without_the_value() {
     let world = world_with_running_vm();
     world.write("bad", "GOOD=1\nB@D=hunter2\n");
-    // The second line of a value is no name of a variable.
+    // The second line of a value is not the name of a variable.
     world.write("lines", "KEY=first\nhunter2\n");
     let files = ["--env-file bad", "--env-file lines", "--env-file missing"];
     for flags in ["-e 1A=hunter2", "-e =hunter2", "-e 'A B=hunter2'"].into_iter().chain(files) {

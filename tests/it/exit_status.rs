@@ -1,4 +1,4 @@
-//! Every exit status that the man page names, produced; and no other meaning of it anywhere.
+//! Every exit status in the man page is produced, and none has another meaning anywhere.
 
 use crate::support::{World, hears_signals, schema, stderr, wait_until};
 use assert_cmd::assert::Assert;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 const JSON: &str = "--error-format json";
 
-/// A status, its word in JSON, and how it comes about, in a world with a running VM `up`, a stopped one `down` and a
+/// A status, its code in JSON, and how to produce it, in a world with a running VM `up`, a stopped one `down` and a
 /// paused one `aside`.
 type Case = (i32, &'static str, fn(&World) -> Assert);
 
@@ -81,7 +81,7 @@ fn furnished() -> World {
     world
 }
 
-/// The statuses of the man page, before those of `exec` alone.
+/// The statuses in the man page, before those of `exec`.
 fn documented() -> BTreeSet<i32> {
     let page = read("man/exit-status.roff");
     let table = page.split(".PP").next().unwrap();
@@ -116,7 +116,7 @@ fn every_status_in_the_man_page_is_produced_with_its_code() {
     assert_eq!(words, codes.into_keys().collect(), "produced here, and named in man/bottle-freeze-json.7");
 }
 
-/// The words for errors, and the statuses that the man page gives each.
+/// The codes of errors, and the statuses that the man page gives for each.
 fn codes_of_the_man_page() -> BTreeMap<String, BTreeSet<i32>> {
     let page = read("man/bottle-freeze-json.7").replace("\\-", "-");
     let table = page.split(".SH ERRORS").nth(1).unwrap().split(".TE").next().unwrap();
@@ -154,7 +154,7 @@ fn exec_exits_with_the_status_of_the_guest() {
     world.run(&format!("exec --timeout 100ms {JSON} up -- sleep 30")).code(124);
 }
 
-/// Each command, failing in ways of its own.
+/// Failures of every command.
 const FAILURES: [(&str, i32); 41] = [
     ("create up", 1),
     ("create new --from nosuch", 4),

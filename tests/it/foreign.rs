@@ -1,4 +1,4 @@
-//! The record of a snapshot from elsewhere is not believed: what it would open must be confirmed.
+//! The record of a snapshot from elsewhere is not trusted: what it would open must be confirmed.
 
 use crate::support::pty::Session;
 use crate::support::{World, names_in, stderr, stdout};
@@ -31,7 +31,7 @@ fn tar(folder: &Path, words: &[&str]) {
     assert!(Command::new("tar").args(words).current_dir(folder).status().unwrap().success());
 }
 
-/// One that says of itself that it has a network and ports.
+/// Claims a network and ports.
 fn open(metadata: &mut Value) {
     metadata["machine"]["network"] = true.into();
     metadata["machine"]["network_known"] = true.into();
@@ -74,7 +74,7 @@ fn an_option_confirms_only_what_it_names() {
     assert_eq!((&record["network"], &record["ports"]), (&json!(true), &json!(["8080:80"])));
     world.run("thaw forged limited --no-start --allow-cidr 10.0.0.0/8 -p 8081:80").success();
     assert_eq!(world.record("limited")["cidrs"], json!(["10.0.0.0/8"]));
-    // A VM without any of it needs no word.
+    // A VM without any of it needs no confirmation.
     world.run("create bare --from forged").success();
     let record = world.record("bare");
     assert_eq!((&record["network"], &record["ports"]), (&json!(false), &json!([])));
@@ -110,7 +110,7 @@ fn an_artifact_that_opens_the_network_requires_confirmation() {
         metadata["machine"]["network"] = true.into();
         metadata["machine"]["network_known"] = true.into();
     });
-    // The record says no more than that: the artifact itself is closed.
+    // Only the record claims it: the artifact itself is closed.
     world.run("snapshot import x.tar").success();
     world.run("thaw forged --no-start").code(6).stderr(contains("--net gives it the network"));
     world.run("create dev --from forged").success();

@@ -286,7 +286,7 @@ fn a_dry_run_of_any_vm_with_any_options_prints_the_commands_of_the_run() {
     }
 }
 
-/// The dry run of a line prints what the line then does, but for the list that tells what --all is.
+/// The dry run of a line prints the commands that the line then runs, except the list that expands --all.
 fn assert_planned(world: &World, line: &str, what: &str) {
     let planned = stdout(&world.warm().run(&format!("{line} --dry-run")).success());
     assert!(world.commands().iter().all(|command| command == "machine ls"), "{what}: {:?}", world.commands());
@@ -300,7 +300,7 @@ fn assert_planned(world: &World, line: &str, what: &str) {
     assert_eq!(planned, made, "{what}");
 }
 
-/// The words of an engine command as it is shown: without its variables and its program.
+/// The arguments of a printed engine command, without its variables and its program.
 fn typed(line: &str) -> Vec<String> {
     let words = shlex::split(line).unwrap();
     let is_variable =
@@ -309,7 +309,7 @@ fn typed(line: &str) -> Vec<String> {
     settled(&words[variables + 1..])
 }
 
-/// The same words for every private folder.
+/// The same text for every private folder.
 fn settled(words: &[String]) -> Vec<String> {
     let settle = |word: &String| match word.find(".bottle-freeze-") {
         Some(at) => {
@@ -635,7 +635,7 @@ fn leftovers_of_a_run_that_died_during_cleanup_are_removed() {
         file.map(|file| world.write(&format!("{folder}/{file}"), "left"));
     }
     world.run("freeze dev -o x.smolmachine").success();
-    // The empty one may be that of a run that has just begun.
+    // The empty one may belong to a run that has just begun.
     assert_eq!(names_in(&world.path("work")), [".bottle-freeze-bbbbbb", "x.smolmachine"]);
 }
 
@@ -784,7 +784,7 @@ fn of_two_freezes_to_one_output_one_succeeds() {
 
 const FORCED: &str = "freeze dev -o x.smolmachine --yes --force";
 
-/// A running VM, an old snapshot, and an engine that fails like this.
+/// A running VM, an old snapshot, and an engine that fails in this way.
 #[allow(clippy::needless_pass_by_value)]
 fn unlucky(fault: Value) -> World {
     let world = World::new();
@@ -794,7 +794,7 @@ fn unlucky(fault: Value) -> World {
     world
 }
 
-/// The same with a VM made from an image, whose first pack hangs half-way.
+/// The same with a VM made from an image, whose first pack hangs halfway.
 fn unlucky_image() -> World {
     let world = World::new();
     world.vm("dev").with("--image alpine").running();
@@ -830,7 +830,7 @@ fn assert_as_before(world: &World) {
     world.assert_clean(&["x.smolmachine"]);
 }
 
-/// The engine was asked what there is, and nothing else.
+/// The engine was only asked for a list.
 fn assert_untouched(world: &World, state: &str) {
     let asks = |command: &String| ["machine ls", "machine data-dir"].contains(&command.as_str());
     assert!(world.commands().iter().all(asks), "{:?}", world.commands());

@@ -1,7 +1,7 @@
-//! Full disks: a freeze that finds no room fails, and everything is as it was before.
+//! Full disks: a freeze without enough space fails, and everything is as it was before.
 //!
-//! The disks are real: small tmpfs, mounted in a namespace of each test's own, which takes them with it. Where that is
-//! not allowed these tests are not run, and say so; with `BOTTLE_FREEZE_FAULTS=long` they fail then.
+//! The disks are real: small tmpfs, mounted in each test's own namespace and gone with it. If that is not allowed,
+//! these tests do not run, and say so; with `BOTTLE_FREEZE_FAULTS=long` that is a failure.
 
 use crate::support::chaos::is_long;
 use crate::support::namespace::{disk, in_a_namespace};
@@ -39,19 +39,19 @@ fn world_with_disk(options: &str) -> World {
     world
 }
 
-/// Every file in a folder, and what it holds.
+/// Every file in a folder, and its content.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     names_in(folder).into_iter().map(|name| (name.clone(), fs::read(folder.join(&name)).unwrap_or_default())).collect()
 }
 
-/// Every path under a folder, but for what says that it is a library.
+/// Every path under a folder, except the marker of the library.
 fn paths_in(folder: &Path) -> Vec<PathBuf> {
     let names = names_in(folder).into_iter().filter(|name| name != "bottle-freeze.json");
     let paths = names.map(|name| folder.join(name));
     paths.flat_map(|path| if path.is_dir() { paths_in(&path) } else { vec![path] }).collect()
 }
 
-/// Runs a freeze for which there is no room: all is as before, and the engine's own folders are clean.
+/// Runs a freeze for which there is not enough space: all is as before, and the engine's own folders are clean.
 fn assert_nothing_lost(world: &World, freeze: impl FnOnce() -> Assert) -> Assert {
     let before = (contents(&world.path("work")), paths_in(&world.path("home/library")), world.state("dev"));
     let run = freeze();
@@ -61,7 +61,7 @@ fn assert_nothing_lost(world: &World, freeze: impl FnOnce() -> Assert) -> Assert
     run
 }
 
-/// Either it is refused for want of room and all is as before, or it is done and whole.
+/// Either it is refused for lack of space and all is as before, or it succeeds completely.
 fn assert_all_or_nothing(world: &World, line: &str, what: &str) -> bool {
     let old = contents(&world.path("work"));
     let run = world.run(line);
@@ -86,7 +86,7 @@ const FREEZE: &str = "freeze dev -o snap --yes --force --restart";
 #[test]
 fn a_disk_that_fills_up_during_the_pack_loses_nothing() {
     in_a_namespace(|| {
-        // Room enough as far as the VM's disks tell; what the engine writes is more.
+        // Enough space according to the VM's disks; but the engine writes more.
         let world = world_with_disk("size=127m");
         world.write_guest("dev", "root/big", &"x".repeat(50 << 20));
         let run = assert_nothing_lost(&world, || world.run(FREEZE));
@@ -192,10 +192,10 @@ fn a_disk_that_is_full_after_the_pack_loses_nothing() {
     });
 }
 
-/// A library that makes one system call fail for who loads it: real disks do that, but not when a test wants it.
+/// A library that makes one system call fail in the process that loads it, because real disks do not fail on demand.
 fn broken(world: &World, call: &str, error: i32) -> PathBuf {
     let (source, library) = (world.path("broken.rs"), world.path("broken.so"));
-    // `rename` fails for the sidecar alone: by then the launcher has its new name.
+    // `rename` fails for the sidecar only: by then the launcher has its new name.
     let (arguments, when) = match call {
         "rename" => (
             "_from: *const c_char, to: *const c_char",
@@ -226,7 +226,7 @@ fn broken(world: &World, call: &str, error: i32) -> PathBuf {
 fn freeze_with_broken(call: &str, error: i32, old_launcher: bool) -> Assert {
     let world = World::new();
     world.vm("dev").running();
-    // The library is there already: it is the snapshot that cannot be written.
+    // The library exists already: it is the snapshot that cannot be written.
     world.run("freeze dev -o snap --yes --restart").success();
     for file in ["snap", "snap.smolmachine"] {
         fs::remove_file(world.path("work").join(file)).unwrap();
@@ -277,7 +277,7 @@ fn a_full_home_folder_is_noticed_before_anything_is_stopped() {
         let run = assert_nothing_lost(&world, freeze).code(8).stderr(contains("No space left on device"));
         assert!(stderr(&run).contains(library.to_str().unwrap()), "where? {}", stderr(&run));
         assert!(!world.commands().contains(&"machine stop".to_owned()), "{:?}", world.commands());
-        // What is written elsewhere needs no room there.
+        // Writing elsewhere needs no space there.
         world.run("freeze dev -o snap.smolmachine --force --yes").success();
         world.run("verify snap.smolmachine").success();
     });
@@ -329,7 +329,7 @@ fn a_full_library_blocks_only_writes_to_it() {
         let world = World::new();
         world.vm("dev").running();
         disk(&world.path("home/library"), "nr_inodes=1");
-        // What changes nothing in the library needs no room there.
+        // A command that does not change the library needs no space there.
         let elsewhere = ["pack alpine -o x.smolmachine", "freeze dev -o y.smolmachine --yes --restart"];
         for line in
             ["ls", "exec dev -- true", "stop dev", "start dev"].into_iter().chain(elsewhere).chain(["rm dev --yes"])
@@ -341,7 +341,7 @@ fn a_full_library_blocks_only_writes_to_it() {
 
 // ------------------------------------------------------------------------------------------------ the pre-flight
 
-/// Gives a VM's disk so many bytes that lie on the host.
+/// Allocates this many MiB for a VM's disk on the host.
 fn allocate(world: &World, disk: &str, mib: usize) {
     fs::write(world.path(&format!("fake/vms/dev/{disk}")), vec![7; mib << 20]).unwrap();
 }
@@ -360,7 +360,7 @@ fn too_little_space_is_reported_before_anything_is_stopped() {
     in_a_namespace(|| {
         let world = world_with_disk("size=100m");
         let run = assert_refused_before_the_stop(&world);
-        // 125 MiB besides the disks, of which each has a page.
+        // 125 MiB in addition to the disks, each of which has one page.
         run.stderr(contains("125.02 MiB").and(contains("99.")).and(contains("MiB are free")));
     });
 }

@@ -1,4 +1,4 @@
-//! The values of a guest's variables are in no command line, on any engine.
+//! The values of a guest's variables appear in no command line, on any engine.
 
 use crate::support::{World, finish, stderr, stdout, wait_until};
 use predicates::str::contains;
@@ -7,7 +7,7 @@ use std::fs;
 
 const ENGINES: [&str; 6] = ["0.8.0", "0.8.1", "0.9.0", "1.0.0", "1.0.2", "1.32.2"];
 
-/// Names of every kind: of the user's own, and such as mean something to the engine, its wrapper or the loader.
+/// Names of every kind: the user's own, and those that the engine, its wrapper or the loader read.
 const NAMES: [&str; 16] = [
     "TOKEN",
     "SMOLVM_TOKEN",
@@ -84,7 +84,7 @@ fn exec_passes_every_variable_or_refuses_it_by_name() {
     for version in ENGINES {
         let world = World::with_engine(version);
         world.vm("dev").running();
-        // The stand-in's guest is a process of the host: these would keep it from starting at all.
+        // The stand-in's guest is a process of the host: these variables would keep it from starting.
         env_file_with(&world, |name| !["PATH", "LD_PRELOAD", "GLIBC_TUNABLES"].contains(&name));
         let run = world.run("exec --env-file env dev -- env");
         assert_no_secret_in_an_argv(&world, version);
@@ -147,7 +147,7 @@ fn a_value_is_passed_unchanged() {
     let home = world.path("home");
     let wanted = json!([format!("HOME={}", home.display()), "PATH=a\"b\\c\u{7f}é\n$x", "LD_X="]);
     assert_eq!(world.record("dev")["env"], wanted);
-    // What a Smolfile would lose is refused where there is no other way.
+    // A value that a Smolfile would lose is refused if there is no other way.
     world.run("create other -e 'HOME=s3cret '").code(13).stderr(contains("HOME"));
     world.run("create third -e 'TOKEN=s3cret '").success();
     assert_eq!(world.record("third")["env"], json!(["TOKEN=s3cret "]));

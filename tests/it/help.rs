@@ -1,4 +1,4 @@
-//! What helps on: examples, the likely next command, and what was meant.
+//! Help for the user: examples, the likely next command, and "did you mean".
 
 use crate::support::{World, stdout};
 

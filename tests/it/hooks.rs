@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
 
-/// Writes down how the VM is, and what the hook was told.
+/// Writes down the state of the VM, and the variables of the hook.
 const NOTE: &str =
     r#"--post-freeze 'host:echo "after $BOTTLE_FREEZE_VM $BOTTLE_FREEZE_STATUS $BOTTLE_FREEZE_SNAPSHOT" >> log'"#;
 
@@ -30,7 +30,7 @@ fn hooks_run_around_the_freeze_in_the_order_they_are_given() {
         world.commands()[..5],
         ["machine ls", "machine data-dir", "machine exec", "machine exec", "machine stop"]
     );
-    // What was done in the guest before is in the snapshot, what was done afterwards is not.
+    // What the guest did before is in the snapshot, what it did afterwards is not.
     world.run("thaw dev dev2").success();
     assert_eq!(world.read_guest("dev2", "root/log").unwrap(), "in\n");
 }
@@ -202,7 +202,7 @@ fn a_second_interrupt_reports_that_the_hooks_did_not_run() {
     wait_until("the hook runs", || fs::exists(world.path("work/began")).unwrap());
     interrupt();
     wait_until("the first one is heard", || said().contains("cleaning up"));
-    // Within a second it is the same one.
+    // Within a second, it counts as the same one.
     wait_until("a later one ends it", || {
         interrupt();
         !crate::support::is_alive(pid)
@@ -222,7 +222,7 @@ fn a_live_freeze_and_each_of_several_freezes_run_hooks() {
     for vm in ["dev", "other"] {
         assert_eq!(world.read_guest(vm, "root/log").unwrap(), "in\nout\n");
     }
-    // One that fails does so alone.
+    // A failing hook affects only its own VM.
     let hook = r#"--pre-freeze 'host:[ "$BOTTLE_FREEZE_VM" = dev ]'"#;
     let said = stderr(&world.run(&format!("freeze dev other --yes -j 2 {hook}")).code(3));
     assert!(said.contains("1 of 2 VMs failed: other (a --pre-freeze command of 'other' failed"), "{said}");
@@ -232,7 +232,7 @@ fn a_live_freeze_and_each_of_several_freezes_run_hooks() {
 #[test]
 fn output_of_hooks_is_escaped_on_stderr_unless_quiet() {
     let world = World::new();
-    // Of a VM that smolvm itself made there is a warning.
+    // A VM made by smolvm itself causes a warning.
     world.vm("dev").made_here().running();
     let hook = r#"--pre-freeze 'host:printf "one\033[2J\n"; echo two >&2'"#;
     let run = world.run(&format!("freeze dev --yes --restart {hook}")).success();
@@ -281,7 +281,7 @@ fn a_dry_run_shows_the_hooks_where_they_would_run() {
             } else {
                 vm.stopped();
             }
-            // A hook on the host is written down among the engine's calls.
+            // A hook on the host is logged like the engine's calls.
             let hooks = "--pre-freeze 'guest:echo a b' --pre-freeze 'host:true 1' \
                 --post-freeze 'guest:true 2' --post-freeze 'host:true 3'";
             let planned = stdout(&world.warm().run(&format!("{line} {hooks} --dry-run")).success());
@@ -310,7 +310,7 @@ fn settled(line: &str) -> String {
     words.join(" ")
 }
 
-/// Interrupts it when a hook has made that file.
+/// Interrupts the freeze when a hook has created that file.
 fn interrupt_at(world: &World, freeze: &Running, file: &str) {
     let path = world.path("work").join(file);
     wait_until("the hook runs", || fs::exists(&path).unwrap());

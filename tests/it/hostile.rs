@@ -1,5 +1,5 @@
-//! Hostile answers of an engine: they neither move the cursor, nor forge a line, nor take the memory, nor give a
-//! secret away.
+//! Hostile output of an engine neither moves the cursor, nor forges a line, nor exhausts the memory, nor reveals a
+//! secret.
 
 use crate::support::chaos::within;
 use crate::support::{World, finish, names_in, stderr, stdout};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-/// What bottle-freeze may take of memory, in MiB, whatever the engine prints.
+/// The memory that bottle-freeze may use, in MiB, whatever the engine prints.
 const MEMORY: u64 = 150;
 const EVIL: &str = "x\u{1b}[2J\u{9b}2J\u{202e}\u{7}\r\nerror: forged\n  help: forged";
 

@@ -1,11 +1,11 @@
-//! `make install` and `make uninstall`: the same files come and go, and the shells find theirs.
+//! `make install` and `make uninstall` add and remove the same files, and the shells find them.
 
 use crate::support::{World, finish, stdout};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Runs `make TARGET` with the tool as it was built for this test.
+/// Runs `make TARGET` with the program as built for this test.
 fn make(world: &World, target: &str) {
     let release = world.path("target/release");
     if !release.exists() {
@@ -14,7 +14,7 @@ fn make(world: &World, target: &str) {
     }
     let mut make = Command::new("make");
     make.args(["--silent", target, "PREFIX=/usr"]).arg(format!("DESTDIR={}", world.path("root").display()));
-    // A cargo that builds nothing: the tool is there.
+    // A cargo that builds nothing: the program exists already.
     let cargo = world.path("bin/cargo");
     std::fs::create_dir_all(world.path("bin")).unwrap();
     std::fs::write(&cargo, "#!/bin/sh\n").unwrap();

@@ -1,5 +1,5 @@
-//! What programs read: `--json` on every command, `--error-format json`, `--progress=json`. Whatever a test here or
-//! elsewhere prints with these is held to the schemas: see `crate::support::schema`.
+//! Output for programs: `--json` on every command, `--error-format json`, `--progress=json`. Whatever any test prints
+//! with these is checked against the schemas: see `crate::support::schema`.
 
 use crate::support::{World, finish, names_in, pty::Session, schema, stderr, stdout, wait_until};
 use assert_cmd::assert::Assert;
@@ -11,16 +11,16 @@ use std::path::Path;
 
 const FOR_PROGRAMS: &str = "--json --error-format json --progress=json";
 
-/// Commands that print no result of their own (the guest's output, a shell's script), and those whose result is seen in
+/// Commands without a result of their own (the guest's output, a shell's script), and those whose result is tested in
 /// `tests/it/engine_install.rs`, where there is an index to install from.
 const NOT_HERE: [&str; 5] = ["completions", "engine-install", "engine-rm", "engine-use", "exec"];
 
-/// Runs it for programs, whatever becomes of it.
+/// Runs it with JSON output, whatever its status.
 fn run(world: &World, line: &str) -> Assert {
     world.run(&format!("{line} {FOR_PROGRAMS}"))
 }
 
-/// What it prints on stdout.
+/// The result on stdout.
 fn result(world: &World, line: &str) -> Value {
     serde_json::from_str(&stdout(&run(world, line).success())).expect(line)
 }
@@ -30,7 +30,7 @@ fn lines(run: &Assert) -> Vec<Value> {
     stderr(run).lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
-/// The error of a run with that status: the last one that it told.
+/// The error of a run with that status: the last one printed.
 fn error(run: Assert, status: i32) -> Value {
     let lines = lines(&run.code(status));
     let error = lines.iter().rev().find_map(|line| line.get("error")).expect("an error");
@@ -38,7 +38,7 @@ fn error(run: Assert, status: i32) -> Value {
     error.clone()
 }
 
-/// A VM's life and its snapshots', told by every command there is.
+/// The life of a VM and its snapshots, using every command.
 const STORY: [&str; 28] = [
     "ls",
     "create dev",
@@ -77,7 +77,7 @@ fn every_result_matches_its_schema() {
     let more = ["snapshot rm pulled --yes", "stop dev3", "rm dev2 --yes"];
     let mut told = BTreeSet::new();
     for line in STORY.into_iter().chain(more) {
-        // The first word that is none of an option's is a command's.
+        // The first word that is not an option or its value is the command.
         result(&world, line);
         told.insert(schema::command(&line.split(' ').collect::<Vec<_>>()));
     }
@@ -397,7 +397,7 @@ fn every_schema_is_valid_and_describes_every_key() {
     }
 }
 
-/// Every object is closed, and every key of it is described. (A snapshot.json may be of a later bottle-freeze.)
+/// Every object is closed, and every key of it is described. (A snapshot.json may come from a later bottle-freeze.)
 fn assert_closed(name: &str, schema: &Value) {
     if let Some(keys) = schema.get("properties").filter(|_| schema["type"] == "object") {
         let is_open = name == "snapshot-show" && schema.get("title").is_some();

@@ -1,4 +1,5 @@
-//! What a killed command leaves is seen by `doctor`, with its size, and swept by the next freeze, rm or prune of anything.
+//! `doctor` lists what a killed command left behind, with its size; the next freeze, rm or prune of anything removes
+//! it.
 //!
 //! `SEED` repeats a run; `BOTTLE_FREEZE_FAULTS=long` kills at every system call.
 
@@ -13,7 +14,7 @@ use std::process::Command;
 /// No paths.
 const NONE: [PathBuf; 0] = [];
 
-/// Everything under a folder that is named as private.
+/// Every path under a folder that has the name of a private one.
 fn private(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for name in names_in(folder) {
@@ -27,7 +28,7 @@ fn private(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// All of it in a world, but for what the stand-in keeps.
+/// All of them in a world, except those of the stand-in.
 fn left(world: &World) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> =
         ["home", "work", "elsewhere"].iter().flat_map(|folder| private(&world.path(folder))).collect();
@@ -35,7 +36,7 @@ fn left(world: &World) -> Vec<PathBuf> {
     all
 }
 
-/// What `doctor` says of one thing.
+/// The check of `doctor` with that name.
 fn check(world: &World, name: &str) -> Value {
     let run = world.run("doctor --json");
     let report: Value = serde_json::from_str(&stdout(&run)).unwrap_or_else(|error| panic!("{error}: {run}"));
@@ -50,7 +51,7 @@ fn listed(world: &World) -> Vec<PathBuf> {
     paths
 }
 
-/// A world with an old snapshot, one that is exported, and a folder outside.
+/// A world with an old snapshot, an exported one, and a folder outside.
 fn world() -> World {
     let world = World::new();
     world.vm("dev").stopped();
@@ -64,7 +65,7 @@ fn world() -> World {
     world
 }
 
-/// No process but VMMs works in this world any more: what a killed run had started ends a moment after it.
+/// Waits until only VMMs are left in this world: children of a killed run end a moment after it.
 fn wait_for_the_dead(world: &World) {
     let works_here = || {
         let pids = fs::read_dir("/proc")
@@ -109,7 +110,7 @@ fn leftovers_of_a_killed_freeze_are_listed_with_their_size() {
     wait_until("it has written something", || {
         left(&world).iter().any(|folder| folder.join("snapshot.smolmachine").exists())
     });
-    // That engine hangs already; doctor's own must not.
+    // The engine hangs already; doctor's own must not.
     world.mend();
     assert_eq!(listed(&world), NONE, "what a living run uses is no leftover");
     freeze.signal(Signal::KILL);
@@ -145,7 +146,7 @@ fn leftovers_of_a_killed_removal_are_removed_by_another_freeze() {
     world.run("snapshot verify --all").success();
 }
 
-/// A command, and what must be there before it.
+/// A command, and what must exist before it.
 struct Victim {
     line: &'static str,
     prepare: fn(&World),
@@ -180,11 +181,11 @@ fn freeze_one_to_remove(world: &World) {
     }
 }
 
-/// The system calls at which it is killed: those that change what is on the disk, or lock it.
+/// The system calls at which it is killed: those that change the disk, or lock it.
 const CALLS: [&str; 11] =
     ["mkdir", "rename", "renameat2", "unlink", "unlinkat", "rmdir", "fsync", "flock", "fchmod", "chmod", "write"];
 
-/// The command, killed at its `nth` such call. Whether it was.
+/// The command, killed at its `nth` such call. Returns whether it was killed.
 fn killed_at(world: &World, line: &str, call: &str, nth: u64) -> bool {
     let line = world.line(line);
     let mut strace = Command::new("strace");

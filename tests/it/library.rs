@@ -1,4 +1,4 @@
-//! The library: a snapshot is kept, found, checked, named, thawed and removed.
+//! The library: snapshots are kept, found, checked, named, thawed and removed.
 
 use crate::support::{World, names_in, stderr, stdout, wait_until};
 use predicates::prelude::*;
@@ -139,7 +139,7 @@ fn a_vm_made_here_is_thawed_with_network_ports_and_environment() {
             assert_eq!((&record["network"], &record["cidrs"]), (&json!(true), &cidrs), "{version} {flags}");
             assert_eq!(record["ports"], json!([format!("{port}:80")]), "{version} {flags}");
             assert_eq!(record["env"], json!(["GREETING=hello"]), "{version} {flags}");
-            // What thaw made is recorded as well.
+            // A VM made by thaw is recorded too.
             world.run("freeze dev --yes").success();
             assert_eq!(shown(&world, "dev")["machine"]["network_known"], true, "{version} {flags}");
         }
@@ -148,7 +148,7 @@ fn a_vm_made_here_is_thawed_with_network_ports_and_environment() {
 
 #[test]
 fn a_network_with_unknown_limits_stays_closed() {
-    // Made by the engine itself, it may have limits that no list tells.
+    // A VM made by the engine itself may have limits that no list shows.
     let world = World::new();
     world.vm("open").with("--net").stopped();
     world.vm("limited").with("--net --allow-cidr 10.0.0.0/8").stopped();
@@ -165,7 +165,7 @@ fn a_network_with_unknown_limits_stays_closed() {
 
 #[test]
 fn the_network_stays_closed_if_an_allow_list_may_have_been_added() {
-    // 1.27.0 changes the list of a VM that is there, and does not report it.
+    // 1.27.0 can change the list of an existing VM, and does not report it.
     let world = World::with_engine("1.27.0");
     world.run("create dev --net").success();
     world.run("start dev").success();
@@ -191,7 +191,7 @@ fn the_record_of_a_vm_is_not_used_for_a_later_vm_of_that_name() {
     world.run("create dev --net -p 8080").success();
     world.smolvm("machine delete -f --name dev");
     world.vm("dev").with("--net -p 9090").stopped();
-    // Made in the same second, perhaps: the engine counts no finer.
+    // Perhaps created in the same second: the engine counts no finer.
     world.edit("dev", "created_at", json!(4_000_000_000_u32));
     let frozen = world.run("freeze dev").success();
     frozen.stderr(contains("every limit of the network").and(contains("will not hold 1 published port(s)")));
@@ -249,7 +249,7 @@ fn a_vm_that_cannot_be_frozen_is_not_replaced() {
 
 // -------------------------------------------------------------------------------- /workspace, on every engine
 
-/// Engines whose pack cannot carry it, and how their VMs are made.
+/// Engines whose pack does not include it, and how their VMs are created.
 const NO_WORKSPACE: [(&str, &str); 3] =
     [("1.4.0", ""), ("1.4.0", "--net --image alpine"), ("1.14.0", "--net --image alpine")];
 
@@ -342,7 +342,7 @@ fn a_workspace_that_is_not_fully_restored_is_reported() {
     world.vm("dev").running();
     world.write_guest("dev", "workspace/a", "alpha");
     world.run("freeze dev --yes").success();
-    // The first exec asks whether the guest is ready, the second one puts back: it says done, and is not.
+    // The first exec checks whether the guest is ready, the second one restores, with a false success.
     world.warm().fault(json!({"on": "machine exec", "nth": 2, "do": {"lie": true}}));
     world.run("thaw dev x").code(1).stderr(contains("./a differs").and(contains("without its whole /workspace")));
 }
@@ -351,7 +351,7 @@ fn guest(world: &World, vm: &str, path: &str) -> PathBuf {
     world.path(&format!("fake/vms/{vm}/disk/workspace")).join(path)
 }
 
-/// A port that nobody uses at the moment.
+/// A port that is currently free.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -697,7 +697,7 @@ fn the_newest_intact_snapshot_is_never_pruned() {
     assert_eq!(notes(&world), ["1", "3"]);
 }
 
-/// Of one VM, with notes 1 to 4 from the oldest to the newest; the first one has the tag `first`.
+/// Of one VM, with notes 1 to 4 from oldest to newest; the first one has the tag `first`.
 fn four_snapshots() -> World {
     let world = World::new();
     world.vm("dev").stopped();
@@ -728,7 +728,7 @@ fn an_exported_snapshot_is_identical_after_import() {
     fs::copy(here.path("work/dev.tar"), there.path("work/dev.tar")).unwrap();
     there.run("snapshot import dev.tar").success();
     let mut exported = shown(&here, "dev@ready");
-    // Its place among the snapshots of the library that it comes from.
+    // Its position among the snapshots of the library it comes from.
     assert!(exported.as_object_mut().unwrap().remove("sequence").is_some());
     let mut imported = shown(&there, "dev@ready");
     assert_eq!((&exported["origin"]["kind"], &imported["origin"]["kind"]), (&json!("frozen"), &json!("imported")));
@@ -747,7 +747,7 @@ fn an_exported_snapshot_is_identical_after_import() {
 fn an_interrupted_export_or_import_leaves_nothing_behind() {
     let world = World::new();
     world.vm("dev").stopped();
-    // So long that copying it takes a while.
+    // Large enough that copying takes a while.
     world.write_guest("dev", "root/large", &"large ".repeat(2 << 20));
     world.run("freeze dev").success();
     world.run("snapshot export dev -o kept.tar").success();
@@ -761,7 +761,7 @@ fn an_interrupted_export_or_import_leaves_nothing_behind() {
     }
 }
 
-/// Played until the signal comes while `copy` grows in the private folder that is made in the folder `beside`.
+/// Repeats until the signal arrives while `copy` grows in the private folder that is made in the folder `beside`.
 fn interrupt_while_it_copies(world: &World, line: &str, beside: &str, copy: &str) {
     for _ in 0..50 {
         let run = world.spawn(line);
@@ -781,7 +781,7 @@ fn interrupt_while_it_copies(world: &World, line: &str, beside: &str, copy: &str
             ended.code(130).stderr(contains("interrupted by SIGINT"));
             return;
         }
-        // It was done before.
+        // It finished before the signal.
         let _ = fs::remove_file(world.path("work/dev.tar"));
         world.run("snapshot rm other --yes");
     }
@@ -982,7 +982,7 @@ fn a_library_without_locks_can_be_read_and_loses_nothing() {
 
 // ------------------------------------------------------------------------------------------------- helpers
 
-/// The folder of the only snapshot there is.
+/// The folder of the only snapshot.
 fn snapshot(world: &World) -> PathBuf {
     let vm = world.path("home/library/snapshots/dev");
     let ids = names_in(&vm);

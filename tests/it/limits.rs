@@ -1,4 +1,5 @@
-//! What is written can be read: words of a user, and all else that is recorded, have a limit that is looked at first.
+//! What is written can be read again: texts of a user, and everything else that is recorded, have a limit that is
+//! checked first.
 
 use crate::support::{World, finish, names_in, stderr, stdout};
 use predicates::prelude::*;
@@ -7,10 +8,10 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 
-/// What the tags, the note and the labels of a snapshot may have, and a snapshot.json, in bytes.
+/// The limits for the tags, note and labels of a snapshot, and for a snapshot.json, in bytes.
 const WORDS: usize = 1 << 20;
 const LIMIT: usize = 4 << 20;
-/// Linux takes no longer word in a command line than 128 KiB.
+/// Linux limits an argument to 128 KiB.
 const WORD: usize = 100_000;
 
 fn world() -> World {
@@ -31,7 +32,7 @@ fn snapshot_json(world: &World) -> (PathBuf, Value) {
     (path, serde_json::from_slice(&text).unwrap())
 }
 
-/// A freeze with labels that have so many bytes together, quotes and colons too.
+/// A freeze with labels of this many bytes in total, including quotes and colons.
 fn freeze_with_labels(bytes: usize) -> Vec<String> {
     let mut words = vec!["freeze".to_owned(), "dev".into(), "--yes".into(), "--restart".into()];
     let mut left = bytes;
@@ -49,7 +50,7 @@ fn freeze_with_labels(bytes: usize) -> Vec<String> {
 #[test]
 fn texts_that_are_too_long_are_refused_before_anything_is_done() {
     let world = world();
-    // Each of them is six bytes of JSON.
+    // Each of them takes six bytes of JSON.
     let note = "\u{1}".repeat(90_000);
     let escaped: Vec<String> =
         ["freeze", "dev", "--yes", "-m", &note, "--label", &format!("key={note}")].map(Into::into).into();
@@ -64,14 +65,14 @@ fn texts_that_are_too_long_are_refused_before_anything_is_done() {
 #[test]
 fn texts_of_the_maximum_length_can_be_read() {
     let world = world();
-    // A word of JSON takes more than its letters.
+    // A text takes more bytes in JSON than it has letters.
     finish(world.command(freeze_with_labels(WORDS - 400))).success();
     assert!(stdout(&world.run("snapshot ls -q").success()).contains("dev@"));
     let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev").success())).unwrap();
     assert_eq!(shown["labels"]["key0"].as_str().unwrap().len(), WORD);
     world.run("snapshot verify dev").success();
     world.run("thaw dev dev-2").success();
-    // No room for a tag: but one that is there can be taken away.
+    // There is no space for another tag, but an existing one can be removed.
     world.run("snapshot tag dev one two --remove three").success();
     let many: Vec<String> = (0..10).map(|number| format!("{number}{}", "t".repeat(60))).collect();
     world.run(&format!("snapshot tag dev {}", many.join(" "))).code(2).stderr(contains("1048576"));
@@ -132,7 +133,7 @@ fn a_snapshot_json_that_is_too_long_is_reported_as_such() {
     let said = contains("longer than 4194304 bytes");
     world.run("snapshot ls").stderr(said.clone());
     world.run(&format!("verify {}", path.with_file_name("vm.smolmachine").display())).code(10).stderr(said.clone());
-    // The same by way of a tar.
+    // The same through a tar.
     pack(&world, &path);
     world.run("snapshot import dev.tar --as other").code(10).stderr(said);
     assert_eq!(names_in(&world.path("home/library/snapshots")), ["dev"]);
@@ -143,7 +144,7 @@ fn a_snapshot_that_could_not_be_read_again_is_not_imported() {
     let world = world();
     world.run("freeze dev --yes --restart -t t").success();
     let (path, mut metadata) = snapshot_json(&world);
-    // Written anew it is longer.
+    // It gets longer when it is rewritten.
     metadata["id"] = "0badcafe".into();
     metadata["later"] = Value::Null;
     let numbers = vec!["1e15"; LIMIT / 10].join(",");
@@ -167,7 +168,7 @@ fn a_foreign_snapshot_has_the_same_limit_for_texts() {
     assert_eq!(names_in(&world.path("home/library/snapshots")), ["dev"]);
 }
 
-/// Makes `dev.tar` of the snapshot with this `snapshot.json`, without looking at it.
+/// Makes `dev.tar` from the snapshot with this `snapshot.json`, without any check.
 fn pack(world: &World, snapshot_json: &std::path::Path) {
     let mut tar = std::process::Command::new("tar");
     tar.arg("-cf").arg(world.path("work/dev.tar")).arg("-C").arg(snapshot_json.parent().unwrap());

@@ -48,7 +48,7 @@ fn a_live_snapshot_is_thawed_with_its_configuration() {
             (&json!(2), &json!(512), &json!({"team": "a"}))
         );
         assert_eq!((&record["cidrs"], &record["ports"]), (&json!(["10.0.0.0/8"]), &json!(["8080:80"])));
-        // And so on: what is known of it is still known.
+        // Then again: what is known about it is kept.
         world.run("freeze dev --yes").success();
         assert_eq!(shown(&world, "dev")["machine"]["network_known"], true);
     }
@@ -150,7 +150,7 @@ fn a_failed_live_freeze_leaves_the_vm_running_and_nothing_behind() {
             world.vm("dev").running();
             world.warm().fault(json!({"on": "machine checkpoint", "at": at, "do": fault}));
             let run = world.run("freeze dev --live");
-            // What lied at the end had done it all.
+            // A false success at the end comes after the work was done.
             let done = at == "end" && fault["lie"] == true;
             assert_eq!(run.get_output().status.code(), Some(i32::from(!done)), "{at} {fault}: {}", stderr(&run));
             assert_eq!(world.state("dev"), "running");

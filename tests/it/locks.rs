@@ -1,4 +1,4 @@
-//! Locks belong to what they protect: a VM's to the user and the host, the library's to the library.
+//! A lock protects what it belongs to: a VM's lock is per user and host, a snapshot's lock is in the library.
 
 use crate::full_disk::fill;
 use crate::support::namespace::{disk, in_a_namespace};
@@ -14,7 +14,7 @@ use std::process::Command;
 
 // -------------------------------------------------------------------------------------------------- of VMs
 
-/// A freeze of `dev` that hangs while it packs.
+/// A freeze of `dev` that hangs while packing.
 fn hanging_freeze(world: &World) -> Running {
     world.warm().fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
     let freeze = world.spawn("freeze dev -o x.smolmachine --yes");
@@ -61,7 +61,7 @@ fn one_name_in_two_homes_is_two_vms() {
     world.vm("dev").stopped();
     let _first = hanging_freeze(&world);
     for (variable, folder) in [("HOME", "another"), ("XDG_DATA_HOME", "another/data"), ("SMOLVM_DATA_DIR", "another")] {
-        // Whether the stand-in lists one there or not: the lock of this one is not in the way.
+        // Whether the stand-in lists a VM there or not: the lock of this one does not interfere.
         let run = crate::support::finish(with(&world, "stop dev", &[(variable, world.path(folder))]));
         assert!([Some(0), Some(4)].contains(&run.get_output().status.code()), "{variable}: {}", stderr(&run));
     }
@@ -110,7 +110,7 @@ fn the_lock_folder_is_private() {
     assert!(world.vm_lock("dev").exists());
 }
 
-/// In a `/tmp` of its own.
+/// With a private `/tmp`.
 fn with_own_tmp(test: impl Fn(&World)) {
     disk(Path::new("/tmp"), "size=20m");
     let world = World::new();
@@ -199,8 +199,8 @@ fn a_lock_that_cannot_name_its_owner_still_locks() {
 
 // --------------------------------------------------------------------------------------------- of the library
 
-/// What each command does when not a byte and not a file has room in the library, and when it cannot be written at all.
-/// The library holds two snapshots of `dev`, which runs; `stopped` and `other` are stopped.
+/// What each command does if the library has no space for a byte or a file, and if it is read-only. The library
+/// contains two snapshots of `dev`, which runs; `stopped` and `other` are stopped.
 const COMMANDS: [(&str, i32, i32); 33] = [
     ("ls", 0, 0),
     ("start stopped", 0, 0),
@@ -249,7 +249,7 @@ fn world_with_library() -> World {
     for tag in ["old", "newer", "new"] {
         world.run(&format!("freeze dev -t {tag} --yes --restart --no-space-check")).success();
     }
-    // One that no policy has to keep.
+    // A snapshot that no policy has to keep.
     world.run("snapshot tag dev@newer --remove newer").success();
     world.run("snapshot export dev@old -o old.tar").success();
     world.warm();

@@ -1,4 +1,4 @@
-//! What a user sees, one module per behavior. One binary: linked once, and all tests run side by side.
+//! What a user sees, one module per behavior. A single binary, so that it is linked once and all tests run in parallel.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod support;

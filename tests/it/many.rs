@@ -1,4 +1,4 @@
-//! Several VMs at once: frozen, started, stopped and removed side by side.
+//! Several VMs at once: frozen, started, stopped and removed in parallel.
 
 use crate::support::{World, names_in, stderr, stdout, wait_until};
 use predicates::prelude::*;
@@ -118,11 +118,11 @@ fn an_interrupt_ends_all_of_them_cleanly() {
 
 #[test]
 fn cleanup_of_one_vm_does_not_let_another_continue() {
-    // One fails, and is being started again when the signal comes; the other is packed meanwhile, and must end.
+    // One fails, and is being started again when the signal arrives; the other is being packed meanwhile, and must end.
     let world = three("1.32.2");
     world.warm().fault(json!([
         {"on": "pack create", "nth": 1, "at": "half", "do": {"fail": {"status": 1, "stderr": "Error: no"}}},
-        // No second count: two calls at once may be counted in one order for this fault, in another for that.
+        // Without a count, because two concurrent calls may be counted in a different order for each fault.
         {"on": "pack create", "at": "half", "do": "hang"},
     ]));
     let freeze = world.spawn("freeze a b -j 2 --yes");

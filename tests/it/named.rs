@@ -1,4 +1,5 @@
-//! A name means the library, a path means a file; one thing named twice is one thing; a batch goes on after a failure.
+//! A name refers to the library, a path to a file; the same thing named twice counts once; a batch continues after a
+//! failure.
 
 use crate::support::{World, stderr, stdout};
 use predicates::prelude::*;
@@ -6,7 +7,7 @@ use predicates::str::contains;
 use serde_json::Value;
 use std::fs;
 
-/// A library with `dev@ready`, and files of all kinds of names that hold another snapshot.
+/// A library with `dev@ready`, and files with all kinds of names that contain another snapshot.
 fn world() -> World {
     let world = World::new();
     let file = world.snapshot("other.smolmachine");
@@ -92,7 +93,7 @@ fn one_file_by_several_names_counts_once() {
     let verified = json(&world.run(&format!("verify {names} ./dev --json")).success());
     let paths: Vec<&str> = verified.as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["other.smolmachine", "./dev"]);
-    // A name that is not in the library is not the file of that name.
+    // A name that is not in the library does not refer to a file of that name.
     let verified = json(&world.run("verify ./snap snap --json").code(3));
     assert_eq!(verified.as_array().unwrap().len(), 2, "{verified}");
 }

@@ -1,6 +1,6 @@
-//! However strange the surroundings, a command ends with a status that is documented, and never in a panic.
+//! In any environment, a command ends with a documented status, and never with a panic.
 //!
-//! `BOTTLE_FREEZE_FAULTS=long` tries every command in every surrounding. `SEED` repeats a run.
+//! `BOTTLE_FREEZE_FAULTS=long` tries every command in every environment. `SEED` repeats a run.
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::{World, names_in};
@@ -12,11 +12,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// No UTF-8.
+/// Not UTF-8.
 const ODD: &[u8] = b"odd\xff\x80";
 
-/// Each command does something, in a world with a running VM `up`, a stopped one `down`, a snapshot of it, `x.smolmachine`
-/// and `e.tar`. `%` stands for what is no UTF-8.
+/// Commands that do something, in a world with a running VM `up`, a stopped one `down`, a snapshot of it,
+/// `x.smolmachine` and `e.tar`. `%` stands for text that is not UTF-8.
 const LINES: [&str; 62] = [
     "--help",
     "--version",
@@ -82,7 +82,7 @@ const LINES: [&str; 62] = [
     "% --json",
 ];
 
-/// What is strange, and how it is made so.
+/// The name of an environment, and how to create it.
 type Strange = (&'static str, fn(&World, &mut Command));
 
 const SURROUNDINGS: [Strange; 20] = [
@@ -182,7 +182,7 @@ fn close(command: &mut Command, fds: &'static [i32]) {
     }
 }
 
-/// The same command under a limit of the shell's.
+/// The same command under a limit set by the shell.
 fn limit(command: &mut Command, limit: &str) {
     let mut limited = Command::new("sh");
     limited.args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]);
@@ -204,14 +204,14 @@ fn world() -> World {
     world
 }
 
-/// The line's words, with what is no UTF-8 for each `%`.
+/// The arguments of the line, with text that is not UTF-8 for each `%`.
 fn words(line: &str) -> Vec<OsString> {
     let word =
         |word: &str| OsString::from_vec(word.as_bytes().split(|byte| *byte == b'%').collect::<Vec<_>>().join(ODD));
     line.split(' ').map(word).collect()
 }
 
-/// The statuses of the man page, and those of `exec`: also that of a guest's command that SIGPIPE ends.
+/// The statuses in the man page, and those of `exec`, including that of a guest command killed by SIGPIPE.
 fn is_documented(status: Option<i32>) -> bool {
     status.is_some_and(|status| (0..=15).contains(&status) || [125, 127, 141].contains(&status))
 }
@@ -224,7 +224,7 @@ fn try_one(world: &World, line: &str, (strange, make): &Strange) {
     let output = output.unwrap_or_else(|error| panic!("{line:?} with {strange}: {error}"));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(is_documented(output.status.code()), "{line:?} with {strange}: {:?} {said}", output.status);
-    // The stand-in may panic on such words: an engine is none of ours.
+    // The stand-in may panic on such arguments: it is not under test.
     let own = said.lines().filter(|line| !line.contains("tests/fake-smolvm"));
     assert!(!own.into_iter().any(|line| line.contains("panicked")), "{line:?} with {strange}: {said}");
 }
@@ -262,10 +262,10 @@ fn a_freeze_to_a_path_that_is_not_utf8_prints_valid_json() {
 
 // --------------------------------------------------------------------------------------------- no threads
 
-/// A user of whom nothing runs.
+/// A user without any processes.
 const NOBODY: u32 = 54_321;
 
-/// The command as a user who may have so many processes and threads.
+/// The command as a user who may have only this many processes and threads.
 fn with_threads(world: &World, line: &str, count: u32) -> Command {
     let command = world.line(line);
     let mut limited = Command::new("setpriv");

@@ -1,4 +1,4 @@
-//! Only what bottle-freeze wrote is removed: what a library is, whose it is, and what a sweep may take.
+//! Only files that bottle-freeze wrote are removed: what counts as a library, whose it is, and what cleanup may remove.
 
 use crate::support::chaos::without_override;
 use crate::support::{World, finish, names_in, stderr, stdout};
@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// All that lies under a folder: what it is, whose, and what it holds. No link is followed.
+/// Everything under a folder: type, owner and content. Links are not followed.
 fn tree(folder: &Path) -> BTreeMap<PathBuf, (u32, u32, Vec<u8>)> {
     let mut all = BTreeMap::new();
     for name in names_in(folder) {
@@ -240,7 +240,7 @@ fn a_library_made_read_only_by_its_user_stays_read_only() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    // Root may write anyway: the modes are what is looked at.
+    // Root can write anyway, so only the modes are checked.
     let world = world_with_vm();
     world.run("freeze dev").success();
     let folders = ["snapshots", "snapshots/dev", "work"].map(|name| world.path("home/library").join(name));
@@ -274,7 +274,7 @@ fn a_snapshot_whose_files_cannot_be_removed_stays_visible() {
 
 // ------------------------------------------------------------------------------- what only looks like ours
 
-/// Folders that have the name of a private one, and that no run made.
+/// Folders with the name of a private one that no run created.
 const LOOK_ALIKES: [&[(&str, &str)]; 8] = [
     &[("keep.jpg", "mine")],
     &[("alive", ""), ("keep.jpg", "mine")],
@@ -326,7 +326,7 @@ fn a_marker_emptied_by_a_power_cut_is_written_again() {
 
 // ------------------------------------------------------------------------------------- libraries of 0.1.0
 
-/// The library as 0.1.0 left it: after a freeze, a record, an installed engine, and kills at every moment.
+/// A library as 0.1.0 left it: after a freeze, a record, an installed engine, and kills at every moment.
 fn library_of_0_1_0() -> World {
     let world = world_with_vm();
     world.run("create net --net").success();
@@ -508,7 +508,7 @@ fn removing_a_link_keeps_the_snapshot_that_it_points_to() {
         world.run(&line);
     }
     assert_eq!(tree(&world.path("outside")), before);
-    // What is said about it can be done.
+    // What the message suggests works.
     world.run("thaw dev x").code(10).stderr(contains(format!("or remove {}", folder.display())));
     world.run(&format!("snapshot rm dev@{} --yes", ids[0])).code(8).stderr(contains("it is a link, or no folder"));
 }

@@ -1,4 +1,4 @@
-//! `pack`: an image becomes a file that VMs can be made from, whole or not at all.
+//! `pack`: an image becomes a file from which VMs can be created, completely or not at all.
 
 use crate::support::{World, manifest};
 use predicates::str::contains;

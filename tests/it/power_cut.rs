@@ -1,8 +1,8 @@
-//! Power cuts: what a command has published is there when the power fails the moment after it returned.
+//! Power cuts: what a command has published is still there if the power fails the moment after it returned.
 //!
-//! All lies on a file system on a loop device. When a command has returned, the file behind the device is copied: it
-//! holds what has reached the disk, and nothing of what the system still has in memory. The copy is mounted in its
-//! place, as after a power cut, and must hold all that was there when the command returned.
+//! Everything is on a file system on a loop device. After a command has returned, the file behind the device is copied:
+//! it contains what has reached the disk, and nothing that the system still has in memory. The copy is mounted in its
+//! place, as after a power cut, and must contain everything that was there when the command returned.
 //!
 //! `BOTTLE_FREEZE_FAULTS=long` cuts the power after every command, on ext4, xfs and btrfs.
 
@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Every command that publishes or removes something, in the order in which they are run. What another one needs comes
-/// first.
+/// Every command that publishes or removes something, in the order in which they run. A command comes after those that
+/// it needs.
 const PUBLISHING: [&str; 25] = [
     "freeze dev -o out.smolmachine",
     "freeze dev -o pair",
@@ -47,7 +47,7 @@ const PUBLISHING: [&str; 25] = [
     "doctor --fix",
 ];
 
-/// Those after which the power is cut in the short version.
+/// The commands after which the power is cut in the short version.
 const SHORT: [&str; 4] = [
     "freeze dev -o pair",
     "freeze dev -t one --force --launcher -m again",
@@ -114,7 +114,7 @@ fn published_files_survive_a_power_cut_on_btrfs() {
     });
 }
 
-/// What lies in a folder: a mode and a content for each path. Private folders and empty ones do not count.
+/// The content of a folder: mode and bytes for each path. Private folders and empty ones do not count.
 type Tree = BTreeMap<PathBuf, (u32, Vec<u8>)>;
 
 fn add(tree: &mut Tree, folder: &Path) {
@@ -133,7 +133,7 @@ fn add(tree: &mut Tree, folder: &Path) {
     }
 }
 
-/// All that was published in a world.
+/// Everything that was published in a world.
 fn published(world: &World) -> Tree {
     let mut tree = Tree::new();
     for folder in ["work", "home/library/snapshots", "home/library/vms", "home/library/engines"] {
@@ -150,11 +150,11 @@ struct Disk {
 }
 
 impl Disk {
-    /// None where it cannot be mounted here.
+    /// None if it cannot be mounted here.
     fn new(kind: &'static str, options: &str) -> Option<Self> {
         let disk = Self { folder: TempDir::new().unwrap(), kind, options: format!("loop,{options}") };
         fs::create_dir(disk.path()).unwrap();
-        // The least that xfs is made of.
+        // The smallest size for xfs.
         fs::File::create(disk.file()).unwrap().set_len(320 << 20).unwrap();
         let made = Command::new(format!("mkfs.{kind}")).arg("-q").arg(disk.file()).output();
         (made.is_ok_and(|made| made.status.success()) && disk.mount(&disk.file())).then_some(disk)

@@ -1,4 +1,4 @@
-//! Questions: what each key does, what nobody-there does, and that a terminal is left as it was found.
+//! Questions: what each key does, what happens without a user, and that a terminal is left as it was found.
 
 use crate::support::World;
 use crate::support::pty::Session;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 const FREEZE: &str = "freeze dev -o x.smolmachine";
 
-/// A running VM, and the question of that command on a terminal.
+/// A running VM, and a terminal on which the command has asked its question.
 fn asked(line: &str) -> (World, Session) {
     let world = World::new();
     world.vm("dev").running();
@@ -178,7 +178,7 @@ fn under_nohup_a_freeze_survives_its_terminal() {
     world.warm();
     let pause = serde_json::json!({"on": "pack create", "at": "half", "do": {"await": world.path(hung_up)}});
     world.fault(pause);
-    // Its result goes elsewhere: one that cannot be printed is a failure.
+    // Its result goes elsewhere, because a result that cannot be printed is a failure.
     let freeze = nohup(&world, "freeze dev -o x.smolmachine --yes --restart");
     let mut session = Session::start_on(freeze, [true, false, true], 0);
     crate::support::wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
@@ -198,7 +198,7 @@ fn nohup(world: &World, line: &str) -> Command {
     nohup
 }
 
-/// What is done when the question is seen.
+/// What the user does when the question appears.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Answer {
     Key(&'static str),
@@ -206,7 +206,7 @@ enum Answer {
     CloseTheTerminal,
 }
 
-/// Each answer, and the exit status. The last one is yes: the others leave things as they are.
+/// Each answer, and the exit status. The last one is yes: the others change nothing.
 const ANSWERS: [(Answer, i32); 6] = [
     (Answer::Key("n"), 6),
     (Answer::Key("\x04"), 6),
@@ -230,7 +230,7 @@ fn each_answer_to_each_question_does_what_it_says() {
     std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
 }
 
-/// A freeze on a terminal that is stdin, stdout and stderr, or only some of them.
+/// A freeze for which all or only some of stdin, stdout and stderr are the terminal.
 fn play(terminal: [bool; 3], flags: &str) {
     let world = World::new();
     world.vm("dev").running();

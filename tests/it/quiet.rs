@@ -1,9 +1,9 @@
-//! `-q` prints the bare result on stdout, one a line, and nothing else: a script can use it as it is.
+//! `-q` prints the bare result on stdout, one per line, and nothing else, so that a script can use it directly.
 
 use crate::support::{World, finish, names_in, stderr, stdout};
 use std::os::unix::ffi::OsStrExt;
 
-/// What a quiet command prints on stdout; on stderr it prints nothing.
+/// The stdout of a quiet command; it prints nothing on stderr.
 fn quiet(world: &World, line: &str) -> String {
     let run = world.run(&format!("-q {line}")).success();
     assert_eq!(stderr(&run), "", "{line}");
@@ -53,7 +53,7 @@ fn a_frozen_vm_is_thawed_by_what_the_freeze_printed() {
     assert_eq!(quiet(&world, &format!("snapshot rm {reference} -y")).trim(), reference);
 }
 
-/// The artifact of a snapshot of the library.
+/// The artifact of a snapshot in the library.
 fn artifact(world: &World, reference: &str) -> String {
     let (vm, id) = reference.split_once('@').unwrap();
     let folder = world.path("home/library/snapshots").join(vm).join(id);

@@ -1,6 +1,6 @@
-//! Who reads a snapshot keeps it: a removal skips it and says who reads, or waits.
+//! A snapshot that is being read is not removed: a removal skips it and names the reader, or waits.
 //!
-//! `BOTTLE_FREEZE_FAULTS=long` races more often. `SEED` repeats a run.
+//! `BOTTLE_FREEZE_FAULTS=long` repeats each race more often. `SEED` repeats a run.
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::{Running, World, names_in, stderr, stdout, wait_until};
@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
-/// A stopped VM with three snapshots, `old`, `middle` and `new` by their notes, none with a tag.
+/// A stopped VM with three snapshots, noted `old`, `middle` and `new`, without tags.
 fn three() -> World {
     let world = World::new();
     world.vm("dev").stopped();
@@ -26,7 +26,7 @@ fn three() -> World {
     world
 }
 
-/// Their references, the oldest first.
+/// Their references, oldest first.
 fn references(world: &World) -> Vec<String> {
     stdout(&world.run("snapshot ls -q")).lines().map(str::to_owned).collect()
 }
@@ -84,7 +84,7 @@ fn a_waiting_removal_runs_when_the_reader_finishes() {
         let mut removal = world.line(&line.replace("ONE", &one));
         let mut removal = removal.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
         wait_until("it waits", || std::fs::read_to_string(&log).unwrap().contains("waiting: "));
-        // Meanwhile the library is free for others.
+        // Meanwhile, others can use the library.
         world.run(&format!("snapshot tag {one} busy")).success();
         world.run(&format!("snapshot tag {one} --remove busy")).success();
         reader.signal(Signal::INT);
@@ -112,7 +112,7 @@ fn two_readers_can_read_at_once() {
     world.run(&format!("create other --from {one}")).success();
 }
 
-/// A pipe that is full: who prints into it waits for its reader.
+/// A full pipe: a process that prints to it waits for its reader.
 fn full_pipe() -> (UnixStream, UnixStream) {
     let (reader, mut writer) = UnixStream::pair().unwrap();
     writer.set_nonblocking(true).unwrap();
@@ -164,7 +164,7 @@ fn verify_all_names_a_snapshot_whose_files_are_gone() {
     world.run("snapshot verify --all").code(3).stderr(contains("it is missing"));
 }
 
-/// Whatever moment a reader is stopped at: what it reads is whole, or was not there when it began.
+/// At whatever moment a reader is stopped: what it reads is complete, or did not exist when it began.
 #[test]
 fn a_reader_and_a_removal_never_overlap() {
     let mut random = Random::new();
@@ -183,7 +183,7 @@ fn a_reader_and_a_removal_never_overlap() {
         let removals = [format!("snapshot rm {one} --yes"), "snapshot prune --keep-last 1 --yes".to_owned()];
         let removal = &removals[usize::try_from(random.below(2)).unwrap()];
         let reader = world.spawn(line);
-        // The random moment is what is tested: there is no condition to wait for.
+        // The random moment is the test: there is no condition to wait for.
         std::thread::sleep(std::time::Duration::from_micros(random.below(30_000)));
         reader.signal(Signal::STOP);
         let removed = world.run(removal);
@@ -193,7 +193,7 @@ fn a_reader_and_a_removal_never_overlap() {
         let context = format!("round {round}: {line}: {status:?} {}; {removal}: {ended:?}", stderr(&read));
         let is_there = references(&world).contains(one);
         match ended {
-            // It came too late, or it had read all.
+            // It came too late, or had read everything.
             Some(0) => assert!(!is_there && [Some(4), Some(0)].contains(&status), "{context}"),
             Some(3 | 11) => assert!(is_there && status == Some(0), "{context}"),
             _ => panic!("{context}: {}", stderr(&removed)),
@@ -207,7 +207,7 @@ fn a_reader_and_a_removal_never_overlap() {
     }
 }
 
-/// Two prunes and a freeze of one VM at once: each is done, and what is whole stays.
+/// Two prunes and a freeze of one VM at once: each finishes, and intact snapshots stay.
 #[test]
 fn concurrent_prunes_and_freezes_leave_the_newest() {
     let mut random = Random::new();
@@ -222,7 +222,7 @@ fn concurrent_prunes_and_freezes_leave_the_newest() {
             .collect();
         for one in all {
             let ended = one.wait();
-            // What another one has removed first is not there; what it reads is in use.
+            // A snapshot that another command removed first is missing; one that it reads is in use.
             assert!([0, 3, 4, 11].contains(&ended.get_output().status.code().unwrap()), "{}", stderr(&ended));
         }
         assert!(!references(&world).is_empty());

@@ -1,5 +1,6 @@
-//! `snapshot push` and `snapshot pull`: on the fake engine, whose registry is a folder, and, with
-//! `BOTTLE_FREEZE_REAL_ENGINES` set as for the conformance tests, on the real 1.32.2 and Debian's `docker-registry`.
+//! `snapshot push` and `snapshot pull`, on the fake engine, whose registry is a folder; and, if
+//! `BOTTLE_FREEZE_REAL_ENGINES` is set as for the conformance tests, on the real 1.32.2 with Debian's
+//! `docker-registry`.
 
 use crate::support::{World, finish, is_alive, names_in, real, stderr, stdout, wait_until};
 use assert_cmd::assert::Assert;
@@ -24,13 +25,13 @@ const EVIL: &str = "x\u{1b}[2J\u{9b}2J\u{202e}\u{7}\nerror: forged";
 
 // ----------------------------------------------------------------------------------------- where it happens
 
-/// A world with a snapshot of `dev` in its library, and a registry beside it.
+/// A world with a snapshot of `dev` in its library, and a registry.
 struct Ground {
     world: World,
     registry: Option<Registry>,
 }
 
-/// Runs the test on the fake engine, and on the real one if that was asked for.
+/// Runs the test on the fake engine, and on the real one if requested.
 fn on_both(test: impl Fn(&Ground)) {
     test(&Ground::fake());
     on_the_real_one(test);
@@ -82,12 +83,12 @@ impl Ground {
         }
     }
 
-    /// The registry.
+    /// The address of the registry.
     fn host(&self) -> String {
         self.registry.as_ref().map_or("registry.test:5000".to_owned(), |registry| at(registry.port))
     }
 
-    /// A host where nobody answers.
+    /// An address where no registry answers.
     fn nobody(&self) -> &str {
         if self.registry.is_some() { "127.0.0.1:1" } else { "gone.test:5000" }
     }
@@ -118,7 +119,7 @@ impl Ground {
         fs::read(self.folder(vm).join(ARTIFACT)).unwrap()
     }
 
-    /// What is there, to be compared with what is there later.
+    /// The current state, to compare with a later one.
     fn state(&self) -> State {
         let home = names_in(&self.world.path("home")).into_iter().filter(|name| !name.starts_with('.')).collect();
         let mut files = BTreeMap::new();
@@ -126,7 +127,7 @@ impl Ground {
         State { files, names: [home, names_in(&self.world.path("")), names_in(&self.world.path("work"))] }
     }
 
-    /// All is as it was, and nobody is at work.
+    /// Everything is as it was, and no process is at work.
     #[track_caller]
     fn assert_as(&self, before: &State, what: &str) {
         let now = self.state();
@@ -155,7 +156,7 @@ impl Ground {
     }
 }
 
-/// The files of the library, and the names of what lies elsewhere.
+/// The files of the library, and the names of other files.
 struct State {
     files: BTreeMap<PathBuf, Vec<u8>>,
     names: [Vec<String>; 3],
@@ -173,7 +174,7 @@ fn read_all(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-/// A library that the real engine has frozen `dev` into, once for all tests. (A static is never dropped: this stays
+/// A library into which the real engine has frozen `dev`, once for all tests. (A static is never dropped: this stays
 /// until the next run replaces it.)
 fn frozen() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
@@ -196,7 +197,7 @@ fn at(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
 
-/// Debian's `docker-registry`, on loopback; killed when dropped.
+/// Debian's `docker-registry` on loopback; killed when dropped.
 struct Registry {
     process: Child,
     port: u16,
@@ -205,7 +206,7 @@ struct Registry {
 
 impl Registry {
     fn start(world: &World) -> Self {
-        // Somebody else may be quicker to take a free port.
+        // Another process may take a free port first.
         (0..20).find_map(|_| Self::try_start(world)).expect("a docker-registry that listens")
     }
 
@@ -218,7 +219,7 @@ impl Registry {
             "version": 0.1,
             "log": {"level": "warn"},
             "storage": {"filesystem": {"rootdirectory": storage}},
-            // By which we know ours.
+            // Identifies our registry.
             "http": {"addr": at(port), "headers": {"X-World": [storage]}},
         });
         // JSON is YAML too.
@@ -258,8 +259,8 @@ impl Drop for Registry {
     }
 }
 
-/// A way to a registry, on which so many bytes pass, of all connections together; then every one is cut. Its threads
-/// end with the test.
+/// A proxy to a registry that passes this many bytes, over all connections, and then closes every connection. Its
+/// threads end with the test.
 fn cut_after(port: u16, up: usize, down: usize) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
@@ -294,7 +295,7 @@ fn pump(from: &TcpStream, to: &TcpStream, left: &Arc<Mutex<usize>>) {
     });
 }
 
-/// A registry that is connected to and never answers.
+/// A registry that accepts connections and never answers.
 struct Mute(TcpListener);
 
 impl Mute {
@@ -320,7 +321,7 @@ impl Mute {
     }
 }
 
-/// Waits until whoever asked is gone.
+/// Waits until the other side closes the connection.
 fn wait_for_the_end(mut stream: TcpStream) {
     stream.set_nonblocking(false).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -346,19 +347,19 @@ fn a_pushed_snapshot_is_pulled_identically_with_its_snapshot_json() {
         ground.run(&format!("snapshot pull {to}")).success().stderr(contains("without a snapshot.json").not());
         ground.assert_idle("pull");
         assert!(ground.artifact("dev") == artifact, "another artifact came back");
-        // The launcher does not travel.
+        // The launcher is not pushed.
         let files = metadata["files"].as_object_mut().unwrap();
         assert!(files.remove("vm").is_some(), "{files:?}");
         let mut pulled = ground.metadata("dev");
         assert_eq!(pulled["origin"]["kind"], "pulled");
         pulled["origin"] = metadata["origin"].clone();
-        // It counts in the library that it comes from.
+        // It is counted in the library that it comes from.
         metadata.as_object_mut().unwrap().remove("sequence");
         assert_eq!(pulled, metadata);
         assert_eq!(names_in(&ground.folder("dev")), ["snapshot.json", ARTIFACT]);
         ground.run("snapshot verify dev@ready").success();
         ground.refuses(&format!("snapshot pull {to}"), 7);
-        // Under another name it is another VM's; and from there it travels again.
+        // Under another name it belongs to another VM; and it can be pushed again from there.
         ground.run(&format!("snapshot pull {to} --as other")).success();
         assert!(ground.artifact("other") == artifact);
         ground.run(&format!("snapshot push other {to} --yes")).success();
@@ -403,7 +404,7 @@ fn an_artifact_pushed_by_the_engine_gets_a_snapshot_json() {
         assert!(metadata["warnings"][0].as_str().unwrap().contains("without a snapshot.json"), "{metadata}");
         ground.run("snapshot verify dev").success();
         ground.refuses(&format!("snapshot pull {to}"), 7);
-        // A file travels without one, too.
+        // A file can be pushed without one, too.
         ground.run("snapshot export dev -o x.tar").success();
         let file = ground.folder("dev").join(ARTIFACT);
         let line = format!("snapshot push {} {}/file:1 --yes", file.display(), ground.host());
@@ -575,7 +576,7 @@ fn an_interrupted_download_leaves_nothing() {
     let lost = json!({"fail": {"status": 1, "stderr": "Error: agent operation failed: HTTP request failed: lost\n"}});
     ground.world.fault(json!({"on": "pack pull", "at": "half", "do": lost}));
     ground.refuses(&format!("snapshot pull {}/dev:r1 --as x", ground.host()), 1);
-    // An engine that calls half a file a success.
+    // An engine that reports success for half a file.
     ground.world.fault(json!({"on": "pack pull", "at": "half", "do": {"lie": true}}));
     ground.refuses(&format!("snapshot pull {}/dev:r1 --as x", ground.host()), 10);
 }
@@ -638,7 +639,7 @@ fn leftovers_of_a_killed_push_or_pull_are_removed_by_the_next_freeze() {
     });
 }
 
-/// A `bottle-freeze` that runs; killed when dropped.
+/// A running `bottle-freeze`; killed when dropped.
 struct Spawned(Child);
 
 fn spawn(ground: &Ground, line: &str) -> Spawned {
@@ -683,7 +684,7 @@ fn a_hostile_snapshot_json_is_refused_and_writes_nothing() {
         };
         let recorded = good["files"][ARTIFACT].clone();
         let deep = format!("{{\"format\":1,\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-        // With --as it does not matter what it says of its VM.
+        // With --as, the VM that it names does not matter.
         let vms = ["../x", "/tmp/x", "..", ".bottle-freeze-x", EVIL, ""].map(|vm| but("vm", vm.into()));
         let others = [
             but("id", "../../x".into()),
@@ -719,7 +720,7 @@ fn a_hostile_snapshot_json_is_refused_and_writes_nothing() {
     });
 }
 
-/// Nothing of what it prints moves the cursor, passes for our words, or has no end.
+/// Nothing that it prints moves the cursor, passes for our words, or is endless.
 #[track_caller]
 fn assert_harmless(run: &Assert, what: &str) {
     let said = format!("{}{}", stdout(run), stderr(run));
@@ -739,7 +740,7 @@ fn hostile_text_of_a_pulled_snapshot_is_escaped() {
         rider["labels"] = json!({EVIL: EVIL});
         rider["warnings"] = json!([EVIL]);
         rider["later"] = json!({EVIL: EVIL});
-        // What the engine or a question gets has no such words: that is refused, as harmlessly.
+        // Such text never gets into an engine command or a question: it is refused, just as harmlessly.
         let mut refused = rider.clone();
         refused["machine"]["image"] = EVIL.into();
         let to = put(ground, &carrying(&plain, &refused.to_string()));
@@ -759,7 +760,7 @@ fn hostile_text_of_a_pulled_snapshot_is_escaped() {
             assert!([0, 6].contains(&run.get_output().status.code().unwrap()), "{line}: {}", stderr(&run));
             assert_harmless(&run, line);
         }
-        // Only where it comes from and when it was made are not its own to say.
+        // Only its origin and its time of creation are replaced.
         let mut metadata = ground.metadata("hostile");
         assert_eq!(metadata["origin"]["kind"], "pulled");
         assert!(metadata["created"].as_str().unwrap().starts_with("20"));
@@ -784,7 +785,7 @@ fn a_file_that_is_not_an_artifact_is_not_pulled() {
     }
 }
 
-/// A real artifact, small.
+/// A small, real artifact.
 fn plain() -> Vec<u8> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/artifact");
     fs::read(corpus.join("1.32.2.smolmachine")).unwrap()
@@ -804,7 +805,7 @@ fn rider(artifact: &[u8]) -> Value {
     })
 }
 
-/// The artifact with that in its manifest, whole by its checksum.
+/// The artifact with that in its manifest, and a valid checksum.
 fn carrying(artifact: &[u8], rider: &str) -> Vec<u8> {
     let (content, footer) = artifact.split_at(artifact.len() - 64);
     let end = content.iter().rposition(|byte| *byte == b'}').unwrap();
@@ -816,7 +817,7 @@ fn carrying(artifact: &[u8], rider: &str) -> Vec<u8> {
     [bytes, footer].concat()
 }
 
-/// Has the engine itself push these bytes, and tells where to.
+/// Pushes these bytes with the engine itself; returns the reference.
 fn put(ground: &Ground, artifact: &[u8]) -> String {
     let to = format!("{}/hostile:1", ground.host());
     let file = ground.world.write("hostile.smolmachine", artifact);

@@ -1,4 +1,4 @@
-//! What an output may replace: a regular file, or the one that a symlink leads to, and nothing else.
+//! What an output may replace: a regular file, or the one that a symlink points to, and nothing else.
 
 use crate::support::namespace::{disk, in_a_namespace};
 use crate::support::{World, finish, names_in, stderr};
@@ -21,7 +21,7 @@ fn world() -> World {
     world
 }
 
-/// Each command that writes a file where its user says, and the files that it writes there.
+/// Each command that writes to a path given by its user, and the files that it writes there.
 const WRITERS: [(&str, &str); 5] = [
     ("freeze dev --yes --restart -o out.smolmachine", "out.smolmachine"),
     ("freeze dev --yes --restart -o out", "out"),
@@ -31,7 +31,7 @@ const WRITERS: [(&str, &str); 5] = [
 ];
 const CP: (&str, &str) = ("cp dev:/root/note out", "out");
 
-/// Each writer as it is, and with `--force`; `cp` has no such option, and replaces what it may.
+/// Each writer, without and with `--force`; `cp` has no such option, and replaces whatever it may.
 fn lines() -> impl Iterator<Item = (String, &'static str, bool)> {
     let both =
         |(line, file): (&str, &'static str)| [(line.to_owned(), file, false), (format!("{line} --force"), file, true)];
@@ -42,7 +42,7 @@ fn run(program: &str, words: &[&str], path: &Path) -> bool {
     Command::new(program).args(words).arg(path).status().is_ok_and(|status| status.success())
 }
 
-/// Puts something at a path.
+/// Creates something at a path.
 type Maker = fn(&Path);
 
 fn fifo(path: &Path) {
@@ -53,7 +53,7 @@ fn socket(path: &Path) {
     drop(UnixListener::bind(path).unwrap());
 }
 
-/// A device like `/dev/null`, or a socket where that may not be made.
+/// A device like `/dev/null`, or a socket if devices are not allowed.
 fn device(path: &Path) {
     let made = Command::new("mknod").arg(path).args(["c", "1", "3"]).status();
     if !made.is_ok_and(|status| status.success()) {
@@ -120,7 +120,7 @@ fn an_output_that_is_not_a_regular_file_is_refused_even_with_force() {
 fn a_device_and_standard_output_are_refused() {
     in_a_namespace(|| {
         let world = world();
-        // A machine whose /dev/null is gone fails in odd ways: this one is private.
+        // A machine without /dev/null fails in odd ways: this one is private.
         disk(Path::new("/mnt"), "size=1m");
         device(Path::new("/mnt/null"));
         let out = fs::File::create(world.path("work/stdout")).unwrap();
@@ -187,7 +187,7 @@ fn a_symlink_to_a_file_stays_and_its_target_is_replaced() {
     for (line, file, may_replace) in lines() {
         let (link, target) = (world.path("work").join(file), world.path("elsewhere/deep/target"));
         fs::write(&target, "the old one").unwrap();
-        // By way of another link, and relative.
+        // Through another link, and relative.
         symlink("deep/target", world.path("elsewhere/middle")).unwrap();
         symlink("../elsewhere/middle", &link).unwrap();
         let run = world.run(&line);
@@ -200,7 +200,7 @@ fn a_symlink_to_a_file_stays_and_its_target_is_replaced() {
         }
         assert_eq!(fs::read_link(&link).unwrap(), Path::new("../elsewhere/middle"), "{line}");
         assert_eq!(names_in(&places[0]), ["deep", "middle"], "{line}");
-        // A launcher finds its sidecar beside the file that it is.
+        // A launcher looks for its sidecar next to its own file.
         let pair: &[&str] = if may_replace && file == "out" && line.starts_with("freeze") {
             &["target", "target.smolmachine"]
         } else {
@@ -257,7 +257,7 @@ fn replacing_one_hard_link_keeps_the_other() {
     }
 }
 
-/// Makes a file that cannot be replaced, or a folder that takes none; or ends that again.
+/// Makes a file that cannot be replaced, or a folder that accepts none; or undoes that.
 type Obstacle = fn(&Path, bool) -> bool;
 
 fn immutable(path: &Path, on: bool) -> bool {
@@ -336,7 +336,7 @@ fn an_irreplaceable_output_is_refused_before_anything_is_stopped() {
 fn another_user_s_file_in_a_sticky_folder_is_refused_early() {
     in_a_namespace(|| {
         let world = world();
-        // A root that is no owner of what is not its own is like any other user.
+        // Without the capabilities of an owner, root is like any other user.
         let mut probe = Command::new("setpriv");
         probe.args(["--bounding-set=-fowner", "true"]);
         if !rustix::process::geteuid().is_root() || !probe.status().is_ok_and(|status| status.success()) {
@@ -359,7 +359,7 @@ fn another_user_s_file_in_a_sticky_folder_is_refused_early() {
             assert_eq!(names_in(&folder), [file], "{line}");
             fs::remove_file(path).unwrap();
         }
-        // One's own file there is replaced as anywhere.
+        // The user's own file there can be replaced as anywhere else.
         world.write("out.tar", "the old one");
         world.run("snapshot export other@t -o out.tar --force").success();
     });
@@ -387,8 +387,8 @@ fn an_output_folder_that_is_moved_away_loses_nothing() {
     assert_eq!(world.state("dev"), "running");
 }
 
-/// `bottle-freeze` on a file system that cannot rename without replacing, and perhaps has no hard links either; none
-/// where there is no strace. The command starts no VM: strace would wait for its end.
+/// `bottle-freeze` on a file system that cannot rename without replacing, and perhaps has no hard links either; None
+/// without strace. The command must start no VM: strace would wait for its end.
 fn on_a_poor_file_system(world: &World, line: &str, has_links: bool) -> Option<Command> {
     let plain = world.line(line);
     let mut strace = Command::new("strace");

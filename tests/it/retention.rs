@@ -1,5 +1,6 @@
-//! What `snapshot prune` keeps: the same as the real restic, for each snapshot of random histories; and which snapshot is the
-//! newest. Without restic here the comparison says NOT RUN; with `CI` or `BOTTLE_FREEZE_FAULTS=long` it fails.
+//! What `snapshot prune` keeps: the same as the real restic, for each snapshot of random histories; and which snapshot
+//! is the newest. Without restic, the comparison reports NOT RUN; with `CI` or `BOTTLE_FREEZE_FAULTS=long` that is a
+//! failure.
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::{World, finish, names_in, stdout};
@@ -34,7 +35,7 @@ fn prune_decides_like_restic_for_each_snapshot() {
     let (histories, policies) = if is_long() { (50, 10) } else { (4, 4) };
     let mut random = Random::new();
     let all: Vec<History> = (0..histories).map(|number| History::random(&mut random, number, policies)).collect();
-    // A backup of restic's waits a fifth of a second for others.
+    // A restic backup waits a fifth of a second for others.
     for some in all.chunks(8) {
         std::thread::scope(|scope| {
             for history in some {
@@ -44,7 +45,7 @@ fn prune_decides_like_restic_for_each_snapshot() {
     }
 }
 
-/// One VM's snapshots, and policies to apply to them.
+/// The snapshots of one VM, and policies to apply to them.
 struct History {
     host: String,
     zone: &'static str,
@@ -129,7 +130,7 @@ fn a_snapshot_must_have_each_tag_of_a_list() {
 
 // ------------------------------------------------------------------------------------- the newest is the one made last
 
-/// Of one VM, two snapshots: the clock went back between them, far or not at all.
+/// Two snapshots of one VM: between them, the clock went back, far or not at all.
 fn after_the_clock_went_back() -> (World, String) {
     let world = World::new();
     world.vm("dev").stopped();
@@ -158,7 +159,7 @@ fn a_freeze_is_newer_than_a_snapshot_dated_in_the_future() {
     world.run("freeze dev").success();
     let first = listed(&world).remove(0);
     let id = first.split_once('@').unwrap().1;
-    // As 0.1.0 has written it, and as this version would have.
+    // As written by 0.1.0, and as written by this version.
     for sequence in [Value::Null, json!(6_942_153_600_000_u64)] {
         change(&world, id, "created", json!("2190-01-01T00:00:00.000Z"));
         change(&world, id, "sequence", sequence);
@@ -204,7 +205,7 @@ fn change(world: &World, id: &str, key: &str, value: Value) {
 
 // ------------------------------------------------------------------------------------------------------- a library
 
-/// Puts a snapshot that restic tells of into the library, as the VM `host`'s.
+/// Puts a snapshot listed by restic into the library, as one of the VM `host`.
 fn add_to_library(world: &World, host: &str, one: &Value) {
     let time: Timestamp = one["time"].as_str().unwrap().parse().unwrap();
     let id = one["id"].as_str().map_or_else(|| format!("{:08}", one["id"]), |id| id[..8].to_owned());
@@ -231,7 +232,7 @@ fn world_with(moments: &[&str]) -> World {
 /// A decision: when the snapshot was made, whether it stays, and why.
 type Decision = (Timestamp, bool, Vec<String>);
 
-/// What `snapshot prune` decides, tags protecting none.
+/// What `snapshot prune` decides, with no protected tags.
 fn prune(world: &World, zone: &str, policy: &[String]) -> Vec<Decision> {
     let mut command = world.command(["snapshot", "prune", "--dry-run", "--json", "--tag", "a", "--tag", "b"]);
     command.args(policy).env("TZ", zone);
@@ -245,15 +246,15 @@ fn prune(world: &World, zone: &str, policy: &[String]) -> Vec<Decision> {
     decided.iter().map(decision).collect()
 }
 
-/// The moments of those that stay.
+/// The moments of the snapshots that stay.
 fn kept(world: &World, zone: &str, policy: &[&str]) -> Vec<String> {
     let policy: Vec<String> = policy.iter().map(|word| (*word).to_owned()).collect();
     let stay = prune(world, zone, &policy).into_iter().filter(|one| one.1);
     stay.map(|one| one.0.to_string()).collect()
 }
 
-/// Of each moment the decisions. Of two snapshots of the same second restic takes either one for the newer, so only what is
-/// decided of the two together is the same.
+/// The decisions by moment. Of two snapshots in the same second, restic takes either one as the newer, so only the
+/// decision about the two together is the same.
 fn by_moment(all: &[Decision]) -> BTreeMap<Timestamp, (usize, Vec<String>)> {
     let mut moments: BTreeMap<Timestamp, (usize, Vec<String>)> = BTreeMap::new();
     for (moment, keep, reasons) in all {
@@ -272,9 +273,9 @@ fn pick(random: &mut Random, count: usize) -> usize {
     usize::try_from(random.below(count as u64)).unwrap()
 }
 
-/// When the snapshots of a history were made, by the clock of the zone, in the order of making.
+/// When the snapshots of a history were made, by the clock of the zone, in the order of creation.
 fn random_moments(random: &mut Random, zone: &TimeZone) -> Vec<Zoned> {
-    // In the past, so that `now` lies behind all but those that shall be in the future.
+    // In the past, so that `now` is after all snapshots, except those that are meant to be in the future.
     let begin: Timestamp = "2008-01-01T00:00:00Z".parse().unwrap();
     let mut at = (begin + i64::try_from(random.below(17 * 365 * 24)).unwrap().hours()).to_zoned(zone.clone());
     let mut all = Vec::new();
@@ -351,7 +352,7 @@ struct Restic {
 }
 
 impl Restic {
-    /// None if it is not here.
+    /// None if it is not installed.
     fn new() -> Option<Self> {
         if Command::new("restic").arg("version").output().is_err() {
             assert!(!is_long() && std::env::var_os("CI").is_none_or(|ci| ci != "true"), "there is no restic here");
@@ -379,7 +380,7 @@ impl Restic {
         output.stdout
     }
 
-    /// Makes a snapshot of that moment.
+    /// Creates a snapshot of that moment.
     fn backup(&self, host: &str, moment: &Zoned, zone: &str, tags: &str) {
         let time = moment.strftime("%Y-%m-%d %H:%M:%S").to_string();
         let mut words = vec!["backup", "--host", host, "--time", &time, "file"];
@@ -389,7 +390,7 @@ impl Restic {
         self.run(&words, zone);
     }
 
-    /// What it has of a host.
+    /// Its snapshots of a host.
     fn snapshots(&self, host: &str) -> Vec<Value> {
         serde_json::from_slice(&self.run(&["snapshots", "--host", host], "UTC")).unwrap()
     }
@@ -411,7 +412,7 @@ impl Restic {
     }
 }
 
-/// Our word for a reason of restic's: `daily snapshot`, `daily within 10y`, `within 5d`, `has tags [a, b]`.
+/// Our word for a reason of restic: `daily snapshot`, `daily within 10y`, `within 5d`, `has tags [a, b]`.
 fn our_word(reason: &str) -> String {
     let mut words = reason.split(' ');
     match (words.next().unwrap(), words.next().unwrap()) {

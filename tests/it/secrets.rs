@@ -1,4 +1,5 @@
-//! Secrets: the engine puts references to them into a pack, and then makes no VM from it. A snapshot has none.
+//! Secrets: the engine puts references to them into a pack, and then refuses to create a VM from it. A snapshot has
+//! none.
 
 use crate::support::{World, forged, manifest, names_in, real, stderr, stdout};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Signals: whichever comes, in whichever phase, and however often for one cause, things are put back.
+//! Signals: for any signal in any phase, repeated or not, bottle-freeze cleans up and restores everything.
 //!
 //! `BOTTLE_FREEZE_FAULTS=long` tries every signal in every phase. `SEED` repeats a run.
 
@@ -40,7 +40,7 @@ const SIGNALS: [Signal; 21] = [
     Signal::STKFLT,
 ];
 
-/// Where a freeze is met: in which engine command, and where in that.
+/// Where a freeze is interrupted: in which engine command, and at which point of it.
 const PHASES: [(&str, &str); 7] = [
     ("machine stop", "before"),
     ("machine stop", "after"),
@@ -51,7 +51,7 @@ const PHASES: [(&str, &str); 7] = [
     ("machine start", "before"),
 ];
 
-/// A running VM over an older snapshot of it; the engine waits in that phase until the file `go` is there.
+/// A running VM and an older snapshot of it; the engine waits in that phase until the file `go` exists.
 fn world_that_waits((on, at): (&str, &str)) -> World {
     let world = World::new();
     world.vm("dev").running();
@@ -67,7 +67,7 @@ fn freeze_in(world: &World, (on, _): (&str, &str), line: &str) -> Running {
     freeze
 }
 
-/// Nothing has changed: what a freeze leaves that was interrupted before it had published.
+/// Nothing has changed, as after a freeze that was interrupted before it published anything.
 fn assert_put_back(world: &World, said: &str) {
     std::fs::remove_file(world.path("tmp/go")).unwrap_or_default();
     assert_eq!(world.state("dev"), "running", "{said}");
@@ -80,7 +80,7 @@ fn every_signal_in_every_phase_restores_everything() {
     let mut random = Random::new();
     let mut cases = Vec::new();
     for (number, signal) in SIGNALS.into_iter().enumerate() {
-        // Each signal and each phase once; in the long run each pair.
+        // Each signal and each phase once; in the long run, each pair.
         let phases: Vec<_> = if is_long() { PHASES.into() } else { vec![PHASES[number % PHASES.len()]] };
         cases.extend(phases.into_iter().map(|phase| (signal, phase)));
     }
@@ -92,12 +92,12 @@ fn every_signal_in_every_phase_restores_everything() {
         std::thread::sleep(std::time::Duration::from_micros(random.below(5000)));
         freeze.signal(signal);
         if restarts {
-            // The snapshot is published: the start goes on.
+            // The snapshot is published: the start continues.
             std::fs::write(world.path("tmp/go"), "").unwrap();
         }
         let ended = freeze.wait();
         let said = format!("{signal:?} in {phase:?}: {}", stderr(&ended));
-        // One that comes when all is done comes too late.
+        // A signal after everything is done comes too late.
         let status = ended.get_output().status.code();
         assert!(status == Some(128 + signal.as_raw()) || restarts && status == Some(0), "{status:?} {said}");
         if restarts {
@@ -140,7 +140,7 @@ fn two_signals_in_quick_succession_count_as_one() {
         freeze.signal(second);
         let ended = freeze.wait();
         let (status, said) = (ended.get_output().status.code(), stderr(&ended));
-        // The kernel may give two that come at once in either order.
+        // The kernel may deliver two simultaneous signals in either order.
         let allowed = [Some(128 + first.as_raw()), Some(128 + second.as_raw())];
         assert!(allowed.contains(&status), "{status:?} {said}");
         assert_eq!(said.matches("cleaning up").count(), 1, "{said}");
@@ -148,7 +148,7 @@ fn two_signals_in_quick_succession_count_as_one() {
     }
 }
 
-/// As npm does: the parent passes on a ^C that the terminal has sent to both.
+/// Like npm: the parent passes on a ^C that the terminal has already sent to both.
 const RELAY: &str = r#"trap 'kill -INT $child' INT; "$0" "$@" & child=$!; wait $child; while kill -0 $child 2> /dev/null; do wait $child; done"#;
 
 #[test]
@@ -172,12 +172,12 @@ fn a_ctrl_c_passed_on_by_a_parent_counts_once() {
     }
 }
 
-/// Whether a private folder is still there.
+/// Whether a private folder still exists.
 fn workers(world: &World) -> bool {
     crate::support::names_in(&world.path("work")).iter().any(|name| name.starts_with(".bottle-freeze"))
 }
 
-/// A VM that is put back for so long.
+/// A VM that takes this long to restore.
 fn slow_to_put_back(how: &Value) -> (World, Running) {
     let phase = ("pack create", "half");
     let world = world_that_waits(phase);
@@ -226,7 +226,7 @@ fn a_signal_ignored_by_the_parent_stays_ignored() {
 
 // --------------------------------------------------------------------------------------------- limits
 
-/// The command with files limited to so many KiB.
+/// The command with a file size limit of this many KiB.
 fn with_small_files(world: &World, line: &str, kib: u64) -> Assert {
     let command = world.line(line);
     let mut limited = Command::new("bash");
@@ -279,7 +279,7 @@ fn exec_passes_every_signal_to_the_guest_command() {
     }
 }
 
-/// An engine that counts the signals that it is sent, and ends a moment after the first.
+/// An engine that counts the signals it gets, and ends a moment after the first.
 const COUNTING_ENGINE: &str = r#"#!/bin/sh
 case "$*" in *--version*) echo smolvm 1.32.2; exit;; esac
 trap 'echo INT >> "$COUNT"' INT

@@ -1,4 +1,5 @@
-//! Whatever a freeze meets in whatever state the VM is: how it ends, how the VM is left, and what lies at the output.
+//! Whatever happens to a freeze in any state of the VM: its exit status, the state of the VM afterwards, and the
+//! output.
 
 use crate::support::{Running, World, names_in, wait_until};
 use Luck::{
@@ -11,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// What happens on the way.
+/// What happens during the freeze.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Luck {
     Ok,
@@ -22,11 +23,11 @@ enum Luck {
     InterruptedStop,
     InterruptedPack,
     InterruptedPublish,
-    /// `--restart` does not succeed.
+    /// `--restart` fails.
     StartFails,
 }
 
-/// State before, what happens: exit status, state after, what is at the output after.
+/// State before, event: exit status, state after, output after.
 type Row = (&'static str, Luck, i32, &'static str, &'static str);
 
 #[rustfmt::skip]
@@ -77,7 +78,7 @@ fn a_freeze_leaves_the_vm_and_the_output_as_expected() {
             check(row, &play(row));
         }
     };
-    // Whether it answers after all is awaited for ten seconds: in all of these at once.
+    // A freeze waits up to ten seconds for a guest to answer: run all of these in parallel.
     let (silent, others): (Vec<Row>, Vec<Row>) = MATRIX.into_iter().partition(|row| row.0 == "unreachable");
     std::thread::scope(|scope| {
         for row in silent {
@@ -87,7 +88,7 @@ fn a_freeze_leaves_the_vm_and_the_output_as_expected() {
     });
 }
 
-/// Plays a row, and gives the world after it, with the exit status.
+/// Plays a row; returns the world after it, and the exit status.
 fn play((before, luck, ..): Row) -> (World, i32) {
     let world = world_in(before, luck);
     let freeze = world.spawn(&line(luck));
@@ -104,11 +105,11 @@ fn play((before, luck, ..): Row) -> (World, i32) {
     (world, status)
 }
 
-/// The signal has to come between the end of the pack and the rename: played until it does.
+/// The signal has to arrive between the end of the pack and the rename: repeat until it does.
 fn interrupted_while_publishing(row: Row) {
     for _ in 0..50 {
         let world = world_in(row.0, Ok);
-        // So long that writing it to disk takes a while.
+        // Large enough that writing it to disk takes a while.
         world.write_guest("dev", "root/large", &"large ".repeat(3 << 20));
         let freeze = world.spawn(&line(Ok));
         wait_until("the sidecar is being written to disk", || sidecar_mode(&world).is_none_or(|mode| mode == 0o600));
@@ -120,14 +121,14 @@ fn interrupted_while_publishing(row: Row) {
         if in_time && world.read("x.smolmachine") == "old" {
             return check(row, &(world, status));
         }
-        // The snapshot was published before the signal was heard.
+        // The snapshot was published before the signal arrived.
         check((row.0, row.1, status, "stopped", "new"), &(world, status));
         assert!([0, 130].contains(&status), "{row:?}: {status}");
     }
     panic!("{row:?}: the moment of the rename was never met");
 }
 
-/// The mode of the sidecar in the private folder; none when it has left it. Waits until it is there.
+/// The mode of the sidecar in the private folder; None after it was moved. Waits until it exists.
 fn sidecar_mode(world: &World) -> Option<u32> {
     let folders = || -> Vec<PathBuf> {
         let names = names_in(&world.path("work"));

@@ -1,5 +1,5 @@
-//! `-` is a stream: a snapshot goes from one library into another by way of a pipe. And what comes out of a pipe, or is
-//! called a tar, takes neither memory nor disk nor time by what it claims.
+//! `-` is a stream: a snapshot goes through a pipe from one library into another. The sizes claimed by a pipe or a tar
+//! use neither memory nor disk nor time.
 
 use crate::engine_install::{Index, command as installing, wheel_with_guest};
 use crate::support::chaos::{Random, is_long, within};
@@ -51,7 +51,7 @@ fn the_stream_is_the_same_tar_as_in_a_file() {
     world.run("snapshot export dev -o dev.tar").success();
     assert_eq!(run.get_output().stdout, fs::read(world.path("work/dev.tar")).unwrap());
     world.assert_clean(&["dev.tar"]);
-    // A file of that name is one.
+    // A file of that name is a regular file.
     world.run("snapshot export dev -o ./-").success();
     world.assert_clean(&["-", "dev.tar"]);
     world.run("snapshot import ./- --as other").success();
@@ -60,7 +60,7 @@ fn the_stream_is_the_same_tar_as_in_a_file() {
 #[test]
 fn a_reader_that_goes_away_is_a_failure() {
     let world = world();
-    // More than a pipe holds.
+    // More than fits in a pipe.
     world.write_guest("dev", "root/large", &"large ".repeat(100_000));
     world.run("freeze dev").success();
     let mut export = world.line("snapshot export dev -o -");
@@ -126,7 +126,7 @@ fn a_truncated_stream_leaves_the_library_as_it_was() {
 
 // -------------------------------------------------------------------------------------------------- waiting
 
-/// It runs, waits for what never comes, and ends at the first signal.
+/// It runs, waits for something that never arrives, and ends at the first signal.
 fn ends_at_the_first_signal(world: &World, mut command: Command, signal: Signal, what: &str) {
     command.stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -161,7 +161,7 @@ fn an_import_that_waits_ends_at_the_first_signal() {
         let mut silent = world.line("snapshot import -");
         silent.stdin(Stdio::piped());
         ends_at_the_first_signal(&world, silent, signal, "a silent stdin");
-        // One that has said something, and then no more.
+        // A writer that has written something, and then nothing more.
         let writer = File::options().read(true).write(true).open(&path).unwrap();
         let mut head = tar::Header::new_gnu();
         head.set_path("snapshot.json").unwrap();
@@ -195,11 +195,11 @@ fn an_export_to_a_blocked_pipe_ends_at_the_first_signal() {
 
 // ------------------------------------------------------------------------------------------------ header bombs
 
-/// More than any command may take, and less than what the bombs claim.
+/// More than any command may use, and less than the bombs claim.
 const MEMORY_MIB: u64 = 64;
 const CLAIM: u64 = 2 << 30;
 
-/// A header of a tar.
+/// A tar header.
 fn header(kind: u8, name: &str, size: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(tar::EntryType::new(kind));
@@ -210,7 +210,7 @@ fn header(kind: u8, name: &str, size: u64) -> tar::Header {
     header
 }
 
-/// A file with these bytes that is `CLAIM` longer than they are, and takes none of that on the disk.
+/// A file with these bytes, extended by `CLAIM` bytes that take no space on disk.
 fn bomb(path: &Path, bytes: &[u8]) {
     let mut file = File::create(path).unwrap();
     file.write_all(bytes).unwrap();

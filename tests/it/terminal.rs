@@ -1,10 +1,10 @@
-//! Terminals of all kinds: narrow ones, dumb ones, those without colours or without UTF-8, and readers that go away.
+//! All kinds of terminals: narrow ones, dumb ones, those without colors or UTF-8, and readers that go away.
 
 use crate::support::pty::Session;
 use crate::support::{World, stdout};
 use std::process::{Command, Stdio};
 
-/// Of known widths: two columns, and one (an e and a combining accent).
+/// Characters of known widths: two columns, and one (an e and a combining accent).
 const WIDE: [char; 4] = ['日', '本', '語', '👩'];
 const COMBINING: char = '\u{301}';
 
@@ -15,7 +15,7 @@ fn table_columns_align_for_names_of_any_characters() {
         world.vm(&format!("vm{number}")).in_state(state);
     }
     let table = stdout(&world.run("ls").success());
-    // Where the column after the names begins: of `CPUS`, and of its 4.
+    // The column after the names: that of `CPUS`, and of its 4.
     let place = |line: &str| columns(&line[..line.find("CPUS").or_else(|| line.find("4  ")).unwrap()]);
     let places: Vec<usize> = table.lines().map(place).collect();
     assert!(places.iter().all(|place| *place == places[0]), "{places:?}\n{table}");
@@ -79,7 +79,7 @@ fn help_fits_a_narrow_terminal() {
     let world = World::new();
     for line in ["--help", "-h", "freeze --help", "snapshot --help", "snapshot prune --help"] {
         let screen = plain(&on_terminal(&world, line, 40, "C"));
-        // A word that is longer than that stays whole, and so does the usage.
+        // A longer word stays in one piece, and so does the usage.
         let mut long = screen.lines().filter(|line| columns(line) > 40);
         assert!(long.all(|line| line.starts_with("Usage: ") || !line.trim().contains(' ')), "{line}: {screen}");
     }
@@ -171,7 +171,7 @@ fn command_with(command: &mut Command, variable: &str, value: &str) -> Command {
     std::mem::replace(command, Command::new("true"))
 }
 
-/// What a command prints on a terminal so wide.
+/// The output of a command on a terminal of this width.
 fn on_terminal(world: &World, line: &str, columns: u16, locale: &str) -> String {
     let mut command = world.line(line);
     let mut session = Session::start_on(command_with(&mut command, "LC_ALL", locale), [true; 3], columns);
@@ -179,13 +179,13 @@ fn on_terminal(world: &World, line: &str, columns: u16, locale: &str) -> String 
     session.all_printed()
 }
 
-/// How many columns a text takes that has no control characters.
+/// The width in columns of a text without control characters.
 fn columns(text: &str) -> usize {
     let width = |c: char| if WIDE.contains(&c) { 2 } else { usize::from(c != COMBINING && c != '\r') };
     text.chars().map(width).sum()
 }
 
-/// Without what moves the cursor, colours and erases.
+/// Without cursor movements, colors and erasures.
 fn plain(text: &str) -> String {
     let mut parts = text.split("\x1b[");
     let first = parts.next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! A result that cannot be printed is a failure, which says what was done all the same.
+//! A result that cannot be printed is a failure that still says what was done.
 #![cfg(target_os = "linux")]
 
 use crate::support::World;
@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 const FORMATS: [&str; 3] = ["", "-q", "--json"];
 
-/// Runs a command that prints its result there: its exit status, and what stderr says.
+/// Runs a command that prints its result there; returns its exit status and stderr.
 fn run(world: &World, line: &str, stdout: impl Into<Stdio>) -> (Option<i32>, String) {
     let mut command = world.line(line);
     let child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
@@ -17,7 +17,7 @@ fn run(world: &World, line: &str, stdout: impl Into<Stdio>) -> (Option<i32>, Str
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// Runs a command that prints its result onto a full disk: what stderr says.
+/// Runs a command that prints its result to a full disk; returns stderr.
 fn fails_to_print(world: &World, line: &str) -> String {
     let (status, said) = run(world, line, File::options().write(true).open("/dev/full").unwrap());
     assert_eq!(status, Some(1), "{line}: {said}");

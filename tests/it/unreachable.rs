@@ -6,20 +6,20 @@ use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-/// How a guest that answers is listed as unreachable.
+/// Why a guest that answers is listed as unreachable.
 #[derive(Debug, Clone, Copy)]
 enum Busy {
-    /// One look finds it silent, the next one does not.
+    /// One list shows it as unreachable, the next one does not.
     ForAMoment,
-    /// The list is right until an exec was tried.
+    /// The list stays unreachable until an exec was tried.
     UntilAnExec,
-    /// An exec failed once: the engine has given it up, and says so for good.
+    /// An exec failed once: the engine has given up, and lists it as unreachable for good.
     GivenUp,
 }
 
 const ALL: [Busy; 3] = [Busy::ForAMoment, Busy::UntilAnExec, Busy::GivenUp];
 
-/// A running VM that looks dead; the other one, of the same kind, is well.
+/// A running VM that looks dead, and another one of the same kind that is fine.
 fn world(version: &str, busy: Busy) -> World {
     let world = World::with_engine(version);
     world.vm("dev").made_here().running();
@@ -43,7 +43,7 @@ fn world(version: &str, busy: Busy) -> World {
     world
 }
 
-/// A VM that does not answer, whoever asks and however often.
+/// A VM that does not answer any command, however often it is tried.
 fn silent() -> World {
     let world = World::new();
     world.vm("dev").made_here().unreachable();
@@ -51,7 +51,7 @@ fn silent() -> World {
     world
 }
 
-/// Where the guest's `sync` and the stop are among the engine's calls.
+/// The positions of the guest's `sync` and of the stop among the engine's calls.
 fn sync_and_stop(world: &World) -> (Option<usize>, Option<usize>) {
     let calls = world.calls();
     let at = |is: &dyn Fn(&Vec<String>) -> bool| calls.iter().position(is);
@@ -129,7 +129,7 @@ fn a_dry_run_asks_no_guest() {
     assert_eq!(world.commands(), ["machine ls"]);
 }
 
-/// Each of these waits for ten seconds that a guest answers: all of them at once.
+/// Each of these waits ten seconds for a guest to answer, so all of them run in parallel.
 #[test]
 fn an_unresponsive_vm_is_stopped_only_with_allow_unresponsive() {
     std::thread::scope(|scope| {
@@ -262,7 +262,7 @@ fn a_busy_guest_syncs_before_a_stop() {
         let run = world.run("stop dev --json").success();
         let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
         assert_eq!(report["warnings"], json!([]), "{version}: {busy:?}");
-        // Where the engine takes it for a running one, its own stop has the guest write.
+        // If the engine takes it for a running VM, its own stop makes the guest sync.
         if version == "1.4.0" || !matches!(busy, Busy::ForAMoment) {
             assert_synced_before_the_stop(&world, &format!("{version}: {busy:?}"));
         }

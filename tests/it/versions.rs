@@ -1,10 +1,10 @@
-//! The same story on every engine, and what some of them do not tell the truth about.
+//! The same story on every engine, including what some of them report wrongly.
 
 use crate::support::{World, finish, is_alive, stdout};
 use predicates::str::contains;
 use serde_json::json;
 
-/// A VM's whole life: made, used, frozen, thawed, used, and deleted.
+/// The whole life of a VM: created, used, frozen, thawed, used, and deleted.
 fn story(version: &str) {
     let world = World::with_engine(version);
     world.run("create dev --cpus 2 --mem 1024").success();

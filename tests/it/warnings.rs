@@ -1,6 +1,6 @@
-//! Warnings are values: what is printed as a warning is in `warnings` of what it is about, and in its snapshot.json if it
-//! came before that was published. That the two agree is checked in every run with `--json`, see `support::schema`; here
-//! each warning that the code can print is printed.
+//! Warnings are values: a printed warning is in `warnings` of what it is about, and in its snapshot.json if it was
+//! printed before that was published. Every run with `--json` checks that the two agree, see `support::schema`; here,
+//! each warning in the code is printed.
 
 use crate::support::chaos::without_override;
 use crate::support::{World, finish, names_in, stderr, stdout};
@@ -13,13 +13,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// Where it is warned, what of, by which engine, and what is done for it: the command to run.
+/// Where the code warns, about what, with which engine, how to set it up, and the command to run.
 struct Row {
     file: &'static str,
     said: &'static str,
     engine: &'static str,
     set_up: fn(&World) -> String,
-    /// Whether it came before a snapshot was published, and so is in its snapshot.json.
+    /// Whether it is printed before a snapshot is published, and so is in its snapshot.json.
     recorded: bool,
 }
 
@@ -243,7 +243,7 @@ const ALL: &[Row] = &[
     }),
 ];
 
-/// Each row in a world of its own, several at a time: some wait for a guest.
+/// Each row in its own world, several at a time, because some wait for a guest.
 #[test]
 fn every_printed_warning_is_in_the_result_it_is_about() {
     let next = AtomicUsize::new(0);
@@ -276,7 +276,7 @@ fn check(row: &Row) {
     }
 }
 
-/// A call that warns, and is in no row, may print what is in no result.
+/// A call that warns, and is in no row, may print a warning that is in no result.
 #[test]
 fn every_place_that_warns_is_in_the_list() {
     let commands = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands");
@@ -285,7 +285,7 @@ fn every_place_that_warns_is_in_the_list() {
         for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
             let text = fs::read_to_string(&file).unwrap();
             let warns = ["warnings.warn(", "warnings.push(", "losses.push("];
-            // What was foreseen is warned of in one place, and was found in those that push.
+            // A predicted warning is printed in one place; a detected one in those that push.
             let is_one = |line: &&str| warns.iter().any(|call| line.contains(call)) && !line.contains("foreseen");
             let name = file.strip_prefix(&commands).unwrap().display().to_string();
             found.insert(name, text.lines().filter(is_one).count());
@@ -296,7 +296,7 @@ fn every_place_that_warns_is_in_the_list() {
     for row in ALL {
         *table.entry(row.file.to_owned()).or_default() += 1;
     }
-    // The fall-back of --live=auto is foreseen where it is looked at, and warned of when the engine refuses.
+    // The fallback of --live=auto is predicted where it is checked, and printed when the engine refuses.
     *table.get_mut("freeze/look.rs").unwrap() -= 1;
     assert_eq!(found, table, "warnings in the code, and rows of them here");
 }
@@ -335,7 +335,7 @@ fn the_downtime_is_the_same_number_everywhere() {
     assert_eq!(report["downtime_seconds"], shown["downtime_seconds"]);
 }
 
-/// A port that somebody listens on for the rest of the tests.
+/// A port with a listener for the rest of the tests.
 fn listen() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -343,7 +343,7 @@ fn listen() -> u16 {
     port
 }
 
-/// `dev.tar`, a tagged snapshot of dev; and another one of dev that has the tag.
+/// `dev.tar`, a tagged snapshot of dev, and another snapshot of dev that has the tag.
 fn export(world: &World) {
     world.vm("dev").stopped();
     world.run("freeze dev -t ready").success();

@@ -1,17 +1,17 @@
-//! What tests of hostile input and of damage share: chance that can be repeated, and limits that a command runs in.
+//! For tests of hostile input and damage: repeatable randomness, and resource limits for commands.
 
 use std::process::{Command, Stdio};
 
-/// Whether the long run was asked for.
+/// Whether the long run was requested.
 pub fn is_long() -> bool {
     std::env::var_os("BOTTLE_FREEZE_FAULTS").is_some_and(|faults| faults == "long")
 }
 
-/// Chance from a seed (splitmix64), which is printed, and taken from `$SEED` to repeat a run.
+/// Random numbers from a seed (splitmix64), which is printed, and taken from `$SEED` to repeat a run.
 pub struct Random(u64);
 
 impl Random {
-    /// From `$SEED`, or from the clock.
+    /// Seeded by `$SEED`, or by the clock.
     pub fn new() -> Self {
         let clock = || std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos().into();
         let seed = std::env::var("SEED").map_or_else(|_| clock(), |seed| seed.parse().expect("SEED is a number"));
@@ -28,13 +28,13 @@ impl Random {
         (z ^ (z >> 31)) % end
     }
 
-    /// From `start` on, below `end`.
+    /// At least `start`, below `end`.
     pub fn between(&mut self, start: u64, end: u64) -> u64 {
         start + self.below(end - start)
     }
 }
 
-/// The same command in so many MiB of memory: what it asks for beyond that it does not get, and aborts.
+/// The same command limited to this many MiB of memory: a larger allocation fails, and the command aborts.
 pub fn within(mib: u64, command: &Command) -> Command {
     let mut limited = Command::new("/bin/sh");
     // Data, not address space: allocators and threads reserve far more of that than they use.
@@ -44,7 +44,7 @@ pub fn within(mib: u64, command: &Command) -> Command {
     limited
 }
 
-/// The same command as root without the power to pass by permissions; who is not root never had it.
+/// The same command as root, without the capability to bypass permissions; other users never had it.
 pub fn without_override(command: &Command) -> Command {
     let mut weak = Command::new("setpriv");
     if rustix::process::geteuid().is_root() {

@@ -1,10 +1,10 @@
-//! Finds the fake engine, building it when nobody has yet.
+//! Finds the fake engine, building it if necessary.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The path of the `fake-smolvm` binary: `$FAKE_SMOLVM_BIN`, or built once per test process beside this test.
+/// The path of the `fake-smolvm` binary: `$FAKE_SMOLVM_BIN`, or built once per test process, next to this test.
 pub fn fake_smolvm() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY
@@ -15,7 +15,7 @@ pub fn fake_smolvm() -> PathBuf {
         .clone()
 }
 
-/// Into the target folder and profile of the running test, where cargo has most of it built already.
+/// Into the target folder and profile of the running test, where cargo has built most of it already.
 fn build() -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     // TARGET/PROFILE/deps/TEST, where the folder of the dev profile is called debug.

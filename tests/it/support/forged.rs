@@ -1,17 +1,17 @@
-//! Artifacts that are whole by their footer, and hold what no engine has written.
+//! Artifacts with a valid footer and contents that no engine wrote.
 
 use serde_json::Value;
 
 const FOOTER: usize = 64;
 
-/// Where the manifest of an artifact lies in it.
+/// The range of the manifest in an artifact.
 fn manifest_at(artifact: &[u8]) -> std::ops::Range<usize> {
     let footer = &artifact[artifact.len() - FOOTER..];
     let assets = usize::try_from(u64::from_le_bytes(footer[28..36].try_into().unwrap())).unwrap();
     assets..artifact.len() - FOOTER
 }
 
-/// What an artifact says of itself.
+/// The manifest of an artifact.
 pub fn manifest(artifact: &[u8]) -> Value {
     serde_json::from_slice(&artifact[manifest_at(artifact)]).unwrap()
 }

@@ -1,4 +1,4 @@
-//! The harness: a [`World`] is a user's computer with the fake engine on it, and nothing of the real one.
+//! The harness: a [`World`] is a user's computer with the fake engine, and nothing of the real computer.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test may panic")]
 
@@ -20,7 +20,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// No command of a test takes longer, unless it hangs.
+/// No command in a test takes longer, unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A private HOME, state folder, working folder (`work`) and temporary folder.
@@ -55,7 +55,7 @@ impl World {
         self.dir.path().join(path)
     }
 
-    /// The file by which a VM of this world is locked.
+    /// The file that locks a VM of this world.
     pub fn vm_lock(&self, name: &str) -> PathBuf {
         use sha2::{Digest, Sha256};
         let state = fs::canonicalize(self.path("home")).unwrap().join(".local/share/smolvm");
@@ -64,7 +64,7 @@ impl World {
         PathBuf::from(format!("/tmp/bottle-freeze-{user}/vm-{name}-{}.lock", &digest[..32]))
     }
 
-    /// Gives a command the surroundings of this world.
+    /// Sets the environment of this world for a command.
     pub fn furnish(&self, command: &mut Command) {
         command
             .env_clear()
@@ -80,7 +80,7 @@ impl World {
             .stdin(Stdio::null());
     }
 
-    /// `bottle-freeze` with these words, not yet run.
+    /// `bottle-freeze` with these arguments, not yet run.
     pub fn command<S: Into<OsString>>(&self, words: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bottle-freeze"));
         command.args(words.into_iter().map(Into::into));
@@ -88,17 +88,17 @@ impl World {
         command
     }
 
-    /// `bottle-freeze` with a line of words, quoted as for a shell, not yet run.
+    /// `bottle-freeze` with a line of arguments, quoted as for a shell, not yet run.
     pub fn line(&self, line: &str) -> Command {
         self.command(shlex::split(line).expect("a quoted line"))
     }
 
-    /// Runs `bottle-freeze` with a line of words.
+    /// Runs `bottle-freeze` with a line of arguments.
     pub fn run(&self, line: &str) -> Assert {
         finish(self.line(line))
     }
 
-    /// Starts it, and does not wait.
+    /// Starts it, without waiting.
     pub fn spawn(&self, line: &str) -> Running {
         let mut command = self.line(line);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -112,19 +112,19 @@ impl World {
         command.env_remove("SMOLVM").args(shlex::split(line).unwrap()).output().unwrap()
     }
 
-    /// Fills the version cache, and forgets the calls so far.
+    /// Fills the version cache, and clears the log of calls.
     pub fn warm(&self) -> &Self {
         self.run("ls").success();
         self.forget_calls();
         self
     }
 
-    /// Puts a VM into this world.
+    /// Adds a VM to this world.
     pub fn vm<'a>(&'a self, name: &'a str) -> Vm<'a> {
         Vm { world: self, name, flags: String::new(), is_ours: false }
     }
 
-    /// The engine's calls since they were last forgotten, without `--version`.
+    /// The engine's calls since the log was cleared, without `--version`.
     pub fn calls(&self) -> Vec<Vec<String>> {
         self.all_calls().into_iter().filter(|argv| argv != &["--version"]).collect()
     }
@@ -134,10 +134,10 @@ impl World {
         self.call_log().iter().map(|call| serde_json::from_value(call["argv"].clone()).unwrap()).collect()
     }
 
-    /// The same with environment, folder and process numbers.
+    /// The same with environment, folder and process ids.
     pub fn call_log(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.path("fake/calls.jsonl")).unwrap_or_default();
-        // A line that is being written is not yet a call.
+        // A line that is still being written does not count.
         let whole = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -147,12 +147,12 @@ impl World {
         self.all_calls().iter().map(|argv| argv.iter().take(2).cloned().collect::<Vec<_>>().join(" ")).collect()
     }
 
-    /// Forgets the calls so far.
+    /// Clears the log of calls.
     pub fn forget_calls(&self) {
         let _ = fs::remove_file(self.path("fake/calls.jsonl"));
     }
 
-    /// Has the engine fail from now on as the fake's README says: one fault, or an array of them.
+    /// Makes the engine fail from now on, as described in the fake's README: one fault, or an array of them.
     #[allow(clippy::needless_pass_by_value)]
     pub fn fault(&self, fault: Value) -> &Self {
         let all = if fault.is_array() { fault } else { Value::Array(vec![fault]) };
@@ -160,12 +160,12 @@ impl World {
         self
     }
 
-    /// No faults any more.
+    /// Removes all faults.
     pub fn mend(&self) {
         let _ = fs::remove_file(self.path("fake/faults.json"));
     }
 
-    /// What the engine lists, faults or not: nothing is called.
+    /// What the engine would list, whatever its faults: this calls nothing.
     pub fn list(&self) -> Vec<Value> {
         let faults = fs::read(self.path("fake/faults.json")).ok();
         let log = fs::read(self.path("fake/calls.jsonl")).unwrap_or_default();
@@ -178,7 +178,7 @@ impl World {
         serde_json::from_slice(&listed.stdout).unwrap()
     }
 
-    /// The state of a VM as the engine tells it; `missing` if there is none.
+    /// The state of a VM as listed by the engine; `missing` if there is none.
     pub fn state(&self, name: &str) -> String {
         let found = self.list().into_iter().find(|vm| vm["name"] == name);
         found.map_or("missing".into(), |vm| vm["state"].as_str().unwrap().to_owned())
@@ -198,7 +198,7 @@ impl World {
         fs::write(self.path(&format!("fake/vms/{name}/record.json")), record.to_string()).unwrap();
     }
 
-    /// The VMM of a VM.
+    /// The process id of a VM's VMM.
     pub fn vmm(&self, name: &str) -> i32 {
         i32::try_from(self.record(name)["pid"].as_i64().expect("a running VM")).unwrap()
     }
@@ -227,7 +227,7 @@ impl World {
         String::from_utf8_lossy(&fs::read(self.path("work").join(path)).unwrap()).into_owned()
     }
 
-    /// A snapshot of a VM that is gone again, in the working folder.
+    /// A snapshot, in the working folder, of a VM that is already deleted.
     pub fn snapshot(&self, file: &str) -> PathBuf {
         self.vm("source-of-snapshot").stopped();
         self.write_guest("source-of-snapshot", "root/hello", "from the snapshot");
@@ -237,7 +237,7 @@ impl World {
         self.path("work").join(file)
     }
 
-    /// Nothing but `expected` is in the working folder, and nothing at all in the temporary one.
+    /// Only `expected` is in the working folder, and nothing is in the temporary one.
     pub fn assert_clean(&self, expected: &[&str]) {
         assert_eq!(names_in(&self.path("work")), expected, "in the working folder");
         assert_eq!(names_in(&self.path("tmp")), [""; 0], "in the temporary folder");
@@ -252,7 +252,7 @@ impl Drop for World {
             let record = fs::read(self.path(&format!("fake/vms/{vm}/record.json"))).unwrap_or_default();
             let record: Value = serde_json::from_slice(&record).unwrap_or_default();
             let pid = record["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
-            // Only what is a VMM of this world: the number may be another's by now.
+            // Only VMMs of this world: the process id may have been reused.
             let mine = |pid: &i32| {
                 let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
                 String::from_utf8_lossy(&line).contains("_boot-vm")
@@ -264,8 +264,8 @@ impl Drop for World {
     }
 }
 
-/// Adopts VMMs whose engine has ended, and buries them: in a container without an init they would stay as zombies,
-/// for whose end a freeze waits.
+/// Adopts and reaps VMMs whose engine has ended: in a container without an init they would stay as zombies, and a
+/// freeze waits for them to disappear.
 #[cfg(target_os = "linux")]
 fn reap_vmms() {
     use rustix::process::{WaitOptions, getpid, set_child_subreaper, waitpid};
@@ -281,7 +281,7 @@ fn reap_vmms() {
                 for pid in pids.split_whitespace() {
                     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
                     let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
-                    // State, parent, group, session: only a VMM leads a session. Other children have their waiters.
+                    // State, parent, group, session: only a VMM leads a session. Other children have their own waiters.
                     if rest.starts_with('Z') && rest.split_whitespace().nth(3) == Some(pid) {
                         let _ = waitpid(Pid::from_raw(pid.parse().unwrap()), WaitOptions::NOHANG);
                     }
@@ -294,7 +294,7 @@ fn reap_vmms() {
 #[cfg(not(target_os = "linux"))]
 fn reap_vmms() {}
 
-/// The commands of a test hear of SIGHUP also when the tests run under `nohup`.
+/// The commands in tests react to SIGHUP even if the tests run under `nohup`.
 fn heed_hangups() {
     // SAFETY: no handler is installed.
     #[allow(unsafe_code)]
@@ -303,7 +303,7 @@ fn heed_hangups() {
     }
 }
 
-/// A VM to be.
+/// A VM to be created.
 pub struct Vm<'a> {
     world: &'a World,
     name: &'a str,
@@ -318,7 +318,7 @@ impl Vm<'_> {
         self
     }
 
-    /// Made by bottle-freeze, which so knows what the engine does not report.
+    /// Made by bottle-freeze, which then knows what the engine does not report.
     pub fn made_here(mut self) -> Self {
         self.is_ours = true;
         self
@@ -350,7 +350,7 @@ impl Vm<'_> {
         self.in_state("stopped");
     }
 
-    /// With a disk and no process, in any state at all.
+    /// With a disk and no process, in any state.
     pub fn in_state(self, state: &str) {
         let (world, name) = (self.world, self.name);
         self.created();
@@ -360,7 +360,7 @@ impl Vm<'_> {
         world.edit(name, "state", state.into());
     }
 
-    /// Running, its VMM suspended.
+    /// Running, with its VMM suspended.
     pub fn unreachable(self) {
         let (world, name) = (self.world, self.name);
         self.running();
@@ -374,11 +374,11 @@ impl Vm<'_> {
     }
 }
 
-/// A `bottle-freeze` that runs; killed when dropped.
+/// A running `bottle-freeze`; killed when dropped.
 pub struct Running(Option<Child>, Command);
 
 impl Running {
-    /// Its process number.
+    /// Its process id.
     pub fn pid(&self) -> i32 {
         i32::try_from(self.0.as_ref().unwrap().id()).unwrap()
     }
@@ -388,7 +388,8 @@ impl Running {
         signal(self.pid(), signal_);
     }
 
-    /// Sends it a signal again and again, as an impatient user does, until it ends: those of the first second are one.
+    /// Sends a signal again and again, as an impatient user does, until it ends: those of the first second count as
+    /// one.
     pub fn signal_until_it_ends(self, signal_: Signal) -> Assert {
         let pid = self.pid();
         let waiting = std::thread::spawn(move || self.wait());
@@ -453,7 +454,7 @@ pub fn finish_with_stdin(mut command: Command, stdin: &str) -> Assert {
     assert_cmd::Command::from_std(command).timeout(PATIENCE).write_stdin(stdin).assert()
 }
 
-/// Awaits a condition.
+/// Waits for a condition.
 pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let began = Instant::now();
     while !condition() {
@@ -467,7 +468,7 @@ pub fn signal(pid: i32, signal: Signal) {
     let _gone = kill_process(Pid::from_raw(pid).unwrap(), signal);
 }
 
-/// Whether the process has begun to listen: before, a signal meets a program that has done nothing yet.
+/// Whether the process handles signals yet: before that, a signal hits a program that has done nothing.
 pub fn hears_signals(pid: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"));
@@ -475,7 +476,7 @@ pub fn hears_signals(pid: i32) -> bool {
     caught.is_some_and(|mask| u64::from_str_radix(mask, 16).unwrap() & all == all)
 }
 
-/// Whether a process lives; a zombie does not.
+/// Whether a process is alive; a zombie is not.
 pub fn is_alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
@@ -499,7 +500,7 @@ pub fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The manifest of a snapshot, read by the layout of its footer.
+/// The manifest of a snapshot, located by its footer.
 pub fn manifest(file: &Path) -> Value {
     let bytes = fs::read(file).unwrap();
     let footer = &bytes[bytes.len() - 64..];

@@ -1,4 +1,4 @@
-//! A test in a mount namespace of its own: no other process sees what it mounts, and it is gone with the test.
+//! Runs a test in its own mount namespace: no other process sees its mounts, and they are gone with the test.
 
 use super::chaos::is_long;
 use super::fake;
@@ -32,7 +32,7 @@ fn unshare(words: &[&str]) -> Command {
     command
 }
 
-/// Mounts a disk of that size there (`size=1m,nr_inodes=100`), or makes it that size.
+/// Mounts a disk of that size there (`size=1m,nr_inodes=100`), or resizes it.
 pub fn disk(folder: &Path, options: &str) {
     fs::create_dir_all(folder).unwrap();
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();

@@ -1,4 +1,4 @@
-//! A terminal with nobody before it but the test.
+//! A terminal operated only by the test.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
@@ -10,10 +10,10 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-/// A command that runs on a terminal of its own; killed when dropped.
+/// A command that runs on its own terminal; killed when dropped.
 pub struct Session {
     child: Child,
-    /// Held open, so that the terminal can be looked at after the command's end.
+    /// Held open, so that the terminal can be inspected after the command's end.
     slave: OwnedFd,
     /// None after its end.
     master: Option<std::fs::File>,
@@ -26,8 +26,8 @@ impl Session {
         Self::start_on(command, [true; 3], 0)
     }
 
-    /// The same with the terminal only as those of stdin, stdout and stderr that are true; the others are nothing, and
-    /// pipes. It is so many columns wide, or does not tell: 0.
+    /// The same, but the terminal is only those of stdin, stdout and stderr that are true; stdin is otherwise empty,
+    /// and the others are pipes. It has this many columns, or does not report its width: 0.
     pub fn start_on(mut command: Command, [stdin, stdout, stderr]: [bool; 3], columns: u16) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
@@ -56,7 +56,7 @@ impl Session {
         let (mut reader, shared) = (master.try_clone().unwrap(), Arc::downgrade(&screen));
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // Woken again and again: while it reads, the terminal could not be closed.
+            // Wakes up again and again: while it reads, the terminal could not be closed.
             while let Some(screen) = shared.upgrade() {
                 let mut fds = [PollFd::new(&reader, PollFlags::IN)];
                 if poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 3_000_000 })).unwrap() > 0 {
@@ -68,13 +68,13 @@ impl Session {
         Self { child, slave, master: Some(master), screen }
     }
 
-    /// Closes the terminal's window. What was printed is forgotten.
+    /// Closes the terminal's window. What was printed is lost.
     pub fn hang_up(&mut self) {
         self.screen = Arc::default();
         self.master = None;
     }
 
-    /// All that the command has printed, after its end: on the terminal, and elsewhere.
+    /// Everything the command has printed, after its end: on the terminal, and elsewhere.
     pub fn all_printed(&mut self) -> String {
         const END: &str = "that was all";
         let mut all = String::new();
@@ -92,18 +92,18 @@ impl Session {
         all
     }
 
-    /// All that was printed so far.
+    /// Everything printed so far.
     pub fn screen(&self) -> String {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
     }
 
-    /// Awaits what is printed, also after the command's end: the screen is read beside it. Whoever sees a question may
-    /// answer.
+    /// Waits for this text, even after the command's end, because the screen is read in the background. After that, the
+    /// question can be answered.
     pub fn wait_for(&self, text: &str) {
         super::wait_until(text, || self.screen().contains(text));
     }
 
-    /// Whether the terminal is as a shell wants it.
+    /// Whether the terminal is in the mode that a shell needs.
     pub fn reads_lines(&self) -> bool {
         tcgetattr(self.master.as_ref().unwrap()).unwrap().local_modes.contains(LocalModes::ICANON)
     }
@@ -113,12 +113,12 @@ impl Session {
         self.master.as_ref().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
-    /// The process number of the command.
+    /// The process id of the command.
     pub fn pid(&self) -> i32 {
         self.child.id().try_into().unwrap()
     }
 
-    /// Awaits the end; the exit status.
+    /// Waits for the end; returns the exit status.
     pub fn wait(&mut self) -> Option<i32> {
         let began = std::time::Instant::now();
         loop {

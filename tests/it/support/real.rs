@@ -14,7 +14,7 @@ pub fn engine() -> PathBuf {
     engine
 }
 
-/// `bottle-freeze` with a line of words, on the real engine, not yet run.
+/// `bottle-freeze` with a line of arguments, on the real engine, not yet run.
 pub fn line(world: &World, line: &str) -> Command {
     let mut command = world.line(line);
     command.env("SMOLVM", engine()).env("SMOLVM_USAGE_DIR", "");
@@ -30,7 +30,7 @@ pub fn smolvm(world: &World, line: &str) -> Output {
     output
 }
 
-/// A VM that has both its disks, as if it had been started once, with so many MiB that do not compress on one.
+/// A VM that has both disks, as if it had been started once, with this many incompressible MiB on one.
 pub fn vm(world: &World, name: &str, mib: usize) {
     vm_with(world, name, "--cpus 1 --mem 256", mib);
 }

@@ -1,5 +1,5 @@
-//! What programs read, held to the schemas that tell them of it: stdout of `--json`, and the lines on stderr of
-//! `--error-format json` and `--progress=json`.
+//! Checks output for programs against the schemas: stdout of `--json`, and the lines on stderr of `--error-format json`
+//! and `--progress=json`.
 
 use jsonschema::{Registry, Validator};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-/// Commands whose output has the schema of another one, or a name of its own.
+/// Commands whose output has the schema of another command, or a schema of another name.
 const SHARED: [(&str, &str); 7] = [
     ("start", "vms"),
     ("stop", "vms"),
@@ -37,7 +37,7 @@ pub fn command(words: &[&str]) -> String {
     }
 }
 
-/// The name of the schema of what that command prints.
+/// The name of the schema for the output of that command.
 pub fn of_command(words: &[&str]) -> String {
     let name = command(words);
     SHARED.iter().find(|(command, _)| *command == name).map_or(name, |(_, schema)| (*schema).to_owned())
@@ -56,13 +56,13 @@ fn is_command(word: &str) -> bool {
     word == "list" || Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("man/bottle-freeze-{word}.1")).exists()
 }
 
-/// The words of a command, its program the first.
+/// The words of a command, starting with its program.
 pub fn words(command: &Command) -> Vec<String> {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// Checks all that a run of `bottle-freeze` with these words has printed for programs.
+/// Checks everything that a run of `bottle-freeze` with these words printed for programs.
 pub fn check(words: &[String], output: &Output) {
     let ours = words.iter().position(|word| word == env!("CARGO_BIN_EXE_bottle-freeze"));
     let Some(at) = ours else { return };
@@ -82,7 +82,7 @@ pub fn check(words: &[String], output: &Output) {
         told = value["error"]["exit_status"].as_i64().or(told);
         assert_valid(if value.get("error").is_some() { "error" } else { "progress" }, &value, &words);
     }
-    // The status of exec is the guest's, that of doctor its result.
+    // The status of exec is the guest's; the status of doctor is its result.
     let is_result = ["exec", "doctor"].iter().any(|command| words.contains(command));
     let status = output.status.code().filter(|_| errors && !is_result);
     if let Some(status @ 1..) = status {
@@ -90,8 +90,8 @@ pub fn check(words: &[String], output: &Output) {
     }
 }
 
-/// Every warning that was printed is in the result of what it is about, and none is there that was not printed. The
-/// result of what failed is its error, which only says so where errors are JSON.
+/// Every printed warning is in the result it is about, and no other warning is. The result of a failure is its error,
+/// which contains warnings only if errors are JSON.
 fn check_warnings(words: &[&str], output: &Output) {
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let Ok(result) = serde_json::from_str::<Value>(&stdout) else { return };
@@ -100,7 +100,7 @@ fn check_warnings(words: &[&str], output: &Output) {
     }
     let entries = result.as_array().map_or(std::slice::from_ref(&result), Vec::as_slice);
     let mut kept: Vec<(Option<&str>, &str)> = Vec::new();
-    // A snapshot.json has the warnings of when it was made.
+    // A snapshot.json has the warnings from its creation.
     for entry in entries.iter().filter(|entry| entry.get("tool_version").is_none()) {
         let texts = entry["warnings"].as_array().into_iter().flatten();
         kept.extend(texts.map(|text| (entry["vm"].as_str(), text.as_str().unwrap())));
@@ -140,7 +140,7 @@ fn check_stdout(words: &[&str], output: &Output) {
     assert_valid(&name, &value, words);
 }
 
-/// The value is as that schema says.
+/// The value matches that schema.
 pub fn assert_valid(name: &str, value: &Value, of: &[&str]) {
     let problems: Vec<String> =
         validator(name).iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
