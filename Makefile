@@ -14,11 +14,11 @@ conformance:  ## check the fake engine against real engines, and run the registr
 
 facts:        ## check each fact about engine versions on real engines on both sides of its line (700 MB from PyPI)
 	tests/engines/fetch --boundaries
-	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --bin bottle-freeze -- facts::
+	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --lib -- facts::
 
 faults:       ## run the long tests: kills, power cuts, damage, full disks, races, fuzzing (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2
-	BOTTLE_FREEZE_FAULTS=long cargo test --test it --bin bottle-freeze -- --nocapture crash:: create_races:: power_cut:: streams:: concurrency:: readers:: damage:: full_disk:: signals:: no_panic:: completion:: doctor:: retention:: smolvm:: snapshot::
+	BOTTLE_FREEZE_FAULTS=long cargo test --test it --lib -- --nocapture crash:: create_races:: power_cut:: streams:: concurrency:: readers:: damage:: full_disk:: signals:: no_panic:: completion:: doctor:: retention:: smolvm:: snapshot::
 
 e2e:          ## run the scenarios on real VMs in the lab
 	tests/lab/e2e
@@ -44,7 +44,7 @@ deb:          ## build a Debian package, and check that it installs and uninstal
 	tests/deb "$$(cargo deb)"
 
 docs:         ## regenerate completions/ and man/ from src/cli.rs
-	BOTTLE_FREEZE_BLESS=1 cargo test --quiet --bin bottle-freeze generated
+	BOTTLE_FREEZE_BLESS=1 cargo test --quiet --lib generated
 
 deny:         ## check licenses, sources and duplicates of crates (`cargo deny check` also checks advisories)
 	cargo deny check bans licenses sources

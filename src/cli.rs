@@ -3,8 +3,8 @@
 // `[:TAG]` in a help text is no link.
 #![allow(rustdoc::broken_intra_doc_links)]
 
+use crate::library::{Reach, Tag, TagList};
 use crate::smolvm::{Name, Reference, Version};
-use crate::snapshot::{Reach, Tag, TagList};
 use clap::builder::{Resettable, StyledStr};
 use clap::{ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;

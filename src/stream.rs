@@ -1,6 +1,6 @@
 //! Streams: what may keep one waiting is read and written so that the first signal ends it.
 
-use crate::interrupt;
+use crate::signals;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -124,7 +124,7 @@ impl Write for Sink {
 
 /// Fails when a signal has come.
 pub fn heed() -> io::Result<()> {
-    if interrupt::pending().is_some() { Err(io::Error::other("interrupted")) } else { Ok(()) }
+    if signals::pending().is_some() { Err(io::Error::other("interrupted")) } else { Ok(()) }
 }
 
 /// Whether something can be read or written now, or never again: then the read or the write says so.

@@ -1,10 +1,11 @@
 //! What a snapshot would open needs a confirmation, unless it is known that the frozen VM had it: the record of a snapshot
 //! from elsewhere was written elsewhere.
 
-use super::found::Checked;
-use super::shells::quoted;
-use super::{App, Result};
-use crate::snapshot::Metadata;
+use crate::app::App;
+use crate::error::Result;
+use crate::library::Metadata;
+use crate::operations::resolve::Checked;
+use crate::quoted::quoted;
 
 /// What the command line says of network and ports.
 pub struct Words<'a> {

@@ -1,11 +1,13 @@
 //! `cp`: one file, into a VM or out of it.
 
-use super::exec::unreachable;
-use super::{App, Failure, Result, Status, output};
+use crate::app::App;
+use crate::commands::exec::unreachable;
+use crate::error::{Failure, Result, Status};
+use crate::library::Staging;
+use crate::operations::packed;
 use crate::publish::{self, Existing, meant};
 use crate::smolvm::{Name, State, end_helpers};
-use crate::snapshot::Work;
-use crate::{cli, stream, ui};
+use crate::{cli, stream, terminal};
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -44,7 +46,7 @@ fn refuse_stream(path: &Path, command: &str) -> Result<()> {
         return Ok(());
     }
     let instead = format!("use `bottle-freeze exec {command}`; a file called - is ./-");
-    Err(Failure::new(Status::Usage, "cp copies files, and `-` is a stream").now("nothing was copied").mend(instead))
+    Err(Failure::new(Status::Usage, "cp copies files, and `-` is a stream").state("nothing was copied").hint(instead))
 }
 
 fn into(app: &App, path: &Path, name: &Name, inside: &OsStr) -> Result<()> {
@@ -56,8 +58,8 @@ fn into(app: &App, path: &Path, name: &Name, inside: &OsStr) -> Result<()> {
     let meta = fs::metadata(path)
         .map_err(|error| Failure::unread(format!("{} cannot be copied: {error}", path.display()), &error))?;
     if meta.is_dir() {
-        let mend = format!("copy a folder with: tar -C DIR -c . | bottle-freeze exec -i {name} -- tar -x -C /DIR");
-        return Err(unreadable("it is a folder").mend(mend));
+        let hint = format!("copy a folder with: tar -C DIR -c . | bottle-freeze exec -i {name} -- tar -x -C /DIR");
+        return Err(unreadable("it is a folder").hint(hint));
     }
     let path = std::path::absolute(path).map_err(|error| unreadable(&error.to_string()))?;
     let mut target = inside.to_owned();
@@ -82,8 +84,8 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     publish::preflight(&target, Existing::Replace)?;
     let folder = target.parent().unwrap_or(Path::new("/"));
     let refused = |error| Failure::not_writable(&target, &error);
-    let work = Work::after_sweep(folder, &end_helpers).map_err(refused)?;
-    let _leaves = output::leaves(&work);
+    let work = Staging::after_sweep(folder, &end_helpers).map_err(refused)?;
+    let _leaves = packed::leaves(&work);
     let copied = work.path().join("file");
     copy(app, name, &guest_path(name, inside), copied.as_os_str())?;
     let bytes = fs::metadata(&copied).map_or(0, |copied| copied.len());
@@ -97,7 +99,7 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
 
 /// What was copied, for programs; people hear nothing, as of `cp`.
 fn report(app: &App, from: &OsStr, to: &OsStr, bytes: u64) {
-    app.ui.report(&json!({"from": from.to_string_lossy(), "to": to.to_string_lossy(), "bytes": bytes}));
+    app.terminal.report(&json!({"from": from.to_string_lossy(), "to": to.to_string_lossy(), "bytes": bytes}));
 }
 
 fn guest_path(name: &Name, inside: &OsStr) -> OsString {
@@ -108,9 +110,9 @@ fn guest_path(name: &Name, inside: &OsStr) -> OsString {
 }
 
 fn copy(app: &App, name: &Name, from: &OsStr, to: &OsStr) -> Result<()> {
-    ui::about("vm", name);
+    terminal::about("vm", name);
     let engine = app.engine()?;
-    app.ui.during("copy", "copying", || engine.machine_cp(from, to)).map_err(|error| {
+    app.terminal.during("copy", "copying", || engine.machine_cp(from, to)).map_err(|error| {
         let failure = Failure::from(error);
         if failure.what.contains("vm not found") {
             return engine.machine_listed(name).err().map_or(failure, Failure::from);
@@ -120,7 +122,7 @@ fn copy(app: &App, name: &Name, from: &OsStr, to: &OsStr) -> Result<()> {
         }
         match engine.machine_listed(name) {
             Ok(vm) if vm.state == State::Unreachable => unreachable(name),
-            _ => failure.mend(format!("start it with `bottle-freeze start {name}`")),
+            _ => failure.hint(format!("start it with `bottle-freeze start {name}`")),
         }
     })
 }

@@ -1,12 +1,14 @@
 //! `doctor`: does a freeze work here, and how to fix what does not? One line for each thing that it needs.
 
-use super::completed::{self, Completed};
-use super::shells::quoted;
-use super::{App, Status, output};
+use crate::app::App;
+use crate::completion::installed::{self, Completed};
+use crate::error::Status;
+use crate::library::{self, Health};
+use crate::operations::packed;
+use crate::quoted::quoted;
 use crate::smolvm::{Disks, Leftover, end_helpers, hypervisor, leftovers};
-use crate::snapshot::{self, Health};
-use crate::ui::Warnings;
-use crate::{cli, ui};
+use crate::terminal::Warnings;
+use crate::{cli, terminal};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -37,7 +39,7 @@ struct Check {
     verdict: Verdict,
     what: String,
     /// The command that mends it.
-    mend: Option<String>,
+    hint: Option<String>,
     /// The same for programs.
     details: Value,
     /// What a freeze would exit with.
@@ -48,15 +50,15 @@ struct Check {
 impl Check {
     fn ok(name: &'static str, what: impl Into<String>) -> Self {
         let (verdict, details) = (Verdict::Ok, Value::Null);
-        Self { name, verdict, what: what.into(), mend: None, details, status: Status::Failed }
+        Self { name, verdict, what: what.into(), hint: None, details, status: Status::Failed }
     }
 
-    fn warning(name: &'static str, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Warning, mend: Some(mend.into()), ..Self::ok(name, what) }
+    fn warning(name: &'static str, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Warning, hint: Some(hint.into()), ..Self::ok(name, what) }
     }
 
-    fn problem(name: &'static str, status: Status, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Problem, status, ..Self::warning(name, what, mend) }
+    fn problem(name: &'static str, status: Status, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Problem, status, ..Self::warning(name, what, hint) }
     }
 
     fn details(self, details: Value) -> Self {
@@ -74,11 +76,11 @@ pub fn run(app: &App, args: &cli::Doctor) -> ExitCode {
     let kvm = virtualisation(working.as_ref().map(|working| working.engine.place().0));
     let checks = [engine, kvm, library(&health), space, leftovers, completion()];
     let problem = checks.iter().find(|check| check.verdict == Verdict::Problem);
-    if app.ui.json {
-        ui::json(&json!({ "ok": problem.is_none(), "checks": checks, "warnings": warnings.list() }));
+    if app.terminal.json {
+        terminal::json(&json!({ "ok": problem.is_none(), "checks": checks, "warnings": warnings.list() }));
     } else {
-        let is_told = |check: &&Check| !app.ui.quiet || check.verdict == Verdict::Problem;
-        ui::lines(checks.iter().filter(is_told).map(line));
+        let is_told = |check: &&Check| !app.terminal.quiet || check.verdict == Verdict::Problem;
+        terminal::lines(checks.iter().filter(is_told).map(line));
     }
     problem.map_or(ExitCode::SUCCESS, |check| check.status.into())
 }
@@ -90,9 +92,9 @@ fn line(check: &Check) -> String {
         Verdict::Warning => ("! ", "!"),
         Verdict::Problem => ("x ", "✗"),
     };
-    let (mark, arrow) = if ui::is_utf8() { (drawn, "→") } else { (ascii, "->") };
-    let mend = check.mend.as_ref().map(|mend| format!(" {arrow} {mend}")).unwrap_or_default();
-    ui::one_line(&format!("{mark} {:<10}  {}{mend}", check.name, check.what))
+    let (mark, arrow) = if terminal::is_utf8() { (drawn, "→") } else { (ascii, "->") };
+    let hint = check.hint.as_ref().map(|hint| format!(" {arrow} {hint}")).unwrap_or_default();
+    terminal::one_line(&format!("{mark} {:<10}  {}{hint}", check.name, check.what))
 }
 
 /// Without one a stopped VM can still be frozen, though not one that a helper VM must export.
@@ -101,7 +103,7 @@ fn virtualisation(engine: Option<&Path>) -> Check {
         Ok(what) => Check::ok("hypervisor", what),
         Err(none) => {
             let what = format!("{}; no VM starts, but a stopped one without an image can be frozen", none.what);
-            Check::warning("hypervisor", what, none.mend)
+            Check::warning("hypervisor", what, none.hint)
         }
     }
 }
@@ -109,9 +111,9 @@ fn virtualisation(engine: Option<&Path>) -> Check {
 fn library(health: &Health) -> Check {
     let folder = health.folder.display().to_string();
     let plural = if health.snapshots == 1 { "" } else { "s" };
-    let contents = format!("{} snapshot{plural}, {}, in {folder}", health.snapshots, output::size(health.bytes));
+    let contents = format!("{} snapshot{plural}, {}, in {folder}", health.snapshots, packed::size(health.bytes));
     let check = match &health.trouble {
-        Some((trouble, mend)) => Check::problem("library", Status::NotWritable, trouble, *mend),
+        Some((trouble, hint)) => Check::problem("library", Status::NotWritable, trouble, *hint),
         None if !health.unwritable.is_empty() => {
             let list: Vec<String> = health.unwritable.iter().map(|folder| folder.display().to_string()).collect();
             let what = format!("{contents}, but nothing can be written into {}", list.join(", "));
@@ -131,7 +133,7 @@ fn library(health: &Health) -> Check {
 
 fn left_behind(fix: bool, warnings: &Warnings) -> Check {
     let removed = if fix { remove_leftovers(warnings) } else { 0 };
-    let (ours, engines) = (snapshot::leftovers(), leftovers());
+    let (ours, engines) = (library::leftovers(), leftovers());
     let folder = |path: &Path, bytes: u64, ownerless: bool| json!({ "path": path.display().to_string(), "bytes": bytes, "ownerless": ownerless });
     let of_ours = ours.iter().map(|one| folder(&one.path, one.bytes, true));
     let folders: Vec<_> =
@@ -141,9 +143,9 @@ fn left_behind(fix: bool, warnings: &Warnings) -> Check {
 
 /// Removes what no run uses. How many bytes that were.
 fn remove_leftovers(warnings: &Warnings) -> u64 {
-    let size = || snapshot::leftovers().iter().map(|one| one.bytes).sum::<u64>();
+    let size = || library::leftovers().iter().map(|one| one.bytes).sum::<u64>();
     let before = size();
-    snapshot::sweep_library(&end_helpers);
+    library::sweep_library(&end_helpers);
     let mut removed = before.saturating_sub(size());
     for one in leftovers().iter().filter(|one| one.is_ownerless) {
         match one.remove() {
@@ -154,10 +156,10 @@ fn remove_leftovers(warnings: &Warnings) -> u64 {
     removed
 }
 
-fn of_leftovers(ours: &[snapshot::Leftover], engines: &[Leftover], removed: u64) -> Check {
+fn of_leftovers(ours: &[library::Leftover], engines: &[Leftover], removed: u64) -> Check {
     let list = |all: Vec<(&Path, u64)>| {
         all.iter()
-            .map(|(path, bytes)| format!("{} ({})", path.display(), output::size(*bytes)))
+            .map(|(path, bytes)| format!("{} ({})", path.display(), packed::size(*bytes)))
             .collect::<Vec<_>>()
             .join(", ")
     };
@@ -176,23 +178,23 @@ fn of_leftovers(ours: &[snapshot::Leftover], engines: &[Leftover], removed: u64)
     if !dead.is_empty() {
         return Check::warning("leftovers", format!("{}{alive}", dead.join("; ")), "bottle-freeze doctor --fix");
     }
-    let what = if removed == 0 { "none".to_owned() } else { format!("removed {}", output::size(removed)) };
+    let what = if removed == 0 { "none".to_owned() } else { format!("removed {}", packed::size(removed)) };
     Check::ok("leftovers", what + &alive)
 }
 
 fn completion() -> Check {
     const HELP: &str = "bottle-freeze help completions";
-    match completed::look() {
+    match installed::look() {
         Completed::Works { shell } => Check::ok("completion", format!("works in {shell}")),
-        Completed::Missing { shell, mend } => {
-            Check::warning("completion", format!("TAB completes nothing in {shell}"), mend)
+        Completed::Missing { shell, hint } => {
+            Check::warning("completion", format!("TAB completes nothing in {shell}"), hint)
         }
         Completed::Broken { path, error } => {
             let what = format!("$SHELL names {}, which cannot be run: {error}", path.display());
             Check::warning("completion", what, HELP)
         }
         Completed::Silent { shell } => {
-            let what = format!("{shell} did not answer in {} s", completed::LIMIT.as_secs());
+            let what = format!("{shell} did not answer in {} s", installed::LIMIT.as_secs());
             Check::warning("completion", what, HELP)
         }
         Completed::Unknown => Check::warning("completion", "$SHELL names no shell that is known", HELP),

@@ -1,7 +1,7 @@
 //! Environment variables for a guest, from `-e` and `--env-file`.
 
-use super::{Failure, Result, Status};
 use crate::cli;
+use crate::error::{Failure, Result, Status};
 use crate::smolvm::EnvVar;
 use std::fs;
 

@@ -1,8 +1,10 @@
 //! `exec`: a command in a guest, as if it ran here.
 
-use super::{App, Failure, Result, Status, env};
+use crate::app::App;
+use crate::commands::env;
+use crate::error::{Failure, Result, Status};
 use crate::smolvm::{Exec, Name, Outcome, Smolvm, State, says_engine_failed, says_no_such_command};
-use crate::{cli, interrupt, ui};
+use crate::{cli, signals, terminal};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 
@@ -12,7 +14,7 @@ const USAGE: i32 = 2;
 const PANIC: i32 = 101;
 
 pub fn run(app: &App, args: &cli::Exec) -> Result<ExitCode> {
-    ui::about("vm", &args.name);
+    terminal::about("vm", &args.name);
     let exec = Exec {
         command: args.command.clone(),
         stdin: args.interactive,
@@ -32,7 +34,7 @@ pub fn run(app: &App, args: &cli::Exec) -> Result<ExitCode> {
 
 /// A signal that was meant for us ends the engine too: passed on, or sent by the terminal to both.
 fn ended_by(signal: i32) -> Status {
-    if interrupt::was_passed_on(signal) { Status::Interrupted(signal) } else { Status::ExecFailed }
+    if signals::was_passed_on(signal) { Status::Interrupted(signal) } else { Status::ExecFailed }
 }
 
 /// The guest command's own status, or what failed instead: the engine says 1 and 255 for its own failures too.
@@ -58,10 +60,10 @@ fn why_not(engine: &Smolvm, name: &Name) -> Failure {
         Ok(machine) if machine.state == State::Unreachable => exec_failed(unreachable(name)),
         Ok(machine) if machine.state == State::Running => {
             Failure::new(Status::ExecFailed, "the engine failed to run the command")
-                .now(format!("'{name}' is {}", machine.state))
+                .state(format!("'{name}' is {}", machine.state))
         }
         Ok(machine) => Failure::new(Status::ExecFailed, format!("'{name}' is not running, but {}", machine.state))
-            .mend(format!("start it with `bottle-freeze start {name}`")),
+            .hint(format!("start it with `bottle-freeze start {name}`")),
         Err(error) => exec_failed(error.into()),
     }
 }
@@ -69,7 +71,7 @@ fn why_not(engine: &Smolvm, name: &Name) -> Failure {
 /// The guest did not answer the engine, which said that the VM does not run, and that a start helps. That would end it.
 pub fn unreachable(name: &Name) -> Failure {
     Failure::new(Status::BadState, format!("'{name}' is unreachable: its guest did not answer in time"))
-        .mend("it may be busy: try again in a moment")
+        .hint("it may be busy: try again in a moment")
 }
 
 fn exec_failed(failure: Failure) -> Failure {

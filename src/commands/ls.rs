@@ -1,8 +1,10 @@
 //! `ls`: the VMs, as a table, as names, or as JSON.
 
-use super::{App, Result, each};
+use crate::app::App;
+use crate::commands::batch;
+use crate::error::Result;
 use crate::smolvm::Machine;
-use crate::ui;
+use crate::terminal;
 
 /// Disk sizes in GiB that the engine's `null` stands for.
 const DEFAULT_STORAGE: u64 = 20;
@@ -10,15 +12,15 @@ const DEFAULT_OVERLAY: u64 = 10;
 
 pub fn run(app: &App) -> Result<()> {
     let machines = app.engine()?.machine_ls()?;
-    if app.ui.json {
-        ui::json(&machines);
-    } else if app.ui.quiet {
-        ui::lines(machines.iter().map(|machine| ui::one_line(&machine.name)));
+    if app.terminal.json {
+        terminal::json(&machines);
+    } else if app.terminal.quiet {
+        terminal::lines(machines.iter().map(|machine| terminal::one_line(&machine.name)));
     } else if machines.is_empty() {
-        app.ui.note(each::NO_VMS);
+        app.terminal.note(batch::NO_VMS);
     } else {
         let header = ["NAME", "STATE", "CPUS", "MEMORY", "STORAGE", "OVERLAY", "NETWORK", "IMAGE"];
-        ui::table(&header, machines.iter().map(row));
+        terminal::table(&header, machines.iter().map(row));
     }
     Ok(())
 }

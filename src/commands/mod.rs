@@ -1,87 +1,34 @@
 //! One file per subcommand: reads its arguments, calls the rooms below, reports.
 
-mod complete;
-mod completed;
+pub mod batch;
 mod completions;
-mod configuration;
 mod consent;
 mod cp;
 mod create;
 mod doctor;
-mod each;
-mod engine;
+pub mod engine;
 mod env;
 mod exec;
-mod failure;
-mod fidelity;
-mod found;
 mod freeze;
-mod lock;
 mod ls;
-mod make;
-mod output;
 mod pack;
 mod pause;
 mod prune;
 mod registry;
 mod rm;
-mod shells;
-mod snapshot;
+pub mod snapshot;
 mod start;
 mod stop;
 mod thaw;
 mod transport;
-mod verify;
-mod workspace;
+pub mod verify;
 
-pub use complete::complete;
-pub use failure::{Failure, Status, misused};
-
+use crate::app::App;
 use crate::cli::{Cli, Command, Deferred};
+use crate::error::{Failure, Result, Status};
 use crate::home::Home;
-use crate::smolvm::Smolvm;
-use crate::ui::{self, Ui, Unconfirmed};
-use std::path::PathBuf;
+use crate::terminal::Terminal;
 use std::process::ExitCode;
-
-type Result<T, E = Failure> = std::result::Result<T, E>;
-
-/// What every subcommand is given: the terminal, and how to get at the engine.
-struct App {
-    ui: Ui,
-    smolvm: Option<PathBuf>,
-    no_input: bool,
-}
-
-impl App {
-    /// The engine, found and recognised.
-    fn engine(&self) -> Result<Smolvm> {
-        let ui = self.ui;
-        let tell = move |call: &crate::smolvm::Call| ui.command(&call.shell_line());
-        Ok(Smolvm::is_available(self.smolvm.as_deref(), Box::new(tell))?)
-    }
-
-    /// Asks `question`, unless `yes` has answered it; `now` is how things stand if the answer is no.
-    fn confirm(&self, question: &str, yes: bool, now: &str) -> Result<()> {
-        if yes { Ok(()) } else { self.ask(question, "--yes answers this question", now) }
-    }
-
-    /// Asks `question`, which `hint` names an option for.
-    fn ask(&self, question: &str, hint: &str, now: &str) -> Result<()> {
-        let refused = |why: &str| Failure::new(Status::NotConfirmed, why).now(now);
-        let unasked = |why: &str| refused(&format!("{why}: {question}")).mend(hint);
-        if self.no_input {
-            return Err(unasked("not asked, because of --no-input"));
-        }
-        ui::confirm(question).map_err(|why| match why {
-            Unconfirmed::Declined => refused("not confirmed"),
-            Unconfirmed::Interrupted(signal) => {
-                Failure { status: Status::Interrupted(signal), ..refused("interrupted") }
-            }
-            Unconfirmed::NobodyThere => unasked("there is no terminal to ask on"),
-        })
-    }
-}
 
 /// Whether a command is of no use without the library.
 fn uses_library(command: &Command) -> bool {
@@ -94,7 +41,7 @@ fn uses_library(command: &Command) -> bool {
 /// # Errors
 /// A [`Failure`], with the exit status that belongs to it.
 pub fn run(cli: Cli) -> Result<ExitCode> {
-    let app = App { ui: Ui::new(cli.quiet, cli.json, cli.verbose), smolvm: cli.smolvm, no_input: cli.no_input };
+    let app = App::new(Terminal::new(cli.quiet, cli.json, cli.verbose), cli.smolvm, cli.no_input);
     if cli.json && matches!(cli.command, Command::Exec(_) | Command::Completions(_)) {
         return Err(Failure::new(Status::Usage, "this command prints no result that could be JSON"));
     }

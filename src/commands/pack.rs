@@ -1,12 +1,14 @@
 //! `pack`: an image, as a file that VMs can be made from.
 
-use super::shells::quoted;
-use super::{App, Failure, Result, Status, lock, output};
+use crate::app::App;
 use crate::cli;
-use crate::interrupt;
-use crate::smolvm::{EngineError, Packing, end_helpers, follow};
-use crate::snapshot::Output;
-use crate::ui::JsonPath;
+use crate::error::{Failure, Result, Status};
+use crate::library::Target;
+use crate::operations::{lock, packed};
+use crate::quoted::quoted;
+use crate::signals;
+use crate::smolvm::{EngineError, PackOptions, end_helpers, follow};
+use crate::terminal::JsonPath;
 use serde::Serialize;
 use std::time::Instant;
 
@@ -23,15 +25,15 @@ struct Report<'a> {
 
 pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
     let began = Instant::now();
-    output::refuse_stream(&args.output)?;
-    let output = Output::new(&args.output, args.force)?;
+    packed::refuse_stream(&args.output)?;
+    let output = Target::new(&args.output, args.force)?;
     let _lock = lock::output(app, &output, args.wait.wait)?;
     output.preflight(&end_helpers)?;
     let engine = app.engine()?;
     let image = image(&args.image)?;
     let work = output.work()?;
-    let _leaves = output::leaves(&work);
-    let packing = Packing {
+    let _leaves = packed::leaves(&work);
+    let packing = PackOptions {
         folder: work.path(),
         launcher: &work.launcher(),
         cpus: args.cpus,
@@ -39,25 +41,25 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
         smolfile: None,
         include_workspace: false,
     };
-    let mut progress = app.ui.progress("pack", &format!("packing {}", args.image), Some(work.path()));
+    let mut progress = app.terminal.progress("pack", &format!("packing {}", args.image), Some(work.path()));
     let (packed, followed) =
-        follow(&work.sidecar(), || engine.pack_create(&image, &packing, &mut |line| output::tell(&mut progress, line)));
+        follow(&work.sidecar(), || engine.pack_create(&image, &packing, &mut |line| packed::tell(&mut progress, line)));
     progress.end(packed.is_ok());
     if packed.is_err() {
         end_helpers(work.path());
     }
     packed?;
-    let artifact = output::check(&work, followed)?.artifact;
+    let artifact = packed::check(&work, followed)?.artifact;
     output.flush(&work)?;
-    if let Some(signal) = interrupt::pending() {
+    if let Some(signal) = signals::pending() {
         return Err(EngineError::Interrupted(signal).into());
     }
     output.publish(&work)?;
     let sidecar = output.sidecar().display().to_string();
-    let (size, next) = (output::size(artifact.bytes), format!("create NAME --from {}", quoted(&sidecar)));
+    let (size, next) = (packed::size(artifact.bytes), format!("create NAME --from {}", quoted(&sidecar)));
     let text = format!("packed {} as {sidecar} ({size}); make a VM of it with: bottle-freeze {next}", args.image);
-    app.ui.result(output.sidecar(), &text);
-    app.ui.report(&Report {
+    app.terminal.result(output.sidecar(), &text);
+    app.terminal.report(&Report {
         image: &args.image,
         sidecar: JsonPath(output.sidecar().into()),
         launcher: output.launcher().map(|path| JsonPath(path.into())),
@@ -65,7 +67,7 @@ pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
         crc32: format!("{:08x}", artifact.crc32),
         seconds: began.elapsed().as_secs_f64(),
     });
-    output::answer_signal(&output)
+    packed::answer_signal(&output)
 }
 
 /// The image as the engine takes it: what begins like a path is one, a bare name is always of a registry. The pack runs

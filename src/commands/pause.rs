@@ -1,8 +1,11 @@
 //! `pause` and `resume`: VMs that are put aside with their RAM, and go on.
 
-use super::start::running;
-use super::{App, Result, each, lock};
+use crate::app::App;
 use crate::cli;
+use crate::commands::batch;
+use crate::commands::start::running;
+use crate::error::Result;
+use crate::operations::lock;
 use crate::smolvm::{EngineError, Name, Smolvm};
 
 pub fn pause(app: &App, args: &cli::Pause) -> Result<()> {
@@ -22,11 +25,11 @@ fn change(
     change: fn(&Smolvm, &Name) -> Result<(), EngineError>,
 ) -> Result<()> {
     let engine = app.engine()?;
-    let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(app, &engine, vms, &names, |name, _| {
+    let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
+    batch::vm(app, &engine, vms, &names, |name, _| {
         let _lock = lock::vm_shared(app, &engine, name, wait.wait)?;
-        app.ui.during(phase, &format!("{doing} {name}"), || change(&engine, name))?;
-        app.ui.result(name.as_str(), &done(name));
+        app.terminal.during(phase, &format!("{doing} {name}"), || change(&engine, name))?;
+        app.terminal.result(name.as_str(), &done(name));
         Ok(state)
     })
 }

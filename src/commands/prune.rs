@@ -1,13 +1,16 @@
 //! `snapshot prune`: what no policy keeps is removed, and each snapshot is told why it stays.
 
-use super::each::{self, Done};
-use super::found::Asked;
-use super::snapshot::{list_tags, no_snapshots, warn_of};
-use super::{App, Failure, Result, Status, lock, verify};
+use crate::app::App;
 use crate::cli;
+use crate::commands::batch::{self, Done};
+use crate::commands::snapshot::{list_tags, no_snapshots, warn_of};
+use crate::commands::verify;
+use crate::error::{Failure, Result, Status};
+use crate::library::{Entry, Lock, Metadata, NewestOf, Policy, Removal, Stored, Unit, store, sweep_library};
+use crate::operations::lock;
+use crate::operations::resolve::Asked;
 use crate::smolvm::end_helpers;
-use crate::snapshot::{Entry, Lock, Metadata, NewestOf, Policy, Removal, Stored, Unit, library, sweep_library};
-use crate::ui::{Problem, with};
+use crate::terminal::{Problem, with};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -20,9 +23,9 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     let policy = policy(args);
     if policy.is_empty() {
         let what = "nothing is removed without a policy";
-        return Err(Failure::new(Status::Usage, what).mend("say what to keep, such as --keep-last 3"));
+        return Err(Failure::new(Status::Usage, what).hint("say what to keep, such as --keep-last 3"));
     }
-    let (all, broken) = library::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
+    let (all, broken) = store::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
     let broken = warn_of(broken, |one, warnings| {
         json!({
             "reference": one.reference(), "bytes": one.bytes(), "keep": true, "reasons": ["it cannot be read"],
@@ -40,7 +43,7 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
         all.extend(sorted);
     }
     if all.is_empty() {
-        app.ui.note(&no_snapshots(args.vm.as_ref()));
+        app.terminal.note(&no_snapshots(args.vm.as_ref()));
     }
     if !args.dry_run {
         sweep_library(&end_helpers);
@@ -53,29 +56,29 @@ pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
     }
     let list: Vec<String> = going.iter().map(ToString::to_string).collect();
     app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    let results = each::one_by_one(each::SNAPSHOTS, &going, |asked, _| {
+    let results = batch::one_by_one(batch::SNAPSHOTS, &going, |asked, _| {
         let one = asked.get()?;
         // Without the newest that is whole, more would be lost than was decided.
         let anchor = anchors.get(one.vm());
         let _anchor = anchor.map(|whole| keep_newest(app, whole)).transpose()?;
         let removal = lock::remove(app, one, args.wait.wait)?;
         match &removal {
-            Removal::Removed => app.ui.result(asked, &format!("removed {asked}")),
+            Removal::Removed => app.terminal.result(asked, &format!("removed {asked}")),
             Removal::Tagged(tags) => {
-                app.ui.note(&format!("keep {asked} (it was given the tag {} meanwhile)", list_tags(tags)));
+                app.terminal.note(&format!("keep {asked} (it was given the tag {} meanwhile)", list_tags(tags)));
             }
         }
         Ok(removal)
     });
     report(app, &all, &results, broken);
-    each::verdict(each::SNAPSHOTS, &going, results)
+    batch::verdict(batch::SNAPSHOTS, &going, results)
 }
 
 /// Keeps the newest snapshot that is whole from being removed meanwhile.
 fn keep_newest(app: &App, whole: &Stored) -> Result<Option<Lock>> {
     if whole.is_gone() {
         let what = format!("{}, the newest that is whole, was removed or replaced meanwhile", whole.reference());
-        return Err(Failure::new(Status::BadState, what).now("it was not removed").mend("run the prune again"));
+        return Err(Failure::new(Status::BadState, what).state("it was not removed").hint("run the prune again"));
     }
     lock::reading(app, whole)
 }
@@ -100,7 +103,7 @@ fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<Remov
             None => entry,
         }
     };
-    app.ui.report(&all.iter().map(&mut entry).chain(broken).collect::<Vec<_>>());
+    app.terminal.report(&all.iter().map(&mut entry).chain(broken).collect::<Vec<_>>());
 }
 
 fn policy(args: &cli::SnapshotPrune) -> Policy {
@@ -139,7 +142,7 @@ fn sort_out(
     if reasons.iter().any(Vec::is_empty) {
         let is_whole = |one: &Stored| {
             let check = || lock::reading(app, one).and_then(|_held| verify::snapshot(&one.folder, &one.metadata));
-            app.ui.during("check", &format!("checking {}", one.reference()), check).is_ok()
+            app.terminal.during("check", &format!("checking {}", one.reference()), check).is_ok()
         };
         whole = newest_first.iter().position(is_whole);
         if let Some(reasons) = whole.and_then(|at| reasons.get_mut(at)).filter(|reasons| reasons.is_empty()) {
@@ -148,11 +151,11 @@ fn sort_out(
     }
     for (one, reasons) in newest_first.iter().zip(&reasons) {
         if !reasons.is_empty() {
-            app.ui.note(&format!("keep {} ({})", one.reference(), reasons.join(", ")));
+            app.terminal.note(&format!("keep {} ({})", one.reference(), reasons.join(", ")));
         } else if args.dry_run {
-            app.ui.result(one.reference(), &format!("would remove {}", one.reference()));
+            app.terminal.result(one.reference(), &format!("would remove {}", one.reference()));
         } else {
-            app.ui.note(&format!("remove {}", one.reference()));
+            app.terminal.note(&format!("remove {}", one.reference()));
         }
     }
     let whole = whole.and_then(|at| newest_first.get(at).cloned());

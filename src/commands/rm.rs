@@ -1,16 +1,19 @@
 //! `rm`: VMs and their disks, gone after a question.
 
-use super::{App, Failure, Result, Status, each, lock};
+use crate::app::App;
 use crate::cli;
+use crate::commands::batch;
+use crate::error::{Failure, Result, Status};
+use crate::library::Creation;
+use crate::operations::lock;
 use crate::smolvm::{EngineError, Machine, Name};
-use crate::snapshot::Record;
 
 pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
     let engine = app.engine()?;
     let (machines, vms) = (engine.machine_ls()?, &args.vms);
-    let names = each::select(app, &vms.names, vms.all, &vms.label, || Ok(machines.clone()))?;
+    let names = batch::select(app, &vms.names, vms.all, &vms.label, || Ok(machines.clone()))?;
     let is_meant = |vm: &Machine| !args.yes && names.iter().any(|name| name.as_str() == vm.name);
-    let machines = each::asked_again(app, &engine, machines, is_meant)?;
+    let machines = batch::asked_again(app, &engine, machines, is_meant)?;
     let find = |name: &Name| machines.iter().find(|machine| machine.name == name.as_str());
     let found: Vec<&Machine> = names.iter().filter_map(find).collect();
     if !found.is_empty() {
@@ -18,13 +21,13 @@ pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
         let question = format!("Delete {}, disks and all?", list.join(", "));
         app.confirm(&question, args.yes, "nothing was deleted")?;
     }
-    each::vm(app, &engine, vms, &names, |name, _| {
+    batch::vm(app, &engine, vms, &names, |name, _| {
         let shown = find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
         let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
         still_as_shown(shown, &engine.machine_listed(name)?)?;
-        app.ui.during("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
-        Record::forget(name.as_str());
-        app.ui.result(name.as_str(), &format!("deleted {name}"));
+        app.terminal.during("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
+        Creation::forget(name.as_str());
+        app.terminal.result(name.as_str(), &format!("deleted {name}"));
         Ok("deleted")
     })
 }
@@ -39,6 +42,6 @@ fn still_as_shown(shown: &Machine, now: &Machine) -> Result<()> {
         return Ok(());
     };
     let what = format!("'{}' was {how} meanwhile", now.name);
-    let failure = Failure::new(Status::BadState, what).now(format!("it is {}, and was not deleted", now.state));
-    Err(failure.mend(format!("bottle-freeze rm {}", now.name)))
+    let failure = Failure::new(Status::BadState, what).state(format!("it is {}, and was not deleted", now.state));
+    Err(failure.hint(format!("bottle-freeze rm {}", now.name)))
 }

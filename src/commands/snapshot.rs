@@ -1,11 +1,14 @@
 //! `snapshot`: the library, listed, checked, named and cleared.
 
-use super::found::{self, Asked};
-use super::{App, Failure, Result, Status, each, lock, output, verify};
+use crate::app::App;
+use crate::commands::{batch, verify};
+use crate::error::{Failure, Result, Status};
+use crate::library::{Broken, Entry, FindError, Metadata, Removal, Stored, Tag, check_words, store, sweep_library};
+use crate::operations::resolve::{self, Asked};
+use crate::operations::{lock, packed};
 use crate::smolvm::{Name, end_helpers};
-use crate::snapshot::{Broken, Entry, FindError, Metadata, Removal, Stored, Tag, check_words, library, sweep_library};
-use crate::ui::Warnings;
-use crate::{cli, ui};
+use crate::terminal::Warnings;
+use crate::{cli, terminal};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +22,7 @@ pub fn run(app: &App, command: &cli::Snapshot) -> Result<()> {
     match command {
         cli::Snapshot::Ls(args) => ls(app, args),
         cli::Snapshot::Show(args) => {
-            ui::json(&found::stored(&args.snapshot)?.metadata);
+            terminal::json(&resolve::stored(&args.snapshot)?.metadata);
             Ok(())
         }
         cli::Snapshot::Verify(args) => check(app, args),
@@ -45,11 +48,11 @@ pub fn warn_of<T>(broken: Vec<Broken>, entry: impl Fn(Broken, Vec<String>) -> T)
 
 fn broken_entry(one: Broken, warnings: Vec<String>) -> Value {
     let reference = one.reference();
-    each::failed("reference", &reference, &Failure::from(FindError::Broken(one)).after(warnings))
+    batch::failed("reference", &reference, &Failure::from(FindError::Broken(one)).after(warnings))
 }
 
 fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
-    let (mut all, broken) = library::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
+    let (mut all, broken) = store::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
     let broken = warn_of(broken, broken_entry);
     all.retain(|one| {
         let metadata = &one.metadata;
@@ -62,14 +65,14 @@ fn ls(app: &App, args: &cli::SnapshotLs) -> Result<()> {
         cli::SnapshotOrder::Size => all.sort_by_key(Stored::bytes),
         cli::SnapshotOrder::Vm => all.sort_by(|a, b| a.metadata.vm.cmp(&b.metadata.vm)),
     }
-    if app.ui.json {
-        ui::json(&all.iter().map(|one| json!(one.metadata)).chain(broken).collect::<Vec<_>>());
-    } else if app.ui.quiet {
-        ui::lines(all.iter().map(|one| ui::one_line(&one.reference())));
+    if app.terminal.json {
+        terminal::json(&all.iter().map(|one| json!(one.metadata)).chain(broken).collect::<Vec<_>>());
+    } else if app.terminal.quiet {
+        terminal::lines(all.iter().map(|one| terminal::one_line(&one.reference())));
     } else if all.is_empty() {
-        app.ui.note(&no_snapshots(args.vm.as_ref()));
+        app.terminal.note(&no_snapshots(args.vm.as_ref()));
     } else {
-        ui::table(&["SNAPSHOT", "TAGS", "AGE", "SIZE", "NOTE"], all.iter().map(row));
+        terminal::table(&["SNAPSHOT", "TAGS", "AGE", "SIZE", "NOTE"], all.iter().map(row));
     }
     Ok(())
 }
@@ -80,7 +83,7 @@ fn row(one: &Stored) -> Vec<String> {
         one.reference(),
         list_tags(&metadata.tags),
         age(metadata),
-        output::size(one.bytes()).to_string(),
+        packed::size(one.bytes()).to_string(),
         metadata.note.clone().unwrap_or_default(),
     ]
 }
@@ -102,28 +105,28 @@ pub fn age(metadata: &Metadata) -> String {
 
 fn check(app: &App, args: &cli::SnapshotVerify) -> Result<()> {
     let all = if args.all {
-        let (all, broken) = library::list(None)?;
+        let (all, broken) = store::list(None)?;
         if all.is_empty() && broken.is_empty() {
-            app.ui.note(&no_snapshots(None));
+            app.terminal.note(&no_snapshots(None));
         }
         all.into_iter().map(Asked::from).chain(broken.into_iter().map(Asked::from)).collect()
     } else {
-        found::several(&args.snapshots, found::stored, Stored::reference)
+        resolve::several(&args.snapshots, resolve::stored, Stored::reference)
     };
-    let results = each::one_by_one(each::SNAPSHOTS, &all, |asked, _| {
+    let results = batch::one_by_one(batch::SNAPSHOTS, &all, |asked, _| {
         let one = asked.get()?;
         let _reading = lock::reading(app, one)?;
         let check = || verify::snapshot(&one.folder, &one.metadata);
-        let (artifact, _) = app.ui.during("check", &format!("checking {asked}"), check)?;
-        app.ui.result(asked, &format!("{asked} is whole"));
+        let (artifact, _) = app.terminal.during("check", &format!("checking {asked}"), check)?;
+        app.terminal.result(asked, &format!("{asked} is whole"));
         let crc32 = format!("{:08x}", artifact.crc32);
         Ok(json!({"reference": one.reference(), "whole": true, "bytes": artifact.bytes, "crc32": crc32}))
     });
     let checked = all.into_iter().zip(results);
     let is_meant = |(asked, result): &(Asked<Stored>, Result<_>)| result.is_ok() || !args.all || !is_gone(asked);
     let (all, results): (Vec<_>, Vec<_>) = checked.filter(is_meant).unzip();
-    each::report(app, each::SNAPSHOTS, args.snapshots.len() == 1, &all, &results);
-    each::verdict(each::SNAPSHOTS, &all, results)
+    batch::report(app, batch::SNAPSHOTS, args.snapshots.len() == 1, &all, &results);
+    batch::verdict(batch::SNAPSHOTS, &all, results)
 }
 
 /// Whether it was removed after the library was listed: then it is no part of "all" any more.
@@ -132,13 +135,13 @@ fn is_gone(asked: &Asked<Stored>) -> bool {
 }
 
 fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {
-    let one = found::stored(&args.snapshot)?;
-    ui::about("snapshot", one.reference());
+    let one = resolve::stored(&args.snapshot)?;
+    terminal::about("snapshot", one.reference());
     let _lock = lock::library(app, &one.metadata.vm)?;
     let mut metadata = one.again()?.metadata;
     free_tags(&metadata.vm, &metadata.id, &args.tags, args.force)?;
     metadata.tags.retain(|tag| !args.remove.contains(tag) && !args.tags.contains(tag));
-    metadata.tags.extend(each::once(args.tags.iter().cloned(), |tag| tag.as_str().to_owned()));
+    metadata.tags.extend(batch::once(args.tags.iter().cloned(), |tag| tag.as_str().to_owned()));
     if !args.tags.is_empty() {
         check_words(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
     }
@@ -151,18 +154,18 @@ fn tag(app: &App, args: &cli::SnapshotTag) -> Result<()> {
             format!("{}: {}; {next}", one.reference(), tags.join(", "))
         }
     };
-    app.ui.result(one.reference(), &text);
-    app.ui.report(&json!({"reference": one.reference(), "tags": tags}));
+    app.terminal.result(one.reference(), &text);
+    app.terminal.report(&json!({"reference": one.reference(), "tags": tags}));
     Ok(())
 }
 
 /// Sees to it that no other snapshot of the VM has one of these tags: it is taken from it, if `force`.
 pub fn free_tags(vm: &str, id: &str, tags: &[Tag], force: bool) -> Result<()> {
-    let (all, _) = library::list(Some(vm))?;
-    for other in library::tagged(&all, id, tags) {
+    let (all, _) = store::list(Some(vm))?;
+    for other in store::tagged(&all, id, tags) {
         if !force {
             let what = format!("{} has that tag already", other.reference());
-            return Err(Failure::new(Status::OutputExists, what).mend("move it with --force"));
+            return Err(Failure::new(Status::OutputExists, what).hint("move it with --force"));
         }
         other.untag(tags).map_err(|error| Failure::not_writable(&other.folder, &error))?;
     }
@@ -174,23 +177,23 @@ fn write(one: &Stored, metadata: &Metadata) -> Result<()> {
 }
 
 fn rm(app: &App, args: &cli::SnapshotRm) -> Result<()> {
-    let all = found::several(&args.snapshots, found::entry, Entry::reference);
+    let all = resolve::several(&args.snapshots, resolve::entry, Entry::reference);
     let list: Vec<String> = all.iter().filter_map(|asked| asked.get().ok()).map(Entry::reference).collect();
     if !list.is_empty() {
         app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
     }
     sweep_library(&end_helpers);
-    let results = each::one_by_one(each::SNAPSHOTS, &all, |asked, _| {
+    let results = batch::one_by_one(batch::SNAPSHOTS, &all, |asked, _| {
         let one = asked.get()?;
         let bytes = one.bytes();
         if let Removal::Tagged(tags) = lock::remove(app, one, args.wait.wait)? {
             let what = format!("{asked} was given the tag {} meanwhile", list_tags(&tags));
-            let failure = Failure::new(Status::BadState, what).now("it was not removed");
-            return Err(failure.mend(format!("bottle-freeze snapshot rm {asked}")));
+            let failure = Failure::new(Status::BadState, what).state("it was not removed");
+            return Err(failure.hint(format!("bottle-freeze snapshot rm {asked}")));
         }
-        app.ui.result(asked, &format!("removed {asked}"));
+        app.terminal.result(asked, &format!("removed {asked}"));
         Ok(json!({"reference": asked.to_string(), "bytes": bytes, "removed": true}))
     });
-    each::report(app, each::SNAPSHOTS, args.snapshots.len() == 1, &all, &results);
-    each::verdict(each::SNAPSHOTS, &all, results)
+    batch::report(app, batch::SNAPSHOTS, args.snapshots.len() == 1, &all, &results);
+    batch::verdict(batch::SNAPSHOTS, &all, results)
 }

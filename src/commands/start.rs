@@ -1,9 +1,12 @@
 //! `start`: VMs that execute commands when this returns.
 
-use super::{App, Result, each, lock};
+use crate::app::App;
 use crate::cli;
+use crate::commands::batch;
+use crate::error::Result;
+use crate::operations::lock;
 use crate::smolvm::{EngineError, Name, Smolvm, State};
-use crate::ui::Warnings;
+use crate::terminal::Warnings;
 use std::time::{Duration, Instant};
 
 /// How long a VM that ran a moment ago may take until it executes a command. The engine gives up a boot after 30 s.
@@ -12,10 +15,10 @@ pub const START_AGAIN: Duration = Duration::from_secs(120);
 pub fn run(app: &App, args: &cli::Start) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
-    let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(app, &engine, vms, &names, |name, warnings| {
+    let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
+    batch::vm(app, &engine, vms, &names, |name, warnings| {
         let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
-        app.ui.during("start", &format!("starting {name}"), || match engine.machine(name)? {
+        app.terminal.during("start", &format!("starting {name}"), || match engine.machine(name)? {
             // To start one that the engine has given up would end it first.
             vm if vm.given_up => {
                 warnings.warn(format!("'{name}' runs, although smolvm lists it as unreachable until it is stopped"));
@@ -25,7 +28,7 @@ pub fn run(app: &App, args: &cli::Start) -> Result<()> {
             vm if vm.state == State::Running => engine.wait_exec_ready(name, args.timeout),
             _ => start(&engine, name, args.timeout, !args.no_wait, warnings),
         })?;
-        app.ui.result(name.as_str(), &running(name));
+        app.terminal.result(name.as_str(), &running(name));
         Ok("running")
     })
 }

@@ -1,18 +1,21 @@
 //! `stop`: VMs, shut down.
 
-use super::{App, Result, each, lock};
+use crate::app::App;
 use crate::cli;
+use crate::commands::batch;
+use crate::error::Result;
+use crate::operations::lock;
 use crate::smolvm::{EngineError, Name, Smolvm, State};
-use crate::ui::Warnings;
+use crate::terminal::Warnings;
 use std::time::Duration;
 
 pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
-    let names = each::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    each::vm(app, &engine, vms, &names, |name, warnings| {
+    let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
+    batch::vm(app, &engine, vms, &names, |name, warnings| {
         let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
-        let was_ended = app.ui.during("stop", &format!("stopping {name}"), || {
+        let was_ended = app.terminal.during("stop", &format!("stopping {name}"), || {
             let vm = engine.machine(name)?;
             let is_flushed = engine.version().stop_flushes() && !vm.given_up;
             stop(&engine, name, vm.state == State::Running && !is_flushed, None, warnings)
@@ -21,7 +24,7 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
             warnings.warn(format!("'{name}' did not answer: what its guest had not written to disk is lost"));
         }
         let text = format!("{name} is stopped; start it with: bottle-freeze start {name}");
-        app.ui.result(name.as_str(), &text);
+        app.terminal.result(name.as_str(), &text);
         Ok("stopped")
     })
 }

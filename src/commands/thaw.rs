@@ -1,15 +1,18 @@
 //! `thaw`: snapshot → VM, as it was frozen.
 
-use super::consent::{self, Words};
-use super::found::{self, Checked};
-use super::make::{self, Reach, make_vm};
-use super::start::start;
-use super::stop::stop;
-use super::{App, Failure, Result, Status, configuration, each, fidelity, freeze, lock, workspace};
-use crate::smolvm::{EngineError, Machine, Name, Recipe, Smolvm, Source};
-use crate::snapshot::{Configuration, Lock, Metadata, Record, Stored};
-use crate::ui::Warnings;
-use crate::{cli, ui};
+use crate::app::App;
+use crate::commands::consent::{self, Words};
+use crate::commands::start::start;
+use crate::commands::stop::stop;
+use crate::commands::{batch, freeze};
+use crate::error::{Failure, Result, Status};
+use crate::library::{Configuration, Creation, Lock, Metadata, Stored};
+use crate::operations::make::{self, Reach, make_vm};
+use crate::operations::resolve::{self, Checked};
+use crate::operations::{configuration, fidelity, lock, workspace};
+use crate::smolvm::{CreateOptions, EngineError, Machine, Name, Smolvm, Source};
+use crate::terminal::Warnings;
+use crate::{cli, terminal};
 use serde::Serialize;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
@@ -36,9 +39,9 @@ pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
 
 fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     let began = Instant::now();
-    ui::about("snapshot", args.snapshot.to_string_lossy());
-    let found = found::find(app, &args.snapshot)?;
-    let checked = app.ui.phase("check", "checking the snapshot", || found.check())?;
+    terminal::about("snapshot", args.snapshot.to_string_lossy());
+    let found = resolve::find(app, &args.snapshot)?;
+    let checked = app.terminal.phase("check", "checking the snapshot", || found.check())?;
     let artifact = checked.path();
     let live = checked.artifact.manifest.is_live();
     fidelity::check_host(&checked.artifact.manifest)?;
@@ -47,13 +50,13 @@ fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     let has_other_port = || args.port.iter().any(|port| !checked.artifact.manifest.live_ports().contains(port));
     if live && (args.cpus.is_some() || args.mem.is_some() || !args.allow_cidr.is_empty() || has_other_port()) {
         let what = "a live snapshot goes on with the cpus, the memory, the network and the ports that it had";
-        return Err(Failure::new(Status::Usage, what).mend("thaw it without these options"));
+        return Err(Failure::new(Status::Usage, what).hint("thaw it without these options"));
     }
     let metadata = checked.stored().map(|stored| &stored.metadata);
     let engine = app.engine()?;
     let machines = engine.machine_ls()?;
     let name = name(args, metadata, artifact, &machines)?;
-    ui::about("vm", &name);
+    terminal::about("vm", &name);
     let frozen = metadata.map(|metadata| &metadata.machine);
     let net = args.net || (opens && args.allow_cidr.is_empty());
     let mut recipe =
@@ -78,10 +81,10 @@ fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
     };
     let making = Making { name: &name, recipe: &recipe, known: &known, reach: &reach, checked: &checked, warnings };
     let state = make(app, args, &engine, &making).map_err(|failure| match &kept {
-        Some(kept) => failure.and_now(format!("the VM that was there is kept as {kept}")),
+        Some(kept) => failure.and_state(format!("the VM that was there is kept as {kept}")),
         None => failure,
     })?;
-    app.ui.report(&Report {
+    app.terminal.report(&Report {
         vm: &name,
         reference: checked.stored().map(Stored::reference),
         sidecar: artifact.to_string_lossy().into_owned(),
@@ -97,9 +100,9 @@ fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
 struct Making<'a> {
     name: &'a Name,
     /// What the engine is told.
-    recipe: &'a Recipe,
+    recipe: &'a CreateOptions,
     /// What it will have, told or from the artifact.
-    known: &'a Recipe,
+    known: &'a CreateOptions,
     reach: &'a Reach,
     checked: &'a Checked,
     warnings: &'a Warnings,
@@ -108,7 +111,7 @@ struct Making<'a> {
 /// Makes the VM, starts it, and gives it what the artifact does not hold. How it is then.
 fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<&'static str> {
     let Making { name, checked, .. } = making;
-    app.ui.phase("create", &format!("creating {name}"), || {
+    app.terminal.phase("create", &format!("creating {name}"), || {
         make_vm(engine, name, making.recipe, making.known, making.reach, making.warnings)
     })?;
     fidelity::warn_of_missing_secrets(name, &checked.artifact.manifest, making.warnings);
@@ -117,31 +120,32 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
     }
     let saved = checked.stored().and_then(Stored::workspace);
     if args.no_start && saved.is_none() {
-        app.ui.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));
+        app.terminal.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));
         return Ok("created");
     }
-    app.ui
+    app.terminal
         .phase("start", &format!("starting {name}"), || start(engine, name, args.timeout, true, making.warnings))
         .map_err(|error| {
             let unknown = || format!("'{name}' is created");
             Failure::from(error)
-                .now(each::state_now(engine, name).unwrap_or_else(unknown))
-                .mend(format!("bottle-freeze start {name}"))
+                .state(batch::state_now(engine, name).unwrap_or_else(unknown))
+                .hint(format!("bottle-freeze start {name}"))
         })?;
     if let Some(saved) = &saved {
         workspace::restore(app, engine, name, saved).map_err(|failure| {
             let again = format!("remove it with `bottle-freeze rm {name}`, and thaw again");
-            failure.now(format!("'{name}' runs without its whole /workspace")).mend(again)
+            failure.state(format!("'{name}' runs without its whole /workspace")).hint(again)
         })?;
     }
     if args.no_start {
         // What was put back a moment ago is not on its disk yet.
         let writes = !engine.version().stop_flushes();
-        app.ui.phase("stop", &format!("stopping {name}"), || stop(engine, name, writes, None, making.warnings))?;
-        app.ui.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));
+        app.terminal
+            .phase("stop", &format!("stopping {name}"), || stop(engine, name, writes, None, making.warnings))?;
+        app.terminal.result(name.as_str(), &format!("thawed {name}; start it with: bottle-freeze start {name}"));
         Ok("stopped")
     } else {
-        app.ui.result(
+        app.terminal.result(
             name.as_str(),
             &format!("thawed {name}; it is running; a shell in it: bottle-freeze exec -it {name} -- sh"),
         );
@@ -161,7 +165,7 @@ fn name(args: &cli::Thaw, metadata: Option<&Metadata>, artifact: &Path, machines
     let names = (1..1000).map(|number| if number == 1 { own.clone() } else { format!("{own}-{number}") });
     names.filter_map(|name| name.parse().ok()).find(is_free).ok_or_else(|| {
         let what = format!("no VM can be named after {}", artifact.display());
-        Failure::new(Status::Usage, what).mend("give the new VM a NAME")
+        Failure::new(Status::Usage, what).hint("give the new VM a NAME")
     })
 }
 
@@ -179,45 +183,45 @@ fn keep(
     app.confirm(&question, args.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
     let replaced = |now: &Machine| {
         let what = format!("'{name}' was started or replaced by another command meanwhile");
-        Failure::new(Status::Failed, what).mend("try again").now(format!("it is {}", now.state))
+        Failure::new(Status::Failed, what).hint("try again").state(format!("it is {}", now.state))
     };
     let now = engine.machine_listed(name)?;
     if now.created_at != there.created_at || (now.state.is_up() && !there.state.is_up()) {
-        return Err(replaced(&now).and_now("nothing was changed"));
+        return Err(replaced(&now).and_state("nothing was changed"));
     }
     let note = format!("replaced by a thaw of {}", args.snapshot.to_string_lossy());
     let kept = freeze::into_library(app, engine, name, note, warnings).map_err(|failure| {
         let is_silent = failure.status == Status::NotConfirmed;
-        if is_silent { failure.mend(format!("stop it first, with `bottle-freeze stop {name}`")) } else { failure }
+        if is_silent { failure.hint(format!("stop it first, with `bottle-freeze stop {name}`")) } else { failure }
     })?;
     let lock = lock::vm_alone(app, engine, name, Duration::ZERO)?;
     let now = engine.machine_listed(name)?;
     if now.state.is_up() || now.created_at != there.created_at {
-        return Err(replaced(&now).and_now(format!("it was frozen as {kept}")));
+        return Err(replaced(&now).and_state(format!("it was frozen as {kept}")));
     }
-    app.ui.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name)).map_err(|error| {
+    app.terminal.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name)).map_err(|error| {
         let failure = Failure::from(error);
-        let failure = each::state_now(engine, name).into_iter().fold(failure, Failure::now);
-        failure.and_now(format!("it was frozen as {kept}"))
+        let failure = batch::state_now(engine, name).into_iter().fold(failure, Failure::state);
+        failure.and_state(format!("it was frozen as {kept}"))
     })?;
-    Record::forget(name.as_str());
+    Creation::forget(name.as_str());
     Ok((kept, lock))
 }
 
 /// A VM that goes on where it was frozen: its artifact has all of it but the labels, and the engine takes nothing else
 /// (1.32.2: "topology-changing create flags are not supported").
-fn live_recipe(artifact: &Path, frozen: Option<&Configuration>) -> Recipe {
+fn live_recipe(artifact: &Path, frozen: Option<&Configuration>) -> CreateOptions {
     let labels = frozen.map(labels).unwrap_or_default();
-    Recipe { labels, ..Recipe::of(Source::Artifact(artifact.to_owned())) }
+    CreateOptions { labels, ..CreateOptions::of(Source::Artifact(artifact.to_owned())) }
 }
 
 /// What a live artifact carries of a VM's configuration: all of it.
-fn carried(frozen: &Configuration) -> Recipe {
-    Recipe {
+fn carried(frozen: &Configuration) -> CreateOptions {
+    CreateOptions {
         net: frozen.network && frozen.network_known,
         allow_cidrs: frozen.allowed_cidrs.clone().filter(|_| frozen.network_known).unwrap_or_default(),
         ports: frozen.ports.clone().unwrap_or_default(),
-        ..Recipe::of(Source::Bare)
+        ..CreateOptions::of(Source::Bare)
     }
 }
 
@@ -233,9 +237,9 @@ fn recipe(
     frozen: Option<&Configuration>,
     engine: &Smolvm,
     warnings: &Warnings,
-) -> Recipe {
+) -> CreateOptions {
     let (net, allow_cidrs) = network(net, &args.allow_cidr, frozen, warnings);
-    Recipe {
+    CreateOptions {
         cpus: args.cpus.or(frozen.map(|frozen| frozen.cpus)),
         memory_mib: args.mem.or(frozen.map(|frozen| frozen.memory_mib)),
         storage_gb: frozen.and_then(|frozen| frozen.storage_gb),
@@ -245,7 +249,7 @@ fn recipe(
         ports: ports(args, frozen, warnings),
         labels: frozen.filter(|_| engine.version().takes_labels()).map(labels).unwrap_or_default(),
         // The environment, values and all, is in the artifact.
-        ..Recipe::of(Source::Artifact(artifact.to_owned()))
+        ..CreateOptions::of(Source::Artifact(artifact.to_owned()))
     }
 }
 

@@ -1,15 +1,18 @@
 //! `snapshot export` and `snapshot import`: one file, for machines without a registry.
 
-use super::shells::quoted;
-use super::{App, Failure, Result, Status, found, lock, output, verify};
-use crate::publish::{Existing, PublishError};
-use crate::smolvm::{EngineError, Name, end_helpers};
-use crate::snapshot::{
+use crate::app::App;
+use crate::commands::verify;
+use crate::error::{Failure, Result, Status};
+use crate::library::{
     Incoming, Metadata, Origin, Stored, TransportError, check_words, export as export_to, export_to_stdout, is_id,
-    library,
+    store,
 };
-use crate::ui::Warnings;
-use crate::{cli, stream, ui};
+use crate::operations::{lock, packed, resolve};
+use crate::publish::{Existing, PublishError};
+use crate::quoted::quoted;
+use crate::smolvm::{EngineError, Name, end_helpers};
+use crate::terminal::Warnings;
+use crate::{cli, stream, terminal};
 use serde_json::json;
 use std::io::{self, IsTerminal};
 
@@ -18,12 +21,12 @@ pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
     if to_stdout {
         may_write_to_stdout(app)?;
     }
-    let one = found::stored(&args.snapshot)?;
+    let one = resolve::stored(&args.snapshot)?;
     let _reading = lock::reading(app, &one)?;
     let reference = one.reference();
-    ui::about("snapshot", &reference);
-    app.ui.during("check", &format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
-    app.ui
+    terminal::about("snapshot", &reference);
+    app.terminal.during("check", &format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
+    app.terminal
         .during("export", &format!("exporting {reference}"), || {
             if to_stdout {
                 return export_to_stdout(&one);
@@ -32,27 +35,27 @@ pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
         })
         .map_err(|error| {
             let failure = Failure::from(error);
-            if to_stdout { failure.now("the stream holds only a part of the snapshot") } else { failure }
+            if to_stdout { failure.state("the stream holds only a part of the snapshot") } else { failure }
         })?;
     if to_stdout {
         return Ok(());
     }
-    let (size, file) = (output::size(one.bytes()), args.output.display().to_string());
+    let (size, file) = (packed::size(one.bytes()), args.output.display().to_string());
     let next = format!("elsewhere: bottle-freeze snapshot import {}", quoted(&file));
-    app.ui.result(&args.output, &format!("exported {reference} as {file} ({size}); {next}"));
-    app.ui.report(&json!({"reference": reference, "to": file, "bytes": one.bytes()}));
+    app.terminal.result(&args.output, &format!("exported {reference} as {file} ({size}); {next}"));
+    app.terminal.report(&json!({"reference": reference, "to": file, "bytes": one.bytes()}));
     Ok(())
 }
 
 /// Whether the standard output can be a tar, and nothing else.
 fn may_write_to_stdout(app: &App) -> Result<()> {
-    if app.ui.json {
+    if app.terminal.json {
         let what = "--json prints a result on the standard output, where -o - writes the snapshot";
-        return Err(Failure::new(Status::Usage, what).mend("leave one of them out"));
+        return Err(Failure::new(Status::Usage, what).hint("leave one of them out"));
     }
     if io::stdout().is_terminal() {
         let what = "the standard output is a terminal, and a snapshot is not text";
-        return Err(Failure::new(Status::Usage, what).mend("redirect it, or name a file with -o FILE"));
+        return Err(Failure::new(Status::Usage, what).hint("redirect it, or name a file with -o FILE"));
     }
     Ok(())
 }
@@ -65,15 +68,15 @@ pub fn import(app: &App, args: &cli::SnapshotImport) -> Result<()> {
 fn import_file(app: &App, args: &cli::SnapshotImport, warnings: &Warnings) -> Result<()> {
     if stream::is_stream(&args.file) && io::stdin().is_terminal() {
         let what = "the standard input is a terminal, and a snapshot is not text";
-        return Err(Failure::new(Status::Usage, what).mend("pipe `bottle-freeze snapshot export VM -o -` into it"));
+        return Err(Failure::new(Status::Usage, what).hint("pipe `bottle-freeze snapshot export VM -o -` into it"));
     }
-    ui::about("snapshot", args.file.display());
+    terminal::about("snapshot", args.file.display());
     let (from, source) = (args.file.display().to_string(), stream::source_name(&args.file));
     let unpack = || Incoming::unpack(&args.file, &end_helpers);
-    let incoming = app.ui.during("import", &format!("reading {source}"), unpack)?;
+    let incoming = app.terminal.during("import", &format!("reading {source}"), unpack)?;
     let one = take_in(app, incoming, Origin::elsewhere("imported", &source), args.vm.as_ref(), warnings)?;
     let reference = one.reference();
-    app.ui.result(&reference, &format!("imported {reference}; thaw it with: bottle-freeze thaw {reference}"));
+    app.terminal.result(&reference, &format!("imported {reference}; thaw it with: bottle-freeze thaw {reference}"));
     report_arrival(app, &one, &from, warnings);
     Ok(())
 }
@@ -81,7 +84,7 @@ fn import_file(app: &App, args: &cli::SnapshotImport, warnings: &Warnings) -> Re
 /// Tells programs of a snapshot that came from elsewhere.
 pub fn report_arrival(app: &App, one: &Stored, from: &str, warnings: &Warnings) {
     let (reference, snapshot) = (one.reference(), &one.metadata);
-    app.ui.report(&json!({
+    app.terminal.report(&json!({
         "reference": reference, "from": from, "snapshot": snapshot, "warnings": warnings.list(),
     }));
 }
@@ -114,7 +117,7 @@ pub fn take_in(
     check_words(&metadata.tags, metadata.note.as_deref(), &metadata.labels)
         .map_err(|error| strange(error.to_string()))?;
     metadata.text().map_err(|error| strange(error.to_string()))?;
-    app.ui.during("check", "checking the snapshot", || verify::snapshot(&incoming.folder(), metadata)).map_err(
+    app.terminal.during("check", "checking the snapshot", || verify::snapshot(&incoming.folder(), metadata)).map_err(
         |failure| {
             // The private folder means nothing to its user.
             let folder = incoming.folder().display().to_string();
@@ -134,21 +137,21 @@ pub fn take_in(
 
 /// A snapshot is never replaced.
 fn is_there(reference: &str) -> Failure {
-    Failure::new(Status::OutputExists, format!("the library has {reference} already")).now("it was not changed").mend(
+    Failure::new(Status::OutputExists, format!("the library has {reference} already")).state("it was not changed").hint(
         format!("add a copy as that of another VM with --as, or first run `bottle-freeze snapshot rm {reference}`"),
     )
 }
 
 /// A tag is the name of one snapshot of a VM: the one that has it keeps it. One that could mean something else is left.
 fn leave_taken_tags(metadata: &mut Metadata, warnings: &Warnings) -> Result<()> {
-    let (all, _) = library::list(Some(&metadata.vm))?;
+    let (all, _) = store::list(Some(&metadata.vm))?;
     let id = metadata.id.clone();
     metadata.tags.retain(|tag| {
         if let Err(why) = tag.check_new() {
             warnings.warn(format!("the tag {} is left out: {why}", tag.as_str()));
             return false;
         }
-        let owners = library::tagged(&all, &id, std::slice::from_ref(tag));
+        let owners = store::tagged(&all, &id, std::slice::from_ref(tag));
         if let Some(owner) = owners.first() {
             warnings.warn(format!("the tag {} stays with {}", tag.as_str(), owner.reference()));
         }
@@ -163,11 +166,11 @@ impl From<TransportError> for Failure {
         match error {
             TransportError::Unpublished(error) => error.into(),
             TransportError::Interrupted(signal) => {
-                Self::from(EngineError::Interrupted(signal)).now("nothing was written")
+                Self::from(EngineError::Interrupted(signal)).state("nothing was written")
             }
             TransportError::Present(reference) => Self::new(Status::OutputExists, what)
-                .now("nothing was changed")
-                .mend(format!(
+                .state("nothing was changed")
+                .hint(format!(
                     "check it with `bottle-freeze snapshot verify {reference}`, or store this one under another name with --as VM"
                 )),
             TransportError::NotExported { .. } => Self::new(Status::Damaged, what),

@@ -1,12 +1,14 @@
 //! `verify`: are these snapshots whole? No engine is asked.
 
-use super::each::{self, Done};
-use super::found::{self, Asked, Found, Whole};
-use super::{App, Failure, Result, output};
+use crate::app::App;
 use crate::cli;
+use crate::commands::batch::{self, Done};
+use crate::error::{Failure, Result};
+use crate::library::{FileHash, Metadata, recorded};
+use crate::operations::packed;
+use crate::operations::resolve::{self, Asked, SnapshotSource, Whole};
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
-use crate::snapshot::{Metadata, Recorded, recorded};
-use crate::ui::Problem;
+use crate::terminal::Problem;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -25,18 +27,18 @@ struct Report<'a> {
 }
 
 pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
-    let all = found::several_of_any_kind(app, &args.snapshots);
-    let results = each::one_by_one(each::SNAPSHOTS, &all, |asked, _| {
+    let all = resolve::several_of_any_kind(app, &args.snapshots);
+    let results = batch::one_by_one(batch::SNAPSHOTS, &all, |asked, _| {
         let found = asked.get()?;
-        let whole = app.ui.during("check", &format!("checking {asked}"), || found.whole())?;
-        let size = output::size(whole.artifact.bytes);
+        let whole = app.terminal.during("check", &format!("checking {asked}"), || found.whole())?;
+        let size = packed::size(whole.artifact.bytes);
         let text = format!("{asked} is whole ({size}, CRC-32 {:08x})", whole.artifact.crc32);
-        app.ui.result(asked, &text);
+        app.terminal.result(asked, &text);
         Ok(whole)
     });
     let reports = all.iter().zip(&results).map(|(asked, checked)| Report::new(asked, checked));
-    app.ui.report(&reports.collect::<Vec<_>>());
-    each::verdict(each::SNAPSHOTS, &all, results)
+    app.terminal.report(&reports.collect::<Vec<_>>());
+    batch::verdict(batch::SNAPSHOTS, &all, results)
 }
 
 /// Checks one file by itself and against its snapshot.json, reading it once. Its SHA-256, if that was recorded.
@@ -50,7 +52,7 @@ pub fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
     let artifact = artifact::verify_and_tell(path, |bytes| hasher.update(bytes));
     let artifact = artifact.map_err(|error| Failure::artifact(path, &error))?;
     let sha256 = base16ct::lower::encode_string(&hasher.finalize());
-    let Recorded { bytes, sha256: expected } = recorded;
+    let FileHash { bytes, sha256: expected } = recorded;
     if (artifact.bytes, sha256.as_str()) != (bytes, expected.as_str()) {
         return Err(damaged("it is not the file that its snapshot.json records".into()));
     }
@@ -72,7 +74,7 @@ pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<(Artifact, PathBuf
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(damaged(&path, "it is missing")),
             Err(error) => return Err(Failure::artifact(&path, &error.into())),
         }
-        if name != artifact && output::record(&path)? != *recorded {
+        if name != artifact && packed::record(&path)? != *recorded {
             return Err(damaged(&path, "it is not the file that its snapshot.json records"));
         }
     }
@@ -81,7 +83,7 @@ pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<(Artifact, PathBuf
 }
 
 impl<'a> Report<'a> {
-    fn new(asked: &Asked<Found>, checked: &'a Result<Done<Whole>>) -> Self {
+    fn new(asked: &Asked<SnapshotSource>, checked: &'a Result<Done<Whole>>) -> Self {
         match checked {
             Ok(Done { result: Whole { artifact, path, sha256 }, warnings }) => Self {
                 path: path.display().to_string(),

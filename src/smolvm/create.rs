@@ -4,9 +4,9 @@
 //! 1.32.2, killed at four moments each). But it may have just written it, and another command may have made a VM of that
 //! name. So a signal stops the engine where it is, and then the list shows who has the name.
 
-use super::process::{Call, EngineError, Outcome};
-use super::{Machine, Name, QUICK, Recipe, Result, Smolvm, again_while_passing, change_lock, not_done};
-use crate::{clock, interrupt};
+use super::call::{Call, EngineError, Outcome};
+use super::{CreateOptions, Machine, Name, QUICK, Result, Smolvm, again_while_passing, change_lock, not_done};
+use crate::{clock, signals};
 use std::time::{Duration, SystemTime};
 
 /// How long the list may take while an engine is stopped that may hold the database.
@@ -27,11 +27,11 @@ impl Smolvm {
     ///
     /// # Errors
     /// [`EngineError::LeftPerhaps`] when a signal came, and nothing shows whose VM it is that has the name now.
-    pub fn machine_create(&self, name: &Name, recipe: &Recipe) -> Result<()> {
+    pub fn machine_create(&self, name: &Name, recipe: &CreateOptions) -> Result<()> {
         let call = self.machine_create_call(name, recipe)?;
         let (began, mut left) = (SystemTime::now(), Left::Nothing);
         let mut look = |said: &str| left = self.left_by(name, said, began);
-        let made = self.create(&call, &mut look).map_err(|error| self.about(name, error));
+        let made = self.create(&call, &mut look).map_err(|error| self.explain(name, error));
         if let Err(EngineError::Interrupted(signal)) = made {
             return Err(self.clean_up(name, left, signal));
         }
@@ -53,7 +53,7 @@ impl Smolvm {
 
     /// What the engine, stopped for the moment, has made, from what it `said` and what is listed.
     fn left_by(&self, name: &Name, said: &str, began: SystemTime) -> Left {
-        interrupt::recover();
+        signals::recover();
         let listed = self.machine_ls_call().capture(Some(LOOK), None);
         let machines: Option<Vec<Machine>> = listed.ok().and_then(|list| serde_json::from_slice(&list.stdout).ok());
         let Some(machines) = machines else { return Left::Perhaps };
@@ -71,7 +71,7 @@ impl Smolvm {
 
     /// Deletes the VM that the interrupted engine has made, if it is still that one.
     fn clean_up(&self, name: &Name, left: Left, signal: i32) -> EngineError {
-        interrupt::recover();
+        signals::recover();
         let perhaps = EngineError::LeftPerhaps { name: name.to_string(), signal };
         match left {
             Left::Nothing => EngineError::Interrupted(signal),

@@ -1,7 +1,7 @@
 //! Which engine runs when a path is run, known without running it. Only where the path leads to the engine's own program:
 //! a script, or a program that starts others (mise, asdf, a version manager), may run another engine next time.
 
-use super::install;
+use super::installed::WRAPPER;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -76,7 +76,7 @@ fn read_head(file: &Path) -> io::Result<Vec<u8>> {
 /// The program that a wrapper script starts, whatever its surroundings: only of scripts that are known by heart.
 fn started_by(script: &Path, text: &[u8]) -> Option<PathBuf> {
     let folder = script.parent()?;
-    if text == install::WRAPPER.as_bytes() {
+    if text == WRAPPER.as_bytes() {
         return Some(folder.parent()?.join("smolvm"));
     }
     let body = text.splitn(2, |byte| *byte == b'\n').nth(1)?;

@@ -1,6 +1,6 @@
 //! The variables that a guest is given. Their values are in no command line: every user of the host can read those.
 
-use super::process::{Call, EngineError};
+use super::call::{Call, EngineError};
 use super::{EnvVar, Result, Smolvm};
 
 /// What means something to the engine itself, to the shell that its wrapper runs in, or to the loader of both: given in the

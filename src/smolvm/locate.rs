@@ -1,8 +1,8 @@
 //! Which engine: found, recognised, its version asked once and remembered.
 
+use super::call::{Call, EngineError};
 use super::fingerprint::Fingerprint;
-use super::install;
-use super::process::{Call, EngineError};
+use super::installed;
 use super::version::{self, Version};
 use crate::{chunk, home};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ const LIMIT: u64 = 64 << 10;
 
 /// Where an engine was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whence {
+pub enum EngineSource {
     /// `--smolvm` names it.
     Flag,
     /// `$SMOLVM` names it.
@@ -32,7 +32,7 @@ pub enum Whence {
     Installed,
 }
 
-impl fmt::Display for Whence {
+impl fmt::Display for EngineSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Flag => "--smolvm",
@@ -45,25 +45,26 @@ impl fmt::Display for Whence {
 
 /// Finds the engine: `asked` (from `--smolvm`), then `$SMOLVM`, then `smolvm` on `PATH`, then the installed one in use.
 /// Another program of that name on `PATH` is found too, and refused: which one is meant is the user's to say.
-pub fn find(asked: Option<&Path>) -> Result<(PathBuf, Whence), EngineError> {
+pub fn find(asked: Option<&Path>) -> Result<(PathBuf, EngineSource), EngineError> {
     let variable = std::env::var_os("SMOLVM").filter(|value| !value.is_empty());
-    let (wanted, whence) = match (asked, variable) {
-        (Some(path), _) => (path.as_os_str().to_owned(), Whence::Flag),
-        (None, Some(value)) => (value, Whence::Variable),
-        (None, None) => (OsString::from("smolvm"), Whence::Path),
+    let (wanted, source) = match (asked, variable) {
+        (Some(path), _) => (path.as_os_str().to_owned(), EngineSource::Flag),
+        (None, Some(value)) => (value, EngineSource::Variable),
+        (None, None) => (OsString::from("smolvm"), EngineSource::Path),
     };
     if let Ok(path) = which::which(&wanted) {
-        return Ok((path, whence));
+        return Ok((path, source));
     }
-    if let (Whence::Path, Some(engine)) = (whence, install::in_use()) {
-        return Ok((engine.executable(), Whence::Installed));
+    if let (EngineSource::Path, Some(engine)) = (source, installed::in_use()) {
+        return Ok((engine.executable(), EngineSource::Installed));
     }
-    let (verb, shown) = (if whence == Whence::Path { "looked on PATH for" } else { "names" }, wanted.to_string_lossy());
-    let whence = if whence == Whence::Path { verb.to_owned() } else { format!("{whence} {verb}") };
+    let (verb, shown) =
+        (if source == EngineSource::Path { "looked on PATH for" } else { "names" }, wanted.to_string_lossy());
+    let source = if source == EngineSource::Path { verb.to_owned() } else { format!("{source} {verb}") };
     Err(EngineError::Missing(match fs::metadata(&wanted) {
-        Ok(found) if found.is_file() => format!("{whence} {shown}, which is not executable"),
-        Ok(_) => format!("{whence} {shown}, which is not a file"),
-        Err(_) => format!("{whence} {shown}, which does not exist"),
+        Ok(found) if found.is_file() => format!("{source} {shown}, which is not executable"),
+        Ok(_) => format!("{source} {shown}, which is not a file"),
+        Err(_) => format!("{source} {shown}, which does not exist"),
     }))
 }
 

@@ -27,48 +27,39 @@
 
 mod answer;
 pub mod artifact;
+mod call;
 mod create;
-mod disks;
 #[cfg(test)]
 mod facts;
 mod fingerprint;
-mod follow;
 #[cfg(test)]
 mod fuzz;
 mod guest_env;
-mod hypervisor;
-pub mod install;
-mod leftovers;
-mod lifeline;
-mod locate;
+mod host;
+pub mod installed;
+pub mod locate;
 mod machine;
-mod manifest;
-mod process;
 mod reference;
-pub mod rider;
-mod run;
 pub mod secrets;
 pub mod settings;
 mod state;
+mod supervise;
 mod trial;
-mod users;
 mod version;
 mod whole;
 
-pub use disks::Disks;
-pub use follow::{Followed, follow};
-pub use hypervisor::hypervisor;
-pub use leftovers::{Leftover, leftovers};
-pub use lifeline::end_helpers;
-pub use locate::Whence;
+pub use artifact::hash_while_written::{StreamedHash, follow};
+pub use call::{Call, EngineError, Outcome, Watch};
+pub use host::parent_death::end_helpers;
+pub use host::processes::processes_using;
+pub use host::{Disks, Leftover, hypervisor, leftovers};
+pub use locate::EngineSource;
 pub use machine::{Machine, Name, State};
-pub use process::{Call, EngineError, Outcome, Watch};
 pub use reference::Reference;
-pub use users::users_of;
 pub use version::Version;
 pub use whole::{broken_files, empty_program};
 
-use crate::{home, interrupt};
+use crate::{home, signals};
 use rustix::fs::{FlockOperation, flock};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -112,7 +103,7 @@ pub enum Source {
 
 /// How a new VM shall be. Empty and `None` leave it to the engine (or the artifact).
 #[derive(Debug, Clone)]
-pub struct Recipe {
+pub struct CreateOptions {
     /// What it is made of.
     pub source: Source,
     /// Virtual CPUs.
@@ -141,7 +132,7 @@ pub struct Recipe {
     pub settings: Vec<(&'static str, Option<String>)>,
 }
 
-impl Recipe {
+impl CreateOptions {
     /// A VM of this, nothing else asked.
     pub fn of(source: Source) -> Self {
         Self {
@@ -186,7 +177,7 @@ impl Exec {
 
 /// How `pack create` shall pack.
 #[derive(Debug, Clone)]
-pub struct Packing<'a> {
+pub struct PackOptions<'a> {
     /// The folder that holds everything the engine writes: staging, temporary files, and the result.
     pub folder: &'a Path,
     /// The launcher to write, inside that folder; the sidecar is beside it.
@@ -215,7 +206,7 @@ fn machine_ls_of(engine: &Path) -> Call {
 /// A found and recognised engine.
 pub struct Smolvm {
     path: PathBuf,
-    whence: Whence,
+    source: EngineSource,
     version: Version,
     tell: Box<dyn Fn(&Call) + Send + Sync>,
 }
@@ -226,15 +217,15 @@ impl Smolvm {
     ///
     /// # Errors
     /// No engine, not runnable, not smolvm, or older than 0.8.0.
-    pub fn is_available(asked: Option<&Path>, tell: Box<dyn Fn(&Call) + Send + Sync>) -> Result<Self> {
-        let (path, whence) = locate::find(asked)?;
+    pub fn find(asked: Option<&Path>, tell: Box<dyn Fn(&Call) + Send + Sync>) -> Result<Self> {
+        let (path, source) = locate::find(asked)?;
         let version = locate::version(&path, &*tell)?;
-        Ok(Self { path, whence, version, tell })
+        Ok(Self { path, source, version, tell })
     }
 
     /// The executable, and where it was found.
-    pub fn place(&self) -> (&Path, Whence) {
-        (&self.path, self.whence)
+    pub fn place(&self) -> (&Path, EngineSource) {
+        (&self.path, self.source)
     }
 
     /// Its version, and so what it can do.
@@ -255,7 +246,7 @@ impl Smolvm {
     /// `machine ls --json`, sorted by name. A list that cannot be read is an error, never an empty one.
     pub fn machine_ls(&self) -> Result<Vec<Machine>> {
         let call = self.machine_ls_call();
-        let outcome = self.succeed(&call, Some(QUICK), None)?;
+        let outcome = self.run_ok(&call, Some(QUICK), None)?;
         let mut machines: Vec<Machine> = serde_json::from_slice(&outcome.stdout)
             .map_err(|error| EngineError::Unreadable { command: call.shell_line(), why: error.to_string() })?;
         machines.sort_by(|a, b| a.name.cmp(&b.name));
@@ -283,7 +274,7 @@ impl Smolvm {
     }
 
     /// The command line of [`Self::machine_create`], or why this engine must not be asked.
-    pub fn machine_create_call(&self, name: &Name, recipe: &Recipe) -> Result<Call> {
+    pub fn machine_create_call(&self, name: &Name, recipe: &CreateOptions) -> Result<Call> {
         let mut call = self.call("machine create");
         let from_artifact = matches!(recipe.source, Source::Artifact(_));
         if !recipe.allow_cidrs.is_empty() {
@@ -341,7 +332,7 @@ impl Smolvm {
     pub fn machine_data_dir(&self, name: &Name) -> Result<PathBuf> {
         use std::os::unix::ffi::OsStrExt;
         let call = self.machine_data_dir_call(name);
-        let outcome = self.succeed(&call, Some(QUICK), None).map_err(|error| self.about(name, error))?;
+        let outcome = self.run_ok(&call, Some(QUICK), None).map_err(|error| self.explain(name, error))?;
         let folder = Path::new(OsStr::from_bytes(outcome.stdout.trim_ascii()));
         if folder.is_absolute() {
             return Ok(folder.to_owned());
@@ -357,7 +348,7 @@ impl Smolvm {
     /// `machine start`, ended after `limit`. That it runs already is no error. Whether the engine took it for dead, and
     /// ended it first.
     pub fn machine_start(&self, name: &Name, limit: Duration) -> Result<bool> {
-        self.change(&self.machine_start_call(name), name, Some(limit)).map(|outcome| says_ended(&outcome))
+        self.run_change(&self.machine_start_call(name), name, Some(limit)).map(|outcome| says_ended(&outcome))
     }
 
     /// The command line of [`Self::machine_start`].
@@ -379,7 +370,7 @@ impl Smolvm {
     /// and ended it without a shutdown.
     pub fn machine_stop(&self, name: &Name, limit: Option<Duration>) -> Result<bool> {
         let call = self.machine_stop_call(name);
-        let outcome = self.change(&call, name, limit)?;
+        let outcome = self.run_change(&call, name, limit)?;
         if !self.version.stop_tells_the_truth() {
             let state = self.machine_listed(name)?.state;
             if state.is_up() {
@@ -401,7 +392,7 @@ impl Smolvm {
             self.machine_stop(name, Some(QUICK))?;
         }
         let call = self.named(self.call("machine delete").arg("--force"), name);
-        self.change(&call, name, Some(QUICK))?;
+        self.run_change(&call, name, Some(QUICK))?;
         if !self.version.allows_parallel_changes() && self.machine_listed(name).is_ok() {
             return Err(not_done(&call, format!("'{name}' is still there")));
         }
@@ -489,27 +480,27 @@ impl Smolvm {
         if from.is_empty() || to.is_empty() {
             return Ok(());
         }
-        self.succeed(&self.call("machine cp").arg("--").arg(from).arg(to), None, None).map(drop)
+        self.run_ok(&self.call("machine cp").arg("--").arg(from).arg(to), None, None).map(drop)
     }
 
     /// `pack create --image`.
-    pub fn pack_create(&self, image: &str, packing: &Packing<'_>, watch: Watch<'_>) -> Result<()> {
-        self.persist(&self.pack_create_call(image, packing), None, Some(watch)).map(drop)
+    pub fn pack_create(&self, image: &str, packing: &PackOptions<'_>, watch: Watch<'_>) -> Result<()> {
+        self.retry_transient(&self.pack_create_call(image, packing), None, Some(watch)).map(drop)
     }
 
     /// The command line of [`Self::pack_create`].
-    pub fn pack_create_call(&self, image: &str, packing: &Packing<'_>) -> Call {
+    pub fn pack_create_call(&self, image: &str, packing: &PackOptions<'_>) -> Call {
         self.packing(self.call("pack create").value("--image", image), packing)
     }
 
     /// `pack create --from-vm`: the VM must not run; the engine does not see to that.
-    pub fn pack_create_from_vm(&self, name: &Name, packing: &Packing<'_>, watch: Watch<'_>) -> Result<()> {
+    pub fn pack_create_from_vm(&self, name: &Name, packing: &PackOptions<'_>, watch: Watch<'_>) -> Result<()> {
         let call = self.pack_create_from_vm_call(name, packing);
-        self.persist(&call, None, Some(watch)).map(drop).map_err(|error| self.about(name, error))
+        self.retry_transient(&call, None, Some(watch)).map(drop).map_err(|error| self.explain(name, error))
     }
 
     /// The command line of [`Self::pack_create_from_vm`].
-    pub fn pack_create_from_vm_call(&self, name: &Name, packing: &Packing<'_>) -> Call {
+    pub fn pack_create_from_vm_call(&self, name: &Name, packing: &PackOptions<'_>) -> Call {
         self.packing(self.call("pack create").value("--from-vm", name.as_str()), packing)
     }
 
@@ -527,7 +518,7 @@ impl Smolvm {
         watch: Watch<'_>,
     ) -> Result<Option<Duration>> {
         let call = self.machine_checkpoint_call(name, folder, output);
-        let outcome = self.succeed(&call, None, Some(watch)).map_err(|error| self.about(name, error))?;
+        let outcome = self.run_ok(&call, None, Some(watch)).map_err(|error| self.explain(name, error))?;
         Ok(source_pause(&outcome.text()))
     }
 
@@ -558,10 +549,10 @@ impl Smolvm {
         if !self.version.pauses() {
             return Err(self.too_old("cannot pause a VM; 1.18.0 can"));
         }
-        self.change(&self.call(command).value("--name", name.as_str()), name, None).map(drop)
+        self.run_change(&self.call(command).value("--name", name.as_str()), name, None).map(drop)
     }
 
-    fn packing(&self, call: Call, packing: &Packing<'_>) -> Call {
+    fn packing(&self, call: Call, packing: &PackOptions<'_>) -> Call {
         // Up to 1.9.3 the engine takes its launcher from ./target/release if there is one: a folder of our own.
         let mut call = call.value("--output", packing.launcher).env("TMPDIR", packing.folder).folder(packing.folder);
         if self.version.takes_staging_dir() {
@@ -589,7 +580,7 @@ impl Smolvm {
     /// # Errors
     /// Also a reference by digest: the engine would push to the tag `latest` (1.4.0 to 1.32.2).
     pub fn pack_push(&self, artifact: &Path, to: &Reference, watch: Watch<'_>) -> Result<()> {
-        self.succeed(&self.pack_push_call(artifact, to), None, Some(watch)).map(drop)
+        self.run_ok(&self.pack_push_call(artifact, to), None, Some(watch)).map(drop)
     }
 
     /// The command line of [`Self::pack_push`].
@@ -601,7 +592,7 @@ impl Smolvm {
     /// downloads out of this: what lies there is given out without a look at its digest (1.4.0, 1.19.0, 1.32.2), it
     /// is readable for all, and it stays.
     pub fn pack_pull(&self, from: &Reference, artifact: &Path, folder: &Path, watch: Watch<'_>) -> Result<()> {
-        self.succeed(&self.pack_pull_call(from, artifact, folder), None, Some(watch)).map(drop)
+        self.run_ok(&self.pack_pull_call(from, artifact, folder), None, Some(watch)).map(drop)
     }
 
     /// The command line of [`Self::pack_pull`].
@@ -624,7 +615,7 @@ impl Smolvm {
     }
 
     /// Runs `call`; anything but an exit 0 is an error.
-    fn succeed<'a>(&self, call: &'a Call, limit: Option<Duration>, watch: Option<Watch<'a>>) -> Result<Outcome> {
+    fn run_ok<'a>(&self, call: &'a Call, limit: Option<Duration>, watch: Option<Watch<'a>>) -> Result<Outcome> {
         (self.tell)(call);
         self.judge(call, call.capture(limit, watch)?)
     }
@@ -642,13 +633,13 @@ impl Smolvm {
     }
 
     /// Runs a command that changes the VM, and tries it again while another one stands in its way.
-    fn change(&self, call: &Call, name: &Name, limit: Option<Duration>) -> Result<Outcome> {
+    fn run_change(&self, call: &Call, name: &Name, limit: Option<Duration>) -> Result<Outcome> {
         let _turn = if self.version.allows_parallel_changes() { None } else { change_lock(limit.unwrap_or(QUICK))? };
-        self.persist(call, limit, None).map_err(|error| self.about(name, error))
+        self.retry_transient(call, limit, None).map_err(|error| self.explain(name, error))
     }
 
     /// The error, as what it means for the VM `name`.
-    fn about(&self, name: &Name, error: EngineError) -> EngineError {
+    fn explain(&self, name: &Name, error: EngineError) -> EngineError {
         let said = error.stderr();
         if said.contains("vm not found") || said.contains(&format!("VM '{name}' not found")) {
             EngineError::no_such_vm(name, &self.machine_ls().unwrap_or_default())
@@ -660,8 +651,8 @@ impl Smolvm {
     }
 
     /// Runs `call` again when it failed for a reason that passes.
-    fn persist(&self, call: &Call, limit: Option<Duration>, mut watch: Option<Watch<'_>>) -> Result<Outcome> {
-        again_while_passing(|| self.succeed(call, limit, watch.as_mut().map(|watch| &mut **watch as Watch<'_>)))
+    fn retry_transient(&self, call: &Call, limit: Option<Duration>, mut watch: Option<Watch<'_>>) -> Result<Outcome> {
+        again_while_passing(|| self.run_ok(call, limit, watch.as_mut().map(|watch| &mut **watch as Watch<'_>)))
     }
 }
 
@@ -700,7 +691,7 @@ fn change_lock(limit: Duration) -> Result<Option<File>> {
             Err(rustix::io::Errno::WOULDBLOCK) if began.elapsed() < limit => {}
             Err(_) => return Ok(None),
         }
-        if let Some(signal) = interrupt::pending() {
+        if let Some(signal) = signals::pending() {
             return Err(EngineError::Interrupted(signal));
         }
         std::thread::sleep(PAUSES.0);

@@ -2,7 +2,7 @@
 //! `--secret-keychain`; since 1.0.0) and then refuses in `create --from`: "packs may not carry secret refs" (1.4.0 to
 //! 1.32.2). A reference names a variable or a file of the host that packed, no value.
 
-use super::Followed;
+use super::StreamedHash;
 use super::artifact::{Artifact, ArtifactError, Content};
 use serde_json::value::RawValue;
 use sha2::Digest;
@@ -28,7 +28,7 @@ pub struct Finished {
 ///
 /// # Errors
 /// It is not whole, no VM can be made from it, or it cannot be written.
-pub fn take_out(path: &Path, followed: Option<Followed>) -> Result<Finished, ArtifactError> {
+pub fn take_out(path: &Path, followed: Option<StreamedHash>) -> Result<Finished, ArtifactError> {
     let (mut content, mut sha256) = Content::read_hashed(path, followed)?;
     let mut secrets = Vec::new();
     if let Some((manifest, names)) = without(&content.manifest) {

@@ -1,7 +1,7 @@
 //! A trial: an empty VM is made and packed, in a home of its own. Nothing less answers whether an engine can pack: one whose
 //! files are missing still prints its version and lists VMs (1.4.0, 1.32.2). 0.6 s, and 65 MB while it runs.
 
-use super::{Call, EngineError, Name, Packing, QUICK, Result, Smolvm, not_done};
+use super::{Call, EngineError, Name, PackOptions, QUICK, Result, Smolvm, not_done};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -27,11 +27,11 @@ impl Smolvm {
         let folder = fs::canonicalize(folder).map_err(not_kept)?;
         let home = folder.join("home");
         make_home(&home).map_err(not_kept)?;
-        let run = |call: Call| self.succeed(&at_home(call, &home), Some(QUICK), None);
+        let run = |call: Call| self.run_ok(&at_home(call, &home), Some(QUICK), None);
         let name: Name = "trial".parse().map_err(|_| EngineError::Missing("no name".into()))?;
         run(self.named(self.call("machine create").value("--cpus", "1").value("--mem", "128"), &name))?;
         let call = at_home(self.machine_data_dir_call(&name), &home);
-        let answer = self.succeed(&call, Some(QUICK), None)?;
+        let answer = self.run_ok(&call, Some(QUICK), None)?;
         let disks = PathBuf::from(String::from_utf8_lossy(answer.stdout.trim_ascii()).into_owned());
         if !disks.starts_with(&home) {
             let why = format!("it is outside of {}", home.display());
@@ -39,7 +39,7 @@ impl Smolvm {
         }
         make_disks(&disks).map_err(not_kept)?;
         let launcher = folder.join("trial");
-        let packing = Packing {
+        let packing = PackOptions {
             folder: &folder,
             launcher: &launcher,
             cpus: None,

@@ -608,7 +608,7 @@ fn doctor_reports_what_tab_does_in_each_shell() {
         fs::write(&file, "# bottle-freeze completions\n").unwrap();
         let before = doctor(name);
         assert_eq!((before["verdict"].as_str(), tab(name).as_str()), (Some("warning"), "staw\n"), "{name}");
-        let mend = Command::new("/bin/sh").args(["-c", before["mend"].as_str().unwrap()]).status();
+        let mend = Command::new("/bin/sh").args(["-c", before["hint"].as_str().unwrap()]).status();
         assert!(mend.unwrap().success());
         assert_eq!(doctor(name)["verdict"], "ok", "{name}: {before}");
         wait_until("TAB completes", || tab(name) == "start\nweb\n");

@@ -22,7 +22,7 @@ fn check(mut command: Command, name: &str) -> Value {
     let checks = report["checks"].as_array().unwrap();
     let problem = checks.iter().any(|check| check["verdict"] == "problem");
     assert_eq!(problem, report["ok"] == false, "{report}");
-    let mends = checks.iter().all(|check| check["verdict"] == "ok" || check["mend"].is_string());
+    let mends = checks.iter().all(|check| check["verdict"] == "ok" || check["hint"].is_string());
     assert!(mends, "each problem has the command that mends it: {report}");
     checks.iter().find(|check| check["name"] == name).unwrap().clone()
 }
@@ -275,7 +275,7 @@ fn a_vm_whose_snapshots_cannot_be_written_is_named() {
     assert_eq!(library["verdict"], "warning");
     assert!(library["what"].as_str().unwrap().contains(folder.to_str().unwrap()), "{library}");
     finish(without_override(&world.line("freeze dev"))).code(8);
-    let mend = Command::new("/bin/sh").args(["-c", library["mend"].as_str().unwrap()]).status();
+    let mend = Command::new("/bin/sh").args(["-c", library["hint"].as_str().unwrap()]).status();
     assert!(mend.unwrap().success());
     assert_eq!(check(without_override(&world.line("doctor")), "library")["verdict"], "ok");
     finish(without_override(&world.line("freeze dev"))).success();
@@ -318,7 +318,7 @@ fn the_command_that_doctor_prints_gives_access_to_kvm() {
             command.arg("doctor").env_clear().env("HOME", "/nonexistent").env("PATH", &path);
             let found = check(command, "hypervisor");
             assert!(found["what"].as_str().unwrap().contains("you may not use"), "{prepare}: {found}");
-            let mend = found["mend"].as_str().unwrap();
+            let mend = found["hint"].as_str().unwrap();
             assert!(sh(&format!("PATH={path}; {mend}")).success(), "{mend}");
             assert!(sh(may_use).success(), "{prepare}: {mend}");
         }
@@ -347,7 +347,7 @@ fn the_command_that_doctor_prints_makes_completion_work() {
         let missing = check(doctor, "completion");
         assert_eq!(missing["verdict"], "warning", "{shell}");
         let mut mend = Command::new("/bin/sh");
-        mend.args(["-c", missing["mend"].as_str().unwrap()]);
+        mend.args(["-c", missing["hint"].as_str().unwrap()]);
         assert!(mend.status().unwrap().success());
         let now = check(doctor_in(&world, shell).unwrap(), "completion");
         assert_eq!(now["verdict"], "ok", "{shell}: {missing} {now}");
@@ -448,7 +448,7 @@ fn leftovers_of_killed_packs_are_reported_and_removed_with_fix() {
     leftover(&cache.join("pack-staging-young1"), "staging/storage.ext4", Duration::ZERO);
     leftover(&cache.join("vms"), "not-staging", OLD);
     let told = check(world.line("doctor"), "leftovers");
-    assert_eq!((&told["verdict"], &told["mend"]), (&"warning".into(), &"bottle-freeze doctor --fix".into()), "{told}");
+    assert_eq!((&told["verdict"], &told["hint"]), (&"warning".into(), &"bottle-freeze doctor --fix".into()), "{told}");
     finish(world.line("doctor --fix"));
     assert_eq!(names_in(&world.path("tmp")), [".tmpAbCdEf", ".tmpAbCdEg"]);
     assert_eq!(names_in(&cache), ["pack-staging-thesis", "pack-staging-young1", "vms"]);

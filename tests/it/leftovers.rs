@@ -119,7 +119,7 @@ fn leftovers_of_a_killed_freeze_are_listed_with_their_size() {
     let remains = left(&world);
     fs::write(remains[0].join("large"), vec![1; 3 << 20]).unwrap();
     let told = check(&world, "leftovers");
-    assert_eq!((&told["verdict"], &told["mend"]), (&"warning".into(), &"bottle-freeze doctor --fix".into()), "{told}");
+    assert_eq!((&told["verdict"], &told["hint"]), (&"warning".into(), &"bottle-freeze doctor --fix".into()), "{told}");
     assert_eq!(told["details"]["folders"][0]["path"], remains[0].to_str().unwrap());
     assert!(told["details"]["folders"][0]["bytes"].as_u64().unwrap() >= 3 << 20, "{told}");
     assert!(told["what"].as_str().unwrap().contains("MiB"), "{told}");

@@ -1,9 +1,11 @@
 //! The line about the engine: whether it packs a VM, found by having it pack one.
 
 use super::{Check, LEAST_ROOM};
-use crate::commands::{App, Failure, Result, Status, verify};
-use crate::smolvm::{EngineError, Machine, Smolvm, Whence, broken_files, empty_program};
-use crate::snapshot::{Health, Work};
+use crate::app::App;
+use crate::commands::verify;
+use crate::error::{Failure, Result, Status};
+use crate::library::{Health, Staging};
+use crate::smolvm::{EngineError, EngineSource, Machine, Smolvm, broken_files, empty_program};
 use serde_json::json;
 
 /// An engine that works, and its VMs.
@@ -18,14 +20,14 @@ pub fn check(app: &App, health: &Health) -> (Check, Option<Working>) {
         Ok(engine) => engine,
         Err(failure) => return (failed(String::new(), failure), None),
     };
-    let (version, (path, whence)) = (engine.version(), engine.place());
+    let (version, (path, source)) = (engine.version(), engine.place());
     let (can, cannot): (Vec<_>, Vec<_>) = version.abilities().into_iter().partition(|(_, can)| *can);
     let names = |all: &[(&'static str, bool)]| all.iter().map(|(name, _)| *name).collect::<Vec<_>>();
     let (can, cannot) = (names(&can), names(&cannot));
     let dialect = if version.names_are_flags() { "--name NAME" } else { "positional NAME" };
-    let what = format!("smolvm {version}, {} (from {whence}), speaks {dialect}", path.display());
+    let what = format!("smolvm {version}, {} (from {source}), speaks {dialect}", path.display());
     let details = json!({
-        "version": version.to_string(), "path": path.display().to_string(), "from": whence.to_string(),
+        "version": version.to_string(), "path": path.display().to_string(), "from": source.to_string(),
         "dialect": dialect, "can": can, "cannot": cannot,
     });
     let machines = match engine.machine_ls() {
@@ -44,7 +46,7 @@ fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[
     let Ok(scratch) = health.scratch(LEAST_ROOM) else {
         return Check::warning("engine", format!("{what}, not tried: there is no room for a trial"), "df -h");
     };
-    if let Err(failure) = app.ui.during("check", "trying the engine", || try_to_freeze(engine, &scratch)) {
+    if let Err(failure) = app.terminal.during("check", "trying the engine", || try_to_freeze(engine, &scratch)) {
         return failed(format!("{what}, but a trial freeze failed: "), failure);
     }
     drop(scratch);
@@ -55,16 +57,16 @@ fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[
     if cannot.is_empty() {
         return Check::ok("engine", format!("{what}, can do all that bottle-freeze asks"));
     }
-    let mend = match engine.place().1 {
-        Whence::Installed => "bottle-freeze engine install",
-        Whence::Path => "upgrade it, or `bottle-freeze engine install` and name that one in $SMOLVM",
-        Whence::Flag | Whence::Variable => "bottle-freeze engine install, and name no other",
+    let hint = match engine.place().1 {
+        EngineSource::Installed => "bottle-freeze engine install",
+        EngineSource::Path => "upgrade it, or `bottle-freeze engine install` and name that one in $SMOLVM",
+        EngineSource::Flag | EngineSource::Variable => "bottle-freeze engine install, and name no other",
     };
-    Check::warning("engine", format!("{what}, cannot {}", cannot.join(", ")), mend)
+    Check::warning("engine", format!("{what}, cannot {}", cannot.join(", ")), hint)
 }
 
 /// Freezes an empty VM of its own into a folder that is removed, and checks what came of it.
-fn try_to_freeze(engine: &Smolvm, scratch: &Work) -> Result<()> {
+fn try_to_freeze(engine: &Smolvm, scratch: &Staging) -> Result<()> {
     let try_it = || {
         let artifact = engine.try_to_pack(scratch.path()).map_err(shorten)?;
         verify::check(&artifact)?;
@@ -76,8 +78,8 @@ fn try_to_freeze(engine: &Smolvm, scratch: &Work) -> Result<()> {
             }
         }
     };
-    try_it().map_err(|failure: Failure| match failure.mend {
-        None => failure.mend(install_again(engine)),
+    try_it().map_err(|failure: Failure| match failure.hint {
+        None => failure.hint(install_again(engine)),
         Some(_) => failure,
     })
 }
@@ -98,10 +100,10 @@ fn shorten(error: EngineError) -> Failure {
 fn install_again(engine: &Smolvm) -> String {
     let version = engine.version();
     match engine.place().1 {
-        Whence::Installed => {
+        EngineSource::Installed => {
             format!("bottle-freeze engine rm {version} && bottle-freeze engine install --version {version}")
         }
-        Whence::Flag | Whence::Variable | Whence::Path => {
+        EngineSource::Flag | EngineSource::Variable | EngineSource::Path => {
             let set =
                 ["SMOLVM_AGENT_ROOTFS", "SMOLVM_LIB_DIR"].into_iter().filter(|key| std::env::var_os(key).is_some());
             match set.collect::<Vec<_>>().join(" ") {
@@ -113,6 +115,6 @@ fn install_again(engine: &Smolvm) -> String {
 }
 
 fn failed(before: String, failure: Failure) -> Check {
-    let mend = failure.mend.unwrap_or_else(|| "install smolvm again, or name another one in $SMOLVM".into());
-    Check::problem("engine", failure.status, before + &failure.what, mend)
+    let hint = failure.hint.unwrap_or_else(|| "install smolvm again, or name another one in $SMOLVM".into());
+    Check::problem("engine", failure.status, before + &failure.what, hint)
 }

@@ -2,9 +2,10 @@
 
 use super::engine::Working;
 use super::{Check, LEAST_ROOM};
-use crate::commands::{Status, output};
+use crate::error::Status;
+use crate::library::Health;
+use crate::operations::packed;
 use crate::smolvm::{Disks, Machine, Name};
-use crate::snapshot::Health;
 use serde_json::json;
 
 /// Less than this is tight for any VM.
@@ -17,15 +18,15 @@ pub fn check(health: &Health, working: Option<&Working>) -> Check {
     };
     let needs = working.map(needs).unwrap_or_default();
     let (fits, too_large): (Vec<_>, Vec<_>) = needs.into_iter().partition(|(_, needed)| *needed <= free);
-    let what = format!("{} free for the library", output::size(free));
-    let list = too_large.iter().map(|(vm, needed)| format!("{vm} ({})", output::size(*needed)));
+    let what = format!("{} free for the library", packed::size(free));
+    let list = too_large.iter().map(|(vm, needed)| format!("{vm} ({})", packed::size(*needed)));
     let too_little = format!("{what}, which is too little to freeze {}", list.collect::<Vec<_>>().join(", "));
-    let mend = if health.snapshots == 0 { "df -h" } else { "bottle-freeze snapshot prune --keep-last 3 --dry-run" };
+    let hint = if health.snapshots == 0 { "df -h" } else { "bottle-freeze snapshot prune --keep-last 3 --dry-run" };
     let check = match free {
-        ..LEAST_ROOM => Check::problem("space", Status::NotWritable, what, mend),
-        _ if !too_large.is_empty() && fits.is_empty() => Check::problem("space", Status::NotWritable, too_little, mend),
-        _ if !too_large.is_empty() => Check::warning("space", too_little, mend),
-        LEAST_ROOM..FAIR_ROOM => Check::warning("space", what, mend),
+        ..LEAST_ROOM => Check::problem("space", Status::NotWritable, what, hint),
+        _ if !too_large.is_empty() && fits.is_empty() => Check::problem("space", Status::NotWritable, too_little, hint),
+        _ if !too_large.is_empty() => Check::warning("space", too_little, hint),
+        LEAST_ROOM..FAIR_ROOM => Check::warning("space", what, hint),
         _ => Check::ok("space", what),
     };
     check.details(json!({ "free_bytes": free }))

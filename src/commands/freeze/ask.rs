@@ -1,10 +1,11 @@
 //! Step 3 of a freeze: what its user must agree to before any VM is stopped.
 
-use super::{Freeze, Target};
+use super::{Freeze, FreezeTarget};
+use crate::app::App;
 use crate::cli;
-use crate::commands::{App, Failure, Result, Status};
+use crate::error::{Failure, Result, Status};
 use crate::smolvm::{Machine, State};
-use crate::ui;
+use crate::terminal;
 
 /// Asks about each VM that does not answer: what its guest has not written to disk is lost, and `--yes` is no word for
 /// that. Those that are frozen; each of the others is a failure of its own.
@@ -12,13 +13,13 @@ pub fn about_silent_ones<'a>(
     app: &App,
     args: &cli::Freeze,
     ready: Vec<Freeze<'a>>,
-    mut refuse: impl FnMut(&'a Target, Failure),
+    mut refuse: impl FnMut(&'a FreezeTarget, Failure),
 ) -> Result<Vec<Freeze<'a>>> {
     let hint = if args.yes { "--allow-unresponsive" } else { "--yes --allow-unresponsive" };
     let mut agreed = Vec::new();
     for mut freeze in ready {
         if freeze.vm.state == State::Unreachable && !args.allow_unresponsive {
-            ui::about("vm", freeze.name);
+            terminal::about("vm", freeze.name);
             let state = format!("'{}' does not answer", freeze.name);
             let lost = "What its guest has not written to disk is lost, and so are RAM and tmpfs (/tmp, /run).";
             let question = format!("{state}. Stop it all the same and freeze it? {lost}");

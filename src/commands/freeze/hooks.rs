@@ -2,8 +2,8 @@
 
 use super::{Freeze, Report};
 use crate::cli::Hook;
-use crate::commands::{Failure, Result, Status};
-use crate::interrupt::{self, Leaving};
+use crate::error::{Failure, Result, Status};
+use crate::signals::{self, ExitNote};
 use crate::smolvm::{Call, EngineError, Exec, State};
 use std::ffi::OsString;
 use std::path::Path;
@@ -31,11 +31,11 @@ impl Freeze<'_> {
     /// Does `freeze` between the hooks. Those after it run whatever happens, once those before it have begun.
     pub fn between_hooks(&self, freeze: impl FnOnce() -> Result<Frozen>) -> Result<Frozen> {
         let (before, after) = (&self.args.before, &self.args.after);
-        if interrupt::pending().is_some() || (before.is_empty() && after.is_empty()) {
+        if signals::pending().is_some() || (before.is_empty() && after.is_empty()) {
             return freeze();
         }
         let lost = format!("--post-freeze was not run to its end for '{}'", self.name);
-        let _leaves = (!after.is_empty()).then(|| Leaving::new(lost));
+        let _leaves = (!after.is_empty()).then(|| ExitNote::new(lost));
         let frozen = self.pre_freeze().and_then(|()| freeze());
         self.post_freeze(frozen)
     }
@@ -59,10 +59,10 @@ impl Freeze<'_> {
         let told = Told { snapshot, status: status.to_string() };
         for hook in &self.args.after {
             // A first signal ends a hook that it meets; the others run all the same.
-            if interrupt::caught().is_some() {
-                interrupt::recover();
+            if signals::caught().is_some() {
+                signals::recover();
             } else {
-                interrupt::begin();
+                signals::begin();
             }
             let state = match hook {
                 Hook::Guest(_) => self.engine.machine(self.name).map(|vm| vm.state),
@@ -73,7 +73,7 @@ impl Freeze<'_> {
             match &mut frozen {
                 Ok((report, after @ Ok(()))) => {
                     let whole = format!("the snapshot {} is whole", report.name().to_string_lossy());
-                    *after = Err(failure.now(whole));
+                    *after = Err(failure.state(whole));
                 }
                 _ => self.target.warnings.warn(failure.what),
             }
@@ -83,7 +83,7 @@ impl Freeze<'_> {
 
     /// Runs a hook, and shows what it printed. One for a guest that does not run is passed over.
     fn hook(&self, flag: &str, hook: &Hook, state: &State, told: &Told) -> Result<(), EngineError> {
-        let (ui, name, limit) = (self.app.ui, self.name, self.args.hook_timeout);
+        let (terminal, name, limit) = (self.app.terminal, self.name, self.args.hook_timeout);
         let patience = match hook {
             Hook::Guest(command) if *state != State::Running => {
                 let text = format!("'{name}' is {state}, so this {flag} command is not run in it: {command}");
@@ -95,15 +95,15 @@ impl Freeze<'_> {
             Hook::Host(_) => limit,
         };
         let call = self.hook_call(hook, told);
-        ui.command(&call.shell_line());
+        terminal.command(&call.shell_line());
         let began = Instant::now();
-        let progress = ui.progress("hook", &format!("{flag} of {name}"), None);
+        let progress = terminal.progress("hook", &format!("{flag} of {name}"), None);
         let outcome = call.capture(Some(patience), None);
         progress.end(outcome.as_ref().is_ok_and(|outcome| outcome.status.success()));
         let outcome = outcome?;
-        ui.said(name.as_str(), &outcome.text());
+        terminal.said(name.as_str(), &outcome.text());
         if outcome.status.success() {
-            ui.said(name.as_str(), &outcome.stderr);
+            terminal.said(name.as_str(), &outcome.stderr);
             return Ok(());
         }
         let is_late = matches!(hook, Hook::Guest(_)) && outcome.status.code() == Some(LATE) && began.elapsed() >= limit;
@@ -112,12 +112,12 @@ impl Freeze<'_> {
 
     /// What its end means: a signal is a signal, anything else a failure of the hook.
     fn hook_failure(&self, flag: &str, status: Status, error: EngineError) -> Failure {
-        let mend = match error {
+        let hint = match error {
             EngineError::Interrupted(_) => return error.into(),
             EngineError::TimedOut { .. } => "give it more time with --hook-timeout",
-            _ => "mend the command, or freeze without it",
+            _ => "fix the command, or freeze without it",
         };
-        Failure::new(status, format!("a {flag} command of '{}' failed: {error}", self.name)).mend(mend)
+        Failure::new(status, format!("a {flag} command of '{}' failed: {error}", self.name)).hint(hint)
     }
 
     /// The hooks before and after a freeze that succeeds, as they would be run; `runs` is whether the VM does then.

@@ -1,12 +1,14 @@
 //! Steps 1 and 2 of a freeze: whether it can be done at all, seen before anything is changed.
 
-use super::{Freeze, Target};
+use super::{Freeze, FreezeTarget};
+use crate::app::App;
 use crate::cli;
 use crate::commands::snapshot::free_tags;
-use crate::commands::{App, Failure, Result, Status, configuration, lock, output};
+use crate::error::{Failure, Result, Status};
+use crate::library::{Lock, Target, store};
+use crate::operations::{configuration, lock, packed};
 use crate::smolvm::{Disks, EngineError, Machine, Name, Smolvm, State, Version, end_helpers};
-use crate::snapshot::{Lock, Output, library};
-use crate::ui;
+use crate::terminal;
 use std::path::Path;
 use std::time::Instant;
 
@@ -16,7 +18,7 @@ impl<'a> Freeze<'a> {
         app: &'a App,
         args: &'a cli::Freeze,
         engine: &'a Smolvm,
-        target: &'a Target,
+        target: &'a FreezeTarget,
         machines: &[Machine],
         lock: Option<Lock>,
     ) -> Result<Self> {
@@ -29,11 +31,11 @@ impl<'a> Freeze<'a> {
         if let (Some(cli::Live::Always), Some(why)) = (args.live, &not_live) {
             return Err(not_live_failure(name, why));
         }
-        let id = library::new_id();
-        let artifact = if live { library::CHECKPOINT } else { library::ARTIFACT };
+        let id = store::new_id();
+        let artifact = if live { store::CHECKPOINT } else { store::ARTIFACT };
         let output = match &args.output {
-            Some(out) => Output::new(out, args.force)?,
-            None => Output::in_library(name.as_str(), &id, artifact, args.launcher)?,
+            Some(out) => Target::new(out, args.force)?,
+            None => Target::in_library(name.as_str(), &id, artifact, args.launcher)?,
         };
         let mut known = configuration::of(&vm, engine.version());
         // Only of these versions it was seen that a live artifact carries an allow list.
@@ -63,7 +65,7 @@ impl<'a> Freeze<'a> {
 
     /// Warns of what the user should know before.
     pub fn warn(&self) {
-        ui::about("vm", self.name);
+        terminal::about("vm", self.name);
         self.foreseen.iter().for_each(|text| self.target.warnings.warn(text));
     }
 
@@ -117,7 +119,7 @@ impl<'a> Freeze<'a> {
         }
         if self.args.output.is_none() {
             self.draft().check_before_packing().map_err(|error| {
-                Failure { status: Status::BadState, ..error.into() }.mend("freeze it into a file, with -o")
+                Failure { status: Status::BadState, ..error.into() }.hint("freeze it into a file, with -o")
             })?;
         }
         self.locks[1] = lock::output(self.app, &self.output, self.args.wait.wait)?;
@@ -146,11 +148,11 @@ impl<'a> Freeze<'a> {
             return Ok(());
         }
         let folder = self.output.folder().display();
-        let (needed, free) = (output::size(needed), output::size(free));
+        let (needed, free) = (packed::size(needed), packed::size(free));
         let what = format!("packing '{}' may take {needed} in {folder}, where {free} are free", vm.name);
         Err(Failure::new(Status::NotWritable, what)
-            .now(format!("'{}' is {} as before", vm.name, vm.state))
-            .mend("free some space, choose another place with -o, or try it all the same with --no-space-check"))
+            .state(format!("'{}' is {} as before", vm.name, vm.state))
+            .hint("free some space, choose another place with -o, or try it all the same with --no-space-check"))
     }
 }
 
@@ -182,17 +184,17 @@ pub fn in_the_ordinary_way(why: &str) -> String {
 
 fn not_live_failure(name: &Name, why: &str) -> Failure {
     Failure::new(Status::BadState, format!("'{name}' cannot be frozen live: {why}"))
-        .now("nothing was changed")
-        .mend("freeze it in the ordinary way, without --live, or let --live=auto decide")
+        .state("nothing was changed")
+        .hint("freeze it in the ordinary way, without --live, or let --live=auto decide")
 }
 
 /// Whether a VM in this state can be frozen, or why not.
 fn can_be_frozen(vm: &Machine) -> Result<()> {
     let name = &vm.name;
-    let refused = |why: &str, mend: String| {
+    let refused = |why: &str, hint: String| {
         Err(Failure::new(Status::BadState, format!("'{name}' cannot be frozen: {why}"))
-            .now(format!("it is {}", vm.state))
-            .mend(mend))
+            .state(format!("it is {}", vm.state))
+            .hint(hint))
     };
     if vm.ephemeral {
         return refused(

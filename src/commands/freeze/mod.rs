@@ -5,19 +5,22 @@ mod hooks;
 mod look;
 mod report;
 
-use super::snapshot::free_tags;
-use super::start::{START_AGAIN, start};
-use super::stop::stop;
-use super::{App, Failure, Result, Status, each, fidelity, lock, output, workspace};
+use crate::app::App;
 use crate::cli;
 use crate::clock;
-use crate::interrupt::{self, Leaving};
+use crate::commands::batch;
+use crate::commands::snapshot::free_tags;
+use crate::commands::start::{START_AGAIN, start};
+use crate::commands::stop::stop;
+use crate::error::{Failure, Result, Status};
+use crate::library::{Configuration, FORMAT, FileHash, Lock, Metadata, Origin, Staging, Target, check_words, store};
+use crate::operations::{fidelity, lock, packed, workspace};
+use crate::signals::{self, ExitNote};
 use crate::smolvm::secrets::Finished;
 use crate::smolvm::{
-    CHECKPOINT_SUFFIX, Disks, EngineError, Followed, Machine, Name, Packing, Smolvm, State, end_helpers, follow,
+    CHECKPOINT_SUFFIX, Disks, EngineError, Machine, Name, PackOptions, Smolvm, State, StreamedHash, end_helpers, follow,
 };
-use crate::snapshot::{Configuration, FORMAT, Lock, Metadata, Origin, Output, Recorded, Work, check_words, library};
-use crate::ui::{self, Warnings};
+use crate::terminal::{self, Warnings};
 use look::in_the_ordinary_way;
 use report::{Outcome, Report};
 use std::collections::BTreeMap;
@@ -33,14 +36,14 @@ const SETTLING: Duration = Duration::from_secs(5);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
-    args.output.as_deref().map_or(Ok(()), output::refuse_stream)?;
+    args.output.as_deref().map_or(Ok(()), packed::refuse_stream)?;
     let engine = app.engine()?;
-    let names = each::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
+    let names = batch::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
     let tell = |report: &Report| report.print(app, args);
-    let targets = Target::each(names);
+    let targets = FreezeTarget::each(names);
     let outcomes = freeze(app, args, &engine, &targets.iter().collect::<Vec<_>>(), &tell)
         .map_err(|failure| failure.after(targets.iter().flat_map(|target| target.warnings.list()).collect()))?;
-    if app.ui.json && !args.dry_run {
+    if app.terminal.json && !args.dry_run {
         report::print_json(&outcomes, args.names.len() == 1);
     }
     report::verdict(outcomes)
@@ -49,24 +52,24 @@ pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
 /// Freezes a VM into the library, without a question. The snapshot's `VM@ID`.
 pub fn into_library(app: &App, engine: &Smolvm, name: &Name, note: String, warnings: &Warnings) -> Result<String> {
     let args = cli::Freeze { note: Some(note), yes: true, ..cli::Freeze::of(name.clone()) };
-    let target = Target { name: name.clone(), warnings: Warnings::new() };
+    let target = FreezeTarget { name: name.clone(), warnings: Warnings::new() };
     let frozen = freeze(app, &args, engine, &[&target], &|_| {});
     warnings.keep(target.warnings.list());
     let mut outcomes = frozen?;
     let reference = outcomes.iter_mut().find_map(|outcome| outcome.report.as_mut()?.reference.take());
     report::verdict(outcomes)?;
     let reference = reference.unwrap_or_default();
-    app.ui.note(&format!("froze {name} as {reference}"));
+    app.terminal.note(&format!("froze {name} as {reference}"));
     Ok(reference)
 }
 
 /// A VM to freeze, and the warnings about it.
-struct Target {
+struct FreezeTarget {
     name: Name,
     warnings: Warnings,
 }
 
-impl Target {
+impl FreezeTarget {
     fn each(names: Vec<Name>) -> Vec<Self> {
         let is_one = names.len() == 1;
         let warnings = |name: &Name| if is_one { Warnings::new() } else { Warnings::about(name.as_str()) };
@@ -79,30 +82,30 @@ fn freeze(
     app: &App,
     args: &cli::Freeze,
     engine: &Smolvm,
-    targets: &[&Target],
+    targets: &[&FreezeTarget],
     tell: &(dyn Fn(&Report) + Sync),
 ) -> Result<Vec<Outcome>> {
-    if args.output.as_deref().is_some_and(|out| Output::is_live(out) != args.live.is_some()) {
+    if args.output.as_deref().is_some_and(|out| Target::is_live(out) != args.live.is_some()) {
         let what = "a live snapshot, and no other, is named X.checkpoint";
-        return Err(Failure::new(Status::Usage, what).mend("--live -o X.checkpoint, or -o X.smolmachine"));
+        return Err(Failure::new(Status::Usage, what).hint("--live -o X.checkpoint, or -o X.smolmachine"));
     }
     if args.output.is_some() && args.live == Some(cli::Live::Auto) {
         return Err(
-            Failure::new(Status::Usage, "--live=auto does not know what -o will be").mend("leave one of them out")
+            Failure::new(Status::Usage, "--live=auto does not know what -o will be").hint("leave one of them out")
         );
     }
     if targets.len() > 1 && args.output.is_some() {
         let what = "-o names the output of one VM, and there are several";
-        return Err(Failure::new(Status::Usage, what).mend("without -o, all are kept in the library"));
+        return Err(Failure::new(Status::Usage, what).hint("without -o, all are kept in the library"));
     }
     check_words(&args.tag, args.note.as_deref(), &args.label.iter().cloned().collect())?;
     let lock = |name| if args.dry_run { Ok(None) } else { lock::vm_alone(app, engine, name, args.wait.wait).map(Some) };
     let locks: Vec<Result<Option<Lock>>> = targets.iter().map(|target| lock(&target.name)).collect();
     let is_meant = |vm: &Machine| !args.dry_run && targets.iter().any(|target| target.name.as_str() == vm.name);
-    let machines = each::asked_again(app, engine, engine.machine_ls()?, is_meant)?;
+    let machines = batch::asked_again(app, engine, engine.machine_ls()?, is_meant)?;
     let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
     for (target, lock) in targets.iter().zip(locks) {
-        ui::about("vm", &target.name);
+        terminal::about("vm", &target.name);
         let looked = lock.and_then(|lock| Freeze::look(app, args, engine, target, &machines, lock));
         match looked.and_then(|freeze| if args.dry_run { Ok(freeze) } else { freeze.preflight() }) {
             Ok(freeze) => ready.push(freeze),
@@ -119,19 +122,19 @@ fn freeze(
         outcomes.push(Outcome::failed(target, failure, targets.len()));
     })?;
     ask::about_stopping(app, &ready, args.yes)?;
-    let results = each::in_parallel(each::jobs(args.jobs, ready.len()), &ready, |freeze| {
+    let results = batch::in_parallel(batch::jobs(args.jobs, ready.len()), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
-        interrupt::begin();
-        ui::about("vm", freeze.name);
+        signals::begin();
+        terminal::about("vm", freeze.name);
         freeze.between_hooks(|| freeze.run()).map(|(report, restarted)| {
             tell(&report);
-            let failure = restarted.and_then(|()| output::answer_signal(&freeze.output)).err();
+            let failure = restarted.and_then(|()| packed::answer_signal(&freeze.output)).err();
             Outcome { report: Some(report), failure, ..Outcome::planned(freeze.target) }
         })
     });
     let mut refused = Vec::new();
     for (freeze, result) in ready.iter().zip(results) {
-        ui::about("vm", freeze.name);
+        terminal::about("vm", freeze.name);
         match result {
             Ok(outcome) => outcomes.push(outcome),
             Err(failure) if freeze.live && failure.status == Status::BadState && args.live == Some(cli::Live::Auto) => {
@@ -143,7 +146,7 @@ fn freeze(
     }
     drop(ready);
     if targets.len() > 1 {
-        ui::about_all();
+        terminal::about_all();
     }
     if !refused.is_empty() {
         let args = cli::Freeze { live: None, ..args.clone() };
@@ -158,12 +161,12 @@ struct Freeze<'a> {
     app: &'a App,
     args: &'a cli::Freeze,
     engine: &'a Smolvm,
-    target: &'a Target,
+    target: &'a FreezeTarget,
     name: &'a Name,
     started: Instant,
     /// Of the snapshot, if it is for the library.
     id: String,
-    output: Output,
+    output: Target,
     vm: Machine,
     /// Its configuration, and what will be lost of it.
     known: Configuration,
@@ -186,15 +189,15 @@ struct Packed<'a> {
     /// How long the VM was paused, if it went on.
     paused: Option<Duration>,
     /// What was read of it while it was written.
-    followed: Option<Followed>,
+    followed: Option<StreamedHash>,
 }
 
 impl Freeze<'_> {
     /// Steps 4 to 8: the snapshot, and whether the VM runs again.
     fn run(&self) -> Result<(Report, Result<()>)> {
-        let _leaves = self.stops().then(|| Leaving::new(format!("'{}' may be stopped", self.vm.name)));
+        let _leaves = self.stops().then(|| ExitNote::new(format!("'{}' may be stopped", self.vm.name)));
         let work = self.output.work()?;
-        let left = output::leaves(&work);
+        let left = packed::leaves(&work);
         let workspace = self.save_workspace(&work)?;
         let stopped = self.stop()?;
         let snapshot = if self.live { self.checkpoint(&work) } else { self.pack(&work) }.and_then(|packed| {
@@ -221,7 +224,7 @@ impl Freeze<'_> {
     }
 
     /// Before the stop, what the engine's pack cannot carry: nothing was changed if that fails.
-    fn save_workspace(&self, work: &Work) -> Result<Option<Recorded>> {
+    fn save_workspace(&self, work: &Staging) -> Result<Option<FileHash>> {
         if !self.saves_workspace() {
             return Ok(None);
         }
@@ -236,7 +239,7 @@ impl Freeze<'_> {
         }
         let began = Instant::now();
         let limit = self.args.stop_timeout;
-        let stopped = self.app.ui.phase("stop", &format!("stopping {}", self.vm.name), || {
+        let stopped = self.app.terminal.phase("stop", &format!("stopping {}", self.vm.name), || {
             let writes = self.vm.state == State::Running;
             stop(self.engine, self.name, writes, Some(limit), &self.target.warnings)?;
             wait_for_exit(self.vm.pid, VMM_EXIT);
@@ -247,7 +250,7 @@ impl Freeze<'_> {
 
     /// A stop that was refused, too slow or interrupted: only the engine's list tells whether the VM is down.
     fn not_stopped(&self, began: Instant, error: EngineError) -> Failure {
-        interrupt::recover();
+        signals::recover();
         let late = matches!(error, EngineError::TimedOut { .. });
         let failure = Failure::from(error);
         let failure = if late { Failure { status: Status::NotStopped, ..failure } } else { failure };
@@ -258,7 +261,7 @@ impl Freeze<'_> {
         wait_for_exit(self.vm.pid, LAST_WORDS);
         match self.engine.machine_listed(self.name) {
             Ok(now) if now.state.is_up() && was_running && !answers => {
-                self.put_back(None, failure.and_now(format!("'{}' does not answer any more", self.name)))
+                self.put_back(None, failure.and_state(format!("'{}' does not answer any more", self.name)))
             }
             Ok(now) if now.state.is_up() => self.put_back(None, failure),
             // Also when the list cannot be read: a start of a running VM does nothing.
@@ -267,7 +270,7 @@ impl Freeze<'_> {
     }
 
     /// 5. Pack, into a private folder beside the target.
-    fn pack(&self, work: &Work) -> Result<Packed<'_>> {
+    fn pack(&self, work: &Staging) -> Result<Packed<'_>> {
         let disks = self.disks.as_deref().and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
         let smolfile = smolfile(&self.vm, work.path());
         if let Some(path) = &smolfile {
@@ -275,9 +278,9 @@ impl Freeze<'_> {
         }
         let launcher = work.launcher();
         let packing = self.packing(work.path(), &launcher, smolfile.as_deref());
-        let mut progress = self.app.ui.progress("pack", &format!("packing {}", self.vm.name), Some(work.path()));
+        let mut progress = self.app.terminal.progress("pack", &format!("packing {}", self.vm.name), Some(work.path()));
         let (packed, followed) = follow(&work.sidecar(), || {
-            self.engine.pack_create_from_vm(self.name, &packing, &mut |line| output::tell(&mut progress, line))
+            self.engine.pack_create_from_vm(self.name, &packing, &mut |line| packed::tell(&mut progress, line))
         });
         progress.end(packed.is_ok());
         if packed.is_err() {
@@ -288,17 +291,17 @@ impl Freeze<'_> {
             Err(error) if error.is_never_started() => {
                 let what = format!("'{}' has no disk yet: it was never started", self.vm.name);
                 Err(Failure::new(Status::BadState, what)
-                    .mend(format!("start it with `bottle-freeze start {}`", self.vm.name)))
+                    .hint(format!("start it with `bottle-freeze start {}`", self.vm.name)))
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// 5. The same of a VM that goes on running: its RAM too, and no stop before.
-    fn checkpoint(&self, work: &Work) -> Result<Packed<'_>> {
+    fn checkpoint(&self, work: &Staging) -> Result<Packed<'_>> {
         let saved = work.path().join("live").with_extension(CHECKPOINT_SUFFIX);
         let text = format!("saving {}, which is paused", self.name);
-        let mut progress = self.app.ui.progress("checkpoint", &text, Some(work.path()));
+        let mut progress = self.app.terminal.progress("checkpoint", &text, Some(work.path()));
         let mut tell = |line: Option<&str>| match line.filter(|line| line.starts_with("Source resumed")) {
             Some(_) => progress.step("it runs again, its state is packed"),
             None => progress.tick(),
@@ -312,8 +315,8 @@ impl Freeze<'_> {
         Ok(Packed { disks: None, paused, followed })
     }
 
-    fn packing<'p>(&self, folder: &'p Path, launcher: &'p Path, smolfile: Option<&'p Path>) -> Packing<'p> {
-        Packing {
+    fn packing<'p>(&self, folder: &'p Path, launcher: &'p Path, smolfile: Option<&'p Path>) -> PackOptions<'p> {
+        PackOptions {
             folder,
             launcher,
             cpus: Some(self.vm.cpus),
@@ -324,9 +327,9 @@ impl Freeze<'_> {
     }
 
     /// 6. Check: the artifact is whole, and nobody touched the VM while it was packed.
-    fn check(&self, work: &Work, packed: Packed) -> Result<Finished> {
-        let finished = self.app.ui.phase("check", &format!("checking the snapshot of {}", self.name), || {
-            output::check(work, packed.followed)
+    fn check(&self, work: &Staging, packed: Packed) -> Result<Finished> {
+        let finished = self.app.terminal.phase("check", &format!("checking the snapshot of {}", self.name), || {
+            packed::check(work, packed.followed)
         })?;
         let recorded = &finished.artifact.manifest;
         // A live one has the network that the VM had, and all its limits.
@@ -345,7 +348,7 @@ impl Freeze<'_> {
                 }
                 error => error.into(),
             };
-            failure.now("the snapshot was thrown away, for the VM may have changed while it was packed")
+            failure.state("the snapshot was thrown away, for the VM may have changed while it was packed")
         })?;
         let untouched =
             |(folder, before): &(&Path, Disks)| Disks::read(folder).is_ok_and(|now| before.are_untouched_in(&now));
@@ -354,31 +357,31 @@ impl Freeze<'_> {
             let how = if self.live { "stopped" } else { "started" };
             let what = format!("'{}' was {how} or replaced while it was packed", self.vm.name);
             return Err(Failure::new(Status::Failed, what)
-                .now(format!("the snapshot was thrown away; it is {}", now.state))
-                .mend("freeze it again"));
+                .state(format!("the snapshot was thrown away; it is {}", now.state))
+                .hint("freeze it again"));
         }
         Ok(finished)
     }
 
     /// 7. Publish: its files are on the disk before it stands anywhere.
-    fn flush(&self, work: &Work) -> Result<()> {
+    fn flush(&self, work: &Staging) -> Result<()> {
         let text = format!("writing the snapshot of {} to disk", self.name);
-        Ok(self.app.ui.phase("write", &text, || self.output.flush(work))?)
+        Ok(self.app.terminal.phase("write", &text, || self.output.flush(work))?)
     }
 
     /// From one instant to the next, the new snapshot stands where the old one stood, or in the library.
     fn publish(
         &self,
-        work: &Work,
+        work: &Staging,
         finished: &Finished,
-        workspace: Option<Recorded>,
+        workspace: Option<FileHash>,
         down: Option<Duration>,
     ) -> Result<Option<Metadata>> {
         let metadata = match self.args.output {
             Some(_) => None,
             None => Some(self.metadata(work, finished, workspace, down)?),
         };
-        if let Some(signal) = interrupt::pending() {
+        if let Some(signal) = signals::pending() {
             return Err(EngineError::Interrupted(signal).into());
         }
         let Some(mut metadata) = metadata else {
@@ -386,7 +389,7 @@ impl Freeze<'_> {
             return Ok(None);
         };
         let _lock = lock::library(self.app, &metadata.vm)?;
-        metadata.sequence = Some(library::next_sequence(&metadata.vm)?);
+        metadata.sequence = Some(store::next_sequence(&metadata.vm)?);
         if !self.args.force {
             free_tags(&metadata.vm, &self.id, &self.args.tag, false)?;
         }
@@ -403,20 +406,20 @@ impl Freeze<'_> {
     /// What the library records of the snapshot.
     fn metadata(
         &self,
-        work: &Work,
+        work: &Staging,
         finished: &Finished,
-        workspace: Option<Recorded>,
+        workspace: Option<FileHash>,
         down: Option<Duration>,
     ) -> Result<Metadata> {
         let artifact = &finished.artifact;
-        let launcher = self.args.launcher.then(|| output::record(&work.launcher())).transpose()?;
+        let launcher = self.args.launcher.then(|| packed::record(&work.launcher())).transpose()?;
         let files = [
             (
-                if self.live { library::CHECKPOINT } else { library::ARTIFACT },
-                Some(Recorded { bytes: artifact.bytes, sha256: finished.sha256.clone() }),
+                if self.live { store::CHECKPOINT } else { store::ARTIFACT },
+                Some(FileHash { bytes: artifact.bytes, sha256: finished.sha256.clone() }),
             ),
-            (library::LAUNCHER, launcher),
-            (library::WORKSPACE, workspace),
+            (store::LAUNCHER, launcher),
+            (store::WORKSPACE, workspace),
         ];
         Ok(Metadata {
             platform: artifact.manifest.host_platform().map(str::to_owned),
@@ -439,7 +442,7 @@ impl Freeze<'_> {
             vm: self.vm.name.clone(),
             created: clock::rfc3339_millis(SystemTime::now()),
             sequence: None,
-            tags: each::once(self.args.tag.iter().cloned(), |tag| tag.as_str().to_owned()),
+            tags: batch::once(self.args.tag.iter().cloned(), |tag| tag.as_str().to_owned()),
             note: self.args.note.clone(),
             labels: self.args.label.iter().cloned().collect(),
             engine_version: self.engine.version().to_string(),
@@ -459,28 +462,28 @@ impl Freeze<'_> {
         if stopped.is_none() || !self.args.restart {
             return Ok(());
         }
-        interrupt::recover();
+        signals::recover();
         let name = self.name;
         self.start_again().map_err(|error| {
             Failure::new(Status::NotRestarted, format!("'{name}' was frozen, but does not start again: {error}"))
-                .now(format!("the snapshot {} is whole", self.output.sidecar().display()))
-                .mend(format!("start it with `bottle-freeze start {name}`"))
+                .state(format!("the snapshot {} is whole", self.output.sidecar().display()))
+                .hint(format!("start it with `bottle-freeze start {name}`"))
         })
     }
 
     fn start_again(&self) -> std::result::Result<(), EngineError> {
         let name = self.name;
-        self.app.ui.phase("restart", &format!("starting {name} again"), || {
+        self.app.terminal.phase("restart", &format!("starting {name} again"), || {
             start(self.engine, name, START_AGAIN, true, &self.target.warnings)
         })
     }
 
     /// A VM is left as it was found unless the freeze succeeded. Adds how things stand now to `failure`.
     fn put_back(&self, stopped: Option<Instant>, failure: Failure) -> Failure {
-        interrupt::recover();
+        signals::recover();
         let name = &self.vm.name;
         let state = match stopped {
-            None if failure.now.is_some() || self.live => format!("'{name}' was not stopped by this freeze"),
+            None if failure.state.is_some() || self.live => format!("'{name}' was not stopped by this freeze"),
             None => format!("'{name}' is {} as before", self.vm.state),
             Some(_) if self.args.no_restart => format!("'{name}' is stopped"),
             Some(_) => self.start_what_was_stopped(),
@@ -489,7 +492,7 @@ impl Freeze<'_> {
             Some(_) => format!("{state}; {} is as it was", self.output.sidecar().display()),
             None => format!("{state}; the library is as it was"),
         };
-        failure.and_now(state)
+        failure.and_state(state)
     }
 
     /// Starts the VM again, if it is still the one that was stopped; says how it is then.
@@ -520,7 +523,7 @@ fn smolfile(vm: &Machine, folder: &Path) -> Option<PathBuf> {
 fn wait_for_exit(pid: Option<i32>, limit: Duration) {
     let Some(pid) = pid.filter(|pid| *pid > 0) else { return };
     let began = Instant::now();
-    while interrupt::is_alive(pid) && began.elapsed() < limit {
+    while signals::is_alive(pid) && began.elapsed() < limit {
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,13 +1,16 @@
 //! What a freeze says: of what would be done, of what was done, and of what failed.
 
-use super::{Freeze, Target, smolfile};
+use super::{Freeze, FreezeTarget, smolfile};
+use crate::app::App;
 use crate::cli;
-use crate::commands::shells::quoted;
-use crate::commands::{App, Failure, Result, each, output, workspace};
+use crate::commands::batch;
+use crate::error::{Failure, Result};
+use crate::library::{Metadata, Staging};
+use crate::operations::{packed, workspace};
+use crate::quoted::quoted;
 use crate::smolvm::artifact::Artifact;
 use crate::smolvm::{CHECKPOINT_SUFFIX, Exec, Name, State};
-use crate::snapshot::{Metadata, Work};
-use crate::ui::{self, JsonPath, with};
+use crate::terminal::{self, JsonPath, with};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -46,22 +49,22 @@ pub struct Outcome {
 
 impl Outcome {
     /// It failed, as one of so many: then this is told at once.
-    pub fn failed(target: &Target, failure: Failure, of: usize) -> Self {
+    pub fn failed(target: &FreezeTarget, failure: Failure, of: usize) -> Self {
         let failure = failure.after(target.warnings.list());
         if of > 1 {
-            each::tell(&failure);
+            batch::tell(&failure);
         }
         Self { failure: Some(failure), ..Self::planned(target) }
     }
 
     /// Nothing was to be done, and could be.
-    pub fn planned(target: &Target) -> Self {
+    pub fn planned(target: &FreezeTarget) -> Self {
         Self { name: target.name.clone(), report: None, failure: None, warnings: target.warnings.list() }
     }
 
     fn json(&self) -> Value {
         let Some(report) = &self.report else {
-            let failed = |failure| each::failed("vm", self.name.as_str(), failure);
+            let failed = |failure| batch::failed("vm", self.name.as_str(), failure);
             return self.failure.as_ref().map_or_else(|| json!({"vm": self.name.as_str()}), failed);
         };
         let value = with(json!(report), "warnings", json!(self.warnings));
@@ -75,26 +78,26 @@ impl Outcome {
 /// Prints what was made: one object if one VM was named, otherwise an array with an entry of each.
 pub fn print_json(outcomes: &[Outcome], is_one: bool) {
     if is_one {
-        outcomes.iter().filter(|outcome| outcome.report.is_some()).for_each(|outcome| ui::json(&outcome.json()));
+        outcomes.iter().filter(|outcome| outcome.report.is_some()).for_each(|outcome| terminal::json(&outcome.json()));
     } else {
-        ui::json(&outcomes.iter().map(Outcome::json).collect::<Vec<_>>());
+        terminal::json(&outcomes.iter().map(Outcome::json).collect::<Vec<_>>());
     }
 }
 
 /// Prints the engine commands that would run, one a line, or as JSON like what was made.
 pub fn show_plans(app: &App, ready: &[Freeze], failed: &[Outcome], is_one: bool) {
     let plans = ready.iter().map(|freeze| (freeze, freeze.plan()));
-    if !app.ui.json {
-        return ui::lines(plans.flat_map(|(_, plan)| plan));
+    if !app.terminal.json {
+        return terminal::lines(plans.flat_map(|(_, plan)| plan));
     }
     let plans =
         plans.map(|(freeze, plan)| json!({"vm": freeze.vm.name, "commands": plan, "warnings": freeze.foreseen}));
     if is_one {
-        plans.for_each(|plan| ui::json(&plan));
+        plans.for_each(|plan| terminal::json(&plan));
     } else {
         let mut all: Vec<Value> = plans.chain(failed.iter().map(Outcome::json)).collect();
         all.sort_by(|a, b| a["vm"].as_str().cmp(&b["vm"].as_str()));
-        ui::json(&all);
+        terminal::json(&all);
     }
 }
 
@@ -108,7 +111,7 @@ pub fn verdict(mut outcomes: Vec<Outcome>) -> Result<()> {
     }
     let of = outcomes.len();
     let failures = outcomes.into_iter().filter_map(|one| Some((one.name.to_string(), one.failure?)));
-    each::summary("VMs", of, &failures.collect::<Vec<_>>())
+    batch::summary("VMs", of, &failures.collect::<Vec<_>>())
 }
 
 impl Freeze<'_> {
@@ -116,7 +119,7 @@ impl Freeze<'_> {
     fn plan(&self) -> Vec<String> {
         let (vm, engine, name, is_up) = (&self.vm, self.engine, self.name, self.stops());
         let exec = |command: &Exec| engine.machine_exec_call(name, command);
-        let folder = Work::future(self.output.folder());
+        let folder = Staging::future(self.output.folder());
         let (launcher, smolfile) = (folder.join("snapshot"), smolfile(vm, &folder));
         let packing = self.packing(&folder, &launcher, smolfile.as_deref());
         let looks = || Some(engine.machine_ls_call());
@@ -173,7 +176,7 @@ impl Report {
 
     /// Says it to people.
     pub fn print(&self, app: &App, args: &cli::Freeze) {
-        let (vm, size) = (&self.vm, output::size(self.bytes));
+        let (vm, size) = (&self.vm, packed::size(self.bytes));
         let name = self.name().to_string_lossy().into_owned();
         let hint = match self.downtime_seconds {
             Some(_) if !args.restart && !self.live => {
@@ -184,6 +187,6 @@ impl Report {
         let word = if self.live { "paused" } else { "down" };
         let down = self.downtime_seconds.map(|down| format!(", {word} for {down:.1} s")).unwrap_or_default();
         let text = format!("froze {vm} as {name} ({size}, {:.1} s{down}); {hint}", self.seconds);
-        app.ui.result(self.name(), &text);
+        app.terminal.result(self.name(), &text);
     }
 }

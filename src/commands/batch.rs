@@ -1,0 +1,281 @@
+//! Several at once: which VMs, and one after the other or side by side.
+
+use crate::app::App;
+use crate::error::{Failure, Result, Status};
+use crate::smolvm::{EngineError, Machine, Name, Smolvm, State};
+use crate::terminal::{Problem, Warnings};
+use crate::{cli, signals, terminal, threads};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// What is printed where there is no VM.
+pub const NO_VMS: &str = "no VMs; make one with: bottle-freeze create NAME";
+
+/// The VMs that were meant, each once, by their names: those that are named, or all that the engine lists, or those with all these labels.
+///
+/// # Errors
+/// None has the labels, or the list, which is read only if it is needed, cannot be.
+pub fn select(
+    app: &App,
+    names: &[Name],
+    all: bool,
+    labels: &[(String, String)],
+    list: impl FnOnce() -> Result<Vec<Machine>, EngineError>,
+) -> Result<Vec<Name>> {
+    let mut names = names.to_vec();
+    if all || !labels.is_empty() {
+        let has = |vm: &Machine| labels.iter().all(|(key, value)| vm.labels.get(key) == Some(value));
+        let machines = list()?;
+        names.extend(machines.iter().filter(|vm| has(vm)).filter_map(|vm| vm.name.parse().ok()));
+        if names.is_empty() && !all {
+            return Err(
+                Failure::new(Status::NotFound, "no VM has that label").hint("list them with `bottle-freeze ls --json`")
+            );
+        }
+        if names.is_empty() {
+            app.terminal.note(NO_VMS);
+        }
+    }
+    // In one order for everybody: two runs that wait for each other's VMs would wait for ever.
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// Each thing once, in the order in which they came: what has the same `key` is the same thing.
+pub fn once<T, K: Ord>(all: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    all.filter(|one| seen.insert(key(one))).collect()
+}
+
+/// The VMs as they are for a decision: those that `is_meant` and that are listed as unreachable are asked again, all at
+/// once.
+///
+/// # Errors
+/// A signal came, or the list cannot be read any more.
+pub fn asked_again(
+    app: &App,
+    engine: &Smolvm,
+    machines: Vec<Machine>,
+    is_meant: impl Fn(&Machine) -> bool,
+) -> Result<Vec<Machine>> {
+    let is_silent = |vm: &Machine| vm.state == State::Unreachable && is_meant(vm);
+    let (silent, mut machines): (Vec<Machine>, Vec<Machine>) = machines.into_iter().partition(is_silent);
+    if silent.is_empty() {
+        return Ok(machines);
+    }
+    let names: Vec<&str> = silent.iter().map(|vm| vm.name.as_str()).collect();
+    let text = format!("waiting for an answer of {}", names.join(", "));
+    let asked = app.terminal.during("wait", &text, || {
+        let ask = |vm: &Machine| match engine.ask_again(vm.clone()) {
+            // Whoever looks for it finds it as it was, and fails by itself.
+            Err(EngineError::NoSuchVm(_)) => Ok(vm.clone()),
+            asked => asked,
+        };
+        in_parallel(silent.len(), &silent, ask).into_iter().collect::<Result<Vec<Machine>, EngineError>>()
+    })?;
+    machines.extend(asked);
+    Ok(machines)
+}
+
+/// Each word once.
+pub fn distinct(words: &[String]) -> Vec<String> {
+    once(words.iter().cloned(), Clone::clone)
+}
+
+/// Does `each` for every item, `jobs` at a time, and gives the results in the order of the items.
+pub fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(items.len())));
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Relaxed);
+            let Some(item) = items.get(at) else { return };
+            let result = each(item);
+            results.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+        }
+    };
+    threads::side_by_side(jobs.clamp(1, items.len().max(1)) - 1, work);
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// How many of `count` at a time when nothing was asked: half of the cores.
+pub fn jobs(asked: Option<u16>, count: usize) -> usize {
+    let half = || std::thread::available_parallelism().map_or(1, |cores| usize::from(cores) / 2).max(1);
+    // For one VM the cores, a dozen system calls, are not counted.
+    if count < 2 { 1 } else { asked.map_or_else(half, usize::from) }
+}
+
+/// Things of which there may be several.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// The word for them.
+    plural: &'static str,
+    /// The key of one in a result.
+    key: &'static str,
+    /// The key of one in an error or an event, if it has one there.
+    about: Option<&'static str>,
+}
+
+/// VMs, by name.
+const VMS: Kind = Kind { plural: "VMs", key: "vm", about: Some("vm") };
+/// Snapshots of the library, `VM@ID`.
+pub const SNAPSHOTS: Kind = Kind { plural: "snapshots", key: "reference", about: Some("snapshot") };
+/// Engines, by version.
+pub const ENGINES: Kind = Kind { plural: "engines", key: "version", about: None };
+
+/// A VM that was changed, as `--json` prints it.
+#[derive(Serialize)]
+struct Changed {
+    vm: String,
+    /// How it is now.
+    state: &'static str,
+    seconds: f64,
+}
+
+/// What was done for one thing, and the warnings about it.
+#[derive(Serialize)]
+pub struct Done<R> {
+    /// What was done.
+    #[serde(flatten)]
+    pub result: R,
+    /// What was printed as a warning meanwhile.
+    pub warnings: Vec<String>,
+}
+
+/// Does `each`, which tells the state that it leaves the VM in, for every VM, as many at a time as was asked, reports
+/// every failure, and fails with the only one, or with a summary.
+pub fn vm(
+    app: &App,
+    engine: &Smolvm,
+    vms: &cli::Vms,
+    names: &[Name],
+    each: impl Fn(&Name, &Warnings) -> Result<&'static str> + Sync,
+) -> Result<()> {
+    let results = all(VMS, jobs(vms.jobs, names.len()), names, |name, warnings| {
+        let began = Instant::now();
+        let state = each(name, warnings).map_err(|failure| with_state(engine, name, failure))?;
+        Ok(Changed { vm: name.to_string(), state, seconds: began.elapsed().as_secs_f64() })
+    });
+    report(app, VMS, vms.names.len() == 1, names, &results);
+    verdict(VMS, names, results)
+}
+
+/// A signal may have ended the engine before or after it changed the VM: says how the VM is now.
+fn with_state(engine: &Smolvm, name: &Name, failure: Failure) -> Failure {
+    if failure.state.is_some() || !matches!(failure.status, Status::Interrupted(_)) {
+        return failure;
+    }
+    match state_now(engine, name) {
+        Some(now) => failure.state(now),
+        None => failure,
+    }
+}
+
+/// How a VM is after something failed or was interrupted; `None` if the engine does not say.
+pub fn state_now(engine: &Smolvm, name: &Name) -> Option<String> {
+    signals::recover();
+    let vm = engine.machine_listed(name);
+    signals::begin();
+    match vm {
+        Ok(vm) => Some(format!("'{name}' is {}", vm.state)),
+        Err(EngineError::NoSuchVm(_)) => Some(format!("there is no VM '{name}' now")),
+        Err(_) => None,
+    }
+}
+
+/// Does `each` for every thing, one after the other, and reports every failure of several.
+pub fn one_by_one<T: ToString + Sync, R: Send>(
+    kind: Kind,
+    items: &[T],
+    each: impl Fn(&T, &Warnings) -> Result<R> + Sync,
+) -> Vec<Result<Done<R>>> {
+    all(kind, 1, items, each)
+}
+
+fn all<T: ToString + Sync, R: Send>(
+    kind: Kind,
+    jobs: usize,
+    items: &[T],
+    each: impl Fn(&T, &Warnings) -> Result<R> + Sync,
+) -> Vec<Result<Done<R>>> {
+    let work = |item: &T, warnings: &Warnings| match each(item, warnings) {
+        Ok(result) => Ok(Done { result, warnings: warnings.list() }),
+        Err(failure) => Err(failure.after(warnings.list())),
+    };
+    let about = |item: &T| kind.about.into_iter().for_each(|key| terminal::about(key, item.to_string()));
+    if let [item] = items {
+        about(item);
+        return vec![work(item, &Warnings::new())];
+    }
+    let results = in_parallel(jobs, items, |item| {
+        about(item);
+        match signals::pending() {
+            Some(signal) => Err(EngineError::Interrupted(signal).into()),
+            None => work(item, &Warnings::about(&item.to_string())).inspect_err(tell),
+        }
+    });
+    terminal::about_all();
+    results
+}
+
+/// For programs: the result of the only one that was named, if there is one; otherwise an array with an entry of each.
+pub fn report<T: ToString, R: Serialize>(app: &App, kind: Kind, is_one: bool, items: &[T], results: &[Result<R>]) {
+    if is_one {
+        results.iter().flatten().for_each(|result| app.terminal.report(result));
+        return;
+    }
+    let entry = |(item, result): (&T, &Result<R>)| match result {
+        Ok(result) => json!(result),
+        Err(failure) => failed(kind.key, &item.to_string(), failure),
+    };
+    app.terminal.report(&items.iter().zip(results).map(entry).collect::<Vec<_>>());
+}
+
+/// For programs: one of several that failed.
+pub fn failed(key: &str, item: &str, failure: &Failure) -> Value {
+    let error = Problem { warnings: &[], ..failure.problem() };
+    json!({key: item, "error": error, "warnings": failure.warnings})
+}
+
+/// Reports a failure of one of several, but for that of a signal, of which all fail alike.
+pub fn tell(failure: &Failure) {
+    if !matches!(failure.status, Status::Interrupted(_)) || failure.state.is_some() {
+        terminal::error(&failure.problem());
+    }
+}
+
+/// The only failure, or a summary of them.
+///
+/// # Errors
+/// If there is one at all.
+pub fn verdict<T: ToString, R>(kind: Kind, items: &[T], results: Vec<Result<R>>) -> Result<()> {
+    if items.len() == 1 {
+        return results.into_iter().try_for_each(|result| result.map(drop));
+    }
+    let failures = items.iter().zip(results).filter_map(|(item, result)| Some((item.to_string(), result.err()?)));
+    summary(kind.plural, items.len(), &failures.collect::<Vec<_>>())
+}
+
+/// What is left to say when each failure of several was reported: how many, who and why.
+///
+/// # Errors
+/// If there is a failure at all.
+pub fn summary(kind: &str, of: usize, failures: &[(String, Failure)]) -> Result<()> {
+    let interrupted = failures.iter().find(|(_, failure)| matches!(failure.status, Status::Interrupted(_)));
+    if let Some((_, failure)) = interrupted {
+        return Err(Failure::new(failure.status, failure.what.clone()));
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let first_line = |failure: &Failure| failure.what.lines().next().unwrap_or_default().to_owned();
+    let list: Vec<String> = failures.iter().map(|(who, failure)| format!("{who} ({})", first_line(failure))).collect();
+    let what = format!("{} of {of} {kind} failed: {}", failures.len(), list.join("; "));
+    Err(Failure::new(Status::SomeFailed, what))
+}

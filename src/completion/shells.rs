@@ -1,0 +1,322 @@
+//! The shells: what each is told to ask, and how it is answered. fish and elvish quote what they insert, bash and
+//! PowerShell do not; bash and zsh ask in words of our own, for bash breaks words at `@`, `:` and `=`.
+
+use crate::quoted::quoted;
+use clap_complete::engine::{CompletionCandidate, complete};
+use clap_complete::env::{Elvish, EnvCompleter, Fish, Powershell, Shells};
+use std::ffi::OsString;
+use std::io::{Result, Write};
+use std::path::Path;
+
+/// All that there are.
+pub const SHELLS: Shells<'static> = Shells(&[&Bash, &ELVISH, &FISH, &POWERSHELL, &Zsh]);
+
+/// Writes what a shell's user sources.
+pub fn write_script(shell: &str, out: &mut dyn Write) -> Result<()> {
+    let Some(shell) = SHELLS.completer(shell) else { return Ok(()) };
+    let called = std::env::args_os().next().unwrap_or_else(|| "bottle-freeze".into());
+    // Found on PATH today, it will be found there tomorrow, wherever it is then.
+    let is_path = Path::new(&called).components().count() > 1;
+    let called = if is_path { std::path::absolute(&called)?.into_os_string() } else { called };
+    shell.write_registration("COMPLETE", "bottle-freeze", "bottle-freeze", &called.to_string_lossy(), out)
+}
+
+/// The candidates for the last word; options for who has typed a dash only.
+fn candidates(
+    command: &mut clap::Command,
+    words: Vec<OsString>,
+    folder: Option<&Path>,
+) -> Result<Vec<CompletionCandidate>> {
+    let last = words.len().saturating_sub(1);
+    let is_option = |word: Option<&str>| word.is_none_or(|word| word.starts_with('-'));
+    let wants_options = is_option(words.last().and_then(|word| word.to_str()));
+    let mut all = complete(command, words, last, folder)?;
+    all.retain(|one| wants_options || !is_option(one.get_value().to_str()));
+    Ok(all)
+}
+
+/// The first line of what may be shown beside a candidate.
+fn help(candidate: &CompletionCandidate) -> Option<String> {
+    Some(candidate.get_help()?.to_string().lines().next()?.to_owned())
+}
+/// Whether more is to come after it: the rest of a path, of an option.
+fn is_partial(value: &str) -> bool {
+    value.ends_with(['/', ':', '='])
+}
+
+// --------------------------------------------------------------------------------------------------------- bash
+
+/// bash, from 3.2 on. It is given the line as it stands, and answers are put in the place of the end of the last word:
+/// of what follows its last `@`, `:` or `=`.
+#[derive(Debug)]
+struct Bash;
+
+const BASH: &str = r#"_bottle_freeze() {
+    COMPREPLY=()
+    local candidate
+    while IFS= read -r candidate; do
+        COMPREPLY+=("$candidate")
+    done < <(VAR=bash _BOTTLE_FREEZE_WORD="$2" COMPLETER -- "${COMP_LINE:0:COMP_POINT}" 2> /dev/null)
+}
+if ((BASH_VERSINFO[0] > 4 || (BASH_VERSINFO[0] == 4 && BASH_VERSINFO[1] >= 4))); then
+    complete -o nospace -o nosort -F _bottle_freeze BIN
+else
+    complete -o nospace -F _bottle_freeze BIN
+fi
+"#;
+
+impl EnvCompleter for Bash {
+    fn name(&self) -> &'static str {
+        "bash"
+    }
+
+    fn is(&self, name: &str) -> bool {
+        name == "bash"
+    }
+
+    fn write_registration(&self, var: &str, _: &str, bin: &str, completer: &str, out: &mut dyn Write) -> Result<()> {
+        out.write_all(script(BASH, var, bin, completer).as_bytes())
+    }
+
+    fn write_complete(
+        &self,
+        command: &mut clap::Command,
+        args: Vec<OsString>,
+        folder: Option<&Path>,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        let line = args.into_iter().next().unwrap_or_default().to_string_lossy().into_owned();
+        let end = std::env::var("_BOTTLE_FREEZE_WORD").unwrap_or_default();
+        let typed = Typed::read(&line);
+        let words = typed.words.iter().map(OsString::from).collect();
+        for candidate in candidates(command, words, folder)? {
+            if let Some(answer) = candidate.get_value().to_str().and_then(|value| typed.answer(&end, value)) {
+                writeln!(out, "{answer}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A command line up to the cursor, as bash reads it.
+struct Typed<'a> {
+    /// Its words without their quotes; the last one, which may be empty, is being typed.
+    words: Vec<String>,
+    /// The last one as it stands there.
+    last: &'a str,
+    /// The quote that is open at the cursor.
+    quote: Option<char>,
+}
+
+impl<'a> Typed<'a> {
+    fn read(line: &'a str) -> Self {
+        let (mut words, mut word, mut start, mut quote) = (Vec::new(), None::<String>, line.len(), None);
+        let mut chars = line.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            if quote.is_none() && c.is_whitespace() {
+                words.extend(word.take());
+                start = line.len();
+                continue;
+            }
+            if word.is_none() {
+                start = at;
+            }
+            let word = word.get_or_insert_default();
+            match (c, quote) {
+                ('\'' | '"', None) => quote = Some(c),
+                (_, Some(open)) if c == open => quote = None,
+                ('\\', None) => word.extend(chars.next().map(|(_, next)| next)),
+                ('\\', Some('"')) => {
+                    word.push(chars.next_if(|(_, next)| "$`\"\\".contains(*next)).map_or(c, |(_, next)| next));
+                }
+                _ => word.push(c),
+            }
+        }
+        words.push(word.unwrap_or_default());
+        Self { words, last: line.get(start..).unwrap_or_default(), quote }
+    }
+
+    /// What bash puts in the place of `end`, the end of the last word, for the word to become `value`.
+    fn answer(&self, end: &str, value: &str) -> Option<String> {
+        let stays = self.last.strip_suffix(end).unwrap_or_default();
+        let stays_unquoted = Typed::read(stays).words.pop().unwrap_or_default();
+        let rest = value.strip_prefix(&stays_unquoted)?;
+        let home = if self.last.starts_with("~/") && rest.starts_with("~/") { "~/" } else { "" };
+        let quoted: String = rest.strip_prefix(home).unwrap_or(rest).chars().flat_map(|c| self.quoted(c)).collect();
+        // bash closes a quote by itself, and puts its space then.
+        let space = if self.quote.is_some() || is_partial(value) { "" } else { " " };
+        Some(format!("{home}{quoted}{space}"))
+    }
+
+    /// The character, where the cursor is, so that it means itself.
+    fn quoted(&self, c: char) -> Vec<char> {
+        match self.quote {
+            Some('\'') if c == '\'' => vec!['\'', '\\', '\'', '\''],
+            Some('"') if "$`\"\\!".contains(c) => vec!['\\', c],
+            None if c.is_ascii() && !c.is_ascii_alphanumeric() && !"_@%+=:,./-".contains(c) => vec!['\\', c],
+            _ => vec![c],
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------- zsh
+
+/// zsh. It quotes what it inserts; each answer says first whether a space follows it.
+#[derive(Debug)]
+struct Zsh;
+
+const ZSH: &str = r#"#compdef BIN
+_bottle_freeze() {
+    local line ret=1
+    local -a whole partial
+    for line in "${(@f)$(VAR=zsh COMPLETER -- "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" 2> /dev/null)}"; do
+        case $line in
+            w*) whole+=("${line[2,-1]}") ;;
+            p*) partial+=("${line[2,-1]}") ;;
+        esac
+    done
+    _describe -V candidates whole && ret=0
+    _describe -V candidates partial -S '' && ret=0
+    return ret
+}
+if [[ $funcstack[1] == _bottle-freeze ]]; then
+    _bottle_freeze "$@"
+else
+    compdef _bottle_freeze BIN
+fi
+"#;
+
+impl EnvCompleter for Zsh {
+    fn name(&self) -> &'static str {
+        "zsh"
+    }
+
+    fn is(&self, name: &str) -> bool {
+        name == "zsh"
+    }
+
+    fn write_registration(&self, var: &str, _: &str, bin: &str, completer: &str, out: &mut dyn Write) -> Result<()> {
+        out.write_all(script(ZSH, var, bin, completer).as_bytes())
+    }
+
+    fn write_complete(
+        &self,
+        command: &mut clap::Command,
+        args: Vec<OsString>,
+        folder: Option<&Path>,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        for candidate in candidates(command, args, folder)? {
+            let value = candidate.get_value().to_string_lossy();
+            let kind = if is_partial(&value) { 'p' } else { 'w' };
+            let value = value.replace('\\', "\\\\").replace(':', "\\:");
+            match help(&candidate) {
+                Some(help) => writeln!(out, "{kind}{value}:{}", help.replace('\\', "\\\\"))?,
+                None => writeln!(out, "{kind}{value}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A script with its names filled in, the one that may hold anything last.
+fn script(text: &str, var: &str, bin: &str, completer: &str) -> String {
+    text.replace("VAR", var).replace("BIN", bin).replace("COMPLETER", &quoted(completer))
+}
+
+// ------------------------------------------------------------------------------------- fish, elvish, PowerShell
+
+/// A shell whose script is clap's: an answer a line.
+struct Other {
+    shell: &'static dyn EnvCompleter,
+    /// What it inserts for a value to be one.
+    quote: fn(String) -> String,
+    /// Whether it shows what follows a tab beside the answer.
+    shows_help: bool,
+}
+
+const FISH: Other = Other { shell: &Fish, quote: std::convert::identity, shows_help: true };
+const ELVISH: Other = Other { shell: &Elvish, quote: std::convert::identity, shows_help: false };
+const POWERSHELL: Other = Other { shell: &Powershell, quote: quoted_for_powershell, shows_help: true };
+
+impl EnvCompleter for Other {
+    fn name(&self) -> &'static str {
+        self.shell.name()
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.shell.is(name)
+    }
+
+    fn write_registration(&self, var: &str, name: &str, bin: &str, completer: &str, out: &mut dyn Write) -> Result<()> {
+        self.shell.write_registration(var, name, bin, completer, out)
+    }
+
+    fn write_complete(
+        &self,
+        command: &mut clap::Command,
+        args: Vec<OsString>,
+        folder: Option<&Path>,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        for candidate in candidates(command, args, folder)? {
+            let value = (self.quote)(candidate.get_value().to_string_lossy().into_owned());
+            match help(&candidate).filter(|_| self.shows_help) {
+                Some(help) => writeln!(out, "{value}\t{help}")?,
+                None => writeln!(out, "{value}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// With quotes, where PowerShell would obey it.
+fn quoted_for_powershell(value: String) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_%+=:./-".contains(c);
+    if value.chars().all(is_plain) {
+        return value;
+    }
+    // It takes the typographic ones for quotes, too.
+    let is_quote = |c| ['\'', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'].contains(&c);
+    let doubled = value.chars().flat_map(|c| std::iter::repeat_n(c, if is_quote(c) { 2 } else { 1 }));
+    format!("'{}'", doubled.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Typed;
+
+    #[test]
+    fn a_line_is_read_as_bash_reads_it() {
+        for (line, words) in [
+            ("", &[""][..]),
+            ("bf start ", &["bf", "start", ""]),
+            (r#"bf 'a b' "c\"d\e" f\ g"#, &["bf", "a b", "c\"d\\e", "f g"]),
+            ("bf 'a b", &["bf", "a b"]),
+            ("bf --from=dev@", &["bf", "--from=dev@"]),
+            ("bf a\\", &["bf", "a"]),
+            ("bf \"\\", &["bf", "\\"]),
+        ] {
+            assert_eq!(Typed::read(line).words, words, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_answer_takes_the_place_of_what_bash_replaces() {
+        for (line, end, value, answer) in [
+            ("bf thaw d", "d", "dev@ready", "dev@ready "),
+            ("bf thaw dev@re", "re", "dev@ready", "ready "),
+            ("bf create --image=alpine:3", "3", "--image=alpine:3.20", "3.20 "),
+            ("bf cp d", "d", "dev:", "dev:"),
+            ("bf cp sub", "sub", "sub/", "sub/"),
+            ("bf cp ~/x", "~/x", "~/x y", "~/x\\ y "),
+            ("bf cp ", "", "~/", "\\~/"),
+            ("bf cp x", "x", "x;$(touch y)`'\"", "x\\;\\$\\(touch\\ y\\)\\`\\'\\\" "),
+            ("bf cp 'x", "x", "x'$y", "x'\\''$y"),
+            ("bf cp \"x", "x", "x\"$(y)", "x\\\"\\$(y)"),
+        ] {
+            assert_eq!(Typed::read(line).answer(end, value).as_deref(), Some(answer), "{line}");
+        }
+        assert_eq!(Typed::read("bf thaw dev@re").answer("re", "web@ready"), None);
+    }
+}

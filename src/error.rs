@@ -1,0 +1,310 @@
+//! What failed, how things stand now, what mends it, and the exit status that says so to a script.
+
+use crate::cli::Cli;
+use crate::home::HomeError;
+use crate::library::TooLong;
+use crate::smolvm::EngineError;
+use crate::smolvm::artifact::ArtifactError;
+use crate::terminal::{self, Problem};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use thiserror::Error;
+
+/// A result with a [`Failure`].
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+const FREE_SPACE: &str = "free some disk space and try again";
+const RAISE_LIMIT: &str = "raise the limit on the size of files, which `ulimit -f` shows, and try again";
+
+/// An exit status, one meaning each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// 1
+    Failed,
+    /// 2
+    Usage,
+    /// 3
+    SomeFailed,
+    /// 4
+    NotFound,
+    /// 5
+    BadState,
+    /// 6
+    NotConfirmed,
+    /// 7
+    OutputExists,
+    /// 8
+    NotWritable,
+    /// 9
+    NotStopped,
+    /// 10
+    Damaged,
+    /// 11
+    Locked,
+    /// 12
+    NotRestarted,
+    /// 13
+    BadEngine,
+    /// 14, nothing was frozen
+    HookFailed,
+    /// 15, the snapshot is whole
+    PostHookFailed,
+    /// 125, of `exec` only
+    ExecFailed,
+    /// 127, of `exec` only
+    NoSuchCommand,
+    /// 128 and the signal
+    Interrupted(i32),
+}
+
+impl Status {
+    /// The number of it.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::SomeFailed => 3,
+            Self::NotFound => 4,
+            Self::BadState => 5,
+            Self::NotConfirmed => 6,
+            Self::OutputExists => 7,
+            Self::NotWritable => 8,
+            Self::NotStopped => 9,
+            Self::Damaged => 10,
+            Self::Locked => 11,
+            Self::NotRestarted => 12,
+            Self::BadEngine => 13,
+            Self::HookFailed => 14,
+            Self::PostHookFailed => 15,
+            Self::ExecFailed => 125,
+            Self::NoSuchCommand => 127,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
+        }
+    }
+
+    /// The word of it, for programs: it does not change.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::SomeFailed => "some-failed",
+            Self::NotFound => "not-found",
+            Self::BadState => "bad-state",
+            Self::NotConfirmed => "not-confirmed",
+            Self::OutputExists => "output-exists",
+            Self::NotWritable => "not-writable",
+            Self::NotStopped => "not-stopped",
+            Self::Damaged => "damaged",
+            Self::Locked => "locked",
+            Self::NotRestarted => "not-restarted",
+            Self::BadEngine => "bad-engine",
+            Self::HookFailed => "hook-failed",
+            Self::PostHookFailed => "post-hook-failed",
+            Self::ExecFailed => "exec-failed",
+            Self::NoSuchCommand => "no-such-command",
+            Self::Interrupted(_) => "interrupted",
+        }
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status.code())
+    }
+}
+
+/// An error as its user reads it.
+#[derive(Debug, Clone, Error)]
+#[error("{what}")]
+pub struct Failure {
+    /// Its exit status.
+    pub status: Status,
+    /// What failed.
+    pub what: String,
+    /// How things stand now.
+    pub state: Option<String>,
+    /// What mends it.
+    pub hint: Option<String>,
+    /// The warnings that were printed before it failed: it is their result.
+    pub warnings: Vec<String>,
+}
+
+impl Failure {
+    /// `what` failed.
+    pub fn new(status: Status, what: impl Into<String>) -> Self {
+        Self { status, what: what.into(), state: None, hint: None, warnings: Vec::new() }
+    }
+
+    /// Things stand like this now.
+    pub fn state(mut self, state: impl Into<String>) -> Self {
+        self.state = Some(state.into());
+        self
+    }
+
+    /// Things stand like this too.
+    pub fn and_state(self, state: impl Into<String>) -> Self {
+        let state = state.into();
+        let all = self.state.as_ref().map_or(state.clone(), |before| format!("{before}; {state}"));
+        self.state(all)
+    }
+
+    /// This mends it.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// These warnings came before it.
+    pub fn after(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
+    /// As it is told.
+    pub fn problem(&self) -> Problem<'_> {
+        Problem {
+            code: self.status.word(),
+            exit_status: self.status.code(),
+            message: &self.what,
+            state: self.state.as_deref(),
+            hint: self.hint.as_deref(),
+            warnings: &self.warnings,
+        }
+    }
+
+    /// A file that cannot be written: a full disk, a read-only folder, no permission.
+    pub fn not_writable(path: &Path, error: &std::io::Error) -> Self {
+        Self::unwritten(format!("{} cannot be written: {error}", path.display()), error)
+    }
+
+    /// `what` could not be written, for the reason that the system gives: what fixes that. A library that is not ours to
+    /// use gives its own reason.
+    pub fn unwritten(what: String, source: &std::io::Error) -> Self {
+        if let Some(refused) = HomeError::in_error(source) {
+            return refused.clone().into();
+        }
+        let failure = Self::new(Status::NotWritable, what);
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => failure.hint(FREE_SPACE),
+            ErrorKind::FileTooLarge => failure.hint(RAISE_LIMIT),
+            _ => failure,
+        }
+    }
+
+    /// `what` could not be read, for the reason that the system gives: it is missing, or something is wrong with it.
+    pub fn unread(what: String, source: &std::io::Error) -> Self {
+        let is_missing = source.kind() == ErrorKind::NotFound;
+        Self::new(if is_missing { Status::NotFound } else { Status::Failed }, what)
+    }
+
+    /// How to fix it, if nothing better was said.
+    pub fn or_hint(self, hint: &str) -> Self {
+        if self.hint.is_some() { self } else { self.hint(hint) }
+    }
+
+    /// A file that is no whole artifact.
+    pub fn artifact(path: &Path, error: &ArtifactError) -> Self {
+        let status = match error {
+            ArtifactError::Io(source) => return Self::unread(format!("{} {error}", path.display()), source),
+            ArtifactError::Copy(source) => return Self::unwritten(format!("{} {error}", path.display()), source),
+            ArtifactError::Interrupted(signal) => Status::Interrupted(*signal),
+            ArtifactError::NotArtifact(_) | ArtifactError::Damaged(_) | ArtifactError::Refused(_) => Status::Damaged,
+        };
+        Self::new(status, format!("{} {error}", path.display()))
+    }
+}
+
+impl From<HomeError> for Failure {
+    fn from(refused: HomeError) -> Self {
+        Self::new(Status::NotWritable, refused.to_string()).hint(refused.hint())
+    }
+}
+
+/// Ends a run whose command line was not understood, or asked only for help or the version.
+pub fn misused(error: &clap::Error) -> ! {
+    let json_errors = Cli::asks_for_json_errors(std::env::args_os());
+    terminal::speak_json(json_errors, false);
+    if !error.use_stderr() {
+        terminal::check(error.print().and_then(|()| std::io::stdout().flush()), &[]);
+        std::process::exit(if terminal::printed_all() { 0 } else { Status::Failed.code().into() });
+    }
+    if !json_errors {
+        error.exit();
+    }
+    terminal::error(&usage(error).problem());
+    std::process::exit(Status::Usage.code().into())
+}
+
+/// What clap says in paragraphs: the error, then tips, and how the command is used.
+fn usage(error: &clap::Error) -> Failure {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Failure::new(Status::Usage, "no command was given").hint("bottle-freeze --help lists them");
+    }
+    let text = error.render().to_string();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n");
+    let what = paragraphs.next().unwrap_or_default();
+    let failure = Failure::new(Status::Usage, words(what.strip_prefix("error: ").unwrap_or(what)));
+    let tips = paragraphs.flat_map(str::lines).filter_map(|line| line.trim_start().strip_prefix("tip: "));
+    let tips: Vec<String> = tips.map(words).collect();
+    if tips.is_empty() { failure } else { failure.hint(tips.join("; ")) }
+}
+
+impl From<TooLong> for Failure {
+    fn from(error: TooLong) -> Self {
+        Self::new(Status::Usage, error.to_string())
+    }
+}
+
+/// Whether the system had no room for one more process, thread, file or page: the program that was to run is not at fault.
+fn is_shortage(error: &std::io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE].contains(&code))
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let what = error.to_string();
+        let failure = |status| Self::new(status, what.clone());
+        match &error {
+            EngineError::Missing(_) => failure(Status::BadEngine).hint(crate::commands::engine::ways_to_get_one()),
+            EngineError::NotRunnable { source, .. } if is_shortage(source) => {
+                failure(Status::Failed).hint("see the limits on processes and on open files: `ulimit -u`, `ulimit -n`")
+            }
+            EngineError::NotRunnable { .. } => failure(Status::BadEngine),
+            EngineError::NotSmolvm { .. } => {
+                failure(Status::BadEngine).hint("name the right one with --smolvm PATH or in $SMOLVM")
+            }
+            EngineError::TooOld { .. } => failure(Status::BadEngine).hint("update smolvm"),
+            EngineError::NoSuchVm(missing) => {
+                let hint = "list the VMs with `bottle-freeze ls`";
+                failure(Status::NotFound).hint(match &missing.nearest {
+                    Some(nearest) => format!("did you mean {nearest}? {hint}"),
+                    None => hint.to_owned(),
+                })
+            }
+            EngineError::NameTaken(name) => failure(Status::Failed)
+                .hint(format!("choose another name, or delete it with `bottle-freeze rm {name}`")),
+            EngineError::Interrupted(signal) => failure(Status::Interrupted(*signal)),
+            EngineError::LeftPerhaps { name, signal } => failure(Status::Interrupted(*signal))
+                .state(format!("there may be a VM '{name}', made by this command or by another: it was not deleted"))
+                .hint(format!("if you do not need it: bottle-freeze rm {name}")),
+            EngineError::Exposes { .. } => failure(Status::BadEngine).hint(
+                "give it to one command with `exec -e` (smolvm 1.0.0 or later), or choose another name for the variable",
+            ),
+            EngineError::Failed { .. } if error.is_no_space() => failure(Status::NotWritable).hint(FREE_SPACE),
+            EngineError::Failed { .. } if error.is_file_too_large() => failure(Status::NotWritable).hint(RAISE_LIMIT),
+            EngineError::NotKept { source, .. } => Self::unwritten(what.clone(), source),
+            EngineError::Failed { .. } if error.is_paused() => {
+                failure(Status::BadState).hint("it is paused: `bottle-freeze resume` wakes it")
+            }
+            EngineError::Failed { .. } if error.is_unsupported() || error.is_in_another_state() => {
+                failure(Status::BadState)
+            }
+            EngineError::NotReady { name, .. } => {
+                failure(Status::Failed).hint(format!("it may need more time: `bottle-freeze exec {name} -- true`"))
+            }
+            _ => failure(Status::Failed),
+        }
+    }
+}

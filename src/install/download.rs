@@ -1,0 +1,158 @@
+//! Gets pages and files: bounded in size and in silence, and left at once when a signal comes.
+
+use super::index::{Page, Wheel};
+use super::{InstallError, Result, url};
+use crate::chunk;
+use crate::signals;
+use crate::threads;
+use rustls::crypto::ring;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Proxy, ProxyProtocol, ResponseExt};
+
+/// Larger than this no page of an index is (PyPI's of this package: 92 kB), and no wheel (44 MB).
+const PAGE_LIMIT: u64 = 16 << 20;
+const WHEEL_LIMIT: u64 = 1 << 30;
+/// How long a server may say nothing.
+const SILENCE: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_millis(100);
+
+/// The public index, where the environment names no other.
+const PYPI: &str = "https://pypi.org/simple";
+/// The form of PEP 691, which PyPI and its mirrors give to who asks for it.
+const ACCEPT: &str = "application/vnd.pypi.simple.v1+json";
+
+/// What names a proxy, in the order in which ureq looks.
+const PROXIES: [&str; 6] = ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+
+/// The index to ask: the one that pip is told to ask, or PyPI.
+pub fn index_url() -> String {
+    std::env::var("PIP_INDEX_URL").ok().filter(|url| !url.is_empty()).unwrap_or_else(|| PYPI.to_owned())
+}
+
+/// What asks: through the proxy that the environment names, trusting whom the system trusts (or `$SSL_CERT_FILE`). An
+/// index that speaks TLS is never left for a place that does not.
+///
+/// # Errors
+/// The environment names a proxy that cannot be used.
+pub fn agent(index: &str) -> Result<Agent> {
+    check_proxy().map_err(|why| InstallError::Download { url: url::shown(index), why })?;
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .build();
+    let config = Agent::config_builder()
+        .tls_config(tls)
+        .https_only(index.starts_with("https://"))
+        .user_agent(concat!("bottle-freeze/", env!("CARGO_PKG_VERSION")))
+        .build();
+    Ok(config.into())
+}
+
+/// Whether the proxy that the environment names, if it names one, can be used. ureq would go on without it.
+fn check_proxy() -> std::result::Result<(), String> {
+    let value = |name: &&'static str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let Some((name, value)) = PROXIES.iter().find_map(|name| Some((name, value(name)?))) else { return Ok(()) };
+    let is_http = |proxy: Proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
+    if Proxy::new(&value).is_ok_and(is_http) {
+        return Ok(());
+    }
+    Err(format!("${name} names no proxy that can be used: it begins with http:// or https://"))
+}
+
+/// The index's page of the package, by way of the new file `target`.
+pub fn page(agent: &Agent, index: &str, target: &Path, tick: &mut dyn FnMut()) -> Result<Page> {
+    let asked = format!("{}/smolmachines/", index.trim_end_matches('/'));
+    let url = get(agent, &asked, target, PAGE_LIMIT, tick)?;
+    let text = fs::read(target).map_err(|source| InstallError::NotWritable { path: target.to_owned(), source })?;
+    Ok(Page { url, text })
+}
+
+/// Gets a wheel into the new file `target`, and checks that it is the one that the index promised.
+pub fn wheel(agent: &Agent, wheel: &Wheel, target: &Path, tick: &mut dyn FnMut()) -> Result<()> {
+    let limit = wheel.bytes.unwrap_or(WHEEL_LIMIT).min(WHEEL_LIMIT);
+    get(agent, &wheel.url, target, limit, tick)?;
+    let mut hasher = Hasher(Sha256::new());
+    let copied = File::open(target).and_then(|mut file| io::copy(&mut file, &mut hasher));
+    let bytes = copied.map_err(|source| InstallError::NotWritable { path: target.to_owned(), source })?;
+    let strange = |why: String| Err(InstallError::Untrusted { name: wheel.name.clone(), why });
+    if let Some(promised) = wheel.bytes.filter(|promised| *promised != bytes) {
+        return strange(format!("it has {bytes} bytes, not the {promised} that the index tells"));
+    }
+    match base16ct::lower::encode_string(&hasher.0.finalize()) {
+        hash if hash == wheel.sha256 => Ok(()),
+        hash => strange(format!("its SHA-256 is {hash}, not {} as the index tells", wheel.sha256)),
+    }
+}
+
+struct Hasher(Sha256);
+
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Gets `url` into the new file `target`, in another thread, for which a signal need not wait. Where it was in the end.
+fn get(agent: &Agent, url: &str, target: &Path, limit: u64, tick: &mut dyn FnMut()) -> Result<String> {
+    let failed = |why: String| InstallError::Download { url: url::shown(url), why };
+    let (send, done) = mpsc::channel();
+    let received = Arc::new(AtomicU64::new(0));
+    let (agent, asked, file, count) = (agent.clone(), url.to_owned(), target.to_owned(), received.clone());
+    let work = move || send.send(receive(&agent, &asked, &file, limit, &count));
+    threads::start(work).map_err(|error| failed(format!("no thread can be started: {error}")))?;
+    let (mut known, mut since) = (0, Instant::now());
+    loop {
+        tick();
+        if let Some(signal) = signals::pending() {
+            return Err(InstallError::Interrupted(signal));
+        }
+        match done.recv_timeout(TICK) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Disconnected) => return Err(failed("it was given up".into())),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let now = received.load(Relaxed);
+        if now != known {
+            (known, since) = (now, Instant::now());
+        } else if since.elapsed() > SILENCE {
+            return Err(failed(format!("the server says nothing for {} s", SILENCE.as_secs())));
+        }
+    }
+}
+
+fn receive(agent: &Agent, url: &str, target: &Path, limit: u64, received: &AtomicU64) -> Result<String> {
+    // An error may quote the URL.
+    let failed = |why: String| InstallError::Download { url: url::shown(url), why: why.replace(url, &url::shown(url)) };
+    let not_writable = |source| InstallError::NotWritable { path: target.to_owned(), source };
+    let mut answer = agent.get(url).header("Accept", ACCEPT).call().map_err(|error| failed(error.to_string()))?;
+    let place = answer.get_uri().to_string();
+    let mut body = answer.body_mut().as_reader();
+    let mut file = File::create_new(target).map_err(not_writable)?;
+    let (mut buffer, mut count) = (vec![0; 64 << 10], 0);
+    loop {
+        let read = chunk::read(&mut body, &mut buffer)
+            .map_err(|error| failed(format!("it broke off after {count} bytes: {error}")))?;
+        count += read.len() as u64;
+        received.store(count, Relaxed);
+        if count > limit {
+            return Err(failed(format!("it is larger than {limit} bytes")));
+        }
+        if read.is_empty() {
+            return Ok(place);
+        }
+        file.write_all(read).map_err(not_writable)?;
+    }
+}

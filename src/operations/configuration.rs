@@ -1,0 +1,100 @@
+//! A VM's configuration beyond what its pack keeps: recorded when it is made here, found again when it is frozen, named
+//! where it is not known.
+
+use crate::error::{Failure, Result, Status};
+use crate::library::{Configuration, Creation};
+use crate::operations::fidelity;
+use crate::smolvm::{CreateOptions, Machine, Name, Version, settings};
+use crate::terminal::Warnings;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Whether all that is to be remembered of a VM can be, before it is made.
+///
+/// # Errors
+/// It is too long.
+pub fn check(recipe: &CreateOptions) -> Result<()> {
+    let text = record(recipe, (u64::MAX, u64::MAX)).text();
+    text.map(drop).map_err(|error| Failure::new(Status::Usage, error.to_string()))
+}
+
+fn record(recipe: &CreateOptions, made: (u64, u64)) -> Creation {
+    Creation {
+        made,
+        net: recipe.net || !recipe.allow_cidrs.is_empty(),
+        allow_cidrs: recipe.allow_cidrs.clone(),
+        ports: recipe.ports.clone(),
+        volumes: recipe.volumes.clone(),
+    }
+}
+
+/// Remembers what the VM was made with since `began`, if there is anything that the engine would not report.
+pub fn remember(name: &Name, recipe: &CreateOptions, began: SystemTime, warnings: &Warnings) {
+    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let record = record(recipe, (seconds(began), seconds(SystemTime::now())));
+    // Also without anything of these: a VM that was made here has nothing that the engine does not list.
+    let is_plain = !record.net && record.ports.is_empty() && record.volumes.is_empty();
+    match record.write(name.as_str()) {
+        Ok(()) => {}
+        Err(_) if is_plain => Creation::forget(name.as_str()),
+        Err(error) => {
+            let what = format!("the network and the ports of '{name}' cannot be recorded for a later freeze");
+            warnings.warn(format!("{what}: {error}"));
+        }
+    }
+}
+
+/// The VM's configuration, as far as the engine and our own record tell it.
+pub fn of(vm: &Machine, version: Version) -> Configuration {
+    let record = Creation::of(&vm.name, vm.created_at);
+    let unreported = if record.is_some() { Vec::new() } else { settings::unreported(version) };
+    let record = record.filter(|record| record.net == vm.network);
+    // `create` here sets no other limit than an allow list, and `machine update` of 1.32.2 can add no other.
+    let knows_limits = version.reports_allow_list() || !version.edits_allow_list();
+    let network_known = !vm.network || (record.is_some() && knows_limits && vm.allowed_hosts.is_none());
+    let recorded = record.as_ref().map(|record| record.allow_cidrs.clone()).filter(|cidrs| !cidrs.is_empty());
+    let told = |count: u64, list: Option<Vec<String>>| match list {
+        None if count == 0 => Some(Vec::new()),
+        list => list.filter(|list| u64::try_from(list.len()) == Ok(count)),
+    };
+    Configuration {
+        cpus: vm.cpus,
+        memory_mib: vm.memory_mib,
+        storage_gb: vm.storage_gb,
+        overlay_gb: vm.overlay_gb,
+        network: vm.network,
+        network_known,
+        allowed_cidrs: if version.reports_allow_list() { vm.allowed_cidrs.clone() } else { recorded },
+        ports: told(vm.ports, record.as_ref().map(|record| record.ports.clone())),
+        volumes: told(vm.mounts, record.map(|record| record.volumes)),
+        mounts: Some(vm.mounts).filter(|count| *count > 0),
+        env: Vec::new(),
+        secrets: Vec::new(),
+        settings: vm.settings(),
+        unreported,
+        image: vm.image.clone(),
+        labels: vm.labels.clone(),
+    }
+}
+
+/// What a snapshot will not hold of it: in the library, what is not known; in a file, all that a pack forgets.
+pub fn losses(vm: &Machine, known: &Configuration, in_library: bool) -> Vec<String> {
+    let mut losses = Vec::new();
+    if vm.mounts > 0 {
+        losses.push(format!("the snapshot will not hold {} mounted host folder(s)", vm.mounts));
+    }
+    if vm.network && !in_library {
+        losses.push(
+            "the snapshot will not hold the network: a VM made from it has none until `create` gives it one".into(),
+        );
+    } else if !known.network_known {
+        losses.push(
+            "smolvm does not tell every limit of the network: a thawed VM has none until --net or --allow-cidr gives it one"
+                .into(),
+        );
+    }
+    if vm.ports > 0 && !(in_library && known.ports.is_some()) {
+        losses.push(format!("the snapshot will not hold {} published port(s)", vm.ports));
+    }
+    losses.extend(fidelity::losses(known, in_library));
+    losses
+}

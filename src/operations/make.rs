@@ -1,0 +1,163 @@
+//! Makes a VM: alone under its name, and with no more network than was asked for.
+
+use crate::app::App;
+use crate::error::{Failure, Result, Status};
+use crate::library::Lock;
+use crate::operations::resolve::Checked;
+use crate::operations::{configuration, lock};
+use crate::signals;
+use crate::smolvm::{CreateOptions, EngineError, Machine, Name, Smolvm, Source};
+use crate::terminal::Warnings;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+/// What a VM may reach at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Everything.
+    Everything,
+    /// These networks; none: it has no network.
+    Only(Vec<String>),
+}
+
+impl Reach {
+    /// What was asked for.
+    pub fn asked_by(recipe: &CreateOptions) -> Self {
+        if recipe.net && recipe.allow_cidrs.is_empty() {
+            Self::Everything
+        } else {
+            Self::Only(recipe.allow_cidrs.clone())
+        }
+    }
+
+    /// What a live snapshot brings along, when that was agreed to.
+    pub fn of_live(checked: &Checked) -> Self {
+        let own = checked.stored().map(|stored| &stored.metadata).filter(|metadata| metadata.is_own());
+        let known = own.map(|metadata| &metadata.machine).filter(|machine| machine.network_known);
+        let networks = match known {
+            Some(machine) => machine.allowed_cidrs.clone().unwrap_or_default(),
+            None => checked.artifact.manifest.live_allowed_cidrs(),
+        };
+        let has_network = known.map_or(checked.artifact.manifest.network, |machine| machine.network);
+        if has_network && networks.is_empty() { Self::Everything } else { Self::Only(networks) }
+    }
+}
+
+/// Keeps others from making a VM of that name, until it is dropped. Where nothing can be locked, the engine alone decides
+/// who gets the name.
+pub fn lock_name(app: &App, engine: &Smolvm, name: &Name) -> Result<Option<Lock>> {
+    match lock::vm_alone(app, engine, name, Duration::ZERO) {
+        Err(failure) if failure.status == Status::NotWritable => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+/// Makes a VM, whose name the caller has locked, and remembers what is `known` of it. One that the engine gave more
+/// network than `reach` is deleted again: the engine may be another one than its version said.
+pub fn make_vm(
+    engine: &Smolvm,
+    name: &Name,
+    recipe: &CreateOptions,
+    known: &CreateOptions,
+    reach: &Reach,
+    warnings: &Warnings,
+) -> Result<()> {
+    let began = SystemTime::now();
+    engine.machine_create(name, recipe)?;
+    let opens_by_itself = matches!(recipe.source, Source::Artifact(_));
+    match reach {
+        Reach::Only(networks) if opens_by_itself || !networks.is_empty() => {
+            check_reach(engine, name, networks).map_err(|failure| delete_again(engine, name, failure))?;
+        }
+        _ => {}
+    }
+    configuration::remember(name, known, began, warnings);
+    Ok(())
+}
+
+/// Whether the engine's own record of the VM says no more than these networks.
+fn check_reach(engine: &Smolvm, name: &Name, networks: &[String]) -> Result<()> {
+    let vm = engine.machine_listed(name)?;
+    let may_be_unlisted = || !engine.version().reports_allow_list() && engine.is_unchanged();
+    let Some(excess) = excess(&vm, networks, may_be_unlisted) else { return Ok(()) };
+    let what = format!("the engine gave '{name}' more network than was asked for: {excess}");
+    Err(Failure::new(Status::Failed, what).hint("see which engine runs: bottle-freeze doctor"))
+}
+
+/// What the VM may reach beyond these networks. `may_be_unlisted` says whether the engine keeps limits that it does not list.
+fn excess(vm: &Machine, networks: &[String], may_be_unlisted: impl Fn() -> bool) -> Option<String> {
+    if !vm.network {
+        return None;
+    }
+    if networks.is_empty() {
+        return Some("it has a network".into());
+    }
+    if let Some(host) = vm.allowed_hosts.iter().flatten().next() {
+        return Some(format!("it may reach {host}"));
+    }
+    let Some(listed) = &vm.allowed_cidrs else {
+        return (!may_be_unlisted()).then(|| "it may reach everything".into());
+    };
+    let is_asked = |cidr: &String| networks.iter().any(|asked| contains(asked, cidr));
+    listed.iter().find(|cidr| !is_asked(cidr)).map(|cidr| format!("it may reach {cidr}"))
+}
+
+/// Whether all of the network `inner` is in `outer`.
+fn contains(outer: &str, inner: &str) -> bool {
+    let (Some((outer_bits, outer_len, outer_max)), Some((bits, len, max))) = (network(outer), network(inner)) else {
+        return outer == inner;
+    };
+    let shift = |bits: u128| bits.checked_shr(u32::from(max - outer_len.min(max))).unwrap_or(0);
+    max == outer_max && len >= outer_len && shift(bits) == shift(outer_bits)
+}
+
+/// The address, the length of its prefix and the longest that it could have.
+fn network(cidr: &str) -> Option<(u128, u8, u8)> {
+    let (address, length) = cidr.split_once('/').map_or((cidr, None), |(address, length)| (address, Some(length)));
+    let (bits, max) = match address.parse().ok()? {
+        IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
+        IpAddr::V6(address) => (address.to_bits(), 128),
+    };
+    let length = length.map_or(Some(max), |length| length.parse().ok())?;
+    (length <= max).then_some((bits, length, max))
+}
+
+/// Deletes the VM that was just made.
+fn delete_again(engine: &Smolvm, name: &Name, failure: Failure) -> Failure {
+    signals::recover();
+    match engine.machine_delete(name) {
+        Ok(()) | Err(EngineError::NoSuchVm(_)) => failure.state(format!("'{name}' was deleted")),
+        Err(error) => {
+            failure.state(format!("'{name}' is there: {error}")).hint(format!("delete it: bottle-freeze rm {name}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_contains_what_lies_in_it() {
+        for (outer, inner) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("10.0.0.0/8", "10.1.0.0/16"),
+            ("10.1.2.3/8", "10.0.0.0/8"),
+            ("1.1.1.1", "1.1.1.1/32"),
+            ("0.0.0.0/0", "1.2.3.4"),
+            ("2001:DB8::1", "2001:db8::1/128"),
+            ("::/0", "fe80::/10"),
+        ] {
+            assert!(contains(outer, inner), "{inner} is in {outer}");
+        }
+        for (outer, inner) in [
+            ("10.0.0.0/8", "11.0.0.0/8"),
+            ("10.0.0.0/8", "0.0.0.0/0"),
+            ("10.0.0.0/8", "10.0.0.0/7"),
+            ("0.0.0.0/0", "::/0"),
+            ("10.0.0.0/8", "nonsense"),
+        ] {
+            assert!(!contains(outer, inner), "{inner} is not in {outer}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What `freeze` and `pack` share: the engine's words for its work, and the check of what it wrote.
+
+use crate::chunk;
+use crate::error::{Failure, Result, Status};
+use crate::library::{FileHash, Staging, Target};
+use crate::publish::PublishError;
+use crate::signals::{self, ExitNote};
+use crate::smolvm::artifact::ArtifactError;
+use crate::smolvm::secrets::{self, Finished};
+use crate::smolvm::{EngineError, StreamedHash};
+use crate::stream;
+use crate::terminal::Progress;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Tells the user's words for a line of the engine's, if it begins something new.
+pub fn tell(progress: &mut Progress, line: Option<&str>) {
+    const STEPS: [(&str, &str); 8] = [
+        ("Collecting", "collecting the runtime"),
+        ("Creating storage template", "collecting the runtime"),
+        ("Starting agent VM", "starting the engine's helper VM"),
+        ("Pulling image", "pulling the image"),
+        ("Flattening", "flattening disks and layers"),
+        ("Copying", "copying disks"),
+        ("Capturing /workspace", "copying /workspace"),
+        ("Exporting", "exporting layers"),
+    ];
+    let said = line.map(|line| line.trim_start_matches(|c: char| !c.is_alphabetic()));
+    let step = said.and_then(|said| {
+        let known = STEPS.iter().find(|(begin, _)| said.starts_with(begin)).map(|(_, step)| *step);
+        known.or_else(|| said.contains("Assembling packed binary").then_some("compressing"))
+    });
+    match step {
+        Some(step) => progress.step(step),
+        None => progress.tick(),
+    }
+}
+
+/// A size as people read it.
+pub fn size(bytes: u64) -> impl std::fmt::Display {
+    indicatif::HumanBytes(bytes)
+}
+
+/// What ending at once leaves of a run that works in a private folder.
+pub fn leaves(work: &Staging) -> ExitNote {
+    ExitNote::new(format!("{} stays until the next freeze removes it", work.path().display()))
+}
+
+/// A snapshot goes through a stream by way of the library only: the engine writes files, and what is in a stream cannot be
+/// taken back when the freeze fails.
+pub fn refuse_stream(out: &Path) -> Result<()> {
+    if !stream::is_stream(out) {
+        return Ok(());
+    }
+    let instead = "write a snapshot of the library to a stream with `bottle-freeze snapshot export VM -o -`, and read it with \
+                   `bottle-freeze snapshot import -`; a file called - is ./-";
+    Err(Failure::new(Status::Usage, "this command cannot write to the standard output").hint(instead))
+}
+
+/// Whether the engine's result is whole, and a VM can be made from it: its exit 0 is only a claim. References to secrets
+/// are taken out, for no VM can be made from a pack that has some.
+pub fn check(work: &Staging, followed: Option<StreamedHash>) -> Result<Finished> {
+    secrets::take_out(&work.sidecar(), followed).map_err(|error| {
+        if let ArtifactError::Interrupted(signal) = error {
+            return EngineError::Interrupted(signal).into();
+        }
+        let what = format!("the engine reported success, but what it wrote {error}");
+        Failure::new(Status::Failed, what).hint("try again; if it happens again, check the disk")
+    })
+}
+
+/// A signal that came when the output was published already: the work is done, and its status tells the signal.
+pub fn answer_signal(output: &Target) -> Result<()> {
+    let Some(signal) = signals::caught() else { return Ok(()) };
+    Err(Failure::from(EngineError::Interrupted(signal))
+        .state(format!("the snapshot {} is whole: the signal came too late", output.sidecar().display())))
+}
+
+/// Size and SHA-256 of a file.
+pub fn record(path: &Path) -> Result<FileHash> {
+    let recorded = File::open(path).and_then(sha256);
+    recorded.map_err(|error| Failure::new(Status::Failed, format!("{} cannot be read: {error}", path.display())))
+}
+
+/// Size and SHA-256 of all that can be read.
+pub fn sha256(mut from: impl Read) -> std::io::Result<FileHash> {
+    let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
+    loop {
+        match chunk::read(&mut from, &mut buffer)? {
+            [] => return Ok(FileHash { bytes, sha256: base16ct::lower::encode_string(&hasher.finalize()) }),
+            read => {
+                hasher.update(read);
+                bytes += u64::try_from(read.len()).unwrap_or_default();
+            }
+        }
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        let what = error.to_string();
+        match error {
+            PublishError::Exists(_) => {
+                Self::new(Status::OutputExists, what).hint("replace it with --force, or choose another -o")
+            }
+            PublishError::IsFolder(path) => Self::new(Status::OutputExists, what)
+                .hint(format!("name a file in it, such as -o {}", path.join("NAME").display())),
+            PublishError::NotRegular { .. } => {
+                Self::new(Status::OutputExists, what).hint("name a regular file, or a new one")
+            }
+            PublishError::InLibrary(_) => Self::new(Status::NotWritable, what).hint("choose a folder outside of it"),
+            PublishError::Irreplaceable { .. } => Self::new(Status::NotWritable, what),
+            PublishError::NotWritable { source, .. } => Self::unwritten(what, &source),
+        }
+    }
+}

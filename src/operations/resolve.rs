@@ -1,0 +1,316 @@
+//! SNAPSHOT on a command line: a file, or one of the library.
+
+use crate::app::App;
+use crate::commands::{batch, verify};
+use crate::error::{Failure, Result, Status};
+use crate::library::{Broken, Entry, FindError, Lock, RemoveError, SUFFIXES, Stored, Tag, store};
+use crate::nearest::nearest;
+use crate::operations::lock;
+use crate::quoted::quoted;
+use crate::smolvm::Name;
+use crate::smolvm::artifact::Artifact;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What a SNAPSHOT names. Its artifact is out of reach until it is checked: see [`SnapshotSource::check`].
+pub struct SnapshotSource {
+    which: Which,
+    /// As long as its files are read, no other run removes it.
+    _held: Option<Lock>,
+}
+
+enum Which {
+    /// A file, wherever it came from.
+    File(PathBuf),
+    /// A snapshot of the library.
+    Stored(Box<Stored>),
+}
+
+impl SnapshotSource {
+    /// A snapshot of the library. No other run removes it as long as this lives: its files are to be read.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn of_library(app: &App, reference: &str) -> Result<Self> {
+        let one = stored(reference)?;
+        Ok(Self { _held: lock::reading(app, &one)?, which: Which::Stored(Box::new(one)) })
+    }
+
+    /// A file: also one that lies in the library.
+    fn of_file(path: &OsStr) -> Self {
+        Self { which: Which::File(path.into()), _held: store::hold_file(Path::new(path)) }
+    }
+
+    /// What identifies it: its file, or its folder.
+    pub fn path(&self) -> &Path {
+        match &self.which {
+            Which::File(path) => path,
+            Which::Stored(stored) => &stored.folder,
+        }
+    }
+
+    /// What the library holds of it, if it is one of the library.
+    pub fn stored(&self) -> Option<&Stored> {
+        match &self.which {
+            Which::File(_) => None,
+            Which::Stored(stored) => Some(stored),
+        }
+    }
+
+    /// How messages name it: `VM@ID`, or the file.
+    pub fn name(&self) -> String {
+        match &self.which {
+            Which::File(path) => path.display().to_string(),
+            Which::Stored(stored) => stored.reference(),
+        }
+    }
+
+    /// What is read when it is checked.
+    ///
+    /// # Errors
+    /// See [`Self::check`].
+    pub fn whole(&self) -> Result<Whole> {
+        match &self.which {
+            Which::File(path) => {
+                let (artifact, sha256) = verify::check(path).map_err(|failure| or_its_sidecar(path, failure))?;
+                Ok(Whole { artifact, path: path.clone(), sha256 })
+            }
+            Which::Stored(stored) => {
+                let (artifact, path) = verify::snapshot(&stored.folder, &stored.metadata)?;
+                Ok(Whole { artifact, path, sha256: stored.sha256() })
+            }
+        }
+    }
+
+    /// Checks that it is whole, every file of it: a file by itself and against a `snapshot.json` beside it, a snapshot
+    /// of the library against its own. Every command that gives an artifact to anybody comes through here.
+    ///
+    /// # Errors
+    /// It is missing or damaged, or no engine makes a VM from it.
+    pub fn check(self) -> Result<Checked> {
+        let Whole { artifact, path, .. } = self.whole()?;
+        let path = std::path::absolute(&path).map_err(|error| Failure::artifact(&path, &error.into()))?;
+        Ok(Checked { found: self, path, artifact })
+    }
+}
+
+/// What was read of a snapshot that is whole.
+pub struct Whole {
+    /// What its artifact says.
+    pub artifact: Artifact,
+    /// Its artifact, as it was named.
+    pub path: PathBuf,
+    /// The SHA-256 of its artifact, if that was recorded.
+    pub sha256: Option<String>,
+}
+
+/// A snapshot that is whole. Only this gives the path of its artifact.
+pub struct Checked {
+    found: SnapshotSource,
+    path: PathBuf,
+    /// What its artifact says.
+    pub artifact: Artifact,
+}
+
+impl Checked {
+    /// Its artifact, as an absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the library holds of it, if it is one of the library.
+    pub fn stored(&self) -> Option<&Stored> {
+        self.found.stored()
+    }
+
+    /// How messages name it: `VM@ID`, or the file.
+    pub fn name(&self) -> String {
+        self.found.name()
+    }
+}
+
+/// The failure, with the name of the artifact that lies beside a launcher.
+fn or_its_sidecar(path: &Path, failure: Failure) -> Failure {
+    let mut sidecar = path.as_os_str().to_owned();
+    sidecar.push(".smolmachine");
+    let sidecar = PathBuf::from(sidecar);
+    if sidecar.is_file() { failure.hint(format!("did you mean {}?", sidecar.display())) } else { failure }
+}
+
+/// Whether `text` means a file: it has a `/`, or ends as the files do that hold a snapshot. All else is a name in the
+/// library.
+fn is_path(text: &OsStr) -> bool {
+    let text = text.as_bytes();
+    text.contains(&b'/') || SUFFIXES.iter().any(|suffix| text.ends_with(suffix.as_bytes()))
+}
+
+/// Finds what `text` names.
+pub fn find(app: &App, text: &OsStr) -> Result<SnapshotSource> {
+    if is_path(text) {
+        return Ok(SnapshotSource::of_file(text));
+    }
+    SnapshotSource::of_library(app, &text.to_string_lossy()).map_err(|failure| match file_meant(text) {
+        Some(file) if failure.status == Status::NotFound => failure.hint(format!("to name the file, write {file}")),
+        _ => failure,
+    })
+}
+
+/// The file that may have been meant by a name that is not in the library, as it must be written.
+fn file_meant(text: &OsStr) -> Option<String> {
+    let written = |suffix: &str| {
+        let mut path = OsString::from("./");
+        path.push(text);
+        path.push(suffix);
+        path
+    };
+    let all = SUFFIXES.into_iter().chain([""]).map(written);
+    let mut files = all.filter(|path| !text.is_empty() && Path::new(path).is_file());
+    files.next().map(|path| quoted(&path.to_string_lossy()))
+}
+
+/// One of several snapshots on a command line: how it is named, and what this means from then on.
+pub struct Asked<T> {
+    name: OsString,
+    found: Result<T>,
+}
+
+impl<T> Asked<T> {
+    /// What is meant.
+    ///
+    /// # Errors
+    /// Nothing was found.
+    pub fn get(&self) -> Result<&T> {
+        self.found.as_ref().map_err(Failure::clone)
+    }
+}
+
+impl From<Stored> for Asked<Stored> {
+    fn from(one: Stored) -> Self {
+        Self { name: one.reference().into(), found: Ok(one) }
+    }
+}
+
+impl From<Broken> for Asked<Stored> {
+    fn from(one: Broken) -> Self {
+        Self { name: one.reference().into(), found: Err(FindError::Broken(one).into()) }
+    }
+}
+
+impl From<Entry> for Asked<Entry> {
+    fn from(one: Entry) -> Self {
+        Self { name: one.reference().into(), found: Ok(one) }
+    }
+}
+
+impl<T> AsRef<OsStr> for Asked<T> {
+    fn as_ref(&self) -> &OsStr {
+        &self.name
+    }
+}
+
+impl<T> fmt::Display for Asked<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.name.to_string_lossy())
+    }
+}
+
+/// What several references name in the library: each once, whatever ways it is named.
+pub fn several<T>(
+    references: &[String],
+    find: impl Fn(&str) -> Result<T>,
+    name: impl Fn(&T) -> String,
+) -> Vec<Asked<T>> {
+    let ask = |reference: &String| {
+        let found = find(reference);
+        Asked { name: found.as_ref().map_or_else(|_| reference.clone(), &name).into(), found }
+    };
+    batch::once(references.iter().map(ask), |asked| asked.name.clone())
+}
+
+/// The same of snapshots that may be files as well.
+pub fn several_of_any_kind(app: &App, texts: &[OsString]) -> Vec<Asked<SnapshotSource>> {
+    let ask = |text: &OsString| {
+        let found = find(app, text);
+        let stored = found.as_ref().ok().and_then(SnapshotSource::stored).map(Stored::reference);
+        Asked { name: stored.map_or_else(|| text.clone(), OsString::from), found }
+    };
+    batch::once(texts.iter().map(ask), |asked| {
+        // A name that is not in the library is not the file of that name.
+        let path = asked.found.as_ref().ok().map(SnapshotSource::path);
+        let path = path.map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+        path.ok_or_else(|| asked.name.clone())
+    })
+}
+
+/// Finds a snapshot of the library.
+pub fn stored(reference: &str) -> Result<Stored> {
+    store::find(reference).map_err(|error| not_found(reference, error))
+}
+
+/// Finds a snapshot of the library, to be removed: one that is damaged too, by its id.
+pub fn entry(reference: &str) -> Result<Entry> {
+    store::find_entry(reference).map_err(|error| not_found(reference, error))
+}
+
+fn not_found(reference: &str, error: FindError) -> Failure {
+    let meant = if matches!(error, FindError::NotFound(_)) { nearest_stored(reference) } else { None };
+    let failure = Failure::from(error);
+    match (meant, failure.hint.clone()) {
+        (Some(meant), Some(hint)) => failure.hint(format!("did you mean {meant}? {hint}")),
+        _ => failure,
+    }
+}
+
+/// The snapshot that may have been meant: of a VM that is named almost so, or that has a tag almost so.
+fn nearest_stored(reference: &str) -> Option<String> {
+    let (all, _) = store::list(None).ok()?;
+    let vms = || all.iter().map(|one| one.metadata.vm.as_str()).filter(|vm| vm.parse::<Name>().is_ok());
+    let Some((vm, tag)) = reference.split_once('@') else { return nearest(reference, vms()).map(str::to_owned) };
+    let vm = nearest(vm, vms())?;
+    let tags = || all.iter().filter(|one| one.metadata.vm == vm).flat_map(|one| &one.metadata.tags).map(Tag::as_str);
+    Some(nearest(tag, tags()).map_or_else(|| vm.to_owned(), |tag| format!("{vm}@{tag}")))
+}
+
+fn removal(broken: &Broken) -> String {
+    if broken.is_removable() {
+        return format!("remove it with `bottle-freeze snapshot rm {}`", broken.reference());
+    }
+    format!("remove {}", broken.folder.display())
+}
+
+impl From<RemoveError> for Failure {
+    fn from(error: RemoveError) -> Self {
+        let what = error.to_string();
+        match error {
+            RemoveError::Gone(_) => Self::new(Status::NotFound, what),
+            RemoveError::Locked(error) => error.into(),
+            RemoveError::Foreign { .. } => Self::new(Status::NotWritable, what)
+                .state("it was not removed")
+                .hint("move these files elsewhere, and try again"),
+            RemoveError::Io { source, .. } => Self::unwritten(what, &source),
+        }
+    }
+}
+
+impl From<FindError> for Failure {
+    fn from(error: FindError) -> Self {
+        let what = error.to_string();
+        match error {
+            FindError::NotFound(_) => {
+                Self::new(Status::NotFound, what).hint("list them with `bottle-freeze snapshot ls`")
+            }
+            FindError::Ambiguous { .. } => Self::new(Status::Usage, what).hint("give more digits of its id"),
+            FindError::Broken(broken) => Self::new(Status::Damaged, what).hint(removal(&broken)),
+            FindError::NewestBroken(broken) => {
+                let reference = broken.reference();
+                let vm = reference.split('@').next().unwrap_or_default();
+                let others = format!("name the one you mean (`bottle-freeze snapshot ls {vm}` lists them)");
+                Self::new(Status::Damaged, what).hint(format!("{others}, or {}", removal(&broken)))
+            }
+            FindError::Unreadable { source, .. } => Self::unwritten(what, &source),
+        }
+    }
+}

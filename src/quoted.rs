@@ -1,0 +1,13 @@
+//! A word for a POSIX shell, so that a printed command line can be pasted.
+
+/// A word, quoted for a shell: one with control characters as `$'…'`, so that it stays one line.
+pub fn quoted(text: &str) -> String {
+    if text.contains(char::is_control) {
+        let escape = |byte: u8| match byte {
+            b' '..=b'~' if ![b'\'', b'\\'].contains(&byte) => char::from(byte).to_string(),
+            _ => format!("\\x{byte:02x}"),
+        };
+        return format!("$'{}'", text.bytes().map(escape).collect::<String>());
+    }
+    shlex::try_quote(text).map_or_else(|_| format!("{text:?}"), Into::into)
+}

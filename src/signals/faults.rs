@@ -1,0 +1,79 @@
+//! Signals that a fault of this program raises, and that another process can send as well. A sent one is handled like any
+//! other signal. A fault ends this program, as it does without this handler.
+
+use super::arrivals::report;
+use libc::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS};
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::ptr::null;
+use std::sync::{Arc, OnceLock};
+
+/// A signal that `kill` sent. (For macOS, `libc` does not name it: <sys/signal.h> does.)
+#[cfg(not(target_os = "macos"))]
+const SI_USER: i32 = libc::SI_USER;
+#[cfg(target_os = "macos")]
+const SI_USER: i32 = 0x1_0001;
+
+const SIGNALS: [i32; 5] = [SIGILL, SIGFPE, SIGSEGV, SIGBUS, SIGSYS];
+
+/// Where the handler reports to.
+static TO: OnceLock<Arc<UnixDatagram>> = OnceLock::new();
+/// What handled each of them before, such as Rust's report of a stack that overflows.
+static BEFORE: OnceLock<Vec<(i32, libc::sigaction)>> = OnceLock::new();
+
+/// Reports each of them that another process sends to `to`. One that the parent ignores stays ignored.
+pub fn listen(to: Arc<UnixDatagram>) -> io::Result<()> {
+    let mut before = Vec::new();
+    for signal in SIGNALS {
+        before.push((signal, action(signal, None)?));
+    }
+    let is_heard =
+        |(signal, before): &(i32, libc::sigaction)| (before.sa_sigaction != libc::SIG_IGN).then_some(*signal);
+    let heard: Vec<i32> = before.iter().filter_map(is_heard).collect();
+    // It is set once: a program listens once.
+    let _ = (TO.set(to), BEFORE.set(before));
+    let on_signal: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = answer;
+    // SAFETY: all zeros is a valid value of this struct.
+    #[allow(unsafe_code)]
+    let mut new: libc::sigaction = unsafe { std::mem::zeroed() };
+    new.sa_sigaction = on_signal as libc::sighandler_t;
+    new.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+    for signal in heard {
+        action(signal, Some(&new))?;
+    }
+    Ok(())
+}
+
+extern "C" fn answer(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the kernel calls a handler with SA_SIGINFO with a valid pointer.
+    #[allow(unsafe_code)]
+    let Some(info) = (unsafe { info.as_ref() }) else { return };
+    if info.si_code <= 0 || info.si_code == SI_USER {
+        if let Some(to) = TO.get() {
+            report(signal, info, to);
+        }
+        return;
+    }
+    // The instruction runs again, and what was there before handles its fault.
+    let before = BEFORE.get().and_then(|all| all.iter().find(|(of, _)| *of == signal));
+    if let Some((_, before)) = before {
+        let _ = action(signal, Some(before));
+    }
+    if signal == SIGSYS {
+        // Only the system call that was refused does not run again.
+        let _ = signal_hook::low_level::raise(signal);
+    }
+}
+
+/// Handles `signal` with `new`, if there is one, and gives what handled it before.
+fn action(signal: i32, new: Option<&libc::sigaction>) -> io::Result<libc::sigaction> {
+    // SAFETY: the call reads the new action, if any, and writes the present one into memory of ours.
+    #[allow(unsafe_code)]
+    unsafe {
+        let mut before: libc::sigaction = std::mem::zeroed();
+        match libc::sigaction(signal, new.map_or_else(null, std::ptr::from_ref), &raw mut before) {
+            0 => Ok(before),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What an artifact says of itself, and what `machine create --from` is known to refuse in it.
+
+use super::ArtifactError;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+
+/// The least memory that a VM can have, in MiB (1.4.0 to 1.32.2).
+const LEAST_MEMORY: u64 = 64;
+
+/// What a manifest says and this program reads. All keys without a default are those that every engine requires (1.4.0 to
+/// 1.32.2, each key left out and changed in turn), and the types are the engine's.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Manifest {
+    /// Virtual CPUs of a VM made from it.
+    pub cpus: u8,
+    /// Memory of a VM made from it, in MiB.
+    pub mem: u64,
+    /// Whether a VM made from it has the whole network by default.
+    #[serde(default)]
+    pub network: bool,
+    /// Environment of its commands, `KEY=VALUE` in clear.
+    #[serde(default)]
+    env: Vec<String>,
+    /// There if it holds a running VM, RAM included.
+    #[serde(default)]
+    checkpoint: Option<Value>,
+    #[serde(default)]
+    host_platform: String,
+    /// The kind of machine that it runs on: `linux/amd64`.
+    platform: String,
+    #[serde(default)]
+    mode: Mode,
+    #[serde(default)]
+    secret_refs: BTreeMap<String, Value>,
+    /// The secrets that the packed VM had, and a VM made from it lacks: see `secrets`.
+    #[serde(default, rename = "bottle_freeze_secrets")]
+    pub lacks_secrets: Vec<String>,
+    assets: Assets,
+    #[serde(rename = "image")]
+    _image: String,
+    #[serde(rename = "digest")]
+    _digest: String,
+    #[serde(default, rename = "image_size")]
+    _image_size: u64,
+    #[serde(default, rename = "entrypoint")]
+    _entrypoint: Vec<String>,
+    #[serde(default, rename = "cmd")]
+    _cmd: Vec<String>,
+    #[serde(default, rename = "gpu")]
+    _gpu: bool,
+    #[serde(default, rename = "cuda")]
+    _cuda: bool,
+}
+
+/// Another word is a reason to refuse it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    #[default]
+    Container,
+    Vm,
+}
+
+/// The files that it is made of.
+#[derive(Debug, Clone, Deserialize)]
+struct Assets {
+    #[serde(rename = "libraries")]
+    _libraries: Vec<Asset>,
+    #[serde(default)]
+    agent_rootfs: Option<Asset>,
+    #[serde(rename = "layers")]
+    _layers: Vec<IgnoredAny>,
+    #[serde(default)]
+    storage_template: Option<Asset>,
+    #[serde(default)]
+    overlay_template: Option<Asset>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Asset {
+    path: String,
+    #[serde(rename = "size")]
+    _size: u64,
+}
+
+impl Manifest {
+    /// Reads it. There is no other way to have one: what no engine makes a VM from has none.
+    ///
+    /// # Errors
+    /// It is no JSON, or `machine create --from` would refuse it.
+    pub fn read(text: &[u8]) -> Result<Self, ArtifactError> {
+        let unreadable = |error| ArtifactError::Damaged(format!("its manifest cannot be read: {error}"));
+        let _: IgnoredAny = serde_json::from_slice(text).map_err(unreadable)?;
+        let manifest: Self = serde_json::from_slice(text)
+            .map_err(|error| ArtifactError::Refused(format!("smolvm refuses its manifest: {error}")))?;
+        match manifest.refusal() {
+            None => Ok(manifest),
+            Some(why) => Err(ArtifactError::Refused(why)),
+        }
+    }
+
+    /// Why `machine create --from` of every engine refuses it.
+    fn refusal(&self) -> Option<String> {
+        if self.cpus == 0 {
+            return Some("it has no CPU".to_owned());
+        }
+        if self.mem < LEAST_MEMORY {
+            return Some(format!("it has {} MiB of memory, less than the {LEAST_MEMORY} that a VM needs", self.mem));
+        }
+        let secrets: Vec<&str> = self.secret_refs.keys().map(String::as_str).collect();
+        if !secrets.is_empty() && !self.is_live() {
+            let names = secrets.join(", ");
+            return Some(format!("it refers to secrets of the host that packed it, which smolvm refuses: {names}"));
+        }
+        if self.assets.agent_rootfs.is_none() && !self.is_live() {
+            return Some("it has no agent_rootfs".to_owned());
+        }
+        if self.mode == Mode::Vm {
+            let disks = [&self.assets.storage_template, &self.assets.overlay_template];
+            let elsewhere = disks.into_iter().flatten().find(|disk| !is_inside(&disk.path))?;
+            return Some(format!("its disk {:?} lies outside of it", elsewhere.path));
+        }
+        None
+    }
+
+    /// Why it runs on no VM of this host, if so: it holds programs of another kind of processor.
+    pub fn is_foreign(&self) -> Option<String> {
+        let architecture = self.platform.rsplit('/').next().unwrap_or_default();
+        let here = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        (architecture != here).then(|| format!("it was made for {architecture}, and this host is {here}"))
+    }
+
+    /// The kind of host that packed it, if it says so: `linux/amd64`.
+    pub fn host_platform(&self) -> Option<&str> {
+        Some(self.host_platform.as_str()).filter(|platform| !platform.is_empty())
+    }
+
+    /// Whether it holds a running VM, RAM included, which goes on where it was.
+    pub fn is_live(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+
+    /// The names of the environment variables that lie in it with their values.
+    pub fn env_names(&self) -> Vec<String> {
+        self.env.iter().map(|pair| pair.split('=').next().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The ports that a running VM in it publishes, as far as they can be read.
+    pub fn live_ports(&self) -> Vec<String> {
+        self.live_network("ports")
+    }
+
+    /// The only networks that a running VM in it may reach; empty: no such limit.
+    pub fn live_allowed_cidrs(&self) -> Vec<String> {
+        self.live_network("allowed_cidrs")
+    }
+
+    fn live_network(&self, key: &str) -> Vec<String> {
+        let list = self.checkpoint.as_ref().and_then(|checkpoint| checkpoint.get("network")?.get(key)?.as_array());
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            // The engine writes pairs of a host's and a guest's port elsewhere.
+            Value::Array(pair) => pair.iter().map(Value::to_string).collect::<Vec<_>>().join(":"),
+            other => other.to_string(),
+        };
+        list.into_iter().flatten().map(text).collect()
+    }
+}
+
+/// Whether a path leads to something inside of the folder that it is relative to.
+fn is_inside(path: &str) -> bool {
+    !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// What a manifest says beside: of use to people, and nothing that an artifact must have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// The names of the variables that a VM made from it has; their values lie beside them in clear.
+    pub env: Vec<String>,
+    /// The VM that was packed, if it was a bare one: in 0.8.0 to 1.32.2 the image is `vm://NAME` then.
+    pub vm: Option<String>,
+    /// The image, if it was another one.
+    pub image: Option<String>,
+    /// When it was packed, in RFC 3339.
+    pub created: Option<String>,
+    /// The engine that packed it.
+    pub engine_version: Option<String>,
+}
+
+impl Details {
+    pub(super) fn of(manifest: &[u8]) -> Self {
+        let all: Value = serde_json::from_slice(manifest).unwrap_or_default();
+        let text = |key: &str| all.get(key)?.as_str().map(str::to_owned);
+        let image = text("image").filter(|image| !image.is_empty());
+        let vm = image.as_deref().and_then(|image| image.strip_prefix("vm://")).map(str::to_owned);
+        let name = |pair: &Value| Some(pair.as_str()?.split('=').next()?.to_owned());
+        Self {
+            env: all.get("env").and_then(Value::as_array).into_iter().flatten().filter_map(name).collect(),
+            image: image.filter(|_| vm.is_none()),
+            vm,
+            created: text("created"),
+            engine_version: text("smolvm_version"),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What VMs run on: KVM on Linux, Hypervisor.framework on macOS.
+
+mod permission;
+
+use std::path::Path;
+
+/// Why VMs do not run here.
+#[derive(Debug)]
+pub struct NoHypervisor {
+    /// What is wrong.
+    pub what: String,
+    /// The command that fixes it.
+    pub hint: String,
+}
+
+type Found = Result<String, NoHypervisor>;
+
+fn none(what: String, hint: impl Into<String>) -> Found {
+    Err(NoHypervisor { what, hint: hint.into() })
+}
+
+/// Looks, and makes an empty VM where that is possible. `engine` is who runs VMs, if there is one.
+///
+/// # Errors
+/// There is none, this user may not use it, or VMs would not boot.
+pub fn hypervisor(engine: Option<&Path>) -> Found {
+    if cfg!(target_os = "macos") {
+        return framework();
+    }
+    let device = Path::new("/dev/kvm");
+    let found = kvm(device);
+    match engine {
+        Some(engine) if found.is_ok() && permission::keeps_vms_of_root_out(device, engine) => none(
+            format!("each VM of root runs under a uid of its own, which may not use {}", device.display()),
+            "export SMOLVM_VM_UID_DROP=off",
+        ),
+        _ => found,
+    }
+}
+
+/// Apple's own test for it: `sysctl kern.hv_support`.
+fn framework() -> Found {
+    let told = std::process::Command::new("/usr/sbin/sysctl").args(["-n", "kern.hv_support"]).output();
+    if told.is_ok_and(|told| told.stdout.starts_with(b"1")) {
+        return Ok("Hypervisor.framework works".into());
+    }
+    none("this Mac has no Hypervisor.framework".into(), "use a Mac with Apple silicon, or a host that nests VMs")
+}
+
+fn kvm(device: &Path) -> Found {
+    use rustix::io::Errno;
+    let shown = device.display();
+    match make_vm(device) {
+        Ok(()) if has_no_virtualisation() => none(
+            format!("{shown} makes VMs, but they do not boot: this CPU has neither vmx nor svm"),
+            "switch virtualisation on in the firmware, or nested virtualisation on the host",
+        ),
+        Ok(()) => Ok(format!("{shown} works")),
+        Err(Errno::ACCESS) => none(format!("you may not use {shown}"), permission::command(device)),
+        // What a container's device rules answer.
+        Err(Errno::PERM) => {
+            none(format!("this container may not use {shown}"), format!("start the container with --device {shown}"))
+        }
+        Err(Errno::NOENT) => none(
+            format!("there is no {shown}"),
+            "sudo modprobe kvm_intel || sudo modprobe kvm_amd, after switching virtualisation on in the firmware",
+        ),
+        Err(error) => none(format!("{shown} makes no VM: {error}"), "sudo dmesg | grep -i kvm"),
+    }
+}
+
+/// Seen on a hosted VM: its `/dev/kvm` makes VMs, and executes a HLT in them, and yet no kernel boots.
+fn has_no_virtualisation() -> bool {
+    let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = told.lines().find(|line| line.starts_with("flags"));
+    cfg!(target_arch = "x86_64")
+        && flags.is_some_and(|flags| !flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm"))
+}
+
+/// Makes an empty VM, which goes at once.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn make_vm(device: &Path) -> rustix::io::Result<()> {
+    use rustix::fd::{FromRawFd, OwnedFd};
+    use rustix::fs::{Mode, OFlags};
+    use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
+    use std::ffi::c_void;
+
+    /// `KVM_CREATE_VM` of `linux/kvm.h`, for a VM of the default type.
+    struct CreateVm;
+
+    // SAFETY: its argument is a number, 0, and its answer a file that belongs to nobody else.
+    unsafe impl Ioctl for CreateVm {
+        type Output = OwnedFd;
+        const IS_MUTATING: bool = false;
+        fn opcode(&self) -> Opcode {
+            opcode::none(0xae, 1)
+        }
+        fn as_ptr(&mut self) -> *mut c_void {
+            std::ptr::null_mut()
+        }
+        unsafe fn output_from_ptr(answer: IoctlOutput, _: *mut c_void) -> rustix::io::Result<OwnedFd> {
+            // SAFETY: the kernel has just opened it.
+            Ok(unsafe { OwnedFd::from_raw_fd(answer) })
+        }
+    }
+
+    let kvm = rustix::fs::open(device, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    // SAFETY: a file that is no KVM answers with an error.
+    unsafe { ioctl(&kvm, CreateVm) }.map(drop)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn make_vm(_: &Path) -> rustix::io::Result<()> {
+    Err(rustix::io::Errno::NOSYS)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_missing_or_no_kvm_is_told_with_what_mends_it() {
+        for (device, said) in [("/no/kvm", "there is no /no/kvm"), ("/dev/null", "/dev/null makes no VM")] {
+            let wrong = kvm(Path::new(device)).unwrap_err();
+            assert!(wrong.what.starts_with(said) && !wrong.hint.is_empty(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a `pack create` that was killed leaves behind: folders `pack-staging-XXXXXX` in the engine's cache (1.4.0 to
+//! 1.32.2, seen), which no later pack removes, or not at once (1.32.2 removes those of two minutes ago, not younger ones),
+//! and folders `.tmpXXXXXX` in `$TMPDIR` with an `assets.tar.zst` or a `libs.tar.zst` and nothing else (1.4.0 to 1.32.2, seen), which none does.
+
+use super::processes;
+use crate::home;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// What was changed since is somebody's.
+const FRESH: Duration = Duration::from_secs(60);
+/// What lies in the first kind of folder (1.4.0 to 1.32.2, seen), beside copies of disks.
+const STAGED: [&str; 2] = ["staging", ".in-use"];
+const DISK_COPY: &str = "-flat.raw";
+/// The only file in the second kind of folder is one of these, which are compressed by Zstandard.
+const COMPRESSED: [&str; 2] = ["assets.tar.zst", "libs.tar.zst"];
+const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// A folder that an engine has left, or works in.
+#[derive(Debug, Clone)]
+pub struct Leftover {
+    /// The folder.
+    pub path: PathBuf,
+    /// What it takes on the disk.
+    pub bytes: u64,
+    /// Nobody uses it, as far as can be told, and it was not touched for a while.
+    pub is_ownerless: bool,
+}
+
+/// All of this user's.
+pub fn leftovers() -> Vec<Leftover> {
+    let [cache, temporary] = places();
+    let staged = named(&cache, "pack-staging-").filter(|folder| holds_what_is_staged(folder));
+    let compressed = named(&temporary, ".tmp").filter(|folder| holds_what_is_compressed(folder));
+    staged
+        .chain(compressed)
+        .map(|path| Leftover { bytes: home::bytes_in(&path), is_ownerless: is_ownerless(&path), path })
+        .collect()
+}
+
+fn places() -> [PathBuf; 2] {
+    [dirs::cache_dir().unwrap_or_default().join("smolvm"), std::env::temp_dir()]
+}
+
+impl Leftover {
+    /// Removes it, if still nobody uses it.
+    ///
+    /// # Errors
+    /// Somebody does, or it cannot be removed.
+    pub fn remove(&self) -> io::Result<()> {
+        if is_ownerless(&self.path) { fs::remove_dir_all(&self.path) } else { Err(io::ErrorKind::ResourceBusy.into()) }
+    }
+}
+
+/// The real folders of this user in `folder` that are named `prefix` and six letters or digits.
+fn named(folder: &Path, prefix: &'static str) -> impl Iterator<Item = PathBuf> + use<> {
+    let me = rustix::process::geteuid().as_raw();
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let fits = move |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(prefix)).unwrap_or_default();
+        let is_random = random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_random && entry.metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == me)
+    };
+    entries.filter(fits).map(|entry| entry.path())
+}
+
+fn holds_what_is_staged(folder: &Path) -> bool {
+    let is_staged = |name: &String| STAGED.contains(&name.as_str()) || name.ends_with(DISK_COPY);
+    names(folder).iter().all(is_staged)
+}
+
+fn holds_what_is_compressed(folder: &Path) -> bool {
+    let names = names(folder);
+    let [name] = names.as_slice() else { return false };
+    let mut begin = Vec::new();
+    let file = home::open_own(&folder.join(name)).ok().filter(|_| COMPRESSED.contains(&name.as_str()));
+    let read = file.and_then(|file| file.take(ZSTANDARD.len() as u64).read_to_end(&mut begin).ok());
+    // It may have been killed before it wrote.
+    read.is_some() && ZSTANDARD.starts_with(&begin)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn is_ownerless(folder: &Path) -> bool {
+    let is_old = |at: SystemTime| at.elapsed().is_ok_and(|age| age >= FRESH);
+    processes::CAN_SEE
+        && newest_change(folder).is_ok_and(is_old)
+        && !processes::pack_works_in(&places())
+        && processes::processes_using(folder).is_empty()
+}
+
+/// When anything in it was last written to.
+fn newest_change(folder: &Path) -> io::Result<SystemTime> {
+    let mut newest = fs::symlink_metadata(folder)?.modified()?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        newest = newest.max(if meta.is_dir() { newest_change(&entry.path())? } else { meta.modified()? });
+    }
+    Ok(newest)
+}

@@ -1,0 +1,11 @@
+//! The host of the engine: its processes, its disks, its hypervisor, and what killed commands left on it.
+
+mod disks;
+mod hypervisor;
+mod leftovers;
+pub mod parent_death;
+pub mod processes;
+
+pub use disks::Disks;
+pub use hypervisor::hypervisor;
+pub use leftovers::{Leftover, leftovers};

@@ -1,0 +1,70 @@
+//! Who uses a folder. Only Linux tells, in `/proc`: elsewhere nobody can be ruled out.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Whether it can be told who uses a folder.
+pub const CAN_SEE: bool = cfg!(target_os = "linux");
+
+/// The processes that run something in `folder`, have a file in it open or mapped, work in it, or have it as `TMPDIR`, as
+/// far as this user may look; none where that cannot be told.
+pub fn processes_using(folder: &Path) -> Vec<u32> {
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let me = std::process::id();
+    let others = processes().filter(|(pid, _)| *pid != me);
+    others.filter(|(_, process)| uses(process, &folder)).map(|(pid, _)| pid).collect()
+}
+
+/// Whether an engine of this user is at a `pack` that makes its folders in one of `places`: between two of its files it
+/// has none of them open.
+pub fn pack_works_in(places: &[PathBuf]) -> bool {
+    let me = rustix::process::geteuid().as_raw();
+    let is_mine = |process: &Path| fs::metadata(process).is_ok_and(|meta| meta.uid() == me);
+    processes().any(|(_, process)| is_mine(&process) && is_pack(&process) && may_write_in(&process, places))
+}
+
+fn processes() -> impl Iterator<Item = (u32, PathBuf)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
+}
+
+fn is_pack(process: &Path) -> bool {
+    let line = fs::read(process.join("cmdline")).unwrap_or_default();
+    let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+    let program = words.first().and_then(|program| program.rsplit(|byte| *byte == b'/').next()).unwrap_or_default();
+    program.starts_with(b"smol") && words.iter().any(|word| *word == b"pack")
+}
+
+/// Whether an engine with this process's environment makes its folders in one of `places`, or that cannot be told.
+fn may_write_in(process: &Path, places: &[PathBuf]) -> bool {
+    let Ok(environment) = fs::read(process.join("environ")) else { return true };
+    let variable = |name: &str| {
+        let value = environment.split(|byte| *byte == 0).find_map(|one| one.strip_prefix(name.as_bytes()))?;
+        Some(PathBuf::from(OsStr::from_bytes(value)))
+    };
+    let temporary = variable("TMPDIR=").unwrap_or_else(|| "/tmp".into());
+    let caches = [variable("HOME=").map(|home| home.join(".cache")), variable("XDG_CACHE_HOME=")];
+    let mut folders = caches.into_iter().flatten().map(|cache| cache.join("smolvm")).chain([temporary]);
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    folders.any(|folder| places.iter().any(|place| real(place) == real(&folder)))
+}
+
+fn uses(process: &Path, folder: &Path) -> bool {
+    let leads_in = |link: PathBuf| fs::read_link(link).is_ok_and(|target| target.starts_with(folder));
+    let name = folder.as_os_str().as_bytes();
+    let names_it = |file: &str, from: &[u8]| {
+        let text = fs::read(process.join(file)).unwrap_or_default();
+        text.split(|byte| *byte == 0 || *byte == b'\n').any(|part| part.starts_with(from) && contains(part, name))
+    };
+    ["cwd", "root", "exe"].iter().any(|link| leads_in(process.join(link)))
+        || fs::read_dir(process.join("fd")).into_iter().flatten().flatten().any(|open| leads_in(open.path()))
+        || names_it("maps", b"")
+        || names_it("environ", b"TMPDIR=")
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len().max(1)).any(|window| window == part)
+}

@@ -1,0 +1,283 @@
+//! One engine command while it runs in a process group of its own: what it prints, when it ends, and when it must.
+
+use super::call::{Call, EngineError, Outcome, TAIL_LIMIT, Watch, clean, pid_of};
+use crate::signals;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, read, retry_on_intr};
+use signal_hook::SigId;
+use signal_hook::consts::SIGCHLD;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// What the engine may print before it is called unreadable: memory stays bounded whatever it does.
+pub const OUTPUT_LIMIT: usize = 8 << 20;
+/// How often a waiting caller is woken to draw its progress.
+const TICK: Duration = Duration::from_millis(100);
+/// How long an engine command may take to end after SIGTERM before it is killed.
+const TERM_GRACE: Duration = Duration::from_secs(3);
+/// How long output may pause, and how long it is read at all, after the command has ended: a VMM that it left running
+/// may hold the pipe open.
+const DRAIN_GRACE: Duration = Duration::from_secs(2);
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Tells that a child of this process, whichever, has ended. No thread: starting one takes longer than most calls wait.
+pub struct ChildExits {
+    heard: UnixStream,
+    id: SigId,
+}
+
+impl ChildExits {
+    /// Listens from now on, so before the child is there.
+    pub fn listen() -> io::Result<Self> {
+        let (heard, told) = UnixStream::pair()?;
+        heard.set_nonblocking(true)?;
+        Ok(Self { heard, id: signal_hook::low_level::pipe::register(SIGCHLD, told)? })
+    }
+
+    fn forget(&self) {
+        let mut bytes = [0; 64];
+        while (&self.heard).read(&mut bytes).is_ok_and(|count| count > 0) {}
+    }
+}
+
+impl Drop for ChildExits {
+    fn drop(&mut self) {
+        signal_hook::low_level::unregister(self.id);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Source {
+    Stdout,
+    Stderr,
+}
+
+/// A command that runs.
+pub struct Run<'a> {
+    call: &'a Call,
+    child: Child,
+    ends: ChildExits,
+    /// What it can still print into.
+    pipes: Vec<(Source, OwnedFd)>,
+    /// Its stdout goes there instead of being kept.
+    to: Option<&'a mut dyn Write>,
+    watch: Option<Watch<'a>>,
+    /// What looks at it when a signal has stopped it where it is.
+    look: Option<&'a mut dyn FnMut(&str)>,
+    limit: Option<Duration>,
+    started: Instant,
+    /// When it was told to end.
+    ending: Option<Instant>,
+    /// The signal that ended it.
+    interrupted: Option<i32>,
+    timed_out: bool,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    line: Vec<u8>,
+}
+
+impl<'a> Run<'a> {
+    /// `child` was begun by `call` after `ends` listened, its stdout and stderr piped.
+    pub fn new(
+        call: &'a Call,
+        mut child: Child,
+        ends: ChildExits,
+        to: Option<&'a mut dyn Write>,
+        limit: Option<Duration>,
+        watch: Option<Watch<'a>>,
+    ) -> Self {
+        let stdout = child.stdout.take().map(|pipe| (Source::Stdout, pipe.into()));
+        let stderr = child.stderr.take().map(|pipe| (Source::Stderr, pipe.into()));
+        Self {
+            call,
+            child,
+            ends,
+            pipes: stdout.into_iter().chain(stderr).collect(),
+            to,
+            watch,
+            look: None,
+            limit,
+            started: Instant::now(),
+            ending: None,
+            interrupted: None,
+            timed_out: false,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            line: Vec::new(),
+        }
+    }
+
+    /// A signal stops it where it is, and kills it when `look` has seen what it printed and did.
+    pub fn look_before_the_end(mut self, look: &'a mut dyn FnMut(&str)) -> Self {
+        self.look = Some(look);
+        self
+    }
+
+    /// Hears it to its end.
+    pub fn follow(mut self) -> Result<Outcome, EngineError> {
+        let status = self.hear_all().inspect_err(|_| self.give_up())?;
+        if self.ending.is_some() {
+            // What it has started, and has not ended.
+            signals::end_group(pid_of(&self.child), true);
+        }
+        match (self.interrupted.or_else(signals::pending), self.limit) {
+            (Some(signal), _) => Err(EngineError::Interrupted(signal)),
+            (None, Some(limit)) if self.timed_out => {
+                Err(EngineError::TimedOut { command: self.call.shell_line(), limit })
+            }
+            _ => Ok(Outcome { status, stdout: self.stdout, stderr: clean(self.call.masked(&self.stderr).as_bytes()) }),
+        }
+    }
+
+    fn hear_all(&mut self) -> Result<ExitStatus, EngineError> {
+        let mut exited: Option<(ExitStatus, Instant)> = None;
+        loop {
+            let ready = self.wait(exited.is_some()).map_err(|source| self.call.not_runnable(source))?;
+            let is_silent = ready.as_ref().is_some_and(Vec::is_empty);
+            for at in ready.into_iter().flatten().rev() {
+                self.hear(at)?;
+            }
+            if let (true, Some(watch)) = (is_silent, self.watch.as_mut()) {
+                watch(None);
+            }
+            if exited.is_none() {
+                let status = self.child.try_wait().map_err(|source| self.call.not_runnable(source))?;
+                exited = status.map(|status| (status, Instant::now()));
+            }
+            match exited {
+                // What is kept elsewhere is a guest's data: its end is awaited.
+                Some((status, when))
+                    if self.pipes.is_empty()
+                        || (is_silent && self.to.is_none() && when.elapsed() >= DRAIN_GRACE)
+                        || when.elapsed() >= DRAIN_LIMIT =>
+                {
+                    return Ok(status);
+                }
+                Some(_) => {}
+                None => self.end_if_due(),
+            }
+        }
+    }
+
+    /// Waits until it prints or ends, but not for long: which pipes can be read, or nothing if a signal came.
+    fn wait(&self, has_exited: bool) -> io::Result<Option<Vec<usize>>> {
+        let mut polled: Vec<_> = self.pipes.iter().map(|(_, pipe)| PollFd::new(pipe, PollFlags::IN)).collect();
+        if !has_exited {
+            polled.push(PollFd::new(&self.ends.heard, PollFlags::IN));
+        }
+        let timeout = Timespec::try_from(if has_exited { DRAIN_GRACE } else { TICK }).ok();
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(0) => return Ok(Some(Vec::new())),
+            Err(Errno::INTR) => return Ok(None),
+            Ok(_) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let pipes = polled.iter().take(self.pipes.len()).enumerate();
+        let ready: Vec<usize> = pipes.filter(|(_, fd)| !fd.revents().is_empty()).map(|(at, _)| at).collect();
+        self.ends.forget();
+        Ok(Some(ready).filter(|ready| !ready.is_empty()))
+    }
+
+    /// Takes what it printed into that pipe, or that it will not any more.
+    fn hear(&mut self, at: usize) -> Result<(), EngineError> {
+        let Some((source, pipe)) = self.pipes.get(at) else { return Ok(()) };
+        let (source, mut buffer) = (*source, [0; 16 << 10]);
+        let Ok(count @ 1..) = retry_on_intr(|| read(pipe, &mut buffer)) else {
+            self.pipes.remove(at);
+            return Ok(());
+        };
+        let bytes = buffer.get(..count).unwrap_or_default();
+        match (source, self.to.as_mut()) {
+            (Source::Stdout, Some(to)) => {
+                let not_kept = |source| EngineError::NotKept { command: self.call.shell_line(), source };
+                to.write_all(bytes).map_err(not_kept)?;
+                self.started = Instant::now();
+                Ok(())
+            }
+            (Source::Stdout, None) => {
+                if let Some(watch) = self.watch.as_mut() {
+                    tell_lines(&mut self.line, bytes, *watch);
+                }
+                keep(self.call, &mut self.stdout, bytes)
+            }
+            (Source::Stderr, _) => keep(self.call, &mut self.stderr, bytes),
+        }
+    }
+
+    /// Ends the command when its time is over, and kills it when it does not end.
+    fn end_if_due(&mut self) {
+        if let Some(since) = self.ending {
+            if since.elapsed() >= TERM_GRACE {
+                signals::end_group(pid_of(&self.child), true);
+            }
+            return;
+        }
+        self.timed_out = self.limit.is_some_and(|limit| self.started.elapsed() >= limit);
+        self.interrupted = signals::pending();
+        if self.timed_out || self.interrupted.is_some() {
+            let is_looked_at = self.interrupted.is_some() && self.look.is_some();
+            if is_looked_at {
+                self.stop_and_look();
+            }
+            signals::end_group(pid_of(&self.child), is_looked_at);
+            self.ending = Some(Instant::now());
+        }
+    }
+
+    /// Stopped, it neither does nor prints anything more.
+    fn stop_and_look(&mut self) {
+        signals::stop_group(pid_of(&self.child));
+        if let Some((_, stdout)) = self.pipes.iter().find(|(source, _)| matches!(source, Source::Stdout)) {
+            read_at_once(stdout, &mut self.stdout);
+        }
+        if let Some(look) = self.look.take() {
+            look(&String::from_utf8_lossy(&self.stdout));
+        }
+    }
+
+    /// Nothing that it still does is of use.
+    fn give_up(&mut self) {
+        signals::end_group(pid_of(&self.child), true);
+        let _ = self.child.wait();
+    }
+}
+
+/// Appends what lies in the pipe, and waits for no more.
+fn read_at_once(pipe: &OwnedFd, to: &mut Vec<u8>) {
+    let (mut buffer, now) = ([0; 16 << 10], Timespec::try_from(Duration::ZERO).ok());
+    while to.len() < OUTPUT_LIMIT {
+        let is_ready = matches!(poll(&mut [PollFd::new(pipe, PollFlags::IN)], now.as_ref()), Ok(1..));
+        let count = if is_ready { retry_on_intr(|| read(pipe, &mut buffer)).unwrap_or(0) } else { 0 };
+        if count == 0 {
+            return;
+        }
+        to.extend(buffer.iter().take(count));
+    }
+}
+
+/// Keeps what it printed, within bounds.
+fn keep(call: &Call, kept: &mut Vec<u8>, bytes: &[u8]) -> Result<(), EngineError> {
+    if kept.len() + bytes.len() > OUTPUT_LIMIT {
+        let why = format!("it is longer than {} MiB", OUTPUT_LIMIT >> 20);
+        return Err(EngineError::Unreadable { command: call.shell_line(), why });
+    }
+    kept.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// Tells `watch` each line that `bytes` completes; the engine's spinner ends its lines with `\r`.
+fn tell_lines(line: &mut Vec<u8>, bytes: &[u8], watch: Watch<'_>) {
+    for &byte in bytes {
+        if byte == b'\n' || byte == b'\r' {
+            if !line.is_empty() {
+                watch(Some(&clean(line)));
+            }
+            line.clear();
+        } else if line.len() < TAIL_LIMIT {
+            line.push(byte);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Questions, asked only when somebody is there to answer.
+
+use crate::signals;
+use dialoguer::console::{Key, Term};
+use dialoguer::theme::{SimpleTheme, Theme};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::io::{self, IsTerminal};
+
+/// Asks a yes-or-no question whose default is No.
+///
+/// # Errors
+/// Why the answer is not yes.
+pub fn confirm(question: &str) -> Result<(), Unconfirmed> {
+    let is_for_people = !super::events::are_events();
+    if !is_for_people || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Unconfirmed::NobodyThere);
+    }
+    signals::at_prompt(true);
+    let answer = KeyByKey::begin().and_then(|_keys| ask(&super::one_line(question)));
+    signals::at_prompt(false);
+    match answer {
+        Ok(true) => Ok(()),
+        // A ^C is a key here; a signal from elsewhere interrupts the reading.
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            Err(Unconfirmed::Interrupted(signals::arrived().unwrap_or(signal_hook::consts::SIGINT)))
+        }
+        // A terminal that is closed ends the input too, and says so by SIGHUP just before.
+        Ok(false) | Err(_) => Err(signals::arrived().map_or(Unconfirmed::Declined, Unconfirmed::Interrupted)),
+    }
+}
+
+/// Why a question was not answered with yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// No, or the end of the input.
+    Declined,
+    /// ^C, or this signal.
+    Interrupted(i32),
+    /// Stdin or stderr is no terminal, or stderr is for a program.
+    NobodyThere,
+}
+
+/// The terminal gives each key as it is pressed, until this is dropped. It begins before the question is seen: a ^D
+/// that a terminal takes while it still reads lines is lost, and what was typed earlier answers no question.
+struct KeyByKey(Termios);
+
+impl KeyByKey {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut keys = before.clone();
+        keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &keys)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for KeyByKey {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+/// dialoguer's look with keys of our own: its `Confirm` ignores ^D, and hides the cursor when a signal ends it.
+fn ask(question: &str) -> io::Result<bool> {
+    let (term, theme, mut text) = (Term::stderr(), SimpleTheme, String::new());
+    theme.format_confirm_prompt(&mut text, question, Some(false)).map_err(io::Error::other)?;
+    term.write_str(&text)?;
+    let answer = loop {
+        match term.read_key_raw() {
+            Ok(Key::Char('y' | 'Y')) => break Ok(true),
+            Ok(Key::Char('n' | 'N' | 'q' | '\x04') | Key::Enter | Key::Escape) => break Ok(false),
+            Ok(Key::CtrlC) => break Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted")),
+            Ok(_) => {}
+            Err(error) => break Err(error),
+        }
+    };
+    term.write_line(if matches!(answer, Ok(true)) { "yes" } else { "no" })?;
+    answer
+}
