@@ -110,9 +110,21 @@ fn the_lock_folder_is_private() {
     assert!(world.vm_lock("dev").exists());
 }
 
-/// With a private `/tmp`.
+/// With a private `/tmp`, in which only the programs are left when they lie there.
 fn with_own_tmp(test: impl Fn(&World)) {
+    let programs = Path::new(env!("CARGO_BIN_EXE_bottle-freeze")).strip_prefix("/tmp").ok();
+    let programs = programs.map(|below| Path::new("/tmp").join(below.iter().next().unwrap()));
+    let mount = |from: &Path, to: &Path| {
+        assert!(Command::new("mount").arg("--bind").args([from, to]).status().unwrap().success());
+    };
+    if let Some(programs) = &programs {
+        mount(programs, Path::new("/mnt"));
+    }
     disk(Path::new("/tmp"), "size=20m");
+    if let Some(programs) = programs {
+        fs::create_dir(&programs).unwrap();
+        mount(Path::new("/mnt"), &programs);
+    }
     let world = World::new();
     world.vm("dev").stopped();
     test(&world);
