@@ -359,7 +359,7 @@ fn a_reader_that_has_gone_away_causes_no_panic() {
     let world = World::new();
     world.vm("dev").stopped();
     for line in ["ls", "ls --json", "ls -q", "completions bash", "--help", "freeze --help"] {
-        let writer = nobody_reads();
+        let writer = closed_pipe();
         let mut command = world.line(line);
         command.stdout(writer).stderr(Stdio::piped());
         let output = command.spawn().unwrap().wait_with_output().unwrap();
@@ -372,14 +372,14 @@ fn a_reader_that_has_gone_away_causes_no_panic() {
 #[test]
 fn a_closed_stderr_causes_no_panic() {
     let world = World::new();
-    let writer = nobody_reads();
+    let writer = closed_pipe();
     let mut command = world.line("start missing");
     command.stdout(Stdio::null()).stderr(writer);
     assert_eq!(command.status().unwrap().code(), Some(4));
 }
 
 /// A pipe whose reader has gone away.
-fn nobody_reads() -> Stdio {
+fn closed_pipe() -> Stdio {
     let (reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
     drop(reader);
     Stdio::from(std::os::fd::OwnedFd::from(writer))

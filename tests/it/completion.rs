@@ -395,7 +395,7 @@ impl<'a> Shell<'a> {
         let mut last = String::new();
         while began.elapsed() < PATIENCE {
             self.session.press(&format!("{}\r", line.replace('⇥', "\t")));
-            if happens(|| ran.exists()) {
+            if happens_soon(|| ran.exists()) {
                 last = fs::read_to_string(&ran).unwrap();
                 fs::remove_file(&ran).unwrap();
             } else {
@@ -422,7 +422,7 @@ impl<'a> Shell<'a> {
                 let new = without_escapes(screen.get(before..).unwrap_or_default());
                 shown.iter().all(|text| new.contains(text))
             };
-            if happens(is_shown) {
+            if happens_soon(is_shown) {
                 return;
             }
         }
@@ -434,7 +434,7 @@ impl<'a> Shell<'a> {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether the condition becomes true soon.
-fn happens(condition: impl Fn() -> bool) -> bool {
+fn happens_soon(condition: impl Fn() -> bool) -> bool {
     let began = Instant::now();
     while !condition() && began.elapsed() < Duration::from_secs(5) {
         std::thread::sleep(Duration::from_millis(3));
@@ -597,7 +597,7 @@ fn doctor_reports_what_tab_does_in_each_shell() {
     let tab = |name: &str| {
         let mut session = own_session(&world, name);
         session.press("bottle-freeze sta\tw\t\r");
-        let words = happens(|| ran.exists()).then(|| fs::read_to_string(&ran).unwrap());
+        let words = happens_soon(|| ran.exists()).then(|| fs::read_to_string(&ran).unwrap());
         let _ = fs::remove_file(&ran);
         words.unwrap_or_default()
     };
@@ -608,8 +608,8 @@ fn doctor_reports_what_tab_does_in_each_shell() {
         fs::write(&file, "# bottle-freeze completions\n").unwrap();
         let before = doctor(name);
         assert_eq!((before["verdict"].as_str(), tab(name).as_str()), (Some("warning"), "staw\n"), "{name}");
-        let mend = Command::new("/bin/sh").args(["-c", before["hint"].as_str().unwrap()]).status();
-        assert!(mend.unwrap().success());
+        let fix = Command::new("/bin/sh").args(["-c", before["hint"].as_str().unwrap()]).status();
+        assert!(fix.unwrap().success());
         assert_eq!(doctor(name)["verdict"], "ok", "{name}: {before}");
         wait_until("TAB completes", || tab(name) == "start\nweb\n");
     }

@@ -101,8 +101,8 @@ fn the_error_for_a_lock_names_its_owner() {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let owner = format!("process {} on {host}, since 2", first.pid());
     assert!(refused.contains(&owner) && refused.contains("--wait"), "{refused}");
-    let told = fs::read_to_string(world.vm_lock("dev")).unwrap();
-    assert!(told.contains(&owner), "{told}");
+    let content = fs::read_to_string(world.vm_lock("dev")).unwrap();
+    assert!(content.contains(&owner), "{content}");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_dead_owner_s_lock_is_taken_over() {
     let (world, first) = hanging_freeze();
     first.signal(Signal::KILL);
     drop(first);
-    world.mend();
+    world.clear_faults();
     world.run("freeze dev -o x.smolmachine").success();
     assert_whole(&world, &["x.smolmachine"]);
 }

@@ -134,7 +134,7 @@ fn leftovers_of_a_killed_download_are_gone_after_the_next_one() {
     download.signal(Signal::KILL);
     download.wait();
     assert_eq!(world.read("note"), "old");
-    world.mend();
+    world.clear_faults();
     world.run("cp dev:/root/note other").success();
     world.assert_clean(&["note", "other"]);
 }

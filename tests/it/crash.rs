@@ -4,7 +4,7 @@
 //! `BOTTLE_FREEZE_FAULTS=long` kills more often, and kills packs of the real engine too. `SEED` repeats a run.
 
 use crate::support::chaos::{Random, is_long};
-use crate::support::{World, finish, hears_signals, names_in, real, wait_until};
+use crate::support::{World, finish, handles_signals, names_in, real, wait_until};
 use rustix::process::Signal;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -95,7 +95,7 @@ impl<'a> Ground<'a> {
         let old = self.files(output);
         let freeze = self.freeze(output).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let pid = i32::try_from(freeze.id()).unwrap();
-        wait_until("it hears signals", || hears_signals(pid));
+        wait_until("it hears signals", || handles_signals(pid));
         let delay = self.whole.mul_f64(f64::from(u32::try_from(self.random.below(1100)).unwrap()) / 1000.0);
         // The random moment is the test: there is no condition to wait for.
         match kill {

@@ -21,7 +21,7 @@ fn asked(world: &World) {
 }
 
 /// A command other than ours creates a VM of that name.
-fn another_makes(world: &World, name: &str) {
+fn create_elsewhere(world: &World, name: &str) {
     let made = world.smolvm(&format!("machine create --name {name}"));
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
@@ -38,7 +38,7 @@ fn an_interrupted_create_does_not_delete_the_vm_of_another_command() {
         hangs(world.warm(), "start");
         let create = world.spawn("create dev");
         asked(&world);
-        another_makes(&world, "dev");
+        create_elsewhere(&world, "dev");
         let said = interrupt(create, signal);
         assert_eq!(world.state("dev"), "created");
         assert!(said.contains("may be a VM 'dev'") && said.contains("bottle-freeze rm dev"), "{said}");
@@ -52,7 +52,7 @@ fn an_interrupted_thaw_does_not_delete_the_vm_of_another_command() {
     hangs(world.warm(), "start");
     let thaw = world.spawn(&format!("thaw {} dev", snapshot.display()));
     asked(&world);
-    another_makes(&world, "dev");
+    create_elsewhere(&world, "dev");
     interrupt(thaw, Signal::INT);
     assert_eq!(world.state("dev"), "created");
 }
@@ -95,7 +95,7 @@ fn a_name_is_locked_while_its_vm_is_created() {
     }
     world.run("create other").success();
     interrupt(create, Signal::INT);
-    world.mend();
+    world.clear_faults();
     world.run("create dev").success();
 }
 
@@ -137,7 +137,7 @@ fn a_create_interrupted_at_any_moment_deletes_no_rival_vm() {
 /// The engine, called by another command for a VM of this name.
 fn rival_of(world: &World) -> std::process::Child {
     let mut command = Command::new(fake::fake_smolvm());
-    world.furnish(&mut command);
+    world.set_environment(&mut command);
     command.env_remove("SMOLVM").args(["machine", "create", "--name", "dev"]);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }

@@ -22,8 +22,8 @@ fn check(mut command: Command, name: &str) -> Value {
     let checks = report["checks"].as_array().unwrap();
     let problem = checks.iter().any(|check| check["verdict"] == "problem");
     assert_eq!(problem, report["ok"] == false, "{report}");
-    let mends = checks.iter().all(|check| check["verdict"] == "ok" || check["hint"].is_string());
-    assert!(mends, "each problem has the command that mends it: {report}");
+    let fixable = checks.iter().all(|check| check["verdict"] == "ok" || check["hint"].is_string());
+    assert!(fixable, "each problem has a command that fixes it: {report}");
     checks.iter().find(|check| check["name"] == name).unwrap().clone()
 }
 
@@ -152,7 +152,7 @@ fn leftovers_of_a_killed_trial_are_found_and_removed() {
     wait_until("the engine packs", || world.commands().contains(&"pack create".to_owned()));
     doctor.signal(Signal::KILL);
     doctor.wait();
-    world.mend();
+    world.clear_faults();
     let left = check(world.line("doctor"), "leftovers");
     assert_eq!(left["verdict"], "warning", "{left}");
     finish(world.line("doctor --fix")).success();
@@ -167,7 +167,7 @@ fn leftovers_of_a_killed_trial_are_removed_without_a_library() {
     wait_until("the engine packs", || world.commands().contains(&"pack create".to_owned()));
     doctor.signal(Signal::KILL);
     doctor.wait();
-    world.mend();
+    world.clear_faults();
     let left = check(world.line("doctor"), "leftovers");
     assert_eq!(left["verdict"], "warning", "{left}");
     world.vm("dev").stopped();
@@ -275,8 +275,8 @@ fn a_vm_whose_snapshots_cannot_be_written_is_named() {
     assert_eq!(library["verdict"], "warning");
     assert!(library["what"].as_str().unwrap().contains(folder.to_str().unwrap()), "{library}");
     finish(without_override(&world.line("freeze dev"))).code(8);
-    let mend = Command::new("/bin/sh").args(["-c", library["hint"].as_str().unwrap()]).status();
-    assert!(mend.unwrap().success());
+    let fix = Command::new("/bin/sh").args(["-c", library["hint"].as_str().unwrap()]).status();
+    assert!(fix.unwrap().success());
     assert_eq!(check(without_override(&world.line("doctor")), "library")["verdict"], "ok");
     finish(without_override(&world.line("freeze dev"))).success();
 }
@@ -318,9 +318,9 @@ fn the_command_that_doctor_prints_gives_access_to_kvm() {
             command.arg("doctor").env_clear().env("HOME", "/nonexistent").env("PATH", &path);
             let found = check(command, "hypervisor");
             assert!(found["what"].as_str().unwrap().contains("you may not use"), "{prepare}: {found}");
-            let mend = found["hint"].as_str().unwrap();
-            assert!(sh(&format!("PATH={path}; {mend}")).success(), "{mend}");
-            assert!(sh(may_use).success(), "{prepare}: {mend}");
+            let fix = found["hint"].as_str().unwrap();
+            assert!(sh(&format!("PATH={path}; {fix}")).success(), "{fix}");
+            assert!(sh(may_use).success(), "{prepare}: {fix}");
         }
     });
 }
@@ -346,9 +346,9 @@ fn the_command_that_doctor_prints_makes_completion_work() {
         let Some(doctor) = doctor_in(&world, shell) else { continue };
         let missing = check(doctor, "completion");
         assert_eq!(missing["verdict"], "warning", "{shell}");
-        let mut mend = Command::new("/bin/sh");
-        mend.args(["-c", missing["hint"].as_str().unwrap()]);
-        assert!(mend.status().unwrap().success());
+        let mut fix = Command::new("/bin/sh");
+        fix.args(["-c", missing["hint"].as_str().unwrap()]);
+        assert!(fix.status().unwrap().success());
         let now = check(doctor_in(&world, shell).unwrap(), "completion");
         assert_eq!(now["verdict"], "ok", "{shell}: {missing} {now}");
     }
@@ -413,9 +413,9 @@ fn marks_are_ascii_if_the_locale_is() {
     for (locale, mark) in [("C", "ok engine "), ("de_DE.UTF-8", "✓ engine")] {
         let mut command = world.line("doctor");
         command.env("LC_ALL", locale);
-        let told = stdout(&finish(command));
-        assert!(told.starts_with(mark), "{told}");
-        assert_eq!(told.lines().count(), 6, "{told}");
+        let printed = stdout(&finish(command));
+        assert!(printed.starts_with(mark), "{printed}");
+        assert_eq!(printed.lines().count(), 6, "{printed}");
     }
 }
 
@@ -447,8 +447,12 @@ fn leftovers_of_killed_packs_are_reported_and_removed_with_fix() {
     leftover(&cache.join("pack-staging-thesis"), "thesis.txt", OLD);
     leftover(&cache.join("pack-staging-young1"), "staging/storage.ext4", Duration::ZERO);
     leftover(&cache.join("vms"), "not-staging", OLD);
-    let told = check(world.line("doctor"), "leftovers");
-    assert_eq!((&told["verdict"], &told["hint"]), (&"warning".into(), &"bottle-freeze doctor --fix".into()), "{told}");
+    let printed = check(world.line("doctor"), "leftovers");
+    assert_eq!(
+        (&printed["verdict"], &printed["hint"]),
+        (&"warning".into(), &"bottle-freeze doctor --fix".into()),
+        "{printed}"
+    );
     finish(world.line("doctor --fix"));
     assert_eq!(names_in(&world.path("tmp")), [".tmpAbCdEf", ".tmpAbCdEg"]);
     assert_eq!(names_in(&cache), ["pack-staging-thesis", "pack-staging-young1", "vms"]);

@@ -110,17 +110,17 @@ fn json_reports_the_engine_that_is_installed_now() {
         command.env("PIP_INDEX_URL", format!("{}/simple/", index.address));
         finish(command)
     };
-    let told = |line: &str| serde_json::from_str::<serde_json::Value>(&stdout(&run(line).success())).unwrap();
+    let result = |line: &str| serde_json::from_str::<serde_json::Value>(&stdout(&run(line).success())).unwrap();
     for (version, in_use) in [("1.32.2", true), ("1.4.0", false)] {
-        let engine = told(&format!("engine install --version {version}"));
+        let engine = result(&format!("engine install --version {version}"));
         assert_eq!((&engine["version"], &engine["in_use"]), (&version.into(), &in_use.into()));
     }
-    assert_eq!(told("engine install --version 1.4.0")["in_use"], false);
-    assert_eq!(told("engine use 1.4.0")["in_use"], true);
-    assert_eq!(told("engine ls")[0]["version"], "1.4.0");
+    assert_eq!(result("engine install --version 1.4.0")["in_use"], false);
+    assert_eq!(result("engine use 1.4.0")["in_use"], true);
+    assert_eq!(result("engine ls")[0]["version"], "1.4.0");
     let some: serde_json::Value = serde_json::from_str(&stdout(&run("engine rm 1.4.0 1.2.3").code(3))).unwrap();
     assert_eq!((&some[0]["removed"], &some[1]["error"]["code"]), (&true.into(), &"bad-engine".into()));
-    assert_eq!(told("engine rm 1.32.2")["version"], "1.32.2");
+    assert_eq!(result("engine rm 1.32.2")["version"], "1.32.2");
 }
 
 fn wheel_name(version: &str) -> String {

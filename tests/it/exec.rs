@@ -40,7 +40,7 @@ fn the_status_is_known_even_if_the_parent_ignores_sigchld() {
         "-c",
         "exit 3",
     ]);
-    world.furnish(&mut command);
+    world.set_environment(&mut command);
     finish(command).code(3);
 }
 

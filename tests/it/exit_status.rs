@@ -1,6 +1,6 @@
 //! Every exit status in the man page is produced, and none has another meaning anywhere.
 
-use crate::support::{World, hears_signals, schema, stderr, wait_until};
+use crate::support::{World, handles_signals, schema, stderr, wait_until};
 use assert_cmd::assert::Assert;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -68,12 +68,12 @@ fn packing(world: &World, line: &str) -> crate::support::Running {
 fn interrupted(world: &World, signal: Signal) -> Assert {
     world.warm().fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
     let run = packing(world, &format!("freeze up --yes {JSON}"));
-    wait_until("it hears signals", || hears_signals(run.pid()));
+    wait_until("it hears signals", || handles_signals(run.pid()));
     run.signal(signal);
     run.wait()
 }
 
-fn furnished() -> World {
+fn world_with_three_vms() -> World {
     let world = World::new();
     world.vm("up").running();
     world.vm("down").stopped();
@@ -98,7 +98,7 @@ fn every_status_in_the_man_page_is_produced_with_its_code() {
     let codes = codes_of_the_man_page();
     let (mut produced, mut words) = (BTreeSet::new(), BTreeSet::new());
     for (status, word, run) in CASES {
-        let world = furnished();
+        let world = world_with_three_vms();
         let run = run(&world).code(status);
         produced.insert(status);
         if status != 0 {
@@ -145,7 +145,7 @@ fn the_error_schema_has_the_same_codes_as_the_man_page() {
 
 #[test]
 fn exec_exits_with_the_status_of_the_guest() {
-    let world = furnished();
+    let world = world_with_three_vms();
     for (command, status) in
         [("true", 0), ("false", 1), ("sh -c 'exit 2'", 2), ("sh -c 'exit 42'", 42), ("sh -c 'kill -9 $$'", 137)]
     {
@@ -201,7 +201,7 @@ const FAILURES: [(&str, i32); 41] = [
 
 #[test]
 fn every_command_fails_with_the_status_of_what_failed() {
-    let world = furnished();
+    let world = world_with_three_vms();
     world.write("x.bad", "no snapshot");
     fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
     let failures = FAILURES.into_iter().chain([

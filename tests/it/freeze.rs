@@ -258,8 +258,8 @@ fn a_dry_run_prints_the_commands_of_the_run_and_changes_nothing() {
                 assert_refused(&world, if running { "running" } else { "stopped" });
                 world.forget_calls();
                 world.run(line).success();
-                let planned: Vec<Vec<String>> = planned.lines().map(typed).collect();
-                let made: Vec<Vec<String>> = world.calls().iter().map(|argv| settled(argv)).collect();
+                let planned: Vec<Vec<String>> = planned.lines().map(arguments).collect();
+                let made: Vec<Vec<String>> = world.calls().iter().map(|argv| normalized(argv)).collect();
                 assert_eq!(planned, made, "{version}: {line}");
             }
         }
@@ -292,8 +292,8 @@ fn assert_planned(world: &World, line: &str, what: &str) {
     assert!(world.commands().iter().all(|command| command == "machine ls"), "{what}: {:?}", world.commands());
     world.forget_calls();
     world.run(line).success();
-    let planned: Vec<Vec<String>> = planned.lines().map(typed).collect();
-    let mut made: Vec<Vec<String>> = world.calls().iter().map(|argv| settled(argv)).collect();
+    let planned: Vec<Vec<String>> = planned.lines().map(arguments).collect();
+    let mut made: Vec<Vec<String>> = world.calls().iter().map(|argv| normalized(argv)).collect();
     if line.contains("--all") {
         assert_eq!(made.remove(0)[1], "ls");
     }
@@ -301,16 +301,16 @@ fn assert_planned(world: &World, line: &str, what: &str) {
 }
 
 /// The arguments of a printed engine command, without its variables and its program.
-fn typed(line: &str) -> Vec<String> {
+fn arguments(line: &str) -> Vec<String> {
     let words = shlex::split(line).unwrap();
     let is_variable =
         |word: &&String| word.split('=').next().is_some_and(|key| !key.contains(['/', '-']) && word.contains('='));
     let variables = words.iter().take_while(is_variable).count();
-    settled(&words[variables + 1..])
+    normalized(&words[variables + 1..])
 }
 
 /// The same text for every private folder.
-fn settled(words: &[String]) -> Vec<String> {
+fn normalized(words: &[String]) -> Vec<String> {
     let settle = |word: &String| match word.find(".bottle-freeze-") {
         Some(at) => {
             let end = word[at..].find('/').map_or(word.len(), |end| at + end);
@@ -416,14 +416,16 @@ fn a_vm_of_a_local_image_is_not_stopped_if_the_engine_cannot_pack_it() {
 
 #[test]
 fn a_pack_that_fails_leaves_the_old_snapshot_and_a_running_vm() {
-    let world = unlucky(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": "Error: it broke"}}}));
+    let world =
+        world_with_fault(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": "Error: it broke"}}}));
     world.run(FORCED).code(1).stderr(contains("it broke").and(contains("running again")));
     assert_as_before(&world);
 }
 
 #[test]
 fn a_pack_that_fails_with_no_restart_leaves_the_vm_stopped() {
-    let world = unlucky(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": "Error: it broke"}}}));
+    let world =
+        world_with_fault(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": "Error: it broke"}}}));
     world.run(&format!("{FORCED} --no-restart")).code(1).stderr(contains("is stopped"));
     assert_eq!(world.state("dev"), "stopped");
     assert_eq!(world.read("x.smolmachine"), "old");
@@ -433,7 +435,7 @@ fn a_pack_that_fails_with_no_restart_leaves_the_vm_stopped() {
 #[test]
 fn a_helper_vm_that_fails_to_boot_is_tried_again() {
     let said = "Error: agent operation failed: monitor agent: boot process exited (code 0) before the agent was ready";
-    let world = unlucky(json!({"on": "pack create", "nth": 1, "do": {"fail": {"status": 1, "stderr": said}}}));
+    let world = world_with_fault(json!({"on": "pack create", "nth": 1, "do": {"fail": {"status": 1, "stderr": said}}}));
     world.run(FORCED).success();
     assert_eq!(world.commands().iter().filter(|command| *command == "pack create").count(), 2);
     assert_ne!(world.read("x.smolmachine"), "old");
@@ -442,14 +444,15 @@ fn a_helper_vm_that_fails_to_boot_is_tried_again() {
 #[test]
 fn a_full_disk_has_its_own_status() {
     let said = "Error: agent operation failed: pack binary: I/O error: No space left on device (os error 28)";
-    let world = unlucky(json!({"on": "pack create", "at": "half", "do": {"fail": {"status": 1, "stderr": said}}}));
+    let world =
+        world_with_fault(json!({"on": "pack create", "at": "half", "do": {"fail": {"status": 1, "stderr": said}}}));
     world.run(FORCED).code(8).stderr(contains("No space left"));
     assert_as_before(&world);
 }
 
 #[test]
 fn a_success_without_a_file_is_not_trusted() {
-    let world = unlucky(json!({"on": "pack create", "do": {"lie": true}}));
+    let world = world_with_fault(json!({"on": "pack create", "do": {"lie": true}}));
     world.run(FORCED).code(1).stderr(contains("reported success"));
     assert_as_before(&world);
 }
@@ -457,7 +460,7 @@ fn a_success_without_a_file_is_not_trusted() {
 #[test]
 fn half_a_snapshot_is_not_published() {
     for point in ["launcher", "half"] {
-        let world = unlucky(json!({"on": "pack create", "at": point, "do": {"lie": true}}));
+        let world = world_with_fault(json!({"on": "pack create", "at": point, "do": {"lie": true}}));
         world.run(FORCED).code(1).stderr(contains("reported success"));
         assert_as_before(&world);
     }
@@ -466,7 +469,7 @@ fn half_a_snapshot_is_not_published() {
 #[test]
 fn an_engine_that_is_killed_leaves_the_old_snapshot_and_nothing_else() {
     for point in ["staged", "half", "end"] {
-        let world = unlucky(json!({"on": "pack create", "at": point, "do": {"kill": 9}}));
+        let world = world_with_fault(json!({"on": "pack create", "at": point, "do": {"kill": 9}}));
         world.run(FORCED).code(1).stderr(contains("SIGKILL"));
         assert_as_before(&world);
     }
@@ -474,14 +477,14 @@ fn an_engine_that_is_killed_leaves_the_old_snapshot_and_nothing_else() {
 
 #[test]
 fn a_pack_is_discarded_if_the_vm_was_started_meanwhile() {
-    let world = unlucky(json!({"on": "pack create", "at": "staged", "do": {"start_vm": "dev"}}));
+    let world = world_with_fault(json!({"on": "pack create", "at": "staged", "do": {"start_vm": "dev"}}));
     world.run(FORCED).code(1).stderr(contains("started or replaced").and(contains("thrown away")));
     assert_as_before(&world);
 }
 
 #[test]
 fn a_pack_is_discarded_if_the_vm_was_started_and_stopped_meanwhile() {
-    let world = unlucky(json!([
+    let world = world_with_fault(json!([
         {"on": "pack create", "at": "staged", "do": {"start_vm": "dev"}},
         {"on": "pack create", "at": "end", "do": {"stop_vm": "dev"}},
     ]));
@@ -546,14 +549,14 @@ fn a_pack_is_discarded_if_the_vm_was_deleted_meanwhile() {
 
 #[test]
 fn a_pack_is_discarded_if_the_vm_cannot_be_listed_afterwards() {
-    let world = unlucky(json!({"on": "machine ls", "nth": 2, "do": "half_json"}));
+    let world = world_with_fault(json!({"on": "machine ls", "nth": 2, "do": "half_json"}));
     world.run(FORCED).code(1);
     assert_as_before(&world);
 }
 
 #[test]
 fn a_vm_that_does_not_stop_in_time_is_not_packed() {
-    let world = unlucky(json!({"on": "machine stop", "at": "before", "do": "hang"}));
+    let world = world_with_fault(json!({"on": "machine stop", "at": "before", "do": "hang"}));
     world.warm().run(&format!("{FORCED} --stop-timeout 1s")).code(9);
     assert!(!world.commands().contains(&"pack create".to_owned()));
     assert_as_before(&world);
@@ -572,7 +575,7 @@ fn a_guest_writes_its_files_to_disk_before_it_is_stopped() {
 
 #[test]
 fn a_guest_that_cannot_sync_in_time_is_stopped_with_a_warning() {
-    let world = unlucky(json!({"on": "machine exec", "do": "hang"}));
+    let world = world_with_fault(json!({"on": "machine exec", "do": "hang"}));
     world.run(FORCED).success().stderr(contains("did not write its files to disk in time"));
     assert_eq!(world.state("dev"), "stopped");
     world.assert_clean(&["x.smolmachine"]);
@@ -581,13 +584,13 @@ fn a_guest_that_cannot_sync_in_time_is_stopped_with_a_warning() {
 #[test]
 fn a_guest_without_a_sync_command_is_still_frozen() {
     let said = "Error: agent operation failed: exec interactive: No such file or directory (os error 2)";
-    let world = unlucky(json!({"on": "machine exec", "do": {"fail": {"status": 1, "stderr": said}}}));
+    let world = world_with_fault(json!({"on": "machine exec", "do": {"fail": {"status": 1, "stderr": said}}}));
     world.run(FORCED).success().stderr(contains("warning").not());
 }
 
 #[test]
 fn leftovers_of_a_killed_freeze_are_removed_by_a_freeze_elsewhere() {
-    let world = unlucky(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
+    let world = world_with_fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
     world.vm("other").stopped();
     let freeze = freeze_until_half_written(&world);
     freeze.signal(Signal::KILL);
@@ -601,7 +604,7 @@ fn leftovers_of_a_killed_freeze_are_removed_by_a_freeze_elsewhere() {
 #[test]
 fn the_helper_vm_of_an_interrupted_pack_is_killed() {
     for signal in [Signal::INT, Signal::TERM] {
-        let world = unlucky_image();
+        let world = image_world_with_fault();
         let freeze = freeze_until_half_written(&world);
         let helper = helper_vm(&world).expect("a helper VM");
         freeze.signal(signal);
@@ -614,7 +617,7 @@ fn the_helper_vm_of_an_interrupted_pack_is_killed() {
 
 #[test]
 fn the_helper_vm_of_a_killed_freeze_is_killed_by_the_next_freeze() {
-    let world = unlucky_image();
+    let world = image_world_with_fault();
     world.vm("other").stopped();
     let freeze = freeze_until_half_written(&world);
     let helper = helper_vm(&world).expect("a helper VM");
@@ -651,7 +654,7 @@ fn a_fifo_in_a_folder_that_looks_like_ours_blocks_no_command() {
 
 #[test]
 fn a_vm_that_was_replaced_meanwhile_is_not_started() {
-    let world = unlucky(json!([
+    let world = world_with_fault(json!([
         {"on": "pack create", "at": "staged", "do": {"replace_vm": "dev"}},
         {"on": "pack create", "at": "half", "do": {"kill": 9}},
     ]));
@@ -661,7 +664,7 @@ fn a_vm_that_was_replaced_meanwhile_is_not_started() {
 
 #[test]
 fn the_files_of_a_running_freeze_are_not_removed() {
-    let world = unlucky(json!([]));
+    let world = world_with_fault(json!([]));
     let others_are_done = world.path("others-are-done");
     world.fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": {"await": &others_are_done}}));
     world.vm("other").stopped();
@@ -676,7 +679,7 @@ fn the_files_of_a_running_freeze_are_not_removed() {
 
 #[test]
 fn a_signal_after_the_snapshot_is_published_says_that_it_came_too_late() {
-    let world = unlucky(json!([]));
+    let world = world_with_fault(json!([]));
     let (heard, log) = (world.path("heard"), world.path("log"));
     world.fault(json!({"on": "machine start", "at": "before", "do": {"await": &heard}}));
     let mut freeze = world.line(&format!("{FORCED} --restart"));
@@ -694,7 +697,7 @@ fn a_signal_after_the_snapshot_is_published_says_that_it_came_too_late() {
 
 #[test]
 fn each_phase_is_a_line_in_a_log() {
-    let world = unlucky(json!([]));
+    let world = world_with_fault(json!([]));
     let log = stderr(&world.run(&format!("{FORCED} --restart")).success());
     let phases = ["stopping dev", "packing dev", "packing dev: compressing", "checking the snapshot of dev"];
     let more = ["writing the snapshot of dev to disk", "starting dev again"];
@@ -707,7 +710,7 @@ fn each_phase_is_a_line_in_a_log() {
 
 #[test]
 fn a_stop_that_works_but_never_returns_restarts_the_vm() {
-    let world = unlucky(json!({"on": "machine stop", "at": "after", "do": "hang"}));
+    let world = world_with_fault(json!({"on": "machine stop", "at": "after", "do": "hang"}));
     world.warm().run(&format!("{FORCED} --stop-timeout 1s")).code(9);
     assert!(!world.commands().contains(&"pack create".to_owned()));
     assert_as_before(&world);
@@ -715,14 +718,15 @@ fn a_stop_that_works_but_never_returns_restarts_the_vm() {
 
 #[test]
 fn a_failed_stop_ends_the_freeze() {
-    let world = unlucky(json!({"on": "machine stop", "do": {"fail": {"status": 1, "stderr": "Error: will not"}}}));
+    let world =
+        world_with_fault(json!({"on": "machine stop", "do": {"fail": {"status": 1, "stderr": "Error: will not"}}}));
     world.run(FORCED).code(1).stderr(contains("will not"));
     assert_as_before(&world);
 }
 
 #[test]
 fn a_false_success_of_a_stop_gives_no_snapshot_of_a_running_vm() {
-    let world = unlucky(json!({"on": "machine stop", "do": {"lie": true}}));
+    let world = world_with_fault(json!({"on": "machine stop", "do": {"lie": true}}));
     world.run(FORCED).failure();
     assert_as_before(&world);
 }
@@ -730,7 +734,7 @@ fn a_false_success_of_a_stop_gives_no_snapshot_of_a_running_vm() {
 #[test]
 fn an_interrupted_pack_leaves_everything_as_it_was() {
     for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let world = unlucky(json!({"on": "pack create", "at": "half", "do": "hang"}));
+        let world = world_with_fault(json!({"on": "pack create", "at": "half", "do": "hang"}));
         let freeze = freeze_until_half_written(&world);
         freeze.signal(signal);
         freeze.wait().code(status).stderr(contains("running again"));
@@ -740,7 +744,7 @@ fn an_interrupted_pack_leaves_everything_as_it_was() {
 
 #[test]
 fn an_interrupted_stop_leaves_everything_as_it_was() {
-    let world = unlucky(json!({"on": "machine stop", "at": "before", "do": "hang"}));
+    let world = world_with_fault(json!({"on": "machine stop", "at": "before", "do": "hang"}));
     let freeze = world.spawn(FORCED);
     wait_until("the stop hangs", || world.commands().contains(&"machine stop".to_owned()));
     freeze.signal(Signal::INT);
@@ -750,7 +754,7 @@ fn an_interrupted_stop_leaves_everything_as_it_was() {
 
 #[test]
 fn leftovers_of_a_killed_freeze_are_removed_by_the_next_one() {
-    let world = unlucky(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
+    let world = world_with_fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
     let freeze = freeze_until_half_written(&world);
     freeze.signal(Signal::KILL);
     drop(freeze);
@@ -761,7 +765,7 @@ fn leftovers_of_a_killed_freeze_are_removed_by_the_next_one() {
 
 #[test]
 fn of_two_freezes_of_one_vm_one_succeeds() {
-    let world = unlucky(json!({"on": "pack create", "at": "half", "do": "hang"}));
+    let world = world_with_fault(json!({"on": "pack create", "at": "half", "do": "hang"}));
     let first = freeze_until_half_written(&world);
     world.run("freeze dev -o other.smolmachine --yes").code(11).stderr(contains("in use"));
     first.signal(Signal::INT);
@@ -771,7 +775,7 @@ fn of_two_freezes_of_one_vm_one_succeeds() {
 
 #[test]
 fn of_two_freezes_to_one_output_one_succeeds() {
-    let world = unlucky(json!({"on": "pack create", "at": "half", "do": "hang"}));
+    let world = world_with_fault(json!({"on": "pack create", "at": "half", "do": "hang"}));
     world.vm("other").stopped();
     let first = freeze_until_half_written(&world);
     world.run("freeze other -o ../work/x.smolmachine --yes --force").code(11).stderr(contains("in use"));
@@ -786,7 +790,7 @@ const FORCED: &str = "freeze dev -o x.smolmachine --yes --force";
 
 /// A running VM, an old snapshot, and an engine that fails in this way.
 #[allow(clippy::needless_pass_by_value)]
-fn unlucky(fault: Value) -> World {
+fn world_with_fault(fault: Value) -> World {
     let world = World::new();
     world.vm("dev").made_here().running();
     world.write("x.smolmachine", "old");
@@ -795,7 +799,7 @@ fn unlucky(fault: Value) -> World {
 }
 
 /// The same with a VM made from an image, whose first pack hangs halfway.
-fn unlucky_image() -> World {
+fn image_world_with_fault() -> World {
     let world = World::new();
     world.vm("dev").with("--image alpine").running();
     world.write("x.smolmachine", "old");

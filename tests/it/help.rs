@@ -26,8 +26,8 @@ fn a_success_ends_with_the_likely_next_command_and_that_works() {
         ("pack alpine -o alpine.smolmachine", "create NAME --from /"),
     ] {
         let said = stdout(&world.run(line).success());
-        let told = said.trim_end().rsplit_once(": bottle-freeze ").unwrap_or_else(|| panic!("{line}: {said}")).1;
-        assert!(told.starts_with(next), "{line}: {said}");
-        world.run(&format!("{told} --help").replace("-- sh --help", "--help")).success();
+        let next_line = said.trim_end().rsplit_once(": bottle-freeze ").unwrap_or_else(|| panic!("{line}: {said}")).1;
+        assert!(next_line.starts_with(next), "{line}: {said}");
+        world.run(&format!("{next_line} --help").replace("-- sh --help", "--help")).success();
     }
 }

@@ -287,9 +287,9 @@ fn a_dry_run_shows_the_hooks_where_they_would_run() {
             let planned = stdout(&world.warm().run(&format!("{line} {hooks} --dry-run")).success());
             assert_eq!(world.commands(), ["machine ls"]);
             world.forget_calls();
-            let told = stderr(&world.run(&format!("{line} {hooks} --verbose")).success());
-            let made: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("+ ")).map(settled).collect();
-            assert_eq!(planned.lines().map(settled).collect::<Vec<_>>(), made, "{version}: {line}");
+            let printed = stderr(&world.run(&format!("{line} {hooks} --verbose")).success());
+            let made: Vec<_> = printed.lines().filter_map(|line| line.strip_prefix("+ ")).map(normalized).collect();
+            assert_eq!(planned.lines().map(normalized).collect::<Vec<_>>(), made, "{version}: {line}");
         }
     }
 }
@@ -297,7 +297,7 @@ fn a_dry_run_shows_the_hooks_where_they_would_run() {
 // ------------------------------------------------------------------------------------------------- helpers
 
 /// The same line for every private folder and every snapshot.
-fn settled(line: &str) -> String {
+fn normalized(line: &str) -> String {
     let mut words = shlex::split(line).unwrap();
     for word in &mut words {
         if let Some(at) = word.find(".bottle-freeze-") {

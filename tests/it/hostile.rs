@@ -66,7 +66,7 @@ fn a_long_list_of_small_entries_takes_no_memory() {
         world.warm().fault(json!({"on": "machine ls", "do": {"print": text}}));
         let status = finish(within(MEMORY, &world.line("ls"))).get_output().status.code();
         assert!([Some(0), Some(1)].contains(&status), "{key}: {status:?}");
-        world.mend();
+        world.clear_faults();
     }
 }
 
@@ -84,7 +84,7 @@ fn numbers_out_of_range_are_one_clear_error() {
         world.warm().fault(json!({"on": "machine ls", "do": {"print": text}}));
         let run = world.run("ls").code(1);
         assert_eq!(stderr(&run).matches("error: ").count(), 1, "{key}: {number}: {}", stderr(&run));
-        world.mend();
+        world.clear_faults();
     }
 }
 
@@ -98,7 +98,7 @@ fn a_foreign_process_id_is_neither_waited_for_nor_killed() {
         let nth = json!({"on": "machine ls", "nth": 1, "do": {"print": Value::Array(list).to_string()}});
         world.warm().fault(nth);
         world.run("freeze dev -o x.smolmachine --yes --force --restart");
-        world.mend();
+        world.clear_faults();
     }
     world.run("verify x.smolmachine").success();
 }

@@ -61,8 +61,8 @@ fn what_is_installed_is_found_and_uninstalled() {
         let mut doctor = world.line("doctor");
         doctor.env("SHELL", shell).env("XDG_DATA_DIRS", usr.join("share")).env("LC_ALL", "C.UTF-8");
         doctor.env("PATH", format!("{}:/usr/bin:/bin", usr.join("bin").display()));
-        let told = stdout(&finish(doctor));
-        assert!(told.contains("✓ completion  works"), "{shell}: {told}");
+        let printed = stdout(&finish(doctor));
+        assert!(printed.contains("✓ completion  works"), "{shell}: {printed}");
     }
     make(&world, "uninstall");
     let left = files(&world.path("root"));

@@ -75,14 +75,15 @@ fn every_result_matches_its_schema() {
     let world = World::new();
     fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
     let more = ["snapshot rm pulled --yes", "stop dev3", "rm dev2 --yes"];
-    let mut told = BTreeSet::new();
+    let mut run_commands = BTreeSet::new();
     for line in STORY.into_iter().chain(more) {
         // The first word that is not an option or its value is the command.
         result(&world, line);
-        told.insert(schema::command(&line.split(' ').collect::<Vec<_>>()));
+        run_commands.insert(schema::command(&line.split(' ').collect::<Vec<_>>()));
     }
-    let untold: Vec<String> = schema::commands().into_iter().filter(|command| !told.contains(command)).collect();
-    assert_eq!(untold, NOT_HERE, "commands without --json");
+    let missing: Vec<String> =
+        schema::commands().into_iter().filter(|command| !run_commands.contains(command)).collect();
+    assert_eq!(missing, NOT_HERE, "commands without --json");
 }
 
 #[test]
@@ -141,9 +142,9 @@ fn a_failed_restart_is_reported_with_the_snapshot() {
     world.vm("dev").running();
     world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
     let run = run(&world, "freeze dev --yes --restart");
-    let told: Value = serde_json::from_str(&stdout(&run)).unwrap();
-    assert_eq!((&told["error"]["code"], &told["vm"]), (&json!("not-restarted"), &json!("dev")));
-    assert!(told["reference"].as_str().unwrap().starts_with("dev@"));
+    let value: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    assert_eq!((&value["error"]["code"], &value["vm"]), (&json!("not-restarted"), &json!("dev")));
+    assert!(value["reference"].as_str().unwrap().starts_with("dev@"));
     error(run, 12);
 }
 
@@ -176,8 +177,8 @@ fn warnings_are_in_the_result_and_on_stderr() {
     world.vm("dev").with("--net").stopped();
     world.run("freeze dev").success();
     let run = run(&world, "thaw dev dev2").success();
-    let told: Value = serde_json::from_str(&stdout(&run)).unwrap();
-    let warning = told["warnings"][0].as_str().unwrap();
+    let value: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    let warning = value["warnings"][0].as_str().unwrap();
     let line = lines(&run).into_iter().find(|line| line["event"] == "warning").expect("a warning");
     assert_eq!((&line["message"], &line["vm"]), (&json!(warning), &json!("dev2")));
 }
@@ -298,8 +299,8 @@ fn what_a_hook_prints_is_an_event_and_its_failure_an_error() {
     world.vm("dev").stopped();
     let run =
         run(&world, "freeze dev --pre-freeze 'host:echo one; echo two >&2' --post-freeze 'host:echo no >&2; false'");
-    let told: Value = serde_json::from_str(&stdout(&run)).unwrap();
-    assert_eq!(told["error"]["code"], "post-hook-failed");
+    let value: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    assert_eq!(value["error"]["code"], "post-hook-failed");
     let lines = lines(&run);
     let printed: Vec<&str> =
         lines.iter().filter(|line| line["event"] == "output").map(|line| line["message"].as_str().unwrap()).collect();
@@ -403,8 +404,8 @@ fn assert_closed(name: &str, schema: &Value) {
         let is_open = name == "snapshot-show" && schema.get("title").is_some();
         assert_eq!(schema["additionalProperties"], json!(is_open), "{name}: {schema:#}");
         for (key, value) in keys.as_object().unwrap() {
-            let told = ["description", "$ref", "const"].iter().any(|word| value.get(word).is_some());
-            assert!(told, "{name}: {key} is not described");
+            let described = ["description", "$ref", "const"].iter().any(|word| value.get(word).is_some());
+            assert!(described, "{name}: {key} is not described");
         }
     }
     let inner = schema.as_object().into_iter().flat_map(|all| all.values());
@@ -424,10 +425,10 @@ fn every_schema_belongs_to_a_command_and_is_in_the_man_page() {
     }
     let error = &schema::all()["error"]["$defs"]["error"]["properties"]["code"]["enum"];
     for code in error.as_array().unwrap() {
-        assert!(page.contains(&format!("\n{}\t", code.as_str().unwrap())), "the man page does not tell of {code}");
+        assert!(page.contains(&format!("\n{}\t", code.as_str().unwrap())), "the man page lacks {code}");
     }
     for phase in schema::all()["progress"]["properties"]["phase"]["enum"].as_array().unwrap() {
-        assert!(page.contains(phase.as_str().unwrap()), "the man page does not tell of the phase {phase}");
+        assert!(page.contains(phase.as_str().unwrap()), "the man page lacks the phase {phase}");
     }
 }
 

@@ -81,7 +81,7 @@ fn leftovers_of_a_killed_freeze_in_the_library_are_removed() {
     wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
     freeze.signal(Signal::KILL);
     drop(freeze);
-    world.mend();
+    world.clear_faults();
     world.run("snapshot ls").success().stdout(contains("no snapshots"));
     world.run("freeze other").success();
     assert_eq!(names_in(&world.path("home/library/snapshots/dev")), [""; 0]);
@@ -239,10 +239,10 @@ fn a_vm_that_cannot_be_frozen_is_not_replaced() {
     world.fault(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
     world.run("thaw dev@good --replace --yes").code(1);
     assert_eq!(world.state("dev"), "running");
-    world.mend();
+    world.clear_faults();
     world.fault(json!({"on": "machine create", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
     world.run("thaw dev@good --replace --yes").code(1).stderr(contains("the VM that was there is kept as dev@"));
-    world.mend();
+    world.clear_faults();
     world.run("thaw dev").success();
     assert_eq!(world.read_guest("dev", "root/notes").as_deref(), Some("old"));
 }
@@ -308,7 +308,7 @@ fn a_workspace_that_cannot_be_saved_stops_nothing() {
         world.run("freeze dev --yes").code(1).stderr(contains("--no-workspace").and(contains("running as before")));
         assert!(!world.commands().contains(&"machine stop".to_owned()));
         assert_eq!(names_in(&world.path("home/library/snapshots/dev")), [""; 0]);
-        world.mend();
+        world.clear_faults();
     }
     world.run("freeze dev --yes --no-workspace").success();
     assert_eq!(names_in(&snapshot(&world)), ["snapshot.json", "vm.smolmachine"]);

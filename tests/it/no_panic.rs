@@ -262,8 +262,8 @@ fn a_freeze_to_a_path_that_is_not_utf8_prints_valid_json() {
 
 // --------------------------------------------------------------------------------------------- no threads
 
-/// A user without any processes, also while these tests run in another checkout.
-fn user() -> u32 {
+/// A user without any processes, even while these tests run in another checkout.
+fn unused_user() -> u32 {
     100_000 + std::process::id()
 }
 
@@ -271,10 +271,15 @@ fn user() -> u32 {
 fn with_threads(world: &World, line: &str, count: u32) -> Command {
     let command = world.line(line);
     let mut limited = Command::new("setpriv");
-    limited.args([&format!("--reuid={}", user()), &format!("--regid={}", user()), "--clear-groups", "--"]);
+    limited.args([
+        &format!("--reuid={}", unused_user()),
+        &format!("--regid={}", unused_user()),
+        "--clear-groups",
+        "--",
+    ]);
     limited.args(["prlimit", &format!("--nproc={count}"), "--"]);
     limited.arg(world.path("tmp/bottle-freeze")).args(command.get_args());
-    world.furnish(&mut limited);
+    world.set_environment(&mut limited);
     limited.env("SMOLVM", world.path("tmp/smolvm"));
     limited.stdout(Stdio::piped()).stderr(Stdio::piped());
     limited
@@ -296,7 +301,7 @@ fn without_threads_a_command_works_in_one_or_fails_with_a_message() {
     }
     let root = world.path("");
     let give = || {
-        let chown = Command::new("chown").args(["-R", &user().to_string()]).arg(&root).status().unwrap();
+        let chown = Command::new("chown").args(["-R", &unused_user().to_string()]).arg(&root).status().unwrap();
         assert!(chown.success());
     };
     let mut seen = std::collections::BTreeSet::new();
@@ -318,7 +323,7 @@ fn without_threads_a_command_works_in_one_or_fails_with_a_message() {
             seen.insert(output.status.code());
         }
     }
-    let _ = fs::remove_dir_all(format!("/tmp/bottle-freeze-{}", user()));
+    let _ = fs::remove_dir_all(format!("/tmp/bottle-freeze-{}", unused_user()));
     println!("{seen:?}");
     assert!(seen.contains(&Some(0)) && seen.contains(&Some(1)), "{seen:?}");
 }

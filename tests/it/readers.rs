@@ -54,7 +54,7 @@ fn a_snapshot_being_read_is_not_removed_and_the_reader_is_named() {
         world.run("snapshot prune --keep-last 2 --yes").code(11).stderr(contains(&named));
         assert_eq!(references(&world).len(), 3, "{line}");
         drop(reader);
-        world.mend();
+        world.clear_faults();
         world.run(&format!("snapshot rm {one} --yes")).success();
     }
 }
@@ -66,10 +66,10 @@ fn the_others_of_a_batch_are_removed() {
         let all = references(&world);
         let _reader = reading(&world, &format!("thaw {}", all[0]), "machine create");
         let run = world.run(&line.replace("OLD", &all[0]).replace("MIDDLE", &all[1])).code(3);
-        let told: Value = serde_json::from_str(&stdout(&run)).unwrap();
-        let of = |reference: &str| told.as_array().unwrap().iter().find(|one| one["reference"] == reference).unwrap();
-        assert_eq!(of(&all[0])["error"]["code"], "locked", "{told:#}");
-        assert_eq!(of(&all[1])["removed"], true, "{told:#}");
+        let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
+        let of = |reference: &str| report.as_array().unwrap().iter().find(|one| one["reference"] == reference).unwrap();
+        assert_eq!(of(&all[0])["error"]["code"], "locked", "{report:#}");
+        assert_eq!(of(&all[1])["removed"], true, "{report:#}");
         assert_eq!(references(&world), [all[0].clone(), all[2].clone()]);
     }
 }

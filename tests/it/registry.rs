@@ -89,7 +89,7 @@ impl Ground {
     }
 
     /// An address where no registry answers.
-    fn nobody(&self) -> &str {
+    fn dead_host(&self) -> &str {
         if self.registry.is_some() { "127.0.0.1:1" } else { "gone.test:5000" }
     }
 
@@ -433,10 +433,10 @@ fn pushing_requires_confirmation_and_lists_variables_without_values() {
     on_both(|ground| {
         let line = format!("snapshot push dev {}/dev:r1", ground.host());
         let said = stderr(&ground.refuses(&line, 6));
-        for told in
+        for expected in
             ["SECRET", "'all set'", "the tags ready", "k, team", "'vm' does not travel", "nothing was pushed", "--yes"]
         {
-            assert!(said.contains(told), "{told}: {said}");
+            assert!(said.contains(expected), "{expected}: {said}");
         }
         assert!(!said.contains("hunter2"), "{said}");
         assert_eq!(ground.tags("dev"), [""; 0]);
@@ -473,7 +473,7 @@ fn an_invalid_reference_is_a_usage_error() {
 #[test]
 fn a_registry_that_is_down_is_reported() {
     on_both(|ground| {
-        let host = ground.nobody();
+        let host = ground.dead_host();
         for line in ["snapshot push dev HOST/dev:r1 --yes", "snapshot pull HOST/dev:r1"] {
             let said = stderr(&ground.refuses(&line.replace("HOST", host), 1));
             assert!(said.contains(&format!("see whether {host} is there")) && said.contains("is as it was"), "{said}");
@@ -676,11 +676,11 @@ impl Drop for Spawned {
 fn a_hostile_snapshot_json_is_refused_and_writes_nothing() {
     on_both(|ground| {
         let plain = plain();
-        let good = rider(&plain);
+        let good = embedded(&plain);
         let but = |key: &str, value: Value| {
-            let mut rider = good.clone();
-            rider[key] = value;
-            rider.to_string()
+            let mut embedded = good.clone();
+            embedded[key] = value;
+            embedded.to_string()
         };
         let recorded = good["files"][ARTIFACT].clone();
         let deep = format!("{{\"format\":1,\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
@@ -707,11 +707,13 @@ fn a_hostile_snapshot_json_is_refused_and_writes_nothing() {
             deep,
         ];
         let before = ground.state();
-        for (rider, named) in
-            vms.iter().map(|rider| (rider, "")).chain(others.iter().flat_map(|rider| [(rider, ""), (rider, " --as x")]))
+        for (embedded, named) in vms
+            .iter()
+            .map(|embedded| (embedded, ""))
+            .chain(others.iter().flat_map(|embedded| [(embedded, ""), (embedded, " --as x")]))
         {
-            let what = &rider[..rider.len().min(500)];
-            let to = put(ground, &carrying(&plain, rider));
+            let what = &embedded[..embedded.len().min(500)];
+            let to = put(ground, &with_embedded(&plain, embedded));
             let run = ground.run(&format!("snapshot pull {to}{named}"));
             assert_eq!(run.get_output().status.code(), Some(10), "{what}: {}", stderr(&run));
             ground.assert_as(&before, what);
@@ -733,21 +735,21 @@ fn assert_harmless(run: &Assert, what: &str) {
 fn hostile_text_of_a_pulled_snapshot_is_escaped() {
     on_both(|ground| {
         let plain = plain();
-        let mut rider = rider(&plain);
+        let mut embedded = embedded(&plain);
         for key in ["note", "created", "engine_version", "tool_version", "platform"] {
-            rider[key] = EVIL.into();
+            embedded[key] = EVIL.into();
         }
-        rider["labels"] = json!({EVIL: EVIL});
-        rider["warnings"] = json!([EVIL]);
-        rider["later"] = json!({EVIL: EVIL});
+        embedded["labels"] = json!({EVIL: EVIL});
+        embedded["warnings"] = json!([EVIL]);
+        embedded["later"] = json!({EVIL: EVIL});
         // Such text never gets into an engine command or a question: it is refused, just as harmlessly.
-        let mut refused = rider.clone();
+        let mut refused = embedded.clone();
         refused["machine"]["image"] = EVIL.into();
-        let to = put(ground, &carrying(&plain, &refused.to_string()));
+        let to = put(ground, &with_embedded(&plain, &refused.to_string()));
         let run = ground.run(&format!("snapshot pull {to}"));
         assert_eq!(run.get_output().status.code(), Some(10));
         assert_harmless(&run, "a refused pull");
-        let to = put(ground, &carrying(&plain, &rider.to_string()));
+        let to = put(ground, &with_embedded(&plain, &embedded.to_string()));
         for line in [
             &*format!("snapshot pull {to}"),
             "snapshot ls",
@@ -765,10 +767,10 @@ fn hostile_text_of_a_pulled_snapshot_is_escaped() {
         assert_eq!(metadata["origin"]["kind"], "pulled");
         assert!(metadata["created"].as_str().unwrap().starts_with("20"));
         for key in ["origin", "created", "warnings"] {
-            metadata[key] = rider[key].clone();
+            metadata[key] = embedded[key].clone();
         }
-        metadata.as_object_mut().unwrap().retain(|key, _| rider.get(key).is_some());
-        assert_eq!(metadata, rider);
+        metadata.as_object_mut().unwrap().retain(|key, _| embedded.get(key).is_some());
+        assert_eq!(metadata, embedded);
         assert!(ground.artifact("hostile") == plain);
     });
 }
@@ -776,7 +778,7 @@ fn hostile_text_of_a_pulled_snapshot_is_escaped() {
 #[test]
 fn a_file_that_is_not_an_artifact_is_not_pulled() {
     let ground = Ground::fake();
-    let good = carrying(&plain(), &rider(&plain()).to_string());
+    let good = with_embedded(&plain(), &embedded(&plain()).to_string());
     let place = ground.world.path("fake/registry/registry.test:5000/dev");
     fs::create_dir_all(&place).unwrap();
     for bytes in [&[][..], b"SMOLPACK", &good[..good.len() - 1], &good[1..], &[0; 4096]] {
@@ -792,7 +794,7 @@ fn plain() -> Vec<u8> {
 }
 
 /// A good `snapshot.json` for it.
-fn rider(artifact: &[u8]) -> Value {
+fn embedded(artifact: &[u8]) -> Value {
     json!({
         "format": 1, "id": "1234abcd", "vm": "hostile", "created": "2026-01-01T00:00:00.000Z", "tags": [], "note": null,
         "labels": {}, "engine_version": "1.32.2", "tool_version": "0.1.0", "platform": null, "machine": {
@@ -806,10 +808,10 @@ fn rider(artifact: &[u8]) -> Value {
 }
 
 /// The artifact with that in its manifest, and a valid checksum.
-fn carrying(artifact: &[u8], rider: &str) -> Vec<u8> {
+fn with_embedded(artifact: &[u8], embedded: &str) -> Vec<u8> {
     let (content, footer) = artifact.split_at(artifact.len() - 64);
     let end = content.iter().rposition(|byte| *byte == b'}').unwrap();
-    let bytes = [&content[..end], b",\"bottle_freeze\":", rider.as_bytes(), &content[end..]].concat();
+    let bytes = [&content[..end], b",\"bottle_freeze\":", embedded.as_bytes(), &content[end..]].concat();
     let assets = usize::try_from(u64::from_le_bytes(footer[28..36].try_into().unwrap())).unwrap();
     let mut footer = footer.to_vec();
     footer[44..52].copy_from_slice(&((bytes.len() - assets) as u64).to_le_bytes());

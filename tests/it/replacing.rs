@@ -352,7 +352,7 @@ fn another_user_s_file_in_a_sticky_folder_is_refused_early() {
             let plain = world.line(&line);
             let mut command = Command::new("setpriv");
             command.arg("--bounding-set=-fowner").arg(plain.get_program()).args(plain.get_args());
-            world.furnish(&mut command);
+            world.set_environment(&mut command);
             finish(command).code(8).stderr(contains("sticky").and(contains("another user")));
             assert_eq!(fs::read(&path).unwrap(), b"the old one", "{line}");
             assert!(!world.commands().contains(&"machine stop".to_owned()), "{line}");
@@ -398,7 +398,7 @@ fn on_a_poor_file_system(world: &World, line: &str, has_links: bool) -> Option<C
         strace.args(["-e", "inject=link,linkat:error=EPERM"]);
     }
     strace.arg(plain.get_program()).args(plain.get_args());
-    world.furnish(&mut strace);
+    world.set_environment(&mut strace);
     let is_there = Command::new("strace").arg("--version").output().is_ok();
     if !is_there {
         println!("NOT RUN: there is no strace here");

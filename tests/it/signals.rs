@@ -159,7 +159,7 @@ fn a_ctrl_c_passed_on_by_a_parent_counts_once() {
         let command = world.line(FREEZE);
         let mut relay = Command::new("sh");
         relay.args(["-c", RELAY]).arg(command.get_program()).args(command.get_args());
-        world.furnish(&mut relay);
+        world.set_environment(&mut relay);
         let mut session = Session::start(relay);
         wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
         session.press("\x03");
@@ -213,7 +213,7 @@ fn a_signal_ignored_by_the_parent_stays_ignored() {
         let mut deaf = Command::new("sh");
         deaf.args(["-c", &format!("trap '' {name}; exec \"$0\" \"$@\"")]);
         deaf.arg(command.get_program()).args(command.get_args());
-        world.furnish(&mut deaf);
+        world.set_environment(&mut deaf);
         let mut freeze = deaf.stderr(std::process::Stdio::null()).spawn().unwrap();
         wait_until("the pack runs", || world.commands().contains(&"pack create".to_owned()));
         let kill = Command::new("kill").args(["-s", name, &freeze.id().to_string()]).status().unwrap();
@@ -232,7 +232,7 @@ fn with_small_files(world: &World, line: &str, kib: u64) -> Assert {
     let mut limited = Command::new("bash");
     limited.args(["-c", &format!("ulimit -f {kib}; exec \"$0\" \"$@\"")]);
     limited.arg(command.get_program()).args(command.get_args());
-    world.furnish(&mut limited);
+    world.set_environment(&mut limited);
     crate::support::finish(limited)
 }
 
@@ -303,7 +303,7 @@ fn an_engine_gets_a_ctrl_c_from_the_terminal_only_once() {
             command.args(["-c", RELAY]).arg(exec.get_program());
         }
         command.args(exec.get_args());
-        world.furnish(&mut command);
+        world.set_environment(&mut command);
         command.env("COUNT", &count);
         let mut session = Session::start(command);
         wait_until("the engine runs", || count.exists());

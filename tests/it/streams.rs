@@ -4,7 +4,7 @@
 use crate::engine_install::{Index, command as installing, wheel_with_guest};
 use crate::support::chaos::{Random, is_long, within};
 use crate::support::pty::Session;
-use crate::support::{World, finish, hears_signals, names_in, stderr, wait_until};
+use crate::support::{World, finish, handles_signals, names_in, stderr, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
@@ -133,7 +133,7 @@ fn ends_at_the_first_signal(world: &World, mut command: Command, signal: Signal,
     // A pipe for its input stays open.
     let _stdin = child.stdin.take();
     let pid = i32::try_from(child.id()).unwrap();
-    wait_until("it listens", || hears_signals(pid));
+    wait_until("it listens", || handles_signals(pid));
     let folders = || names_in(&world.path("home/library/snapshots")).len();
     if !what.contains("export") {
         wait_until("it reads", || folders() > 1);

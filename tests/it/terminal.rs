@@ -95,11 +95,11 @@ fn a_terminal_without_colors_gets_none() {
             let mut session = Session::start_on(command_with(&mut command, variable, value), [true; 3], 80);
             session.wait();
             let screen = session.all_printed();
-            let colours = screen
+            let colors = screen
                 .split("\x1b[")
                 .skip(1)
                 .filter(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m'));
-            assert_eq!(colours.count(), 0, "{variable}, {line}: {screen:?}");
+            assert_eq!(colors.count(), 0, "{variable}, {line}: {screen:?}");
             assert!(variable != "TERM" || !screen.contains('\x1b'), "{line}: {screen:?}");
         }
     }
@@ -125,15 +125,15 @@ fn a_reader_that_goes_away_is_not_an_error() {
         "start dev",
     ] {
         let mut command = world.line(line);
-        let run = command.stdout(nobody_reads()).stderr(Stdio::piped()).output().unwrap();
+        let run = command.stdout(closed_pipe()).stderr(Stdio::piped()).output().unwrap();
         let said = String::from_utf8_lossy(&run.stderr);
         assert_eq!(run.status.code(), Some(0), "{line}: {said}");
         assert!(!said.contains("error") && !said.contains("panic"), "{line}: {said}");
     }
     assert_eq!(world.state("dev"), "running");
     for (line, status) in [("freeze dev --yes", 0), ("stop nosuch", 4), ("freeze dev --nosuch", 2)] {
-        let run = world.line(line).stdout(Stdio::null()).stderr(nobody_reads()).status().unwrap();
-        assert_eq!(run.code(), Some(status), "{line}, nobody reads stderr");
+        let run = world.line(line).stdout(Stdio::null()).stderr(closed_pipe()).status().unwrap();
+        assert_eq!(run.code(), Some(status), "{line}, with stderr closed");
     }
 }
 
@@ -159,7 +159,7 @@ fn library() -> World {
 }
 
 /// A pipe whose reader has gone away.
-fn nobody_reads() -> Stdio {
+fn closed_pipe() -> Stdio {
     let mut reader = Command::new("true").stdin(Stdio::piped()).spawn().unwrap();
     let pipe = reader.stdin.take().unwrap();
     reader.wait().unwrap();

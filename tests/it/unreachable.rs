@@ -82,7 +82,7 @@ fn the_workspace_of_a_busy_guest_is_saved_if_needed() {
     for busy in ALL {
         let world = world("1.4.0", busy);
         world.run("freeze dev --yes").success().stderr(contains("will not hold").not());
-        world.mend();
+        world.clear_faults();
         world.run("thaw dev dev2").success();
         assert_eq!(world.read_guest("dev2", "workspace/work").as_deref(), Some("work"), "{busy:?}");
     }

@@ -40,7 +40,7 @@ pub fn within(mib: u64, command: &Command) -> Command {
     // Data, not address space: allocators and threads reserve far more of that than they use.
     limited.args(["-c", &format!("ulimit -d {}; exec \"$0\" \"$@\"", mib << 10)]);
     limited.arg(command.get_program()).args(command.get_args());
-    take_surroundings(&mut limited, command);
+    copy_environment(&mut limited, command);
     limited
 }
 
@@ -51,11 +51,11 @@ pub fn without_override(command: &Command) -> Command {
         weak.args(["--bounding-set=-dac_override,-dac_read_search", "--"]);
     }
     weak.arg(command.get_program()).args(command.get_args());
-    take_surroundings(&mut weak, command);
+    copy_environment(&mut weak, command);
     weak
 }
 
-fn take_surroundings(command: &mut Command, of: &Command) {
+fn copy_environment(command: &mut Command, of: &Command) {
     command.env_clear().envs(of.get_envs().filter_map(|(key, value)| Some((key, value?)))).stdin(Stdio::null());
     if let Some(folder) = of.get_current_dir() {
         command.current_dir(folder);

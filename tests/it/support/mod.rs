@@ -43,7 +43,7 @@ impl World {
     /// In that folder.
     pub fn in_folder(dir: TempDir, version: &str) -> Self {
         reap_vmms();
-        heed_hangups();
+        restore_sighup();
         for folder in ["home", "work", "tmp", "fake/vms"] {
             fs::create_dir_all(dir.path().join(folder)).unwrap();
         }
@@ -65,7 +65,7 @@ impl World {
     }
 
     /// Sets the environment of this world for a command.
-    pub fn furnish(&self, command: &mut Command) {
+    pub fn set_environment(&self, command: &mut Command) {
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -84,7 +84,7 @@ impl World {
     pub fn command<S: Into<OsString>>(&self, words: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bottle-freeze"));
         command.args(words.into_iter().map(Into::into));
-        self.furnish(&mut command);
+        self.set_environment(&mut command);
         command
     }
 
@@ -108,7 +108,7 @@ impl World {
     /// Runs the engine itself.
     pub fn smolvm(&self, line: &str) -> Output {
         let mut command = Command::new(fake::fake_smolvm());
-        self.furnish(&mut command);
+        self.set_environment(&mut command);
         command.env_remove("SMOLVM").args(shlex::split(line).unwrap()).output().unwrap()
     }
 
@@ -161,7 +161,7 @@ impl World {
     }
 
     /// Removes all faults.
-    pub fn mend(&self) {
+    pub fn clear_faults(&self) {
         let _ = fs::remove_file(self.path("fake/faults.json"));
     }
 
@@ -169,7 +169,7 @@ impl World {
     pub fn list(&self) -> Vec<Value> {
         let faults = fs::read(self.path("fake/faults.json")).ok();
         let log = fs::read(self.path("fake/calls.jsonl")).unwrap_or_default();
-        self.mend();
+        self.clear_faults();
         let listed = self.smolvm("machine ls --json");
         fs::write(self.path("fake/calls.jsonl"), log).unwrap();
         if let Some(faults) = faults {
@@ -295,7 +295,7 @@ fn reap_vmms() {
 fn reap_vmms() {}
 
 /// The commands in tests react to SIGHUP even if the tests run under `nohup`.
-fn heed_hangups() {
+fn restore_sighup() {
     // SAFETY: no handler is installed.
     #[allow(unsafe_code)]
     unsafe {
@@ -469,7 +469,7 @@ pub fn signal(pid: i32, signal: Signal) {
 }
 
 /// Whether the process handles signals yet: before that, a signal hits a program that has done nothing.
-pub fn hears_signals(pid: i32) -> bool {
+pub fn handles_signals(pid: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"));
     let all = [Signal::INT, Signal::TERM, Signal::HUP].iter().fold(0, |all, signal| all | 1 << (signal.as_raw() - 1));

@@ -38,8 +38,8 @@ pub fn vm(world: &World, name: &str, mib: usize) {
 /// The same with other flags for its creation.
 pub fn vm_with(world: &World, name: &str, flags: &str, mib: usize) {
     smolvm(world, &format!("machine create --name {name} {flags}"));
-    let told = smolvm(world, &format!("machine data-dir --name {name}")).stdout;
-    let folder = PathBuf::from(String::from_utf8(told).unwrap().trim());
+    let printed = smolvm(world, &format!("machine data-dir --name {name}")).stdout;
+    let folder = PathBuf::from(String::from_utf8(printed).unwrap().trim());
     let content = world.path("content/root");
     fs::create_dir_all(&content).unwrap();
     fs::create_dir_all(&folder).unwrap();

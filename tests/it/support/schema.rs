@@ -76,17 +76,17 @@ pub fn check(words: &[String], output: &Output) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let lines = stderr.lines().filter(|line| (errors && events && !words.contains(&"exec")) || line.starts_with('{'));
     check_warnings(&words, output);
-    let mut told = None;
+    let mut last_status = None;
     for line in lines.filter(|_| errors || events) {
         let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{words:?}: {line}: {error}"));
-        told = value["error"]["exit_status"].as_i64().or(told);
+        last_status = value["error"]["exit_status"].as_i64().or(last_status);
         assert_valid(if value.get("error").is_some() { "error" } else { "progress" }, &value, &words);
     }
     // The status of exec is the guest's; the status of doctor is its result.
     let is_result = ["exec", "doctor"].iter().any(|command| words.contains(command));
     let status = output.status.code().filter(|_| errors && !is_result);
     if let Some(status @ 1..) = status {
-        assert_eq!(told, Some(status.into()), "{words:?}: the last error tells another status: {stderr}");
+        assert_eq!(last_status, Some(status.into()), "{words:?}: the last error has another status: {stderr}");
     }
 }
 
