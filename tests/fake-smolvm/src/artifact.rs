@@ -12,7 +12,7 @@ use crate::Engine;
 pub const MAGIC: &[u8; 8] = b"SMOLPACK";
 const FOOTER: usize = 64;
 
-/// An artifact as read from disk, believed as far as its version of the engine believes it.
+/// An artifact read from disk, trusted as far as this version of the engine trusts it.
 struct Artifact {
     bytes: Vec<u8>,
     assets: usize,
@@ -21,7 +21,7 @@ struct Artifact {
 }
 
 impl Artifact {
-    /// The engine's complaint about a bad file, without its "read …" in front.
+    /// Fails with the engine's message for a bad file, without its leading "read …".
     fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path)?;
         if bytes.len() < FOOTER {
@@ -91,14 +91,14 @@ pub fn restore(engine: &Engine, name: &str, from: &Path) -> Result<Value> {
     let disks = engine.store.vm_dir(name).join("disk");
     fs::create_dir_all(&disks)?;
     match artifact.unpack(&disks) {
-        // Where nothing is checked, damage is found by the guest.
+        // Versions without checks leave it to the guest to find the damage.
         Err(error) if engine.version.checks_crc() => return Err(error),
         _ => engine.store.make_disks(name)?,
     }
     Ok(manifest)
 }
 
-/// What no version makes a VM from.
+/// Refuses what no version makes a VM from.
 fn refuse(manifest: &Value) -> Result<()> {
     if manifest["checkpoint"].is_object() {
         return Ok(());
@@ -130,7 +130,7 @@ fn refuse(manifest: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Two artifacts that claim one CRC but differ: noticed only when both come by.
+/// Two different artifacts that claim the same CRC are noticed only when both are extracted.
 fn remember_extraction(engine: &Engine, artifact: &Artifact) -> Result<()> {
     if !engine.version.shares_extractions() {
         return Ok(());
@@ -149,7 +149,7 @@ fn remember_extraction(engine: &Engine, artifact: &Artifact) -> Result<()> {
     }
 }
 
-/// `pack run --info`: what the artifact says of itself, its CRC checked in every version.
+/// `pack run --info`: prints what the artifact says about itself; every version checks its CRC.
 pub fn print_info(path: &Path) -> Result<()> {
     let artifact = Artifact::read(path).map_err(|error| anyhow!("agent operation failed: read sidecar: {error:#}"))?;
     if artifact.true_crc() != artifact.crc {
@@ -169,12 +169,12 @@ pub fn print_info(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The artifact's bytes, as `pack push` sends them: it looks at the footer, and at no checksum.
+/// The artifact's bytes, as `pack push` sends them: it reads the footer, and checks no checksum.
 pub fn to_push(path: &Path) -> Result<Vec<u8>> {
     Ok(Artifact::read(path)?.bytes)
 }
 
-/// What the artifact says of itself, nothing checked.
+/// What the artifact says about itself, without any check.
 pub fn manifest(path: &Path) -> Result<Value> {
     Artifact::read(path)?.manifest()
 }

@@ -1,4 +1,4 @@
-//! The command line of each version, built with clap as the engine's own is: its usage errors are clap's.
+//! The command line of each version, built with clap like the engine's own, so that usage errors are clap's.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -83,7 +83,7 @@ fn create(v: Version) -> Command {
     if v.names_are_flags() {
         create.arg(Arg::new("command").value_name("COMMAND").num_args(1..).last(true))
     } else if v.swallows_options_after_name() {
-        // NAME and the workload are one row of words, which nothing interrupts.
+        // NAME and the workload are a single list of words, in which no option is recognized.
         create.mut_arg("name", |name| name.num_args(1..).trailing_var_arg(true))
     } else {
         create
@@ -153,7 +153,7 @@ fn pack(v: Version) -> Command {
         .subcommand(Command::new("inspect").arg(positional("reference")))
 }
 
-/// NAME of create, delete, update and data-dir: a flag, or the first word in the old dialect.
+/// NAME of create, delete, update and data-dir: a flag, or the first word in old versions.
 fn name(v: Version) -> Arg {
     if v.names_are_flags() { name_flag(v) } else { Arg::new("name").value_name("NAME") }
 }

@@ -1,4 +1,4 @@
-//! The commands that change what a VM is doing: start, stop, pause, resume, delete, update.
+//! The commands that change the state of a VM: start, stop, pause, resume, delete, update.
 
 use std::io::{IsTerminal, Write};
 
@@ -9,7 +9,7 @@ use crate::machines::Record;
 use crate::{Engine, vmm};
 
 pub fn texts(args: &ArgMatches, id: &str) -> Vec<String> {
-    // A flag that this version does not have was not given.
+    // A flag that this version does not have counts as not given.
     args.try_get_many::<String>(id).ok().flatten().map(|all| all.cloned().collect()).unwrap_or_default()
 }
 
@@ -25,12 +25,12 @@ pub fn number(args: &ArgMatches, id: &str) -> Option<u32> {
     args.get_one::<u32>(id).copied()
 }
 
-/// Without `--name` the engine means the VM called `default`.
+/// Without `--name`, the engine uses the VM called `default`.
 pub fn name_or_default(args: &ArgMatches) -> String {
     text(args, "name").unwrap_or_else(|| "default".into())
 }
 
-/// Boots the VM whatever its state, and writes it down.
+/// Boots the VM whatever its state, and records it.
 pub fn boot(engine: &Engine, name: &str) -> Result<u32> {
     engine.store.make_disks(name)?;
     engine.store.touch_disks(name)?;
@@ -121,7 +121,7 @@ fn stop_missing(engine: &Engine, name: &str, args: &ArgMatches) -> Result<i32> {
     bail!("vm not found: {name}")
 }
 
-/// Kills the VMM; an ephemeral VM does not outlive it.
+/// Kills the VMM, and deletes an ephemeral VM.
 pub fn shut_down(engine: &Engine, record: &Record) -> Result<()> {
     if let Some(pid) = record.pid {
         vmm::kill(pid)?;
@@ -173,7 +173,8 @@ pub fn delete(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     engine.faults.hit(engine, "before")?;
     let lock = engine.store.lock_database(engine.version, &format!("remove vm '{name}'"));
     match lock {
-        // Up to 1.4.0 the loser of the race says 0 and leaves the record; then it fails; then it waits.
+        // Up to 1.4.0, the loser of the race exits with 0 and leaves the record; later it fails; since 1.14.1 it
+        // waits.
         Err(error) if !engine.version.since(1, 9, 0) => eprintln!("WARN {error:#}"),
         Err(error) if !engine.version.has_include_workspace() => return Err(error),
         _ => engine.store.remove(&name)?,

@@ -28,7 +28,7 @@ pub fn cp(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     Ok(0)
 }
 
-/// `machine:path`, and not a path of the host with a colon in it.
+/// `machine:path`, as opposed to a path of the host with a colon in it.
 fn guest_path(text: &str) -> Option<(&str, &str)> {
     text.split_once(':').filter(|(vm, _)| !vm.is_empty() && !vm.contains('/'))
 }

@@ -13,7 +13,7 @@ use crate::{Engine, artifact, settings};
 
 pub fn create(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     let name = texts(args, "name").into_iter().next().unwrap_or_else(invent_name);
-    let record = wanted(engine.version, &name, args)?;
+    let record = described_by(engine.version, &name, args)?;
     let from = args.get_one::<PathBuf>("from");
     check_name(&name).map_err(refused)?;
     if engine.store.get(&name)?.is_some() {
@@ -47,14 +47,14 @@ fn taken(version: Version, name: &str) -> anyhow::Error {
     refused(anyhow!("machine '{name}' already exists{more}"))
 }
 
-/// Pid and time make it unlike any other name of this run.
+/// Pid and time make it different from any other name of this run.
 fn invent_name() -> String {
     let seed = Record::new("").seq ^ (u64::from(std::process::id()) << 20);
     format!("vm-{:08x}", crc32fast::hash(&seed.to_le_bytes()))
 }
 
 /// The VM that the flags describe.
-fn wanted(version: Version, name: &str, args: &ArgMatches) -> Result<Record> {
+fn described_by(version: Version, name: &str, args: &ArgMatches) -> Result<Record> {
     let cidrs = texts(args, "allow-cidr");
     let from_artifact = args.get_one::<PathBuf>("from").is_some();
     let (settings, opens) = settings::recorded(version, args, from_artifact);
@@ -73,7 +73,7 @@ fn wanted(version: Version, name: &str, args: &ArgMatches) -> Result<Record> {
             || !texts(args, "allow-host").is_empty()
             || opens,
         settings,
-        // Dropped without a word beside --from.
+        // Silently dropped beside --from.
         secret_refs: if from_artifact { Map::new() } else { secret_refs(args) },
         cidrs,
         ports: texts(args, "port"),
@@ -100,7 +100,7 @@ fn wanted(version: Version, name: &str, args: &ArgMatches) -> Result<Record> {
     Ok(record)
 }
 
-/// `KEY=SOURCE` of each option for secrets.
+/// The `KEY=SOURCE` pairs of each option for secrets.
 fn secret_refs(args: &ArgMatches) -> Map<String, Value> {
     let kinds = [("secret-env", "from_env"), ("secret-file", "from_file"), ("secret-keychain", "from_keychain")];
     let pairs =
@@ -113,14 +113,14 @@ fn secret_refs(args: &ArgMatches) -> Map<String, Value> {
         .collect()
 }
 
-/// The words after `--`; where NAME is positional, the words after NAME.
+/// The words after `--`; if NAME is positional, the words after NAME.
 fn workload(version: Version, args: &ArgMatches) -> Vec<String> {
     let id = if version.names_are_flags() { "command" } else { "name" };
     let skipped = usize::from(!version.names_are_flags());
     texts(args, id).into_iter().skip(skipped).collect()
 }
 
-/// The variables of a Smolfile of one line, `env = [...]`, without white space at their ends.
+/// The variables of a one-line Smolfile, `env = [...]`, trimmed.
 fn smolfile_env(args: &ArgMatches) -> Result<Vec<String>> {
     let Some(file) = args.get_one::<PathBuf>("smolfile") else { return Ok(Vec::new()) };
     let text = std::fs::read_to_string(file)?;
@@ -129,7 +129,7 @@ fn smolfile_env(args: &ArgMatches) -> Result<Vec<String>> {
     Ok(pairs.iter().map(|pair| pair.trim().to_owned()).collect())
 }
 
-/// `KEY=VALUE` as it is; `KEY` with the host's value, or not at all.
+/// `KEY=VALUE` unchanged; `KEY` with the host's value, or not at all.
 pub fn env_pair(version: Version, pair: &str) -> Option<String> {
     if pair.contains('=') {
         return Some(pair.to_owned());
@@ -181,7 +181,7 @@ fn fill(engine: &Engine, mut record: Record, from: Option<&Path>, args: &ArgMatc
     Ok(record)
 }
 
-/// A checkpoint brings its network along, and takes no other.
+/// A checkpoint has its own network, and accepts no other.
 fn continue_from(record: &mut Record, manifest: &serde_json::Value, args: &ArgMatches) -> Result<()> {
     let differs = |id: &str, key: &str| number(args, id).is_some_and(|n| manifest[key] != n);
     let changes = ["storage", "overlay"].iter().any(|id| number(args, id).is_some())
@@ -200,20 +200,20 @@ fn continue_from(record: &mut Record, manifest: &serde_json::Value, args: &ArgMa
     Ok(())
 }
 
-/// What a restored VM has from its artifact; everything else is the default or what the flags say.
+/// What a restored VM takes from its artifact; everything else is a default or set by flags.
 fn inherit(version: Version, record: &mut Record, manifest: &serde_json::Value, args: &ArgMatches) {
     let packed = |key: &str| manifest[key].as_u64().and_then(|n| u32::try_from(n).ok());
     let list = |key: &str| -> Vec<String> {
         manifest[key].as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
     };
-    let asked = |id: &str| version.honours_default_values_beside_from() && number(args, id).is_some();
+    let asked = |id: &str| version.honors_default_values_beside_from() && number(args, id).is_some();
     if record.cpus == DEFAULT_CPUS && !asked("cpus") {
         record.cpus = packed("cpus").unwrap_or(DEFAULT_CPUS);
     }
     if record.mem == DEFAULT_MEM && !asked("mem") {
         record.mem = packed("mem").unwrap_or(DEFAULT_MEM);
     }
-    if !version.honours_allow_list_beside_from() {
+    if !version.honors_allow_list_beside_from() {
         record.cidrs.clear();
         record.network = given(args, "net");
     }

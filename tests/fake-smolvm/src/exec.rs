@@ -52,8 +52,8 @@ pub fn exec(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     Ok(status)
 }
 
-/// The VM, if its agent answers, whatever the record says. One that does not answer is recorded as unreachable, and that
-/// stays when it answers again.
+/// The VM, if its agent answers, whatever the record says. One that does not answer is recorded as unreachable, and
+/// stays so even when it answers again.
 pub fn connect(engine: &Engine, name: &str) -> Result<Record> {
     let record = engine.store.find(name)?;
     if record.answers() {
@@ -76,7 +76,7 @@ pub fn connect(engine: &Engine, name: &str) -> Result<Record> {
     bail!("agent operation failed: connect: machine '{name}' is not running. {advice}")
 }
 
-/// Where a path of the guest lies on the VM's disk.
+/// The path on the VM's disk of a path in the guest.
 pub fn on_disk(engine: &Engine, name: &str, path: &str) -> Option<PathBuf> {
     let disks = [("/root", engine.store.root_disk(name)), ("/workspace", engine.store.workspace_disk(name))];
     disks.into_iter().find_map(|(mount, disk)| {
@@ -87,7 +87,7 @@ pub fn on_disk(engine: &Engine, name: &str, path: &str) -> Option<PathBuf> {
     })
 }
 
-/// Puts the VM's folders for /root and /workspace wherever a path begins with them, scripts included.
+/// Replaces /root and /workspace by the VM's folders wherever a path begins with them, even inside scripts.
 fn rewrite(engine: &Engine, name: &str, word: &str) -> String {
     let disks = [("/root", engine.store.root_disk(name)), ("/workspace", engine.store.workspace_disk(name))];
     let in_path = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
@@ -111,7 +111,7 @@ fn rewrite(engine: &Engine, name: &str, word: &str) -> String {
     out
 }
 
-/// The engine's answer to a program that is not there, which differs by the kind of VM.
+/// The engine's message for a missing program, which differs by the kind of VM.
 fn not_found(record: &Record, program: &str, interactive: bool) -> Option<Result<i32>> {
     let there = if program.contains('/') {
         Path::new(program).exists()
@@ -135,7 +135,7 @@ fn search_path() -> OsString {
     std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into())
 }
 
-/// The guest's supervisor (see guest.rs) with a clean environment and the VM's disk as working folder.
+/// The guest's supervisor (see guest.rs) with a clean environment, in the VM's disk folder.
 fn guest_command(engine: &Engine, record: &Record, args: &ArgMatches, timeout: Option<Duration>) -> Result<Command> {
     let root = engine.store.root_disk(&record.name);
     let workspace = engine.store.workspace_disk(&record.name);
@@ -157,12 +157,12 @@ fn guest_command(engine: &Engine, record: &Record, args: &ArgMatches, timeout: O
         .arg("_guest")
         .arg(std::process::id().to_string())
         .arg(timeout.map_or(0, |limit| limit.as_millis()).to_string())
-        .arg(if engine.version.exec_tells_signals() { "tell" } else { "255" })
+        .arg(if engine.version.exec_reports_signals() { "report" } else { "255" })
         .current_dir(cwd);
     Ok(command)
 }
 
-/// `--secret-env GUEST=HOST` as GUEST with the value of HOST.
+/// `--secret-env GUEST=HOST`, as GUEST with the value of HOST.
 fn secrets(args: &ArgMatches) -> Vec<String> {
     let value_of = |pair: &String| {
         let (guest, host) = pair.split_once('=')?;
@@ -175,11 +175,11 @@ fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or(255)
 }
 
-/// Our stdin reaches the guest; output passes through as it comes, without a limit.
+/// Our stdin reaches the guest; output passes through immediately, without a limit.
 fn run_interactive(mut command: Command) -> Result<i32> {
     let mut child = command.spawn().context("agent operation failed: vm exec interactive")?;
     if let Some(mut pipe) = child.stdin.take() {
-        // Never joined: it may wait for input that does not come.
+        // Never joined: it may wait for input that never arrives.
         thread::spawn(move || std::io::copy(&mut std::io::stdin().lock(), &mut pipe));
     }
     Ok(code(child.wait()?))
@@ -194,14 +194,14 @@ fn run_streamed(mut command: Command) -> Result<i32> {
         pass_on(&chunk[..room], is_stderr);
         if room < chunk.len() {
             eprintln!("error: streaming output exceeded {OUTPUT_CAP} byte cap; exec terminated (output truncated)");
-            // The supervisor sees us gone and kills the guest.
+            // The supervisor notices that we are gone, and kills the guest.
             std::process::exit(1);
         }
     })?;
     wait(child, readers)
 }
 
-/// All output at the end.
+/// Prints all output at the end.
 fn run_buffered(mut command: Command) -> Result<i32> {
     let mut child = spawn_piped(&mut command)?;
     let mut buffers: Vec<JoinHandle<Vec<u8>>> = Vec::new();
@@ -227,7 +227,7 @@ fn spawn_piped(command: &mut Command) -> Result<Child> {
         .context("agent operation failed: vm exec: failed to spawn command")
 }
 
-/// One byte beyond the cap is enough to know.
+/// One byte beyond the cap is enough to detect it.
 fn read_capped(pipe: impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(OUTPUT_CAP).unwrap_or(u64::MAX).saturating_add(1);
@@ -255,7 +255,7 @@ fn read_chunks(mut pipe: impl Read, each: impl Fn(&[u8])) {
 }
 
 fn pass_on(bytes: &[u8], is_stderr: bool) {
-    // Nobody listening is not the guest's fault.
+    // A closed pipe is not the guest's fault.
     let _closed = if is_stderr {
         std::io::stderr().write_all(bytes)
     } else {

@@ -1,4 +1,4 @@
-//! Faults that a test asks for in `faults.json`.
+//! Faults that a test requests in `faults.json`.
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -16,7 +16,7 @@ use crate::{Engine, vmm};
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fault {
-    /// Subcommand words that the call must begin with, or `--version`.
+    /// The subcommand words that the call must begin with, or `--version`.
     on: String,
     nth: Option<u64>,
     #[serde(default = "start")]
@@ -51,7 +51,7 @@ enum Action {
     Lie(bool),
 }
 
-/// Ends the call with this status: travels as an error, so that the engine cleans up as after any failure.
+/// Ends the call with this status: passed as an error, so that the engine cleans up as after any failure.
 #[derive(Debug)]
 pub struct FaultExit {
     pub status: i32,
@@ -94,9 +94,9 @@ impl Faults {
         self.0.iter().any(|fault| matches!(fault.action, Action::HalfJson))
     }
 
-    /// Does what the test asked for at this point of the call.
+    /// Does what the test requested for this point of the call.
     pub fn hit(&self, engine: &Engine, point: &str) -> Result<()> {
-        // What was said before stays said, whatever happens now.
+        // What was printed before stays printed, whatever happens now.
         std::io::stdout().flush()?;
         self.0.iter().filter(|fault| fault.at == point).try_for_each(|fault| fault.action.apply(engine))
     }
@@ -109,7 +109,7 @@ fn its_turn(dir: &Path, index: usize, fault: &Fault) -> Result<bool> {
     }
 }
 
-/// A fault with other words is another fault: its count begins anew.
+/// A fault with other words is another fault, with its own count.
 fn counter_file(dir: &Path, index: usize, fault: &Fault) -> Result<PathBuf> {
     let counts = dir.join("fault-counts");
     std::fs::create_dir_all(&counts)?;
@@ -136,7 +136,7 @@ impl Action {
                 return end(0, String::new());
             }
             Self::PrintBytes(count) => {
-                // Not UTF-8, not JSON.
+                // Neither UTF-8 nor JSON.
                 std::io::stdout().write_all(&vec![0xA5; *count])?;
                 return end(0, String::new());
             }
@@ -177,7 +177,7 @@ fn vmm_of(engine: &Engine, vm: &str) -> Result<u32> {
     engine.store.find(vm)?.pid.context("the VM has no VMM")
 }
 
-/// Writes the file until its disk takes no more. Up to 64 MiB: it is meant for a small one.
+/// Writes the file until the disk is full. At most 64 MiB: it is meant for a small disk.
 fn fill_disk(file: &Path) -> Result<()> {
     let mut filler = std::fs::File::create(file)?;
     let written = std::io::copy(&mut std::io::Read::take(std::io::repeat(1), 64 << 20), &mut filler);
@@ -198,7 +198,7 @@ fn kill_self(signal: i32) -> Result<()> {
     hang();
 }
 
-/// The words that name the command, aliases made one: `vm list --json` is `machine ls`.
+/// The words that name the command, with aliases resolved: `vm list --json` is `machine ls`.
 fn subcommand_words(argv: &[String]) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = argv.iter().map(String::as_str);

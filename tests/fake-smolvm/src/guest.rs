@@ -1,7 +1,7 @@
 //! The supervisor of a guest command, a process between `exec` and the command.
 //!
-//! It keeps the command in a process group of its own, and kills that group when `exec` has died or the time is
-//! up: so does the agent in a real VM. It looks for the death itself because only Linux can send a signal.
+//! It runs the command in its own process group, and kills that group when `exec` has died or the time is up, as the
+//! agent in a real VM does. It polls for the death itself because only Linux can send a signal.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal};
 
 static TIMED_OUT: AtomicBool = AtomicBool::new(false);
 
-/// `_guest PARENT TIMEOUT_MS tell|255 COMMAND…`; the status is the command's own.
+/// `_guest PARENT TIMEOUT_MS report|255 COMMAND…`; exits with the status of the command.
 pub fn run(args: &[String]) -> i32 {
     let [parent, timeout, signals, program, rest @ ..] = args else {
         return 2;
@@ -32,7 +32,7 @@ pub fn run(args: &[String]) -> i32 {
     std::thread::spawn(move || watch(parent, Duration::from_millis(timeout), group));
     match child.wait() {
         _ if TIMED_OUT.load(Ordering::SeqCst) => 124,
-        Ok(status) => encode(status, signals == "tell"),
+        Ok(status) => encode(status, signals == "report"),
         Err(_) => 255,
     }
 }

@@ -72,7 +72,7 @@ pub fn status(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     Ok(0)
 }
 
-/// The object of one VM: keys were added over the years, none ever removed.
+/// The object for one VM: later versions added keys, and removed none.
 fn entry(version: Version, record: &Record) -> Value {
     let mut entry = first_keys(record);
     let mut add = |since: bool, more: Value| {

@@ -20,7 +20,7 @@ pub fn record_call(dir: &Path, argv: &[String]) -> Result<()> {
         "time": time,
     }))?;
     line.push(b'\n');
-    // One write to a file opened for appending: lines of calls at the same time do not mix.
+    // A single write to a file opened for appending, so that lines of concurrent calls do not mix.
     OpenOptions::new().append(true).create(true).open(dir.join("calls.jsonl"))?.write_all(&line)?;
     Ok(())
 }
@@ -39,7 +39,7 @@ fn interesting_env(argv: &[String]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The variables of the host that the call hands on by name: `--secret-env GUEST=HOST` and `-e KEY`.
+/// The host variables that the call passes on by name: `--secret-env GUEST=HOST` and `-e KEY`.
 fn host_variables(argv: &[String]) -> Vec<String> {
     let mut names = Vec::new();
     let mut words = argv.iter().take_while(|word| *word != "--");

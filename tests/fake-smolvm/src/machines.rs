@@ -16,7 +16,7 @@ use crate::vmm::{self, Process};
 pub const DEFAULT_CPUS: u32 = 4;
 pub const DEFAULT_MEM: u32 = 8192;
 
-/// Everything the engine knows of a VM. Tests edit this file to make states that are hard to reach.
+/// Everything the engine knows about a VM. Tests edit this file to create states that are hard to reach.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
@@ -41,7 +41,7 @@ pub struct Record {
     pub cmd: Vec<String>,
     pub labels: BTreeMap<String, String>,
     pub ephemeral: bool,
-    /// What else the list tells, by key.
+    /// Other keys in the list.
     pub settings: Map<String, Value>,
     /// Variables that come from secrets of the host: `{"KEY": {"from_env": "HOSTVAR"}}`.
     pub secret_refs: Map<String, Value>,
@@ -63,7 +63,7 @@ impl Record {
         }
     }
 
-    /// The state as the engine tells it: only a record that says `running` is looked into.
+    /// The state as listed by the engine: it verifies only a record that says `running`.
     pub fn live_state(&self) -> &str {
         match (self.state.as_str(), self.pid.map(vmm::process)) {
             ("running", Some(Process::Alive)) => "running",
@@ -73,18 +73,18 @@ impl Record {
         }
     }
 
-    /// Whether the guest's agent answers: a live process behind a record that says running, or that gave it up.
+    /// Whether the guest's agent answers: a live process, and a record that says running or unreachable.
     pub fn answers(&self) -> bool {
         let is_up = ["running", "unreachable"].contains(&self.state.as_str());
         is_up && self.pid.map(vmm::process) == Some(Process::Alive)
     }
 
-    /// What `pack` asks, and it asks no more: does the record say running, and is there a process?
+    /// The only check of `pack`: does the record say running, and is there a process?
     pub fn looks_running(&self) -> bool {
         self.state == "running" && self.pid.is_some_and(|pid| vmm::process(pid) != Process::Gone)
     }
 
-    /// A folder of the host used as an image.
+    /// Whether a folder of the host is used as its image.
     pub fn has_local_image(&self) -> bool {
         self.image.as_deref().is_some_and(|image| image.starts_with("local"))
     }
@@ -127,7 +127,7 @@ impl Store {
         Ok(())
     }
 
-    /// A guest that boots writes to its disks.
+    /// A booting guest writes to its disks.
     pub fn touch_disks(&self, name: &str) -> Result<()> {
         for disk in ["overlay.raw", "storage.raw"] {
             fs::OpenOptions::new().write(true).open(self.vm_dir(name).join(disk))?.write_all(b"booted")?;
@@ -135,7 +135,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes the name: of several that want it at once, one wins.
+    /// Takes the name: if several try at once, one wins.
     pub fn reserve(&self, name: &str) -> Result<bool> {
         match fs::create_dir(self.vm_dir(name)) {
             Ok(()) => Ok(true),
@@ -168,7 +168,7 @@ impl Store {
         }
     }
 
-    /// Written beside and renamed: a reader sees the old record or the new one.
+    /// Written to another file and renamed, so that a reader sees the old record or the new one.
     pub fn save(&self, record: &Record) -> Result<()> {
         let dir = self.vm_dir(&record.name);
         let mut file = tempfile::NamedTempFile::new_in(&dir)?;
@@ -185,7 +185,7 @@ impl Store {
 
     pub fn remove(&self, name: &str) -> Result<()> {
         let dir = self.vm_dir(name);
-        // The record goes first: without it the VM is gone for every reader.
+        // The record goes first: without it, the VM is gone for every reader.
         match fs::remove_file(dir.join("record.json")) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
             _ => {}
@@ -194,7 +194,7 @@ impl Store {
         Ok(())
     }
 
-    /// In the order in which this version tells them: newest first stands for "in no order".
+    /// In the order in which this version lists them: newest first stands for "in no order".
     pub fn all(&self, version: Version) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         for entry in fs::read_dir(self.dir.join("vms"))? {
@@ -220,14 +220,14 @@ impl Store {
             bail!("database operation failed: {doing}: database is locked");
         }
         if !version.locks_well() {
-            // Long enough that commands started together do meet.
+            // Long enough that commands started together overlap.
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(file)
     }
 }
 
-/// The engine's own rule for names, with its own words.
+/// The engine's own rule for names, with its own message.
 pub fn check_name(name: &str) -> Result<()> {
     let Some(first) = name.chars().next() else { bail!("machine name cannot be empty") };
     if name.len() > 128 {

@@ -1,5 +1,5 @@
-//! A stand-in for the `smolvm` engine: real state on disk, real processes, and the lies of the version it plays.
-//! See README.md for the environment variables, the state folder and the injectable faults.
+//! A stand-in for the `smolvm` engine: real state on disk, real processes, and the false successes of the version it
+//! plays. See README.md for the environment variables, the state folder and the injectable faults.
 
 #![allow(clippy::disallowed_methods, reason = "a stand-in may panic where there is no thread")]
 
@@ -48,7 +48,7 @@ fn main() {
 }
 
 fn engine_call(argv: &[String]) -> i32 {
-    let json_errors = wants_json_errors(argv);
+    let json_errors = json_errors_requested(argv);
     run(argv).unwrap_or_else(|error| report(&error, json_errors))
 }
 
@@ -77,7 +77,7 @@ fn state_dir() -> Result<PathBuf> {
     Ok(dir.canonicalize()?)
 }
 
-/// As the real engine, it has other VMs in another home: the state folder is that of the home beside it.
+/// Like the real engine, it has other VMs in another home: the state folder is in the home beside it.
 fn state_of_home(dir: &Path) -> Result<PathBuf> {
     let Some(home) = std::env::var_os("HOME").map(PathBuf::from) else { return Ok(dir.to_owned()) };
     let own = dir.with_file_name("home");
@@ -115,8 +115,8 @@ fn dispatch(engine: &Engine, matches: &ArgMatches) -> Result<i32> {
     }
 }
 
-/// The flag counts wherever it stands before the guest's own words; only its two spellings matter.
-fn wants_json_errors(argv: &[String]) -> bool {
+/// The flag counts anywhere before the guest's own arguments; only its two spellings matter.
+fn json_errors_requested(argv: &[String]) -> bool {
     let own = argv.iter().position(|arg| arg == "--").unwrap_or(argv.len());
     argv[..own].iter().any(|arg| arg == "--error-format=json")
         || argv[..own].windows(2).any(|pair| pair[0] == "--error-format" && pair[1] == "json")
@@ -137,7 +137,7 @@ fn report(error: &anyhow::Error, json: bool) -> i32 {
     1
 }
 
-/// The engine's codes follow from the kind of failure, which its message begins with.
+/// The engine's codes follow from the kind of failure, which is the beginning of its message.
 fn error_code(message: &str) -> &'static str {
     let codes = [
         ("vm not found", "NOT_FOUND"),

@@ -1,4 +1,4 @@
-//! `pack create`: the launcher and its sidecar, written the way the engine writes them: in place, in steps.
+//! `pack create`: writes the launcher and its sidecar as the engine does: in place, in steps.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -39,7 +39,8 @@ pub fn create(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     Ok(0)
 }
 
-/// A lock in the cache folder, so that one pack compresses at a time; here it is only asked whether it can be made.
+/// A lock in the cache folder, so that only one pack compresses at a time; the stand-in only checks that it can be
+/// created.
 fn admission(version: Version) -> Result<Option<File>> {
     let cache = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/smolvm"));
     let Some(cache) = cache.filter(|_| version.locks_packs()) else { return Ok(None) };
@@ -59,7 +60,7 @@ fn refuse_sidecar_name(version: Version, out: &Path) -> Result<()> {
     }
 }
 
-/// The VM, unless the engine refuses. It looks for a live process behind a record that says running, no more.
+/// The VM, unless the engine refuses. It only checks for a live process behind a record that says running.
 fn packable(engine: &Engine, name: &str) -> Result<Record> {
     let Some(record) = engine.store.get(name)? else {
         bail!("agent operation failed: pack from VM: VM '{name}' not found")
@@ -80,7 +81,7 @@ fn packable(engine: &Engine, name: &str) -> Result<Record> {
     Ok(record)
 }
 
-/// The helper VM that packs an image, in a session of its own: it outlives an engine that is killed or interrupted.
+/// The helper VM that packs an image, in its own session: it survives an engine that is killed or interrupted.
 struct Helper {
     pid: u32,
     folder: PathBuf,
@@ -112,7 +113,7 @@ fn image_record(args: &ArgMatches) -> Record {
     Record { image: text(args, "image"), ..Record::new("") }
 }
 
-/// Copies the disks into a staging folder, which lies where this version puts it.
+/// Copies the disks into a staging folder, at the place where this version puts it.
 fn stage(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<TempDir> {
     let staging = staging_dir(engine.version, args)?;
     let root = engine.store.root_disk(&record.name);
@@ -128,9 +129,9 @@ fn stage(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<TempDir>
         fs::create_dir_all(staging.path().join("root"))?;
         return Ok(staging);
     }
-    // It looks for the disk's file only: an empty one will do.
+    // It only checks that the disk's file exists: an empty one will do.
     let is_there = root.is_dir() || engine.store.vm_dir(&record.name).join("overlay.raw").is_file();
-    // Older versions look before they speak.
+    // Older versions check before they print anything.
     if !is_there && !engine.version.packs_storage() {
         return Err(missing());
     }
@@ -148,7 +149,7 @@ fn stage(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<TempDir>
     Ok(staging)
 }
 
-/// The storage disk with /workspace: of bare VMs since 1.9.0, of image VMs only when asked.
+/// Whether the storage disk with /workspace is packed: of bare VMs since 1.9.0, of image VMs only on request.
 fn takes_workspace(version: Version, record: &Record, asked: bool) -> bool {
     if record.image.is_some() { asked } else { version.packs_storage() }
 }
@@ -182,7 +183,7 @@ fn staging_dir(version: Version, args: &ArgMatches) -> Result<TempDir> {
     Ok(tempfile::Builder::new().prefix("pack-staging-").tempdir_in(parent)?)
 }
 
-/// A faithful copy of a folder, by way of tar: links stay links, modes stay modes.
+/// A faithful copy of a folder through tar: links stay links, modes stay modes.
 fn copy_disk(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     if !from.is_dir() {
@@ -196,7 +197,7 @@ fn copy_disk(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The assets, made in `$TMPDIR` before they are written out.
+/// The assets, compressed in `$TMPDIR` before they are written out.
 fn compress(staging: &Path, scratch: &Path) -> Result<Vec<u8>> {
     let file = scratch.join("assets.tar");
     let mut tar = tar::Builder::new(File::create(&file)?);
@@ -209,7 +210,7 @@ fn compress(staging: &Path, scratch: &Path) -> Result<Vec<u8>> {
     Ok(fs::read(file)?)
 }
 
-/// Truncates what was there, and writes the new pair over it, the launcher first. No care is taken.
+/// Truncates the old pair and writes the new one over it, the launcher first, without any precaution.
 fn write_pair(engine: &Engine, out: &Path, assets: &[u8], manifest: &[u8]) -> Result<()> {
     spin(&["⠋", "⠙", "⠹"]);
     let written = write_steps(engine, out, assets, manifest);
@@ -235,7 +236,7 @@ fn write_steps(engine: &Engine, out: &Path, assets: &[u8], manifest: &[u8]) -> R
 }
 
 fn io_error(error: &std::io::Error) -> anyhow::Error {
-    // Rust's own text of the same error is longer for a folder.
+    // Rust's own text for this error is longer for a folder.
     let text = match error.kind() {
         ErrorKind::IsADirectory => "Is a directory (os error 21)".to_owned(),
         _ => error.to_string(),
@@ -335,7 +336,7 @@ fn platform() -> String {
     format!("linux/{arch}")
 }
 
-/// Of a Smolfile only `net = false` matters here.
+/// Only `net = false` in a Smolfile matters here.
 fn smolfile_closes_network(args: &ArgMatches) -> Result<bool> {
     let Some(file) = args.get_one::<PathBuf>("smolfile") else {
         return Ok(false);
@@ -368,7 +369,7 @@ pub fn run(_engine: &Engine, args: &ArgMatches) -> Result<i32> {
     Ok(0)
 }
 
-/// A checkpoint of a running VM: one file with the same footer, and the VM goes on.
+/// A checkpoint of a running VM: a single file with the same footer; the VM continues.
 pub fn checkpoint(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     let name = name_or_default(args);
     let out = args.get_one::<PathBuf>("output").cloned().unwrap_or_default();

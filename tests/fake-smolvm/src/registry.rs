@@ -1,4 +1,4 @@
-//! `pack push`, `pack pull`, `pack inspect`: a folder is all the registries there are.
+//! `pack push`, `pack pull`, `pack inspect`: all registries are one folder.
 
 use std::fs;
 use std::path::PathBuf;

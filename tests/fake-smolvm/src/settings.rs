@@ -1,5 +1,5 @@
-//! The options of `machine create` that only change what is recorded: which version has them, how `machine ls --json`
-//! reports them, and what a VM made from an artifact has of them.
+//! The options of `machine create` that only change the record: which version has them, how `machine ls --json` reports
+//! them, and which of them a VM made from an artifact keeps.
 
 use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::commands::{given, texts};
 use crate::version::Version;
 
-/// What an option takes.
+/// The kind of value of an option.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Flag,
@@ -29,7 +29,7 @@ struct Setting {
     listed: Option<(&'static str, Since)>,
     /// Whether it opens the network, unless the VM is made from an artifact.
     opens: bool,
-    /// Whether it is dropped without a word beside `--from`.
+    /// Whether it is silently dropped beside `--from`.
     dropped: bool,
 }
 
@@ -107,7 +107,7 @@ pub fn options(version: Version) -> Vec<Arg> {
         .collect()
 }
 
-/// What a VM with these options is recorded to have, by its key in the list; and whether they open the network.
+/// What these options add to the record, by key in the list; and whether they open the network.
 pub fn recorded(version: Version, args: &ArgMatches, from_artifact: bool) -> (Map<String, Value>, bool) {
     let (mut recorded, mut opens) = (Map::new(), false);
     for setting in SETTINGS.iter().filter(|setting| is_since(version, setting.since)) {
@@ -146,7 +146,7 @@ fn disk(version: Version, text: &str) -> Value {
     disk
 }
 
-/// Whether this version lists that key only where there is something to list.
+/// Whether this version lists that key only if it has a value.
 pub fn is_listed_if_there(version: Version, key: &str) -> bool {
     SETTINGS.iter().filter_map(|setting| setting.listed).any(|(name, since)| name == key && is_since(version, since))
 }

@@ -1,4 +1,4 @@
-//! The version being played, and what each version can and cannot do: one predicate per behaviour.
+//! The version being played, and what each version can and cannot do: one predicate per behavior.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,12 +38,12 @@ impl Version {
         self.since(1, 0, 2)
     }
 
-    /// 1.0.0 and 1.0.1 take everything after NAME as the workload, options included.
+    /// 1.0.0 and 1.0.1 take everything after NAME as the workload, including options.
     pub fn swallows_options_after_name(self) -> bool {
         self.since(1, 0, 0) && !self.names_are_flags()
     }
 
-    /// 0.8.0 says 0 to `stop` of a VM that does not exist.
+    /// 0.8.0 exits with 0 for `stop` of a VM that does not exist.
     pub fn stop_knows_missing(self) -> bool {
         self.since(0, 8, 1)
     }
@@ -53,7 +53,7 @@ impl Version {
         self.since(0, 8, 1)
     }
 
-    pub fn exec_tells_signals(self) -> bool {
+    pub fn exec_reports_signals(self) -> bool {
         self.since(0, 8, 1)
     }
 
@@ -74,7 +74,7 @@ impl Version {
         self.since(1, 7, 0)
     }
 
-    /// An image VM without a network was refused for a while.
+    /// Some versions refused an image VM without a network.
     pub fn refuses_image_without_net(self) -> bool {
         self.since(1, 7, 3) && !self.since(1, 24, 0)
     }
@@ -83,12 +83,12 @@ impl Version {
         self.since(1, 8, 0)
     }
 
-    /// Before, `create --from` dropped an allow list without a word.
-    pub fn honours_allow_list_beside_from(self) -> bool {
+    /// Earlier, `create --from` silently dropped an allow list.
+    pub fn honors_allow_list_beside_from(self) -> bool {
         self.since(1, 8, 0)
     }
 
-    /// Before, a bare VM's pack had no storage disk, and so no /workspace.
+    /// Earlier, a bare VM's pack had no storage disk, and so no /workspace.
     pub fn packs_storage(self) -> bool {
         self.since(1, 9, 0)
     }
@@ -98,7 +98,7 @@ impl Version {
         self.since(1, 9, 0)
     }
 
-    /// A pack takes a lock in the engine's cache folder; 1.15.0 does without.
+    /// A pack takes a lock in the engine's cache folder; 1.15.0 does not.
     pub fn locks_packs(self) -> bool {
         self.since(1, 17, 0)
     }
@@ -107,7 +107,7 @@ impl Version {
         self.since(1, 12, 0)
     }
 
-    /// Before, asking about a VM that was never started made its disks.
+    /// Earlier, asking about a VM that was never started created its disks.
     pub fn only_start_makes_disks(self) -> bool {
         self.since(1, 14, 2)
     }
@@ -116,8 +116,8 @@ impl Version {
         self.since(1, 14, 1)
     }
 
-    /// Before, `--cpus 4` beside `--from` could not be told from no flag at all.
-    pub fn honours_default_values_beside_from(self) -> bool {
+    /// Earlier, `--cpus 4` beside `--from` looked the same as no flag at all.
+    pub fn honors_default_values_beside_from(self) -> bool {
         self.since(1, 14, 3)
     }
 
@@ -145,7 +145,7 @@ impl Version {
         self.since(1, 19, 0)
     }
 
-    /// The database loses races between two engine commands.
+    /// Earlier, the database lost races between two engine commands.
     pub fn locks_well(self) -> bool {
         self.since(1, 19, 0)
     }
@@ -158,7 +158,7 @@ impl Version {
         self.since(1, 28, 1)
     }
 
-    /// Before, a pack said 4 cpus and 8192 MiB whatever the VM had.
+    /// Earlier, a pack recorded 4 cpus and 8192 MiB whatever the VM had.
     pub fn packs_resources(self) -> bool {
         self.since(1, 29, 1)
     }

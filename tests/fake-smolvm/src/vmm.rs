@@ -41,7 +41,7 @@ pub fn spawn(vm_dir: &Path, version: Version) -> Result<u32> {
     Ok(child.id())
 }
 
-/// The VMM itself: lives as long as its VM's folder, and never long.
+/// The VMM itself: lives as long as its VM's folder, but never long.
 pub fn run(args: &[String]) -> i32 {
     let [vm_dir, version] = args else { return 2 };
     let Some(vm_dir) = Path::new(vm_dir).parent() else { return 2 };
@@ -56,7 +56,7 @@ pub fn run(args: &[String]) -> i32 {
     while born.elapsed() < LIFETIME {
         std::thread::sleep(Duration::from_millis(200));
         let mine = fs::metadata(vm_dir).is_ok_and(|now| now.ino() == folder);
-        // 0.8.0 leaves the VMM of a deleted VM alive: then only the end of the whole state folder ends it.
+        // 0.8.0 leaves the VMM of a deleted VM alive: it then ends only with the whole state folder.
         let state_gone = vm_dir.parent().is_none_or(|vms| !vms.exists());
         if state_gone || (deletes_stop && !mine) {
             break;
@@ -80,7 +80,7 @@ pub fn process(pid: u32) -> Process {
     }
 }
 
-/// The state letter of a process: from /proc, or from `ps` where there is no /proc.
+/// The state letter of a process: from /proc, or from `ps` on systems without /proc.
 fn raw_state(pid: u32) -> Option<char> {
     if Path::new("/proc/self/stat").exists() {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -90,7 +90,7 @@ fn raw_state(pid: u32) -> Option<char> {
     String::from_utf8_lossy(&ps.stdout).trim().chars().next()
 }
 
-/// Suspends the VMM, or wakes it, and waits until it is so: a signal takes its time on a loaded machine.
+/// Suspends or resumes the VMM, and waits until it has happened: a signal takes its time on a busy machine.
 pub fn suspend(pid: u32, suspended: bool) -> Result<()> {
     let target = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no such pid")?;
     rustix::process::kill_process(target, if suspended { Signal::STOP } else { Signal::CONT })?;
@@ -103,7 +103,7 @@ pub fn suspend(pid: u32, suspended: bool) -> Result<()> {
 /// Kills the VMM and waits until it is gone.
 pub fn kill(pid: u32) -> Result<()> {
     let target = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no such pid")?;
-    // SIGKILL alone: a suspended process would sleep through anything milder.
+    // SIGKILL, because a suspended process would ignore anything milder.
     let _already_gone = rustix::process::kill_process(target, Signal::KILL);
     let asked = Instant::now();
     while process(pid) != Process::Gone {
