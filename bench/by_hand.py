@@ -1,4 +1,4 @@
-"""What a user would write with subprocess instead: bench/run compares bottle-freeze with it."""
+"""A script that a user would write instead, with subprocess: bench/run compares bottle-freeze with it."""
 import json
 import subprocess
 import sys

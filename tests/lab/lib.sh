@@ -1,4 +1,4 @@
-# Runs in the lab: the scenario that is named, each check a line, the count at the end.
+# Runs a scenario in the lab: prints a line for each check, and the count at the end.
 # shellcheck shell=bash
 export PATH=/lab:$PATH
 passed=0 failed=0
@@ -6,9 +6,9 @@ work=$(mktemp -d)
 
 scenario() { echo "== $*"; }
 
-# verdict OK WHAT [DETAIL]: one line for a check. A VM whose VMM dies under a command, under this emulation, or is so slow
-# that the engine gives up its boot (after 30 s), is no verdict on anything: the lab is given up, and begun again. What
-# is really wrong with a VM is wrong in every lab.
+# verdict OK WHAT [DETAIL]: print the line of a check. If a VMM dies during a command, or the emulation is so slow that the
+# engine gives up the boot (after 30 s), the check proves nothing: the lab ends, and is started again. A real bug shows up
+# in every lab.
 verdict() {
   if [ "$1" != yes ] && [[ "${3:-}" =~ "io operation failed: connection closed"|"no boot progress for"|"did not become ready within" ]]; then
     echo "lab: the VM died or did not boot in time: $2: $3"
@@ -20,7 +20,7 @@ verdict() {
   else failed=$((failed + 1)); echo "FAIL  $2"; echo "${3:-}" | sed 's/^/      | /'; fi
 }
 
-# limited COMMAND...: run it. The longest takes a minute: one that takes four will not end.
+# limited COMMAND...: run it. The longest takes a minute: one that takes four minutes hangs.
 limited() {
   local began=$SECONDS status
   if [ "$(type -t "$1")" = function ]; then "$@"; else timeout --foreground 240 "$@"; fi
@@ -29,7 +29,7 @@ limited() {
   return "$status"
 }
 
-# diagnose: what the engine, its VMs and the machine are at.
+# diagnose: print what the engine, its VMs and the machine are doing.
 diagnose() {
   local pid
   ps axfo pid,ppid,stat,wchan:30,args | grep -v '\]$' | cut -c1-200
@@ -41,14 +41,14 @@ diagnose() {
   free -m
 } 2> /dev/null
 
-# hung: what a command that did not end was waiting for.
+# hung: print what a command that did not end was waiting for.
 hung() {
-  echo "lab: this does not end: $*"
+  echo "lab: this command hangs: $*"
   diagnose
   exit 125
 }
 
-# status STATUS WHAT COMMAND...: the command exits so. Its output is in $out.
+# status STATUS WHAT COMMAND...: the command exits with this status. Its output is in $out.
 status() {
   local want=$1 what=$2 got
   shift 2
@@ -56,11 +56,11 @@ status() {
   got=$?
   [ ! -e /lab/hung ] || hung "$@"
   verdict "$([ "$got" = "$want" ] && echo yes)" "$what" "status $got, not $want: $* : $out"
-  # A VM that does not start: the engine's own words seldom tell why.
+  # For a VM that does not start, the engine's message seldom says why.
   if [ "$got" != "$want" ] && [[ "$*" == *" start "* ]]; then diagnose; fi
 }
 
-# equal WANT WHAT COMMAND...: the command succeeds, and prints so on stdout.
+# equal WANT WHAT COMMAND...: the command succeeds, and prints this on stdout.
 equal() {
   local want=$1 what=$2 got status
   shift 2
@@ -70,18 +70,18 @@ equal() {
   verdict "$([ "$status:$got" = "0:$want" ] && echo yes)" "$what" "status $status: $got $(cat "$work/stderr")"
 }
 
-# until_runs PATTERN: awaits a process with such a command line; bracket a letter, so that nothing finds itself.
+# until_runs PATTERN: wait for a process with this command line; put a letter in brackets, so that pgrep does not find itself.
 until_runs() {
   for _ in $(seq 200); do ! pgrep -f "$1" > /dev/null || return 0; sleep 0.1; done
 }
 
-# state VM: the state that the engine's list tells.
+# state VM: its state in the engine's list.
 state() { bottle-freeze ls --json | python3 -c 'import json, sys; print([m["state"] for m in json.load(sys.stdin) if m["name"] == sys.argv[1]][0])' "$1"; }
 
-# vmm VM: the process of its VMM.
+# vmm VM: the process id of its VMM.
 vmm() { bottle-freeze ls --json | python3 -c 'import json, sys; print([m["pid"] for m in json.load(sys.stdin) if m["name"] == sys.argv[1]][0])' "$1"; }
 
-# rootfs FOLDER: a small Linux for an image VM, of Debian's static busybox.
+# rootfs FOLDER: create a small Linux for an image VM, from Debian's static busybox.
 rootfs() {
   mkdir -p "$1"/{bin,etc,root,tmp}
   cp /bin/busybox "$1/bin/"

@@ -16,10 +16,10 @@ equal running "--restart starts it again" state dev
 status 0 "thaw: create --from" bottle-freeze create dev2 --from "$work/dev.smolmachine"
 status 0 "thaw: start" bottle-freeze start dev2
 equal "$(printf 'hi\nwork')" "the files are there" bottle-freeze exec dev2 -- cat /root/a /workspace/b
-equal dev.smolmachine "nothing else stays beside the snapshot" ls -A "$work" --ignore=stderr
+equal dev.smolmachine "nothing else is left beside the snapshot" ls -A "$work" --ignore=stderr
 status 0 "rm of a running VM" bottle-freeze rm --yes dev2
 
-scenario "exec is as if the command ran here"
+scenario "exec runs a command as if it ran here"
 status 0 "status 0" bottle-freeze exec dev -- true
 status 42 "status 42" bottle-freeze exec dev -- sh -c 'exit 42'
 status 1 "the guest's own status 1" bottle-freeze exec dev -- sh -c 'echo "Error: mine" >&2; exit 1'
@@ -29,15 +29,15 @@ status 127 "no such command" bottle-freeze exec dev -- nosuch
 equal from-stdin "-i passes stdin on" bash -c 'echo from-stdin | bottle-freeze exec -i dev -- cat'
 equal "" "without -i there is none" bash -c 'echo from-stdin | bottle-freeze exec dev -- cat'
 long='yes $(printf %0200d 7) | head -c 12000000'
-equal "$(bash -c "$long" | md5sum)" "12 MB of output arrive whole" bash -c 'bottle-freeze exec dev -- sh -c "$0" | md5sum' "$long"
-equal "$(seq 700000 | md5sum)" "5 MB of input arrive whole" bash -c 'seq 700000 | bottle-freeze exec -i dev -- md5sum'
+equal "$(bash -c "$long" | md5sum)" "12 MB of output arrive complete" bash -c 'bottle-freeze exec dev -- sh -c "$0" | md5sum' "$long"
+equal "$(seq 700000 | md5sum)" "5 MB of input arrive complete" bash -c 'seq 700000 | bottle-freeze exec -i dev -- md5sum'
 equal "a b=c" "-e arrives" bottle-freeze exec -e "V=a b=c" dev -- sh -c 'echo "$V"'
 echo 'V=c d=e' > "$work/env"
 equal "c d=e" "--env-file arrives" bottle-freeze exec --env-file "$work/env" dev -- sh -c 'echo "$V"'
 rm "$work/env"
 bottle-freeze exec -e V=hunter2 dev -- sleep 6 & until_runs 'machine exe[c] .*sleep 6'
 # The bracket keeps grep's own command line from matching.
-equal 1 "its value is in no engine's command line" bash -c 'cat /proc/*/cmdline 2>/dev/null | tr "\0" "\n" | grep -c "hunte[r]2"'
+equal 1 "its value is in no engine command line" bash -c 'cat /proc/*/cmdline 2>/dev/null | tr "\0" "\n" | grep -c "hunte[r]2"'
 wait $!
 equal /etc "-w" bottle-freeze exec -w /etc dev -- pwd
 bottle-freeze exec dev -- sleep 777 &
@@ -58,10 +58,10 @@ status 0 "leaves the old one" cmp "$work/random" "$work/random2"
 scenario "a busy guest is not a dead one"
 status 0 "exec writes a file" bottle-freeze exec dev -- sh -c 'echo busy > /root/busy'
 kill -STOP "$(vmm dev)"
-status 125 "an exec that fails makes the engine give it up" bottle-freeze exec dev -- true
+status 125 "a failed exec makes the engine give it up" bottle-freeze exec dev -- true
 kill -CONT "$(vmm dev)"
 equal unreachable "it is listed as unreachable from then on" state dev
-status 0 "frozen all the same, with --yes" bottle-freeze freeze dev -o "$work/busy.smolmachine" --yes --restart
+status 0 "still frozen, with --yes" bottle-freeze freeze dev -o "$work/busy.smolmachine" --yes --restart
 verdict "$([[ $out != *warning* ]] && echo yes)" "without a warning" "$out"
 equal busy "what it had not written to disk is there" bottle-freeze exec dev -- cat /root/busy
 
@@ -69,7 +69,7 @@ scenario "a VM whose guest is silent is stopped first"
 kill -STOP "$(vmm dev)"
 equal unreachable "SIGSTOP makes it unreachable" state dev
 status 6 "no --yes: refused" bottle-freeze freeze dev -o "$work/silent.smolmachine"
-status 6 "--yes alone is no word for what is lost" bottle-freeze freeze dev -o "$work/silent.smolmachine" --yes
+status 6 "--yes alone does not confirm the loss" bottle-freeze freeze dev -o "$work/silent.smolmachine" --yes
 status 0 "frozen with --allow-unresponsive" bottle-freeze freeze dev -o "$work/silent.smolmachine" --yes --allow-unresponsive
 equal stopped "it is stopped" state dev
 
@@ -79,7 +79,7 @@ status 0 "freeze" bottle-freeze freeze dev -o "$work/pair"
 status 0 "the launcher is there" test -x "$work/pair"
 status 7 "not over the old one" bottle-freeze freeze dev -o "$work/pair"
 status 0 "unless --force" bottle-freeze freeze dev -o "$work/pair" --force
-equal "$(printf '700\n600')" "nobody else can read the two" stat -c %a "$work/pair" "$work/pair.smolmachine"
+equal "$(printf '700\n600')" "only the owner can read the two" stat -c %a "$work/pair" "$work/pair.smolmachine"
 status 0 "thaw: create --from" bottle-freeze create dev3 --from "$work/pair.smolmachine"
 status 0 "thaw: start" bottle-freeze start dev3
 equal "$(printf 'hi\nwork')" "the files are there" bottle-freeze exec dev3 -- cat /root/a /workspace/b

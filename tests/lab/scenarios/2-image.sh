@@ -16,10 +16,10 @@ wait $!
 status 137 "killed by SIGKILL" bottle-freeze exec img -- sh -c 'kill -9 $$'
 equal from-stdin "-i passes stdin on" bash -c 'echo from-stdin | bottle-freeze exec -i img -- cat'
 long='busybox yes $(printf %0200d 7) | busybox head -c 12000000'
-equal "$(bash -c "$long" | md5sum)" "12 MB of output arrive whole" bash -c 'bottle-freeze exec img -- sh -c "$0" | md5sum' "$long"
+equal "$(bash -c "$long" | md5sum)" "12 MB of output arrive complete" bash -c 'bottle-freeze exec img -- sh -c "$0" | md5sum' "$long"
 
-scenario "an interrupted pack takes the engine's helper VM with it"
-# helpers: the processes of helper VMs that pack for bottle-freeze, and their folders.
+scenario "an interrupted pack ends the engine's helper VM"
+# helpers: print the processes of helper VMs that pack for bottle-freeze, and their folders.
 helpers() {
   local process
   for process in /proc/[0-9]*; do
@@ -28,7 +28,7 @@ helpers() {
   done
   grep -ls '^pack-' ~/.cache/smolvm/vms/*/name
 }
-# freeze_until_it_runs: begins a freeze, whose process is $!.
+# freeze_until_it_runs: start a freeze; its process is $!.
 freeze_until_it_runs() {
   bottle-freeze freeze img -o "$work/img.smolmachine" --yes > "$work/freeze.log" 2>&1 < /dev/null &
   until [ -n "$(helpers)" ] || ! kill -0 $! 2> /dev/null; do sleep 0.1; done
@@ -40,23 +40,23 @@ verdict "$([ $? = 130 ] && echo yes)" "exit 130" "$(cat "$work/freeze.log")"
 verdict "$([ -z "$(helpers)" ] && echo yes)" "it is gone, and its folder" "$(helpers)"
 equal running "the VM is running again" state img
 
-scenario "a killed one leaves it to the next freeze, which is thawed"
+scenario "the next freeze ends the helper VM of a killed one, and is thawed"
 freeze_until_it_runs
 kill -KILL $!; wait $! 2> /dev/null
-verdict "$([ -n "$(helpers)" ] && echo yes)" "the engine's helper VM lives on"
+verdict "$([ -n "$(helpers)" ] && echo yes)" "the engine's helper VM still runs"
 status 0 "freeze" bottle-freeze freeze img -o "$work/img.smolmachine" --yes
 verdict "$([ -z "$(helpers)" ] && echo yes)" "it is gone, and its folder" "$(helpers)"
-equal img.smolmachine "nothing else stays beside the snapshot" bash -c 'ls -A "$0" | grep smolmachine; ls -dA "$0"/.bottle-freeze-* 2> /dev/null || true' "$work"
+equal img.smolmachine "nothing else is left beside the snapshot" bash -c 'ls -A "$0" | grep smolmachine; ls -dA "$0"/.bottle-freeze-* 2> /dev/null || true' "$work"
 status 0 "rm" bottle-freeze rm --yes img
 status 0 "thaw: create --from" bottle-freeze create img2 --from "$work/img.smolmachine"
 status 0 "thaw: start" bottle-freeze start img2
-equal hello "the environment came along" bottle-freeze exec img2 -- sh -c 'echo $GREETING'
+equal hello "the environment is there" bottle-freeze exec img2 -- sh -c 'echo $GREETING'
 equal "$(printf 'hi\nwork')" "the files are there" bottle-freeze exec img2 -- cat /root/a /workspace/b
 status 0 "rm" bottle-freeze rm --yes img2
 
-scenario "an image is packed, and a VM made of it"
+scenario "an image is packed, and a VM is made from it"
 status 0 "pack" bottle-freeze pack "$work/rootfs" -o "$work/base.smolmachine"
 status 0 "create --from" bottle-freeze create base --from "$work/base.smolmachine" --cpus 1 --mem 512
 status 0 "start" bottle-freeze start base
-equal "root:x:0:0:root:/root:/bin/sh" "it is that image" bottle-freeze exec base -- cat /etc/passwd
+equal "root:x:0:0:root:/root:/bin/sh" "it has that image" bottle-freeze exec base -- cat /etc/passwd
 status 0 "rm" bottle-freeze rm --yes base

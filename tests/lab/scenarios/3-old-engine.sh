@@ -12,7 +12,7 @@ status 0 "thaw: start" bottle-freeze start old2
 equal hi "the file in /root is there" bottle-freeze exec old2 -- cat /root/a
 status 0 "rm of the thawed one" bottle-freeze rm --yes old2
 
-scenario "its /workspace comes back all the same, from the library"
+scenario "its /workspace is restored from the library"
 status 0 "start" bottle-freeze start old
 status 0 "freeze while it runs" bottle-freeze freeze old --yes
 verdict "$([[ $out != *"will not hold"* ]] && echo yes)" "nothing is lost" "$out"

@@ -22,10 +22,10 @@ status 0 "export" bottle-freeze snapshot export dev -o "$work/dev.tar"
 rm -r ~/.local/share/bottle-freeze/snapshots
 status 0 "import" bottle-freeze snapshot import "$work/dev.tar"
 status 0 "verify" bottle-freeze snapshot verify --all
-status 6 "the network and ports of an imported one need a word" bottle-freeze thaw dev other
+status 6 "the network and ports of an imported one require confirmation" bottle-freeze thaw dev other
 given=(--allow-cidr 10.0.0.0/8 -p 8080:80)
 status 0 "thaw beside the old one" bottle-freeze thaw dev other "${given[@]}"
-status 0 "an older one in the place of that" bottle-freeze thaw dev other --replace --yes "${given[@]}"
-equal 2 "which is kept" bash -c 'bottle-freeze snapshot ls -q | wc -l'
+status 0 "replace it with an older one" bottle-freeze thaw dev other --replace --yes "${given[@]}"
+equal 2 "the replaced one is kept" bash -c 'bottle-freeze snapshot ls -q | wc -l'
 equal "$before" "the same disks, cpus and files" bottle-freeze exec other -- sh -c "$disks"
 status 0 "rm of both" bottle-freeze rm --yes dev other

@@ -1,7 +1,7 @@
 scenario "a VM is frozen while it runs, and thawed with its processes"
 status 0 "create" bottle-freeze create dev --cpus 1 --mem 256 --label team=a
 status 0 "start" bottle-freeze start dev
-# On tmpfs: no disk holds it.
+# On tmpfs, so that it is on no disk.
 status 0 "a process counts" bottle-freeze exec dev -- sh -c '
   mkdir -p /tmp; (i=0; while :; do i=$((i+1)); echo $i > /tmp/count; sleep 1; done) > /dev/null 2>&1 < /dev/null &'
 until_counts() { for _ in $(seq 60); do [ "$(count "$1")" -gt "$2" ] && break; sleep 0.5; done; }
@@ -9,32 +9,32 @@ count() { bottle-freeze exec "$1" -- cat /tmp/count 2> /dev/null || echo 0; }
 until_counts dev 2
 pid=$(vmm dev)
 status 0 "freeze --live, without a question" bottle-freeze freeze dev --live -t live
-verdict "$([[ $out == *"paused for"* ]] && echo yes)" "it tells the pause" "$out"
+verdict "$([[ $out == *"paused for"* ]] && echo yes)" "it reports the pause" "$out"
 equal "$pid" "the same VMM runs" vmm dev
 after=$(count dev)
 until_counts dev "$after"
-verdict "$([ "$(count dev)" -gt "$after" ] && echo yes)" "the process goes on" "$after, $(count dev)"
+verdict "$([ "$(count dev)" -gt "$after" ] && echo yes)" "the process continues" "$after, $(count dev)"
 equal vm.checkpoint "it is a live snapshot" bash -c "bottle-freeze snapshot show dev@live |
   python3 -c 'import json, sys; print(*json.load(sys.stdin)[\"files\"])'"
 status 0 "verify" bottle-freeze snapshot verify dev
 status 0 "stop of the source" bottle-freeze stop dev
 status 0 "thaw" bottle-freeze thaw dev@live dev2
 began=$(count dev2)
-verdict "$([ "$began" -ge 2 ] && [ "$began" -le $((after + 20)) ] && echo yes)" "it counts on from there" "$began, frozen at about $after"
+verdict "$([ "$began" -ge 2 ] && [ "$began" -le $((after + 20)) ] && echo yes)" "it continues from there" "$began, frozen at about $after"
 until_counts dev2 "$began"
-verdict "$([ "$(count dev2)" -gt "$began" ] && echo yes)" "and further" "$began, $(count dev2)"
-equal "{'team': 'a'}" "the label came along" bash -c 'bottle-freeze ls --json |
+verdict "$([ "$(count dev2)" -gt "$began" ] && echo yes)" "and keeps counting" "$began, $(count dev2)"
+equal "{'team': 'a'}" "the label is there" bash -c 'bottle-freeze ls --json |
   python3 -c "import json, sys; print([m[\"labels\"] for m in json.load(sys.stdin) if m[\"name\"] == \"dev2\"][0])"'
 
 scenario "hooks run in the guest and on the host"
 status 0 "freeze with hooks" bottle-freeze freeze dev2 --live --pre-freeze 'guest:echo in > /tmp/hook' \
   --post-freeze "host:echo \$BOTTLE_FREEZE_VM \$BOTTLE_FREEZE_STATUS > '$work/hook'" --post-freeze 'guest:echo out >> /tmp/hook'
 equal "$(printf 'in\nout')" "those in the guest ran around it" bottle-freeze exec dev2 -- cat /tmp/hook
-equal "dev2 0" "the one on the host was told" cat "$work/hook"
+equal "dev2 0" "the one on the host got the name and status" cat "$work/hook"
 rm -f "$work/hook"
 status 14 "one that fails ends the freeze" bottle-freeze freeze dev2 --yes --pre-freeze 'guest:exit 3'
-status 14 "one that hangs does so in its time" bottle-freeze freeze dev2 --yes --hook-timeout 3s --pre-freeze 'guest:sleep 777'
-equal 0 "and is ended in the guest" bottle-freeze exec dev2 -- sh -c '
+status 14 "one that hangs ends it after the timeout" bottle-freeze freeze dev2 --yes --hook-timeout 3s --pre-freeze 'guest:sleep 777'
+equal 0 "and is killed in the guest" bottle-freeze exec dev2 -- sh -c '
   for try in 1 2 3 4 5; do ps | grep -q "[7]77" || break; sleep 1; done; ps | grep -c "[7]77" || true'
 equal running "it still runs" state dev2
 
@@ -53,9 +53,9 @@ status 0 "pause" bottle-freeze pause dev2
 equal paused "it is paused" state dev2
 status 0 "resume" bottle-freeze resume dev2
 until_counts dev2 "$before"
-verdict "$([ "$(count dev2)" -gt "$before" ] && echo yes)" "its process goes on" "$before, $(count dev2)"
+verdict "$([ "$(count dev2)" -gt "$before" ] && echo yes)" "its process continues" "$before, $(count dev2)"
 
-scenario "several VMs are frozen side by side"
+scenario "several VMs are frozen in parallel"
 status 0 "start" bottle-freeze start dev
 status 0 "freeze --all" bottle-freeze freeze --all -j 2 --yes
 equal "$(printf 'stopped\nstopped')" "both are stopped" bash -c 'bottle-freeze ls --json |

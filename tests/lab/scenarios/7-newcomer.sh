@@ -1,4 +1,4 @@
-# As the README's "Start here" has it, on a machine that knows neither the tool nor an engine.
+# Follows "Start here" in README, on a machine without the program and without an engine.
 rm /usr/local/bin/smolvm
 cp -r /lab/installed/. /usr/local/
 PATH=${PATH#/lab:}
@@ -29,9 +29,9 @@ PYTHON
 
 scenario "a new machine gets an engine"
 status 13 "without an engine a freeze would not work" bottle-freeze doctor
-verdict "$(grep -q 'bottle-freeze engine install' <<< "$out" && echo yes)" "doctor tells how to get one" "$out"
+verdict "$(grep -q 'bottle-freeze engine install' <<< "$out" && echo yes)" "doctor says how to get one" "$out"
 status 13 "neither does ls" bottle-freeze ls
-verdict "$(grep -q 'bottle-freeze engine install' <<< "$out" && echo yes)" "which tells the same" "$out"
+verdict "$(grep -q 'bottle-freeze engine install' <<< "$out" && echo yes)" "it says the same" "$out"
 index /lab/wheel > "$work/index.log" 2>&1 &
 for _ in $(seq 100); do [ ! -e /lab/wheel/serving ] || break; sleep 0.1; done
 status 0 "engine install" env PIP_INDEX_URL=http://127.0.0.1:8000/simple bottle-freeze engine install
@@ -48,7 +48,7 @@ status 0 "create" bottle-freeze create dev --cpus 1 --mem 512
 status 0 "start" bottle-freeze start dev
 status 0 "exec" bottle-freeze exec dev -- sh -c 'echo "set up exactly right" > /root/notes'
 status 0 "freeze, answered with y" /lab/pty y bottle-freeze freeze dev -t ready
-# What a bash of this user has at hand: the function that completes, called as TAB does.
+# Calls the completion function in this user's bash as TAB does.
 equal "dev@ready" "TAB offers the snapshot" bash -c '
   source ~/.bashrc
   complete=$(complete -p bottle-freeze) complete=${complete##*-F } complete=${complete%% *}
@@ -56,5 +56,5 @@ equal "dev@ready" "TAB offers the snapshot" bash -c '
   "$complete" bottle-freeze dev@r thaw && echo ${COMPREPLY[*]}'
 status 0 "rm" bottle-freeze rm dev --yes
 status 0 "thaw" bottle-freeze thaw dev@ready
-equal "set up exactly right" "it is that VM" bottle-freeze exec dev -- cat /root/notes
+equal "set up exactly right" "it has the file" bottle-freeze exec dev -- cat /root/notes
 status 0 "rm" bottle-freeze rm dev --yes
