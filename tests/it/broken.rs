@@ -223,7 +223,7 @@ fn a_snapshot_without_its_artifact_is_damaged() {
 #[test]
 fn an_unreadable_entry_is_reported_too() {
     if Command::new("setpriv").arg("--version").output().is_err() {
-        return println!("NOT RUN: there is no setpriv here");
+        return println!("NOT RUN: setpriv is not installed");
     }
     let (world, [old, new]) = world();
     let run = |line: &str| finish(without_override(&world.line(line)));

@@ -109,7 +109,7 @@ fn a_snapshot_is_offered_by_its_vm_its_tags_and_its_id() {
     assert_offers(&world, "verify ", &with_files);
     assert_offers(&world, "snapshot push ", &with_files);
     assert_offers(&world, "verify n", &[]);
-    assert_eq!(world.all_calls(), [[""; 0]; 0], "an engine was asked for what the library knows");
+    assert_eq!(world.all_calls(), [[""; 0]; 0], "the engine was called for what the library knows");
 }
 
 #[test]
@@ -198,10 +198,10 @@ fn an_engine_that_hangs_is_killed_and_nothing_is_offered() {
     let world = running_and_stopped();
     world.fault(json!({"on": "machine ls", "do": "hang"}));
     // On a busy machine it may be killed before it logs its call.
-    wait_until("the engine was asked", || {
+    wait_until("the engine was called", || {
         let began = Instant::now();
         assert_eq!(offered(&world, "freeze "), [""; 0]);
-        assert!(began.elapsed() < Duration::from_secs(5), "it was waited for");
+        assert!(began.elapsed() < Duration::from_secs(5), "completion waited for it");
         !world.call_log().is_empty()
     });
     for call in world.call_log() {
@@ -364,8 +364,8 @@ fn elvish_and_powershell_get_answers() {
         command.env("COMPLETE", shell).env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_INDEX", "2");
         stdout(&finish(command).success())
     };
-    wait_until("elvish is answered", || ask("elvish") == "web\n");
-    wait_until("PowerShell is answered", || ask("powershell") == "web\tstopped, bare\n");
+    wait_until("elvish gets an answer", || ask("elvish") == "web\n");
+    wait_until("PowerShell gets an answer", || ask("powershell") == "web\tstopped, bare\n");
 }
 
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
@@ -381,8 +381,8 @@ impl<'a> Shell<'a> {
     /// None if the shell is not installed.
     fn start(world: &'a World, name: &'static str) -> Option<Self> {
         if Command::new(name).args(["-c", "exit"]).status().is_err() {
-            assert!(!is_long() && std::env::var_os("CI").is_none_or(|ci| ci != "true"), "there is no {name} here");
-            println!("NOT RUN: there is no {name} here");
+            assert!(!is_long() && std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{name} is not installed");
+            println!("NOT RUN: {name} is not installed");
             return None;
         }
         install(world);

@@ -1119,7 +1119,7 @@ fn version_0_8_0_says_0_when_it_did_nothing() {
     engine.smolvm("machine delete -f dev").succeeds();
     assert_eq!(engine.list().len(), 0);
     let alive = Command::new("kill").args(["-0", &pid]).status().unwrap();
-    assert!(alive.success(), "the VMM outlives its record");
+    assert!(alive.success(), "the VMM survives its record");
 }
 
 // ---------------------------------------------------------------------------- bottle-freeze on every engine
@@ -1168,7 +1168,7 @@ fn bottle_freeze_freezes_and_restores_a_machine_on_every_engine() {
         assert_eq!(packed["network"], false, "{}: the network is closed", engine.label());
         let after = names_in(engine.home.path());
         let new: Vec<_> = after.difference(&before).filter(|name| !name.starts_with('.')).collect();
-        assert_eq!(new, ["one.smolmachine"], "{}: nothing else stays behind", engine.label());
+        assert_eq!(new, ["one.smolmachine"], "{}: nothing else is left behind", engine.label());
 
         engine.bottle_freeze("freeze bare -o one.smolmachine").exits(7).complains("--force");
         engine.bottle_freeze("freeze bare -o one.smolmachine --force").succeeds();

@@ -33,7 +33,7 @@ fn a_killed_freeze_leaves_the_old_snapshot_or_a_complete_new_one() {
 #[test]
 fn a_killed_real_freeze_leaves_the_old_snapshot_or_a_complete_new_one() {
     if !is_long() {
-        println!("not run: BOTTLE_FREEZE_FAULTS=long runs it");
+        println!("NOT RUN: set BOTTLE_FREEZE_FAULTS=long");
         return;
     }
     let world = World::new();
@@ -95,7 +95,7 @@ impl<'a> Ground<'a> {
         let old = self.files(output);
         let freeze = self.freeze(output).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let pid = i32::try_from(freeze.id()).unwrap();
-        wait_until("it hears signals", || handles_signals(pid));
+        wait_until("it handles signals", || handles_signals(pid));
         let delay = self.whole.mul_f64(f64::from(u32::try_from(self.random.below(1100)).unwrap()) / 1000.0);
         // The random moment is the test: there is no condition to wait for.
         match kill {

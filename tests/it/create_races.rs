@@ -17,7 +17,7 @@ fn hangs(world: &World, at: &str) {
 fn asked(world: &World) {
     let counts = world.path("fake/fault-counts");
     let is_counted = |name: &String| fs::metadata(counts.join(name)).is_ok_and(|count| count.len() > 0);
-    wait_until("the engine is asked", || names_in(&counts).iter().any(is_counted));
+    wait_until("the engine is called", || names_in(&counts).iter().any(is_counted));
 }
 
 /// A command other than ours creates a VM of that name.

@@ -109,7 +109,7 @@ fn assert_every_damage_is_noticed(world: &World, path: PathBuf, footer_bits: usi
     for length in lengths(&victim, &mut random, cuts) {
         victim.cut(length, |path| assert_noticed(world, path, &format!("{length} bytes left")));
     }
-    assert!(world.all_calls().is_empty(), "an engine was asked: {:?}", world.all_calls());
+    assert!(world.all_calls().is_empty(), "the engine was called: {:?}", world.all_calls());
     finish(world.command([OsStr::new("verify"), victim.path.as_os_str()])).success();
 }
 

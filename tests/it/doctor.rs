@@ -74,7 +74,7 @@ fn the_engine_is_good_if_and_only_if_a_freeze_works_with_it() {
         let freeze = world.run("freeze dev").get_output().status.code();
         assert_eq!(doctor, freeze, "{on}, {fault}: {engine}");
         assert_eq!(engine["verdict"] == "ok", freeze == Some(0), "{on}, {fault}: {engine}");
-        assert_eq!(world.list().len(), 1, "its own VM is not the user's");
+        assert_eq!(world.list().len(), 1, "its trial VM is not in the user's list");
         world.assert_clean(&[]);
     }
 }
@@ -285,7 +285,7 @@ fn a_vm_whose_snapshots_cannot_be_written_is_named() {
 #[cfg(target_os = "linux")]
 fn the_command_that_doctor_prints_gives_access_to_kvm() {
     if !rustix::process::geteuid().is_root() {
-        println!("NOT RUN: only root can make a device");
+        println!("NOT RUN: only root can create a device");
         return;
     }
     in_a_namespace(|| {
@@ -328,8 +328,8 @@ fn the_command_that_doctor_prints_gives_access_to_kvm() {
 /// `doctor` for a user of that shell, with this program on the PATH; None if the shell is not installed.
 fn doctor_in(world: &World, shell: &str) -> Option<Command> {
     if Command::new(shell).args(["-c", "exit"]).status().is_err() {
-        assert!(!is_long() && std::env::var_os("CI").is_none_or(|ci| ci != "true"), "there is no {shell} here");
-        println!("NOT RUN: there is no {shell} here");
+        assert!(!is_long() && std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{shell} is not installed");
+        println!("NOT RUN: {shell} is not installed");
         return None;
     }
     let mut command = world.line("doctor");

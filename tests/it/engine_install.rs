@@ -200,7 +200,7 @@ fn a_newcomer_gets_the_newest_engine_and_freezes_with_it() {
     index.offer(&[("1.4.0", wheel("1.4.0")), ("1.10.0", wheel("1.10.0"))]);
     let lost = finish(command(&world, &index, "ls")).code(13);
     assert!(stderr(&lost).contains("bottle-freeze engine install"), "{}", stderr(&lost));
-    assert_eq!(index.asked(), [""; 0], "nothing is downloaded unless it is asked for");
+    assert_eq!(index.asked(), [""; 0], "nothing is downloaded unless requested");
     let run = finish(command(&world, &index, "engine install")).success();
     assert!(stdout(&run).contains("installed smolvm 1.10.0"), "{}", stdout(&run));
     finish(command(&world, &index, "ls")).success();
@@ -336,7 +336,7 @@ fn an_interrupted_install_leaves_nothing_and_a_killed_one_is_cleaned_up() {
     let started = |count: usize| {
         let mut child = command(&world, &index, "engine install");
         let child = child.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-        wait_until("the wheel is asked for", || index.asked().iter().filter(|path| **path == file).count() == count);
+        wait_until("the wheel is requested", || index.asked().iter().filter(|path| **path == file).count() == count);
         child
     };
     let mut interrupted = started(1);
@@ -408,7 +408,7 @@ fn lists_no_vms(mut ls: Command) {
 #[test]
 fn a_real_wheel_gives_a_real_engine() {
     if std::env::var_os("BOTTLE_FREEZE_REAL_ENGINES").is_none() {
-        println!("skipped: BOTTLE_FREEZE_REAL_ENGINES is not set; `make conformance` has pip get a real wheel");
+        println!("NOT RUN: BOTTLE_FREEZE_REAL_ENGINES is not set; `make conformance` downloads a real wheel with pip");
         return;
     }
     let (world, index) = (World::new(), Index::new());
@@ -425,7 +425,7 @@ fn a_real_wheel_gives_a_real_engine() {
 #[test]
 fn the_real_index_gives_a_real_engine() {
     if std::env::var_os("BOTTLE_FREEZE_REAL_INDEX").is_none() {
-        println!("skipped: BOTTLE_FREEZE_REAL_INDEX is not set");
+        println!("NOT RUN: BOTTLE_FREEZE_REAL_INDEX is not set");
         return;
     }
     let world = World::new();

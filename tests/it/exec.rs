@@ -254,7 +254,7 @@ fn a_signal_before_the_guest_command_starts_prevents_it() {
         world.forget_calls();
         world.fault(serde_json::json!({"on": "--version", "do": "hang"}));
         let exec = world.spawn("exec dev -- true");
-        wait_until("the engine is asked its version", || !world.all_calls().is_empty());
+        wait_until("the engine is asked for its version", || !world.all_calls().is_empty());
         exec.signal(signal);
         exec.wait().code(status);
         assert!(world.calls().is_empty());

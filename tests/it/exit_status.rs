@@ -68,7 +68,7 @@ fn packing(world: &World, line: &str) -> crate::support::Running {
 fn interrupted(world: &World, signal: Signal) -> Assert {
     world.warm().fault(json!({"on": "pack create", "nth": 1, "at": "half", "do": "hang"}));
     let run = packing(world, &format!("freeze up --yes {JSON}"));
-    wait_until("it hears signals", || handles_signals(run.pid()));
+    wait_until("it handles signals", || handles_signals(run.pid()));
     run.signal(signal);
     run.wait()
 }

@@ -686,7 +686,7 @@ fn a_signal_after_the_snapshot_is_published_says_that_it_came_too_late() {
     let mut freeze = freeze.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
     wait_until("the VM is being started", || world.commands().contains(&"machine start".to_owned()));
     crate::support::signal(i32::try_from(freeze.id()).unwrap(), Signal::TERM);
-    wait_until("the signal is heard", || fs::read_to_string(&log).unwrap().contains("interrupted"));
+    wait_until("the signal is handled", || fs::read_to_string(&log).unwrap().contains("interrupted"));
     fs::write(&heard, "").unwrap();
     assert_eq!(freeze.wait().unwrap().code(), Some(143));
     assert!(fs::read_to_string(&log).unwrap().contains("is whole"));

@@ -110,7 +110,7 @@ fn on_a_disk_of_any_fullness_a_freeze_succeeds_or_loses_nothing() {
             }
         }
         assert!(!done[0] && done[done.len() - 1], "{done:?}");
-        assert!(done.is_sorted(), "with more room it does not succeed: {done:?}");
+        assert!(done.is_sorted(), "with more space it does not succeed: {done:?}");
     });
 }
 

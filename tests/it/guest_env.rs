@@ -71,7 +71,7 @@ fn no_engine_command_line_contains_a_secret_while_it_runs() {
     env_file(&world);
     world.warm().fault(json!({"on": "machine create", "do": "hang"}));
     let create = world.spawn("create dev --env-file env");
-    wait_until("the engine is asked", || !world.call_log().is_empty());
+    wait_until("the engine is called", || !world.call_log().is_empty());
     let pid = world.call_log()[0]["pid"].clone();
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
     let line = String::from_utf8_lossy(&line);

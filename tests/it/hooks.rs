@@ -69,7 +69,7 @@ fn a_hook_that_fails_after_the_freeze_has_its_own_status() {
     let world = running();
     let said = stderr(&world.run(&format!("freeze dev --yes --post-freeze 'host:exit 3' {NOTE}")).code(15));
     assert!(said.contains("a --post-freeze command of 'dev' failed") && said.contains("is whole"), "{said}");
-    assert!(world.read("log").starts_with("after dev 0 dev@"), "the next one runs all the same");
+    assert!(world.read("log").starts_with("after dev 0 dev@"), "the next hook runs anyway");
     world.run("snapshot verify dev").success();
 }
 
@@ -81,7 +81,7 @@ fn hooks_run_after_a_failed_freeze_and_their_failure_is_a_warning() {
     let said = stderr(&world.run(&format!("freeze dev --yes {NOTE} --post-freeze 'host:exit 3' {guest}")).code(1));
     assert!(said.contains("no pack") && said.contains("warning: a --post-freeze command"), "{said}");
     assert_eq!(world.read("log"), "after dev 1 \n");
-    assert_eq!(world.read_guest("dev", "root/log").unwrap(), "out\n", "it is running again by then");
+    assert_eq!(world.read_guest("dev", "root/log").unwrap(), "out\n", "the VM is running again by then");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_hook_that_times_out_is_killed_with_all_its_processes() {
         let said = stderr(&freeze.wait().code(14));
         assert!(said.contains("did not end within 300ms") && said.contains("--hook-timeout"), "{said}");
         let child: i32 = world.read("child").trim().parse().unwrap();
-        wait_until("what it started has ended", || !is_alive(child));
+        wait_until("its children have ended", || !is_alive(child));
         assert_eq!((world.state("dev").as_str(), world.read("log").as_str()), ("running", "after dev 14 \n"));
     }
 }
@@ -201,7 +201,7 @@ fn a_second_interrupt_reports_that_the_hooks_did_not_run() {
     let said = || fs::read_to_string(&log).unwrap();
     wait_until("the hook runs", || fs::exists(world.path("work/began")).unwrap());
     interrupt();
-    wait_until("the first one is heard", || said().contains("cleaning up"));
+    wait_until("the first one is handled", || said().contains("cleaning up"));
     // Within a second, it counts as the same one.
     wait_until("a later one ends it", || {
         interrupt();

@@ -55,7 +55,7 @@ fn what_is_installed_is_found_and_uninstalled() {
     std::fs::write(world.path("home/.zshrc"), zsh).unwrap();
     for shell in ["bash", "zsh", "fish"] {
         if Command::new(shell).args(["-c", "exit"]).status().is_err() {
-            println!("NOT RUN: there is no {shell} here");
+            println!("NOT RUN: {shell} is not installed");
             continue;
         }
         let mut doctor = world.line("doctor");

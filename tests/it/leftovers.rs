@@ -78,7 +78,7 @@ fn wait_for_the_dead(world: &World) {
             at("cwd").starts_with(world.path("")) && !String::from_utf8_lossy(&line).contains("_boot-vm")
         })
     };
-    wait_until("what it had started has ended", || !works_here());
+    wait_until("its children have ended", || !works_here());
 }
 
 const SWEEPERS: [&str; 5] = [
@@ -112,7 +112,7 @@ fn leftovers_of_a_killed_freeze_are_listed_with_their_size() {
     });
     // The engine hangs already; doctor's own must not.
     world.clear_faults();
-    assert_eq!(listed(&world), NONE, "what a living run uses is no leftover");
+    assert_eq!(listed(&world), NONE, "what a running command uses is not a leftover");
     freeze.signal(Signal::KILL);
     freeze.wait();
     wait_for_the_dead(&world);
@@ -204,7 +204,7 @@ fn killed_at(world: &World, line: &str, call: &str, nth: u64) -> bool {
 #[test]
 fn leftovers_of_a_kill_at_any_system_call_are_found_and_removed() {
     if Command::new("strace").arg("--version").output().is_err() {
-        return println!("NOT RUN: there is no strace here");
+        return println!("NOT RUN: strace is not installed");
     }
     let (world, mut random) = (world(), Random::new());
     let (mut kills, mut remains) = (0, 0);

@@ -420,7 +420,7 @@ fn an_interrupted_create_leaves_only_the_vms_that_were_there() {
         world.edit("dev", "created_at", 1.into());
         world.warm().fault(json!({"on": "machine create", "at": "start", "do": "hang"}));
         let create = world.spawn("create dev");
-        wait_until("the engine is asked", || world.commands().contains(&"machine create".to_owned()));
+        wait_until("the engine is called", || world.commands().contains(&"machine create".to_owned()));
         create.signal(signal);
         create.wait().code(128 + signal.as_raw());
         assert_eq!(world.state("dev"), "stopped");
@@ -771,7 +771,7 @@ fn interrupt_while_it_copies(world: &World, line: &str, beside: &str, copy: &str
                 .filter_map(|name| fs::metadata(world.path(beside).join(name).join(copy)).ok())
                 .any(|meta| meta.len() > 0)
         };
-        wait_until("it copies, or has done so", || copied() || !crate::support::is_alive(run.pid()));
+        wait_until("it copies, or has copied", || copied() || !crate::support::is_alive(run.pid()));
         run.signal(Signal::STOP);
         let in_time = copied();
         run.signal(Signal::INT);
@@ -785,7 +785,7 @@ fn interrupt_while_it_copies(world: &World, line: &str, beside: &str, copy: &str
         let _ = fs::remove_file(world.path("work/dev.tar"));
         world.run("snapshot rm other --yes");
     }
-    panic!("{line}: the moment was never met");
+    panic!("{line}: the right moment never came");
 }
 
 #[test]
@@ -967,7 +967,7 @@ fn a_library_without_locks_can_be_read_and_loses_nothing() {
         strace
     };
     if strace("--version").output().is_err() {
-        return println!("NOT RUN: there is no strace here");
+        return println!("NOT RUN: strace is not installed");
     }
     world.warm();
     for line in ["freeze dev --yes", "snapshot tag dev ready", "snapshot rm dev --yes"] {

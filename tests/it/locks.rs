@@ -155,7 +155,7 @@ fn a_link_in_place_of_the_lock_folder_is_not_followed() {
 #[test]
 fn another_user_s_lock_folder_is_refused() {
     if !rustix::process::geteuid().is_root() {
-        return println!("NOT RUN: only root can give a folder to another user");
+        return println!("NOT RUN: only root can change the owner of a folder");
     }
     in_a_namespace(|| {
         with_own_tmp(|world| {

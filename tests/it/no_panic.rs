@@ -289,7 +289,7 @@ fn with_threads(world: &World, line: &str, count: u32) -> Command {
 #[test]
 fn without_threads_a_command_works_in_one_or_fails_with_a_message() {
     if !rustix::process::geteuid().is_root() {
-        println!("not run: only root can become another user");
+        println!("NOT RUN: only root can become another user");
         return;
     }
     let world = world();

@@ -433,7 +433,7 @@ fn a_command_that_only_reads_creates_no_library() {
 #[test]
 fn root_changes_nothing_in_the_library_of_another_user() {
     if !rustix::process::geteuid().is_root() {
-        return println!("NOT RUN: only root can give a folder away");
+        return println!("NOT RUN: only root can change the owner of a folder");
     }
     let world = library_of_0_1_0();
     put(&world, "work/some.tar", "not read");
@@ -458,7 +458,7 @@ fn root_changes_nothing_in_the_library_of_another_user() {
 #[test]
 fn root_creates_no_library_in_the_home_of_another_user() {
     if !rustix::process::geteuid().is_root() {
-        return println!("NOT RUN: only root can give a folder away");
+        return println!("NOT RUN: only root can change the owner of a folder");
     }
     let world = world_with_vm();
     fs::create_dir(world.path("theirs")).unwrap();

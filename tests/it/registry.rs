@@ -327,7 +327,7 @@ fn wait_for_the_end(mut stream: TcpStream) {
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut asked = Vec::new();
     match stream.read_to_end(&mut asked) {
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("the engine lives on"),
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("the engine still runs"),
         _ => {}
     }
 }
@@ -467,7 +467,7 @@ fn an_invalid_reference_is_a_usage_error() {
     let said = stderr(&ground.refuses(&format!("snapshot push dev {digest} --yes"), 2));
     assert!(said.contains("is a digest"), "{said}");
     ground.refuses(&format!("snapshot pull {}/dev:r1 --as ../x", ground.host()), 2);
-    assert!(!ground.world.commands().iter().any(|call| call.starts_with("pack pu")), "the engine was asked");
+    assert!(!ground.world.commands().iter().any(|call| call.starts_with("pack pu")), "the engine was called");
 }
 
 #[test]
@@ -605,7 +605,7 @@ fn a_signal_ends_the_wait_for_a_registry_that_hangs() {
         let before = ground.state();
         ground.world.forget_calls();
         let running = spawn(&ground, &line.replace("HOST", &ground.host()));
-        wait_until("the engine is asked", || ground.world.commands().iter().any(|call| call.starts_with("pack pu")));
+        wait_until("the engine is called", || ground.world.commands().iter().any(|call| call.starts_with("pack pu")));
         crate::support::signal(running.pid(), Signal::TERM);
         running.ends_with(143);
         ground.assert_as(&before, line);

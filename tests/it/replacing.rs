@@ -57,7 +57,7 @@ fn socket(path: &Path) {
 fn device(path: &Path) {
     let made = Command::new("mknod").arg(path).args(["c", "1", "3"]).status();
     if !made.is_ok_and(|status| status.success()) {
-        println!("NOT RUN: no device can be made here");
+        println!("NOT RUN: devices cannot be created here");
         socket(path);
     }
 }
@@ -340,7 +340,7 @@ fn another_user_s_file_in_a_sticky_folder_is_refused_early() {
         let mut probe = Command::new("setpriv");
         probe.args(["--bounding-set=-fowner", "true"]);
         if !rustix::process::geteuid().is_root() || !probe.status().is_ok_and(|status| status.success()) {
-            return println!("NOT RUN: no power can be given up here");
+            return println!("NOT RUN: capabilities cannot be dropped here");
         }
         let folder = world.path("work");
         std::os::unix::fs::chown(&folder, Some(1234), None).unwrap();
@@ -401,7 +401,7 @@ fn on_a_poor_file_system(world: &World, line: &str, has_links: bool) -> Option<C
     world.set_environment(&mut strace);
     let is_there = Command::new("strace").arg("--version").output().is_ok();
     if !is_there {
-        println!("NOT RUN: there is no strace here");
+        println!("NOT RUN: strace is not installed");
     }
     is_there.then_some(strace)
 }

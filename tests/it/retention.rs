@@ -355,8 +355,8 @@ impl Restic {
     /// None if it is not installed.
     fn new() -> Option<Self> {
         if Command::new("restic").arg("version").output().is_err() {
-            assert!(!is_long() && std::env::var_os("CI").is_none_or(|ci| ci != "true"), "there is no restic here");
-            println!("NOT RUN: there is no restic here");
+            assert!(!is_long() && std::env::var_os("CI").is_none_or(|ci| ci != "true"), "restic is not installed");
+            println!("NOT RUN: restic is not installed");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();

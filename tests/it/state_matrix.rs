@@ -125,7 +125,7 @@ fn interrupted_while_publishing(row: Row) {
         check((row.0, row.1, status, "stopped", "new"), &(world, status));
         assert!([0, 130].contains(&status), "{row:?}: {status}");
     }
-    panic!("{row:?}: the moment of the rename was never met");
+    panic!("{row:?}: the moment of the rename never came");
 }
 
 /// The mode of the sidecar in the private folder; None after it was moved. Waits until it exists.

@@ -133,7 +133,7 @@ fn ends_at_the_first_signal(world: &World, mut command: Command, signal: Signal,
     // A pipe for its input stays open.
     let _stdin = child.stdin.take();
     let pid = i32::try_from(child.id()).unwrap();
-    wait_until("it listens", || handles_signals(pid));
+    wait_until("it handles signals", || handles_signals(pid));
     let folders = || names_in(&world.path("home/library/snapshots")).len();
     if !what.contains("export") {
         wait_until("it reads", || folders() > 1);

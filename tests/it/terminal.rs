@@ -28,7 +28,7 @@ fn on_a_narrow_terminal_a_row_of_a_table_is_one_line() {
         let screen = on_terminal(&world, line, 40, "C.UTF-8");
         assert!(screen.lines().all(|line| columns(line) <= 40), "{screen}");
         assert!(screen.contains('…'), "{screen}");
-        assert!(stdout(&world.run(line).success()).contains(wide), "all of it where no terminal is");
+        assert!(stdout(&world.run(line).success()).contains(wide), "complete without a terminal");
     }
     let ascii = on_terminal(&world, "ls", 40, "C");
     assert!(ascii.contains("...") && ascii.is_ascii(), "{ascii}");

@@ -263,16 +263,16 @@ fn check(row: &Row) {
     let lines: Vec<Value> = stderr(&run).lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let is_it = |text: &Value| text.as_str().is_some_and(|text| text.contains(row.said));
     let printed = lines.iter().find(|line| line["event"] == "warning" && is_it(&line["message"]));
-    assert!(printed.is_some(), "{what}: is not printed: {}{}", stdout(&run), stderr(&run));
+    assert!(printed.is_some(), "{what}: not printed: {}{}", stdout(&run), stderr(&run));
     let has_it = |value: &Value| value["warnings"].as_array().is_some_and(|all| all.iter().any(is_it));
     let result: Value = serde_json::from_str(&stdout(&run)).unwrap_or_default();
     let mut entries = result.as_array().cloned().unwrap_or_else(|| vec![result.clone()]);
     entries.extend(lines.iter().filter_map(|line| line.get("error").cloned()));
-    assert!(entries.iter().any(has_it), "{what}: is in no result: {}{}", stdout(&run), stderr(&run));
+    assert!(entries.iter().any(has_it), "{what}: not in a result: {}{}", stdout(&run), stderr(&run));
     if row.recorded {
         let reference = result["reference"].as_str().expect(&what);
         let shown: Value = serde_json::from_str(&stdout(&world.run(&format!("snapshot show {reference}")))).unwrap();
-        assert!(has_it(&shown) && shown == result["snapshot"], "{what}: is not recorded: {shown:#}");
+        assert!(has_it(&shown) && shown == result["snapshot"], "{what}: not recorded: {shown:#}");
     }
 }
 
@@ -298,7 +298,7 @@ fn every_place_that_warns_is_in_the_list() {
     }
     // The fallback of --live=auto is predicted where it is checked, and printed when the engine refuses.
     *table.get_mut("freeze/look.rs").unwrap() -= 1;
-    assert_eq!(found, table, "warnings in the code, and rows of them here");
+    assert_eq!(found, table, "warnings in the code, and rows in this table");
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn each_of_several_vms_has_only_its_own_warnings() {
     let of_c = ["limit of the network", "does not report these settings", "'c' is stopped"];
     assert!(c.len() == 3 && c.iter().zip(of_c).all(|(warning, text)| warning.contains(text)), "{c:?}");
     for entry in all.as_array().unwrap() {
-        assert_eq!(texts(entry), texts(&entry["snapshot"]), "what came before it was published");
+        assert_eq!(texts(entry), texts(&entry["snapshot"]), "warnings printed before it was published");
     }
 }
 
