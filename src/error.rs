@@ -5,6 +5,7 @@ use crate::home::HomeError;
 use crate::library::TooLong;
 use crate::smolvm::EngineError;
 use crate::smolvm::artifact::ArtifactError;
+use crate::smolvm::installed::installed;
 use crate::terminal::{self, Problem};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -262,12 +263,25 @@ fn is_shortage(error: &std::io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE].contains(&code))
 }
 
+/// How to come by an engine on this platform.
+fn ways_to_get_one() -> String {
+    let name_it = "or name one with --smolvm PATH or in $SMOLVM";
+    if let Some(newest) = installed().last() {
+        return format!("use an installed one with `bottle-freeze engine use {}`, {name_it}", newest.version);
+    }
+    let from_pypi = match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64" | "aarch64") | ("macos", "aarch64") => "`bottle-freeze engine install` gets one from PyPI, ",
+        _ => "PyPI has none for this platform, ",
+    };
+    format!("{from_pypi}https://github.com/smol-machines/smolvm has it too, {name_it}")
+}
+
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         let what = error.to_string();
         let failure = |status| Self::new(status, what.clone());
         match &error {
-            EngineError::Missing(_) => failure(Status::BadEngine).hint(crate::commands::engine::ways_to_get_one()),
+            EngineError::Missing(_) => failure(Status::BadEngine).hint(ways_to_get_one()),
             EngineError::NotRunnable { source, .. } if is_shortage(source) => {
                 failure(Status::Failed).hint("see the limits on processes and on open files: `ulimit -u`, `ulimit -n`")
             }

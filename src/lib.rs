@@ -15,6 +15,7 @@ mod cli;
 mod clock;
 mod commands;
 mod completion;
+mod deferred;
 mod error;
 mod home;
 mod install;
@@ -31,7 +32,6 @@ mod terminal;
 mod threads;
 
 use anyhow::Context;
-use clap::Parser;
 use error::{Failure, misused};
 use std::process::ExitCode;
 
@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
     if completion::complete() {
         return ExitCode::SUCCESS;
     }
-    let cli = cli::Cli::try_parse().unwrap_or_else(|error| misused(&error));
+    let cli = cli::Cli::read().unwrap_or_else(|error| misused(&error));
     run(cli).unwrap_or_else(|error| match error.downcast::<Failure>() {
         Ok(failure) => {
             terminal::error(&failure.problem());
@@ -57,6 +57,6 @@ pub fn main() -> ExitCode {
 fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
     terminal::speak_json(cli.error_format == cli::ErrorFormat::Json, cli.progress == cli::ProgressFormat::Json);
     signals::listen(terminal::interrupted).context("signals cannot be handled")?;
-    let status = commands::run(cli)?;
+    let status = cli.run()?;
     Ok(if terminal::printed_all() { status } else { ExitCode::FAILURE })
 }

@@ -1,16 +1,35 @@
 //! Several at once: which VMs, and one after the other or side by side.
 
 use crate::app::App;
+use crate::commands::args::label;
 use crate::error::{Failure, Result, Status};
 use crate::smolvm::{EngineError, Machine, Name, Smolvm, State};
 use crate::terminal::{Problem, Warnings};
-use crate::{cli, signals, terminal, threads};
+use crate::{signals, terminal, threads};
+use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+/// Several VMs.
+#[derive(Debug, Args)]
+pub struct Vms {
+    /// Names of VMs
+    #[arg(required_unless_present_any = ["all", "label"])]
+    pub names: Vec<Name>,
+    /// All VMs
+    #[arg(long, conflicts_with_all = ["names", "label"])]
+    pub all: bool,
+    /// Select VMs with this label (repeatable; a VM must have all of them)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "names")]
+    pub label: Vec<(String, String)>,
+    /// Number of VMs to work on at the same time [default: half of the cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+}
 
 /// What is printed where there is no VM.
 pub const NO_VMS: &str = "no VMs; make one with: bottle-freeze create NAME";
@@ -153,7 +172,7 @@ pub struct Done<R> {
 pub fn vm(
     app: &App,
     engine: &Smolvm,
-    vms: &cli::Vms,
+    vms: &Vms,
     names: &[Name],
     each: impl Fn(&Name, &Warnings) -> Result<&'static str> + Sync,
 ) -> Result<()> {

@@ -7,12 +7,29 @@ use crate::library::Staging;
 use crate::operations::packed;
 use crate::publish::{self, Existing, meant};
 use crate::smolvm::{Name, State, end_helpers};
-use crate::{cli, stream, terminal};
+use crate::{stream, terminal};
+use clap::ValueHint;
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// Copy a file between the host and a VM
+///
+/// One side is VM:PATH, the other a path on the host. A file on the host is replaced only when the copy is complete.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  bottle-freeze cp .bashrc dev:/root/.bashrc\n  bottle-freeze cp dev:/workspace/report.html ."
+)]
+pub struct Args {
+    /// File to copy
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub source: OsString,
+    /// Where to copy it
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub target: OsString,
+}
 
 /// One side of a copy.
 enum Side<'a> {
@@ -32,7 +49,7 @@ impl<'a> Side<'a> {
     }
 }
 
-pub fn run(app: &App, args: &cli::Cp) -> Result<()> {
+pub fn run(app: &App, args: &Args) -> Result<()> {
     match (Side::parse(&args.source), Side::parse(&args.target)) {
         (Side::Host(path), Side::Guest(name, inside)) => into(app, path, &name, inside),
         (Side::Guest(name, inside), Side::Host(path)) => out_of(app, &name, inside, path),

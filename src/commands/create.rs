@@ -2,16 +2,70 @@
 
 use crate::app::App;
 use crate::commands::consent::{self, Words};
+use crate::commands::env::Env;
 use crate::commands::{batch, env};
 use crate::error::Result;
 use crate::library::Stored;
 use crate::operations::make::{self, Reach, make_vm};
 use crate::operations::{configuration, fidelity, resolve};
 use crate::smolvm::{CreateOptions, Name, Source};
+use crate::terminal;
 use crate::terminal::Warnings;
-use crate::{cli, terminal};
+use clap::ValueHint;
 use serde::Serialize;
+use std::ffi::OsString;
 use std::time::SystemTime;
+
+/// Make a VM: bare, from an image, or from a snapshot
+///
+/// A snapshot is checked before the engine is called. The VM gets the snapshot's cpus and memory, but no network unless
+/// you enable it here.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze create dev --cpus 2 --mem 2048\n  \
+    bottle-freeze create web --image alpine:3.20 --allow-cidr 10.0.0.0/8\n  \
+    bottle-freeze create dev2 --from dev.smolmachine --net")]
+pub struct Args {
+    /// Name of the new VM
+    pub name: Name,
+    /// OCI image, `docker save` archive or unpacked rootfs folder to make it from
+    #[arg(short = 'I', long, conflicts_with = "from")]
+    pub image: Option<String>,
+    /// Snapshot to make it from: a .smolmachine file, or from the library VM (its newest), VM@TAG or VM@ID
+    #[arg(long, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
+    pub from: Option<OsString>,
+    /// Virtual CPUs [default: the engine's or the snapshot's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cpus: Option<u32>,
+    /// Memory in MiB [default: the engine's or the snapshot's]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub mem: Option<u64>,
+    /// Size of the storage disk in GiB [default: the engine's, 20]
+    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub storage: Option<u64>,
+    /// Size of the overlay disk in GiB [default: the engine's, 10]
+    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub overlay: Option<u64>,
+    /// Enable the network, without limits
+    #[arg(long)]
+    pub net: bool,
+    /// Enable the network, limited to this CIDR block (repeatable)
+    #[arg(long, value_name = "CIDR")]
+    pub allow_cidr: Vec<String>,
+    #[command(flatten)]
+    pub env: Env,
+    /// Mount a host folder (repeatable)
+    #[arg(long, value_name = "HOST:GUEST[:ro]")]
+    pub volume: Vec<String>,
+    /// Publish a port (repeatable)
+    #[arg(short, long, value_name = "HOST[:GUEST]")]
+    pub port: Vec<String>,
+    /// Attach a label (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub label: Vec<String>,
+    /// Folder in the guest in which its commands start
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+}
 
 /// What was made, as `--json` prints it.
 #[derive(Serialize)]
@@ -22,12 +76,12 @@ struct Created<'a> {
     warnings: Vec<String>,
 }
 
-pub fn run(app: &App, args: &cli::Create) -> Result<()> {
+pub fn run(app: &App, args: &Args) -> Result<()> {
     let warnings = Warnings::new();
     create(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
 }
 
-fn create(app: &App, args: &cli::Create, warnings: &Warnings) -> Result<()> {
+fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     terminal::about("vm", &args.name);
     let (mut net, mut ports, mut live_reach) = (args.net, args.port.clone(), None);
     // Held until the VM is made.

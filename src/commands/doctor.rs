@@ -7,8 +7,8 @@ use crate::library::{self, Health};
 use crate::operations::packed;
 use crate::quoted::quoted;
 use crate::smolvm::{Disks, Leftover, end_helpers, hypervisor, leftovers};
+use crate::terminal;
 use crate::terminal::Warnings;
-use crate::{cli, terminal};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -16,6 +16,26 @@ use std::process::ExitCode;
 
 mod engine;
 mod space;
+
+/// Check that freezing works here, and print how to fix what does not
+///
+/// Prints one line each for the engine, KVM, the library, free space, leftovers of killed commands, and shell completion.
+/// Each is tried: the engine freezes an empty VM in a temporary home, which is then removed (1 s, 125 MB), and your shell
+/// completes a command. Exits with 0 if a freeze would work, otherwise with the status that it would fail with. Without
+/// KVM no VM starts, but stopped VMs can be frozen: that is a warning.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \
+    bottle-freeze doctor --json | jq '.checks[] | select(.verdict != \"ok\")'")]
+pub struct Args {
+    /// Remove leftovers of killed commands that no process uses
+    ///
+    /// bottle-freeze leaves private folders .bottle-freeze-XXXXXX, in the library and wherever a command worked. smolvm leaves
+    /// folders pack-staging-XXXXXX in its cache, and folders .tmpXXXXXX in $TMPDIR that hold only an assets.tar.zst or a
+    /// libs.tar.zst. A folder is removed only if it was untouched for a minute, no process has a file in it open, works in it
+    /// or has it as TMPDIR, and no pack is running that could use it.
+    #[arg(long)]
+    pub fix: bool,
+}
 
 /// Without this room no freeze begins.
 const LEAST_ROOM: u64 = Disks::BESIDES;
@@ -66,7 +86,7 @@ impl Check {
     }
 }
 
-pub fn run(app: &App, args: &cli::Doctor) -> ExitCode {
+pub fn run(app: &App, args: &Args) -> ExitCode {
     let warnings = Warnings::new();
     // First what is removed: the size of the library is that without it.
     let leftovers = left_behind(args.fix, &warnings);

@@ -1,15 +1,27 @@
 //! Environment variables for a guest, from `-e` and `--env-file`.
 
-use crate::cli;
 use crate::error::{Failure, Result, Status};
 use crate::smolvm::EnvVar;
+use clap::{Args, ValueHint};
 use std::fs;
+use std::path::PathBuf;
+
+/// Environment variables for a guest.
+#[derive(Debug, Args)]
+pub struct Env {
+    /// Set a variable; without `=VALUE`, use its value in this environment (repeatable)
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    pub env: Vec<String>,
+    /// Read variables from a file of KEY=VALUE lines (repeatable)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub env_file: Vec<PathBuf>,
+}
 
 /// Where a variable of the command line was given.
 const FLAG: &str = "--env";
 
 /// The variables that were asked for, files first, so that `-e` wins.
-pub fn read(args: &cli::Env) -> Result<Vec<EnvVar>> {
+pub fn read(args: &Env) -> Result<Vec<EnvVar>> {
     let mut vars = Vec::new();
     for path in &args.env_file {
         let text = fs::read_to_string(path)

@@ -1,19 +1,53 @@
 //! `exec`: a command in a guest, as if it ran here.
 
 use crate::app::App;
+use crate::commands::args::duration;
 use crate::commands::env;
+use crate::commands::env::Env;
 use crate::error::{Failure, Result, Status};
 use crate::smolvm::{Exec, Name, Outcome, Smolvm, State, says_engine_failed, says_no_such_command};
-use crate::{cli, signals, terminal};
+use crate::{signals, terminal};
+use clap::ValueHint;
+use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// Run a command in a VM
+///
+/// Exits with the command's own status: 128 + N if signal N killed it, 124 if --timeout passed, 127 if the guest has no
+/// such command, 125 if bottle-freeze or the engine failed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze exec dev -- uname -a\n  bottle-freeze exec -it dev -- sh\n  \
+    bottle-freeze exec -e TOKEN --timeout 5m dev -- ./deploy.sh\n  tar -c src | bottle-freeze exec -i dev -- tar -x -C /root")]
+pub struct Args {
+    /// Pass standard input to the command
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Give the command a terminal
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Folder in the guest in which to run the command
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+    #[command(flatten)]
+    pub env: Env,
+    /// Kill the command after this time (2s, 5m …)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// VM in which to run the command
+    pub name: Name,
+    /// Command and arguments
+    #[arg(last = true, required = true, value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
 
 /// An engine that does not know an option, or takes no such value for it.
 const USAGE: i32 = 2;
 /// A Rust program that panicked.
 const PANIC: i32 = 101;
 
-pub fn run(app: &App, args: &cli::Exec) -> Result<ExitCode> {
+pub fn run(app: &App, args: &Args) -> Result<ExitCode> {
     terminal::about("vm", &args.name);
     let exec = Exec {
         command: args.command.clone(),

@@ -6,6 +6,13 @@ use crate::error::Result;
 use crate::smolvm::Machine;
 use crate::terminal;
 
+/// List VMs
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  bottle-freeze ls\n  bottle-freeze ls --json | jq -r '.[] | select(.state == \"running\") | .name'"
+)]
+pub struct Args {}
+
 /// Disk sizes in GiB that the engine's `null` stands for.
 const DEFAULT_STORAGE: u64 = 20;
 const DEFAULT_OVERLAY: u64 = 10;

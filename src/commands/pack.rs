@@ -1,7 +1,7 @@
 //! `pack`: an image, as a file that VMs can be made from.
 
 use crate::app::App;
-use crate::cli;
+use crate::commands::args::Wait;
 use crate::error::{Failure, Result, Status};
 use crate::library::Target;
 use crate::operations::{lock, packed};
@@ -9,8 +9,33 @@ use crate::quoted::quoted;
 use crate::signals;
 use crate::smolvm::{EngineError, PackOptions, end_helpers, follow};
 use crate::terminal::JsonPath;
+use clap::{ArgAction, ValueHint};
 use serde::Serialize;
+use std::path::PathBuf;
 use std::time::Instant;
+
+/// Pack an image into a file from which you can make VMs
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze pack alpine:3.20 -o alpine.smolmachine\n  \
+    bottle-freeze pack ./rootfs -o base.smolmachine --cpus 2 --mem 1024")]
+pub struct Args {
+    /// OCI image, `docker save` archive or unpacked rootfs folder
+    pub image: String,
+    /// File to write: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it
+    #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Virtual CPUs for VMs made from it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cpus: Option<u32>,
+    /// Memory in MiB for VMs made from it
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub mem: Option<u64>,
+    /// Replace the files at OUT
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    pub force: bool,
+    #[command(flatten)]
+    pub wait: Wait,
+}
 
 /// What was made, as `--json` prints it.
 #[derive(Serialize)]
@@ -23,7 +48,7 @@ struct Report<'a> {
     seconds: f64,
 }
 
-pub fn run(app: &App, args: &cli::Pack) -> Result<()> {
+pub fn run(app: &App, args: &Args) -> Result<()> {
     let began = Instant::now();
     packed::refuse_stream(&args.output)?;
     let output = Target::new(&args.output, args.force)?;

@@ -1,35 +1,30 @@
-//! `pause` and `resume`: VMs that are put aside with their RAM, and go on.
+//! `pause`: save the RAM of VMs, and shut them down.
 
 use crate::app::App;
-use crate::cli;
-use crate::commands::batch;
-use crate::commands::start::running;
+use crate::commands::args::Wait;
+use crate::commands::batch::{self, Vms};
 use crate::error::Result;
 use crate::operations::lock;
-use crate::smolvm::{EngineError, Name, Smolvm};
 
-pub fn pause(app: &App, args: &cli::Pause) -> Result<()> {
-    let done = |name: &Name| format!("{name} is paused; it goes on with: bottle-freeze resume {name}");
-    change(app, &args.vms, &args.wait, ("pause", "pausing", "paused", done), Smolvm::machine_pause)
+/// Save the RAM of running VMs and shut them down until you resume them
+///
+/// A paused VM cannot be frozen: its RAM would be lost.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze pause dev\n  bottle-freeze pause --all")]
+pub struct Args {
+    #[command(flatten)]
+    pub vms: Vms,
+    #[command(flatten)]
+    pub wait: Wait,
 }
 
-pub fn resume(app: &App, args: &cli::Resume) -> Result<()> {
-    change(app, &args.vms, &args.wait, ("resume", "resuming", "running", running), Smolvm::machine_resume)
-}
-
-fn change(
-    app: &App,
-    vms: &cli::Vms,
-    wait: &cli::Wait,
-    (phase, doing, state, done): (&'static str, &str, &'static str, fn(&Name) -> String),
-    change: fn(&Smolvm, &Name) -> Result<(), EngineError>,
-) -> Result<()> {
-    let engine = app.engine()?;
+pub fn run(app: &App, args: &Args) -> Result<()> {
+    let (engine, vms) = (app.engine()?, &args.vms);
     let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
     batch::vm(app, &engine, vms, &names, |name, _| {
-        let _lock = lock::vm_shared(app, &engine, name, wait.wait)?;
-        app.terminal.during(phase, &format!("{doing} {name}"), || change(&engine, name))?;
-        app.terminal.result(name.as_str(), &done(name));
-        Ok(state)
+        let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
+        app.terminal.during("pause", &format!("pausing {name}"), || engine.machine_pause(name))?;
+        app.terminal.result(name.as_str(), &format!("{name} is paused; it goes on with: bottle-freeze resume {name}"));
+        Ok("paused")
     })
 }

@@ -1,14 +1,30 @@
 //! `rm`: VMs and their disks, gone after a question.
 
 use crate::app::App;
-use crate::cli;
+use crate::commands::args::Wait;
 use crate::commands::batch;
+use crate::commands::batch::Vms;
 use crate::error::{Failure, Result, Status};
 use crate::library::Creation;
 use crate::operations::lock;
 use crate::smolvm::{EngineError, Machine, Name};
 
-pub fn run(app: &App, args: &cli::Rm) -> Result<()> {
+/// Delete VMs and their disks
+///
+/// Snapshots stay.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze rm dev\n  bottle-freeze rm --label scratch=yes")]
+pub struct Args {
+    #[command(flatten)]
+    pub vms: Vms,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
     let (machines, vms) = (engine.machine_ls()?, &args.vms);
     let names = batch::select(app, &vms.names, vms.all, &vms.label, || Ok(machines.clone()))?;

@@ -1,18 +1,34 @@
 //! `start`: VMs that execute commands when this returns.
 
 use crate::app::App;
-use crate::cli;
+use crate::commands::args::{Wait, duration};
 use crate::commands::batch;
+use crate::commands::batch::Vms;
 use crate::error::Result;
 use crate::operations::lock;
-use crate::smolvm::{EngineError, Name, Smolvm, State};
-use crate::terminal::Warnings;
-use std::time::{Duration, Instant};
+use crate::operations::start::start;
+use crate::smolvm::{Name, State};
+use std::time::Duration;
 
-/// How long a VM that ran a moment ago may take until it executes a command. The engine gives up a boot after 30 s.
-pub const START_AGAIN: Duration = Duration::from_secs(120);
+/// Start VMs and wait until they run commands
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  bottle-freeze start dev\n  bottle-freeze start --no-wait web db\n  bottle-freeze start --label team=a"
+)]
+pub struct Args {
+    #[command(flatten)]
+    pub vms: Vms,
+    /// Do not wait until the VM runs commands
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Longest time to wait until the VM runs commands; includes pulling an image
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub timeout: Duration,
+    #[command(flatten)]
+    pub wait: Wait,
+}
 
-pub fn run(app: &App, args: &cli::Start) -> Result<()> {
+pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
     let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
@@ -36,20 +52,4 @@ pub fn run(app: &App, args: &cli::Start) -> Result<()> {
 /// What is said of a VM that runs now.
 pub fn running(name: &Name) -> String {
     format!("{name} is running; a shell in it: bottle-freeze exec -it {name} -- sh")
-}
-
-/// Starts a VM and, if `ready`, waits until it executes a command, all of it within `limit`.
-pub fn start(
-    engine: &Smolvm,
-    name: &Name,
-    limit: Duration,
-    ready: bool,
-    warnings: &Warnings,
-) -> Result<(), EngineError> {
-    let began = Instant::now();
-    if engine.machine_start(name, limit)? {
-        let lost = "what its guest had not written to disk is lost";
-        warnings.warn(format!("'{name}' did not answer, so smolvm ended it and started it again: {lost}"));
-    }
-    if ready { engine.wait_exec_ready(name, limit.saturating_sub(began.elapsed())) } else { Ok(()) }
 }

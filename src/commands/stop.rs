@@ -1,15 +1,25 @@
 //! `stop`: VMs, shut down.
 
 use crate::app::App;
-use crate::cli;
+use crate::commands::args::Wait;
 use crate::commands::batch;
+use crate::commands::batch::Vms;
 use crate::error::Result;
 use crate::operations::lock;
-use crate::smolvm::{EngineError, Name, Smolvm, State};
-use crate::terminal::Warnings;
-use std::time::Duration;
+use crate::operations::stop::stop;
+use crate::smolvm::State;
 
-pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
+/// Stop VMs
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze stop dev\n  bottle-freeze stop --all")]
+pub struct Args {
+    #[command(flatten)]
+    pub vms: Vms,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
     let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
@@ -27,21 +37,4 @@ pub fn run(app: &App, args: &cli::Stop) -> Result<()> {
         app.terminal.result(name.as_str(), &text);
         Ok("stopped")
     })
-}
-
-/// Stops a VM, and has its guest write its files to disk before, if `writes`. Whether the engine took it for dead and
-/// ended it as it was, without that.
-pub fn stop(
-    engine: &Smolvm,
-    name: &Name,
-    writes: bool,
-    limit: Option<Duration>,
-    warnings: &Warnings,
-) -> Result<bool, EngineError> {
-    let has_written = writes && engine.machine_sync(name)?;
-    let was_ended = engine.machine_stop(name, limit)?;
-    if writes && !has_written {
-        warnings.warn(format!("the guest of '{name}' did not write its files to disk in time"));
-    }
-    Ok(was_ended && !writes)
 }

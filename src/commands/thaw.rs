@@ -1,22 +1,74 @@
 //! `thaw`: snapshot → VM, as it was frozen.
 
 use crate::app::App;
+use crate::commands::args::duration;
 use crate::commands::consent::{self, Words};
-use crate::commands::start::start;
-use crate::commands::stop::stop;
 use crate::commands::{batch, freeze};
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, Creation, Lock, Metadata, Stored};
 use crate::operations::make::{self, Reach, make_vm};
 use crate::operations::resolve::{self, Checked};
+use crate::operations::start::start;
+use crate::operations::stop::stop;
 use crate::operations::{configuration, fidelity, lock, workspace};
 use crate::smolvm::{CreateOptions, EngineError, Machine, Name, Smolvm, Source};
+use crate::terminal;
 use crate::terminal::Warnings;
-use crate::{cli, terminal};
+use clap::ValueHint;
 use serde::Serialize;
+use std::ffi::OsString;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// Make a VM from a snapshot, as it was frozen, and start it
+///
+/// The snapshot is checked first. The VM gets the cpus, memory, disk sizes, environment, labels and ports that it was
+/// frozen with. It gets its network if all of its limits are known, as they are for VMs that bottle-freeze made.
+#[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools)]
+#[command(
+    after_help = "Examples:\n  bottle-freeze thaw dev\n  bottle-freeze thaw dev@ready dev-tuesday --no-start\n  \
+    bottle-freeze thaw dev@ready --replace\n  \
+    bottle-freeze thaw dev.smolmachine"
+)]
+pub struct Args {
+    /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub snapshot: OsString,
+    /// Name of the new VM [default: the frozen VM's name if that is free, or NAME-2, NAME-3 …]
+    pub name: Option<Name>,
+    /// Start it and wait until it runs commands (the default)
+    #[arg(long, conflicts_with = "no_start")]
+    pub start: bool,
+    /// Do not start it
+    #[arg(long)]
+    pub no_start: bool,
+    /// Replace the VM of that name; it is frozen into the library first (asks for confirmation)
+    #[arg(long)]
+    pub replace: bool,
+    /// With --replace, do not ask
+    #[arg(short, long, requires = "replace")]
+    pub yes: bool,
+    /// Virtual CPUs [default: as frozen]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cpus: Option<u32>,
+    /// Memory in MiB [default: as frozen]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub mem: Option<u64>,
+    /// Enable the network, without limits
+    #[arg(long)]
+    pub net: bool,
+    /// Enable the network, limited to this CIDR block (repeatable) [default: as frozen]
+    #[arg(long, value_name = "CIDR")]
+    pub allow_cidr: Vec<String>,
+    /// Publish this port, and none of the recorded ones (repeatable) [default: as frozen]
+    #[arg(short, long, value_name = "HOST[:GUEST]")]
+    pub port: Vec<String>,
+    /// Longest time to wait until the VM runs commands
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub timeout: Duration,
+}
 
 /// What was made, as `--json` prints it.
 #[derive(Serialize)]
@@ -32,12 +84,12 @@ struct Report<'a> {
     warnings: Vec<String>,
 }
 
-pub fn run(app: &App, args: &cli::Thaw) -> Result<()> {
+pub fn run(app: &App, args: &Args) -> Result<()> {
     let warnings = Warnings::new();
     thaw(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
 }
 
-fn thaw(app: &App, args: &cli::Thaw, warnings: &Warnings) -> Result<()> {
+fn thaw(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     let began = Instant::now();
     terminal::about("snapshot", args.snapshot.to_string_lossy());
     let found = resolve::find(app, &args.snapshot)?;
@@ -109,7 +161,7 @@ struct Making<'a> {
 }
 
 /// Makes the VM, starts it, and gives it what the artifact does not hold. How it is then.
-fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result<&'static str> {
+fn make(app: &App, args: &Args, engine: &Smolvm, making: &Making) -> Result<&'static str> {
     let Making { name, checked, .. } = making;
     app.terminal.phase("create", &format!("creating {name}"), || {
         make_vm(engine, name, making.recipe, making.known, making.reach, making.warnings)
@@ -155,7 +207,7 @@ fn make(app: &App, args: &cli::Thaw, engine: &Smolvm, making: &Making) -> Result
 
 /// The name that was asked for; or the frozen VM's own, or the file's, with a number when that is taken and not to be
 /// replaced.
-fn name(args: &cli::Thaw, metadata: Option<&Metadata>, artifact: &Path, machines: &[Machine]) -> Result<Name> {
+fn name(args: &Args, metadata: Option<&Metadata>, artifact: &Path, machines: &[Machine]) -> Result<Name> {
     if let Some(name) = &args.name {
         return Ok(name.clone());
     }
@@ -172,7 +224,7 @@ fn name(args: &cli::Thaw, metadata: Option<&Metadata>, artifact: &Path, machines
 /// Freezes the VM that is in the way, and deletes it. The snapshot that it is kept as, and the lock of its name.
 fn keep(
     app: &App,
-    args: &cli::Thaw,
+    args: &Args,
     engine: &Smolvm,
     name: &Name,
     there: &Machine,
@@ -231,7 +283,7 @@ fn labels(frozen: &Configuration) -> Vec<String> {
 
 /// The VM as it was frozen, but for what was asked otherwise.
 fn recipe(
-    args: &cli::Thaw,
+    args: &Args,
     net: bool,
     artifact: &Path,
     frozen: Option<&Configuration>,
@@ -277,7 +329,7 @@ fn network(
 }
 
 /// The ports that the frozen VM published, but for those that somebody uses here: with them it would not start.
-fn ports(args: &cli::Thaw, frozen: Option<&Configuration>, warnings: &Warnings) -> Vec<String> {
+fn ports(args: &Args, frozen: Option<&Configuration>, warnings: &Warnings) -> Vec<String> {
     if !args.port.is_empty() {
         return args.port.clone();
     }

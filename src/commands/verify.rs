@@ -1,17 +1,28 @@
 //! `verify`: are these snapshots whole? No engine is asked.
 
 use crate::app::App;
-use crate::cli;
 use crate::commands::batch::{self, Done};
-use crate::error::{Failure, Result};
-use crate::library::{FileHash, Metadata, recorded};
+use crate::error::Result;
 use crate::operations::packed;
 use crate::operations::resolve::{self, Asked, SnapshotSource, Whole};
-use crate::smolvm::artifact::{self, Artifact, ArtifactError};
 use crate::terminal::Problem;
+use clap::ValueHint;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+
+/// Check that snapshots are whole
+///
+/// Reads each file once and checks its footer, CRC-32 and manifest, and the SHA-256 recorded in a snapshot.json beside it.
+/// Needs no engine.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  bottle-freeze verify dev.smolmachine\n  bottle-freeze verify --json *.smolmachine"
+)]
+pub struct Args {
+    /// Snapshots to check: .smolmachine files, or from the library VM (its newest), VM@TAG or VM@ID
+    #[arg(required = true, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
+    pub snapshots: Vec<OsString>,
+}
 
 /// What one file is, as `--json` prints it.
 #[derive(Serialize)]
@@ -26,7 +37,7 @@ struct Report<'a> {
     warnings: &'a [String],
 }
 
-pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
+pub fn run(app: &App, args: &Args) -> Result<()> {
     let all = resolve::several_of_any_kind(app, &args.snapshots);
     let results = batch::one_by_one(batch::SNAPSHOTS, &all, |asked, _| {
         let found = asked.get()?;
@@ -39,47 +50,6 @@ pub fn run(app: &App, args: &cli::Verify) -> Result<()> {
     let reports = all.iter().zip(&results).map(|(asked, checked)| Report::new(asked, checked));
     app.terminal.report(&reports.collect::<Vec<_>>());
     batch::verdict(batch::SNAPSHOTS, &all, results)
-}
-
-/// Checks one file by itself and against its snapshot.json, reading it once. Its SHA-256, if that was recorded.
-pub fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
-    let damaged = |why: String| Failure::artifact(path, &ArtifactError::Damaged(why));
-    let Some(recorded) = recorded(path).map_err(|error| damaged(error.to_string()))? else {
-        let artifact = artifact::verify(path).map_err(|error| Failure::artifact(path, &error))?;
-        return Ok((artifact, None));
-    };
-    let mut hasher = Sha256::new();
-    let artifact = artifact::verify_and_tell(path, |bytes| hasher.update(bytes));
-    let artifact = artifact.map_err(|error| Failure::artifact(path, &error))?;
-    let sha256 = base16ct::lower::encode_string(&hasher.finalize());
-    let FileHash { bytes, sha256: expected } = recorded;
-    if (artifact.bytes, sha256.as_str()) != (bytes, expected.as_str()) {
-        return Err(damaged("it is not the file that its snapshot.json records".into()));
-    }
-    Ok((artifact, Some(sha256)))
-}
-
-/// Checks all files of a snapshot, which lies in `folder`, against what is recorded of them. Its artifact, and where that
-/// lies.
-pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<(Artifact, PathBuf)> {
-    let damaged = |path: &Path, why: &str| Failure::artifact(path, &ArtifactError::Damaged(why.into()));
-    let Some(artifact) = metadata.artifact() else {
-        return Err(damaged(folder, "its snapshot.json records no artifact"));
-    };
-    for (name, recorded) in &metadata.files {
-        let path = folder.join(name);
-        match std::fs::symlink_metadata(&path) {
-            Ok(meta) if meta.is_file() => {}
-            Ok(_) => return Err(damaged(&path, "it is not a regular file")),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(damaged(&path, "it is missing")),
-            Err(error) => return Err(Failure::artifact(&path, &error.into())),
-        }
-        if name != artifact && packed::record(&path)? != *recorded {
-            return Err(damaged(&path, "it is not the file that its snapshot.json records"));
-        }
-    }
-    let path = folder.join(artifact);
-    check(&path).map(|(artifact, _)| (artifact, path))
 }
 
 impl<'a> Report<'a> {

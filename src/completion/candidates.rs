@@ -6,8 +6,8 @@
 //! line that was not entered yet). What could mean more to a shell than its letters is not offered, or quoted.
 
 use crate::cli::Cli;
-use crate::commands::snapshot::age;
 use crate::completion::shells::SHELLS;
+use crate::deferred::described;
 use crate::library::{SUFFIXES, Stored, store};
 use crate::smolvm::{Machine, Name, State, machine_ls_at_once};
 use crate::terminal;
@@ -44,7 +44,7 @@ pub fn complete() -> bool {
 
 /// All subcommands, their arguments taught what may be their values.
 fn command() -> Command {
-    let mut command = Cli::command();
+    let mut command = described(Cli::command());
     command.build();
     teach(command)
 }
@@ -178,7 +178,7 @@ fn snapshots(typed: &str) -> Vec<CompletionCandidate> {
     let mut seen = BTreeSet::new();
     for one in &all {
         let metadata = &one.metadata;
-        let about = format!("{} old {}", age(metadata), metadata.note.as_deref().unwrap_or_default());
+        let about = format!("{} old {}", metadata.age(), metadata.note.as_deref().unwrap_or_default());
         if seen.insert(&metadata.vm) {
             newest.push(told(&metadata.vm, &about));
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 use thiserror::Error;
 
 /// The file's name, in the folder of the snapshot.
@@ -255,6 +256,16 @@ impl Metadata {
     pub fn read(folder: &Path) -> Result<Self, MetadataError> {
         let missing = || MetadataError("it is missing".into());
         Self::parse(&read_file(&folder.join(FILE))?.ok_or_else(missing)?)
+    }
+
+    /// How long ago it was made, in its largest unit.
+    pub fn age(&self) -> String {
+        let created = humantime::parse_rfc3339(&self.created).ok();
+        let Some(age) = created.and_then(|created| SystemTime::now().duration_since(created).ok()) else {
+            return self.created.clone();
+        };
+        let long = humantime::format_duration(Duration::from_secs(age.as_secs())).to_string();
+        long.split(' ').next().unwrap_or_default().to_owned()
     }
 
     /// The one reader of the text of a `snapshot.json`; what is written is read by it first.

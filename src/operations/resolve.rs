@@ -1,11 +1,11 @@
 //! SNAPSHOT on a command line: a file, or one of the library.
 
 use crate::app::App;
-use crate::commands::{batch, verify};
+use crate::commands::batch;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Broken, Entry, FindError, Lock, RemoveError, SUFFIXES, Stored, Tag, store};
 use crate::nearest::nearest;
-use crate::operations::lock;
+use crate::operations::{lock, verify};
 use crate::quoted::quoted;
 use crate::smolvm::Name;
 use crate::smolvm::artifact::Artifact;

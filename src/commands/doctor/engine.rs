@@ -2,9 +2,9 @@
 
 use super::{Check, LEAST_ROOM};
 use crate::app::App;
-use crate::commands::verify;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Health, Staging};
+use crate::operations::verify;
 use crate::smolvm::{EngineError, EngineSource, Machine, Smolvm, broken_files, empty_program};
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! Step 3 of a freeze: what its user must agree to before any VM is stopped.
 
+use super::Args;
 use super::{Freeze, FreezeTarget};
 use crate::app::App;
-use crate::cli;
 use crate::error::{Failure, Result, Status};
 use crate::smolvm::{Machine, State};
 use crate::terminal;
@@ -11,7 +11,7 @@ use crate::terminal;
 /// that. Those that are frozen; each of the others is a failure of its own.
 pub fn about_silent_ones<'a>(
     app: &App,
-    args: &cli::Freeze,
+    args: &Args,
     ready: Vec<Freeze<'a>>,
     mut refuse: impl FnMut(&'a FreezeTarget, Failure),
 ) -> Result<Vec<Freeze<'a>>> {

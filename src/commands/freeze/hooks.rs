@@ -1,7 +1,7 @@
 //! The user's own commands around a freeze: `--pre-freeze` and `--post-freeze`, in the guest or on this host.
 
+use super::args::Hook;
 use super::{Freeze, Report};
-use crate::cli::Hook;
 use crate::error::{Failure, Result, Status};
 use crate::signals::{self, ExitNote};
 use crate::smolvm::{Call, EngineError, Exec, State};

@@ -1,11 +1,11 @@
 //! Steps 1 and 2 of a freeze: whether it can be done at all, seen before anything is changed.
 
+use super::args::{Args, Live};
 use super::{Freeze, FreezeTarget};
 use crate::app::App;
-use crate::cli;
-use crate::commands::snapshot::free_tags;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Lock, Target, store};
+use crate::operations::tags::free_tags;
 use crate::operations::{configuration, lock, packed};
 use crate::smolvm::{Disks, EngineError, Machine, Name, Smolvm, State, Version, end_helpers};
 use crate::terminal;
@@ -16,7 +16,7 @@ impl<'a> Freeze<'a> {
     /// 1. Look: the VM is there, and in a state that can be frozen.
     pub fn look(
         app: &'a App,
-        args: &'a cli::Freeze,
+        args: &'a Args,
         engine: &'a Smolvm,
         target: &'a FreezeTarget,
         machines: &[Machine],
@@ -28,7 +28,7 @@ impl<'a> Freeze<'a> {
         can_be_frozen(&vm)?;
         let not_live = args.live.and_then(|_| why_not_live(&vm, engine.version()));
         let live = args.live.is_some() && not_live.is_none();
-        if let (Some(cli::Live::Always), Some(why)) = (args.live, &not_live) {
+        if let (Some(Live::Always), Some(why)) = (args.live, &not_live) {
             return Err(not_live_failure(name, why));
         }
         let id = store::new_id();

@@ -1,19 +1,19 @@
 //! `freeze`: VM → snapshot, in eight steps, and nothing lost whatever happens on the way.
 
+mod args;
 mod ask;
 mod hooks;
 mod look;
 mod report;
 
 use crate::app::App;
-use crate::cli;
 use crate::clock;
 use crate::commands::batch;
-use crate::commands::snapshot::free_tags;
-use crate::commands::start::{START_AGAIN, start};
-use crate::commands::stop::stop;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, FORMAT, FileHash, Lock, Metadata, Origin, Staging, Target, check_words, store};
+use crate::operations::start::{START_AGAIN, start};
+use crate::operations::stop::stop;
+use crate::operations::tags::free_tags;
 use crate::operations::{fidelity, lock, packed, workspace};
 use crate::signals::{self, ExitNote};
 use crate::smolvm::secrets::Finished;
@@ -21,6 +21,8 @@ use crate::smolvm::{
     CHECKPOINT_SUFFIX, Disks, EngineError, Machine, Name, PackOptions, Smolvm, State, StreamedHash, end_helpers, follow,
 };
 use crate::terminal::{self, Warnings};
+pub use args::Args;
+use args::Live;
 use look::in_the_ordinary_way;
 use report::{Outcome, Report};
 use std::collections::BTreeMap;
@@ -35,7 +37,7 @@ const SETTLING: Duration = Duration::from_secs(5);
 /// How long its VMM may live on after a signal that an ended `stop` has sent it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
+pub fn run(app: &App, args: &Args) -> Result<()> {
     args.output.as_deref().map_or(Ok(()), packed::refuse_stream)?;
     let engine = app.engine()?;
     let names = batch::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
@@ -51,7 +53,7 @@ pub fn run(app: &App, args: &cli::Freeze) -> Result<()> {
 
 /// Freezes a VM into the library, without a question. The snapshot's `VM@ID`.
 pub fn into_library(app: &App, engine: &Smolvm, name: &Name, note: String, warnings: &Warnings) -> Result<String> {
-    let args = cli::Freeze { note: Some(note), yes: true, ..cli::Freeze::of(name.clone()) };
+    let args = Args { note: Some(note), yes: true, ..Args::of(name.clone()) };
     let target = FreezeTarget { name: name.clone(), warnings: Warnings::new() };
     let frozen = freeze(app, &args, engine, &[&target], &|_| {});
     warnings.keep(target.warnings.list());
@@ -80,7 +82,7 @@ impl FreezeTarget {
 /// The eight steps: all VMs take the first three together, and then each the others by itself.
 fn freeze(
     app: &App,
-    args: &cli::Freeze,
+    args: &Args,
     engine: &Smolvm,
     targets: &[&FreezeTarget],
     tell: &(dyn Fn(&Report) + Sync),
@@ -89,7 +91,7 @@ fn freeze(
         let what = "a live snapshot, and no other, is named X.checkpoint";
         return Err(Failure::new(Status::Usage, what).hint("--live -o X.checkpoint, or -o X.smolmachine"));
     }
-    if args.output.is_some() && args.live == Some(cli::Live::Auto) {
+    if args.output.is_some() && args.live == Some(Live::Auto) {
         return Err(
             Failure::new(Status::Usage, "--live=auto does not know what -o will be").hint("leave one of them out")
         );
@@ -137,7 +139,7 @@ fn freeze(
         terminal::about("vm", freeze.name);
         match result {
             Ok(outcome) => outcomes.push(outcome),
-            Err(failure) if freeze.live && failure.status == Status::BadState && args.live == Some(cli::Live::Auto) => {
+            Err(failure) if freeze.live && failure.status == Status::BadState && args.live == Some(Live::Auto) => {
                 freeze.target.warnings.warn(in_the_ordinary_way(&failure.what));
                 refused.push(freeze.target);
             }
@@ -149,7 +151,7 @@ fn freeze(
         terminal::about_all();
     }
     if !refused.is_empty() {
-        let args = cli::Freeze { live: None, ..args.clone() };
+        let args = Args { live: None, ..args.clone() };
         outcomes.extend(freeze(app, &args, engine, &refused, tell)?);
     }
     outcomes.sort_by(|a, b| a.name.cmp(&b.name));
@@ -159,7 +161,7 @@ fn freeze(
 /// One freeze: of which VM, by which engine, into which files.
 struct Freeze<'a> {
     app: &'a App,
-    args: &'a cli::Freeze,
+    args: &'a Args,
     engine: &'a Smolvm,
     target: &'a FreezeTarget,
     name: &'a Name,

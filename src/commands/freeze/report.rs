@@ -1,8 +1,8 @@
 //! What a freeze says: of what would be done, of what was done, and of what failed.
 
+use super::Args;
 use super::{Freeze, FreezeTarget, smolfile};
 use crate::app::App;
-use crate::cli;
 use crate::commands::batch;
 use crate::error::{Failure, Result};
 use crate::library::{Metadata, Staging};
@@ -175,7 +175,7 @@ impl Report {
     }
 
     /// Says it to people.
-    pub fn print(&self, app: &App, args: &cli::Freeze) {
+    pub fn print(&self, app: &App, args: &Args) {
         let (vm, size) = (&self.vm, packed::size(self.bytes));
         let name = self.name().to_string_lossy().into_owned();
         let hint = match self.downtime_seconds {

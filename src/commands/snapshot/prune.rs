@@ -1,31 +1,109 @@
 //! `snapshot prune`: what no policy keeps is removed, and each snapshot is told why it stays.
 
+use super::{list_tags, no_snapshots, warn_of};
 use crate::app::App;
-use crate::cli;
+use crate::commands::args::Wait;
 use crate::commands::batch::{self, Done};
-use crate::commands::snapshot::{list_tags, no_snapshots, warn_of};
-use crate::commands::verify;
 use crate::error::{Failure, Result, Status};
-use crate::library::{Entry, Lock, Metadata, NewestOf, Policy, Removal, Stored, Unit, store, sweep_library};
-use crate::operations::lock;
+use crate::library::{
+    Entry, Lock, Metadata, NewestOf, Policy, Reach, Removal, Stored, Tag, TagList, Unit, store, sweep_library,
+};
 use crate::operations::resolve::Asked;
-use crate::smolvm::end_helpers;
+use crate::operations::{lock, verify};
+use crate::smolvm::{Name, end_helpers};
 use crate::terminal::{Problem, with};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// Remove the snapshots that no --keep option keeps (asks for confirmation)
+///
+/// The policy applies to each VM separately, and the --keep options work as in `restic forget` (0.14). N may be `unlimited`.
+/// A DURATION has years, months, days and hours (1y5m7d2h) and counts back from the newest snapshot that is not in the
+/// future. Hours, days, weeks (from Monday), months and years are in this machine's time zone ($TZ).
+///
+/// Deliberate differences from restic: snapshots with a tag stay, unless --tag names each of their tags (in restic, --tag
+/// selects snapshots). The newest whole snapshot of each VM stays. --keep-last counts in the order in which the snapshots were
+/// made, even if the clock went back. restic uses the time zone in which a snapshot was made. restic 0.17 and later also keep
+/// the oldest snapshot while there are fewer than N.
+#[allow(clippy::doc_markdown, reason = "a variable, in a help text")]
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot prune dev --keep-last 3 --keep-weekly 8 --dry-run\n  \
+    bottle-freeze snapshot prune --keep-within 6m --keep-yearly unlimited --yes")]
+pub struct Args {
+    /// Only snapshots of this VM
+    pub vm: Option<Name>,
+    /// Keep the N newest
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
+    pub keep_last: usize,
+    /// Keep the newest of each of the last N hours that have a snapshot
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
+    pub keep_hourly: usize,
+    /// Keep the newest of each of the last N days that have a snapshot
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
+    pub keep_daily: usize,
+    /// Keep the newest of each of the last N weeks that have a snapshot
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
+    pub keep_weekly: usize,
+    /// Keep the newest of each of the last N months that have a snapshot
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
+    pub keep_monthly: usize,
+    /// Keep the newest of each of the last N years that have a snapshot
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
+    pub keep_yearly: usize,
+    /// Keep all snapshots within this time before the newest (30d, 6m, 1y5m7d2h)
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within: Option<Reach>,
+    /// Keep the newest of each hour within this time before the newest
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within_hourly: Option<Reach>,
+    /// Keep the newest of each day within this time before the newest
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within_daily: Option<Reach>,
+    /// Keep the newest of each week within this time before the newest
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within_weekly: Option<Reach>,
+    /// Keep the newest of each month within this time before the newest
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within_monthly: Option<Reach>,
+    /// Keep the newest of each year within this time before the newest
+    #[arg(long, value_name = "DURATION")]
+    pub keep_within_yearly: Option<Reach>,
+    /// Keep snapshots with this tag, with all tags of a list TAG,TAG, or without any tag ('') (repeatable)
+    #[arg(long, value_name = "TAGS")]
+    pub keep_tag: Vec<TagList>,
+    /// Also remove snapshots with this tag (repeatable)
+    #[arg(long, value_name = "TAG", value_parser = Tag::existing)]
+    pub tag: Vec<Tag>,
+    /// Print what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// Reads a number of snapshots. restic 0.14 reads -1 as none, and later versions refuse it.
+fn count(text: &str) -> Result<usize, &'static str> {
+    match text {
+        "unlimited" => Ok(usize::MAX),
+        _ => text.parse().map_err(|_| "it must be a whole number, or `unlimited`"),
+    }
+}
+
 /// Why a snapshot stays that no policy keeps.
 const TAGGED: &str = "it has a tag";
 
-pub fn run(app: &App, args: &cli::SnapshotPrune) -> Result<()> {
+pub fn run(app: &App, args: &Args) -> Result<()> {
     let policy = policy(args);
     if policy.is_empty() {
         let what = "nothing is removed without a policy";
         return Err(Failure::new(Status::Usage, what).hint("say what to keep, such as --keep-last 3"));
     }
-    let (all, broken) = store::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
+    let (all, broken) = store::list(args.vm.as_ref().map(Name::as_str))?;
     let broken = warn_of(broken, |one, warnings| {
         json!({
             "reference": one.reference(), "bytes": one.bytes(), "keep": true, "reasons": ["it cannot be read"],
@@ -106,7 +184,7 @@ fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<Remov
     app.terminal.report(&all.iter().map(&mut entry).chain(broken).collect::<Vec<_>>());
 }
 
-fn policy(args: &cli::SnapshotPrune) -> Policy {
+fn policy(args: &Args) -> Policy {
     let newest_of = [
         (Unit::Hour, args.keep_hourly, args.keep_within_hourly),
         (Unit::Day, args.keep_daily, args.keep_within_daily),
@@ -126,7 +204,7 @@ fn policy(args: &cli::SnapshotPrune) -> Policy {
 /// that is whole.
 fn sort_out(
     app: &App,
-    args: &cli::SnapshotPrune,
+    args: &Args,
     policy: &Policy,
     newest_first: Vec<Stored>,
 ) -> (Vec<(Stored, Vec<String>)>, Option<Stored>) {

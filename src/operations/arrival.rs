@@ -1,93 +1,12 @@
-//! `snapshot export` and `snapshot import`: one file, for machines without a registry.
+//! A snapshot from elsewhere becomes a part of the library.
 
 use crate::app::App;
-use crate::commands::verify;
 use crate::error::{Failure, Result, Status};
-use crate::library::{
-    Incoming, Metadata, Origin, Stored, TransportError, check_words, export as export_to, export_to_stdout, is_id,
-    store,
-};
-use crate::operations::{lock, packed, resolve};
-use crate::publish::{Existing, PublishError};
-use crate::quoted::quoted;
-use crate::smolvm::{EngineError, Name, end_helpers};
+use crate::library::{Incoming, Metadata, Origin, Stored, TransportError, check_words, is_id, store};
+use crate::operations::{lock, verify};
+use crate::publish::PublishError;
+use crate::smolvm::{EngineError, Name};
 use crate::terminal::Warnings;
-use crate::{cli, stream, terminal};
-use serde_json::json;
-use std::io::{self, IsTerminal};
-
-pub fn export(app: &App, args: &cli::SnapshotExport) -> Result<()> {
-    let to_stdout = stream::is_stream(&args.output);
-    if to_stdout {
-        may_write_to_stdout(app)?;
-    }
-    let one = resolve::stored(&args.snapshot)?;
-    let _reading = lock::reading(app, &one)?;
-    let reference = one.reference();
-    terminal::about("snapshot", &reference);
-    app.terminal.during("check", &format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
-    app.terminal
-        .during("export", &format!("exporting {reference}"), || {
-            if to_stdout {
-                return export_to_stdout(&one);
-            }
-            export_to(&one, &args.output, Existing::forced(args.force), &end_helpers)
-        })
-        .map_err(|error| {
-            let failure = Failure::from(error);
-            if to_stdout { failure.state("the stream holds only a part of the snapshot") } else { failure }
-        })?;
-    if to_stdout {
-        return Ok(());
-    }
-    let (size, file) = (packed::size(one.bytes()), args.output.display().to_string());
-    let next = format!("elsewhere: bottle-freeze snapshot import {}", quoted(&file));
-    app.terminal.result(&args.output, &format!("exported {reference} as {file} ({size}); {next}"));
-    app.terminal.report(&json!({"reference": reference, "to": file, "bytes": one.bytes()}));
-    Ok(())
-}
-
-/// Whether the standard output can be a tar, and nothing else.
-fn may_write_to_stdout(app: &App) -> Result<()> {
-    if app.terminal.json {
-        let what = "--json prints a result on the standard output, where -o - writes the snapshot";
-        return Err(Failure::new(Status::Usage, what).hint("leave one of them out"));
-    }
-    if io::stdout().is_terminal() {
-        let what = "the standard output is a terminal, and a snapshot is not text";
-        return Err(Failure::new(Status::Usage, what).hint("redirect it, or name a file with -o FILE"));
-    }
-    Ok(())
-}
-
-pub fn import(app: &App, args: &cli::SnapshotImport) -> Result<()> {
-    let warnings = Warnings::new();
-    import_file(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
-}
-
-fn import_file(app: &App, args: &cli::SnapshotImport, warnings: &Warnings) -> Result<()> {
-    if stream::is_stream(&args.file) && io::stdin().is_terminal() {
-        let what = "the standard input is a terminal, and a snapshot is not text";
-        return Err(Failure::new(Status::Usage, what).hint("pipe `bottle-freeze snapshot export VM -o -` into it"));
-    }
-    terminal::about("snapshot", args.file.display());
-    let (from, source) = (args.file.display().to_string(), stream::source_name(&args.file));
-    let unpack = || Incoming::unpack(&args.file, &end_helpers);
-    let incoming = app.terminal.during("import", &format!("reading {source}"), unpack)?;
-    let one = take_in(app, incoming, Origin::elsewhere("imported", &source), args.vm.as_ref(), warnings)?;
-    let reference = one.reference();
-    app.terminal.result(&reference, &format!("imported {reference}; thaw it with: bottle-freeze thaw {reference}"));
-    report_arrival(app, &one, &from, warnings);
-    Ok(())
-}
-
-/// Tells programs of a snapshot that came from elsewhere.
-pub fn report_arrival(app: &App, one: &Stored, from: &str, warnings: &Warnings) {
-    let (reference, snapshot) = (one.reference(), &one.metadata);
-    app.terminal.report(&json!({
-        "reference": reference, "from": from, "snapshot": snapshot, "warnings": warnings.list(),
-    }));
-}
 
 /// Checks what came from elsewhere, and makes it part of the library, as a snapshot of `vm` if that was asked for. Tags
 /// that other snapshots have stay with those. Its snapshot.json keeps the warnings about it.

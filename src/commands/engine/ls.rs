@@ -1,0 +1,26 @@
+//! `engine ls`: the installed engines.
+
+use super::Listed;
+use crate::app::App;
+use crate::smolvm::installed::{Installed, installed};
+use crate::terminal;
+
+/// List the installed engines
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze engine ls\n  bottle-freeze engine ls --json")]
+pub struct Args {}
+
+pub fn run(app: &App) {
+    let all = installed();
+    if app.terminal.json {
+        terminal::json(&all.iter().map(Listed::of).collect::<Vec<_>>());
+    } else if app.terminal.quiet {
+        terminal::lines(all.iter().map(|one| one.version.to_string()));
+    } else if all.is_empty() {
+        app.terminal.note("no engines of our own; get one with: bottle-freeze engine install");
+    } else {
+        let used = |one: &Installed| if one.in_use { "yes" } else { "no" }.to_owned();
+        let row = |one: &Installed| vec![one.version.to_string(), used(one), one.executable().display().to_string()];
+        terminal::table(&["VERSION", "IN USE", "PATH"], all.iter().map(row));
+    }
+}

@@ -1,0 +1,29 @@
+//! `resume`: continue paused VMs.
+
+use crate::app::App;
+use crate::commands::args::Wait;
+use crate::commands::batch::{self, Vms};
+use crate::commands::start::running;
+use crate::error::Result;
+use crate::operations::lock;
+
+/// Continue paused VMs
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze resume dev\n  bottle-freeze resume --label team=a")]
+pub struct Args {
+    #[command(flatten)]
+    pub vms: Vms,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+pub fn run(app: &App, args: &Args) -> Result<()> {
+    let (engine, vms) = (app.engine()?, &args.vms);
+    let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
+    batch::vm(app, &engine, vms, &names, |name, _| {
+        let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
+        app.terminal.during("resume", &format!("resuming {name}"), || engine.machine_resume(name))?;
+        app.terminal.result(name.as_str(), &running(name));
+        Ok("running")
+    })
+}

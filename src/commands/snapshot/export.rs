@@ -1,0 +1,76 @@
+//! `snapshot export`: write a snapshot to one file, for machines without a registry.
+
+use crate::app::App;
+use crate::error::{Failure, Result, Status};
+use crate::library::{export, export_to_stdout};
+use crate::operations::{lock, packed, resolve, verify};
+use crate::publish::Existing;
+use crate::quoted::quoted;
+use crate::smolvm::end_helpers;
+use crate::{stream, terminal};
+use clap::ValueHint;
+use serde_json::json;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+/// Write a snapshot to one file, to import it on another machine
+///
+/// The file is a tar of the snapshot's folder: the artifact and snapshot.json.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot export dev -o dev.tar\n  \
+    bottle-freeze snapshot export dev@ready -o /media/usb/dev-ready.tar --force\n  \
+    bottle-freeze snapshot export dev -o - | ssh B bottle-freeze snapshot import -")]
+pub struct Args {
+    /// Snapshot: VM (its newest), VM@TAG or VM@ID
+    pub snapshot: String,
+    /// File to write; `-` is standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Replace the file
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+pub fn run(app: &App, args: &Args) -> Result<()> {
+    let to_stdout = stream::is_stream(&args.output);
+    if to_stdout {
+        may_write_to_stdout(app)?;
+    }
+    let one = resolve::stored(&args.snapshot)?;
+    let _reading = lock::reading(app, &one)?;
+    let reference = one.reference();
+    terminal::about("snapshot", &reference);
+    app.terminal.during("check", &format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
+    app.terminal
+        .during("export", &format!("exporting {reference}"), || {
+            if to_stdout {
+                return export_to_stdout(&one);
+            }
+            export(&one, &args.output, Existing::forced(args.force), &end_helpers)
+        })
+        .map_err(|error| {
+            let failure = Failure::from(error);
+            if to_stdout { failure.state("the stream holds only a part of the snapshot") } else { failure }
+        })?;
+    if to_stdout {
+        return Ok(());
+    }
+    let (size, file) = (packed::size(one.bytes()), args.output.display().to_string());
+    let next = format!("elsewhere: bottle-freeze snapshot import {}", quoted(&file));
+    app.terminal.result(&args.output, &format!("exported {reference} as {file} ({size}); {next}"));
+    app.terminal.report(&json!({"reference": reference, "to": file, "bytes": one.bytes()}));
+    Ok(())
+}
+
+/// Whether the standard output can be a tar, and nothing else.
+fn may_write_to_stdout(app: &App) -> Result<()> {
+    if app.terminal.json {
+        let what = "--json prints a result on the standard output, where -o - writes the snapshot";
+        return Err(Failure::new(Status::Usage, what).hint("leave one of them out"));
+    }
+    if io::stdout().is_terminal() {
+        let what = "the standard output is a terminal, and a snapshot is not text";
+        return Err(Failure::new(Status::Usage, what).hint("redirect it, or name a file with -o FILE"));
+    }
+    Ok(())
+}

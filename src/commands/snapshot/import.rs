@@ -1,0 +1,48 @@
+//! `snapshot import`: add an exported snapshot to the library.
+
+use super::report_arrival;
+use crate::app::App;
+use crate::error::{Failure, Result, Status};
+use crate::library::{Incoming, Origin};
+use crate::operations::arrival::take_in;
+use crate::smolvm::{Name, end_helpers};
+use crate::terminal::Warnings;
+use crate::{stream, terminal};
+use clap::ValueHint;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+/// Import an exported snapshot into the library, and check it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot import dev-ready.tar\n  \
+    bottle-freeze snapshot import dev-ready.tar --as dev2\n  \
+    zstd -dc dev.tar.zst | bottle-freeze snapshot import -")]
+pub struct Args {
+    /// File that `snapshot export` wrote; `-` is standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Store it as a snapshot of this VM [default: the VM that was frozen]
+    #[arg(long = "as", value_name = "VM")]
+    pub vm: Option<Name>,
+}
+
+pub fn run(app: &App, args: &Args) -> Result<()> {
+    let warnings = Warnings::new();
+    import_file(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+}
+
+fn import_file(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
+    if stream::is_stream(&args.file) && io::stdin().is_terminal() {
+        let what = "the standard input is a terminal, and a snapshot is not text";
+        return Err(Failure::new(Status::Usage, what).hint("pipe `bottle-freeze snapshot export VM -o -` into it"));
+    }
+    terminal::about("snapshot", args.file.display());
+    let (from, source) = (args.file.display().to_string(), stream::source_name(&args.file));
+    let unpack = || Incoming::unpack(&args.file, &end_helpers);
+    let incoming = app.terminal.during("import", &format!("reading {source}"), unpack)?;
+    let one = take_in(app, incoming, Origin::elsewhere("imported", &source), args.vm.as_ref(), warnings)?;
+    let reference = one.reference();
+    app.terminal.result(&reference, &format!("imported {reference}; thaw it with: bottle-freeze thaw {reference}"));
+    report_arrival(app, &one, &from, warnings);
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! `snapshot pull`: add a snapshot from an OCI registry to the library.
+
+// `[:TAG]` in a help text is no link.
+#![allow(rustdoc::broken_intra_doc_links)]
+
+use super::report_arrival;
+use crate::app::App;
+use crate::clock;
+use crate::error::{Failure, Result, Status};
+use crate::library::{FORMAT, Incoming, Origin, Staging, room, store};
+use crate::operations::arrival::take_in;
+use crate::operations::{packed, registry};
+use crate::smolvm::artifact::{self, Artifact, embedded_metadata};
+use crate::smolvm::{Name, Reference, Smolvm, end_helpers};
+use crate::terminal::{self, Warnings};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Pull a snapshot from a registry into the library, and check it
+///
+/// It also pulls what `smolvm pack push` pushed: then snapshot.json holds only what the artifact itself records.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot pull ghcr.io/team/dev:ready\n  \
+    bottle-freeze snapshot pull localhost:5000/dev:tuesday --as dev2")]
+pub struct Args {
+    /// Source HOST/NAME[:TAG] or HOST/NAME@DIGEST
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+    /// Store it as a snapshot of this VM [default: the VM that was frozen]
+    #[arg(long = "as", value_name = "VM")]
+    pub vm: Option<Name>,
+}
+
+pub fn run(app: &App, args: &Args) -> Result<()> {
+    let warnings = Warnings::new();
+    pull_one(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+}
+
+fn pull_one(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
+    let from = &args.reference;
+    terminal::about("snapshot", from);
+    let engine = app.engine()?;
+    let work = room(&end_helpers)?;
+    let _leaves = packed::leaves(&work);
+    let file = fetch(app, &engine, from, &work)?;
+    let damaged = |error| {
+        let failure = Failure::artifact(&file, &error);
+        match failure.status {
+            Status::Damaged => Failure { what: format!("what {from} holds {error}"), ..failure },
+            _ => failure,
+        }
+    };
+    let (whole, snapshot) = app
+        .terminal
+        .during("check", "checking the artifact", || embedded_metadata::take_out(&file))
+        .map_err(damaged)?;
+    let text = if let Some(text) = snapshot {
+        text
+    } else {
+        warnings.warn(format!("{from} came without a snapshot.json: {UNKNOWN}"));
+        describe(&file, &whole, from, args.vm.as_ref())?
+    };
+    let incoming = Incoming::arrived(work, &file, &text, &from.to_string())?;
+    let one = take_in(app, incoming, Origin::elsewhere("pulled", &from.to_string()), args.vm.as_ref(), warnings)?;
+    let reference = one.reference();
+    app.terminal.result(&reference, &format!("pulled {reference}; thaw it with: bottle-freeze thaw {reference}"));
+    report_arrival(app, &one, &from.to_string(), warnings);
+    Ok(())
+}
+
+/// The artifact, as the registry holds it.
+fn fetch(app: &App, engine: &Smolvm, from: &Reference, work: &Staging) -> Result<PathBuf> {
+    let file = work.sidecar();
+    let mut progress = app.terminal.progress("pull", &format!("pulling {from}"), Some(work.path()));
+    let pulled = engine.pack_pull(from, &file, work.path(), &mut |_| progress.tick());
+    progress.end(pulled.is_ok());
+    pulled.map_err(|error| registry::explained(error, from).state("the library is as it was"))?;
+    Ok(file)
+}
+
+/// What an artifact does not tell of the VM that was packed.
+const UNKNOWN: &str = "disk sizes, labels and limits of the network are not known";
+
+/// The `snapshot.json` of an artifact that came without: what can be told of it. Its id is made of its SHA-256, so that
+/// the same artifact is the same snapshot.
+fn describe(file: &Path, whole: &Artifact, from: &Reference, vm: Option<&Name>) -> Result<Vec<u8>> {
+    let details = artifact::details(file).map_err(|error| Failure::artifact(file, &error))?;
+    let mut names = vm.map(Name::as_str).into_iter().chain(details.vm.as_deref()).chain([from.short_name()]);
+    let Some(name) = names.find_map(|name| name.parse::<Name>().ok()) else {
+        let what = format!("no VM can be named after {from}");
+        return Err(Failure::new(Status::Usage, what).hint("give it a name with --as VM"));
+    };
+    let recorded = packed::record(file)?;
+    let created = details.created.filter(|created| humantime::parse_rfc3339(created).is_ok());
+    let now = || clock::rfc3339_millis(SystemTime::now());
+    let manifest = &whole.manifest;
+    let text = json!({
+        "format": FORMAT,
+        "id": recorded.sha256.get(..8),
+        "vm": name,
+        "created": created.unwrap_or_else(now),
+        "engine_version": details.engine_version.unwrap_or_default(),
+        "tool_version": env!("CARGO_PKG_VERSION"),
+        "machine": {
+            "cpus": manifest.cpus, "memory_mib": manifest.mem, "network": manifest.network, "image": details.image,
+            "storage_gb": null, "overlay_gb": null, "allowed_cidrs": null,
+        },
+        "files": {store::ARTIFACT: recorded},
+    });
+    Ok(text.to_string().into_bytes())
+}

@@ -1,0 +1,128 @@
+//! `snapshot push`: copy a snapshot to an OCI registry.
+
+// `[:TAG]` in a help text is no link.
+#![allow(rustdoc::broken_intra_doc_links)]
+
+use crate::app::App;
+use crate::error::{Failure, Result, Status};
+use crate::library::{Metadata, Staging, Stored, Tag, room, store};
+use crate::operations::{packed, registry, resolve};
+use crate::smolvm::artifact::{self, ArtifactError, Details, embedded_metadata};
+use crate::smolvm::{Reference, end_helpers};
+use crate::terminal::{self, Warnings};
+use clap::ValueHint;
+use serde_json::json;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Push a snapshot to a registry (asks for confirmation)
+///
+/// The engine does the transfer, with its own credentials (`docker login`, `smolvm config registries`). It pushes the artifact
+/// with its snapshot.json in the manifest: `snapshot pull` restores both, and `smolvm pack pull` gives an artifact that the
+/// engine accepts as it is.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot push dev@ready ghcr.io/team/dev:ready\n  \
+    bottle-freeze snapshot push dev localhost:5000/dev:tuesday --yes")]
+pub struct Args {
+    /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub snapshot: OsString,
+    /// Destination HOST/NAME[:TAG]; without HOST, the engine's own registry, registry.smolmachines.com
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+pub fn run(app: &App, args: &Args) -> Result<()> {
+    let warnings = Warnings::new();
+    push_one(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+}
+
+fn push_one(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
+    let to = &args.reference;
+    if to.is_digest() {
+        let what = format!("{to} is a digest, to which nothing can be pushed");
+        return Err(Failure::new(Status::Usage, what).hint("name a tag, such as HOST/NAME:TAG"));
+    }
+    let found = resolve::find(app, &args.snapshot)?;
+    let name = found.name();
+    terminal::about("snapshot", &name);
+    let whole = app.terminal.during("check", &format!("checking {name}"), || found.check())?;
+    if whole.artifact.manifest.is_live() {
+        let what = format!("{name} is live: it holds the VM's RAM, and all that was secret in it");
+        return Err(Failure::new(Status::BadState, what).hint("take it elsewhere with `bottle-freeze snapshot export`"));
+    }
+    let engine = app.engine()?;
+    let details = artifact::details(whole.path()).map_err(|error| Failure::artifact(whole.path(), &error))?;
+    for line in what_travels(whole.stored(), &details) {
+        warnings.warn(line);
+    }
+    let size = packed::size(whole.artifact.bytes);
+    let question = format!(
+        "Push {name} ({size}) to {to}? Who may pull it there can read the VM's disks and all that was named above. \
+         What has that name there is replaced."
+    );
+    app.confirm(&question, args.yes, "nothing was pushed")?;
+    let work = room(&end_helpers)?;
+    let _leaves = packed::leaves(&work);
+    let file = match whole.stored() {
+        Some(stored) => app.terminal.during("copy", "copying it", || copy(whole.path(), &stored.metadata, &work))?,
+        None => whole.path().to_owned(),
+    };
+    let mut progress = app.terminal.progress("push", &format!("pushing {name} to {to}"), None);
+    let pushed = engine.pack_push(&file, to, &mut |_| progress.tick());
+    progress.end(pushed.is_ok());
+    pushed.map_err(|error| registry::explained(error, to).state(format!("{name} is as it was")))?;
+    let text = format!("pushed {name} ({size}); elsewhere: bottle-freeze snapshot pull {to}");
+    app.terminal.result(to.to_string(), &text);
+    app.terminal.report(&json!({
+        "reference": whole.stored().map(Stored::reference), "sidecar": whole.path().to_string_lossy(), "to": to.to_string(),
+        "bytes": whole.artifact.bytes, "warnings": warnings.list(),
+    }));
+    Ok(())
+}
+
+/// What whoever may pull gets to know beside the disks, and what does not travel. Of variables only the names.
+fn what_travels(stored: Option<&Stored>, details: &Details) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !details.env.is_empty() {
+        lines.push(format!("variables lie in it in clear, values and all: {}", details.env.join(", ")));
+    }
+    let Some(stored) = stored else {
+        lines.push("a file travels without a snapshot.json: no disk sizes, no labels, no tags".to_owned());
+        return lines;
+    };
+    let metadata = &stored.metadata;
+    let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();
+    let labels: Vec<&str> = metadata.labels.keys().chain(metadata.machine.labels.keys()).map(String::as_str).collect();
+    let mut parts = vec!["the VM's configuration".to_owned()];
+    parts.extend(metadata.note.as_ref().map(|note| format!("the note '{note}'")));
+    parts.extend((!tags.is_empty()).then(|| format!("the tags {}", tags.join(", "))));
+    parts.extend((!labels.is_empty()).then(|| format!("the labels {}", labels.join(", "))));
+    parts.extend(metadata.machine.allowed_cidrs.as_ref().map(|cidrs| format!("the networks {}", cidrs.join(", "))));
+    let show = format!("bottle-freeze snapshot show {}", stored.reference());
+    lines.push(format!("its snapshot.json travels too: {} (all of it: {show})", parts.join("; ")));
+    for file in metadata.files.keys().filter(|file| *file != store::ARTIFACT) {
+        lines.push(format!("its file '{file}' does not travel"));
+    }
+    lines
+}
+
+/// The artifact with its `snapshot.json` in its manifest, which tells of this file alone.
+fn copy(path: &Path, metadata: &Metadata, work: &Staging) -> Result<PathBuf> {
+    let target = work.sidecar();
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&target);
+    let mut file = file.map_err(|error| Failure::not_writable(&target, &error))?;
+    let mut metadata = metadata.clone();
+    metadata.files.retain(|name, _| name == store::ARTIFACT);
+    metadata.text().map_err(|error| Failure::new(Status::Failed, format!("it cannot be pushed: {error}")))?;
+    match embedded_metadata::copy_with(path, &mut file, &metadata) {
+        Ok(()) => Ok(target),
+        Err(ArtifactError::Copy(error)) => Err(Failure::not_writable(&target, &error)),
+        Err(error) => Err(Failure::artifact(path, &error)),
+    }
+}

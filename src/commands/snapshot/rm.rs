@@ -1,0 +1,48 @@
+//! `snapshot rm`: remove snapshots.
+
+use super::list_tags;
+use crate::app::App;
+use crate::commands::args::Wait;
+use crate::commands::batch;
+use crate::error::{Failure, Result, Status};
+use crate::library::{Entry, Removal, sweep_library};
+use crate::operations::{lock, resolve};
+use crate::smolvm::end_helpers;
+use serde_json::json;
+
+/// Remove snapshots (asks for confirmation)
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot rm dev@1a2b\n  \
+    bottle-freeze snapshot rm dev@old web@old --yes")]
+pub struct Args {
+    /// Snapshots: VM@TAG or VM@ID, or VM (its newest)
+    #[arg(required = true)]
+    pub snapshots: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+pub fn run(app: &App, args: &Args) -> Result<()> {
+    let all = resolve::several(&args.snapshots, resolve::entry, Entry::reference);
+    let list: Vec<String> = all.iter().filter_map(|asked| asked.get().ok()).map(Entry::reference).collect();
+    if !list.is_empty() {
+        app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
+    }
+    sweep_library(&end_helpers);
+    let results = batch::one_by_one(batch::SNAPSHOTS, &all, |asked, _| {
+        let one = asked.get()?;
+        let bytes = one.bytes();
+        if let Removal::Tagged(tags) = lock::remove(app, one, args.wait.wait)? {
+            let what = format!("{asked} was given the tag {} meanwhile", list_tags(&tags));
+            let failure = Failure::new(Status::BadState, what).state("it was not removed");
+            return Err(failure.hint(format!("bottle-freeze snapshot rm {asked}")));
+        }
+        app.terminal.result(asked, &format!("removed {asked}"));
+        Ok(json!({"reference": asked.to_string(), "bytes": bytes, "removed": true}))
+    });
+    batch::report(app, batch::SNAPSHOTS, args.snapshots.len() == 1, &all, &results);
+    batch::verdict(batch::SNAPSHOTS, &all, results)
+}

@@ -1,0 +1,19 @@
+//! `snapshot show`: everything recorded about a snapshot.
+
+use crate::error::Result;
+use crate::operations::resolve;
+use crate::terminal;
+
+/// Print everything recorded about a snapshot, as JSON
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot show dev\n  \
+    bottle-freeze snapshot show dev@ready | jq .machine")]
+pub struct Args {
+    /// Snapshot: VM (its newest), VM@TAG or VM@ID
+    pub snapshot: String,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    terminal::json(&resolve::stored(&args.snapshot)?.metadata);
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! `snapshot tag`: add tags to a snapshot, or remove them.
+
+use crate::app::App;
+use crate::commands::batch;
+use crate::error::{Failure, Result};
+use crate::library::{Metadata, Stored, Tag, check_words};
+use crate::operations::{lock, resolve, tags::free_tags};
+use crate::terminal;
+use serde_json::json;
+
+/// Add tags to a snapshot, or remove them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze snapshot tag dev@1a2b3c4d ready\n  \
+    bottle-freeze snapshot tag dev@ready --remove ready")]
+pub struct Args {
+    /// Snapshot: VM (its newest), VM@TAG or VM@ID
+    pub snapshot: String,
+    /// Tags to add
+    #[arg(required_unless_present = "remove")]
+    pub tags: Vec<Tag>,
+    /// Tag to remove (repeatable)
+    #[arg(long, value_name = "TAG", value_parser = Tag::existing)]
+    pub remove: Vec<Tag>,
+    /// Move a tag that another snapshot has
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+pub fn run(app: &App, args: &Args) -> Result<()> {
+    let one = resolve::stored(&args.snapshot)?;
+    terminal::about("snapshot", one.reference());
+    let _lock = lock::library(app, &one.metadata.vm)?;
+    let mut metadata = one.again()?.metadata;
+    free_tags(&metadata.vm, &metadata.id, &args.tags, args.force)?;
+    metadata.tags.retain(|tag| !args.remove.contains(tag) && !args.tags.contains(tag));
+    metadata.tags.extend(batch::once(args.tags.iter().cloned(), |tag| tag.as_str().to_owned()));
+    if !args.tags.is_empty() {
+        check_words(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
+    }
+    write(&one, &metadata)?;
+    let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();
+    let text = match tags.last() {
+        None => format!("{}: no tags", one.reference()),
+        Some(last) => {
+            let next = format!("thaw it with: bottle-freeze thaw {}@{last}", metadata.vm);
+            format!("{}: {}; {next}", one.reference(), tags.join(", "))
+        }
+    };
+    app.terminal.result(one.reference(), &text);
+    app.terminal.report(&json!({"reference": one.reference(), "tags": tags}));
+    Ok(())
+}
+
+fn write(one: &Stored, metadata: &Metadata) -> Result<()> {
+    metadata.write(&one.folder).map_err(|error| Failure::not_writable(&one.folder, &error))
+}
