@@ -194,7 +194,7 @@ fn a_library_of_a_later_format_is_refused() {
 }
 
 #[test]
-fn a_marker_that_is_not_a_regular_file_is_refused() {
+fn a_foreign_marker_is_refused() {
     for kind in ["folder", "link", "fifo", "other"] {
         let world = world_with_vm();
         world.run("freeze dev").success();
@@ -549,7 +549,7 @@ fn an_engine_folder_with_a_foreign_file_is_not_removed() {
 }
 
 #[test]
-fn a_record_that_is_not_a_regular_file_is_kept() {
+fn a_foreign_record_is_kept() {
     let world = world_with_vm();
     world.run("freeze dev").success();
     let path = put(&world, "home/library/vms/net.json", "{\"precious\": true}");
