@@ -44,7 +44,7 @@ rule=$(complete -p bottle-freeze 2> /dev/null) && [[ $rule =~ -F\ ([^ ]+) ]] && 
 const ZSH: &str = r"
 (( $+_comps )) && echo bottle-freeze-doctor:compinit
 rule=${_comps[bottle-freeze]}
-[[ -n $rule ]] && { (( $+functions[$rule] )) && autoload +X -Uz $rule; source -w $rule } > /dev/null 2>&1 &&
+[[ -n $rule ]] && { (( $+functions[$rule] )) && autoload +X -Uz $rule; type -w $rule } > /dev/null 2>&1 &&
   echo bottle-freeze-doctor:works";
 const FISH: &str = r"
 complete -C 'bottle-freeze snap' | string match -q 'snapshot*'; and echo bottle-freeze-doctor:works";
