@@ -1,4 +1,9 @@
-//! What failed, how things stand now, what mends it, and the exit status that says so to a script.
+//! Errors as users and scripts see them: what failed, how things stand now, how to fix it, and an exit status.
+//!
+//! Which status: a signal ends the command with its own, whatever failed because of it. Otherwise the status names what
+//! the user can act on: what is missing (4), in the wrong state (5), already there (7), not writable (8), damaged (10) or
+//! locked (11); an engine that cannot do it at all is 13. Everything else is 1. Of several VMs or snapshots, each failure
+//! is reported with its own status, and the command ends with 3.
 
 use crate::cli::Cli;
 use crate::home::HomeError;
@@ -18,95 +23,80 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 const FREE_SPACE: &str = "free some disk space and try again";
 const RAISE_LIMIT: &str = "raise the limit on the size of files, which `ulimit -f` shows, and try again";
 
-/// An exit status, one meaning each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// 1
-    Failed,
-    /// 2
-    Usage,
-    /// 3
-    SomeFailed,
-    /// 4
-    NotFound,
-    /// 5
-    BadState,
-    /// 6
-    NotConfirmed,
-    /// 7
-    OutputExists,
-    /// 8
-    NotWritable,
-    /// 9
-    NotStopped,
-    /// 10
-    Damaged,
-    /// 11
-    Locked,
-    /// 12
-    NotRestarted,
-    /// 13
-    BadEngine,
-    /// 14, nothing was frozen
-    HookFailed,
-    /// 15, the snapshot is whole
-    PostHookFailed,
-    /// 125, of `exec` only
-    ExecFailed,
-    /// 127, of `exec` only
-    NoSuchCommand,
-    /// 128 and the signal
-    Interrupted(i32),
+/// Declares [`Status`] and [`STATUSES`] from one table: the number, the name, the word for programs and the meaning of each.
+macro_rules! statuses {
+    ($($code:literal $name:ident $word:literal $meaning:literal,)*) => {
+        /// An exit status, one meaning each. Neither its number nor its word ever changes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Status {
+            $(#[doc = $meaning] $name,)*
+            /// Interrupted by this signal.
+            Interrupted(i32),
+        }
+
+        /// The numbers, words and meanings, but for those of a signal.
+        const STATUSES: &[(u8, &str, &str)] = &[$(($code, $word, $meaning),)*];
+
+        impl Status {
+            /// The number: for a signal 128 and the signal's.
+            #[must_use]
+            pub fn code(self) -> u8 {
+                match self {
+                    $(Self::$name => $code,)*
+                    Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
+                }
+            }
+
+            /// The word, for programs.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                    Self::Interrupted(_) => INTERRUPTED,
+                }
+            }
+        }
+    };
 }
 
-impl Status {
-    /// The number of it.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Failed => 1,
-            Self::Usage => 2,
-            Self::SomeFailed => 3,
-            Self::NotFound => 4,
-            Self::BadState => 5,
-            Self::NotConfirmed => 6,
-            Self::OutputExists => 7,
-            Self::NotWritable => 8,
-            Self::NotStopped => 9,
-            Self::Damaged => 10,
-            Self::Locked => 11,
-            Self::NotRestarted => 12,
-            Self::BadEngine => 13,
-            Self::HookFailed => 14,
-            Self::PostHookFailed => 15,
-            Self::ExecFailed => 125,
-            Self::NoSuchCommand => 127,
-            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
-        }
-    }
+statuses! {
+    1 Failed "failed" "failure, including a result that cannot be printed",
+    2 Usage "usage" "the command line is wrong",
+    3 SomeFailed "some-failed" "some of several VMs failed",
+    4 NotFound "not-found" "no such VM, snapshot, image or file",
+    5 BadState "bad-state" "the state of the VM does not allow this",
+    6 NotConfirmed "not-confirmed" "not confirmed: declined, end of input, or no `--yes` without a terminal or with `--no-input`",
+    7 OutputExists "output-exists" "the output already exists",
+    8 NotWritable "not-writable" "no space left, or not writable",
+    9 NotStopped "not-stopped" "the VM did not stop in time",
+    10 Damaged "damaged" "the snapshot is damaged",
+    11 Locked "locked" "locked by another bottle-freeze",
+    12 NotRestarted "not-restarted" "the snapshot is published, but the VM did not restart",
+    13 BadEngine "bad-engine" "the engine is missing, is not smolvm, or is too old",
+    14 HookFailed "hook-failed" "a `--pre-freeze` command failed; nothing was changed",
+    15 PostHookFailed "post-hook-failed" "the snapshot is published, but a `--post-freeze` command failed",
+    125 ExecFailed "exec-failed" "`exec` only: bottle-freeze or the engine failed",
+    127 NoSuchCommand "no-such-command" "`exec` only: the guest has no such command",
+}
 
-    /// The word of it, for programs: it does not change.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::Usage => "usage",
-            Self::SomeFailed => "some-failed",
-            Self::NotFound => "not-found",
-            Self::BadState => "bad-state",
-            Self::NotConfirmed => "not-confirmed",
-            Self::OutputExists => "output-exists",
-            Self::NotWritable => "not-writable",
-            Self::NotStopped => "not-stopped",
-            Self::Damaged => "damaged",
-            Self::Locked => "locked",
-            Self::NotRestarted => "not-restarted",
-            Self::BadEngine => "bad-engine",
-            Self::HookFailed => "hook-failed",
-            Self::PostHookFailed => "post-hook-failed",
-            Self::ExecFailed => "exec-failed",
-            Self::NoSuchCommand => "no-such-command",
-            Self::Interrupted(_) => "interrupted",
-        }
+const INTERRUPTED: &str = "interrupted";
+
+impl Status {
+    /// All words, in the order of the numbers.
+    #[must_use]
+    pub fn words() -> Vec<&'static str> {
+        STATUSES.iter().map(|(_, word, _)| *word).chain([INTERRUPTED]).collect()
     }
+}
+
+/// The exit statuses as documents list them, but for those that only `exec` has: the numbers, the word for programs (none
+/// for success), and the meaning, in which `code` is marked.
+pub fn statuses() -> impl Iterator<Item = (String, &'static str, &'static str)> {
+    let failures = STATUSES.iter().filter(|(code, ..)| *code < 100);
+    let failures = failures.map(|(code, word, meaning)| (code.to_string(), *word, *meaning));
+    let meaning = "interrupted by SIGINT, SIGTERM or SIGHUP; 128 + N for any other signal N";
+    let interrupted = ("130, 143, 129".to_owned(), INTERRUPTED, meaning);
+    [("0".to_owned(), "", "success")].into_iter().chain(failures).chain([interrupted])
 }
 
 impl From<Status> for ExitCode {

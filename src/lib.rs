@@ -33,6 +33,7 @@ mod threads;
 
 use anyhow::Context;
 use error::{Failure, misused};
+pub use error::{Status, statuses};
 use std::process::ExitCode;
 
 /// Runs the command line of this process.
