@@ -43,7 +43,8 @@ deb:          ## build a Debian package, and check that it installs and uninstal
 	cargo deb --version > /dev/null 2>&1 || cargo install --locked cargo-deb
 	tests/deb "$$(cargo deb)"
 
-docs:         ## regenerate completions/ and man/ from src/cli.rs
+docs:         ## regenerate man/, schemas/ and completions/ from the source
+	cargo xtask docs
 	BOTTLE_FREEZE_BLESS=1 cargo test --quiet --lib generated
 
 deny:         ## check licenses, sources and duplicates of crates (`cargo deny check` also checks advisories)
@@ -53,6 +54,7 @@ lint:         ## check formatting, clippy, rustdoc and shellcheck
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+	cargo xtask docs --check
 	tests/shell
 
 .PHONY: build test conformance facts faults e2e bench demo recording install uninstall deb docs deny lint

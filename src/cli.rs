@@ -182,29 +182,11 @@ mod tests {
             clap_complete::generate(shell, &mut described(Cli::command()), "bottle-freeze", &mut script);
             files.push((root.join("completions").join(format!("bottle-freeze.{shell}")), script));
         }
-        let mut top = described(Cli::command()).disable_help_subcommand(true);
-        top.build();
-        man_pages(&top, &root.join("man"), &mut files);
         files
     }
 
-    /// The man page of a command, and those of its subcommands.
-    fn man_pages(command: &clap::Command, folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
-        let name = command.get_display_name().unwrap_or("bottle-freeze").to_owned();
-        let man = clap_mangen::Man::new(command.clone().name(name.clone()));
-        let mut page = Vec::new();
-        man.render(&mut page).unwrap();
-        if name == "bottle-freeze" {
-            page.extend_from_slice(include_bytes!("../man/exit-status.roff"));
-        }
-        files.push((folder.join(format!("{name}.1")), page));
-        for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
-            man_pages(subcommand, folder, files);
-        }
-    }
-
     #[test]
-    fn generated_completions_and_man_pages_are_up_to_date() {
+    fn generated_completions_are_up_to_date() {
         for (path, content) in files() {
             if std::env::var_os("BOTTLE_FREEZE_BLESS").is_some() {
                 fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -24,6 +24,7 @@ mod nearest;
 mod operations;
 mod publish;
 mod quoted;
+pub mod report;
 mod signals;
 mod smolvm;
 mod stream;
@@ -60,4 +61,10 @@ fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
     signals::listen(terminal::interrupted).context("signals cannot be handled")?;
     let status = cli.run()?;
     Ok(if terminal::printed_all() { status } else { ExitCode::FAILURE })
+}
+
+/// The command line, for the documents that are generated from it.
+#[must_use]
+pub fn command() -> clap::Command {
+    <cli::Cli as clap::CommandFactory>::command()
 }

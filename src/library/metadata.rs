@@ -4,6 +4,7 @@
 use super::{home, origin::Origin, store};
 use crate::publish::{Existing, publish_text};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -32,8 +33,9 @@ pub fn is_id(text: &str) -> bool {
 
 /// A name for a snapshot, unique among those of its VM: 1–64 of `[A-Za-z0-9._-]`, beginning with a letter or a digit. A new
 /// one is neither an id nor the name of a file; older versions took those too.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, description = "A tag.", extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"))]
 pub struct Tag(String);
 
 impl Tag {
@@ -93,52 +95,53 @@ impl std::str::FromStr for Tag {
     }
 }
 
-/// What is recorded of one file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A file of a snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileHash {
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
-    /// Its SHA-256, in hexadecimal digits.
+    /// SHA-256, 64 hexadecimal digits.
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     pub sha256: String,
 }
 
-/// The VM's configuration when it was frozen: what the engine's pack forgets, and what it keeps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The configuration of the VM when it was frozen: what the engine's pack forgets, and what it keeps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Configuration {
     /// Virtual CPUs.
     pub cpus: u32,
     /// Memory in MiB.
     pub memory_mib: u64,
-    /// Size of the storage disk in GiB; null is the engine's default.
+    /// Size of the storage disk in GiB; null is the engine's default, 20.
     pub storage_gb: Option<u64>,
-    /// Size of the overlay disk in GiB; null is the engine's default.
+    /// Size of the overlay disk in GiB; null is the engine's default, 10.
     pub overlay_gb: Option<u64>,
     /// Whether the guest had any network.
     pub network: bool,
-    /// Whether `network` and `allowed_cidrs` are all that there was to it: the engine does not report every limit.
+    /// Whether network and allowed_cidrs describe the network completely: the engine does not report every limit.
     #[serde(default)]
     pub network_known: bool,
-    /// The only networks that it might reach; null: not known, or no such limit.
+    /// The only networks that the guest could reach; null: no such limit, or unknown.
     pub allowed_cidrs: Option<Vec<String>>,
-    /// Published ports, `HOST:GUEST`; null: not known.
+    /// Published ports, HOST:GUEST; null: unknown.
     #[serde(default)]
     pub ports: Option<Vec<String>>,
-    /// Mounted host folders, `HOST:GUEST`, which no snapshot holds; null: not known.
+    /// Mounted host folders, HOST:GUEST, which the snapshot does not hold; null: unknown.
     #[serde(default)]
     pub volumes: Option<Vec<String>>,
-    /// How many host folders were mounted.
+    /// Number of mounted host folders, which the snapshot does not hold; missing: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mounts: Option<u64>,
-    /// Names of its environment variables; their values are in the artifact.
+    /// Names of its environment variables; the values are in the artifact.
     #[serde(default)]
     pub env: Vec<String>,
-    /// Names of the variables that it had from secrets of its host, which no snapshot holds.
+    /// Names of the variables it got from secrets of its host, which the snapshot does not hold; missing: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
-    /// Its other settings as the engine listed them, but for the defaults.
+    /// Its other settings that are not defaults, as `smolvm machine ls --json` lists them; missing: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, serde_json::Value>,
-    /// What it may have had that the engine does not list.
+    /// Settings it may have had that smolvm does not list; missing: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreported: Vec<String>,
     /// The image it was made from; null for a bare VM.
@@ -148,51 +151,53 @@ pub struct Configuration {
     pub labels: BTreeMap<String, String>,
 }
 
-/// One snapshot.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A snapshot in the library. A later bottle-freeze may add keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {
-    /// The format of this file: 1.
+    /// The format of this file.
+    #[schemars(extend("const" = FORMAT))]
     pub format: u32,
-    /// What tells it from the others of its VM: eight hexadecimal digits.
+    /// Its id, unique among the snapshots of the VM.
+    #[schemars(regex(pattern = "^[0-9A-Za-z]{1,64}$"))]
     pub id: String,
     /// The VM that was frozen.
     pub vm: String,
-    /// When, in RFC 3339.
+    /// When it was published, in RFC 3339.
     pub created: String,
-    /// Grows with each snapshot of a VM that is made here, also where the clock has gone back ([`store::next_sequence`]).
-    /// None: it was made elsewhere, or by 0.1.0.
+    /// A number that grows with each snapshot of a VM frozen here, even if the clock goes back; missing: it comes from
+    /// elsewhere, or from bottle-freeze 0.1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// Names that its user gave it.
+    /// The tags its user gave it.
     #[serde(default)]
     pub tags: Vec<Tag>,
-    /// What its user wrote of it.
+    /// The note its user gave it.
     #[serde(default)]
     pub note: Option<String>,
-    /// `KEY=VALUE` of its user.
+    /// The labels its user gave it.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// The engine that packed it.
+    /// The version of the engine that packed it.
     pub engine_version: String,
-    /// The bottle-freeze that froze it.
+    /// The version of the bottle-freeze that froze it.
     pub tool_version: String,
-    /// The kind of host that can run it: `linux/amd64`; null: not known.
+    /// The platform that can run it, such as linux/amd64; null: unknown.
     #[serde(default)]
     pub platform: Option<String>,
-    /// The VM's configuration.
+    /// The configuration of the VM.
     pub machine: Configuration,
-    /// Its files.
+    /// Its other files, by name.
     pub files: BTreeMap<String, FileHash>,
-    /// How long the VM was down for it; null if it was not running.
+    /// Seconds that the VM was stopped or paused; null if it was not running.
     #[serde(default)]
     pub downtime_seconds: Option<f64>,
-    /// What was said when it was frozen.
+    /// The warnings printed before it was published.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// How it came into this library; null: by bottle-freeze 0.1.0, which did not record it.
+    /// How it came into this library; null or missing: unknown, it was made by bottle-freeze 0.1.0.
     #[serde(default)]
     pub origin: Option<Origin>,
-    /// What a later version has added.
+    /// Keys that a later version has added.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
 }

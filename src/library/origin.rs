@@ -4,20 +4,22 @@
 use super::metadata::{Configuration, Metadata};
 use crate::clock;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-/// How a snapshot came into this library. Written when it comes, whatever it says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How a snapshot came into this library. Written when it arrives, whatever its own record says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Origin {
-    /// `frozen` here, `imported` or `pulled`.
+    /// frozen (here), imported or pulled.
     pub kind: String,
     /// The file, or the name in a registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// When it came, in RFC 3339.
+    /// When it arrived.
+    #[schemars(extend("format" = "date-time"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
 }

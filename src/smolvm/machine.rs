@@ -1,6 +1,7 @@
 //! VMs as `machine ls --json` reports them.
 
 use super::settings;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -76,13 +77,15 @@ impl State {
     }
 }
 
-/// One VM: the keys that every engine since 0.8.0 reports and this program reads, and two later ones.
-/// Unknown keys are ignored: every few releases bring one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A VM, as the engine reports it: the keys that every engine reports, and some that later ones added. Unknown keys are
+/// ignored: every few releases bring one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Machine {
     /// The VM's name.
     pub name: String,
-    /// What it is doing.
+    /// Its state, in the engine's words: created, running, stopped, failed, unreachable, paused, pausing, frozen, or a new
+    /// one of a later engine.
+    #[schemars(with = "String")]
     pub state: State,
     /// Virtual CPUs.
     pub cpus: u32,
@@ -96,34 +99,36 @@ pub struct Machine {
     pub network: bool,
     /// The image it was made from; null for a bare VM.
     pub image: Option<String>,
-    /// How many host folders are mounted.
+    /// Number of mounted host folders.
     #[serde(default)]
     pub mounts: u64,
-    /// How many ports are published.
+    /// Number of published ports.
     #[serde(default)]
     pub ports: u64,
-    /// The VMM's process, if one was recorded; it may be dead.
+    /// The process id of its VMM, if one was recorded; the process may be gone.
     pub pid: Option<i32>,
-    /// When the VM was created, in Unix seconds: tells a VM from a later one of the same name.
+    /// When it was created, in seconds since 1970.
     pub created_at: Option<u64>,
-    /// Whether stopping it deletes it.
+    /// Whether the engine deletes it when it stops.
     #[serde(default)]
     pub ephemeral: bool,
-    /// The allow list, from 1.27.2 and only when set.
+    /// The networks that the guest may reach, if they are limited and the engine reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_cidrs: Option<Vec<String>>,
-    /// Host names that it may reach beside them (1.32.2: patterns, too), only when set.
+    /// Hosts that the guest may reach in addition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_hosts: Option<Vec<String>>,
-    /// Labels, from 1.8.0.
+    /// Its labels, if the engine has them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Whether the engine lists it as unreachable for good, although its guest answers: it is neither paused nor saved
     /// while it runs, and a stop ends it without a shutdown.
     #[serde(skip)]
+    #[schemars(skip)]
     pub given_up: bool,
     /// What else the list says.
     #[serde(flatten, skip_serializing)]
+    #[schemars(skip)]
     pub(super) other: BTreeMap<String, Value>,
 }
 

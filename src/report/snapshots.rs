@@ -1,0 +1,120 @@
+//! What the commands print that act on snapshots.
+
+use super::{Error, JsonPath};
+use crate::library::Metadata;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A snapshot that is intact.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Whole {
+    /// The snapshot, VM@ID.
+    pub reference: String,
+    /// True: one that is not intact is a failure.
+    pub whole: bool,
+    /// Size of the artifact in bytes.
+    pub bytes: u64,
+    /// CRC-32 of the artifact, eight hexadecimal digits.
+    #[schemars(regex(pattern = "^[0-9a-f]{8}$"))]
+    pub crc32: String,
+}
+
+/// A snapshot that was removed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RemovedSnapshot {
+    /// The snapshot, VM@ID.
+    pub reference: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// True: one that is still there is a failure.
+    pub removed: bool,
+}
+
+/// A snapshot or file that was checked.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Verified {
+    /// The path of the file, or the snapshot as it was named.
+    pub path: String,
+    /// Whether it is an intact snapshot.
+    pub whole: bool,
+    /// Size in bytes.
+    pub bytes: Option<u64>,
+    /// CRC-32 of the artifact, eight hexadecimal digits.
+    #[schemars(regex(pattern = "^[0-9a-f]{8}$"))]
+    pub crc32: Option<String>,
+    /// SHA-256, if a snapshot.json beside it records one.
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
+    pub sha256: Option<String>,
+    /// Why it is damaged or cannot be read.
+    pub error: Option<Error>,
+    /// The warnings about it.
+    pub warnings: Vec<String>,
+}
+
+/// A snapshot that `prune` considered.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Pruned {
+    /// The snapshot, VM@ID.
+    pub reference: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Whether it is kept.
+    pub keep: bool,
+    /// Why it is kept, for people to read; empty if it is not kept.
+    pub reasons: Vec<String>,
+    /// Whether it was removed; always false with --dry-run.
+    pub removed: bool,
+    /// The warnings about its removal.
+    pub warnings: Vec<String>,
+    /// Why it could not be removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+}
+
+/// A snapshot and its tags.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Tagged {
+    /// The snapshot, VM@ID.
+    pub reference: String,
+    /// All tags it has now.
+    pub tags: Vec<String>,
+}
+
+/// A snapshot that was exported.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Exported {
+    /// The snapshot, VM@ID.
+    pub reference: String,
+    /// The file that was written.
+    pub to: String,
+    /// Size of all its files in bytes.
+    pub bytes: u64,
+}
+
+/// A snapshot that was imported or pulled into the library.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Arrived {
+    /// The snapshot, VM@ID.
+    pub reference: String,
+    /// The file, or the name in the registry.
+    pub from: String,
+    /// The contents of its snapshot.json.
+    pub snapshot: Metadata,
+    /// The warnings that were printed.
+    pub warnings: Vec<String>,
+}
+
+/// A snapshot that was pushed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Pushed {
+    /// The snapshot, VM@ID; null if it is a file outside the library.
+    pub reference: Option<String>,
+    /// The path of the artifact.
+    pub sidecar: JsonPath,
+    /// Its name in the registry.
+    pub to: String,
+    /// Size of the artifact in bytes.
+    pub bytes: u64,
+    /// The warnings that were printed.
+    pub warnings: Vec<String>,
+}
