@@ -118,7 +118,7 @@ pub struct Configuration {
     pub overlay_gb: Option<u64>,
     /// Whether the guest had any network.
     pub network: bool,
-    /// Whether network and allowed_cidrs describe the network completely: the engine does not report every limit.
+    /// Whether the two describe the network completely: the engine does not report every limit.
     #[serde(default)]
     pub network_known: bool,
     /// The only networks that the guest could reach; null: no such limit, or unknown.

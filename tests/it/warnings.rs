@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -276,19 +276,25 @@ fn check(row: &Row) {
     }
 }
 
+/// The files in a folder, and in those in it.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
+}
+
 /// A call that warns, and is in no row, may print a warning that is in no result.
 #[test]
 fn every_place_that_warns_is_in_the_list() {
-    let commands = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands");
+    let floors = ["src/commands", "src/operations"].map(|floor| Path::new(env!("CARGO_MANIFEST_DIR")).join(floor));
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
-    for folder in [commands.clone(), commands.join("freeze")] {
-        for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+    for floor in &floors {
+        for file in files_in(floor) {
             let text = fs::read_to_string(&file).unwrap();
             let warns = ["warnings.warn(", "warnings.push(", "losses.push("];
             // A predicted warning is printed in one place; a detected one in those that push.
             let is_one = |line: &&str| warns.iter().any(|call| line.contains(call)) && !line.contains("foreseen");
-            let name = file.strip_prefix(&commands).unwrap().display().to_string();
-            found.insert(name, text.lines().filter(is_one).count());
+            let name = file.strip_prefix(floor).unwrap().display().to_string();
+            *found.entry(name).or_default() += text.lines().filter(is_one).count();
         }
     }
     found.retain(|_, count| *count > 0);
