@@ -66,5 +66,5 @@ fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
 /// The command line, for the documents that are generated from it.
 #[must_use]
 pub fn command() -> clap::Command {
-    <cli::Cli as clap::CommandFactory>::command()
+    deferred::described(<cli::Cli as clap::CommandFactory>::command())
 }
