@@ -8,9 +8,9 @@
 use crate::cli::Cli;
 use crate::home::HomeError;
 use crate::library::TooLong;
-use crate::smolvm::EngineError;
 use crate::smolvm::artifact::ArtifactError;
 use crate::smolvm::installed::installed;
+use crate::smolvm::{EngineError, Reason};
 use crate::terminal::{self, Problem};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -296,15 +296,13 @@ impl From<EngineError> for Failure {
             EngineError::Exposes { .. } => failure(Status::BadEngine).hint(
                 "give it to one command with `exec -e` (smolvm 1.0.0 or later), or choose another name for the variable",
             ),
-            EngineError::Failed { .. } if error.is_no_space() => failure(Status::NotWritable).hint(FREE_SPACE),
-            EngineError::Failed { .. } if error.is_file_too_large() => failure(Status::NotWritable).hint(RAISE_LIMIT),
+            EngineError::Failed { reason: Reason::NoSpace, .. } => failure(Status::NotWritable).hint(FREE_SPACE),
+            EngineError::Failed { reason: Reason::FileTooLarge, .. } => failure(Status::NotWritable).hint(RAISE_LIMIT),
             EngineError::NotKept { source, .. } => Self::unwritten(what.clone(), source),
-            EngineError::Failed { .. } if error.is_paused() => {
+            EngineError::Failed { reason: Reason::Paused, .. } => {
                 failure(Status::BadState).hint("it is paused: `bottle-freeze resume` wakes it")
             }
-            EngineError::Failed { .. } if error.is_unsupported() || error.is_in_another_state() => {
-                failure(Status::BadState)
-            }
+            EngineError::Failed { reason: Reason::Unsupported | Reason::WrongState, .. } => failure(Status::BadState),
             EngineError::NotReady { name, .. } => {
                 failure(Status::Failed).hint(format!("it may need more time: `bottle-freeze exec {name} -- true`"))
             }

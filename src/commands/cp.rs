@@ -6,7 +6,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::Staging;
 use crate::operations::packed;
 use crate::publish::{self, Existing, meant};
-use crate::smolvm::{Name, State, end_helpers};
+use crate::smolvm::{Name, Reason, State, end_helpers};
 use crate::{stream, terminal};
 use clap::ValueHint;
 use serde_json::json;
@@ -130,16 +130,14 @@ fn copy(app: &App, name: &Name, from: &OsStr, to: &OsStr) -> Result<()> {
     terminal::about("vm", name);
     let engine = app.engine()?;
     app.terminal.during("copy", "copying", || engine.machine_cp(from, to)).map_err(|error| {
+        let reason = error.reason();
         let failure = Failure::from(error);
-        if failure.what.contains("vm not found") {
-            return engine.machine_listed(name).err().map_or(failure, Failure::from);
-        }
-        if !failure.what.contains("is not running") {
-            return failure;
-        }
-        match engine.machine_listed(name) {
-            Ok(vm) if vm.state == State::Unreachable => unreachable(name),
-            _ => failure.hint(format!("start it with `bottle-freeze start {name}`")),
+        let listed = || engine.machine_listed(name);
+        match reason {
+            Reason::NoSuchVm => listed().err().map_or(failure, Failure::from),
+            Reason::WrongState if listed().is_ok_and(|vm| vm.state == State::Unreachable) => unreachable(name),
+            Reason::WrongState => failure.hint(format!("start it with `bottle-freeze start {name}`")),
+            _ => failure,
         }
     })
 }

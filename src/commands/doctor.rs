@@ -93,7 +93,7 @@ pub fn run(app: &App, args: &Args) -> ExitCode {
     let health = Health::look();
     let (engine, working) = engine::check(app, &health);
     let space = space::check(&health, working.as_ref());
-    let kvm = virtualisation(working.as_ref().map(|working| working.engine.place().0));
+    let kvm = virtualisation(working.as_ref().map(|working| working.engine.path()));
     let checks = [engine, kvm, library(&health), space, leftovers, completion()];
     let problem = checks.iter().find(|check| check.verdict == Verdict::Problem);
     if app.terminal.json {

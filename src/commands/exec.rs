@@ -5,11 +5,10 @@ use crate::commands::args::duration;
 use crate::commands::env;
 use crate::commands::env::Env;
 use crate::error::{Failure, Result, Status};
-use crate::smolvm::{Exec, Name, Outcome, Smolvm, State, says_engine_failed, says_no_such_command};
+use crate::smolvm::{Exec, ExecEnd, Name, Smolvm, State};
 use crate::{signals, terminal};
 use clap::ValueHint;
 use std::ffi::OsString;
-use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -42,11 +41,6 @@ pub struct Args {
     pub command: Vec<OsString>,
 }
 
-/// An engine that does not know an option, or takes no such value for it.
-const USAGE: i32 = 2;
-/// A Rust program that panicked.
-const PANIC: i32 = 101;
-
 pub fn run(app: &App, args: &Args) -> Result<ExitCode> {
     terminal::about("vm", &args.name);
     let exec = Exec {
@@ -58,34 +52,22 @@ pub fn run(app: &App, args: &Args) -> Result<ExitCode> {
     };
     let env = env::read(&args.env)?;
     let engine = app.engine().map_err(exec_failed)?;
-    let outcome = engine.machine_exec_streamed(&args.name, &exec, &env).map_err(|error| exec_failed(error.into()))?;
-    match (outcome.status.code(), outcome.status.signal()) {
-        (Some(0), _) => Ok(ExitCode::SUCCESS),
-        (Some(code), _) => guest_status(&engine, &args.name, &outcome, code),
-        (None, signal) => Err(Failure::new(ended_by(signal.unwrap_or(0)), "the engine was ended by a signal")),
+    let failed = |what: &str| Err(Failure::new(Status::ExecFailed, what));
+    match engine.machine_exec_streamed(&args.name, &exec, &env).map_err(|error| exec_failed(error.into()))? {
+        ExecEnd::Guest(status) => Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))),
+        ExecEnd::NoSuchCommand => {
+            Err(Failure::new(Status::NoSuchCommand, "the guest has no such command (or no such --workdir)"))
+        }
+        ExecEnd::Misunderstood => failed("the engine does not understand what it was asked"),
+        ExecEnd::Crashed => failed("the engine crashed"),
+        ExecEnd::NotRun => Err(why_not(&engine, &args.name)),
+        ExecEnd::Killed(signal) => Err(Failure::new(ended_by(signal), "the engine was ended by a signal")),
     }
 }
 
 /// A signal that was meant for us ends the engine too: passed on, or sent by the terminal to both.
 fn ended_by(signal: i32) -> Status {
     if signals::was_passed_on(signal) { Status::Interrupted(signal) } else { Status::ExecFailed }
-}
-
-/// The guest command's own status, or what failed instead: the engine says 1 and 255 for its own failures too.
-fn guest_status(engine: &Smolvm, name: &Name, outcome: &Outcome, code: i32) -> Result<ExitCode> {
-    if says_no_such_command(&outcome.stderr) {
-        return Err(Failure::new(Status::NoSuchCommand, "the guest has no such command (or no such --workdir)"));
-    }
-    if code == USAGE && outcome.stderr.ends_with("For more information, try '--help'.") {
-        return Err(Failure::new(Status::ExecFailed, "the engine does not understand what it was asked"));
-    }
-    if code == PANIC && outcome.stderr.contains("panicked at") {
-        return Err(Failure::new(Status::ExecFailed, "the engine crashed"));
-    }
-    if code == 1 && says_engine_failed(&outcome.stderr) {
-        return Err(why_not(engine, name));
-    }
-    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
 /// Why the engine executed nothing. It has said so in its own words on stderr already.

@@ -13,10 +13,6 @@ use crate::terminal;
 )]
 pub struct Args {}
 
-/// Disk sizes in GiB that the engine's `null` stands for.
-const DEFAULT_STORAGE: u64 = 20;
-const DEFAULT_OVERLAY: u64 = 10;
-
 pub fn run(app: &App) -> Result<()> {
     let machines = app.engine()?.machine_ls()?;
     if app.terminal.json {
@@ -43,8 +39,8 @@ fn row(machine: &Machine) -> Vec<String> {
         machine.state.to_string(),
         machine.cpus.to_string(),
         format!("{} MiB", machine.memory_mib),
-        format!("{} GiB", machine.storage_gb.unwrap_or(DEFAULT_STORAGE)),
-        format!("{} GiB", machine.overlay_gb.unwrap_or(DEFAULT_OVERLAY)),
+        format!("{} GiB", machine.storage_gib()),
+        format!("{} GiB", machine.overlay_gib()),
         network,
         machine.image.clone().unwrap_or_else(|| "-".to_owned()),
     ]

@@ -67,8 +67,9 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         include_workspace: false,
     };
     let mut progress = app.terminal.progress("pack", &format!("packing {}", args.image), Some(work.path()));
-    let (packed, followed) =
-        follow(&work.sidecar(), || engine.pack_create(&image, &packing, &mut |line| packed::tell(&mut progress, line)));
+    let (packed, followed) = follow(&work.sidecar(), || {
+        engine.pack_create(&image, &packing, &mut |step| packed::show_step(&mut progress, step))
+    });
     progress.end(packed.is_ok());
     if packed.is_err() {
         end_helpers(work.path());

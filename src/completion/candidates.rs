@@ -9,7 +9,7 @@ use crate::cli::Cli;
 use crate::completion::shells::SHELLS;
 use crate::deferred::described;
 use crate::library::{SUFFIXES, Stored, store};
-use crate::smolvm::{Machine, Name, State, machine_ls_at_once};
+use crate::smolvm::{Machine, Name, State, is_local_image, machine_ls_at_once};
 use crate::terminal;
 use crate::threads;
 use clap::{Arg, Command, CommandFactory, ValueHint};
@@ -151,11 +151,11 @@ fn images() -> Vec<CompletionCandidate> {
     images.into_iter().filter(|image| is_image_name(image)).map(CompletionCandidate::new).collect()
 }
 
-/// Whether it names an image of a registry. (`local:` and `local-dir:` are the engine's own words for one on the host.)
+/// Whether it names an image of a registry.
 fn is_image_name(image: &str) -> bool {
     let begins = image.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let holds = image.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/:@+-".contains(&byte));
-    begins && holds && !image.starts_with("local:") && !image.starts_with("local-")
+    begins && holds && !is_local_image(image)
 }
 
 // ------------------------------------------------------------------------------------------------- the library

@@ -7,7 +7,7 @@ use crate::publish::PublishError;
 use crate::signals::{self, ExitNote};
 use crate::smolvm::artifact::ArtifactError;
 use crate::smolvm::secrets::{self, Finished};
-use crate::smolvm::{EngineError, StreamedHash};
+use crate::smolvm::{EngineError, PackStep, StreamedHash};
 use crate::stream;
 use crate::terminal::Progress;
 use sha2::{Digest, Sha256};
@@ -15,25 +15,18 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Tells the user's words for a line of the engine's, if it begins something new.
-pub fn tell(progress: &mut Progress, line: Option<&str>) {
-    const STEPS: [(&str, &str); 8] = [
-        ("Collecting", "collecting the runtime"),
-        ("Creating storage template", "collecting the runtime"),
-        ("Starting agent VM", "starting the engine's helper VM"),
-        ("Pulling image", "pulling the image"),
-        ("Flattening", "flattening disks and layers"),
-        ("Copying", "copying disks"),
-        ("Capturing /workspace", "copying /workspace"),
-        ("Exporting", "exporting layers"),
-    ];
-    let said = line.map(|line| line.trim_start_matches(|c: char| !c.is_alphabetic()));
-    let step = said.and_then(|said| {
-        let known = STEPS.iter().find(|(begin, _)| said.starts_with(begin)).map(|(_, step)| *step);
-        known.or_else(|| said.contains("Assembling packed binary").then_some("compressing"))
-    });
+/// Shows the engine's step, if a new one begins.
+pub fn show_step(progress: &mut Progress, step: Option<PackStep>) {
     match step {
-        Some(step) => progress.step(step),
+        Some(PackStep::Collecting) => progress.step("collecting the runtime"),
+        Some(PackStep::StartingHelper) => progress.step("starting the engine's helper VM"),
+        Some(PackStep::Pulling) => progress.step("pulling the image"),
+        Some(PackStep::Flattening) => progress.step("flattening disks and layers"),
+        Some(PackStep::Copying) => progress.step("copying disks"),
+        Some(PackStep::CopyingWorkspace) => progress.step("copying /workspace"),
+        Some(PackStep::Exporting) => progress.step("exporting layers"),
+        Some(PackStep::Compressing) => progress.step("compressing"),
+        Some(PackStep::Resumed) => progress.step("it runs again, its state is packed"),
         None => progress.tick(),
     }
 }

@@ -1,22 +1,23 @@
-//! What an engine says of a registry, and how to fix it.
+//! What a failure of the engine at a registry means, and how to fix it.
 
 use crate::error::{Failure, Status};
-use crate::smolvm::{EngineError, Reference};
+use crate::smolvm::{EngineError, Reason, Reference};
 
-/// The engine's failure, and what mends it.
+/// The engine's failure, with its status and how to fix it.
 pub fn explained(error: EngineError, reference: &Reference) -> Failure {
-    let (status, hint) = if error.is_not_in_registry() {
-        (Status::NotFound, "check its name and its tag".to_owned())
-    } else if error.is_access_denied() {
-        let host = reference.host();
-        let logins = format!("`docker login {host}` (read by smolvm 1.18.2 and later), `smolvm config registries`");
-        (Status::Failed, format!("log in first: {logins}; a registry must offer tokens, smolvm sends it no password"))
-    } else if error.is_damaged_in_registry() {
-        (Status::Damaged, "the registry holds a damaged copy: push it again from where it is whole".to_owned())
-    } else if error.is_connection_lost() {
-        (Status::Failed, format!("see whether {} is there, and try again", reference.host()))
-    } else {
-        return error.into();
+    let (status, hint) = match error.reason() {
+        Reason::NotInRegistry => (Status::NotFound, "check its name and its tag".to_owned()),
+        Reason::AccessDenied => {
+            let host = reference.host();
+            let logins = format!("`docker login {host}` (read by smolvm 1.18.2 and later), `smolvm config registries`");
+            let tokens = "a registry must offer tokens, smolvm sends it no password";
+            (Status::Failed, format!("log in first: {logins}; {tokens}"))
+        }
+        Reason::DamagedInRegistry => {
+            (Status::Damaged, "the registry holds a damaged copy: push it again from where it is whole".to_owned())
+        }
+        Reason::ConnectionLost => (Status::Failed, format!("see whether {} is there, and try again", reference.host())),
+        _ => return error.into(),
     };
     Failure { status, ..Failure::from(error) }.hint(hint)
 }

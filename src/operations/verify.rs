@@ -15,7 +15,7 @@ pub fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
         return Ok((artifact, None));
     };
     let mut hasher = Sha256::new();
-    let artifact = artifact::verify_and_tell(path, |bytes| hasher.update(bytes));
+    let artifact = artifact::verify_and_read(path, |bytes| hasher.update(bytes));
     let artifact = artifact.map_err(|error| Failure::artifact(path, &error))?;
     let sha256 = base16ct::lower::encode_string(&hasher.finalize());
     let FileHash { bytes, sha256: expected } = recorded;

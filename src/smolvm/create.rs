@@ -1,67 +1,192 @@
-//! `machine create`: the VM that was asked for, or none.
+//! `machine create`: makes the VM that was asked for, or none.
 //!
-//! An engine that is killed while it creates has made no VM yet: the record is the last thing that it writes (1.4.0 and
-//! 1.32.2, killed at four moments each). But it may have just written it, and another command may have made a VM of that
-//! name. So a signal stops the engine where it is, and then the list shows who has the name.
+//! An engine that is killed while it creates has made no VM yet: the record is the last thing that it writes (killed at
+//! four moments each, the oldest and the newest engine). But it may have just written it, and another command may have
+//! made a VM of that name. So a signal stops the engine where it is, and then the list shows who has the name.
 
-use super::call::{Call, EngineError, Outcome};
-use super::{CreateOptions, Machine, Name, QUICK, Result, Smolvm, again_while_passing, change_lock, not_done};
+use super::call::Call;
+use super::engine::{QUICK, Smolvm};
+use super::error::{EngineError, Result};
+use super::guest_env::EnvVar;
+use super::machine::{Machine, Name};
+use super::outcome::Outcome;
+use super::retry;
 use crate::{clock, signals};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 /// How long the list may take while an engine is stopped that may hold the database.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// What an interrupted engine has left.
+/// What `machine create` makes a VM of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The engine's own small Linux.
+    Bare,
+    /// An OCI image, or an unpacked rootfs folder.
+    Image(String),
+    /// A `.smolmachine` file.
+    Artifact(PathBuf),
+}
+
+/// The options of a new VM. Empty and `None` leave it to the engine (or the artifact).
+#[derive(Debug, Clone)]
+pub struct CreateOptions {
+    /// What it is made of.
+    pub source: Source,
+    /// Virtual CPUs.
+    pub cpus: Option<u32>,
+    /// Memory in MiB.
+    pub memory_mib: Option<u64>,
+    /// Storage disk in GiB.
+    pub storage_gb: Option<u64>,
+    /// Overlay disk in GiB.
+    pub overlay_gb: Option<u64>,
+    /// Outbound network.
+    pub net: bool,
+    /// The only networks it may reach.
+    pub allow_cidrs: Vec<String>,
+    /// Environment of its commands; stored in clear in the engine's database.
+    pub env: Vec<EnvVar>,
+    /// `HOST:GUEST[:ro]` mounts.
+    pub volumes: Vec<String>,
+    /// Published ports.
+    pub ports: Vec<String>,
+    /// `KEY=VALUE` labels.
+    pub labels: Vec<String>,
+    /// Working folder of its commands.
+    pub workdir: Option<String>,
+    /// Other options, with their values: see [`settings`](super::settings).
+    pub settings: Vec<(&'static str, Option<String>)>,
+}
+
+impl CreateOptions {
+    /// A VM of `source`, without other options.
+    pub fn of(source: Source) -> Self {
+        Self {
+            source,
+            cpus: None,
+            memory_mib: None,
+            storage_gb: None,
+            overlay_gb: None,
+            net: false,
+            allow_cidrs: Vec::new(),
+            env: Vec::new(),
+            volumes: Vec::new(),
+            ports: Vec::new(),
+            labels: Vec::new(),
+            workdir: None,
+            settings: Vec::new(),
+        }
+    }
+
+    /// Adds the options but the environment to the command line.
+    fn add_to(&self, mut call: Call) -> Call {
+        match &self.source {
+            Source::Bare => {}
+            Source::Image(image) => call = call.value("--image", image),
+            Source::Artifact(path) => call = call.value("--from", path),
+        }
+        for (flag, number) in [
+            ("--cpus", self.cpus.map(u64::from)),
+            ("--mem", self.memory_mib),
+            ("--storage", self.storage_gb),
+            ("--overlay", self.overlay_gb),
+        ] {
+            if let Some(number) = number {
+                call = call.value(flag, number.to_string());
+            }
+        }
+        if self.net || !self.allow_cidrs.is_empty() {
+            call = call.arg("--net");
+        }
+        for (flag, values) in [
+            ("--allow-cidr", &self.allow_cidrs),
+            ("--volume", &self.volumes),
+            ("--port", &self.ports),
+            ("--label", &self.labels),
+        ] {
+            call = values.iter().fold(call, |call, value| call.value(flag, value));
+        }
+        if let Some(workdir) = &self.workdir {
+            call = call.value("--workdir", workdir);
+        }
+        self.settings.iter().fold(call, |call, (flag, value)| match value {
+            Some(value) => call.value(flag, value),
+            None => call.arg(flag),
+        })
+    }
+}
+
+/// What an interrupted engine left.
 enum Left {
-    /// No VM that it has made.
+    /// No VM of its own.
     Nothing,
-    /// The VM that it has made.
+    /// The VM that it made.
     Own(Box<Machine>),
     /// Perhaps a VM: there is one of that name, or the list could not be read.
     Perhaps,
 }
 
 impl Smolvm {
-    /// `machine create`. When a signal interrupts it, the VM that it has made is deleted.
+    /// `machine create`. When a signal interrupts it, the VM that it made is deleted.
     ///
     /// # Errors
-    /// [`EngineError::LeftPerhaps`] when a signal came, and nothing shows whose VM it is that has the name now.
-    pub fn machine_create(&self, name: &Name, recipe: &CreateOptions) -> Result<()> {
-        let call = self.machine_create_call(name, recipe)?;
+    /// [`EngineError::TooOld`] before anything is run, and [`EngineError::LeftPerhaps`] when a signal came and nothing
+    /// shows whose VM it is that now has the name.
+    pub fn machine_create(&self, name: &Name, options: &CreateOptions) -> Result<()> {
+        let call = self.machine_create_call(name, options)?;
         let (began, mut left) = (SystemTime::now(), Left::Nothing);
-        let mut look = |said: &str| left = self.left_by(name, said, began);
+        let mut look = |output: &str| left = self.left_by(name, output, began);
         let made = self.create(&call, &mut look).map_err(|error| self.explain(name, error));
         if let Err(EngineError::Interrupted(signal)) = made {
             return Err(self.clean_up(name, left, signal));
         }
         made?;
-        if !self.version.allows_parallel_changes() && self.machine_listed(name).is_err() {
-            return Err(not_done(&call, format!("there is no VM '{name}'")));
+        if !self.version().allows_parallel_changes() && self.machine_listed(name).is_err() {
+            return Err(call.not_done(format!("there is no VM '{name}'")));
         }
         Ok(())
     }
 
+    /// The command line of [`Self::machine_create`], or what this engine cannot do of it.
+    fn machine_create_call(&self, name: &Name, options: &CreateOptions) -> Result<Call> {
+        let from_artifact = matches!(options.source, Source::Artifact(_));
+        if !options.allow_cidrs.is_empty() {
+            if !self.version().enforces_allow_list() {
+                return Err(self.too_old("does not enforce an allow list; 1.1.3 does"));
+            }
+            if from_artifact && !self.version().restores_allow_list() {
+                return Err(self.too_old("drops the allow list of a VM made from an artifact; 1.8.0 keeps it"));
+            }
+        }
+        if !options.labels.is_empty() && !self.version().takes_labels() {
+            return Err(self.too_old("has no labels; 1.8.0 has"));
+        }
+        let call = options.add_to(self.call("machine create"));
+        Ok(self.named(self.env_of_create(call, &options.env, from_artifact)?, name))
+    }
+
     fn create(&self, call: &Call, look: &mut dyn FnMut(&str)) -> Result<Outcome> {
-        let _turn = if self.version.allows_parallel_changes() { None } else { change_lock(QUICK)? };
-        // No limit: unpacking an artifact, or an image, takes as long as it is large.
-        again_while_passing(|| {
-            (self.tell)(call);
-            self.judge(call, call.capture_until_looked(look)?)
+        let _turn = self.turn(QUICK)?;
+        // Without a limit: unpacking an artifact, or an image, takes as long as it is large.
+        retry::transient(|| {
+            self.announce(call);
+            self.check(call, call.capture_until_looked(look)?)
         })
     }
 
-    /// What the engine, stopped for the moment, has made, from what it `said` and what is listed.
-    fn left_by(&self, name: &Name, said: &str, began: SystemTime) -> Left {
+    /// What the engine, which is stopped for the moment, made, by its `output` and the list.
+    fn left_by(&self, name: &Name, output: &str, began: SystemTime) -> Left {
         signals::recover();
         let listed = self.machine_ls_call().capture(Some(LOOK), None);
         let machines: Option<Vec<Machine>> = listed.ok().and_then(|list| serde_json::from_slice(&list.stdout).ok());
         let Some(machines) = machines else { return Left::Perhaps };
         let is_new = |vm: &Machine| vm.created_at.is_none_or(|at| at >= clock::seconds(began));
         let Some(vm) = machines.into_iter().find(|vm| vm.name == name.as_str()) else { return Left::Nothing };
-        let has_made = said.lines().any(|line| line.trim() == format!("Created machine: {name}"));
-        // An engine that has the name gives it up only when it is gone: no other command can have made this VM.
-        let has_name = self.version.reserves_before_extracting() && said.contains("Extracting .smolmachine assets");
+        let has_made = output.lines().any(|line| line.trim() == format!("Created machine: {name}"));
+        // An engine that has reserved the name keeps it until it exits: no other command can have made this VM.
+        let has_name = self.version().reserves_before_extracting() && output.contains("Extracting .smolmachine assets");
         match is_new(&vm) {
             false => Left::Nothing,
             true if has_made || has_name => Left::Own(Box::new(vm)),
@@ -69,7 +194,7 @@ impl Smolvm {
         }
     }
 
-    /// Deletes the VM that the interrupted engine has made, if it is still that one.
+    /// Deletes the VM that the interrupted engine made, if it is still that one.
     fn clean_up(&self, name: &Name, left: Left, signal: i32) -> EngineError {
         signals::recover();
         let perhaps = EngineError::LeftPerhaps { name: name.to_string(), signal };

@@ -1,7 +1,17 @@
-//! The variables that a guest is given. Their values are in no command line: every user of the host can read those.
+//! The environment variables of a guest. Their values are in no command line: every user of the host can read those.
 
-use super::call::{Call, EngineError};
-use super::{EnvVar, Result, Smolvm};
+use super::call::Call;
+use super::engine::Smolvm;
+use super::error::{EngineError, Result};
+
+/// An environment variable for a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvVar {
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
 
 /// What means something to the engine itself, to the shell that its wrapper runs in, or to the loader of both: given in the
 /// engine's own environment, these would change what it does. Names, and beginnings of names.
@@ -29,7 +39,7 @@ impl Smolvm {
 
     /// Gives the variables to a command in a guest.
     pub(super) fn env_of_exec(&self, call: Call, vars: &[EnvVar]) -> Result<Call> {
-        if !self.version.takes_secret_env() {
+        if !self.version().takes_secret_env() {
             return self.env_by_name(call, vars.iter().collect(), "");
         }
         Ok(vars.iter().enumerate().fold(call, |call, (number, var)| {
@@ -42,14 +52,14 @@ impl Smolvm {
     fn takes_by_name(&self, var: &EnvVar) -> bool {
         let is_meant_for_it = MEANT_FOR_THE_ENGINE.contains(&var.key.as_str())
             || MEANT_FOR_THE_ENGINE_FROM.iter().any(|start| var.key.starts_with(start));
-        self.version.inherits_env_by_name() && !is_meant_for_it
+        self.version().inherits_env_by_name() && !is_meant_for_it
     }
 
     fn env_by_name(&self, call: Call, vars: Vec<&EnvVar>, when: &'static str) -> Result<Call> {
         let exposed: Vec<String> =
             vars.iter().filter(|var| !self.takes_by_name(var)).map(|var| var.key.clone()).collect();
         if !exposed.is_empty() {
-            return Err(EngineError::Exposes { version: self.version, names: exposed.join(", "), when });
+            return Err(EngineError::Exposes { version: self.version(), names: exposed.join(", "), when });
         }
         Ok(vars.into_iter().fold(call, |call, var| call.value("--env", &var.key).secret_env(&var.key, &var.value)))
     }

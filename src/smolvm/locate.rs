@@ -1,6 +1,7 @@
 //! Which engine: found, recognised, its version asked once and remembered.
 
-use super::call::{Call, EngineError};
+use super::call::Call;
+use super::error::{EngineError, Result};
 use super::fingerprint::Fingerprint;
 use super::installed;
 use super::version::{self, Version};
@@ -45,7 +46,7 @@ impl fmt::Display for EngineSource {
 
 /// Finds the engine: `asked` (from `--smolvm`), then `$SMOLVM`, then `smolvm` on `PATH`, then the installed one in use.
 /// Another program of that name on `PATH` is found too, and refused: which one is meant is the user's to say.
-pub fn find(asked: Option<&Path>) -> Result<(PathBuf, EngineSource), EngineError> {
+pub fn find(asked: Option<&Path>) -> Result<(PathBuf, EngineSource)> {
     let variable = std::env::var_os("SMOLVM").filter(|value| !value.is_empty());
     let (wanted, source) = match (asked, variable) {
         (Some(path), _) => (path.as_os_str().to_owned(), EngineSource::Flag),
@@ -70,7 +71,7 @@ pub fn find(asked: Option<&Path>) -> Result<(PathBuf, EngineSource), EngineError
 
 /// The version of the engine at `path`: from memory where files decide which engine that is, and these very files were
 /// asked before; otherwise it is asked.
-pub fn version(path: &Path, tell: &dyn Fn(&Call)) -> Result<Version, EngineError> {
+pub fn version(path: &Path, on_call: &dyn Fn(&Call)) -> Result<Version> {
     let unreadable = |source| EngineError::NotRunnable { path: path.to_owned(), source };
     // Taken before the engine is asked: one that is replaced meanwhile is asked again.
     let print = Fingerprint::of(path).map_err(unreadable)?;
@@ -78,7 +79,7 @@ pub fn version(path: &Path, tell: &dyn Fn(&Call)) -> Result<Version, EngineError
     let known = print.as_ref().zip(memory.as_deref()).and_then(|(print, file)| recall(print, file));
     let version = match known {
         Some(version) => version,
-        None => ask(path, tell)?,
+        None => ask(path, on_call)?,
     };
     if version < Version::OLDEST {
         let cannot = format!("is too old: this tool speaks to smolvm {} and later", Version::OLDEST);
@@ -100,18 +101,18 @@ pub fn forget(path: &Path) {
     }
 }
 
-fn ask(path: &Path, tell: &dyn Fn(&Call)) -> Result<Version, EngineError> {
+fn ask(path: &Path, on_call: &dyn Fn(&Call)) -> Result<Version> {
     let call = Call::new(path, "--version").changes_nothing();
-    tell(&call);
+    on_call(&call);
     answer(path, &call)
 }
 
 /// Asks an engine that is new here for its version, in a home of its own: nothing is remembered, nothing left.
-pub fn ask_in(path: &Path, home: &Path) -> Result<Version, EngineError> {
+pub fn ask_in(path: &Path, home: &Path) -> Result<Version> {
     answer(path, &Call::new(path, "--version").env("HOME", home.as_os_str()).env("SMOLVM_USAGE_DIR", ""))
 }
 
-fn answer(path: &Path, call: &Call) -> Result<Version, EngineError> {
+fn answer(path: &Path, call: &Call) -> Result<Version> {
     let not_smolvm = |why: String| EngineError::NotSmolvm { path: path.to_owned(), why };
     // CelestoAI's unrelated `smolvm` (PyPI: smolvm, 0.0.36 was run) answers `smolvm X.Y.Z` too, but is Python.
     if is_python(path) {

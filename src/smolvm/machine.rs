@@ -8,6 +8,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+/// The sizes in GiB of disks that the engine lists as null.
+const DEFAULT_STORAGE: u64 = 20;
+const DEFAULT_OVERLAY: u64 = 10;
+
+/// Whether this is the engine's word for an image on the host (`local:`, `local-dir:` …).
+pub fn is_local_image(image: &str) -> bool {
+    image.starts_with("local:") || image.starts_with("local-")
+}
+
 /// A VM's state, in the engine's own words (0.8.0 … 1.32.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -91,9 +100,9 @@ pub struct Machine {
     pub cpus: u32,
     /// Memory in MiB.
     pub memory_mib: u64,
-    /// Size of the storage disk in GiB; null is the engine's default, 20.
+    /// Size of the storage disk in GiB; null is the default.
     pub storage_gb: Option<u64>,
-    /// Size of the overlay disk in GiB; null is the engine's default, 10.
+    /// Size of the overlay disk in GiB; null is the default.
     pub overlay_gb: Option<u64>,
     /// Whether the guest has any network.
     pub network: bool,
@@ -141,9 +150,19 @@ impl Machine {
         settings
     }
 
-    /// Whether the VM was made from an image that lies on the host (`local-dir:`, `local:` …), not in a registry.
+    /// Whether the VM was made from an image on the host, not in a registry.
     pub fn has_local_image(&self) -> bool {
-        self.image.as_deref().is_some_and(|image| image.starts_with("local:") || image.starts_with("local-"))
+        self.image.as_deref().is_some_and(is_local_image)
+    }
+
+    /// Size of the storage disk in GiB.
+    pub fn storage_gib(&self) -> u64 {
+        self.storage_gb.unwrap_or(DEFAULT_STORAGE)
+    }
+
+    /// Size of the overlay disk in GiB.
+    pub fn overlay_gib(&self) -> u64 {
+        self.overlay_gb.unwrap_or(DEFAULT_OVERLAY)
     }
 
     /// Whether `later` is this very VM, and has run on ever since.

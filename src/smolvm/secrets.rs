@@ -2,7 +2,7 @@
 //! `--secret-keychain`; since 1.0.0) and then refuses in `create --from`: "packs may not carry secret refs" (1.4.0 to
 //! 1.32.2). A reference names a variable or a file of the host that packed, no value.
 
-use super::StreamedHash;
+use super::artifact::hash_while_written::StreamedHash;
 use super::artifact::{Artifact, ArtifactError, Content};
 use serde_json::value::RawValue;
 use sha2::Digest;

@@ -2,7 +2,7 @@
 //! them by itself, and what has to be given to it. Each was tried with each of the engines from 1.4.0 to 1.32.2: a VM with
 //! the setting, its pack, a VM made from that with and without the option, and `machine update`.
 
-use super::Version;
+use super::version::Version;
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Where the engine keeps its VMs: two VMs of one name in two places are two VMs.
 
-use super::Version;
+use super::version::Version;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

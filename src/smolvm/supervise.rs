@@ -1,6 +1,8 @@
-//! One engine command while it runs in a process group of its own: what it prints, when it ends, and when it must.
+//! One engine command while it runs in a process group of its own: reads its output, and ends it when its time is over.
 
-use super::call::{Call, EngineError, Outcome, TAIL_LIMIT, Watch, clean, pid_of};
+use super::call::Call;
+use super::error::{EngineError, Result};
+use super::outcome::{Outcome, clean};
 use crate::signals;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read, retry_on_intr};
@@ -12,10 +14,15 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// What the engine may print before it is called unreadable: memory stays bounded whatever it does.
+/// A caller's function that gets each line of a command's output while it runs, or `None` when only time passed.
+pub type OnLine<'a> = &'a mut dyn FnMut(Option<&str>);
+
+/// How much output of the engine is kept, in bytes; more is an error, so that memory stays bounded.
 pub const OUTPUT_LIMIT: usize = 8 << 20;
 /// How often a waiting caller is woken to draw its progress.
 const TICK: Duration = Duration::from_millis(100);
+/// How much of one line is kept, in bytes.
+const LINE_LIMIT: usize = 4 << 10;
 /// How long an engine command may take to end after SIGTERM before it is killed.
 const TERM_GRACE: Duration = Duration::from_secs(3);
 /// How long output may pause, and how long it is read at all, after the command has ended: a VMM that it left running
@@ -23,23 +30,23 @@ const TERM_GRACE: Duration = Duration::from_secs(3);
 const DRAIN_GRACE: Duration = Duration::from_secs(2);
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
-/// Tells that a child of this process, whichever, has ended. No thread: starting one takes longer than most calls wait.
+/// Wakes a poll when any child of this process exits. Without a thread: starting one takes longer than most calls last.
 pub struct ChildExits {
-    heard: UnixStream,
+    wakeups: UnixStream,
     id: SigId,
 }
 
 impl ChildExits {
-    /// Listens from now on, so before the child is there.
+    /// Listens from now on; call this before the child is started.
     pub fn listen() -> io::Result<Self> {
-        let (heard, told) = UnixStream::pair()?;
-        heard.set_nonblocking(true)?;
-        Ok(Self { heard, id: signal_hook::low_level::pipe::register(SIGCHLD, told)? })
+        let (wakeups, notifier) = UnixStream::pair()?;
+        wakeups.set_nonblocking(true)?;
+        Ok(Self { wakeups, id: signal_hook::low_level::pipe::register(SIGCHLD, notifier)? })
     }
 
     fn forget(&self) {
         let mut bytes = [0; 64];
-        while (&self.heard).read(&mut bytes).is_ok_and(|count| count > 0) {}
+        while (&self.wakeups).read(&mut bytes).is_ok_and(|count| count > 0) {}
     }
 }
 
@@ -55,23 +62,23 @@ enum Source {
     Stderr,
 }
 
-/// A command that runs.
-pub struct Run<'a> {
+/// A running command.
+pub struct Supervisor<'a> {
     call: &'a Call,
     child: Child,
-    ends: ChildExits,
-    /// What it can still print into.
+    exits: ChildExits,
+    /// The pipes that it may still write to.
     pipes: Vec<(Source, OwnedFd)>,
-    /// Its stdout goes there instead of being kept.
+    /// Where its stdout goes instead of being kept.
     to: Option<&'a mut dyn Write>,
-    watch: Option<Watch<'a>>,
-    /// What looks at it when a signal has stopped it where it is.
+    on_line: Option<OnLine<'a>>,
+    /// Called when a signal has stopped the command where it is.
     look: Option<&'a mut dyn FnMut(&str)>,
     limit: Option<Duration>,
     started: Instant,
-    /// When it was told to end.
+    /// When it got the signal to end.
     ending: Option<Instant>,
-    /// The signal that ended it.
+    /// The signal that interrupted this process.
     interrupted: Option<i32>,
     timed_out: bool,
     stdout: Vec<u8>,
@@ -79,25 +86,25 @@ pub struct Run<'a> {
     line: Vec<u8>,
 }
 
-impl<'a> Run<'a> {
-    /// `child` was begun by `call` after `ends` listened, its stdout and stderr piped.
+impl<'a> Supervisor<'a> {
+    /// For `child`, which `call` started after `exits` listened, with its stdout and stderr piped.
     pub fn new(
         call: &'a Call,
         mut child: Child,
-        ends: ChildExits,
+        exits: ChildExits,
         to: Option<&'a mut dyn Write>,
         limit: Option<Duration>,
-        watch: Option<Watch<'a>>,
+        on_line: Option<OnLine<'a>>,
     ) -> Self {
         let stdout = child.stdout.take().map(|pipe| (Source::Stdout, pipe.into()));
         let stderr = child.stderr.take().map(|pipe| (Source::Stderr, pipe.into()));
         Self {
             call,
             child,
-            ends,
+            exits,
             pipes: stdout.into_iter().chain(stderr).collect(),
             to,
-            watch,
+            on_line,
             look: None,
             limit,
             started: Instant::now(),
@@ -110,17 +117,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A signal stops it where it is, and kills it when `look` has seen what it printed and did.
+    /// Has a signal stop the command where it is, and kill it only after `look` got its output so far.
     pub fn look_before_the_end(mut self, look: &'a mut dyn FnMut(&str)) -> Self {
         self.look = Some(look);
         self
     }
 
-    /// Hears it to its end.
-    pub fn follow(mut self) -> Result<Outcome, EngineError> {
-        let status = self.hear_all().inspect_err(|_| self.give_up())?;
+    /// Reads its output to its end.
+    pub fn follow(mut self) -> Result<Outcome> {
+        let status = self.read_all().inspect_err(|_| self.give_up())?;
         if self.ending.is_some() {
-            // What it has started, and has not ended.
+            // Processes that it started and did not end.
             signals::end_group(pid_of(&self.child), true);
         }
         match (self.interrupted.or_else(signals::pending), self.limit) {
@@ -132,23 +139,23 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn hear_all(&mut self) -> Result<ExitStatus, EngineError> {
+    fn read_all(&mut self) -> Result<ExitStatus> {
         let mut exited: Option<(ExitStatus, Instant)> = None;
         loop {
             let ready = self.wait(exited.is_some()).map_err(|source| self.call.not_runnable(source))?;
             let is_silent = ready.as_ref().is_some_and(Vec::is_empty);
             for at in ready.into_iter().flatten().rev() {
-                self.hear(at)?;
+                self.read_from(at)?;
             }
-            if let (true, Some(watch)) = (is_silent, self.watch.as_mut()) {
-                watch(None);
+            if let (true, Some(on_line)) = (is_silent, self.on_line.as_mut()) {
+                on_line(None);
             }
             if exited.is_none() {
                 let status = self.child.try_wait().map_err(|source| self.call.not_runnable(source))?;
                 exited = status.map(|status| (status, Instant::now()));
             }
             match exited {
-                // What is kept elsewhere is a guest's data: its end is awaited.
+                // Output that goes to `to` is a guest's data: it is read to its end.
                 Some((status, when))
                     if self.pipes.is_empty()
                         || (is_silent && self.to.is_none() && when.elapsed() >= DRAIN_GRACE)
@@ -162,11 +169,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Waits until it prints or ends, but not for long: which pipes can be read, or nothing if a signal came.
+    /// Waits for output or the end, but not for long: the pipes that can be read, or `None` if a signal came.
     fn wait(&self, has_exited: bool) -> io::Result<Option<Vec<usize>>> {
         let mut polled: Vec<_> = self.pipes.iter().map(|(_, pipe)| PollFd::new(pipe, PollFlags::IN)).collect();
         if !has_exited {
-            polled.push(PollFd::new(&self.ends.heard, PollFlags::IN));
+            polled.push(PollFd::new(&self.exits.wakeups, PollFlags::IN));
         }
         let timeout = Timespec::try_from(if has_exited { DRAIN_GRACE } else { TICK }).ok();
         match poll(&mut polled, timeout.as_ref()) {
@@ -177,12 +184,12 @@ impl<'a> Run<'a> {
         }
         let pipes = polled.iter().take(self.pipes.len()).enumerate();
         let ready: Vec<usize> = pipes.filter(|(_, fd)| !fd.revents().is_empty()).map(|(at, _)| at).collect();
-        self.ends.forget();
+        self.exits.forget();
         Ok(Some(ready).filter(|ready| !ready.is_empty()))
     }
 
-    /// Takes what it printed into that pipe, or that it will not any more.
-    fn hear(&mut self, at: usize) -> Result<(), EngineError> {
+    /// Reads from that pipe, or removes it at its end.
+    fn read_from(&mut self, at: usize) -> Result<()> {
         let Some((source, pipe)) = self.pipes.get(at) else { return Ok(()) };
         let (source, mut buffer) = (*source, [0; 16 << 10]);
         let Ok(count @ 1..) = retry_on_intr(|| read(pipe, &mut buffer)) else {
@@ -198,8 +205,8 @@ impl<'a> Run<'a> {
                 Ok(())
             }
             (Source::Stdout, None) => {
-                if let Some(watch) = self.watch.as_mut() {
-                    tell_lines(&mut self.line, bytes, *watch);
+                if let Some(on_line) = self.on_line.as_mut() {
+                    pass_lines(&mut self.line, bytes, *on_line);
                 }
                 keep(self.call, &mut self.stdout, bytes)
             }
@@ -207,7 +214,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Ends the command when its time is over, and kills it when it does not end.
+    /// Ends the command when its time is over or a signal came, and kills it if it does not end.
     fn end_if_due(&mut self) {
         if let Some(since) = self.ending {
             if since.elapsed() >= TERM_GRACE {
@@ -227,7 +234,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Stopped, it neither does nor prints anything more.
+    /// Stops the command, so that it neither does nor prints anything more, and looks.
     fn stop_and_look(&mut self) {
         signals::stop_group(pid_of(&self.child));
         if let Some((_, stdout)) = self.pipes.iter().find(|(source, _)| matches!(source, Source::Stdout)) {
@@ -238,14 +245,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Nothing that it still does is of use.
+    /// Kills it: its result is of no use.
     fn give_up(&mut self) {
         signals::end_group(pid_of(&self.child), true);
         let _ = self.child.wait();
     }
 }
 
-/// Appends what lies in the pipe, and waits for no more.
+/// A process number as the system calls take it; none is larger than an i32.
+pub fn pid_of(child: &Child) -> i32 {
+    i32::try_from(child.id()).unwrap_or(i32::MAX)
+}
+
+/// Appends what is in the pipe now.
 fn read_at_once(pipe: &OwnedFd, to: &mut Vec<u8>) {
     let (mut buffer, now) = ([0; 16 << 10], Timespec::try_from(Duration::ZERO).ok());
     while to.len() < OUTPUT_LIMIT {
@@ -258,8 +270,8 @@ fn read_at_once(pipe: &OwnedFd, to: &mut Vec<u8>) {
     }
 }
 
-/// Keeps what it printed, within bounds.
-fn keep(call: &Call, kept: &mut Vec<u8>, bytes: &[u8]) -> Result<(), EngineError> {
+/// Appends output to `kept`, up to [`OUTPUT_LIMIT`].
+fn keep(call: &Call, kept: &mut Vec<u8>, bytes: &[u8]) -> Result<()> {
     if kept.len() + bytes.len() > OUTPUT_LIMIT {
         let why = format!("it is longer than {} MiB", OUTPUT_LIMIT >> 20);
         return Err(EngineError::Unreadable { command: call.shell_line(), why });
@@ -268,15 +280,15 @@ fn keep(call: &Call, kept: &mut Vec<u8>, bytes: &[u8]) -> Result<(), EngineError
     Ok(())
 }
 
-/// Tells `watch` each line that `bytes` completes; the engine's spinner ends its lines with `\r`.
-fn tell_lines(line: &mut Vec<u8>, bytes: &[u8], watch: Watch<'_>) {
+/// Passes each line that `bytes` completes to `on_line`; the engine's spinner ends its lines with `\r`.
+fn pass_lines(line: &mut Vec<u8>, bytes: &[u8], on_line: OnLine<'_>) {
     for &byte in bytes {
         if byte == b'\n' || byte == b'\r' {
             if !line.is_empty() {
-                watch(Some(&clean(line)));
+                on_line(Some(&clean(line)));
             }
             line.clear();
-        } else if line.len() < TAIL_LIMIT {
+        } else if line.len() < LINE_LIMIT {
             line.push(byte);
         }
     }

@@ -1,7 +1,11 @@
 //! A trial: an empty VM is made and packed, in a home of its own. Nothing less answers whether an engine can pack: one whose
 //! files are missing still prints its version and lists VMs (1.4.0, 1.32.2). 0.6 s, and 65 MB while it runs.
 
-use super::{Call, EngineError, Name, PackOptions, QUICK, Result, Smolvm, not_done};
+use super::call::Call;
+use super::engine::{QUICK, Smolvm};
+use super::error::{EngineError, Result};
+use super::machine::Name;
+use super::pack::PackOptions;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +18,7 @@ const FOLDERS: [(&str, &str); 2] =
 impl Smolvm {
     /// The engine's cache folder, if this engine needs it for a pack and cannot write there, and why.
     pub fn unwritable_cache(&self) -> Option<(PathBuf, std::io::Error)> {
-        let cache = dirs::cache_dir().filter(|_| self.version.packs_with_a_lock())?.join("smolvm");
+        let cache = dirs::cache_dir().filter(|_| self.version().packs_with_a_lock())?.join("smolvm");
         is_writable(&cache).err().map(|error| (cache, error))
     }
 
@@ -49,7 +53,7 @@ impl Smolvm {
         };
         let (pack, artifact) = (self.pack_create_from_vm_call(&name, &packing), launcher.with_extension("smolmachine"));
         run(pack.clone())?;
-        if artifact.is_file() { Ok(artifact) } else { Err(not_done(&pack, "there is no artifact".into())) }
+        if artifact.is_file() { Ok(artifact) } else { Err(pack.not_done("there is no artifact".into())) }
     }
 }
 

@@ -20,7 +20,7 @@ fn a_vm_that_dies_during_the_wait_fails_immediately() {
     let world = World::new();
     world.vm("dev").stopped();
     world.fault(json!({"on": "machine exec", "at": "start", "do": {"set_state": {"vm": "dev", "state": "stopped"}}}));
-    world.run("start dev").code(1).stderr(contains("executes no command"));
+    world.run("start dev").code(1).stderr(contains("did not become ready"));
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub fn check(app: &App, health: &Health) -> (Check, Option<Working>) {
         Ok(engine) => engine,
         Err(failure) => return (failed(String::new(), failure), None),
     };
-    let (version, (path, source)) = (engine.version(), engine.place());
+    let (version, path, source) = (engine.version(), engine.path(), engine.source());
     let (can, cannot): (Vec<_>, Vec<_>) = version.abilities().into_iter().partition(|(_, can)| *can);
     let names = |all: &[(&'static str, bool)]| all.iter().map(|(name, _)| *name).collect::<Vec<_>>();
     let (can, cannot) = (names(&can), names(&cannot));
@@ -50,14 +50,14 @@ fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[
         return failed(format!("{what}, but a trial freeze failed: "), failure);
     }
     drop(scratch);
-    if let Some(file) = broken_files(engine.place().0).first() {
+    if let Some(file) = broken_files(engine.path()).first() {
         let what = format!("{what}, freezes, but starts no VM: {} is not whole", file.display());
         return Check::warning("engine", what, install_again(engine));
     }
     if cannot.is_empty() {
         return Check::ok("engine", format!("{what}, can do all that bottle-freeze asks"));
     }
-    let hint = match engine.place().1 {
+    let hint = match engine.source() {
         EngineSource::Installed => "bottle-freeze engine install",
         EngineSource::Path => "upgrade it, or `bottle-freeze engine install` and name that one in $SMOLVM",
         EngineSource::Flag | EngineSource::Variable => "bottle-freeze engine install, and name no other",
@@ -99,7 +99,7 @@ fn shorten(error: EngineError) -> Failure {
 
 fn install_again(engine: &Smolvm) -> String {
     let version = engine.version();
-    match engine.place().1 {
+    match engine.source() {
         EngineSource::Installed => {
             format!("bottle-freeze engine rm {version} && bottle-freeze engine install --version {version}")
         }

@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 
 /// How long the engine may take to end a guest's hook whose time is over.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// How the engine says that it has ended a guest's command in time.
-const LATE: i32 = 124;
 const PRE: &str = "--pre-freeze";
 const POST: &str = "--post-freeze";
 
@@ -106,7 +104,7 @@ impl Freeze<'_> {
             terminal.said(name.as_str(), &outcome.stderr);
             return Ok(());
         }
-        let is_late = matches!(hook, Hook::Guest(_)) && outcome.status.code() == Some(LATE) && began.elapsed() >= limit;
+        let is_late = matches!(hook, Hook::Guest(_)) && outcome.is_late() && began.elapsed() >= limit;
         Err(if is_late { EngineError::TimedOut { command: call.shell_line(), limit } } else { call.failure(&outcome) })
     }
 

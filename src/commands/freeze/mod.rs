@@ -18,7 +18,8 @@ use crate::operations::{fidelity, lock, packed, workspace};
 use crate::signals::{self, ExitNote};
 use crate::smolvm::secrets::Finished;
 use crate::smolvm::{
-    CHECKPOINT_SUFFIX, Disks, EngineError, Machine, Name, PackOptions, Smolvm, State, StreamedHash, end_helpers, follow,
+    CHECKPOINT_SUFFIX, Disks, EngineError, Machine, Name, PackOptions, PackStep, Reason, Smolvm, State, StreamedHash,
+    end_helpers, follow,
 };
 use crate::terminal::{self, Warnings};
 pub use args::Args;
@@ -282,7 +283,7 @@ impl Freeze<'_> {
         let packing = self.packing(work.path(), &launcher, smolfile.as_deref());
         let mut progress = self.app.terminal.progress("pack", &format!("packing {}", self.vm.name), Some(work.path()));
         let (packed, followed) = follow(&work.sidecar(), || {
-            self.engine.pack_create_from_vm(self.name, &packing, &mut |line| packed::tell(&mut progress, line))
+            self.engine.pack_create_from_vm(self.name, &packing, &mut |step| packed::show_step(&mut progress, step))
         });
         progress.end(packed.is_ok());
         if packed.is_err() {
@@ -290,7 +291,7 @@ impl Freeze<'_> {
         }
         match packed {
             Ok(()) => Ok(Packed { disks, paused: None, followed }),
-            Err(error) if error.is_never_started() => {
+            Err(error) if error.reason() == Reason::NeverStarted => {
                 let what = format!("'{}' has no disk yet: it was never started", self.vm.name);
                 Err(Failure::new(Status::BadState, what)
                     .hint(format!("start it with `bottle-freeze start {}`", self.vm.name)))
@@ -304,12 +305,11 @@ impl Freeze<'_> {
         let saved = work.path().join("live").with_extension(CHECKPOINT_SUFFIX);
         let text = format!("saving {}, which is paused", self.name);
         let mut progress = self.app.terminal.progress("checkpoint", &text, Some(work.path()));
-        let mut tell = |line: Option<&str>| match line.filter(|line| line.starts_with("Source resumed")) {
-            Some(_) => progress.step("it runs again, its state is packed"),
-            None => progress.tick(),
+        let mut on_step = |step: Option<PackStep>| {
+            packed::show_step(&mut progress, step.filter(|step| *step == PackStep::Resumed));
         };
         let (paused, followed) =
-            follow(&saved, || self.engine.machine_checkpoint(self.name, work.path(), &saved, &mut tell));
+            follow(&saved, || self.engine.machine_checkpoint(self.name, work.path(), &saved, &mut on_step));
         progress.end(paused.is_ok());
         let paused = paused?;
         // If there is nothing after all, the check tells.

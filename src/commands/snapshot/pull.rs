@@ -73,7 +73,7 @@ fn pull_one(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
 fn fetch(app: &App, engine: &Smolvm, from: &Reference, work: &Staging) -> Result<PathBuf> {
     let file = work.sidecar();
     let mut progress = app.terminal.progress("pull", &format!("pulling {from}"), Some(work.path()));
-    let pulled = engine.pack_pull(from, &file, work.path(), &mut |_| progress.tick());
+    let pulled = engine.pack_pull(from, &file, work.path(), &mut || progress.tick());
     progress.end(pulled.is_ok());
     pulled.map_err(|error| registry::explained(error, from).state("the library is as it was"))?;
     Ok(file)

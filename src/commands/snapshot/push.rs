@@ -74,7 +74,7 @@ fn push_one(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
         None => whole.path().to_owned(),
     };
     let mut progress = app.terminal.progress("push", &format!("pushing {name} to {to}"), None);
-    let pushed = engine.pack_push(&file, to, &mut |_| progress.tick());
+    let pushed = engine.pack_push(&file, to, &mut || progress.tick());
     progress.end(pushed.is_ok());
     pushed.map_err(|error| registry::explained(error, to).state(format!("{name} is as it was")))?;
     let text = format!("pushed {name} ({size}); elsewhere: bottle-freeze snapshot pull {to}");

@@ -4,7 +4,8 @@
 //! the key: `pack push`, `pack pull`, `machine create --from` and `pack run --info` of 1.4.0, 1.14.3, 1.19.0 and 1.32.2
 //! took such an artifact, and the config blob that they upload leaves the key out.
 
-use super::{Artifact, ArtifactError, Content};
+use super::content::{Artifact, Content};
+use super::error::ArtifactError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fs::File;

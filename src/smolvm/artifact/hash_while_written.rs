@@ -126,7 +126,7 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smolvm::artifact::{Content, FOOTER, verify_and_tell};
+    use crate::smolvm::artifact::content::{Content, FOOTER, verify_and_read};
     use crate::smolvm::secrets;
     use std::fs;
     use std::io::{Seek, SeekFrom, Write};
@@ -170,7 +170,7 @@ mod tests {
             let (_, followed) = follow(&path, || fs::write(&path, text));
             let finished = secrets::take_out(&path, followed).unwrap();
             let mut hasher = Sha256::new();
-            let read = verify_and_tell(&path, |bytes| hasher.update(bytes)).unwrap();
+            let read = verify_and_read(&path, |bytes| hasher.update(bytes)).unwrap();
             assert_eq!(finished.sha256, base16ct::lower::encode_string(&hasher.finalize()));
             assert_eq!((finished.artifact.bytes, finished.artifact.crc32), (read.bytes, read.crc32));
         }

@@ -1,6 +1,6 @@
 //! What an artifact says of itself, and what `machine create --from` is known to refuse in it.
 
-use super::ArtifactError;
+use super::error::ArtifactError;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;

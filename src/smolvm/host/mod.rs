@@ -1,6 +1,7 @@
 //! The host of the engine: its processes, its disks, its hypervisor, and what killed commands left on it.
 
 mod disks;
+pub mod helper_vms;
 mod hypervisor;
 mod leftovers;
 pub mod parent_death;

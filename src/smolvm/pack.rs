@@ -1,0 +1,168 @@
+//! Packs VMs and images into artifacts, saves running VMs, and moves artifacts to and from registries.
+
+use super::call::Call;
+use super::engine::Smolvm;
+use super::error::Result;
+use super::machine::Name;
+use super::reference::Reference;
+use std::path::Path;
+use std::time::Duration;
+
+/// How the name of the file that `machine checkpoint` writes must end: the only ending that all versions accept.
+pub const CHECKPOINT_SUFFIX: &str = "smolcheckpoint";
+
+/// How `pack create` packs.
+#[derive(Debug, Clone)]
+pub struct PackOptions<'a> {
+    /// The folder for everything the engine writes: staging, temporary files, and the result.
+    pub folder: &'a Path,
+    /// The launcher to write, inside that folder; the sidecar goes beside it.
+    pub launcher: &'a Path,
+    /// Virtual CPUs for the manifest.
+    pub cpus: Option<u32>,
+    /// MiB of memory for the manifest.
+    pub memory_mib: Option<u64>,
+    /// A Smolfile that overrides what the engine would record.
+    pub smolfile: Option<&'a Path>,
+    /// Whether to pack `/workspace` too (image VMs, if the engine can).
+    pub include_workspace: bool,
+}
+
+/// What the engine does while it packs or saves a VM, as its output shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackStep {
+    /// It collects its runtime.
+    Collecting,
+    /// It starts the helper VM that packs an image.
+    StartingHelper,
+    /// It pulls the image.
+    Pulling,
+    /// It flattens disks and layers.
+    Flattening,
+    /// It copies disks.
+    Copying,
+    /// It copies `/workspace`.
+    CopyingWorkspace,
+    /// It exports layers.
+    Exporting,
+    /// It compresses.
+    Compressing,
+    /// The VM that it saves runs again.
+    Resumed,
+}
+
+/// A caller's function that gets each step when it begins, or `None` when only time passed.
+pub type OnStep<'a> = &'a mut dyn FnMut(Option<PackStep>);
+
+impl PackStep {
+    /// The step that begins with this line of the engine.
+    fn of(line: &str) -> Option<Self> {
+        const BEGINNINGS: [(&str, PackStep); 9] = [
+            ("Collecting", PackStep::Collecting),
+            ("Creating storage template", PackStep::Collecting),
+            ("Starting agent VM", PackStep::StartingHelper),
+            ("Pulling image", PackStep::Pulling),
+            ("Flattening", PackStep::Flattening),
+            ("Copying", PackStep::Copying),
+            ("Capturing /workspace", PackStep::CopyingWorkspace),
+            ("Exporting", PackStep::Exporting),
+            ("Source resumed", PackStep::Resumed),
+        ];
+        let text = line.trim_start_matches(|c: char| !c.is_alphabetic());
+        let known = BEGINNINGS.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, step)| *step);
+        known.or_else(|| text.contains("Assembling packed binary").then_some(Self::Compressing))
+    }
+}
+
+impl Smolvm {
+    /// `pack create --image`.
+    pub fn pack_create(&self, image: &str, options: &PackOptions<'_>, on_step: OnStep<'_>) -> Result<()> {
+        let mut on_line = |line: Option<&str>| on_step(line.and_then(PackStep::of));
+        let call = self.with_options(self.call("pack create").value("--image", image), options);
+        self.retry_transient(&call, None, Some(&mut on_line)).map(drop)
+    }
+
+    /// `pack create --from-vm`. The VM must be stopped; the engine does not check that.
+    pub fn pack_create_from_vm(&self, name: &Name, options: &PackOptions<'_>, on_step: OnStep<'_>) -> Result<()> {
+        let mut on_line = |line: Option<&str>| on_step(line.and_then(PackStep::of));
+        let call = self.pack_create_from_vm_call(name, options);
+        self.retry_transient(&call, None, Some(&mut on_line)).map(drop).map_err(|error| self.explain(name, error))
+    }
+
+    /// The command line of [`Self::pack_create_from_vm`].
+    pub fn pack_create_from_vm_call(&self, name: &Name, options: &PackOptions<'_>) -> Call {
+        self.with_options(self.call("pack create").value("--from-vm", name.as_str()), options)
+    }
+
+    fn with_options(&self, call: Call, options: &PackOptions<'_>) -> Call {
+        // Old engines take their launcher from ./target/release if there is one, so the working folder is our own.
+        let mut call = call.value("--output", options.launcher).env("TMPDIR", options.folder).folder(options.folder);
+        if self.version().takes_staging_dir() {
+            call = call.value("--staging-dir", options.folder);
+        }
+        if let Some(cpus) = options.cpus {
+            call = call.value("--cpus", cpus.to_string());
+        }
+        if let Some(memory) = options.memory_mib {
+            call = call.value("--mem", memory.to_string());
+        }
+        if let Some(smolfile) = options.smolfile {
+            call = call.value("--smolfile", smolfile);
+        }
+        if options.include_workspace && self.version().packs_image_workspace() {
+            call = call.arg("--include-workspace");
+        }
+        call
+    }
+
+    /// `machine checkpoint`: saves a running VM, RAM included, into the file `output`, which must end in
+    /// [`CHECKPOINT_SUFFIX`]. Everything else that the engine writes is in `folder`. Returns how long the VM was paused,
+    /// if the engine reports it.
+    ///
+    /// # Errors
+    /// Among others one with [`Reason::Unsupported`](super::Reason::Unsupported): then nothing was changed.
+    pub fn machine_checkpoint(
+        &self,
+        name: &Name,
+        folder: &Path,
+        output: &Path,
+        on_step: OnStep<'_>,
+    ) -> Result<Option<Duration>> {
+        let mut on_line = |line: Option<&str>| on_step(line.and_then(PackStep::of));
+        let call = self.machine_checkpoint_call(name, folder, output);
+        let outcome = self.run_ok(&call, None, Some(&mut on_line)).map_err(|error| self.explain(name, error))?;
+        Ok(source_pause(&outcome.text()))
+    }
+
+    /// The command line of [`Self::machine_checkpoint`].
+    pub fn machine_checkpoint_call(&self, name: &Name, folder: &Path, output: &Path) -> Call {
+        let call = self.call("machine checkpoint").value("--name", name.as_str()).value("--output", output);
+        call.value("--staging-dir", folder).env("TMPDIR", folder).folder(folder)
+    }
+
+    /// `pack push`: uploads the artifact unchanged, and its manifest in clear. The tag appears or moves last: a broken
+    /// connection leaves no tag. The engine pushes any file with the ending of an artifact, and checks no checksum.
+    ///
+    /// # Errors
+    /// `to` must not be a digest: the engine would push to the tag `latest`.
+    pub fn pack_push(&self, artifact: &Path, to: &Reference, on_tick: &mut dyn FnMut()) -> Result<()> {
+        let call = self.call("pack push").value("--file", artifact).arg("--").arg(to.to_string());
+        self.run_ok(&call, None, Some(&mut |_| on_tick())).map(drop)
+    }
+
+    /// `pack pull` into the file `artifact`; everything else that the engine writes is in `folder`. So its cache of
+    /// downloads is not used, which every user can read, which stays, and whose content it uses without checking the
+    /// digest.
+    pub fn pack_pull(&self, from: &Reference, artifact: &Path, folder: &Path, on_tick: &mut dyn FnMut()) -> Result<()> {
+        let call = self.call("pack pull").value("--output", artifact).arg("--").arg(from.to_string());
+        let call = call.env("TMPDIR", folder).env("XDG_CACHE_HOME", folder);
+        self.run_ok(&call, None, Some(&mut |_| on_tick())).map(drop)
+    }
+}
+
+/// Reads the pause from `… (35 MiB written, 35.392s total, 6.265s source pause)`.
+fn source_pause(text: &str) -> Option<Duration> {
+    let before = text.split(" source pause").next().filter(|before| before.len() < text.len())?;
+    let seconds = before.rsplit(' ').next()?.trim_start_matches('(').strip_suffix('s')?;
+    Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
+}
