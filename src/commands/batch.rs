@@ -3,15 +3,14 @@
 use crate::app::App;
 use crate::commands::args::label;
 use crate::error::{Failure, Result, Status};
-use crate::smolvm::{EngineError, Machine, Name, Smolvm, State};
+use crate::operations::several::{in_parallel, jobs};
+use crate::operations::state::state_now;
+use crate::smolvm::{EngineError, Machine, Name, Smolvm};
 use crate::terminal::{Problem, Warnings};
-use crate::{signals, terminal, threads};
+use crate::{signals, terminal};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Several VMs.
@@ -63,71 +62,6 @@ pub fn select(
     names.sort();
     names.dedup();
     Ok(names)
-}
-
-/// Each thing once, in the order in which they came: what has the same `key` is the same thing.
-pub fn once<T, K: Ord>(all: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
-    let mut seen = BTreeSet::new();
-    all.filter(|one| seen.insert(key(one))).collect()
-}
-
-/// The VMs as they are for a decision: those that `is_meant` and that are listed as unreachable are asked again, all at
-/// once.
-///
-/// # Errors
-/// A signal came, or the list cannot be read any more.
-pub fn asked_again(
-    app: &App,
-    engine: &Smolvm,
-    machines: Vec<Machine>,
-    is_meant: impl Fn(&Machine) -> bool,
-) -> Result<Vec<Machine>> {
-    let is_silent = |vm: &Machine| vm.state == State::Unreachable && is_meant(vm);
-    let (silent, mut machines): (Vec<Machine>, Vec<Machine>) = machines.into_iter().partition(is_silent);
-    if silent.is_empty() {
-        return Ok(machines);
-    }
-    let names: Vec<&str> = silent.iter().map(|vm| vm.name.as_str()).collect();
-    let text = format!("waiting for an answer of {}", names.join(", "));
-    let asked = app.terminal.during("wait", &text, || {
-        let ask = |vm: &Machine| match engine.ask_again(vm.clone()) {
-            // Whoever looks for it finds it as it was, and fails by itself.
-            Err(EngineError::NoSuchVm(_)) => Ok(vm.clone()),
-            asked => asked,
-        };
-        in_parallel(silent.len(), &silent, ask).into_iter().collect::<Result<Vec<Machine>, EngineError>>()
-    })?;
-    machines.extend(asked);
-    Ok(machines)
-}
-
-/// Each word once.
-pub fn distinct(words: &[String]) -> Vec<String> {
-    once(words.iter().cloned(), Clone::clone)
-}
-
-/// Does `each` for every item, `jobs` at a time, and gives the results in the order of the items.
-pub fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(items.len())));
-    let work = || {
-        loop {
-            let at = next.fetch_add(1, Relaxed);
-            let Some(item) = items.get(at) else { return };
-            let result = each(item);
-            results.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
-        }
-    };
-    threads::side_by_side(jobs.clamp(1, items.len().max(1)) - 1, work);
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, result)| result).collect()
-}
-
-/// How many of `count` at a time when nothing was asked: half of the cores.
-pub fn jobs(asked: Option<u16>, count: usize) -> usize {
-    let half = || std::thread::available_parallelism().map_or(1, |cores| usize::from(cores) / 2).max(1);
-    // For one VM the cores, a dozen system calls, are not counted.
-    if count < 2 { 1 } else { asked.map_or_else(half, usize::from) }
 }
 
 /// Things of which there may be several.
@@ -193,18 +127,6 @@ fn with_state(engine: &Smolvm, name: &Name, failure: Failure) -> Failure {
     match state_now(engine, name) {
         Some(now) => failure.state(now),
         None => failure,
-    }
-}
-
-/// How a VM is after something failed or was interrupted; `None` if the engine does not say.
-pub fn state_now(engine: &Smolvm, name: &Name) -> Option<String> {
-    signals::recover();
-    let vm = engine.machine_listed(name);
-    signals::begin();
-    match vm {
-        Ok(vm) => Some(format!("'{name}' is {}", vm.state)),
-        Err(EngineError::NoSuchVm(_)) => Some(format!("there is no VM '{name}' now")),
-        Err(_) => None,
     }
 }
 

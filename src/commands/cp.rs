@@ -6,7 +6,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::Staging;
 use crate::operations::packed;
 use crate::publish::{self, Existing, meant};
-use crate::smolvm::{Name, Reason, State, end_helpers};
+use crate::smolvm::{Name, Reason, State};
 use crate::{stream, terminal};
 use clap::ValueHint;
 use serde_json::json;
@@ -101,7 +101,7 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     publish::preflight(&target, Existing::Replace)?;
     let folder = target.parent().unwrap_or(Path::new("/"));
     let refused = |error| Failure::not_writable(&target, &error);
-    let work = Staging::after_sweep(folder, &end_helpers).map_err(refused)?;
+    let work = Staging::after_sweep(folder).map_err(refused)?;
     let _leaves = packed::leaves(&work);
     let copied = work.path().join("file");
     copy(app, name, &guest_path(name, inside), copied.as_os_str())?;

@@ -1,12 +1,13 @@
 //! `create`: a VM, bare, from an image, or from a snapshot that was checked first.
 
 use crate::app::App;
-use crate::commands::consent::{self, Words};
+use crate::commands::env;
 use crate::commands::env::Env;
-use crate::commands::{batch, env};
 use crate::error::Result;
 use crate::library::Stored;
+use crate::operations::consent::{self, Words};
 use crate::operations::make::{self, Reach, make_vm};
+use crate::operations::several::distinct;
 use crate::operations::{configuration, fidelity, resolve};
 use crate::smolvm::{CreateOptions, Name, Source};
 use crate::terminal;
@@ -116,11 +117,11 @@ fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
         storage_gb: args.storage,
         overlay_gb: args.overlay,
         net,
-        allow_cidrs: batch::distinct(&args.allow_cidr),
+        allow_cidrs: distinct(&args.allow_cidr),
         env: env::read(&args.env)?,
-        volumes: batch::distinct(&args.volume),
-        ports: batch::distinct(&ports),
-        labels: batch::distinct(&args.label),
+        volumes: distinct(&args.volume),
+        ports: distinct(&ports),
+        labels: distinct(&args.label),
         workdir: args.workdir.clone(),
         settings: Vec::new(),
     };

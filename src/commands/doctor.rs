@@ -6,7 +6,7 @@ use crate::error::Status;
 use crate::library::{self, Health};
 use crate::operations::packed;
 use crate::quoted::quoted;
-use crate::smolvm::{Disks, Leftover, end_helpers, hypervisor, leftovers};
+use crate::smolvm::{Disks, Leftover, hypervisor, leftovers};
 use crate::terminal;
 use crate::terminal::Warnings;
 use serde::Serialize;
@@ -165,7 +165,7 @@ fn left_behind(fix: bool, warnings: &Warnings) -> Check {
 fn remove_leftovers(warnings: &Warnings) -> u64 {
     let size = || library::leftovers().iter().map(|one| one.bytes).sum::<u64>();
     let before = size();
-    library::sweep_library(&end_helpers);
+    library::sweep_library();
     let mut removed = before.saturating_sub(size());
     for one in leftovers().iter().filter(|one| one.is_ownerless) {
         match one.remove() {

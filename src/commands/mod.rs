@@ -3,7 +3,6 @@
 pub mod args;
 pub mod batch;
 pub mod completions;
-mod consent;
 pub mod cp;
 pub mod create;
 pub mod doctor;

@@ -53,7 +53,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     packed::refuse_stream(&args.output)?;
     let output = Target::new(&args.output, args.force)?;
     let _lock = lock::output(app, &output, args.wait.wait)?;
-    output.preflight(&end_helpers)?;
+    output.preflight()?;
     let engine = app.engine()?;
     let image = image(&args.image)?;
     let work = output.work()?;

@@ -7,6 +7,7 @@ use crate::commands::batch::Vms;
 use crate::error::{Failure, Result, Status};
 use crate::library::Creation;
 use crate::operations::lock;
+use crate::operations::state::asked_again;
 use crate::smolvm::{EngineError, Machine, Name};
 
 /// Delete VMs and their disks
@@ -29,7 +30,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let (machines, vms) = (engine.machine_ls()?, &args.vms);
     let names = batch::select(app, &vms.names, vms.all, &vms.label, || Ok(machines.clone()))?;
     let is_meant = |vm: &Machine| !args.yes && names.iter().any(|name| name.as_str() == vm.name);
-    let machines = batch::asked_again(app, &engine, machines, is_meant)?;
+    let machines = asked_again(app, &engine, machines, is_meant)?;
     let find = |name: &Name| machines.iter().find(|machine| machine.name == name.as_str());
     let found: Vec<&Machine> = names.iter().filter_map(find).collect();
     if !found.is_empty() {

@@ -2,13 +2,14 @@
 
 use crate::app::App;
 use crate::commands::args::duration;
-use crate::commands::consent::{self, Words};
-use crate::commands::{batch, freeze};
+use crate::commands::freeze;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, Creation, Lock, Metadata, Stored};
+use crate::operations::consent::{self, Words};
 use crate::operations::make::{self, Reach, make_vm};
 use crate::operations::resolve::{self, Checked};
 use crate::operations::start::start;
+use crate::operations::state::state_now;
 use crate::operations::stop::stop;
 use crate::operations::{configuration, fidelity, lock, workspace};
 use crate::smolvm::{CreateOptions, EngineError, Machine, Name, Smolvm, Source};
@@ -180,7 +181,7 @@ fn make(app: &App, args: &Args, engine: &Smolvm, making: &Making) -> Result<&'st
         .map_err(|error| {
             let unknown = || format!("'{name}' is created");
             Failure::from(error)
-                .state(batch::state_now(engine, name).unwrap_or_else(unknown))
+                .state(state_now(engine, name).unwrap_or_else(unknown))
                 .hint(format!("bottle-freeze start {name}"))
         })?;
     if let Some(saved) = &saved {
@@ -253,7 +254,7 @@ fn keep(
     }
     app.terminal.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name)).map_err(|error| {
         let failure = Failure::from(error);
-        let failure = batch::state_now(engine, name).into_iter().fold(failure, Failure::state);
+        let failure = state_now(engine, name).into_iter().fold(failure, Failure::state);
         failure.and_state(format!("it was frozen as {kept}"))
     })?;
     Creation::forget(name.as_str());

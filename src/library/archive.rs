@@ -73,12 +73,12 @@ const NEW: &str = "new";
 ///
 /// # Errors
 /// `target` exists and is not to be replaced, or it cannot be written.
-pub fn export(one: &Stored, target: &Path, existing: Existing, dead: &dyn Fn(&Path)) -> Result<()> {
+pub fn export(one: &Stored, target: &Path, existing: Existing) -> Result<()> {
     let target = std::path::absolute(target).map_err(io_error(target))?;
     let target = meant(&target);
     publish::preflight(&target, existing)?;
     let beside = target.parent().unwrap_or(Path::new("/"));
-    let work = Staging::after_sweep(beside, dead).map_err(io_error(&target))?;
+    let work = Staging::after_sweep(beside).map_err(io_error(&target))?;
     let temp = work.path().join("export");
     let file = File::options().write(true).create_new(true).mode(0o600).open(&temp);
     // Flushed while a signal can still end it: what follows is done in an instant.
@@ -112,9 +112,9 @@ fn write_tar(one: &Stored, to: impl Write) -> io::Result<()> {
 ///
 /// # Errors
 /// It cannot be made.
-pub fn room(dead: &dyn Fn(&Path)) -> Result<Staging> {
+pub fn room() -> Result<Staging> {
     let library = home::folder("snapshots").map_err(io_error(home::shown_path("snapshots").as_ref()))?;
-    Staging::after_sweep(&library, dead).map_err(io_error(&library))
+    Staging::after_sweep(&library).map_err(io_error(&library))
 }
 
 /// A snapshot that lies beside the library, and is not part of it yet.
@@ -130,9 +130,9 @@ impl Incoming {
     ///
     /// # Errors
     /// It is none, or there is no room for it.
-    pub fn unpack(file: &Path, dead: &dyn Fn(&Path)) -> Result<Self> {
+    pub fn unpack(file: &Path) -> Result<Self> {
         let strange = strange(file);
-        let work = room(dead)?;
+        let work = room()?;
         let folder = work.path().join(NEW);
         DirBuilder::new().mode(0o700).create(&folder).map_err(io_error(&folder))?;
         let from = Source::open(file).map_err(io_error(file))?;

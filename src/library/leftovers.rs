@@ -5,6 +5,7 @@ use super::staging::{ALIVE, Entered, SIGN, clear, entered};
 use super::{home, lock};
 use crate::home::Home;
 use crate::publish::PRIVATE;
+use crate::smolvm::end_helpers;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -37,21 +38,21 @@ pub fn leftovers() -> Vec<Leftover> {
 }
 
 /// Removes what killed runs left, wherever they worked; and in `beside`, where a run with another library may have worked.
-/// `dead` is given each folder before it is removed. What cannot be removed stays for the next run.
-pub fn sweep(beside: &Path, dead: &dyn Fn(&Path)) {
-    Register::read().sweep_folder(beside, dead);
-    sweep_library(dead);
+/// What cannot be removed stays for the next run.
+pub fn sweep(beside: &Path) {
+    Register::read().sweep_folder(beside);
+    sweep_library();
 }
 
 /// Removes what killed runs left, wherever they worked.
-pub fn sweep_library(dead: &dyn Fn(&Path)) {
+pub fn sweep_library() {
     lock::sweep();
     let register = Register::read();
     for folder in known_folders() {
-        register.sweep_folder(&folder, dead);
+        register.sweep_folder(&folder);
     }
     for entry in &register.dead {
-        if entry.folder().is_none_or(|folder| register.sweep_folder(folder, dead)) {
+        if entry.folder().is_none_or(|folder| register.sweep_folder(folder)) {
             let _ = fs::remove_file(&entry.path);
         }
     }
@@ -120,7 +121,7 @@ impl Register {
     }
 
     /// Removes the private folders in `folder` whose runs are dead. Whether none of them is left.
-    fn sweep_folder(&self, folder: &Path, dead: &dyn Fn(&Path)) -> bool {
+    fn sweep_folder(&self, folder: &Path) -> bool {
         let mut all_gone = fs::read_dir(folder).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |_| true);
         for entry in privates(folder) {
             let path = entry.path();
@@ -130,7 +131,7 @@ impl Register {
                 // A run that has just begun may put its lock file there: then it stays.
                 Life::Empty => fs::remove_dir(&path).is_ok(),
                 Life::Dead(_lock) => {
-                    dead(&path);
+                    end_helpers(&path);
                     let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
                     if is_folder { clear(&path) } else { fs::remove_file(&path) }.is_ok()
                 }

@@ -1,4 +1,4 @@
-//! How snapshots lie on disk: written in private, published whole. This room never prints, and never calls the engine.
+//! How snapshots lie on disk: written in private, published whole. It never prints.
 //!
 //! # What holds
 //! - At every instant a path holds what it held before, or a whole, verified snapshot: files are written in a private folder

@@ -62,8 +62,8 @@ impl Staging {
     }
 
     /// The same, when what dead runs left is swept: see [`super::sweep`].
-    pub fn after_sweep(beside: &Path, dead: &dyn Fn(&Path)) -> io::Result<Self> {
-        super::sweep(beside, dead);
+    pub fn after_sweep(beside: &Path) -> io::Result<Self> {
+        super::sweep(beside);
         Self::new(beside)
     }
 

@@ -93,13 +93,13 @@ impl Target {
     }
 
     /// Whether the files could be published now: before a VM is stopped for them. Sweeps as well: see [`super::sweep`].
-    pub fn preflight(&self, dead: &dyn Fn(&Path)) -> Result<()> {
+    pub fn preflight(&self) -> Result<()> {
         // The library makes its folders when they are needed.
         if self.vm.is_none() {
             let files = self.launcher.iter().chain([&self.sidecar]);
             files.into_iter().try_for_each(|path| publish::preflight(path, self.existing))?;
         }
-        super::sweep(&self.beside, dead);
+        super::sweep(&self.beside);
         self.launcher_work()?;
         self.work().map(drop)
     }

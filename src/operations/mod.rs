@@ -1,14 +1,17 @@
-//! What is done to VMs and snapshots: without the command line, and without printing.
+//! What is done to VMs and snapshots: without the command line, and without printing results.
 
 pub mod arrival;
 pub mod configuration;
+pub mod consent;
 pub mod fidelity;
 pub mod lock;
 pub mod make;
 pub mod packed;
 pub mod registry;
 pub mod resolve;
+pub mod several;
 pub mod start;
+pub mod state;
 pub mod stop;
 pub mod tags;
 pub mod verify;

@@ -1,10 +1,10 @@
 //! SNAPSHOT on a command line: a file, or one of the library.
 
 use crate::app::App;
-use crate::commands::batch;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Broken, Entry, FindError, Lock, RemoveError, SUFFIXES, Stored, Tag, store};
 use crate::nearest::nearest;
+use crate::operations::several::once;
 use crate::operations::{lock, verify};
 use crate::quoted::quoted;
 use crate::smolvm::Name;
@@ -227,7 +227,7 @@ pub fn several<T>(
         let found = find(reference);
         Asked { name: found.as_ref().map_or_else(|_| reference.clone(), &name).into(), found }
     };
-    batch::once(references.iter().map(ask), |asked| asked.name.clone())
+    once(references.iter().map(ask), |asked| asked.name.clone())
 }
 
 /// The same of snapshots that may be files as well.
@@ -237,7 +237,7 @@ pub fn several_of_any_kind(app: &App, texts: &[OsString]) -> Vec<Asked<SnapshotS
         let stored = found.as_ref().ok().and_then(SnapshotSource::stored).map(Stored::reference);
         Asked { name: stored.map_or_else(|| text.clone(), OsString::from), found }
     };
-    batch::once(texts.iter().map(ask), |asked| {
+    once(texts.iter().map(ask), |asked| {
         // A name that is not in the library is not the file of that name.
         let path = asked.found.as_ref().ok().map(SnapshotSource::path);
         let path = path.map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::{FileHash, Staging, store};
 use crate::operations::packed;
-use crate::smolvm::{EngineError, Exec, Name, Smolvm, end_helpers};
+use crate::smolvm::{EngineError, Exec, Name, Smolvm};
 use crate::tarball;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -102,7 +102,7 @@ pub fn restore(app: &App, engine: &Smolvm, name: &Name, saved: &Path) -> Result<
         engine.machine_exec_transfer(name, &restore_command(), Some(file), &mut io::sink(), None)?;
         let beside = saved.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
         // A library that is full or read-only can be thawed from.
-        let work = Staging::new(beside).or_else(|_| Staging::after_sweep(&std::env::temp_dir(), &end_helpers));
+        let work = Staging::new(beside).or_else(|_| Staging::after_sweep(&std::env::temp_dir()));
         let work = work.map_err(|error| Failure::not_writable(&std::env::temp_dir(), &error))?;
         let back = work.path().join(store::WORKSPACE);
         read_guest(engine, name, &back)?;

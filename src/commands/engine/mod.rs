@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::install::InstallError;
 use crate::library::Staging;
+use crate::smolvm::Version;
 use crate::smolvm::installed::{Installed, installed};
-use crate::smolvm::{Version, end_helpers};
 use crate::terminal::JsonPath;
 use clap::Subcommand;
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub fn run(app: &App, command: &Command) -> Result<()> {
 /// A private folder among the engines: what is made there is renamed into place, what is renamed into it is gone.
 fn private() -> Result<Staging> {
     let folder = crate::install::folder()?;
-    Staging::after_sweep(&folder, &end_helpers).map_err(|error| Failure::not_writable(&folder, &error))
+    Staging::after_sweep(&folder).map_err(|error| Failure::not_writable(&folder, &error))
 }
 
 /// What is likely to be done with an engine that is in use now.

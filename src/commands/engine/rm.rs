@@ -6,6 +6,7 @@ use crate::commands::batch;
 use crate::error::{Failure, Result, Status};
 use crate::install;
 use crate::operations::lock;
+use crate::operations::several::once;
 use crate::smolvm::installed::installed;
 use crate::smolvm::{Version, processes_using};
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let versions = batch::once(args.versions.iter().copied(), |version| *version);
+    let versions = once(args.versions.iter().copied(), |version| *version);
     let results = batch::one_by_one(batch::ENGINES, &versions, |version, _| remove(app, *version));
     batch::report(app, batch::ENGINES, args.versions.len() == 1, &versions, &results);
     batch::verdict(batch::ENGINES, &versions, results)

@@ -7,7 +7,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::{Lock, Target, store};
 use crate::operations::tags::free_tags;
 use crate::operations::{configuration, lock, packed};
-use crate::smolvm::{Disks, EngineError, Machine, Name, Smolvm, State, Version, end_helpers};
+use crate::smolvm::{Disks, EngineError, Machine, Name, Smolvm, State, Version};
 use crate::terminal;
 use std::path::Path;
 use std::time::Instant;
@@ -123,7 +123,7 @@ impl<'a> Freeze<'a> {
             })?;
         }
         self.locks[1] = lock::output(self.app, &self.output, self.args.wait.wait)?;
-        self.output.preflight(&end_helpers)?;
+        self.output.preflight()?;
         if !self.args.force {
             free_tags(&vm.name, &self.id, &self.args.tag, false)?;
         }

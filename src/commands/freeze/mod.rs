@@ -11,7 +11,9 @@ use crate::clock;
 use crate::commands::batch;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, FORMAT, FileHash, Lock, Metadata, Origin, Staging, Target, check_words, store};
+use crate::operations::several::{in_parallel, jobs, once};
 use crate::operations::start::{START_AGAIN, start};
+use crate::operations::state::asked_again;
 use crate::operations::stop::stop;
 use crate::operations::tags::free_tags;
 use crate::operations::{fidelity, lock, packed, workspace};
@@ -105,7 +107,7 @@ fn freeze(
     let lock = |name| if args.dry_run { Ok(None) } else { lock::vm_alone(app, engine, name, args.wait.wait).map(Some) };
     let locks: Vec<Result<Option<Lock>>> = targets.iter().map(|target| lock(&target.name)).collect();
     let is_meant = |vm: &Machine| !args.dry_run && targets.iter().any(|target| target.name.as_str() == vm.name);
-    let machines = batch::asked_again(app, engine, engine.machine_ls()?, is_meant)?;
+    let machines = asked_again(app, engine, engine.machine_ls()?, is_meant)?;
     let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
     for (target, lock) in targets.iter().zip(locks) {
         terminal::about("vm", &target.name);
@@ -125,7 +127,7 @@ fn freeze(
         outcomes.push(Outcome::failed(target, failure, targets.len()));
     })?;
     ask::about_stopping(app, &ready, args.yes)?;
-    let results = batch::in_parallel(batch::jobs(args.jobs, ready.len()), &ready, |freeze| {
+    let results = in_parallel(jobs(args.jobs, ready.len()), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
         signals::begin();
         terminal::about("vm", freeze.name);
@@ -444,7 +446,7 @@ impl Freeze<'_> {
             vm: self.vm.name.clone(),
             created: clock::rfc3339_millis(SystemTime::now()),
             sequence: None,
-            tags: batch::once(self.args.tag.iter().cloned(), |tag| tag.as_str().to_owned()),
+            tags: once(self.args.tag.iter().cloned(), |tag| tag.as_str().to_owned()),
             note: self.args.note.clone(),
             labels: self.args.label.iter().cloned().collect(),
             engine_version: self.engine.version().to_string(),

@@ -6,7 +6,6 @@ use crate::library::{export, export_to_stdout};
 use crate::operations::{lock, packed, resolve, verify};
 use crate::publish::Existing;
 use crate::quoted::quoted;
-use crate::smolvm::end_helpers;
 use crate::{stream, terminal};
 use clap::ValueHint;
 use serde_json::json;
@@ -46,7 +45,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
             if to_stdout {
                 return export_to_stdout(&one);
             }
-            export(&one, &args.output, Existing::forced(args.force), &end_helpers)
+            export(&one, &args.output, Existing::forced(args.force))
         })
         .map_err(|error| {
             let failure = Failure::from(error);

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Incoming, Origin};
 use crate::operations::arrival::take_in;
-use crate::smolvm::{Name, end_helpers};
+use crate::smolvm::Name;
 use crate::terminal::Warnings;
 use crate::{stream, terminal};
 use clap::ValueHint;
@@ -38,7 +38,7 @@ fn import_file(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     }
     terminal::about("snapshot", args.file.display());
     let (from, source) = (args.file.display().to_string(), stream::source_name(&args.file));
-    let unpack = || Incoming::unpack(&args.file, &end_helpers);
+    let unpack = || Incoming::unpack(&args.file);
     let incoming = app.terminal.during("import", &format!("reading {source}"), unpack)?;
     let one = take_in(app, incoming, Origin::elsewhere("imported", &source), args.vm.as_ref(), warnings)?;
     let reference = one.reference();

@@ -10,7 +10,7 @@ use crate::library::{
 };
 use crate::operations::resolve::Asked;
 use crate::operations::{lock, verify};
-use crate::smolvm::{Name, end_helpers};
+use crate::smolvm::Name;
 use crate::terminal::{Problem, with};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -124,7 +124,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         app.terminal.note(&no_snapshots(args.vm.as_ref()));
     }
     if !args.dry_run {
-        sweep_library(&end_helpers);
+        sweep_library();
     }
     let going = all.iter().filter(|one| one.1.is_empty()).map(|one| Asked::from(Entry::from(one.0.clone())));
     let going: Vec<Asked<Entry>> = going.collect();

@@ -11,7 +11,7 @@ use crate::library::{FORMAT, Incoming, Origin, Staging, room, store};
 use crate::operations::arrival::take_in;
 use crate::operations::{packed, registry};
 use crate::smolvm::artifact::{self, Artifact, embedded_metadata};
-use crate::smolvm::{Name, Reference, Smolvm, end_helpers};
+use crate::smolvm::{Name, Reference, Smolvm};
 use crate::terminal::{self, Warnings};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ fn pull_one(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     let from = &args.reference;
     terminal::about("snapshot", from);
     let engine = app.engine()?;
-    let work = room(&end_helpers)?;
+    let work = room()?;
     let _leaves = packed::leaves(&work);
     let file = fetch(app, &engine, from, &work)?;
     let damaged = |error| {

@@ -7,8 +7,8 @@ use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Metadata, Staging, Stored, Tag, room, store};
 use crate::operations::{packed, registry, resolve};
+use crate::smolvm::Reference;
 use crate::smolvm::artifact::{self, ArtifactError, Details, embedded_metadata};
-use crate::smolvm::{Reference, end_helpers};
 use crate::terminal::{self, Warnings};
 use clap::ValueHint;
 use serde_json::json;
@@ -67,7 +67,7 @@ fn push_one(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
          What has that name there is replaced."
     );
     app.confirm(&question, args.yes, "nothing was pushed")?;
-    let work = room(&end_helpers)?;
+    let work = room()?;
     let _leaves = packed::leaves(&work);
     let file = match whole.stored() {
         Some(stored) => app.terminal.during("copy", "copying it", || copy(whole.path(), &stored.metadata, &work))?,

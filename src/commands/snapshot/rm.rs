@@ -7,7 +7,6 @@ use crate::commands::batch;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Entry, Removal, sweep_library};
 use crate::operations::{lock, resolve};
-use crate::smolvm::end_helpers;
 use serde_json::json;
 
 /// Remove snapshots (asks for confirmation)
@@ -31,7 +30,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     if !list.is_empty() {
         app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
     }
-    sweep_library(&end_helpers);
+    sweep_library();
     let results = batch::one_by_one(batch::SNAPSHOTS, &all, |asked, _| {
         let one = asked.get()?;
         let bytes = one.bytes();

@@ -1,9 +1,9 @@
 //! `snapshot tag`: add tags to a snapshot, or remove them.
 
 use crate::app::App;
-use crate::commands::batch;
 use crate::error::{Failure, Result};
 use crate::library::{Metadata, Stored, Tag, check_words};
+use crate::operations::several::once;
 use crate::operations::{lock, resolve, tags::free_tags};
 use crate::terminal;
 use serde_json::json;
@@ -33,7 +33,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let mut metadata = one.again()?.metadata;
     free_tags(&metadata.vm, &metadata.id, &args.tags, args.force)?;
     metadata.tags.retain(|tag| !args.remove.contains(tag) && !args.tags.contains(tag));
-    metadata.tags.extend(batch::once(args.tags.iter().cloned(), |tag| tag.as_str().to_owned()));
+    metadata.tags.extend(once(args.tags.iter().cloned(), |tag| tag.as_str().to_owned()));
     if !args.tags.is_empty() {
         check_words(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
     }
