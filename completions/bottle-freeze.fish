@@ -29,7 +29,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l error-forma
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_needs_command" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -72,7 +72,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l v
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s p -l port -d 'Publish a port (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l label -d 'Attach a label (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s w -l workdir -d 'Folder in the guest in which its commands start' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand create" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -88,7 +88,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l la
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s j -l jobs -d 'Number of VMs to work on at the same time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l timeout -d 'Longest time to wait until the VM runs commands; includes pulling an image' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l wait -d 'Wait up to this long if another bottle-freeze uses the VM, output or snapshot [default: fail at once]' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand start" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -104,7 +104,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l label -d 'Select VMs with this label (repeatable; a VM must have all of them)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s j -l jobs -d 'Number of VMs to work on at the same time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l wait -d 'Wait up to this long if another bottle-freeze uses the VM, output or snapshot [default: fail at once]' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand stop" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -120,7 +120,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s w -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s e -l env -d 'Set a variable; without `=VALUE`, use its value in this environment (repeatable)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l env-file -d 'Read variables from a file of KEY=VALUE lines (repeatable)' -r -F
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l timeout -d 'Kill the command after this time (2s, 5m …)' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand exec" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -133,7 +133,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l error
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand cp" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -144,7 +144,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l error
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand ls" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -155,7 +155,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l err
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand list" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -178,7 +178,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l p
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l hook-timeout -d 'Time limit for each hook' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l stop-timeout -d 'Time limit for stopping the VM' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l wait -d 'Wait up to this long if another bottle-freeze uses the VM, output or snapshot [default: fail at once]' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand freeze" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -204,7 +204,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l mem
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l allow-cidr -d 'Enable the network, limited to this CIDR block (repeatable) [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s p -l port -d 'Publish this port, and none of the recorded ones (repeatable) [default: as frozen]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l timeout -d 'Longest time to wait until the VM runs commands' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand thaw" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -223,7 +223,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l label -d 'Select VMs with this label (repeatable; a VM must have all of them)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s j -l jobs -d 'Number of VMs to work on at the same time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l wait -d 'Wait up to this long if another bottle-freeze uses the VM, output or snapshot [default: fail at once]' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pause" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -238,7 +238,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l label -d 'Select VMs with this label (repeatable; a VM must have all of them)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s j -l jobs -d 'Number of VMs to work on at the same time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l wait -d 'Wait up to this long if another bottle-freeze uses the VM, output or snapshot [default: fail at once]' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand resume" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -250,7 +250,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and not __fish_seen_subcommand_from ls list show verify tag rm prune push pull export import help" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -278,7 +278,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -294,7 +294,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -305,7 +305,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from show" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -317,7 +317,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l all -d 'Check all snapshots in the library'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from verify" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -330,7 +330,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s f -l force -d 'Move a tag that another snapshot has'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from tag" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -343,7 +343,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s y -l yes -d 'Do not ask'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -371,7 +371,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l dry-run -d 'Print what would be removed, and remove nothing'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s y -l yes -d 'Do not ask'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from prune" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -383,7 +383,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s y -l yes -d 'Do not ask'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from push" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -395,7 +395,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from pull" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -408,7 +408,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s f -l force -d 'Replace the file'
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from export" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -420,7 +420,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; an
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand snapshot; and __fish_seen_subcommand_from import" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -445,7 +445,7 @@ json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l label -d 'Select VMs with this label (repeatable; a VM must have all of them)' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s j -l jobs -d 'Number of VMs to work on at the same time [default: half of the cores]' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l wait -d 'Wait up to this long if another bottle-freeze uses the VM, output or snapshot [default: fail at once]' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand rm" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -462,7 +462,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s o -
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l cpus -d 'Virtual CPUs for VMs made from it' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l mem -d 'Memory in MiB for VMs made from it' -r
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l wait -d 'Wait up to this long if another bottle-freeze uses the VM, output or snapshot [default: fail at once]' -r
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand pack" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -474,7 +474,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l e
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand verify" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -485,7 +485,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l e
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand doctor" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -497,7 +497,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and not __fish_seen_subcommand_from install ls list use rm help" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -515,7 +515,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from install" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -525,7 +525,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from ls" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -536,7 +536,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from list" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -547,7 +547,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from use" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -558,7 +558,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and 
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand engine; and __fish_seen_subcommand_from rm" -l no-input -d 'Never prompt; behave as if there were no terminal'
@@ -574,7 +574,7 @@ complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions"
 json\t'For programs'"
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l progress -d 'Print progress and warnings to suit the terminal or log, or as JSON, one object per line' -r -f -a "auto\t'Drawn on a terminal, in lines elsewhere'
 json\t'For programs'"
-complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s q -l quiet -d 'Print only errors and the bare result: the name of each VM, snapshot or file, one per line'
+complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s q -l quiet -d 'Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -s v -l verbose -d 'Print each engine command before it runs, with environment values masked'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l json -d 'Print the result as a single JSON value (see bottle-freeze-json(7))'
 complete -c bottle-freeze -n "__fish_bottle_freeze_using_subcommand completions" -l no-input -d 'Never prompt; behave as if there were no terminal'

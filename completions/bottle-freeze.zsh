@@ -20,8 +20,8 @@ _bottle-freeze() {
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -63,8 +63,8 @@ json\:"For programs"))' \
 '*--label=[Attach a label (repeatable)]:KEY=VALUE:_default' \
 '-w+[Folder in the guest in which its commands start]:DIR:_default' \
 '--workdir=[Folder in the guest in which its commands start]:DIR:_default' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -89,8 +89,8 @@ json\:"For programs"))' \
 '--jobs=[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
 '--timeout=[Longest time to wait until the VM runs commands; includes pulling an image]:DURATION:_default' \
 '--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -115,8 +115,8 @@ json\:"For programs"))' \
 '-j+[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -142,8 +142,8 @@ json\:"For programs"))' \
 '*--env=[Set a variable; without \`=VALUE\`, use its value in this environment (repeatable)]:KEY[=VALUE]:_default' \
 '*--env-file=[Read variables from a file of KEY=VALUE lines (repeatable)]:FILE:_files' \
 '--timeout=[Kill the command after this time (2s, 5m …)]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -167,8 +167,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -188,8 +188,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -207,8 +207,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -242,8 +242,8 @@ json\:"For programs"))' \
 '--hook-timeout=[Time limit for each hook]:DURATION:_default' \
 '--stop-timeout=[Time limit for stopping the VM]:DURATION:_default' \
 '--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -280,8 +280,8 @@ json\:"For programs"))' \
 '*-p+[Publish this port, and none of the recorded ones (repeatable) \[default\: as frozen\]]:HOST[:GUEST]:_default' \
 '*--port=[Publish this port, and none of the recorded ones (repeatable) \[default\: as frozen\]]:HOST[:GUEST]:_default' \
 '--timeout=[Longest time to wait until the VM runs commands]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -311,8 +311,8 @@ json\:"For programs"))' \
 '-j+[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -336,8 +336,8 @@ json\:"For programs"))' \
 '-j+[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -357,8 +357,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -389,8 +389,8 @@ vm\:"By name of the VM, oldest first"))' \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -414,8 +414,8 @@ vm\:"By name of the VM, oldest first"))' \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -434,8 +434,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -455,8 +455,8 @@ json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
 '--all[Check all snapshots in the library]' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -478,8 +478,8 @@ json\:"For programs"))' \
 json\:"For programs"))' \
 '-f[Move a tag that another snapshot has]' \
 '--force[Move a tag that another snapshot has]' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -502,8 +502,8 @@ json\:"For programs"))' \
 json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -540,8 +540,8 @@ json\:"For programs"))' \
 '--dry-run[Print what would be removed, and remove nothing]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -562,8 +562,8 @@ json\:"For programs"))' \
 json\:"For programs"))' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -584,8 +584,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -608,8 +608,8 @@ json\:"For programs"))' \
 json\:"For programs"))' \
 '-f[Replace the file]' \
 '--force[Replace the file]' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -629,8 +629,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -717,8 +717,8 @@ json\:"For programs"))' \
 '-j+[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
 '--jobs=[Number of VMs to work on at the same time \[default\: half of the cores\]]:N:_default' \
 '--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -745,8 +745,8 @@ json\:"For programs"))' \
 '--cpus=[Virtual CPUs for VMs made from it]:N:_default' \
 '--mem=[Memory in MiB for VMs made from it]:MIB:_default' \
 '--wait=[Wait up to this long if another bottle-freeze uses the VM, output or snapshot \[default\: fail at once\]]:DURATION:_default' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -767,8 +767,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -787,8 +787,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -807,8 +807,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -835,8 +835,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -852,8 +852,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -871,8 +871,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -890,8 +890,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -910,8 +910,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \
@@ -970,8 +970,8 @@ _arguments "${_arguments_options[@]}" : \
 json\:"For programs"))' \
 '(-q --quiet)--progress=[Print progress and warnings to suit the terminal or log, or as JSON, one object per line]:auto|json:((auto\:"Drawn on a terminal, in lines elsewhere"
 json\:"For programs"))' \
-'(-v --verbose)-q[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
-'(-v --verbose)--quiet[Print only errors and the bare result\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)-q[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
+'(-v --verbose)--quiet[Print only the bare result, warnings and errors\: the name of each VM, snapshot or file, one per line]' \
 '-v[Print each engine command before it runs, with environment values masked]' \
 '--verbose[Print each engine command before it runs, with environment values masked]' \
 '--json[Print the result as a single JSON value (see bottle-freeze-json(7))]' \

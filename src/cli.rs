@@ -28,7 +28,7 @@ pub struct Cli {
     /// The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one installed by `bottle-freeze engine`]
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
     pub smolvm: Option<PathBuf>,
-    /// Print only errors and the bare result: the name of each VM, snapshot or file, one per line
+    /// Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Print each engine command before it runs, with environment values masked

@@ -33,6 +33,7 @@ mod terminal;
 mod threads;
 
 use anyhow::Context;
+use clap::CommandFactory;
 use error::{Failure, misused};
 pub use error::{Status, statuses};
 use std::process::ExitCode;
@@ -40,7 +41,7 @@ use std::process::ExitCode;
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    if completion::complete() {
+    if completion::complete(|| deferred::described(cli::Cli::command())) {
         return ExitCode::SUCCESS;
     }
     let cli = cli::Cli::read().unwrap_or_else(|error| misused(&error));

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::commands::exec::unreachable;
+use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::Staging;
 use crate::operations::packed;
@@ -24,10 +25,10 @@ use std::path::{Path, PathBuf};
 )]
 pub struct Args {
     /// File to copy
-    #[arg(value_hint = ValueHint::FilePath)]
+    #[arg(value_hint = ValueHint::FilePath, add = Offer::Guests)]
     pub source: OsString,
     /// Where to copy it
-    #[arg(value_hint = ValueHint::FilePath)]
+    #[arg(value_hint = ValueHint::FilePath, add = Offer::Guests)]
     pub target: OsString,
 }
 

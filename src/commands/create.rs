@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::commands::env;
 use crate::commands::env::Env;
+use crate::completion::Offer;
 use crate::error::Result;
 use crate::library::Stored;
 use crate::operations::consent::{self, Words};
@@ -29,10 +30,10 @@ pub struct Args {
     /// Name of the new VM
     pub name: Name,
     /// OCI image, `docker save` archive or unpacked rootfs folder to make it from
-    #[arg(short = 'I', long, conflicts_with = "from")]
+    #[arg(short = 'I', long, conflicts_with = "from", add = Offer::Images)]
     pub image: Option<String>,
     /// Snapshot to make it from: a .smolmachine file, or from the library VM (its newest), VM@TAG or VM@ID
-    #[arg(long, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath, add = Offer::AnySnapshots)]
     pub from: Option<OsString>,
     /// Virtual CPUs [default: the engine's or the snapshot's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

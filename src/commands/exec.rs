@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::commands::args::duration;
 use crate::commands::env;
 use crate::commands::env::Env;
+use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::smolvm::{Exec, ExecEnd, Name, Smolvm, State};
 use crate::{signals, terminal};
@@ -35,6 +36,7 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
     /// VM in which to run the command
+    #[arg(add = Offer::Vms(|state| *state == State::Running))]
     pub name: Name,
     /// Command and arguments
     #[arg(last = true, required = true, value_hint = ValueHint::CommandWithArguments)]

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::commands::args::Wait;
+use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::Target;
 use crate::operations::{lock, packed};
@@ -20,6 +21,7 @@ use std::time::Instant;
     bottle-freeze pack ./rootfs -o base.smolmachine --cpus 2 --mem 1024")]
 pub struct Args {
     /// OCI image, `docker save` archive or unpacked rootfs folder
+    #[arg(add = Offer::Images)]
     pub image: String,
     /// File to write: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it
     #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]

@@ -3,14 +3,17 @@
 use crate::app::App;
 use crate::commands::args::Wait;
 use crate::commands::batch::{self, Vms};
+use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::lock;
+use crate::smolvm::State;
 
 /// Save the RAM of running VMs and shut them down until you resume them
 ///
 /// A paused VM cannot be frozen: its RAM would be lost.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  bottle-freeze pause dev\n  bottle-freeze pause --all")]
+#[command(mut_arg("names", |names| names.add(Offer::Vms(|state| *state == State::Running))))]
 pub struct Args {
     #[command(flatten)]
     pub vms: Vms,

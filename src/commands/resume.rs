@@ -4,12 +4,15 @@ use crate::app::App;
 use crate::commands::args::Wait;
 use crate::commands::batch::{self, Vms};
 use crate::commands::start::running;
+use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::lock;
+use crate::smolvm::State;
 
 /// Continue paused VMs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  bottle-freeze resume dev\n  bottle-freeze resume --label team=a")]
+#[command(mut_arg("names", |names| names.add(Offer::Vms(|state| *state == State::Paused))))]
 pub struct Args {
     #[command(flatten)]
     pub vms: Vms,

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::commands::args::Wait;
 use crate::commands::batch;
 use crate::commands::batch::Vms;
+use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::Creation;
 use crate::operations::lock;
@@ -15,6 +16,7 @@ use crate::smolvm::{EngineError, Machine, Name};
 /// Snapshots stay.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  bottle-freeze rm dev\n  bottle-freeze rm --label scratch=yes")]
+#[command(mut_arg("names", |names| names.add(Offer::Vms(|_| true))))]
 pub struct Args {
     #[command(flatten)]
     pub vms: Vms,

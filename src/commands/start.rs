@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::commands::args::{Wait, duration};
 use crate::commands::batch;
 use crate::commands::batch::Vms;
+use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::lock;
 use crate::operations::start::start;
@@ -15,6 +16,7 @@ use std::time::Duration;
 #[command(
     after_help = "Examples:\n  bottle-freeze start dev\n  bottle-freeze start --no-wait web db\n  bottle-freeze start --label team=a"
 )]
+#[command(mut_arg("names", |names| names.add(Offer::Vms(|state| !state.is_up()))))]
 pub struct Args {
     #[command(flatten)]
     pub vms: Vms,

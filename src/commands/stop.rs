@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::commands::args::Wait;
 use crate::commands::batch;
 use crate::commands::batch::Vms;
+use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::lock;
 use crate::operations::stop::stop;
@@ -12,6 +13,7 @@ use crate::smolvm::State;
 /// Stop VMs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  bottle-freeze stop dev\n  bottle-freeze stop --all")]
+#[command(mut_arg("names", |names| names.add(Offer::Vms(State::is_up))))]
 pub struct Args {
     #[command(flatten)]
     pub vms: Vms,

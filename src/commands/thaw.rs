@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::commands::args::duration;
 use crate::commands::freeze;
+use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, Creation, Lock, Metadata, Stored};
 use crate::operations::consent::{self, Words};
@@ -35,7 +36,7 @@ use std::time::{Duration, Instant};
 )]
 pub struct Args {
     /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
-    #[arg(value_hint = ValueHint::FilePath)]
+    #[arg(value_hint = ValueHint::FilePath, add = Offer::AnySnapshots)]
     pub snapshot: OsString,
     /// Name of the new VM [default: the frozen VM's name if that is free, or NAME-2, NAME-3 …]
     pub name: Option<Name>,

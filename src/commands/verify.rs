@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::commands::batch::{self, Done};
+use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::packed;
 use crate::operations::resolve::{self, Asked, SnapshotSource, Whole};
@@ -20,7 +21,7 @@ use std::ffi::OsString;
 )]
 pub struct Args {
     /// Snapshots to check: .smolmachine files, or from the library VM (its newest), VM@TAG or VM@ID
-    #[arg(required = true, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath)]
+    #[arg(required = true, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath, add = Offer::AnySnapshots)]
     pub snapshots: Vec<OsString>,
 }
 

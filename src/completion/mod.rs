@@ -4,4 +4,4 @@ mod candidates;
 pub mod installed;
 pub mod shells;
 
-pub use candidates::complete;
+pub use candidates::{Offer, complete};

@@ -1,6 +1,7 @@
 //! The arguments of `freeze`.
 
 use crate::commands::args::{Wait, duration, label};
+use crate::completion::Offer;
 use crate::library::Tag;
 use crate::smolvm::Name;
 use clap::{ValueEnum, ValueHint};
@@ -22,7 +23,7 @@ use std::time::Duration;
 #[allow(clippy::struct_excessive_bools)]
 pub struct Args {
     /// VMs to freeze
-    #[arg(required_unless_present_any = ["all", "vm_label"])]
+    #[arg(required_unless_present_any = ["all", "vm_label"], add = Offer::Vms(|_| true))]
     pub names: Vec<Name>,
     /// Freeze all VMs
     #[arg(long, conflicts_with_all = ["names", "vm_label"])]
@@ -42,7 +43,7 @@ pub struct Args {
     #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Tag for the snapshot in the library (repeatable)
-    #[arg(short, long, value_name = "TAG", conflicts_with = "output")]
+    #[arg(short, long, value_name = "TAG", conflicts_with = "output", add = Offer::Tags)]
     pub tag: Vec<Tag>,
     /// Note to store with the snapshot
     #[arg(short = 'm', long, value_name = "NOTE", conflicts_with = "output")]

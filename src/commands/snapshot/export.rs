@@ -1,6 +1,7 @@
 //! `snapshot export`: write a snapshot to one file, for machines without a registry.
 
 use crate::app::App;
+use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{export, export_to_stdout};
 use crate::operations::{lock, packed, resolve, verify};
@@ -21,6 +22,7 @@ use std::path::PathBuf;
     bottle-freeze snapshot export dev -o - | ssh B bottle-freeze snapshot import -")]
 pub struct Args {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
+    #[arg(add = Offer::Snapshots)]
     pub snapshot: String,
     /// File to write; `-` is standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -2,6 +2,7 @@
 
 use super::report_arrival;
 use crate::app::App;
+use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Incoming, Origin};
 use crate::operations::arrival::take_in;
@@ -22,7 +23,7 @@ pub struct Args {
     #[arg(value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// Store it as a snapshot of this VM [default: the VM that was frozen]
-    #[arg(long = "as", value_name = "VM")]
+    #[arg(long = "as", value_name = "VM", add = Offer::FrozenVms)]
     pub vm: Option<Name>,
 }
 

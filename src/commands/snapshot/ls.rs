@@ -4,6 +4,7 @@ use super::{list_tags, no_snapshots, warn_of};
 use crate::app::App;
 use crate::commands::args::label;
 use crate::commands::batch;
+use crate::completion::Offer;
 use crate::error::{Failure, Result};
 use crate::library::{Broken, FindError, Stored, Tag, store};
 use crate::operations::packed;
@@ -21,9 +22,10 @@ use serde_json::{Value, json};
 )]
 pub struct Args {
     /// Only snapshots of this VM
+    #[arg(add = Offer::FrozenVms)]
     pub vm: Option<Name>,
     /// Only snapshots with this tag
-    #[arg(long, value_name = "TAG", value_parser = Tag::existing)]
+    #[arg(long, value_name = "TAG", value_parser = Tag::existing, add = Offer::Tags)]
     pub tag: Option<Tag>,
     /// Only snapshots with this label
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]

@@ -4,6 +4,7 @@ use super::{list_tags, no_snapshots, warn_of};
 use crate::app::App;
 use crate::commands::args::Wait;
 use crate::commands::batch::{self, Done};
+use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{
     Entry, Lock, Metadata, NewestOf, Policy, Reach, Removal, Stored, Tag, TagList, Unit, store, sweep_library,
@@ -33,6 +34,7 @@ use std::collections::BTreeMap;
     bottle-freeze snapshot prune --keep-within 6m --keep-yearly unlimited --yes")]
 pub struct Args {
     /// Only snapshots of this VM
+    #[arg(add = Offer::FrozenVms)]
     pub vm: Option<Name>,
     /// Keep the N newest
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
@@ -71,10 +73,10 @@ pub struct Args {
     #[arg(long, value_name = "DURATION")]
     pub keep_within_yearly: Option<Reach>,
     /// Keep snapshots with this tag, with all tags of a list TAG,TAG, or without any tag ('') (repeatable)
-    #[arg(long, value_name = "TAGS")]
+    #[arg(long, value_name = "TAGS", add = Offer::Tags)]
     pub keep_tag: Vec<TagList>,
     /// Also remove snapshots with this tag (repeatable)
-    #[arg(long, value_name = "TAG", value_parser = Tag::existing)]
+    #[arg(long, value_name = "TAG", value_parser = Tag::existing, add = Offer::Tags)]
     pub tag: Vec<Tag>,
     /// Print what would be removed, and remove nothing
     #[arg(long)]

@@ -4,6 +4,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 use crate::app::App;
+use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Metadata, Staging, Stored, Tag, room, store};
 use crate::operations::{packed, registry, resolve};
@@ -27,7 +28,7 @@ use std::path::{Path, PathBuf};
     bottle-freeze snapshot push dev localhost:5000/dev:tuesday --yes")]
 pub struct Args {
     /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
-    #[arg(value_hint = ValueHint::FilePath)]
+    #[arg(value_hint = ValueHint::FilePath, add = Offer::AnySnapshots)]
     pub snapshot: OsString,
     /// Destination HOST/NAME[:TAG]; without HOST, the engine's own registry, registry.smolmachines.com
     #[arg(value_name = "REF")]

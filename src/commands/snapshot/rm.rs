@@ -4,6 +4,7 @@ use super::list_tags;
 use crate::app::App;
 use crate::commands::args::Wait;
 use crate::commands::batch;
+use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Entry, Removal, sweep_library};
 use crate::operations::{lock, resolve};
@@ -15,7 +16,7 @@ use serde_json::json;
     bottle-freeze snapshot rm dev@old web@old --yes")]
 pub struct Args {
     /// Snapshots: VM@TAG or VM@ID, or VM (its newest)
-    #[arg(required = true)]
+    #[arg(required = true, add = Offer::Snapshots)]
     pub snapshots: Vec<String>,
     /// Do not ask
     #[arg(short, long)]

@@ -1,5 +1,6 @@
 //! `snapshot show`: everything recorded about a snapshot.
 
+use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::resolve;
 use crate::terminal;
@@ -10,6 +11,7 @@ use crate::terminal;
     bottle-freeze snapshot show dev@ready | jq .machine")]
 pub struct Args {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
+    #[arg(add = Offer::Snapshots)]
     pub snapshot: String,
 }
 

@@ -1,6 +1,7 @@
 //! `snapshot tag`: add tags to a snapshot, or remove them.
 
 use crate::app::App;
+use crate::completion::Offer;
 use crate::error::{Failure, Result};
 use crate::library::{Metadata, Stored, Tag, check_words};
 use crate::operations::several::once;
@@ -14,12 +15,13 @@ use serde_json::json;
     bottle-freeze snapshot tag dev@ready --remove ready")]
 pub struct Args {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
+    #[arg(add = Offer::Snapshots)]
     pub snapshot: String,
     /// Tags to add
-    #[arg(required_unless_present = "remove")]
+    #[arg(required_unless_present = "remove", add = Offer::Tags)]
     pub tags: Vec<Tag>,
     /// Tag to remove (repeatable)
-    #[arg(long, value_name = "TAG", value_parser = Tag::existing)]
+    #[arg(long, value_name = "TAG", value_parser = Tag::existing, add = Offer::Tags)]
     pub remove: Vec<Tag>,
     /// Move a tag that another snapshot has
     #[arg(short, long)]

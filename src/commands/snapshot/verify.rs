@@ -3,6 +3,7 @@
 use super::no_snapshots;
 use crate::app::App;
 use crate::commands::batch;
+use crate::completion::Offer;
 use crate::error::Result;
 use crate::library::{Stored, store};
 use crate::operations::resolve::{self, Asked};
@@ -14,7 +15,7 @@ use serde_json::json;
 #[command(after_help = "Examples:\n  bottle-freeze snapshot verify dev@ready\n  bottle-freeze snapshot verify --all")]
 pub struct Args {
     /// Snapshots: VM (its newest), VM@TAG or VM@ID
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(required_unless_present = "all", conflicts_with = "all", add = Offer::Snapshots)]
     pub snapshots: Vec<String>,
     /// Check all snapshots in the library
     #[arg(long)]
