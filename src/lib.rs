@@ -41,7 +41,7 @@ use std::process::ExitCode;
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    if completion::complete(|| deferred::described(cli::Cli::command())) {
+    if completion::complete(command) {
         return ExitCode::SUCCESS;
     }
     let cli = cli::Cli::read().unwrap_or_else(|error| misused(&error));
@@ -67,5 +67,5 @@ fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
 /// The command line, for the documents that are generated from it.
 #[must_use]
 pub fn command() -> clap::Command {
-    deferred::described(<cli::Cli as clap::CommandFactory>::command())
+    deferred::described(cli::Cli::command())
 }
