@@ -412,7 +412,7 @@ fn a_vm_of_a_local_image_is_not_stopped_if_the_engine_cannot_pack_it() {
     world.assert_clean(&[]);
 }
 
-// ------------------------------------------------------------------------------------------------ bad luck
+// ------------------------------------------------------------------------------------------------ faults
 
 #[test]
 fn a_pack_that_fails_leaves_the_old_snapshot_and_a_running_vm() {

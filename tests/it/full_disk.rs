@@ -25,7 +25,7 @@ pub fn fill(folder: &Path) {
     assert_eq!(full.raw_os_error(), Some(28), "{full}");
 }
 
-// -------------------------------------------------------------------------------- what must be as it was before
+// -------------------------------------------------------------------------------- nothing is lost
 
 /// A world whose working folder is a small disk with an old snapshot on it, and a running VM.
 fn world_with_disk(options: &str) -> World {

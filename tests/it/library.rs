@@ -826,7 +826,7 @@ fn an_import_writes_nothing_outside_the_library() {
     }
 }
 
-// ------------------------------------------------------------------------------------------ what lies there
+// ------------------------------------------------------------------------------------------ damaged and foreign entries
 
 #[test]
 fn an_invalid_entry_is_reported_and_the_rest_stays_usable() {

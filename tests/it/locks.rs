@@ -110,7 +110,7 @@ fn the_lock_folder_is_private() {
     assert!(world.vm_lock("dev").exists());
 }
 
-/// With a private `/tmp`, in which only the programs are left when they lie there.
+/// With a private `/tmp`, in which only the programs stay if they are there.
 fn with_own_tmp(test: impl Fn(&World)) {
     let programs = Path::new(env!("CARGO_BIN_EXE_bottle-freeze")).strip_prefix("/tmp").ok();
     let programs = programs.map(|below| Path::new("/tmp").join(below.iter().next().unwrap()));

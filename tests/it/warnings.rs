@@ -276,7 +276,7 @@ fn check(row: &Row) {
     }
 }
 
-/// The files in a folder, and in those in it.
+/// The files in a folder and its subfolders.
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
