@@ -188,23 +188,23 @@ const ALL: &[Row] = &[
         world.run("freeze dev --yes").success();
         "thaw dev dev2".into()
     }),
-    row("registry.rs", "its snapshot.json travels too", |world| {
+    row("snapshot/push.rs", "its snapshot.json travels too", |world| {
         fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
         world.vm("dev").stopped();
         world.run("freeze dev").success();
         "snapshot push dev registry.test:5000/dev:t --yes".into()
     }),
-    row("registry.rs", "came without a snapshot.json", |world| {
+    row("snapshot/pull.rs", "came without a snapshot.json", |world| {
         fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
         let file = world.snapshot("x.smolmachine");
         world.smolvm(&format!("pack push --file {} -- registry.test:5000/dev:t", file.display()));
         "snapshot pull registry.test:5000/dev:t --as dev".into()
     }).recorded(),
-    row("transport.rs", "the tag ready stays with", |world| {
+    row("arrival.rs", "the tag ready stays with", |world| {
         export(world);
         "snapshot import dev.tar".into()
     }).recorded(),
-    row("transport.rs", "it counts as made now", |world| {
+    row("arrival.rs", "it counts as made now", |world| {
         world.vm("dev").stopped();
         world.run("freeze dev").success();
         let folder = world.path("home/library/snapshots/dev");
@@ -215,7 +215,7 @@ const ALL: &[Row] = &[
         world.run("snapshot export dev -o dev.tar").success();
         "snapshot import dev.tar --as other".into()
     }).recorded(),
-    row("transport.rs", "is left out", |world| {
+    row("arrival.rs", "is left out", |world| {
         world.vm("dev").stopped();
         world.run("freeze dev -t ready").success();
         let folder = world.path("home/library/snapshots/dev");
@@ -224,7 +224,7 @@ const ALL: &[Row] = &[
         world.run("snapshot export dev -o dev.tar").success();
         "snapshot import dev.tar --as other".into()
     }).recorded(),
-    row("snapshot.rs", "dev@halfway0 is no snapshot", |world| {
+    row("snapshot/mod.rs", "dev@halfway0 is no snapshot", |world| {
         world.vm("dev").stopped();
         world.run("freeze dev").success();
         fs::create_dir(world.path("home/library/snapshots/dev/halfway0")).unwrap();
