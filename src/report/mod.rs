@@ -13,7 +13,7 @@ pub use engines::{InstalledEngine, RemovedEngine};
 pub use schemas::schemas;
 pub use snapshots::{Arrived, Exported, Pruned, Pushed, RemovedSnapshot, Tagged, Verified, Whole};
 
-use crate::error::Failure;
+use crate::error::{Failure, Status};
 use crate::library::Metadata;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -50,6 +50,7 @@ impl JsonSchema for JsonPath {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Error {
     /// The kind of error: a word that does not change.
+    #[schemars(extend("enum" = Status::words()))]
     pub code: &'static str,
     /// The exit status for this kind of error. When some of several VMs fail, the command itself exits with 3.
     #[schemars(range(min = 1))]

@@ -24,8 +24,8 @@ fn page(command: &Command, pages: &mut Vec<Generated>) -> Result<()> {
     let own = if is_top { own } else { own.mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg }) };
     Man::new(own).render(&mut text)?;
     if is_top {
-        text.extend(tables::exit_status_section());
-        text.extend(fs::read(root().join("man/environment.roff"))?);
+        text.extend(tables::exit_status_section().into_bytes());
+        text.extend(fs::read(root().join("man/bottle-freeze.roff"))?);
     } else {
         text.extend_from_slice(b".SH \"SEE ALSO\"\n.BR bottle\\-freeze (1)\nfor the global options, exit statuses and environment variables.\n");
     }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub fn files() -> Result<Vec<Generated>> {
     let readme = fs::read_to_string(root().join("README.md"))?;
     let readme = replaced(&readme, "commands", &commands())?;
+    let readme = replaced(&readme, "exit statuses", &exit_statuses())?;
     Ok(vec![(PathBuf::from("README.md"), readme.into_bytes())])
 }
 
@@ -49,7 +50,17 @@ fn about(command: &Command) -> String {
     about.replace('|', "\\|")
 }
 
+fn exit_statuses() -> String {
+    let rows = bottle_freeze::statuses().map(|(numbers, _, meaning)| format!("| {numbers} | {meaning} |\n"));
+    format!("| status | meaning |\n| --- | --- |\n{}", rows.collect::<String>())
+}
+
 /// The section EXIT STATUS of the manual.
-pub fn exit_status_section() -> Vec<u8> {
-    include_bytes!("../../man/exit-status.roff").to_vec()
+pub fn exit_status_section() -> String {
+    let rows = bottle_freeze::statuses().map(|(numbers, _, meaning)| {
+        let mut meaning = meaning.replace('`', "").replace('-', "\\-");
+        meaning.get_mut(..1).into_iter().for_each(str::make_ascii_uppercase);
+        format!(".TP\n{numbers}\n{meaning}.\n")
+    });
+    format!(".SH \"EXIT STATUS\"\n{}", rows.collect::<String>())
 }
