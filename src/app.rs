@@ -1,11 +1,14 @@
-//! What every subcommand and operation is given: the terminal, and how to get at the engine.
+//! What every subcommand and operation gets: the terminal, and how to find the engine.
 
 use crate::error::{Failure, Result, Status};
-use crate::smolvm::Smolvm;
-use crate::terminal::{self, Terminal, Unconfirmed};
+use crate::smolvm::{Call, OnCall, Smolvm};
+use crate::terminal::{About, Terminal, Unconfirmed};
+use std::fmt::Display;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// What every subcommand is given: the terminal, and how to get at the engine.
+/// What every subcommand gets: the terminal, and how to find the engine. A copy is cheap.
+#[derive(Clone)]
 pub struct App {
     /// Where it prints and asks.
     pub terminal: Terminal,
@@ -19,31 +22,77 @@ impl App {
         Self { terminal, smolvm, no_input }
     }
 
-    /// The engine, found and recognised.
+    /// Does `work` on one VM: programs read that what it prints, and its failure, is about that VM.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn on_vm<T>(&self, name: &impl Display, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        self.on(Some(About::Vm(name.to_string())), work)
+    }
+
+    /// The same with one snapshot: a reference or a file.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn on_snapshot<T>(&self, snapshot: &impl Display, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        self.on(Some(About::Snapshot(snapshot.to_string())), work)
+    }
+
+    /// The same with anything, or nothing in particular.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn on<T>(&self, about: Option<About>, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        work(&self.about(about.clone())).map_err(|failure| failure.about(about))
+    }
+
+    /// The same app; programs read that what it prints is about this.
+    pub fn about(&self, about: Option<About>) -> Self {
+        Self { terminal: self.terminal.about(about), ..self.clone() }
+    }
+
+    /// The engine, found and recognized.
+    ///
+    /// # Errors
+    /// There is none, or it is no smolvm that can be used.
     pub fn engine(&self) -> Result<Smolvm> {
-        let terminal = self.terminal;
-        let tell = move |call: &crate::smolvm::Call| terminal.command(&call.shell_line());
-        Ok(Smolvm::find(self.smolvm.as_deref(), Box::new(tell))?)
+        Ok(Smolvm::find(self.smolvm.as_deref(), self.on_call())?)
     }
 
-    /// Asks `question`, unless `yes` has answered it; `now` is how things stand if the answer is no.
-    pub fn confirm(&self, question: &str, yes: bool, now: &str) -> Result<()> {
-        if yes { Ok(()) } else { self.ask(question, "--yes answers this question", now) }
+    /// The same engine, whose commands are printed by this terminal.
+    pub fn share(&self, engine: &Smolvm) -> Smolvm {
+        engine.calling(self.on_call())
     }
 
-    /// Asks `question`, which `hint` names an option for.
-    pub fn ask(&self, question: &str, hint: &str, now: &str) -> Result<()> {
-        let refused = |why: &str| Failure::new(Status::NotConfirmed, why).state(now);
-        let unasked = |why: &str| refused(&format!("{why}: {question}")).hint(hint);
+    fn on_call(&self) -> OnCall {
+        let terminal = self.terminal.clone();
+        Arc::new(move |call: &Call| terminal.command(&call.shell_line()))
+    }
+
+    /// Asks `question`, unless `yes` has answered it; `state` is how things stand if the answer is no.
+    ///
+    /// # Errors
+    /// The answer is not yes.
+    pub fn confirm(&self, question: &str, yes: bool, state: &str) -> Result<()> {
+        if yes { Ok(()) } else { self.ask(question, "--yes answers this question", state) }
+    }
+
+    /// Asks `question`; `hint` names the option that answers it.
+    ///
+    /// # Errors
+    /// The answer is not yes.
+    pub fn ask(&self, question: &str, hint: &str, state: &str) -> Result<()> {
+        let refused = |why: &str| Failure::new(Status::NotConfirmed, why).state(state);
+        let not_asked = |why: &str| refused(&format!("{why}: {question}")).hint(hint);
         if self.no_input {
-            return Err(unasked("not asked, because of --no-input"));
+            return Err(not_asked("not asked, because of --no-input"));
         }
-        terminal::confirm(question).map_err(|why| match why {
+        self.terminal.confirm(question).map_err(|why| match why {
             Unconfirmed::Declined => refused("not confirmed"),
             Unconfirmed::Interrupted(signal) => {
                 Failure { status: Status::Interrupted(signal), ..refused("interrupted") }
             }
-            Unconfirmed::NobodyThere => unasked("there is no terminal to ask on"),
+            Unconfirmed::NotAsked => not_asked("there is no terminal to ask on"),
         })
     }
 }

@@ -1,5 +1,9 @@
 //! The global options, and one line for each subcommand.
 
+mod usage;
+
+pub use usage::misused;
+
 use crate::app::App;
 use crate::commands::{
     completions, cp, create, doctor, engine, exec, freeze, ls, pack, pause, resume, rm, snapshot, start, stop, thaw,
@@ -8,10 +12,9 @@ use crate::commands::{
 use crate::deferred::{Deferred, described};
 use crate::error::{Failure, Result, Status};
 use crate::home::Home;
-use crate::terminal::Terminal;
+use crate::terminal::{Format, Terminal};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -72,11 +75,11 @@ pub enum ProgressFormat {
 }
 
 impl Cli {
-    /// Whether errors must be JSON, found in a command line that may not parse.
-    pub fn asks_for_json_errors(words: impl Iterator<Item = OsString>) -> bool {
-        let words: Vec<OsString> = words.take_while(|word| word != "--").collect();
-        let apart = words.windows(2).any(|two| two == ["--error-format", "json"]);
-        apart || words.iter().any(|word| word == "--error-format=json")
+    /// The terminal, as these options say.
+    pub fn terminal(&self) -> Terminal {
+        let format = |is_json| if is_json { Format::Json } else { Format::Text };
+        let errors = format(self.error_format == ErrorFormat::Json);
+        Terminal::new(self.quiet, self.json, self.verbose, errors, format(self.progress == ProgressFormat::Json))
     }
 }
 
@@ -125,8 +128,8 @@ impl Cli {
     ///
     /// # Errors
     /// A [`Failure`], with the exit status that belongs to it.
-    pub fn run(self) -> Result<ExitCode> {
-        let app = App::new(Terminal::new(self.quiet, self.json, self.verbose), self.smolvm, self.no_input);
+    pub fn run(self, terminal: &Terminal) -> Result<ExitCode> {
+        let app = App::new(terminal.clone(), self.smolvm, self.no_input);
         if self.json && matches!(self.command, Command::Exec(_) | Command::Completions(_)) {
             return Err(Failure::new(Status::Usage, "this command prints no result that could be JSON"));
         }
@@ -151,7 +154,7 @@ impl Cli {
             Command::Verify(Deferred(args)) => verify::run(&app, &args),
             Command::Doctor(Deferred(args)) => return Ok(doctor::run(&app, &args)),
             Command::Engine(Deferred(command)) => engine::run(&app, &command),
-            Command::Completions(Deferred(args)) => completions::run(&args),
+            Command::Completions(Deferred(args)) => completions::run(&app, &args),
         }?;
         Ok(ExitCode::SUCCESS)
     }

@@ -5,14 +5,13 @@
 //! locked (11); an engine that cannot do it at all is 13. Everything else is 1. Of several VMs or snapshots, each failure
 //! is reported with its own status, and the command ends with 3.
 
-use crate::cli::Cli;
 use crate::home::HomeError;
 use crate::library::TooLong;
 use crate::smolvm::artifact::ArtifactError;
 use crate::smolvm::installed::installed;
 use crate::smolvm::{EngineError, Reason};
-use crate::terminal::{self, Problem};
-use std::io::{ErrorKind, Write};
+use crate::terminal::{About, Problem, Terminal};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 use thiserror::Error;
@@ -119,12 +118,14 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The warnings that were printed before it failed: it is their result.
     pub warnings: Vec<String>,
+    /// The VM or the snapshot that it is about.
+    pub about: Option<Box<About>>,
 }
 
 impl Failure {
     /// `what` failed.
     pub fn new(status: Status, what: impl Into<String>) -> Self {
-        Self { status, what: what.into(), state: None, hint: None, warnings: Vec::new() }
+        Self { status, what: what.into(), state: None, hint: None, warnings: Vec::new(), about: None }
     }
 
     /// Things stand like this now.
@@ -152,7 +153,18 @@ impl Failure {
         self
     }
 
-    /// As it is told.
+    /// It is about this, unless it is about something in it already.
+    pub fn about(mut self, about: Option<About>) -> Self {
+        self.about = self.about.or(about.map(Box::new));
+        self
+    }
+
+    /// Prints it.
+    pub fn print(&self, terminal: &Terminal) {
+        terminal.about(self.about.as_deref().cloned()).error(&self.problem());
+    }
+
+    /// As programs read it.
     pub fn problem(&self) -> Problem<'_> {
         Problem {
             code: self.status.word(),
@@ -210,36 +222,6 @@ impl From<HomeError> for Failure {
     fn from(refused: HomeError) -> Self {
         Self::new(Status::NotWritable, refused.to_string()).hint(refused.hint())
     }
-}
-
-/// Ends a run whose command line was not understood, or asked only for help or the version.
-pub fn misused(error: &clap::Error) -> ! {
-    let json_errors = Cli::asks_for_json_errors(std::env::args_os());
-    terminal::speak_json(json_errors, false);
-    if !error.use_stderr() {
-        terminal::check(error.print().and_then(|()| std::io::stdout().flush()), &[]);
-        std::process::exit(if terminal::printed_all() { 0 } else { Status::Failed.code().into() });
-    }
-    if !json_errors {
-        error.exit();
-    }
-    terminal::error(&usage(error).problem());
-    std::process::exit(Status::Usage.code().into())
-}
-
-/// What clap says in paragraphs: the error, then tips, and how the command is used.
-fn usage(error: &clap::Error) -> Failure {
-    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Failure::new(Status::Usage, "no command was given").hint("bottle-freeze --help lists them");
-    }
-    let text = error.render().to_string();
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut paragraphs = text.split("\n\n");
-    let what = paragraphs.next().unwrap_or_default();
-    let failure = Failure::new(Status::Usage, words(what.strip_prefix("error: ").unwrap_or(what)));
-    let tips = paragraphs.flat_map(str::lines).filter_map(|line| line.trim_start().strip_prefix("tip: "));
-    let tips: Vec<String> = tips.map(words).collect();
-    if tips.is_empty() { failure } else { failure.hint(tips.join("; ")) }
 }
 
 impl From<TooLong> for Failure {

@@ -34,9 +34,10 @@ mod threads;
 
 use anyhow::Context;
 use clap::CommandFactory;
-use error::{Failure, misused};
+use error::Failure;
 pub use error::{Status, statuses};
 use std::process::ExitCode;
+use terminal::{Problem, Terminal};
 
 /// Runs the command line of this process.
 #[must_use]
@@ -44,24 +45,28 @@ pub fn main() -> ExitCode {
     if completion::complete(command) {
         return ExitCode::SUCCESS;
     }
-    let cli = cli::Cli::read().unwrap_or_else(|error| misused(&error));
-    run(cli).unwrap_or_else(|error| match error.downcast::<Failure>() {
+    let cli = match cli::Cli::read() {
+        Ok(cli) => cli,
+        Err(error) => return cli::misused(&error),
+    };
+    let terminal = cli.terminal();
+    run(cli, &terminal).unwrap_or_else(|error| match error.downcast::<Failure>() {
         Ok(failure) => {
-            terminal::error(&failure.problem());
+            failure.print(&terminal);
             failure.status.into()
         }
         Err(error) => {
-            terminal::failed(&format!("{error:#}"));
+            terminal.error(&Problem::failed(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     })
 }
 
-fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
-    terminal::speak_json(cli.error_format == cli::ErrorFormat::Json, cli.progress == cli::ProgressFormat::Json);
-    signals::listen(terminal::interrupted).context("signals cannot be handled")?;
-    let status = cli.run()?;
-    Ok(if terminal::printed_all() { status } else { ExitCode::FAILURE })
+fn run(cli: cli::Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
+    let of_signals = terminal.clone();
+    signals::listen(move |signal, left| of_signals.interrupted(signal, left)).context("signals cannot be handled")?;
+    let status = cli.run(terminal)?;
+    Ok(if terminal.printed_all() { status } else { ExitCode::FAILURE })
 }
 
 /// The command line, for the documents that are generated from it.

@@ -5,9 +5,9 @@ use crate::commands::args::label;
 use crate::error::{Failure, Result, Status};
 use crate::operations::several::{in_parallel, jobs};
 use crate::operations::state::state_now;
+use crate::signals;
 use crate::smolvm::{EngineError, Machine, Name, Smolvm};
-use crate::terminal::{Problem, Warnings};
-use crate::{signals, terminal};
+use crate::terminal::{About, Problem, Warnings};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -71,14 +71,14 @@ pub struct Kind {
     plural: &'static str,
     /// The key of one in a result.
     key: &'static str,
-    /// The key of one in an error or an event, if it has one there.
-    about: Option<&'static str>,
+    /// How an error or an event names one, if it does.
+    about: Option<fn(String) -> About>,
 }
 
 /// VMs, by name.
-const VMS: Kind = Kind { plural: "VMs", key: "vm", about: Some("vm") };
+const VMS: Kind = Kind { plural: "VMs", key: "vm", about: Some(About::Vm) };
 /// Snapshots of the library, `VM@ID`.
-pub const SNAPSHOTS: Kind = Kind { plural: "snapshots", key: "reference", about: Some("snapshot") };
+pub const SNAPSHOTS: Kind = Kind { plural: "snapshots", key: "reference", about: Some(About::Snapshot) };
 /// Engines, by version.
 pub const ENGINES: Kind = Kind { plural: "engines", key: "version", about: None };
 
@@ -108,11 +108,11 @@ pub fn vm(
     engine: &Smolvm,
     vms: &Vms,
     names: &[Name],
-    each: impl Fn(&Name, &Warnings) -> Result<&'static str> + Sync,
+    each: impl Fn(&App, &Smolvm, &Name, &Warnings) -> Result<&'static str> + Sync,
 ) -> Result<()> {
-    let results = all(VMS, jobs(vms.jobs, names.len()), names, |name, warnings| {
-        let began = Instant::now();
-        let state = each(name, warnings).map_err(|failure| with_state(engine, name, failure))?;
+    let results = all(app, VMS, jobs(vms.jobs, names.len()), names, |app, name, warnings| {
+        let (began, engine) = (Instant::now(), &app.share(engine));
+        let state = each(app, engine, name, warnings).map_err(|failure| with_state(engine, name, failure))?;
         Ok(Changed { vm: name.to_string(), state, seconds: began.elapsed().as_secs_f64() })
     });
     report(app, VMS, vms.names.len() == 1, names, &results);
@@ -132,37 +132,38 @@ fn with_state(engine: &Smolvm, name: &Name, failure: Failure) -> Failure {
 
 /// Does `each` for every thing, one after the other, and reports every failure of several.
 pub fn one_by_one<T: ToString + Sync, R: Send>(
+    app: &App,
     kind: Kind,
     items: &[T],
-    each: impl Fn(&T, &Warnings) -> Result<R> + Sync,
+    each: impl Fn(&App, &T, &Warnings) -> Result<R> + Sync,
 ) -> Vec<Result<Done<R>>> {
-    all(kind, 1, items, each)
+    all(app, kind, 1, items, each)
 }
 
 fn all<T: ToString + Sync, R: Send>(
+    app: &App,
     kind: Kind,
     jobs: usize,
     items: &[T],
-    each: impl Fn(&T, &Warnings) -> Result<R> + Sync,
+    each: impl Fn(&App, &T, &Warnings) -> Result<R> + Sync,
 ) -> Vec<Result<Done<R>>> {
-    let work = |item: &T, warnings: &Warnings| match each(item, warnings) {
-        Ok(result) => Ok(Done { result, warnings: warnings.list() }),
-        Err(failure) => Err(failure.after(warnings.list())),
+    let is_one = items.len() == 1;
+    let work = |item: &T| {
+        let name = item.to_string();
+        app.on(kind.about.map(|about| about(name.clone())), |app| {
+            let terminal = &app.terminal;
+            let warnings = if is_one { Warnings::new(terminal) } else { Warnings::about(terminal, &name) };
+            let result = each(app, item, &warnings).map_err(|failure| failure.after(warnings.list()))?;
+            Ok(Done { result, warnings: warnings.list() })
+        })
     };
-    let about = |item: &T| kind.about.into_iter().for_each(|key| terminal::about(key, item.to_string()));
-    if let [item] = items {
-        about(item);
-        return vec![work(item, &Warnings::new())];
+    if is_one {
+        return items.iter().map(work).collect();
     }
-    let results = in_parallel(jobs, items, |item| {
-        about(item);
-        match signals::pending() {
-            Some(signal) => Err(EngineError::Interrupted(signal).into()),
-            None => work(item, &Warnings::about(&item.to_string())).inspect_err(tell),
-        }
-    });
-    terminal::about_all();
-    results
+    in_parallel(jobs, items, |item| match signals::pending() {
+        Some(signal) => Err(EngineError::Interrupted(signal).into()),
+        None => work(item).inspect_err(|failure| tell(app, failure)),
+    })
 }
 
 /// For programs: the result of the only one that was named, if there is one; otherwise an array with an entry of each.
@@ -185,9 +186,9 @@ pub fn failed(key: &str, item: &str, failure: &Failure) -> Value {
 }
 
 /// Reports a failure of one of several, but for that of a signal, of which all fail alike.
-pub fn tell(failure: &Failure) {
+pub fn tell(app: &App, failure: &Failure) {
     if !matches!(failure.status, Status::Interrupted(_)) || failure.state.is_some() {
-        terminal::error(&failure.problem());
+        failure.print(&app.terminal);
     }
 }
 

@@ -1,8 +1,8 @@
 //! `completions`: what a shell's user sources, so that the shell asks this program what may stand where TAB is pressed.
 
+use crate::app::App;
 use crate::completion::shells;
 use crate::error::{Failure, Result, Status};
-use crate::terminal;
 
 /// Print the shell completion script
 ///
@@ -15,10 +15,10 @@ pub struct Args {
     pub shell: clap_complete::Shell,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(app: &App, args: &Args) -> Result<()> {
     let mut script = Vec::new();
     shells::write_script(&args.shell.to_string(), &mut script)
         .map_err(|error| Failure::new(Status::Failed, format!("the script cannot be made: {error}")))?;
-    terminal::lines([String::from_utf8_lossy(&script).trim_end().to_owned()]);
+    app.terminal.lines([String::from_utf8_lossy(&script).trim_end().to_owned()]);
     Ok(())
 }

@@ -7,8 +7,8 @@ use crate::error::{Failure, Result, Status};
 use crate::library::Staging;
 use crate::operations::packed;
 use crate::publish::{self, Existing, meant};
-use crate::smolvm::{Name, Reason, State};
-use crate::{stream, terminal};
+use crate::smolvm::{Name, Reason, Smolvm, State};
+use crate::stream;
 use clap::ValueHint;
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
@@ -128,8 +128,10 @@ fn guest_path(name: &Name, inside: &OsStr) -> OsString {
 }
 
 fn copy(app: &App, name: &Name, from: &OsStr, to: &OsStr) -> Result<()> {
-    terminal::about("vm", name);
-    let engine = app.engine()?;
+    app.on_vm(name, |app| copy_by(app, &app.engine()?, name, from, to))
+}
+
+fn copy_by(app: &App, engine: &Smolvm, name: &Name, from: &OsStr, to: &OsStr) -> Result<()> {
     app.terminal.during("copy", "copying", || engine.machine_cp(from, to)).map_err(|error| {
         let reason = error.reason();
         let failure = Failure::from(error);

@@ -11,7 +11,6 @@ use crate::operations::make::{self, Reach, make_vm};
 use crate::operations::several::distinct;
 use crate::operations::{configuration, fidelity, resolve};
 use crate::smolvm::{CreateOptions, Name, Source};
-use crate::terminal;
 use crate::terminal::Warnings;
 use clap::ValueHint;
 use serde::Serialize;
@@ -79,12 +78,13 @@ struct Created<'a> {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let warnings = Warnings::new();
-    create(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+    app.on_vm(&args.name, |app| {
+        let warnings = Warnings::new(&app.terminal);
+        create(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+    })
 }
 
 fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
-    terminal::about("vm", &args.name);
     let (mut net, mut ports, mut live_reach) = (args.net, args.port.clone(), None);
     // Held until the VM is made.
     let checked;

@@ -87,7 +87,7 @@ impl Check {
 }
 
 pub fn run(app: &App, args: &Args) -> ExitCode {
-    let warnings = Warnings::new();
+    let warnings = Warnings::new(&app.terminal);
     // First what is removed: the size of the library is that without it.
     let leftovers = left_behind(args.fix, &warnings);
     let health = Health::look();
@@ -97,10 +97,10 @@ pub fn run(app: &App, args: &Args) -> ExitCode {
     let checks = [engine, kvm, library(&health), space, leftovers, completion()];
     let problem = checks.iter().find(|check| check.verdict == Verdict::Problem);
     if app.terminal.json {
-        terminal::json(&json!({ "ok": problem.is_none(), "checks": checks, "warnings": warnings.list() }));
+        app.terminal.print_json(&json!({ "ok": problem.is_none(), "checks": checks, "warnings": warnings.list() }));
     } else {
         let is_told = |check: &&Check| !app.terminal.quiet || check.verdict == Verdict::Problem;
-        terminal::lines(checks.iter().filter(is_told).map(line));
+        app.terminal.lines(checks.iter().filter(is_told).map(line));
     }
     problem.map_or(ExitCode::SUCCESS, |check| check.status.into())
 }

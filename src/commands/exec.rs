@@ -6,8 +6,8 @@ use crate::commands::env;
 use crate::commands::env::Env;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
+use crate::signals;
 use crate::smolvm::{Exec, ExecEnd, Name, Smolvm, State};
-use crate::{signals, terminal};
 use clap::ValueHint;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -44,7 +44,10 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<ExitCode> {
-    terminal::about("vm", &args.name);
+    app.on_vm(&args.name, |app| exec(app, args))
+}
+
+fn exec(app: &App, args: &Args) -> Result<ExitCode> {
     let exec = Exec {
         command: args.command.clone(),
         stdin: args.interactive,

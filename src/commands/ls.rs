@@ -16,14 +16,14 @@ pub struct Args {}
 pub fn run(app: &App) -> Result<()> {
     let machines = app.engine()?.machine_ls()?;
     if app.terminal.json {
-        terminal::json(&machines);
+        app.terminal.print_json(&machines);
     } else if app.terminal.quiet {
-        terminal::lines(machines.iter().map(|machine| terminal::one_line(&machine.name)));
+        app.terminal.lines(machines.iter().map(|machine| terminal::one_line(&machine.name)));
     } else if machines.is_empty() {
         app.terminal.note(batch::NO_VMS);
     } else {
         let header = ["NAME", "STATE", "CPUS", "MEMORY", "STORAGE", "OVERLAY", "NETWORK", "IMAGE"];
-        terminal::table(&header, machines.iter().map(row));
+        app.terminal.table(&header, machines.iter().map(row));
     }
     Ok(())
 }

@@ -24,8 +24,8 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let (engine, vms) = (app.engine()?, &args.vms);
     let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    batch::vm(app, &engine, vms, &names, |name, _| {
-        let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
+    batch::vm(app, &engine, vms, &names, |app, engine, name, _| {
+        let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         app.terminal.during("pause", &format!("pausing {name}"), || engine.machine_pause(name))?;
         app.terminal.result(name.as_str(), &format!("{name} is paused; it goes on with: bottle-freeze resume {name}"));
         Ok("paused")

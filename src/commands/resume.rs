@@ -23,8 +23,8 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let (engine, vms) = (app.engine()?, &args.vms);
     let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    batch::vm(app, &engine, vms, &names, |name, _| {
-        let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
+    batch::vm(app, &engine, vms, &names, |app, engine, name, _| {
+        let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         app.terminal.during("resume", &format!("resuming {name}"), || engine.machine_resume(name))?;
         app.terminal.result(name.as_str(), &running(name));
         Ok("running")

@@ -40,9 +40,9 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         let question = format!("Delete {}, disks and all?", list.join(", "));
         app.confirm(&question, args.yes, "nothing was deleted")?;
     }
-    batch::vm(app, &engine, vms, &names, |name, _| {
+    batch::vm(app, &engine, vms, &names, |app, engine, name, _| {
         let shown = find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
-        let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
+        let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         still_as_shown(shown, &engine.machine_listed(name)?)?;
         app.terminal.during("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
         Creation::forget(name.as_str());

@@ -34,8 +34,8 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
     let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    batch::vm(app, &engine, vms, &names, |name, warnings| {
-        let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
+    batch::vm(app, &engine, vms, &names, |app, engine, name, warnings| {
+        let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         app.terminal.during("start", &format!("starting {name}"), || match engine.machine(name)? {
             // To start one that the engine has given up would end it first.
             vm if vm.given_up => {
@@ -44,7 +44,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
             }
             vm if vm.state == State::Running && args.no_wait => Ok(()),
             vm if vm.state == State::Running => engine.wait_exec_ready(name, args.timeout),
-            _ => start(&engine, name, args.timeout, !args.no_wait, warnings),
+            _ => start(engine, name, args.timeout, !args.no_wait, warnings),
         })?;
         app.terminal.result(name.as_str(), &running(name));
         Ok("running")

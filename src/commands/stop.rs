@@ -25,12 +25,12 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
     let vms = &args.vms;
     let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    batch::vm(app, &engine, vms, &names, |name, warnings| {
-        let _lock = lock::vm_shared(app, &engine, name, args.wait.wait)?;
+    batch::vm(app, &engine, vms, &names, |app, engine, name, warnings| {
+        let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         let was_ended = app.terminal.during("stop", &format!("stopping {name}"), || {
             let vm = engine.machine(name)?;
             let is_flushed = engine.version().stop_flushes() && !vm.given_up;
-            stop(&engine, name, vm.state == State::Running && !is_flushed, None, warnings)
+            stop(engine, name, vm.state == State::Running && !is_flushed, None, warnings)
         })?;
         if was_ended {
             warnings.warn(format!("'{name}' did not answer: what its guest had not written to disk is lost"));

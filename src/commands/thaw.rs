@@ -14,8 +14,7 @@ use crate::operations::state::state_now;
 use crate::operations::stop::stop;
 use crate::operations::{configuration, fidelity, lock, workspace};
 use crate::smolvm::{CreateOptions, EngineError, Machine, Name, Smolvm, Source};
-use crate::terminal;
-use crate::terminal::Warnings;
+use crate::terminal::{About, Warnings};
 use clap::ValueHint;
 use serde::Serialize;
 use std::ffi::OsString;
@@ -87,13 +86,11 @@ struct Report<'a> {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let warnings = Warnings::new();
-    thaw(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+    app.on_snapshot(&args.snapshot.to_string_lossy(), |app| thaw(app, args))
 }
 
-fn thaw(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
+fn thaw(app: &App, args: &Args) -> Result<()> {
     let began = Instant::now();
-    terminal::about("snapshot", args.snapshot.to_string_lossy());
     let found = resolve::find(app, &args.snapshot)?;
     let checked = app.terminal.phase("check", "checking the snapshot", || found.check())?;
     let artifact = checked.path();
@@ -110,44 +107,48 @@ fn thaw(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     let engine = app.engine()?;
     let machines = engine.machine_ls()?;
     let name = name(args, metadata, artifact, &machines)?;
-    terminal::about("vm", &name);
-    let frozen = metadata.map(|metadata| &metadata.machine);
-    let net = args.net || (opens && args.allow_cidr.is_empty());
-    let mut recipe =
-        if live { live_recipe(artifact, frozen) } else { recipe(args, net, artifact, frozen, &engine, warnings) };
-    if let Some(metadata) = metadata.filter(|_| !live) {
-        let others: Vec<&Machine> = machines.iter().filter(|machine| machine.name != name.as_str()).collect();
-        recipe.settings = fidelity::options(metadata, engine.version(), &recipe, &others);
-    }
-    let known = if live { frozen.map_or_else(|| recipe.clone(), carried) } else { recipe.clone() };
-    configuration::check(&known)?;
-    let reach = if live { Reach::of_live(&checked) } else { Reach::asked_by(&recipe) };
-    // Held until the VM is made, and has all that was frozen.
-    let (kept, _lock) = match machines.iter().find(|machine| machine.name == name.as_str()) {
-        None => (None, make::lock_name(app, &engine, &name)?),
-        Some(there) if args.replace => {
-            // The freeze asks it again, too; here it is for the question.
-            let there = if args.yes { there.clone() } else { engine.ask_again(there.clone())? };
-            let (kept, lock) = keep(app, args, &engine, &name, &there, warnings)?;
-            (Some(kept), Some(lock))
+    let warnings = Warnings::new(&app.terminal.about(Some(About::Vm(name.to_string()))));
+    let thaw = |app: &App| {
+        let (warnings, engine) = (&warnings, app.share(&engine));
+        let frozen = metadata.map(|metadata| &metadata.machine);
+        let net = args.net || (opens && args.allow_cidr.is_empty());
+        let mut recipe =
+            if live { live_recipe(artifact, frozen) } else { recipe(args, net, artifact, frozen, &engine, warnings) };
+        if let Some(metadata) = metadata.filter(|_| !live) {
+            let others: Vec<&Machine> = machines.iter().filter(|machine| machine.name != name.as_str()).collect();
+            recipe.settings = fidelity::options(metadata, engine.version(), &recipe, &others);
         }
-        Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
+        let known = if live { frozen.map_or_else(|| recipe.clone(), carried) } else { recipe.clone() };
+        configuration::check(&known)?;
+        let reach = if live { Reach::of_live(&checked) } else { Reach::asked_by(&recipe) };
+        // Held until the VM is made, and has all that was frozen.
+        let (kept, _lock) = match machines.iter().find(|machine| machine.name == name.as_str()) {
+            None => (None, make::lock_name(app, &engine, &name)?),
+            Some(there) if args.replace => {
+                // The freeze asks it again, too; here it is for the question.
+                let there = if args.yes { there.clone() } else { engine.ask_again(there.clone())? };
+                let (kept, lock) = keep(app, args, &engine, &name, &there, warnings)?;
+                (Some(kept), Some(lock))
+            }
+            Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
+        };
+        let making = Making { name: &name, recipe: &recipe, known: &known, reach: &reach, checked: &checked, warnings };
+        let state = make(app, args, &engine, &making).map_err(|failure| match &kept {
+            Some(kept) => failure.and_state(format!("the VM that was there is kept as {kept}")),
+            None => failure,
+        })?;
+        app.terminal.report(&Report {
+            vm: &name,
+            reference: checked.stored().map(Stored::reference),
+            sidecar: artifact.to_string_lossy().into_owned(),
+            state,
+            replaced: kept,
+            seconds: began.elapsed().as_secs_f64(),
+            warnings: warnings.list(),
+        });
+        Ok(())
     };
-    let making = Making { name: &name, recipe: &recipe, known: &known, reach: &reach, checked: &checked, warnings };
-    let state = make(app, args, &engine, &making).map_err(|failure| match &kept {
-        Some(kept) => failure.and_state(format!("the VM that was there is kept as {kept}")),
-        None => failure,
-    })?;
-    app.terminal.report(&Report {
-        vm: &name,
-        reference: checked.stored().map(Stored::reference),
-        sidecar: artifact.to_string_lossy().into_owned(),
-        state,
-        replaced: kept,
-        seconds: began.elapsed().as_secs_f64(),
-        warnings: warnings.list(),
-    });
-    Ok(())
+    app.on_vm(&name, thaw).map_err(|failure| failure.after(warnings.list()))
 }
 
 /// The VM to be made.

@@ -40,7 +40,7 @@ struct Report<'a> {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let all = resolve::several_of_any_kind(app, &args.snapshots);
-    let results = batch::one_by_one(batch::SNAPSHOTS, &all, |asked, _| {
+    let results = batch::one_by_one(app, batch::SNAPSHOTS, &all, |app, asked, _| {
         let found = asked.get()?;
         let whole = app.terminal.during("check", &format!("checking {asked}"), || found.whole())?;
         let size = packed::size(whole.artifact.bytes);

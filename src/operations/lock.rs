@@ -99,7 +99,7 @@ impl<'a> Waiting<'a> {
         if let Some(signal) = signals::pending() {
             return Err(EngineError::Interrupted(signal).into());
         }
-        let terminal = self.app.terminal;
+        let terminal = &self.app.terminal;
         self.progress.get_or_insert_with(|| terminal.progress("wait", &format!("waiting: {held}"), None)).tick();
         std::thread::sleep(PAUSE);
         Ok(())

@@ -46,12 +46,9 @@ thread_local! {
     static RECOVERING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How a signal is reported to the user: the signal, and, when the process ends at once, what that leaves.
-pub type Report = fn(signal: i32, leaves: Option<&[String]>);
-
-/// Begins to listen. `report` is called, in another thread, at the first signal, and at a later one, after which the
-/// process ends at once.
-pub fn listen(report: Report) -> io::Result<()> {
+/// Begins to listen. In another thread, `report` is given the first signal; and a later one, after which the process ends
+/// at once, with what that leaves behind.
+pub fn listen(report: impl Fn(i32, Option<&[String]>) + Send + 'static) -> io::Result<()> {
     // A parent may have it ignored: then neither this program nor the engine could wait for a child.
     signal_hook::flag::register(SIGCHLD, Arc::default())?;
     let arrivals = Arrivals::listen()?;
@@ -60,7 +57,7 @@ pub fn listen(report: Report) -> io::Result<()> {
         while let Some(arrival) = arrivals.next() {
             match children::forwarded() {
                 Some(pid) => pass_on(pid, arrival, &mut first),
-                None => answer(arrival, &mut first, report),
+                None => answer(arrival, &mut first, &report),
             }
         }
     };
@@ -82,7 +79,7 @@ fn pass_on(pid: i32, arrival: Arrival, last: &mut Option<Duration>) {
 }
 
 /// Has this process clean up; or ends it, when the first one came some time ago.
-fn answer(arrival: Arrival, first: &mut Option<Duration>, report: Report) {
+fn answer(arrival: Arrival, first: &mut Option<Duration>, report: &dyn Fn(i32, Option<&[String]>)) {
     let Arrival { signal, at, .. } = arrival;
     let again = CAUGHT.load(SeqCst) != 0;
     if again {

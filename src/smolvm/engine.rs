@@ -9,13 +9,14 @@ use super::supervise::OnLine;
 use super::version::Version;
 use super::{retry, state};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest that a quick command (`ls`, `create` of a bare VM, `delete` …) may take before it counts as hung.
 pub(super) const QUICK: Duration = Duration::from_secs(120);
 
 /// A function that gets every command just before it runs.
-type OnCall = Box<dyn Fn(&Call) + Send + Sync>;
+pub type OnCall = Arc<dyn Fn(&Call) + Send + Sync>;
 
 /// An engine that was found, and whose version is known.
 pub struct Smolvm {
@@ -34,6 +35,12 @@ impl Smolvm {
         let (path, source) = locate::find(asked)?;
         let version = locate::version(&path, &*on_call)?;
         Ok(Self { path, source, version, on_call })
+    }
+
+    /// The same engine; another function gets its commands.
+    #[must_use]
+    pub fn calling(&self, on_call: OnCall) -> Self {
+        Self { on_call, path: self.path.clone(), ..*self }
     }
 
     /// The executable.

@@ -56,7 +56,7 @@ mod whole;
 pub use artifact::hash_while_written::{StreamedHash, follow};
 pub use call::Call;
 pub use create::{CreateOptions, Source};
-pub use engine::Smolvm;
+pub use engine::{OnCall, Smolvm};
 pub use error::{EngineError, Reason};
 pub use exec::{Exec, ExecEnd};
 pub use guest_env::EnvVar;

@@ -1,14 +1,15 @@
 //! Progress: a spinner with step, time and bytes on a terminal, one plain line per step in a log, events for programs.
 
-use super::events::{self, Event, milliseconds};
+use super::events::{Event, milliseconds};
+use super::handle::Terminal;
 use super::screen;
+use super::text::one_line;
 use crate::threads;
-use dialoguer::console::Term;
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,19 +17,35 @@ use std::time::{Duration, Instant};
 const TURN: Duration = Duration::from_millis(100);
 const COUNT: Duration = Duration::from_millis(500);
 const REPORT: Duration = Duration::from_secs(1);
-const DRAWS_PER_SECOND: u8 = 20;
 
-/// The spinners on the terminal, one a line: other lines are written above them.
-static DRAWN: LazyLock<MultiProgress> = LazyLock::new(|| {
-    let screen = Box::new(Screen(Term::buffered_stderr()));
-    MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(screen, DRAWS_PER_SECOND))
-});
-/// How many there are. Where none is drawn, none is made.
-static COUNT_DRAWN: AtomicUsize = AtomicUsize::new(0);
+impl Terminal {
+    /// Draws progress on a terminal, or prints one line in a log. `phase` is its word for programs, `text` that for
+    /// people. The bytes in `folder` are shown as they grow.
+    pub fn progress(&self, phase: &'static str, text: &str, folder: Option<&Path>) -> Progress {
+        Progress::start(self, phase, text, folder, true)
+    }
 
-/// Progress of one thing, from [`Progress::start`] until it is dropped.
+    /// Does `work`, one of several phases: under a spinner on a terminal, after one line in a log.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn phase<T, E>(&self, phase: &'static str, text: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        Progress::start(self, phase, text, None, true).during(work)
+    }
+
+    /// Does `work` that a log need not mention: its result does.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn during<T, E>(&self, phase: &'static str, text: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        Progress::start(self, phase, text, None, false).during(work)
+    }
+}
+
+/// Progress of one thing, from [`Terminal::progress`] until it is dropped.
 #[derive(Debug)]
 pub struct Progress {
+    terminal: Terminal,
     bar: Option<ProgressBar>,
     turning: Option<Turning>,
     log: bool,
@@ -71,46 +88,51 @@ impl Drop for Turning {
 }
 
 /// Whether a spinner can be drawn.
-pub fn on_terminal() -> bool {
+fn on_terminal() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
 impl Progress {
-    /// Begins. The bytes in `folder` are shown as they become more. Where no spinner is drawn, `log` tells it in lines.
-    pub fn start(phase: &'static str, what: &str, folder: Option<&Path>, quiet: bool, log: bool) -> Self {
-        let for_people = !quiet && !events::are_events();
+    /// Begins. Where no spinner is drawn, `log` prints it in lines.
+    fn start(terminal: &Terminal, phase: &'static str, what: &str, folder: Option<&Path>, log: bool) -> Self {
+        let for_people = !terminal.quiet && !terminal.has_events();
         let drawn = for_people && on_terminal();
         let bar = drawn.then(|| {
-            COUNT_DRAWN.fetch_add(1, SeqCst);
-            let bar = DRAWN.add(ProgressBar::new_spinner());
+            let bar = terminal.run.spinners.add();
             // What may be long stands last: there it is cut to what the terminal's line takes.
             if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {prefix}{wide_msg}") {
                 bar.set_style(if screen::is_utf8() { style } else { style.tick_chars("-\\|/ ") });
             }
-            bar.set_message(super::one_line(what));
+            bar.set_message(one_line(what));
             bar
         });
-        let turning = bar.as_ref().and_then(Turning::start);
         let log = log && for_people && !drawn;
         if log {
-            super::say(what);
+            terminal.say(what);
         }
-        if events::are_events() {
-            Event { phase: Some(phase), message: Some(what), ..Event::now("started") }.print();
+        if terminal.has_events() {
+            terminal.event(Event { phase: Some(phase), message: Some(what), ..Event::now("started") });
         }
-        let (folder, now) = (folder.map(Path::to_owned), Instant::now());
+        let now = Instant::now();
         Self {
+            terminal: terminal.clone(),
+            turning: bar.as_ref().and_then(Turning::start),
             bar,
-            turning,
             log,
             phase,
             what: what.to_owned(),
             step: String::new(),
-            folder,
+            folder: folder.map(Path::to_owned),
             began: now,
             counted: now,
             ok: false,
         }
+    }
+
+    fn during<T, E>(self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let result = work();
+        self.end(result.is_ok());
+        result
     }
 
     /// Goes on to `step`; the same one twice is one step.
@@ -119,10 +141,10 @@ impl Progress {
             step.clone_into(&mut self.step);
             let text = format!("{}: {step}", self.what);
             if let Some(bar) = &self.bar {
-                bar.set_message(super::one_line(&text));
+                bar.set_message(one_line(&text));
             }
             if self.log {
-                super::say(&text);
+                self.terminal.say(&text);
             }
             self.report("progress", None);
         }
@@ -146,13 +168,13 @@ impl Progress {
         self.ok = ok;
     }
 
-    /// Tells programs how far it is.
+    /// Reports to programs how far it is.
     fn report(&self, event: &'static str, ok: Option<bool>) {
-        if events::are_events() {
+        if self.terminal.has_events() {
             let message = Some(self.step.as_str()).filter(|step| ok.is_none() && !step.is_empty());
             let (elapsed, bytes) = (milliseconds(self.began.elapsed()), self.folder.as_deref().map(bytes_in));
             let event = Event { phase: Some(self.phase), message, bytes, ok, ..Event::now(event) };
-            Event { elapsed_ms: Some(elapsed), ..event }.print();
+            self.terminal.event(Event { elapsed_ms: Some(elapsed), ..event });
         }
     }
 }
@@ -161,66 +183,9 @@ impl Drop for Progress {
     fn drop(&mut self) {
         drop(self.turning.take());
         if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-            DRAWN.remove(&bar);
-            COUNT_DRAWN.fetch_sub(1, SeqCst);
+            self.terminal.run.spinners.remove(&bar);
         }
         self.report("finished", Some(self.ok));
-    }
-}
-
-/// The terminal, or what is left of one that was closed: indicatif panics where it cannot draw.
-#[derive(Debug)]
-struct Screen(Term);
-
-impl TermLike for Screen {
-    fn width(&self) -> u16 {
-        self.0.size().1
-    }
-
-    fn height(&self) -> u16 {
-        self.0.size().0
-    }
-
-    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_up(n).or(Ok(()))
-    }
-
-    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_down(n).or(Ok(()))
-    }
-
-    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_right(n).or(Ok(()))
-    }
-
-    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_left(n).or(Ok(()))
-    }
-
-    fn write_line(&self, text: &str) -> io::Result<()> {
-        self.0.write_line(text).or(Ok(()))
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        self.0.write_str(text).or(Ok(()))
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.0.clear_line().or(Ok(()))
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        self.0.flush().or(Ok(()))
-    }
-}
-
-/// Runs `print` with the spinners out of the way.
-pub fn above(print: impl FnOnce()) {
-    if COUNT_DRAWN.load(SeqCst) > 0 {
-        DRAWN.suspend(print);
-    } else {
-        print();
     }
 }
 

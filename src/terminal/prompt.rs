@@ -1,31 +1,34 @@
-//! Questions, asked only when somebody is there to answer.
+//! Questions, asked only where a user can answer.
 
+use super::handle::Terminal;
+use super::text::one_line;
 use crate::signals;
 use dialoguer::console::{Key, Term};
 use dialoguer::theme::{SimpleTheme, Theme};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal};
 
-/// Asks a yes-or-no question whose default is No.
-///
-/// # Errors
-/// Why the answer is not yes.
-pub fn confirm(question: &str) -> Result<(), Unconfirmed> {
-    let is_for_people = !super::events::are_events();
-    if !is_for_people || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Unconfirmed::NobodyThere);
-    }
-    signals::at_prompt(true);
-    let answer = KeyByKey::begin().and_then(|_keys| ask(&super::one_line(question)));
-    signals::at_prompt(false);
-    match answer {
-        Ok(true) => Ok(()),
-        // A ^C is a key here; a signal from elsewhere interrupts the reading.
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            Err(Unconfirmed::Interrupted(signals::arrived().unwrap_or(signal_hook::consts::SIGINT)))
+impl Terminal {
+    /// Asks a yes-or-no question whose default is No.
+    ///
+    /// # Errors
+    /// Why the answer is not yes.
+    pub fn confirm(&self, question: &str) -> Result<(), Unconfirmed> {
+        if self.has_events() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Err(Unconfirmed::NotAsked);
         }
-        // A terminal that is closed ends the input too, and says so by SIGHUP just before.
-        Ok(false) | Err(_) => Err(signals::arrived().map_or(Unconfirmed::Declined, Unconfirmed::Interrupted)),
+        signals::at_prompt(true);
+        let answer = KeyByKey::begin().and_then(|_keys| ask(&one_line(question)));
+        signals::at_prompt(false);
+        match answer {
+            Ok(true) => Ok(()),
+            // A ^C is a key here; a signal from elsewhere interrupts the reading.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                Err(Unconfirmed::Interrupted(signals::arrived().unwrap_or(signal_hook::consts::SIGINT)))
+            }
+            // A terminal that is closed ends the input too, and says so by SIGHUP just before.
+            Ok(false) | Err(_) => Err(signals::arrived().map_or(Unconfirmed::Declined, Unconfirmed::Interrupted)),
+        }
     }
 }
 
@@ -37,7 +40,7 @@ pub enum Unconfirmed {
     /// ^C, or this signal.
     Interrupted(i32),
     /// Stdin or stderr is no terminal, or stderr is for a program.
-    NobodyThere,
+    NotAsked,
 }
 
 /// The terminal gives each key as it is pressed, until this is dropped. It begins before the question is seen: a ^D

@@ -1,36 +1,33 @@
 //! Warnings are values: one is printed when it comes up, and belongs to the result of what it is about.
 
-use super::{events, say};
+use super::handle::Terminal;
 use std::sync::{Mutex, PoisonError};
 
 /// The warnings about one thing: a VM, a snapshot, or a command as a whole. There is no other way to print one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Warnings {
+    terminal: Terminal,
     /// Named before each warning, where people read those of several things.
-    about: Option<String>,
+    name: Option<String>,
     list: Mutex<Vec<String>>,
 }
 
 impl Warnings {
     /// About the only thing that a command is about.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(terminal: &Terminal) -> Self {
+        Self { terminal: terminal.clone(), name: None, list: Mutex::default() }
     }
 
     /// About one of several things.
-    pub fn about(name: &str) -> Self {
-        Self { about: Some(name.to_owned()), ..Self::default() }
+    pub fn about(terminal: &Terminal, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..Self::new(terminal) }
     }
 
-    /// Something to know that is no failure: prints it, and keeps it for the result.
+    /// Prints something to know that is no failure, and keeps it for the result.
     pub fn warn(&self, text: impl Into<String>) {
         let text = text.into();
-        if events::are_events() {
-            events::message("warning", &text);
-        } else {
-            let about = self.about.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-            say(&format!("warning: {about}{text}"));
-        }
+        let name = self.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        self.terminal.message("warning", &text, &format!("warning: {name}{text}"));
         self.keep([text]);
     }
 

@@ -3,7 +3,6 @@
 use super::Listed;
 use crate::app::App;
 use crate::smolvm::installed::{Installed, installed};
-use crate::terminal;
 
 /// List the installed engines
 #[derive(Debug, clap::Args)]
@@ -13,14 +12,14 @@ pub struct Args {}
 pub fn run(app: &App) {
     let all = installed();
     if app.terminal.json {
-        terminal::json(&all.iter().map(Listed::of).collect::<Vec<_>>());
+        app.terminal.print_json(&all.iter().map(Listed::of).collect::<Vec<_>>());
     } else if app.terminal.quiet {
-        terminal::lines(all.iter().map(|one| one.version.to_string()));
+        app.terminal.lines(all.iter().map(|one| one.version.to_string()));
     } else if all.is_empty() {
         app.terminal.note("no engines of our own; get one with: bottle-freeze engine install");
     } else {
         let used = |one: &Installed| if one.in_use { "yes" } else { "no" }.to_owned();
         let row = |one: &Installed| vec![one.version.to_string(), used(one), one.executable().display().to_string()];
-        terminal::table(&["VERSION", "IN USE", "PATH"], all.iter().map(row));
+        app.terminal.table(&["VERSION", "IN USE", "PATH"], all.iter().map(row));
     }
 }

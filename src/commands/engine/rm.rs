@@ -24,7 +24,7 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let versions = once(args.versions.iter().copied(), |version| *version);
-    let results = batch::one_by_one(batch::ENGINES, &versions, |version, _| remove(app, *version));
+    let results = batch::one_by_one(app, batch::ENGINES, &versions, |app, version, _| remove(app, *version));
     batch::report(app, batch::ENGINES, args.versions.len() == 1, &versions, &results);
     batch::verdict(batch::ENGINES, &versions, results)
 }

@@ -5,7 +5,6 @@ use super::{Freeze, FreezeTarget};
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::smolvm::{Machine, State};
-use crate::terminal;
 
 /// Asks about each VM that does not answer: what its guest has not written to disk is lost, and `--yes` is no word for
 /// that. Those that are frozen; each of the others is a failure of its own.
@@ -19,7 +18,6 @@ pub fn about_silent_ones<'a>(
     let mut agreed = Vec::new();
     for mut freeze in ready {
         if freeze.vm.state == State::Unreachable && !args.allow_unresponsive {
-            terminal::about("vm", freeze.name);
             let state = format!("'{}' does not answer", freeze.name);
             let lost = "What its guest has not written to disk is lost, and so are RAM and tmpfs (/tmp, /run).";
             let question = format!("{state}. Stop it all the same and freeze it? {lost}");

@@ -81,7 +81,7 @@ impl Freeze<'_> {
 
     /// Runs a hook, and shows what it printed. One for a guest that does not run is passed over.
     fn hook(&self, flag: &str, hook: &Hook, state: &State, told: &Told) -> Result<(), EngineError> {
-        let (terminal, name, limit) = (self.app.terminal, self.name, self.args.hook_timeout);
+        let (terminal, name, limit) = (&self.app.terminal, self.name, self.args.hook_timeout);
         let patience = match hook {
             Hook::Guest(command) if *state != State::Running => {
                 let text = format!("'{name}' is {state}, so this {flag} command is not run in it: {command}");
@@ -99,9 +99,9 @@ impl Freeze<'_> {
         let outcome = call.capture(Some(patience), None);
         progress.end(outcome.as_ref().is_ok_and(|outcome| outcome.status.success()));
         let outcome = outcome?;
-        terminal.said(name.as_str(), &outcome.text());
+        terminal.output(name.as_str(), &outcome.text());
         if outcome.status.success() {
-            terminal.said(name.as_str(), &outcome.stderr);
+            terminal.output(name.as_str(), &outcome.stderr);
             return Ok(());
         }
         let is_late = matches!(hook, Hook::Guest(_)) && outcome.is_late() && began.elapsed() >= limit;

@@ -2,27 +2,18 @@
 
 use super::args::{Args, Live};
 use super::{Freeze, FreezeTarget};
-use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Lock, Target, store};
 use crate::operations::tags::free_tags;
 use crate::operations::{configuration, lock, packed};
-use crate::smolvm::{Disks, EngineError, Machine, Name, Smolvm, State, Version};
-use crate::terminal;
+use crate::smolvm::{Disks, EngineError, Machine, Name, State, Version};
 use std::path::Path;
 use std::time::Instant;
 
 impl<'a> Freeze<'a> {
     /// 1. Look: the VM is there, and in a state that can be frozen.
-    pub fn look(
-        app: &'a App,
-        args: &'a Args,
-        engine: &'a Smolvm,
-        target: &'a FreezeTarget,
-        machines: &[Machine],
-        lock: Option<Lock>,
-    ) -> Result<Self> {
-        let name = &target.name;
+    pub fn look(args: &'a Args, target: &'a FreezeTarget, machines: &[Machine], lock: Option<Lock>) -> Result<Self> {
+        let FreezeTarget { app, engine, name, .. } = target;
         let found = machines.iter().find(|machine| machine.name == name.as_str());
         let vm = found.ok_or_else(|| EngineError::no_such_vm(name, machines))?.clone();
         can_be_frozen(&vm)?;
@@ -65,7 +56,6 @@ impl<'a> Freeze<'a> {
 
     /// Warns of what the user should know before.
     pub fn warn(&self) {
-        terminal::about("vm", self.name);
         self.foreseen.iter().for_each(|text| self.target.warnings.warn(text));
     }
 

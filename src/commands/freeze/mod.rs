@@ -23,7 +23,7 @@ use crate::smolvm::{
     CHECKPOINT_SUFFIX, Disks, EngineError, Machine, Name, PackOptions, PackStep, Reason, Smolvm, State, StreamedHash,
     end_helpers, follow,
 };
-use crate::terminal::{self, Warnings};
+use crate::terminal::{About, Terminal, Warnings};
 pub use args::Args;
 use args::Live;
 use look::in_the_ordinary_way;
@@ -45,11 +45,11 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
     let names = batch::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
     let tell = |report: &Report| report.print(app, args);
-    let targets = FreezeTarget::each(names);
+    let targets = FreezeTarget::each(app, &engine, names);
     let outcomes = freeze(app, args, &engine, &targets.iter().collect::<Vec<_>>(), &tell)
         .map_err(|failure| failure.after(targets.iter().flat_map(|target| target.warnings.list()).collect()))?;
     if app.terminal.json && !args.dry_run {
-        report::print_json(&outcomes, args.names.len() == 1);
+        report::print_json(app, &outcomes, args.names.len() == 1);
     }
     report::verdict(outcomes)
 }
@@ -57,7 +57,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 /// Freezes a VM into the library, without a question. The snapshot's `VM@ID`.
 pub fn into_library(app: &App, engine: &Smolvm, name: &Name, note: String, warnings: &Warnings) -> Result<String> {
     let args = Args { note: Some(note), yes: true, ..Args::of(name.clone()) };
-    let target = FreezeTarget { name: name.clone(), warnings: Warnings::new() };
+    let target = FreezeTarget::new(app, engine, name.clone(), Warnings::new);
     let frozen = freeze(app, &args, engine, &[&target], &|_| {});
     warnings.keep(target.warnings.list());
     let mut outcomes = frozen?;
@@ -70,15 +70,27 @@ pub fn into_library(app: &App, engine: &Smolvm, name: &Name, note: String, warni
 
 /// A VM to freeze, and the warnings about it.
 struct FreezeTarget {
+    app: App,
+    engine: Smolvm,
     name: Name,
     warnings: Warnings,
 }
 
 impl FreezeTarget {
-    fn each(names: Vec<Name>) -> Vec<Self> {
+    fn each(app: &App, engine: &Smolvm, names: Vec<Name>) -> Vec<Self> {
         let is_one = names.len() == 1;
-        let warnings = |name: &Name| if is_one { Warnings::new() } else { Warnings::about(name.as_str()) };
-        names.into_iter().map(|name| Self { warnings: warnings(&name), name }).collect()
+        let target = |name: Name| {
+            let text = name.to_string();
+            Self::new(app, engine, name, |terminal| {
+                if is_one { Warnings::new(terminal) } else { Warnings::about(terminal, &text) }
+            })
+        };
+        names.into_iter().map(target).collect()
+    }
+
+    fn new(app: &App, engine: &Smolvm, name: Name, warnings: impl FnOnce(&Terminal) -> Warnings) -> Self {
+        let app = app.about(Some(About::Vm(name.to_string())));
+        Self { warnings: warnings(&app.terminal), engine: app.share(engine), name, app }
     }
 }
 
@@ -110,8 +122,7 @@ fn freeze(
     let machines = asked_again(app, engine, engine.machine_ls()?, is_meant)?;
     let (mut ready, mut outcomes) = (Vec::new(), Vec::new());
     for (target, lock) in targets.iter().zip(locks) {
-        terminal::about("vm", &target.name);
-        let looked = lock.and_then(|lock| Freeze::look(app, args, engine, target, &machines, lock));
+        let looked = lock.and_then(|lock| Freeze::look(args, target, &machines, lock));
         match looked.and_then(|freeze| if args.dry_run { Ok(freeze) } else { freeze.preflight() }) {
             Ok(freeze) => ready.push(freeze),
             Err(failure) => outcomes.push(Outcome::failed(target, failure, targets.len())),
@@ -130,7 +141,6 @@ fn freeze(
     let results = in_parallel(jobs(args.jobs, ready.len()), &ready, |freeze| {
         // Whatever this thread has put back before was another VM's.
         signals::begin();
-        terminal::about("vm", freeze.name);
         freeze.between_hooks(|| freeze.run()).map(|(report, restarted)| {
             tell(&report);
             let failure = restarted.and_then(|()| packed::answer_signal(&freeze.output)).err();
@@ -139,7 +149,6 @@ fn freeze(
     });
     let mut refused = Vec::new();
     for (freeze, result) in ready.iter().zip(results) {
-        terminal::about("vm", freeze.name);
         match result {
             Ok(outcome) => outcomes.push(outcome),
             Err(failure) if freeze.live && failure.status == Status::BadState && args.live == Some(Live::Auto) => {
@@ -150,9 +159,6 @@ fn freeze(
         }
     }
     drop(ready);
-    if targets.len() > 1 {
-        terminal::about_all();
-    }
     if !refused.is_empty() {
         let args = Args { live: None, ..args.clone() };
         outcomes.extend(freeze(app, &args, engine, &refused, tell)?);

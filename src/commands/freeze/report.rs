@@ -10,7 +10,7 @@ use crate::operations::{packed, workspace};
 use crate::quoted::quoted;
 use crate::smolvm::artifact::Artifact;
 use crate::smolvm::{CHECKPOINT_SUFFIX, Exec, Name, State};
-use crate::terminal::{self, JsonPath, with};
+use crate::terminal::{About, JsonPath, with};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -50,9 +50,9 @@ pub struct Outcome {
 impl Outcome {
     /// It failed, as one of so many: then this is told at once.
     pub fn failed(target: &FreezeTarget, failure: Failure, of: usize) -> Self {
-        let failure = failure.after(target.warnings.list());
+        let failure = failure.after(target.warnings.list()).about(Some(About::Vm(target.name.to_string())));
         if of > 1 {
-            batch::tell(&failure);
+            batch::tell(&target.app, &failure);
         }
         Self { failure: Some(failure), ..Self::planned(target) }
     }
@@ -76,11 +76,14 @@ impl Outcome {
 }
 
 /// Prints what was made: one object if one VM was named, otherwise an array with an entry of each.
-pub fn print_json(outcomes: &[Outcome], is_one: bool) {
+pub fn print_json(app: &App, outcomes: &[Outcome], is_one: bool) {
     if is_one {
-        outcomes.iter().filter(|outcome| outcome.report.is_some()).for_each(|outcome| terminal::json(&outcome.json()));
+        outcomes
+            .iter()
+            .filter(|outcome| outcome.report.is_some())
+            .for_each(|outcome| app.terminal.print_json(&outcome.json()));
     } else {
-        terminal::json(&outcomes.iter().map(Outcome::json).collect::<Vec<_>>());
+        app.terminal.print_json(&outcomes.iter().map(Outcome::json).collect::<Vec<_>>());
     }
 }
 
@@ -88,16 +91,16 @@ pub fn print_json(outcomes: &[Outcome], is_one: bool) {
 pub fn show_plans(app: &App, ready: &[Freeze], failed: &[Outcome], is_one: bool) {
     let plans = ready.iter().map(|freeze| (freeze, freeze.plan()));
     if !app.terminal.json {
-        return terminal::lines(plans.flat_map(|(_, plan)| plan));
+        return app.terminal.lines(plans.flat_map(|(_, plan)| plan));
     }
     let plans =
         plans.map(|(freeze, plan)| json!({"vm": freeze.vm.name, "commands": plan, "warnings": freeze.foreseen}));
     if is_one {
-        plans.for_each(|plan| terminal::json(&plan));
+        plans.for_each(|plan| app.terminal.print_json(&plan));
     } else {
         let mut all: Vec<Value> = plans.chain(failed.iter().map(Outcome::json)).collect();
         all.sort_by(|a, b| a["vm"].as_str().cmp(&b["vm"].as_str()));
-        terminal::json(&all);
+        app.terminal.print_json(&all);
     }
 }
 
@@ -107,7 +110,7 @@ pub fn show_plans(app: &App, ready: &[Freeze], failed: &[Outcome], is_one: bool)
 /// If there is one at all.
 pub fn verdict(mut outcomes: Vec<Outcome>) -> Result<()> {
     if let [one] = &mut outcomes[..] {
-        return one.failure.take().map_or(Ok(()), Err);
+        return one.failure.take().map_or(Ok(()), |failure| Err(failure.about(Some(About::Vm(one.name.to_string())))));
     }
     let of = outcomes.len();
     let failures = outcomes.into_iter().filter_map(|one| Some((one.name.to_string(), one.failure?)));

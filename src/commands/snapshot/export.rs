@@ -3,11 +3,11 @@
 use crate::app::App;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
-use crate::library::{export, export_to_stdout};
+use crate::library::{self, Stored};
 use crate::operations::{lock, packed, resolve, verify};
 use crate::publish::Existing;
 use crate::quoted::quoted;
-use crate::{stream, terminal};
+use crate::stream;
 use clap::ValueHint;
 use serde_json::json;
 use std::io::{self, IsTerminal};
@@ -39,15 +39,18 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     }
     let one = resolve::stored(&args.snapshot)?;
     let _reading = lock::reading(app, &one)?;
+    app.on_snapshot(&one.reference(), |app| export(app, args, &one, to_stdout))
+}
+
+fn export(app: &App, args: &Args, one: &Stored, to_stdout: bool) -> Result<()> {
     let reference = one.reference();
-    terminal::about("snapshot", &reference);
     app.terminal.during("check", &format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
     app.terminal
         .during("export", &format!("exporting {reference}"), || {
             if to_stdout {
-                return export_to_stdout(&one);
+                return library::export_to_stdout(one);
             }
-            export(&one, &args.output, Existing::forced(args.force))
+            library::export(one, &args.output, Existing::forced(args.force))
         })
         .map_err(|error| {
             let failure = Failure::from(error);

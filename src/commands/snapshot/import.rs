@@ -7,8 +7,8 @@ use crate::error::{Failure, Result, Status};
 use crate::library::{Incoming, Origin};
 use crate::operations::arrival::take_in;
 use crate::smolvm::Name;
+use crate::stream;
 use crate::terminal::Warnings;
-use crate::{stream, terminal};
 use clap::ValueHint;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -28,16 +28,17 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let warnings = Warnings::new();
-    import_file(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+    app.on_snapshot(&args.file.display(), |app| {
+        let warnings = Warnings::new(&app.terminal);
+        import(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+    })
 }
 
-fn import_file(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
+fn import(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     if stream::is_stream(&args.file) && io::stdin().is_terminal() {
         let what = "the standard input is a terminal, and a snapshot is not text";
         return Err(Failure::new(Status::Usage, what).hint("pipe `bottle-freeze snapshot export VM -o -` into it"));
     }
-    terminal::about("snapshot", args.file.display());
     let (from, source) = (args.file.display().to_string(), stream::source_name(&args.file));
     let unpack = || Incoming::unpack(&args.file);
     let incoming = app.terminal.during("import", &format!("reading {source}"), unpack)?;

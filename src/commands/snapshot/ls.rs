@@ -48,7 +48,7 @@ pub enum Order {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let (mut all, broken) = store::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
-    let broken = warn_of(broken, broken_entry);
+    let broken = warn_of(app, broken, broken_entry);
     all.retain(|one| {
         let metadata = &one.metadata;
         args.tag.as_ref().is_none_or(|tag| metadata.tags.contains(tag))
@@ -61,13 +61,13 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         Order::Vm => all.sort_by(|a, b| a.metadata.vm.cmp(&b.metadata.vm)),
     }
     if app.terminal.json {
-        terminal::json(&all.iter().map(|one| json!(one.metadata)).chain(broken).collect::<Vec<_>>());
+        app.terminal.print_json(&all.iter().map(|one| json!(one.metadata)).chain(broken).collect::<Vec<_>>());
     } else if app.terminal.quiet {
-        terminal::lines(all.iter().map(|one| terminal::one_line(&one.reference())));
+        app.terminal.lines(all.iter().map(|one| terminal::one_line(&one.reference())));
     } else if all.is_empty() {
         app.terminal.note(&no_snapshots(args.vm.as_ref()));
     } else {
-        terminal::table(&["SNAPSHOT", "TAGS", "AGE", "SIZE", "NOTE"], all.iter().map(row));
+        app.terminal.table(&["SNAPSHOT", "TAGS", "AGE", "SIZE", "NOTE"], all.iter().map(row));
     }
     Ok(())
 }

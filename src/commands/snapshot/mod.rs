@@ -39,7 +39,7 @@ pub enum Command {
 pub fn run(app: &App, command: &Command) -> Result<()> {
     match command {
         Command::Ls(args) => ls::run(app, args),
-        Command::Show(args) => show::run(args),
+        Command::Show(args) => show::run(app, args),
         Command::Verify(args) => verify::run(app, args),
         Command::Tag(args) => tag::run(app, args),
         Command::Rm(args) => rm::run(app, args),
@@ -58,9 +58,9 @@ pub fn no_snapshots(vm: Option<&Name>) -> String {
 }
 
 /// Warns of each folder in the library that is no snapshot; for programs, the entry of each.
-pub fn warn_of<T>(broken: Vec<Broken>, entry: impl Fn(Broken, Vec<String>) -> T) -> Vec<T> {
+pub fn warn_of<T>(app: &App, broken: Vec<Broken>, entry: impl Fn(Broken, Vec<String>) -> T) -> Vec<T> {
     let each = |one: Broken| {
-        let warnings = Warnings::new();
+        let warnings = Warnings::new(&app.terminal);
         warnings.warn(one.to_string());
         entry(one, warnings.list())
     };

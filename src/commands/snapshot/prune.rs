@@ -106,7 +106,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         return Err(Failure::new(Status::Usage, what).hint("say what to keep, such as --keep-last 3"));
     }
     let (all, broken) = store::list(args.vm.as_ref().map(Name::as_str))?;
-    let broken = warn_of(broken, |one, warnings| {
+    let broken = warn_of(app, broken, |one, warnings| {
         json!({
             "reference": one.reference(), "bytes": one.bytes(), "keep": true, "reasons": ["it cannot be read"],
             "removed": false, "warnings": warnings,
@@ -136,7 +136,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     }
     let list: Vec<String> = going.iter().map(ToString::to_string).collect();
     app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    let results = batch::one_by_one(batch::SNAPSHOTS, &going, |asked, _| {
+    let results = batch::one_by_one(app, batch::SNAPSHOTS, &going, |app, asked, _| {
         let one = asked.get()?;
         // Without the newest that is whole, more would be lost than was decided.
         let anchor = anchors.get(one.vm());

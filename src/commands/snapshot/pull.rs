@@ -12,7 +12,7 @@ use crate::operations::arrival::take_in;
 use crate::operations::{packed, registry};
 use crate::smolvm::artifact::{self, Artifact, embedded_metadata};
 use crate::smolvm::{Name, Reference, Smolvm};
-use crate::terminal::{self, Warnings};
+use crate::terminal::Warnings;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -33,13 +33,14 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let warnings = Warnings::new();
-    pull_one(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+    app.on_snapshot(&args.reference, |app| {
+        let warnings = Warnings::new(&app.terminal);
+        pull(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
+    })
 }
 
-fn pull_one(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
+fn pull(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     let from = &args.reference;
-    terminal::about("snapshot", from);
     let engine = app.engine()?;
     let work = room()?;
     let _leaves = packed::leaves(&work);

@@ -7,10 +7,11 @@ use crate::app::App;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Metadata, Staging, Stored, Tag, room, store};
-use crate::operations::{packed, registry, resolve};
+use crate::operations::resolve::{self, SnapshotSource};
+use crate::operations::{packed, registry};
 use crate::smolvm::Reference;
 use crate::smolvm::artifact::{self, ArtifactError, Details, embedded_metadata};
-use crate::terminal::{self, Warnings};
+use crate::terminal::Warnings;
 use clap::ValueHint;
 use serde_json::json;
 use std::ffi::OsString;
@@ -39,19 +40,20 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let warnings = Warnings::new();
-    push_one(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
-}
-
-fn push_one(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     let to = &args.reference;
     if to.is_digest() {
         let what = format!("{to} is a digest, to which nothing can be pushed");
         return Err(Failure::new(Status::Usage, what).hint("name a tag, such as HOST/NAME:TAG"));
     }
     let found = resolve::find(app, &args.snapshot)?;
-    let name = found.name();
-    terminal::about("snapshot", &name);
+    app.on_snapshot(&found.name(), |app| {
+        let warnings = Warnings::new(&app.terminal);
+        push(app, args, found, &warnings).map_err(|failure| failure.after(warnings.list()))
+    })
+}
+
+fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> Result<()> {
+    let (to, name) = (&args.reference, found.name());
     let whole = app.terminal.during("check", &format!("checking {name}"), || found.check())?;
     if whole.artifact.manifest.is_live() {
         let what = format!("{name} is live: it holds the VM's RAM, and all that was secret in it");

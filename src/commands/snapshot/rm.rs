@@ -32,7 +32,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
     }
     sweep_library();
-    let results = batch::one_by_one(batch::SNAPSHOTS, &all, |asked, _| {
+    let results = batch::one_by_one(app, batch::SNAPSHOTS, &all, |app, asked, _| {
         let one = asked.get()?;
         let bytes = one.bytes();
         if let Removal::Tagged(tags) = lock::remove(app, one, args.wait.wait)? {

@@ -1,9 +1,9 @@
 //! `snapshot show`: everything recorded about a snapshot.
 
+use crate::app::App;
 use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::resolve;
-use crate::terminal;
 
 /// Print everything recorded about a snapshot, as JSON
 #[derive(Debug, clap::Args)]
@@ -15,7 +15,7 @@ pub struct Args {
     pub snapshot: String,
 }
 
-pub fn run(args: &Args) -> Result<()> {
-    terminal::json(&resolve::stored(&args.snapshot)?.metadata);
+pub fn run(app: &App, args: &Args) -> Result<()> {
+    app.terminal.print_json(&resolve::stored(&args.snapshot)?.metadata);
     Ok(())
 }

@@ -6,7 +6,6 @@ use crate::error::{Failure, Result};
 use crate::library::{Metadata, Stored, Tag, check_words};
 use crate::operations::several::once;
 use crate::operations::{lock, resolve, tags::free_tags};
-use crate::terminal;
 use serde_json::json;
 
 /// Add tags to a snapshot, or remove them
@@ -30,7 +29,10 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let one = resolve::stored(&args.snapshot)?;
-    terminal::about("snapshot", one.reference());
+    app.on_snapshot(&one.reference(), |app| tag(app, args, &one))
+}
+
+fn tag(app: &App, args: &Args, one: &Stored) -> Result<()> {
     let _lock = lock::library(app, &one.metadata.vm)?;
     let mut metadata = one.again()?.metadata;
     free_tags(&metadata.vm, &metadata.id, &args.tags, args.force)?;
@@ -39,7 +41,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     if !args.tags.is_empty() {
         check_words(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
     }
-    write(&one, &metadata)?;
+    write(one, &metadata)?;
     let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();
     let text = match tags.last() {
         None => format!("{}: no tags", one.reference()),

@@ -32,7 +32,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     } else {
         resolve::several(&args.snapshots, resolve::stored, Stored::reference)
     };
-    let results = batch::one_by_one(batch::SNAPSHOTS, &all, |asked, _| {
+    let results = batch::one_by_one(app, batch::SNAPSHOTS, &all, |app, asked, _| {
         let one = asked.get()?;
         let _reading = lock::reading(app, one)?;
         let check = || verify::snapshot(&one.folder, &one.metadata);

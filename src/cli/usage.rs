@@ -1,0 +1,46 @@
+//! A command line that clap did not understand, or that asks only for help or the version.
+
+use crate::error::{Failure, Status};
+use crate::terminal::{Format, Terminal};
+use clap::error::ErrorKind;
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Prints what clap says, as text or as JSON; the exit status.
+pub fn misused(error: &clap::Error) -> ExitCode {
+    let terminal = Terminal::before_options(error_format(std::env::args_os()));
+    if !error.use_stderr() {
+        terminal.check(error.print().and_then(|()| std::io::stdout().flush()), &[]);
+        return if terminal.printed_all() { ExitCode::SUCCESS } else { Status::Failed.into() };
+    }
+    if terminal.has_json_errors() {
+        usage(error).print(&terminal);
+    } else {
+        // A closed stderr cannot be reported.
+        let _ = error.print();
+    }
+    Status::Usage.into()
+}
+
+/// The format of errors that these words ask for, which clap may not understand.
+fn error_format(words: impl Iterator<Item = OsString>) -> Format {
+    let words: Vec<OsString> = words.take_while(|word| word != "--").collect();
+    let apart = words.windows(2).any(|two| two == ["--error-format", "json"]);
+    if apart || words.iter().any(|word| word == "--error-format=json") { Format::Json } else { Format::Text }
+}
+
+/// What clap says in paragraphs: the error, then tips, and how the command is used.
+fn usage(error: &clap::Error) -> Failure {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Failure::new(Status::Usage, "no command was given").hint("bottle-freeze --help lists them");
+    }
+    let text = error.render().to_string();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n");
+    let what = paragraphs.next().unwrap_or_default();
+    let failure = Failure::new(Status::Usage, words(what.strip_prefix("error: ").unwrap_or(what)));
+    let tips = paragraphs.flat_map(str::lines).filter_map(|line| line.trim_start().strip_prefix("tip: "));
+    let tips: Vec<String> = tips.map(words).collect();
+    if tips.is_empty() { failure } else { failure.hint(tips.join("; ")) }
+}

@@ -1,0 +1,149 @@
+//! The handle through which everything is printed and asked.
+
+use super::events::{About, ErrorAbout, ErrorLine, Event, Problem};
+use super::spinners::Spinners;
+use super::text::{indent_rest, json_escaped, one_line};
+use crate::signals::signal_name;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+/// Who reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// People.
+    Text,
+    /// Programs: JSON, one object a line.
+    Json,
+}
+
+/// Prints, and asks: as the global options say, and about one thing. A copy is cheap, and belongs to the same run.
+#[derive(Debug, Clone)]
+pub struct Terminal {
+    /// Bare results and errors only.
+    pub quiet: bool,
+    /// Results for programs.
+    pub json: bool,
+    verbose: bool,
+    errors: Format,
+    events: Format,
+    about: Option<About>,
+    pub(super) run: Arc<Run>,
+}
+
+/// What all handles of one run share.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    pub spinners: Spinners,
+    /// Whether a result could not be printed.
+    pub is_unprinted: AtomicBool,
+    /// What was done and is yet to be printed as JSON: a user who cannot read that must still learn of it.
+    pub done: Mutex<Vec<String>>,
+}
+
+impl Terminal {
+    /// From `--quiet`, `--json`, `--verbose`, `--error-format` and `--progress`.
+    pub fn new(quiet: bool, json: bool, verbose: bool, errors: Format, events: Format) -> Self {
+        Self { quiet, json, verbose, errors, events, about: None, run: Arc::default() }
+    }
+
+    /// For what is printed before the options are understood.
+    pub fn before_options(errors: Format) -> Self {
+        Self::new(false, false, false, errors, Format::Text)
+    }
+
+    /// The same terminal; programs read that what it prints is about this.
+    pub fn about(&self, about: Option<About>) -> Self {
+        Self { about, ..self.clone() }
+    }
+
+    /// Whether errors are JSON.
+    pub fn has_json_errors(&self) -> bool {
+        self.errors == Format::Json
+    }
+
+    /// Whether progress and warnings are JSON.
+    pub(super) fn has_events(&self) -> bool {
+        self.events == Format::Json
+    }
+
+    /// Prints an engine command before it runs.
+    pub fn command(&self, line: &str) {
+        if self.verbose {
+            self.message("command", line, &format!("+ {line}"));
+        }
+    }
+
+    /// Prints the output of a command that ran for `whom`.
+    pub fn output(&self, whom: &str, text: &str) {
+        for line in text.lines().filter(|_| !self.quiet) {
+            self.message("output", line, &format!("{whom}: {}", one_line(line)));
+        }
+    }
+
+    /// Prints an error: what failed, how things stand now, how to fix it.
+    pub fn error(&self, problem: &Problem) {
+        if self.has_json_errors() {
+            return self.json_line(&ErrorLine { error: ErrorAbout { problem, about: &self.about } });
+        }
+        self.say(&format!("error: {}", problem.message));
+        for (label, text) in [("now", problem.state), ("help", problem.hint)] {
+            if let Some(text) = text {
+                self.say(&format!("  {label}: {text}"));
+            }
+        }
+    }
+
+    /// Prints that a signal arrived; or, when the process ends at once, what that leaves behind.
+    pub fn interrupted(&self, signal: i32, left: Option<&[String]>) {
+        let Some(left) = left else {
+            let text =
+                format!("interrupted by {}; cleaning up (press Ctrl-C again to stop at once)", signal_name(signal));
+            return self.message("interrupted", &text, &text);
+        };
+        let what = if left.is_empty() {
+            "stopped at once".to_owned()
+        } else {
+            format!("stopped at once: {}", left.join("; "))
+        };
+        if self.has_json_errors() {
+            let exit_status = u8::try_from(128 + signal).unwrap_or(1);
+            self.error(&Problem { code: "interrupted", exit_status, ..Problem::failed(&what) });
+        } else {
+            self.say(&what);
+        }
+    }
+
+    /// Prints something that happens: an event with this message, or a line of text.
+    pub(super) fn message(&self, kind: &'static str, message: &str, line: &str) {
+        if self.has_events() {
+            self.event(Event { message: Some(message), ..Event::now(kind) });
+        } else {
+            self.say(line);
+        }
+    }
+
+    /// Prints an event.
+    pub(super) fn event(&self, event: Event) {
+        self.json_line(&Event { about: self.about.clone(), ..event });
+    }
+
+    /// Prints one line of JSON on stderr, written in one go.
+    fn json_line(&self, value: &impl Serialize) {
+        let Ok(text) = serde_json::to_string(value) else { return };
+        let line = json_escaped(&text) + "\n";
+        self.run.spinners.above(|| {
+            // A closed stderr cannot be reported.
+            let _ = io::stderr().write_all(line.as_bytes());
+        });
+    }
+
+    /// Prints a line on stderr, above any progress.
+    pub(super) fn say(&self, text: &str) {
+        self.run.spinners.above(|| {
+            // A closed stderr cannot be reported.
+            let _ = writeln!(io::stderr(), "{}", indent_rest(text));
+        });
+    }
+}
