@@ -17,6 +17,7 @@ mod commands;
 mod completion;
 mod deferred;
 mod error;
+mod files;
 mod home;
 mod install;
 mod library;

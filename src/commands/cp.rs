@@ -4,9 +4,10 @@ use crate::app::App;
 use crate::commands::exec::unreachable;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
+use crate::home;
 use crate::library::Staging;
 use crate::operations::packed;
-use crate::publish::{self, Existing, meant};
+use crate::publish::{self, Existing, resolve_link};
 use crate::smolvm::{Name, Reason, Smolvm, State};
 use crate::stream;
 use clap::ValueHint;
@@ -98,8 +99,8 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     let path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
     let target: PathBuf =
         if path.is_dir() { path.join(Path::new(inside).file_name().unwrap_or_default()) } else { path };
-    let target = meant(&target);
-    publish::preflight(&target, Existing::Replace)?;
+    let target = resolve_link(&target);
+    publish::preflight(&target, Existing::Replace, home::canonical_root().as_deref())?;
     let folder = target.parent().unwrap_or(Path::new("/"));
     let refused = |error| Failure::not_writable(&target, &error);
     let work = Staging::after_sweep(folder).map_err(refused)?;

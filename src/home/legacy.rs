@@ -1,6 +1,7 @@
-//! What 0.1.0 wrote into its library, which has no marker. These are the names of that version: they stay as they are.
+//! Recognizes a library of 0.1.0, which has no marker, by the names and contents of its files. They never change.
 
-use super::{files, marker};
+use super::names::{MARKER, TEMPORARY};
+use crate::files;
 use crate::publish::PRIVATE;
 use serde_json::Value;
 use std::fs;
@@ -8,17 +9,16 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// How it named what was not published yet.
-pub const TEMPORARY: &str = ".tmp";
-/// More than this no small file of it has.
+/// The most bytes that are read of a file.
 const LIMIT: u64 = 1 << 20;
 
 /// What a folder without a marker holds.
 pub enum Contents {
+    /// Nothing.
     Nothing,
-    /// A library of 0.1.0, or what a first run had begun to make of it.
+    /// A library of 0.1.0, or the beginning of a library.
     Library,
-    /// This is not of 0.1.0.
+    /// This file or folder, which bottle-freeze did not write.
     Foreign(PathBuf),
 }
 
@@ -26,11 +26,11 @@ pub enum Contents {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn look(root: &Path) -> io::Result<Contents> {
+pub fn contents(root: &Path) -> io::Result<Contents> {
     if let Some(path) = first_foreign(root, &in_root)? {
         return Ok(Contents::Foreign(path));
     }
-    let is_ours = |entry: &fs::DirEntry| !is_of_the_system(&entry.file_name().to_string_lossy());
+    let is_ours = |entry: &fs::DirEntry| !is_from_system(&entry.file_name().to_string_lossy());
     let is_empty = !fs::read_dir(root)?.flatten().any(|entry| is_ours(&entry));
     Ok(if is_empty { Contents::Nothing } else { Contents::Library })
 }
@@ -42,7 +42,7 @@ struct Entry<'a> {
     meta: &'a fs::Metadata,
 }
 
-/// The first thing in a folder that is not ours.
+/// The first file or folder that bottle-freeze did not write.
 type Foreign = io::Result<Option<PathBuf>>;
 
 impl Entry<'_> {
@@ -57,8 +57,8 @@ impl Entry<'_> {
     /// A private folder, or a file that was not published.
     fn is_private(&self) -> bool {
         !self.meta.file_type().is_symlink()
-            && (files::is_private(self.name.as_ref(), PRIVATE)
-                || (self.is_file() && files::is_private(self.name.as_ref(), TEMPORARY)))
+            && (files::is_private_name(self.name.as_ref(), PRIVATE)
+                || (self.is_file() && files::is_private_name(self.name.as_ref(), TEMPORARY)))
     }
 
     fn ends_in(&self, extension: &str) -> bool {
@@ -75,7 +75,7 @@ impl Entry<'_> {
         serde_json::from_slice(&self.text()).ok()
     }
 
-    /// Nothing, if this is `ours`; otherwise this.
+    /// The path, unless this is `ours`.
     fn unless(&self, ours: bool) -> Option<PathBuf> {
         (!ours).then(|| self.path.to_owned())
     }
@@ -85,11 +85,11 @@ fn first_foreign(folder: &Path, foreign: &dyn Fn(&Entry) -> Foreign) -> Foreign 
     for entry in fs::read_dir(folder)? {
         let (entry, path) = entry.map(|entry| (entry.file_name(), entry.path()))?;
         let name = entry.to_string_lossy();
-        if is_of_the_system(&name) {
+        if is_from_system(&name) {
             continue;
         }
         let meta = match fs::symlink_metadata(&path) {
-            // Another run has removed it meanwhile.
+            // Another run has removed it in the meantime.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             meta => meta?,
         };
@@ -104,25 +104,25 @@ fn first_foreign(folder: &Path, foreign: &dyn Fn(&Entry) -> Foreign) -> Foreign 
     Ok(None)
 }
 
-/// The first thing in a folder that is not `ours`.
-fn first_but(folder: &Path, ours: &dyn Fn(&Entry) -> bool) -> Foreign {
+/// The first entry of a folder that is not `ours`.
+fn first_except(folder: &Path, ours: &dyn Fn(&Entry) -> bool) -> Foreign {
     first_foreign(folder, &|entry| Ok(entry.unless(ours(entry))))
 }
 
-/// What file systems and desktops put into folders.
-fn is_of_the_system(name: &str) -> bool {
+/// Files that file systems and desktops put into folders.
+fn is_from_system(name: &str) -> bool {
     ["lost+found", ".DS_Store"].contains(&name)
 }
 
 fn in_root(entry: &Entry) -> Foreign {
     match entry.name {
-        marker::FILE => Ok(entry.unless(entry.is_file())),
+        MARKER => Ok(entry.unless(entry.is_file())),
         _ if entry.is_file() => Ok(entry.unless(entry.is_private())),
         _ if !entry.is_folder() => Ok(entry.unless(false)),
         "snapshots" => first_foreign(entry.path, &in_snapshots),
-        "locks" => first_but(entry.path, &is_lock),
-        "work" => first_but(entry.path, &|file| file.is_file() && is_work_entry(file.name.as_ref(), &file.text())),
-        "vms" => first_but(entry.path, &is_record),
+        "locks" => first_except(entry.path, &is_lock),
+        "work" => first_except(entry.path, &|file| file.is_file() && is_work_entry(file.name.as_ref(), &file.text())),
+        "vms" => first_except(entry.path, &is_record),
         "engines" => first_foreign(entry.path, &in_engines),
         _ => Ok(entry.unless(false)),
     }
@@ -136,10 +136,10 @@ fn in_snapshots(entry: &Entry) -> Foreign {
     if !entry.is_folder() || !entry.name.bytes().all(is_name) {
         return Ok(entry.unless(false));
     }
-    first_foreign(entry.path, &of_a_vm)
+    first_foreign(entry.path, &in_vm_folder)
 }
 
-fn of_a_vm(entry: &Entry) -> Foreign {
+fn in_vm_folder(entry: &Entry) -> Foreign {
     let is_id = entry.name.len() <= 64 && entry.name.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if entry.is_private() {
         return Ok(None);
@@ -147,19 +147,19 @@ fn of_a_vm(entry: &Entry) -> Foreign {
     if !entry.is_folder() || !is_id {
         return Ok(entry.unless(false));
     }
-    match first_but(entry.path, &is_of_a_snapshot) {
-        // What cannot be read is not removed either.
+    match first_except(entry.path, &is_snapshot_file) {
+        // It cannot be read, and so is never removed.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
         foreign => foreign,
     }
 }
 
-fn is_of_a_snapshot(entry: &Entry) -> bool {
+fn is_snapshot_file(entry: &Entry) -> bool {
     const FILES: [&str; 4] = ["vm.smolmachine", "vm.checkpoint", "vm", "workspace.tar"];
     if entry.name != "snapshot.json" {
         return entry.is_private() || FILES.contains(&entry.name);
     }
-    // A damaged one may be anything, but what is whole says of which snapshot it is.
+    // A damaged file may hold anything, but valid JSON must have these keys.
     let is_ours = |json: Value| ["format", "id", "vm"].iter().all(|key| json.get(key).is_some());
     entry.json().is_none_or(is_ours)
 }
@@ -168,7 +168,7 @@ fn is_lock(entry: &Entry) -> bool {
     entry.is_file() && entry.ends_in("lock") && is_introduction(&entry.text())
 }
 
-/// Whether this is what a lock file holds: nothing, or the line about its owner.
+/// Whether this is the content of a lock file: nothing, or the line about its owner.
 pub fn is_introduction(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
     let line = text.strip_suffix('\n').and_then(|text| text.strip_prefix("process "));
@@ -176,9 +176,9 @@ pub fn is_introduction(text: &[u8]) -> bool {
         || line.is_some_and(|line| !line.contains('\n') && line.contains(" on ") && line.contains(", since "))
 }
 
-/// Whether a file of that name that holds this says where a run works: an absolute path and nothing else.
+/// Whether a file with this name and text is an entry that 0.1.0 wrote into `work`: an absolute path.
 pub fn is_work_entry(name: &std::ffi::OsStr, text: &[u8]) -> bool {
-    files::is_private(name, TEMPORARY) && (text.is_empty() || (text.starts_with(b"/") && !text.contains(&b'\n')))
+    files::is_private_name(name, TEMPORARY) && (text.is_empty() || (text.starts_with(b"/") && !text.contains(&b'\n')))
 }
 
 fn is_record(entry: &Entry) -> bool {
@@ -191,7 +191,7 @@ fn in_engines(entry: &Entry) -> Foreign {
         return Ok(entry.unless(fs::read_link(entry.path).is_ok_and(|to| is_version(to.as_os_str().as_bytes()))));
     }
     if entry.is_folder() && is_version(entry.name.as_bytes()) {
-        return first_but(entry.path, &|part| is_engine_part(part.name));
+        return first_except(entry.path, &|part| is_engine_part(part.name));
     }
     Ok(entry.unless(entry.is_private()))
 }
@@ -201,7 +201,7 @@ fn is_version(name: &[u8]) -> bool {
     parts.len() == 3 && parts.iter().all(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
 }
 
-/// Whether an engine, as it is installed, has something of that name.
+/// Whether a file or folder with this name belongs to an installed engine.
 pub fn is_engine_part(name: &str) -> bool {
     const PARTS: [&str; 5] = ["bin", "smolvm", "agent-rootfs", "overlay-template.ext4", "storage-template.ext4"];
     let is_library = name.contains(".so") || Path::new(name).extension().is_some_and(|ending| ending == "dylib");

@@ -1,17 +1,18 @@
 //! The file that says what the folder is.
 
-use super::{Found, HomeError, files, legacy};
+use super::error::HomeError;
+use super::legacy;
+use super::names::MARKER;
+use crate::files;
 use crate::publish::{Existing, publish_text};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Its name.
-pub const FILE: &str = "bottle-freeze.json";
 const KIND: &str = "bottle-freeze library";
-/// The only format there was yet.
+/// The only format so far.
 const FORMAT: u32 = 1;
-/// More than this no marker has.
+/// The most bytes that are read of a marker.
 const LIMIT: u64 = 4 << 10;
 
 #[derive(Serialize, Deserialize)]
@@ -22,40 +23,56 @@ struct Marker {
     about: String,
 }
 
-/// What the folder is, by its marker, or by what it holds.
-pub fn look(root: &Path) -> Result<Found, HomeError> {
-    let path = root.join(FILE);
+/// What the folder holds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// There is no folder.
+    Missing,
+    /// Nothing.
+    Empty,
+    /// A library of 0.1.0, which wrote no marker.
+    Unmarked,
+    /// A library with a marker.
+    Marked,
+}
+
+/// What the folder is, by its marker, or else by its contents.
+///
+/// # Errors
+/// The folder cannot be used.
+pub fn read(root: &Path) -> Result<Found, HomeError> {
+    let path = root.join(MARKER);
     let mut text = Vec::new();
-    let read = files::open_existing(&path).and_then(|file| {
-        let is_own = files::is_own(&file.metadata()?);
+    let is_own = files::open_existing(&path).and_then(|file| {
+        let own = files::is_own(&file.metadata()?);
         file.take(LIMIT).read_to_end(&mut text)?;
-        Ok(is_own)
+        Ok(own)
     });
-    match read {
+    match is_own {
         Ok(true) => {}
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return Err(HomeError::unreadable(&path, &error));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return match unmarked(root) {
-                // Another run has written it since: that is whose files these are.
-                Err(HomeError::Foreign { .. }) if path.symlink_metadata().is_ok() => look(root),
+                // Another run has written the marker in the meantime: the files are its files.
+                Err(HomeError::Foreign { .. }) if path.symlink_metadata().is_ok() => read(root),
                 found => found,
             };
         }
-        // Another user's, a link, a FIFO …
-        Ok(false) | Err(_) => return Err(HomeError::Mismarked(root.to_owned())),
+        // Another user's file, a link, a FIFO …
+        Ok(false) | Err(_) => return Err(HomeError::InvalidMarker(root.to_owned())),
     }
     match serde_json::from_slice::<Marker>(&text) {
-        Ok(marker) if marker.kind != KIND => Err(HomeError::Mismarked(root.to_owned())),
+        Ok(marker) if marker.kind != KIND => Err(HomeError::InvalidMarker(root.to_owned())),
         Ok(marker) if marker.format != FORMAT => Err(HomeError::Newer { root: root.to_owned(), format: marker.format }),
         Ok(_) => Ok(Found::Marked),
         Err(_) if is_torn(&text) => unmarked(root),
-        Err(_) => Err(HomeError::Mismarked(root.to_owned())),
+        Err(_) => Err(HomeError::InvalidMarker(root.to_owned())),
     }
 }
 
-/// Whether this is what a power cut may leave of a marker: its beginning, or nothing. All else is not replaced.
+/// Whether this is what a power cut may leave of a marker: its beginning, or nothing. Anything else is not replaced.
 fn is_torn(text: &[u8]) -> bool {
     let whole = serde_json::to_vec_pretty(&Marker::new()).unwrap_or_default();
     let written = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -63,7 +80,7 @@ fn is_torn(text: &[u8]) -> bool {
 }
 
 fn unmarked(root: &Path) -> Result<Found, HomeError> {
-    match legacy::look(root).map_err(|error| HomeError::unreadable(root, &error))? {
+    match legacy::contents(root).map_err(|error| HomeError::unreadable(root, &error))? {
         legacy::Contents::Nothing => Ok(Found::Empty),
         legacy::Contents::Library => Ok(Found::Unmarked),
         legacy::Contents::Foreign(path) => Err(HomeError::Foreign { root: root.to_owned(), path }),
@@ -78,7 +95,7 @@ impl Marker {
     }
 }
 
-/// Says from now on what the folder is.
+/// Writes the marker.
 pub fn write(root: &Path) -> io::Result<()> {
-    Ok(publish_text(&serde_json::to_vec_pretty(&Marker::new())?, &root.join(FILE), Existing::Replace)?)
+    Ok(publish_text(&serde_json::to_vec_pretty(&Marker::new())?, &root.join(MARKER), Existing::Replace)?)
 }

@@ -1,15 +1,15 @@
 //! Snapshots that leave the library and come into it. As one file, for machines without a registry: a tar of the folder,
 //! `snapshot.json` first.
 
-use super::home;
 use super::lock::Lock;
 use super::metadata::{self, Metadata};
 use super::staging::Staging;
 use super::store::{self, ARTIFACT, LAUNCHER, Stored};
-use crate::publish::{self, Existing, PublishError, meant};
+use crate::publish::{self, Existing, PublishError, resolve_link};
 use crate::signals;
 use crate::stream::{Sink, Source, Unread, heed, source_name};
 use crate::tarball::{self, Entry};
+use crate::{files, home};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -75,8 +75,8 @@ const NEW: &str = "new";
 /// `target` exists and is not to be replaced, or it cannot be written.
 pub fn export(one: &Stored, target: &Path, existing: Existing) -> Result<()> {
     let target = std::path::absolute(target).map_err(io_error(target))?;
-    let target = meant(&target);
-    publish::preflight(&target, existing)?;
+    let target = resolve_link(&target);
+    publish::preflight(&target, existing, home::canonical_root().as_deref())?;
     let beside = target.parent().unwrap_or(Path::new("/"));
     let work = Staging::after_sweep(beside).map_err(io_error(&target))?;
     let temp = work.path().join("export");
@@ -225,7 +225,7 @@ fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Res
     if name == metadata::FILE && bytes > metadata::LIMIT {
         return Err(strange(format!("its {name} is longer than {} bytes", metadata::LIMIT)));
     }
-    let free = rustix::fs::statvfs(folder).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    let free = files::free_bytes(folder).unwrap_or(u64::MAX);
     if bytes > free {
         return Err(TransportError::NoRoom { name, bytes, free, folder: home::shown_path("snapshots").into() });
     }

@@ -1,10 +1,10 @@
 //! Folders in the library that should be snapshots, and cannot be read as such.
 
-use super::home;
 use super::lock::Lock;
 use super::metadata::{Metadata as Snapshot, MetadataError};
 use super::removal::{self, Identity, RemoveError};
 use super::store::{Removal, Stored};
+use crate::files;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, Metadata};
@@ -48,7 +48,7 @@ impl Broken {
 
     /// Bytes that it takes on the disk.
     pub fn bytes(&self) -> u64 {
-        home::bytes_in(&self.folder)
+        files::disk_usage(&self.folder)
     }
 
     /// Whether it may have been made after `moment`: its oldest file was. The artifact is written once, before the

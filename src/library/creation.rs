@@ -1,8 +1,9 @@
 //! What a VM was made with and the engine does not report: kept beside the library when a VM is made here, and forgotten
 //! when it is removed here.
 
-use super::home;
 use super::metadata::LIMIT;
+use crate::files;
+use crate::home;
 use crate::publish::{self, Existing, publish_text};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -36,7 +37,7 @@ impl Creation {
 
     fn read(path: &Path) -> Option<Self> {
         let mut text = Vec::new();
-        home::open_own(path).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
+        files::open_own(path).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
         serde_json::from_slice(&text).ok()
     }
 

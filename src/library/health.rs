@@ -1,6 +1,8 @@
 //! Whether the library can be used: looked at by using it, as far as that leaves nothing behind.
 
-use super::{Staging, home, leftovers, runtime, store};
+use super::{Staging, leftovers, runtime, store};
+use crate::files;
+use crate::home;
 use crate::home::{Home, HomeError};
 use std::fs::File;
 use std::io;
@@ -52,7 +54,7 @@ impl Health {
     /// # Errors
     /// There is none.
     pub fn scratch(&self, room: u64) -> io::Result<Staging> {
-        let has_room = |folder: &Path| free_bytes(folder).is_none_or(|free| free >= room);
+        let has_room = |folder: &Path| files::free_bytes(folder).is_none_or(|free| free >= room);
         if self.trouble.is_none() && self.folder.is_dir() && has_room(&self.folder) {
             return Staging::new(&self.folder);
         }
@@ -71,12 +73,13 @@ impl Health {
         let write =
             || if folder.is_dir() { Staging::new(&folder).map(drop) } else { tempfile::tempfile_in(there).map(drop) };
         let written = write().map_err(|error| unusable("written", error));
-        let locked =
-            || File::open(there).and_then(|file| home::lock(&file, true)).map_err(|error| unusable("locked", error));
+        let locked = || {
+            File::open(there).and_then(|file| files::try_lock(&file, true)).map_err(|error| unusable("locked", error))
+        };
         let listed = store::list(None).map_err(|error| error.to_string());
         let trouble = written.and_then(|()| locked()).err().or_else(|| listed.as_ref().err().cloned());
         let (all, broken) = listed.unwrap_or_default();
-        let free = free_bytes(there);
+        let free = files::free_bytes(there);
         let root = folder.parent().unwrap_or(&folder);
         let left = leftovers().into_iter().filter(|left| left.path.starts_with(root)).map(|left| left.bytes);
         let bytes =
@@ -90,11 +93,6 @@ impl Health {
 /// The folder, or the nearest one above it that is there.
 fn nearest(folder: &Path) -> &Path {
     folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"))
-}
-
-/// Bytes that this user may still write there, if known.
-fn free_bytes(folder: &Path) -> Option<u64> {
-    rustix::fs::statvfs(folder).ok().map(|free| free.f_bavail.saturating_mul(free.f_frsize))
 }
 
 /// The folders in the library in which nothing can be made, as a new snapshot of that VM must be.

@@ -1,8 +1,10 @@
 //! What killed runs left: found, and removed where its name, its content and its owner say that bottle-freeze wrote it.
 
+use super::lock;
 use super::parts;
 use super::staging::{ALIVE, Entered, SIGN, clear, entered};
-use super::{home, lock};
+use crate::files;
+use crate::home;
 use crate::home::Home;
 use crate::publish::PRIVATE;
 use crate::smolvm::end_helpers;
@@ -34,7 +36,7 @@ pub fn leftovers() -> Vec<Leftover> {
     folders.dedup();
     let privates = folders.iter().flat_map(|folder| privates(folder));
     let dead = privates.filter(|entry| matches!(register.life(entry), Life::Dead(_) | Life::Empty));
-    dead.map(|entry| Leftover { bytes: home::bytes_in(&entry.path()), path: entry.path() }).collect()
+    dead.map(|entry| Leftover { bytes: files::disk_usage(&entry.path()), path: entry.path() }).collect()
 }
 
 /// Removes what killed runs left, wherever they worked; and in `beside`, where a run with another library may have worked.
@@ -71,7 +73,7 @@ fn known_folders() -> Vec<PathBuf> {
 fn folders_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_shown = |entry: &DirEntry| !entry.file_name().to_string_lossy().starts_with('.');
-    let is_folder = |entry: &DirEntry| entry.metadata().is_ok_and(|meta| meta.is_dir() && home::is_own(&meta));
+    let is_folder = |entry: &DirEntry| entry.metadata().is_ok_and(|meta| meta.is_dir() && files::is_own(&meta));
     entries.filter(|entry| is_shown(entry) && is_folder(entry)).map(|entry| entry.path()).collect()
 }
 
@@ -107,8 +109,8 @@ impl Register {
         let folder = home::existing("work").ok().flatten();
         for file in folder.into_iter().flat_map(fs::read_dir).flatten().flatten() {
             let path = file.path();
-            let Ok(open) = home::open_own(&path) else { continue };
-            let is_dead = home::lock(&open, false).unwrap_or(false);
+            let Ok(open) = files::open_own(&path) else { continue };
+            let is_dead = files::try_lock(&open, false).unwrap_or(false);
             let mut text = Vec::new();
             let read = (&open).take(LIMIT).read_to_end(&mut text).ok();
             match read.and_then(|_| entered(&file.file_name(), &text)) {
@@ -147,12 +149,12 @@ impl Register {
                 None => Life::Foreign,
                 // 0.1.0 locked none of these.
                 Some(_) if is_temporary(entry) && is_young(&path) => Life::Unborn,
-                Some(file) if home::lock(&file, false).unwrap_or(false) => Life::Dead(file),
+                Some(file) if files::try_lock(&file, false).unwrap_or(false) => Life::Dead(file),
                 Some(_) => Life::Alive,
             };
         }
-        match home::open_own(&path.join(ALIVE)) {
-            Ok(alive) if home::lock(&alive, false).unwrap_or(false) => self.with_alive(&path, alive),
+        match files::open_own(&path.join(ALIVE)) {
+            Ok(alive) if files::try_lock(&alive, false).unwrap_or(false) => self.with_alive(&path, alive),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.without_alive(&path),
             // Locked, or it cannot be known.
             _ => Life::Alive,
@@ -181,7 +183,7 @@ impl Register {
     /// A run that removes a snapshot locks its folder itself.
     fn without_alive(&self, folder: &Path) -> Life {
         let Ok(lock) = File::open(folder) else { return Life::Foreign };
-        if !home::lock(&lock, false).unwrap_or(false) {
+        if !files::try_lock(&lock, false).unwrap_or(false) {
             return Life::Alive;
         }
         let Ok(entries) = fs::read_dir(folder) else { return Life::Foreign };
@@ -211,9 +213,9 @@ impl Register {
 fn privates(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| {
-        let is_named = home::is_private(&entry.file_name(), PRIVATE);
+        let is_named = files::is_private_name(&entry.file_name(), PRIVATE);
         entry.metadata().is_ok_and(|meta| {
-            home::is_own(&meta)
+            files::is_own(&meta)
                 && ((meta.is_dir() && is_named) || (meta.is_file() && (is_named || is_temporary(entry))))
         })
     })
@@ -221,13 +223,13 @@ fn privates(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
 
 /// Whether it is named as a file that 0.1.0 had not yet published.
 fn is_temporary(entry: &DirEntry) -> bool {
-    home::is_private(&entry.file_name(), home::TEMPORARY)
+    files::is_private_name(&entry.file_name(), home::TEMPORARY)
 }
 
 /// A private file, if it is a small one of the library that its run was killed before it could publish: JSON, or the
 /// beginning of it.
 fn unpublished(path: &Path) -> Option<File> {
-    let file = home::open_own(path).ok().filter(|_| is_in_library(path))?;
+    let file = files::open_own(path).ok().filter(|_| is_in_library(path))?;
     let mut begin = Vec::new();
     (&file).take(1).read_to_end(&mut begin).ok()?;
     (begin.is_empty() || begin == b"{").then_some(file)

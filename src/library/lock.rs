@@ -1,7 +1,9 @@
 //! Locks. Each belongs to what it protects: a VM and an output are locked in this host's [`runtime`] folder, a part of
 //! the library by its own folder, opened read-only, so that a full or read-only disk forbids no lock.
 
-use super::{holder, home, runtime};
+use super::{holder, runtime};
+use crate::files;
+use crate::home;
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
@@ -85,8 +87,8 @@ impl Lock {
         let path = runtime::folder().map_err(unlockable)?.join(format!("{key}{SUFFIX}"));
         let began = Instant::now();
         loop {
-            let file = home::open(&path).map_err(unlockable)?;
-            if !home::lock(&file, sharing == Sharing::Shared).map_err(unlockable)? {
+            let file = files::open_or_create(&path).map_err(unlockable)?;
+            if !files::try_lock(&file, sharing == Sharing::Shared).map_err(unlockable)? {
                 let owner = owner(&file);
                 if began.elapsed() < if owner.is_some() { MOMENT } else { INTRODUCTION } {
                     std::thread::sleep(PAUSE);
@@ -95,7 +97,7 @@ impl Lock {
                 return Err(held(what, owner.or_else(|| holder::of(&file))));
             }
             // Its last owner may have removed it between the two steps.
-            if home::is_still(&path, &file) {
+            if files::is_same_file(&path, &file) {
                 let mut lock = Self { file, path, end: End::RemoveFile };
                 // Without it, on a full disk, the lock still holds.
                 let _ = introduce(&mut lock.file);
@@ -112,14 +114,14 @@ impl Lock {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let lock = || {
             let file = File::from(rustix::fs::open(folder, flags, Mode::empty())?);
-            Ok((home::lock(&file, sharing == Sharing::Shared)?, file))
+            Ok((files::try_lock(&file, sharing == Sharing::Shared)?, file))
         };
         let (is_locked, file) = lock().map_err(|source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => LockError::Gone(what.to_owned()),
             _ => unlockable(what, folder, source),
         })?;
         // Removed or replaced between the two steps.
-        if !home::is_still(folder, &file) {
+        if !files::is_same_file(folder, &file) {
             return Err(LockError::Gone(what.to_owned()));
         }
         if !is_locked {
@@ -140,8 +142,8 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Removed while it is ours alone: whoever has it open by now sees that, and makes a new one.
         if self.end != End::Nothing
-            && home::lock(&self.file, false).unwrap_or(false)
-            && home::is_still(&self.path, &self.file)
+            && files::try_lock(&self.file, false).unwrap_or(false)
+            && files::is_same_file(&self.path, &self.file)
         {
             let _ = if self.end == End::RemoveFile { fs::remove_file(&self.path) } else { fs::remove_dir(&self.path) };
         }
@@ -180,12 +182,12 @@ pub(super) fn sweep() {
 fn sweep_folder(folder: &Path, is_named: &dyn Fn(&str) -> bool) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
-        let Some(file) = home::open_own(&path).ok().filter(|_| name.ends_with(SUFFIX) && is_named(&name)) else {
+        let Some(file) = files::open_own(&path).ok().filter(|_| name.ends_with(SUFFIX) && is_named(&name)) else {
             continue;
         };
         let mut text = Vec::new();
         let is_ours = (&file).take(LIMIT).read_to_end(&mut text).is_ok() && home::is_introduction(&text);
-        if is_ours && home::lock(&file, false).unwrap_or(false) {
+        if is_ours && files::try_lock(&file, false).unwrap_or(false) {
             // A run that finds it locked meanwhile does not blame the dead owner.
             let _ = file.set_len(0);
             drop(Lock { file, path, end: End::RemoveFile });

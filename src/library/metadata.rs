@@ -1,7 +1,9 @@
 //! `snapshot.json`: what a snapshot is, and what each of its files must be, bit by bit. Written once; only tags, note
 //! and labels change. What a later version adds is kept.
 
-use super::{home, origin::Origin, store};
+use super::origin::Origin;
+use super::store;
+use crate::files;
 use crate::publish::{Existing, publish_text};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -367,7 +369,7 @@ fn within_limit(text: &[u8]) -> Result<(), MetadataError> {
 /// The text of a regular file that is not too long; nothing if there is none.
 fn read_file(path: &Path) -> Result<Option<Vec<u8>>, MetadataError> {
     let mut text = Vec::with_capacity(4 << 10);
-    match home::open_existing(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut text)) {
+    match files::open_existing(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut text)) {
         Ok(_) => within_limit(&text).map(|()| Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {

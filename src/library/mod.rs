@@ -33,8 +33,6 @@ mod staging;
 pub mod store;
 mod target;
 
-use crate::home;
-
 pub use archive::{Incoming, TransportError, export, export_to_stdout, room};
 pub use broken::{Broken, Entry};
 pub use creation::Creation;

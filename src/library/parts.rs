@@ -1,9 +1,10 @@
 //! What runs put into their private folders, where nothing else says that such a folder is ours: 0.1.0 removed them in no
 //! order and left their lock files empty, and what is left of a removed snapshot has its files and nothing else.
 
-use super::home;
 use super::staging::ALIVE;
 use super::store::{CHECKPOINT, FILES};
+use crate::files;
+use crate::home;
 use crate::publish::PRIVATE;
 use std::fs::{self, DirEntry};
 use std::io;
@@ -42,7 +43,7 @@ fn all(folder: &Path, is: impl Fn(&str, &DirEntry) -> bool) -> bool {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let is_ours =
-                home::is_own(&entry.metadata()?) && entry.file_name().to_str().is_some_and(|name| is(name, &entry));
+                files::is_own(&entry.metadata()?) && entry.file_name().to_str().is_some_and(|name| is(name, &entry));
             if !is_ours {
                 return Ok(false);
             }
@@ -57,7 +58,7 @@ fn is_part(name: &str, entry: &DirEntry) -> bool {
         return SINGLE.contains(&name) || is_of_a_snapshot(name, entry);
     }
     let path = entry.path();
-    let is_temporary = [STAGING, home::TEMPORARY].iter().any(|prefix| home::is_private(name.as_ref(), prefix));
+    let is_temporary = [STAGING, home::TEMPORARY].iter().any(|prefix| files::is_private_name(name.as_ref(), prefix));
     let is_checkpoint = Path::new(name).extension() == Path::new(CHECKPOINT).extension();
     is_temporary
         || is_of_a_snapshot(name, entry)
@@ -68,7 +69,7 @@ fn is_part(name: &str, entry: &DirEntry) -> bool {
 
 /// A file of a snapshot. A folder in its place is ours only when it is empty.
 fn is_of_a_snapshot(name: &str, entry: &DirEntry) -> bool {
-    let is_known = FILES.contains(&name) || home::is_private(name.as_ref(), PRIVATE);
+    let is_known = FILES.contains(&name) || files::is_private_name(name.as_ref(), PRIVATE);
     is_known && (!is_folder(entry) || fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_none()))
 }
 

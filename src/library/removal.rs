@@ -1,9 +1,10 @@
 //! How the folder of a snapshot is removed, and nothing that a user put into it.
 
-use super::home;
 use super::lock::{Lock, LockError, Sharing};
 use super::metadata;
 use super::store::FILES;
+use crate::files;
+use crate::home;
 use crate::publish::{self, PRIVATE, withdraw};
 use std::fs;
 use std::io;
@@ -77,7 +78,7 @@ impl Identity {
 pub fn remove(folder: &Path, _alone: &Lock, is_recorded: &dyn Fn(&str) -> bool) -> Result<(), RemoveError> {
     let refused = |source| RemoveError::Io { folder: folder.to_owned(), source };
     let meta = fs::symlink_metadata(folder).map_err(refused)?;
-    if !meta.is_dir() || !home::is_own(&meta) {
+    if !meta.is_dir() || !files::is_own(&meta) {
         return Err(refused(io::Error::other("it is a link, or not a folder of this user")));
     }
     let names = foreign(folder, is_recorded).map_err(refused)?;
@@ -85,7 +86,7 @@ pub fn remove(folder: &Path, _alone: &Lock, is_recorded: &dyn Fn(&str) -> bool) 
         return Err(RemoveError::Foreign { folder: folder.to_owned(), names });
     }
     // Seen before it is out of sight: what cannot be removed stays a snapshot.
-    publish::may_be_emptied(folder).map_err(refused)?;
+    publish::check_removable(folder).map_err(refused)?;
     // Locked while the hidden folder goes: no other run sweeps it meanwhile.
     let gone = folder.with_file_name(format!("{PRIVATE}{:.6}", super::store::new_id()));
     match withdraw(folder, &gone) {
@@ -104,10 +105,10 @@ fn foreign(folder: &Path, is_recorded: &dyn Fn(&str) -> bool) -> io::Result<Vec<
     for entry in fs::read_dir(folder)? {
         let (name, path, meta) = entry.and_then(|entry| Ok((entry.file_name(), entry.path(), entry.metadata()?)))?;
         let is_known = name.to_str().is_some_and(|name| FILES.contains(&name) || is_recorded(name))
-            || home::is_private(&name, PRIVATE)
-            || home::is_private(&name, home::TEMPORARY);
+            || files::is_private_name(&name, PRIVATE)
+            || files::is_private_name(&name, home::TEMPORARY);
         let is_full_folder = meta.is_dir() && fs::read_dir(&path)?.next().is_some();
-        if !is_known || is_full_folder || !home::is_own(&meta) {
+        if !is_known || is_full_folder || !files::is_own(&meta) {
             names.push(name.to_string_lossy().into_owned());
         }
     }

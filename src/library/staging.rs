@@ -1,6 +1,7 @@
 //! The private folder of a run.
 
-use super::home;
+use crate::files;
+use crate::home;
 use crate::publish::PRIVATE;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -98,13 +99,13 @@ fn make(beside: &Path, name: &str) -> io::Result<Option<(TempDir, File)>> {
         folder => folder?,
     };
     let path = folder.path().join(ALIVE);
-    let alive = match home::open(&path) {
+    let alive = match files::open_or_create(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && beside.is_dir() => return Ok(None),
         alive => alive?,
     };
     // Another run's sweep may have come between the two steps. A file system without locks does without: there no run takes
     // a folder for dead either.
-    let is_ours = home::lock(&alive, false).unwrap_or(true) && home::is_still(&path, &alive);
+    let is_ours = files::try_lock(&alive, false).unwrap_or(true) && files::is_same_file(&path, &alive);
     if is_ours {
         // On a full disk it stays empty: then the folder is known by what else lies in it.
         let _ = (&alive).write_all(SIGN);
@@ -142,7 +143,7 @@ fn enter(entries: &Path, private: &Path) -> io::Result<NamedTempFile> {
     loop {
         let mut entry = tempfile::Builder::new().prefix(ENTRY).tempfile_in(entries)?;
         // A sweep that came between the two steps holds the lock, or has removed the file.
-        if home::lock(entry.as_file(), false)? && home::is_still(entry.path(), entry.as_file()) {
+        if files::try_lock(entry.as_file(), false)? && files::is_same_file(entry.path(), entry.as_file()) {
             entry.write_all(&[WORKS_IN, private.as_os_str().as_bytes()].concat())?;
             return Ok(entry);
         }
@@ -162,7 +163,7 @@ pub(super) enum Entered {
 /// What an entry of that name that holds this text says; nothing, if bottle-freeze did not write it.
 pub(super) fn entered(name: &OsStr, text: &[u8]) -> Option<Entered> {
     let path = |text: &[u8]| PathBuf::from(OsString::from_vec(text.to_vec()));
-    let (is_old, is_new) = (home::is_work_entry(name, text), home::is_private(name, ENTRY));
+    let (is_old, is_new) = (home::is_work_entry(name, text), files::is_private_name(name, ENTRY));
     match text.strip_prefix(WORKS_IN) {
         _ if is_old && !text.is_empty() => Some(Entered::In(path(text))),
         _ if text.is_empty() => (is_old || is_new).then_some(Entered::Nothing),

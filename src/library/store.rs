@@ -1,10 +1,10 @@
 //! The library: plain files, `snapshots/VM/ID/` in the library's folder, each with its `snapshot.json`. No database.
 
 use super::broken::{Broken, Entry};
-use super::home;
 use super::lock::{Lock, LockError, Sharing};
 use super::metadata::{self, Metadata, MetadataError, Tag};
 use super::removal::{self, Identity, RemoveError};
+use crate::home;
 use std::collections::HashSet;
 use std::fs;
 use std::io;

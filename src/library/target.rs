@@ -3,8 +3,9 @@
 use super::lock::{Lock, LockError, Sharing, file_key};
 use super::metadata::Metadata;
 use super::staging::Staging;
-use super::{home, store};
-use crate::publish::{self, Existing, PublishError, meant, publish};
+use super::store;
+use crate::home;
+use crate::publish::{self, Existing, PublishError, publish, resolve_link};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -49,7 +50,7 @@ impl Target {
             return Err(PublishError::IsFolder(out));
         }
         let is_sidecar = out.extension().is_some_and(|extension| extension == SIDECAR || extension == LIVE);
-        let out = meant(&out);
+        let out = resolve_link(&out);
         let (launcher, sidecar) = if is_sidecar {
             (None, out)
         } else {
@@ -57,7 +58,7 @@ impl Target {
             let mut sidecar = out.clone().into_os_string();
             sidecar.push(".");
             sidecar.push(SIDECAR);
-            (Some(out), meant(sidecar.as_ref()))
+            (Some(out), resolve_link(sidecar.as_ref()))
         };
         let key = file_key(&sidecar).map_err(PublishError::not_writable(&sidecar))?;
         let beside = sidecar.parent().unwrap_or(Path::new("/")).to_owned();
@@ -96,8 +97,10 @@ impl Target {
     pub fn preflight(&self) -> Result<()> {
         // The library makes its folders when they are needed.
         if self.vm.is_none() {
-            let files = self.launcher.iter().chain([&self.sidecar]);
-            files.into_iter().try_for_each(|path| publish::preflight(path, self.existing))?;
+            let library = home::canonical_root();
+            for path in self.launcher.iter().chain([&self.sidecar]) {
+                publish::preflight(path, self.existing, library.as_deref())?;
+            }
         }
         super::sweep(&self.beside);
         self.launcher_work()?;
@@ -108,12 +111,6 @@ impl Target {
     pub fn lock(&self) -> std::result::Result<Option<Lock>, LockError> {
         let lock = |key: &String| Lock::take(&self.sidecar.display().to_string(), key, Sharing::Alone);
         self.key.as_ref().map(lock).transpose()
-    }
-
-    /// Bytes that are free in the output's folder, where this can be told.
-    pub fn free_bytes(&self) -> Option<u64> {
-        let free = rustix::fs::statvfs(self.folder()).ok()?;
-        Some(free.f_bavail.saturating_mul(free.f_frsize))
     }
 
     /// The folder that it lies in.

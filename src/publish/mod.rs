@@ -1,103 +1,33 @@
 //! Publishing: how every lasting file and folder gets its name.
 //!
-//! Whatever must outlive a power cut is written under a private name on the file system of its target and goes through
-//! [`publish`]: its content is flushed, it gets its name in one instant, and the name is flushed. What it replaces is
-//! whole until that instant.
+//! A file that must survive a power cut is written under a private name, on the file system of its target, and goes
+//! through [`publish`]: its content is flushed, it is renamed in one step, and the name is flushed. A file that it
+//! replaces is complete until that step.
 
+mod error;
 mod target;
 
-pub use target::{may_be_emptied, meant, preflight};
+pub use error::{Existing, PublishError};
+pub use target::{check_removable, preflight, resolve_link};
 
-use crate::home;
+use crate::files;
+use error::Result;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, FileType};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use thiserror::Error;
+use std::path::Path;
+use target::parent;
 
-/// Why something did not get its name.
-#[derive(Debug, Error)]
-pub enum PublishError {
-    /// Something has that name, and was not to be replaced.
-    #[error("{} exists", .0.display())]
-    Exists(PathBuf),
-    /// A folder has that name: a folder is never replaced.
-    #[error("{} is a folder", .0.display())]
-    IsFolder(PathBuf),
-    /// Something else than a regular file has that name: it is never replaced.
-    #[error("{} is {what}", path.display())]
-    NotRegular {
-        /// Its path.
-        path: PathBuf,
-        /// What it is.
-        what: &'static str,
-    },
-    /// It would lie among what bottle-freeze keeps.
-    #[error("{} lies in the library of bottle-freeze", .0.display())]
-    InLibrary(PathBuf),
-    /// A file has that name, and the system does not allow to replace it.
-    #[error("{} cannot be replaced: {why}", path.display())]
-    Irreplaceable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: &'static str,
-    },
-    /// The folder is missing or read-only, the disk is full …
-    #[error("{} cannot be written: {source}", path.display())]
-    NotWritable {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-type Result<T> = std::result::Result<T, PublishError>;
-
-impl PublishError {
-    /// `path` cannot be written, for the reason that the system gives.
-    pub fn not_writable(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
-        move |source| Self::NotWritable { path: path.to_owned(), source }
-    }
-}
-
-impl From<PublishError> for io::Error {
-    /// What the system said, for callers that name the path themselves.
-    fn from(error: PublishError) -> Self {
-        match error {
-            PublishError::NotWritable { source, .. } => source,
-            exists => Self::new(io::ErrorKind::AlreadyExists, exists),
-        }
-    }
-}
-
-/// What happens to something that has the name already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
-    /// It stays, and nothing is published.
-    Keep,
-    /// It is replaced, if it is of the same kind: a file by a file, a link by a link. Nothing else ever is.
-    Replace,
-}
-
-impl Existing {
-    /// What `--force` says.
-    pub fn forced(force: bool) -> Self {
-        if force { Self::Replace } else { Self::Keep }
-    }
-}
-
-/// Gives `from`, a file, a folder with all that is in it, or a symbolic link, the name `to` on the same file system.
-/// Afterwards it is there also after a power cut.
+/// Renames `from`, a file, a folder with its contents, or a symbolic link, to `to` on the same file system. Then it
+/// survives a power cut.
 ///
 /// # Errors
-/// Something else has that name, or the system refuses. Then `from` is still where it was.
+/// `to` exists and is not replaced, or the system refuses. Then `from` is unchanged.
 pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<()> {
     let not_writable = PublishError::not_writable(to);
-    // Opened now: once the name is given, nothing may fail.
+    // Opened before the rename: nothing may fail after it.
     let folder = File::open(parent(to)).map_err(&not_writable)?;
     flush(from).map_err(&not_writable)?;
     let kind = fs::symlink_metadata(from).map_err(&not_writable)?.file_type();
@@ -109,7 +39,7 @@ pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<()> {
     Ok(())
 }
 
-/// Publishes a file with this content, readable for its user alone.
+/// Publishes a file with this content, which only this user can read.
 ///
 /// # Errors
 /// See [`publish`].
@@ -117,8 +47,10 @@ pub fn publish_text(text: &[u8], to: &Path, existing: Existing) -> Result<()> {
     let write = || {
         loop {
             let mut file = tempfile::Builder::new().prefix(PRIVATE).tempfile_in(parent(to))?;
-            // Locked until it has its name: one that is not was left by a killed run, and a sweep removes it.
-            if home::lock(file.as_file(), false).unwrap_or(true) && home::is_still(file.path(), file.as_file()) {
+            // Locked until it is renamed: a sweep removes one without a lock, which a killed run left.
+            if files::try_lock(file.as_file(), false).unwrap_or(true)
+                && files::is_same_file(file.path(), file.as_file())
+            {
                 file.write_all(text)?;
                 return io::Result::Ok(file);
             }
@@ -128,11 +60,11 @@ pub fn publish_text(text: &[u8], to: &Path, existing: Existing) -> Result<()> {
     publish(file.path(), to, existing)
 }
 
-/// How the names of files and folders begin that are not published.
+/// The prefix of files and folders that are not published yet.
 pub const PRIVATE: &str = ".bottle-freeze-";
 
-/// Takes a published file or folder out of sight, for good: it gets the name `to`, in a private folder that is about to be
-/// removed.
+/// Renames a published file or folder to the private name `to`, so that it can be removed. It stays hidden after a power
+/// cut.
 ///
 /// # Errors
 /// The system refuses.
@@ -143,7 +75,7 @@ pub fn withdraw(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a published file or link, for good.
+/// Removes a published file or link. It stays removed after a power cut.
 ///
 /// # Errors
 /// The system refuses.
@@ -154,7 +86,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder, and those above it that are missing, with this mode; they are there also after a power cut.
+/// Creates a folder, and missing folders above it, with this mode. They survive a power cut.
 ///
 /// # Errors
 /// The system refuses.
@@ -168,7 +100,7 @@ pub fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
                 _ => {}
             }
         }
-        // Whatever the reason is, a folder that is there will do.
+        // Whatever the reason is, an existing folder is enough.
         Err(_) if path.is_dir() => return Ok(()),
         Err(error) => return Err(error),
     }
@@ -178,7 +110,7 @@ pub fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Has a file, or a folder with all that is in it, on the disk. This takes as long as it is large.
+/// Flushes a file, or a folder with its contents, to the disk. The time depends on its size.
 ///
 /// # Errors
 /// It cannot be read, or the disk refuses.
@@ -188,7 +120,7 @@ pub fn flush(path: &Path) -> io::Result<()> {
         return flush_open(path);
     }
     if !kind.is_dir() {
-        // Links, devices and the like are names and nothing else.
+        // Links, devices and the like have no content.
         return Ok(());
     }
     match fs::read_dir(path) {
@@ -205,8 +137,8 @@ fn flush_open(path: &Path) -> io::Result<()> {
         File::options().read(!write).write(write).custom_flags(flags).open(path)
     };
     match open(false).or_else(|error| open(true).map_err(|_| error)) {
-        Ok(file) => supported(file.sync_all()),
-        // A file without permissions cannot be opened to be flushed alone.
+        Ok(file) => ignore_unsupported(file.sync_all()),
+        // A file without permissions cannot be opened: flush everything instead.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             rustix::fs::sync();
             Ok(())
@@ -215,24 +147,23 @@ fn flush_open(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Some file systems (CIFS, FUSE) flush no folders: they say that they know no such thing.
-fn supported(flushed: io::Result<()>) -> io::Result<()> {
+/// Some file systems (CIFS, FUSE) cannot flush folders: that is no error.
+fn ignore_unsupported(flushed: io::Result<()>) -> io::Result<()> {
     match flushed {
-        Err(error) if is_unknown(error.raw_os_error()) => Ok(()),
+        Err(error) if is_unsupported(error.raw_os_error()) => Ok(()),
         flushed => flushed,
     }
 }
 
-/// Has the names in a folder on the disk. What has them is there by now, for everyone to see: that it may not outlive a
-/// power cut is no failure of the command that made it.
+/// Flushes the names in a folder. A failure is ignored: the file is in place, and may only not survive a power cut.
 fn flush_name(folder: &File) {
     let _ = folder.sync_all();
 }
 
-/// In one step, so that nothing that appears meanwhile is lost.
+/// Renames in one step, so that a file that another program creates in the meantime is kept.
 fn rename_new(from: &Path, to: &Path, kind: FileType) -> Result<()> {
     let renamed = match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(error) if is_unknown(Some(error.raw_os_error())) => rename_new_in_steps(from, to, kind),
+        Err(error) if is_unsupported(Some(error.raw_os_error())) => rename_new_in_steps(from, to, kind),
         renamed => renamed.map_err(io::Error::from),
     };
     renamed.map_err(|error| match error.kind() {
@@ -241,17 +172,17 @@ fn rename_new(from: &Path, to: &Path, kind: FileType) -> Result<()> {
     })
 }
 
-/// The same on a file system that has no such call (NFS, old FUSE).
+/// The same on a file system without that call (NFS, old FUSE).
 fn rename_new_in_steps(from: &Path, to: &Path, kind: FileType) -> io::Result<()> {
     if kind.is_file() {
         match fs::hard_link(from, to) {
             Ok(()) => {
-                // It has its name: the other one goes with the private folder at the latest.
+                // The old name is removed with the private folder at the latest.
                 let _ = fs::remove_file(from);
                 return Ok(());
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-            // No links either.
+            // The file system has no hard links either.
             Err(_) => {}
         }
     }
@@ -264,13 +195,13 @@ fn rename_new_in_steps(from: &Path, to: &Path, kind: FileType) -> io::Result<()>
 fn rename_over(from: &Path, to: &Path, kind: FileType) -> Result<()> {
     loop {
         match fs::symlink_metadata(to).map(|meta| meta.file_type()) {
-            Ok(there) if there.is_symlink() && kind.is_symlink() => break,
-            Ok(there) => {
-                target::may_be_replaced(to, there, Existing::Replace)?;
+            Ok(current) if current.is_symlink() && kind.is_symlink() => break,
+            Ok(current) => {
+                target::check_replaceable(to, current, Existing::Replace)?;
                 break;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => match rename_new(from, to, kind) {
-                // Another run was quicker: look at what it made.
+                // Another run was quicker: check what it made.
                 Err(PublishError::Exists(_)) => {}
                 renamed => return renamed,
             },
@@ -280,16 +211,8 @@ fn rename_over(from: &Path, to: &Path, kind: FileType) -> Result<()> {
     fs::rename(from, to).map_err(PublishError::not_writable(to))
 }
 
-/// Whether a file system has answered that it has no such call.
-fn is_unknown(error: Option<i32>) -> bool {
-    let unknown = [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP];
-    error.is_some_and(|error| unknown.iter().any(|unknown| unknown.raw_os_error() == error))
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => Path::new("/"),
-    }
+/// Whether the file system does not support the call.
+fn is_unsupported(error: Option<i32>) -> bool {
+    let unsupported = [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP];
+    error.is_some_and(|error| unsupported.iter().any(|one| one.raw_os_error() == error))
 }

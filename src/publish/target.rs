@@ -1,8 +1,7 @@
-//! What may be replaced: a regular file, or the one that a symbolic link leads to, and nothing else. Looked at before
-//! anything is stopped for it, and once more when it is replaced.
+//! What may be replaced: only a regular file, or the one that a symbolic link leads to. Checked before a VM is stopped,
+//! and again when the file is replaced.
 
-use super::{Existing, PublishError, Result, parent};
-use crate::home::Home;
+use super::error::{Existing, PublishError, Result};
 use rustix::fs::{Access, access};
 use std::fs::{self, File, FileType, Metadata};
 use std::io;
@@ -10,16 +9,25 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// How many symbolic links a path may lead through, as for the kernel.
+/// How many symbolic links a path may lead through: the limit of the kernel.
 const LINKS: usize = 40;
 
-/// The file that is meant by `path`: where it is a symbolic link to a regular file, that file. The link stays a link.
-pub fn meant(path: &Path) -> PathBuf {
+/// The folder of `path`.
+pub(super) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    }
+}
+
+/// The file to write for `path`: the target, if `path` is a symbolic link to a regular file. The link stays a link.
+pub fn resolve_link(path: &Path) -> PathBuf {
     let target = if fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink()) { follow(path) } else { None };
     target.filter(|target| is_regular(target)).unwrap_or_else(|| path.to_owned())
 }
 
-/// Link by link, because `/dev/stdout` and all else in `/proc` leads to files that it does not mean.
+/// Follows one link at a time, because `/dev/stdout` and other links into `/proc` must not be resolved.
 fn follow(path: &Path) -> Option<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
@@ -39,45 +47,39 @@ fn is_regular(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file())
 }
 
-/// Whether a file can be published as `path`, as far as can be seen now. `path` is a [`meant`] one.
+/// Checks that a file can be published as `path`, which comes from [`resolve_link`]. `library` is a folder in which only
+/// bottle-freeze itself may write: another file would damage a snapshot, or prevent its removal.
 ///
 /// # Errors
-/// Something is there that stays, or the folder takes nothing.
-pub fn preflight(path: &Path, existing: Existing) -> Result<()> {
+/// `path` exists and cannot be replaced, lies in `library`, or its folder cannot be written.
+pub fn preflight(path: &Path, existing: Existing, library: Option<&Path>) -> Result<()> {
     if path.as_os_str().as_bytes().ends_with(b"/") {
         return Err(PublishError::IsFolder(path.to_owned()));
     }
-    if is_in_library(path) {
+    let folder = fs::canonicalize(parent(path)).ok();
+    if library.is_some_and(|library| folder.is_some_and(|folder| folder.starts_with(library))) {
         return Err(PublishError::InLibrary(path.to_owned()));
     }
     let not_writable = PublishError::not_writable(path);
-    let there = match fs::symlink_metadata(path) {
+    let current = match fs::symlink_metadata(path) {
         Ok(meta) => Some(meta),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(not_writable(error)),
     };
-    if let Some(meta) = &there {
-        may_be_replaced(path, meta.file_type(), existing)?;
+    if let Some(meta) = &current {
+        check_replaceable(path, meta.file_type(), existing)?;
     }
     let folder = File::open(parent(path)).and_then(|folder| folder.metadata()).map_err(not_writable)?;
     let why =
-        flaw::of_folder(parent(path)).or_else(|| there.and_then(|meta| why_not_replaceable(path, &meta, &folder)));
+        flaw::of_folder(parent(path)).or_else(|| current.and_then(|meta| why_not_replaceable(path, &meta, &folder)));
     why.map_or(Ok(()), |why| Err(PublishError::Irreplaceable { path: path.to_owned(), why }))
 }
 
-/// What lies in the library is written by what knows it: anything else would damage a snapshot, or keep it from being
-/// removed.
-fn is_in_library(path: &Path) -> bool {
-    let root = Home::open().ok().and_then(|home| fs::canonicalize(home.root()).ok());
-    let folder = fs::canonicalize(parent(path)).ok();
-    root.is_some_and(|root| folder.is_some_and(|folder| folder.starts_with(root)))
-}
-
-/// Whether the files in a folder can be removed, as far as can be seen now.
+/// Checks that the files in a folder can be removed.
 ///
 /// # Errors
-/// Why not.
-pub fn may_be_emptied(folder: &Path) -> io::Result<()> {
+/// The folder, or a file in it, is protected.
+pub fn check_removable(folder: &Path) -> io::Result<()> {
     access(folder, Access::WRITE_OK | Access::EXEC_OK)?;
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -89,14 +91,14 @@ pub fn may_be_emptied(folder: &Path) -> io::Result<()> {
     flaw::of_folder(folder).map_or(Ok(()), |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why)))
 }
 
-/// Whether what is there, of this kind, may be replaced by a regular file.
-pub(super) fn may_be_replaced(path: &Path, there: FileType, existing: Existing) -> Result<()> {
-    if there.is_dir() {
+/// Checks that an existing file of this kind may be replaced by a regular file.
+pub(super) fn check_replaceable(path: &Path, current: FileType, existing: Existing) -> Result<()> {
+    if current.is_dir() {
         return Err(PublishError::IsFolder(path.to_owned()));
     }
-    let is_of_the_kernel = fs::canonicalize(parent(path)).is_ok_and(|folder| holds_descriptors(&folder));
-    if !there.is_file() || is_of_the_kernel {
-        return Err(PublishError::NotRegular { path: path.to_owned(), what: kind(there) });
+    let is_kernel_file = fs::canonicalize(parent(path)).is_ok_and(|folder| holds_descriptors(&folder));
+    if !current.is_file() || is_kernel_file {
+        return Err(PublishError::NotRegular { path: path.to_owned(), what: kind_name(current) });
     }
     match existing {
         Existing::Keep => Err(PublishError::Exists(path.to_owned())),
@@ -104,35 +106,35 @@ pub(super) fn may_be_replaced(path: &Path, there: FileType, existing: Existing) 
     }
 }
 
-fn kind(there: FileType) -> &'static str {
-    if there.is_symlink() {
+fn kind_name(current: FileType) -> &'static str {
+    if current.is_symlink() {
         "a symlink that does not lead to a regular file"
-    } else if there.is_fifo() {
+    } else if current.is_fifo() {
         "a fifo, not a regular file"
-    } else if there.is_socket() {
+    } else if current.is_socket() {
         "a socket, not a regular file"
-    } else if there.is_char_device() || there.is_block_device() {
+    } else if current.is_char_device() || current.is_block_device() {
         "a device, not a regular file"
     } else {
         "an open file of a process, not a regular file"
     }
 }
 
-/// Why the system would refuse to replace a file that may be replaced.
-fn why_not_replaceable(path: &Path, there: &Metadata, folder: &Metadata) -> Option<&'static str> {
+/// Why the system would refuse to replace a file.
+fn why_not_replaceable(path: &Path, current: &Metadata, folder: &Metadata) -> Option<&'static str> {
     let me = rustix::process::geteuid().as_raw();
     let is_sticky = folder.mode() & 0o1000 != 0;
-    if is_sticky && there.uid() != me && folder.uid() != me && !owns(path) {
+    if is_sticky && current.uid() != me && folder.uid() != me && !owns(path) {
         return Some("it belongs to another user, and its folder is sticky");
     }
     flaw::of_file(path)
 }
 
-/// Whether the system takes this process for the owner of a file, which is not only a question of its user.
+/// Whether the system treats this process as the owner of a file. (A capability can make it one.)
 #[cfg(target_os = "linux")]
 fn owns(path: &Path) -> bool {
     use rustix::fs::{CWD, Mode, OFlags, openat};
-    // Only an owner may leave the time of the last access as it is.
+    // Only an owner may use NOATIME.
     let flags = OFlags::RDONLY | OFlags::NOATIME | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     openat(CWD, path, flags, Mode::empty()).is_ok()
 }
@@ -142,7 +144,7 @@ fn owns(_path: &Path) -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Attributes that keep even an owner from replacing a file.
+/// Attributes that prevent even the owner from replacing a file.
 #[cfg(target_os = "linux")]
 mod flaw {
     use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};

@@ -1,6 +1,7 @@
 //! The engines that `bottle-freeze engine install` has put into the library: one folder a version, one of them in use.
 
 use super::version::Version;
+use crate::files;
 use crate::home;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,7 @@ pub fn installed() -> Vec<Installed> {
         let version: Version = name.to_str()?.parse().ok()?;
         let folder = entry.path();
         // A link is none of ours, and of one version there is one spelling: `1.2.3-x` is none either.
-        let is_ours = entry.metadata().is_ok_and(|meta| meta.is_dir() && home::is_own(&meta));
+        let is_ours = entry.metadata().is_ok_and(|meta| meta.is_dir() && files::is_own(&meta));
         let is_one = is_ours && *name == *version.to_string() && executable_in(&folder).is_file();
         is_one.then(|| Installed { version, in_use: *used == name, folder })
     };

@@ -5,7 +5,7 @@ use super::error::{EngineError, Result};
 use super::fingerprint::Fingerprint;
 use super::installed;
 use super::version::{self, Version};
-use crate::{chunk, home};
+use crate::{chunk, files, home};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fmt;
@@ -163,7 +163,7 @@ fn remember(engine: Fingerprint, version: Version, file: &Path) {
 
 fn read(file: &Path) -> Option<Memory> {
     let mut text = Vec::new();
-    home::open_own(file).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
+    files::open_own(file).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
     serde_json::from_slice(&text).ok()
 }
 

@@ -2,8 +2,7 @@
 
 use super::error::{EngineError, Reason, Result};
 use super::outcome::Outcome;
-use crate::{home, signals};
-use rustix::fs::{FlockOperation, flock};
+use crate::{files, home, signals};
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
@@ -44,14 +43,14 @@ pub fn turn(limit: Duration) -> Result<Option<Turn>> {
     let open = || {
         let folder = home::cache_folder()?;
         fs::create_dir_all(&folder).ok()?;
-        home::open(&folder.join("engine.lock")).ok()
+        files::open_or_create(&folder.join("engine.lock")).ok()
     };
     let Some(file) = open() else { return Ok(None) };
     loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(Turn(file))),
-            Err(rustix::io::Errno::WOULDBLOCK) if began.elapsed() < limit => {}
-            Err(_) => return Ok(None),
+        match files::try_lock(&file, false) {
+            Ok(true) => return Ok(Some(Turn(file))),
+            Ok(false) if began.elapsed() < limit => {}
+            _ => return Ok(None),
         }
         if let Some(signal) = signals::pending() {
             return Err(EngineError::Interrupted(signal));

@@ -206,7 +206,7 @@ fn a_foreign_marker_is_refused() {
             "fifo" => assert!(std::process::Command::new("mkfifo").arg(&marker).status().unwrap().success()),
             _ => fs::write(&marker, r#"{"kind": "a recipe", "format": 1}"#).unwrap(),
         }
-        world.run("freeze dev").code(8).stderr(contains("its bottle-freeze.json is not that of one"));
+        world.run("freeze dev").code(8).stderr(contains("its bottle-freeze.json is not valid"));
     }
 }
 
@@ -219,7 +219,7 @@ fn an_unreadable_marker_is_not_replaced() {
         for line in ["freeze dev", "snapshot rm dev --yes", "doctor --fix", "snapshot prune --keep-last 1 --yes"] {
             let run = world.run(line).code(8);
             let said = stdout(&run) + &stderr(&run);
-            assert!(said.contains("its bottle-freeze.json is not that of one"), "{text}: {said}");
+            assert!(said.contains("its bottle-freeze.json is not valid"), "{text}: {said}");
             assert_eq!(fs::read_to_string(&marker).unwrap(), text);
         }
     }

@@ -3,6 +3,7 @@
 use super::args::{Args, Live};
 use super::{Freeze, FreezeTarget};
 use crate::error::{Failure, Result, Status};
+use crate::files;
 use crate::library::{Lock, Target, store};
 use crate::operations::tags::free_tags;
 use crate::operations::{configuration, lock, packed};
@@ -130,7 +131,9 @@ impl<'a> Freeze<'a> {
     /// An engine that runs out of space says so only when the VM was stopped, and leaves what it has written.
     fn check_room(&self, disks: &Path) -> Result<()> {
         let vm = &self.vm;
-        let (Ok(disks), Some(free)) = (Disks::read(disks), self.output.free_bytes()) else { return Ok(()) };
+        let (Ok(disks), Some(free)) = (Disks::read(disks), files::free_bytes(self.output.folder())) else {
+            return Ok(());
+        };
         // Of a live one the RAM as well: as it is, and compressed.
         let ram = if self.live { vm.memory_mib.saturating_mul(2 << 20) } else { 0 };
         let needed = disks.room_to_pack().saturating_add(ram);

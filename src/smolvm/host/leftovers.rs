@@ -3,7 +3,7 @@
 //! and folders `.tmpXXXXXX` in `$TMPDIR` with an `assets.tar.zst` or a `libs.tar.zst` and nothing else (1.4.0 to 1.32.2, seen), which none does.
 
 use super::processes;
-use crate::home;
+use crate::files;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -37,7 +37,7 @@ pub fn leftovers() -> Vec<Leftover> {
     let compressed = named(&temporary, ".tmp").filter(|folder| holds_what_is_compressed(folder));
     staged
         .chain(compressed)
-        .map(|path| Leftover { bytes: home::bytes_in(&path), is_ownerless: is_ownerless(&path), path })
+        .map(|path| Leftover { bytes: files::disk_usage(&path), is_ownerless: is_ownerless(&path), path })
         .collect()
 }
 
@@ -77,7 +77,7 @@ fn holds_what_is_compressed(folder: &Path) -> bool {
     let names = names(folder);
     let [name] = names.as_slice() else { return false };
     let mut begin = Vec::new();
-    let file = home::open_own(&folder.join(name)).ok().filter(|_| COMPRESSED.contains(&name.as_str()));
+    let file = files::open_own(&folder.join(name)).ok().filter(|_| COMPRESSED.contains(&name.as_str()));
     let read = file.and_then(|file| file.take(ZSTANDARD.len() as u64).read_to_end(&mut begin).ok());
     // It may have been killed before it wrote.
     read.is_some() && ZSTANDARD.starts_with(&begin)

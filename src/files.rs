@@ -1,4 +1,4 @@
-//! Files that only bottle-freeze writes: opened through no link, and locked.
+//! Files that only bottle-freeze writes: opened without following links, locked, measured.
 
 use rustix::fs::{self, FlockOperation, Mode, OFlags, flock};
 use std::ffi::OsStr;
@@ -8,18 +8,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Opens a file of ours, made if it is missing: never through a symbolic link.
-pub fn open(path: &Path) -> io::Result<File> {
+/// Opens a file to read and write, and creates it if it is missing. Fails on a symbolic link.
+pub fn open_or_create(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
-/// Opens a regular file of ours that is there: no link is followed, and no FIFO waited for.
+/// Opens an existing regular file to read. Fails on anything else, without waiting for a FIFO.
 pub fn open_existing(path: &Path) -> io::Result<File> {
     open_regular(path, OFlags::RDONLY)
 }
 
-/// The same of a file of this user, to be locked: NFS locks only what may be written.
+/// Opens an existing regular file of this user, to be locked: for writing where possible, because NFS locks nothing else.
 pub fn open_own(path: &Path) -> io::Result<File> {
     let file = open_regular(path, OFlags::RDWR).or_else(|_| open_existing(path))?;
     if is_own(&file.metadata()?) { Ok(file) } else { Err(io::ErrorKind::PermissionDenied.into()) }
@@ -36,14 +36,14 @@ fn open_regular(path: &Path, access: OFlags) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
 }
 
-/// Whether this user owns it.
+/// Whether this user owns the file.
 pub fn is_own(meta: &Metadata) -> bool {
     meta.uid() == rustix::process::geteuid().as_raw()
 }
 
-/// Locks the open file for this process alone (or `shared` with other readers), if no other process holds it. The
-/// kernel drops the lock of a process that ends, whatever way it ends.
-pub fn lock(file: &File, shared: bool) -> io::Result<bool> {
+/// Locks the open file for this process alone (or `shared` with other readers). Returns false if another process holds it.
+/// The kernel releases the lock when the process ends, even if it is killed.
+pub fn try_lock(file: &File, shared: bool) -> io::Result<bool> {
     let kind = if shared { FlockOperation::NonBlockingLockShared } else { FlockOperation::NonBlockingLockExclusive };
     match flock(file, kind) {
         Ok(()) => Ok(true),
@@ -52,27 +52,33 @@ pub fn lock(file: &File, shared: bool) -> io::Result<bool> {
     }
 }
 
-/// Whether `path` is still the open file, not removed or replaced since it was opened.
-pub fn is_still(path: &Path, file: &File) -> bool {
+/// Whether `path` is still the open file: it was not removed or replaced since it was opened.
+pub fn is_same_file(path: &Path, file: &File) -> bool {
     let id = |meta: Metadata| (meta.dev(), meta.ino());
     let open = file.metadata().map(id).ok();
     open.is_some() && open == std::fs::symlink_metadata(path).map(id).ok()
 }
 
-/// Whether a name is `prefix` and six letters or digits, as temporary files and folders are named.
-pub fn is_private(name: &OsStr, prefix: &str) -> bool {
+/// Whether a name is `prefix` and six letters or digits, the form of our temporary files and folders.
+pub fn is_private_name(name: &OsStr, prefix: &str) -> bool {
     let ending = name.as_bytes().strip_prefix(prefix.as_bytes());
     ending.is_some_and(|ending| ending.len() == 6 && ending.iter().all(u8::is_ascii_alphanumeric))
 }
 
-/// What a file, or a folder with all that is in it, takes on the disk. No link is followed.
-pub fn bytes_in(path: &Path) -> u64 {
+/// Bytes that a file, or a folder with its contents, takes on the disk. Does not follow links.
+pub fn disk_usage(path: &Path) -> u64 {
     match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => {
             let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-            entries.map(|entry| bytes_in(&entry.path())).sum()
+            entries.map(|entry| disk_usage(&entry.path())).sum()
         }
         Ok(meta) => meta.blocks() * 512,
         Err(_) => 0,
     }
+}
+
+/// Bytes that this user may still write in a folder, or nothing if the system does not say.
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
