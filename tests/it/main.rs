@@ -29,6 +29,7 @@ mod guest_env;
 mod help;
 mod hooks;
 mod hostile;
+mod house;
 mod install;
 mod json;
 mod leftovers;
