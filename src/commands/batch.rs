@@ -76,7 +76,7 @@ pub struct Kind {
 }
 
 /// VMs, by name.
-const VMS: Kind = Kind { plural: "VMs", key: "vm", about: Some(About::Vm) };
+pub const VMS: Kind = Kind { plural: "VMs", key: "vm", about: Some(About::Vm) };
 /// Snapshots of the library, `VM@ID`.
 pub const SNAPSHOTS: Kind = Kind { plural: "snapshots", key: "reference", about: Some(About::Snapshot) };
 /// Engines, by version.
@@ -162,7 +162,7 @@ fn all<T: ToString + Sync, R: Send>(
     }
     in_parallel(jobs, items, |item| match signals::pending() {
         Some(signal) => Err(EngineError::Interrupted(signal).into()),
-        None => work(item).inspect_err(|failure| tell(app, failure)),
+        None => work(item).inspect_err(|failure| print_failure(app, failure)),
     })
 }
 
@@ -185,8 +185,8 @@ pub fn failed(key: &str, item: &str, failure: &Failure) -> Value {
     json!({key: item, "error": error, "warnings": failure.warnings})
 }
 
-/// Reports a failure of one of several, but for that of a signal, of which all fail alike.
-pub fn tell(app: &App, failure: &Failure) {
+/// Prints the failure of one of several. An interrupt fails all of them alike: then the summary says it once.
+pub fn print_failure(app: &App, failure: &Failure) {
     if !matches!(failure.status, Status::Interrupted(_)) || failure.state.is_some() {
         failure.print(&app.terminal);
     }
@@ -208,7 +208,7 @@ pub fn verdict<T: ToString, R>(kind: Kind, items: &[T], results: Vec<Result<R>>)
 ///
 /// # Errors
 /// If there is a failure at all.
-pub fn summary(kind: &str, of: usize, failures: &[(String, Failure)]) -> Result<()> {
+fn summary(kind: &str, of: usize, failures: &[(String, Failure)]) -> Result<()> {
     let interrupted = failures.iter().find(|(_, failure)| matches!(failure.status, Status::Interrupted(_)));
     if let Some((_, failure)) = interrupted {
         return Err(Failure::new(failure.status, failure.what.clone()));

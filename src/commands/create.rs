@@ -6,7 +6,7 @@ use crate::commands::env::Env;
 use crate::completion::Offer;
 use crate::error::Result;
 use crate::library::Stored;
-use crate::operations::consent::{self, Words};
+use crate::operations::consent::{self, Network};
 use crate::operations::make::{self, Reach, make_vm};
 use crate::operations::several::distinct;
 use crate::operations::{configuration, fidelity, resolve};
@@ -99,8 +99,8 @@ fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
             checked = app.terminal.during("check", &text, || found.check())?;
             fidelity::check_host(&checked.artifact.manifest)?;
             fidelity::warn_of_missing_secrets(&args.name, &checked.artifact.manifest, warnings);
-            let words = Words { net, allow_cidrs: &args.allow_cidr, ports: &ports };
-            let opens = consent::check(app, &checked, &words, false)?;
+            let asked = Network { net, allow_cidrs: args.allow_cidr.clone(), ports: ports.clone() };
+            let opens = consent::check(app, &checked, &asked, false)?;
             if checked.artifact.manifest.is_live() {
                 // It brings its network and its ports along: the words only agree to them.
                 (net, ports, live_reach) = (false, Vec::new(), Some(Reach::of_live(&checked)));

@@ -1,5 +1,5 @@
-//! What a snapshot would open needs a confirmation, unless it is known that the frozen VM had it: the record of a snapshot
-//! from elsewhere was written elsewhere.
+//! What a snapshot opens requires confirmation, unless it is known that the frozen VM had it: the record of a snapshot from
+//! elsewhere was written elsewhere.
 
 use crate::app::App;
 use crate::error::Result;
@@ -7,14 +7,15 @@ use crate::library::Metadata;
 use crate::operations::resolve::Checked;
 use crate::quoted::quoted;
 
-/// What the command line says of network and ports.
-pub struct Words<'a> {
-    /// `--net`.
+/// The network that the user asks for.
+#[derive(Debug)]
+pub struct Network {
+    /// All of it.
     pub net: bool,
-    /// `--allow-cidr`.
-    pub allow_cidrs: &'a [String],
-    /// `--port`.
-    pub ports: &'a [String],
+    /// Only these networks.
+    pub allow_cidrs: Vec<String>,
+    /// The ports to publish.
+    pub ports: Vec<String>,
 }
 
 /// What a VM made of a snapshot would have open.
@@ -28,13 +29,16 @@ struct Opens {
     ports: Vec<String>,
 }
 
-/// Asks whether a VM may have what the snapshot opens, unless the command line has answered. `restores` says whether the VM
-/// gets back what is recorded of the frozen one. Whether a network that the artifact opens by itself was agreed to.
-pub fn check(app: &App, checked: &Checked, words: &Words, restores: bool) -> Result<bool> {
+/// Asks whether a VM may have what the snapshot opens, unless the user asked for it. `restores` says whether the VM gets back
+/// what is recorded of the frozen one. Whether the artifact opens a network by itself, which the user then agrees to.
+///
+/// # Errors
+/// The user does not agree.
+pub fn check(app: &App, checked: &Checked, asked: &Network, restores: bool) -> Result<bool> {
     let opens = Opens::of(checked, restores);
     let by_itself = opens.by_itself.is_some();
     let is_live = checked.artifact.manifest.is_live();
-    let opens = opens.without(words, is_live);
+    let opens = opens.without(asked, is_live);
     if opens == Opens::default() {
         return Ok(by_itself);
     }
@@ -64,11 +68,11 @@ impl Opens {
         }
     }
 
-    /// But for what was asked for.
-    fn without(self, words: &Words, is_live: bool) -> Self {
-        // A live one goes on with the network and the ports that it has: it can only be agreed to them.
-        let has_network = words.net || (!is_live && !words.allow_cidrs.is_empty());
-        let is_left = |port: &String| if is_live { !words.ports.contains(port) } else { words.ports.is_empty() };
+    /// Without what the user asked for.
+    fn without(self, asked: &Network, is_live: bool) -> Self {
+        // A live one goes on with the network and the ports that it has: the user can only agree to them.
+        let has_network = asked.net || (!is_live && !asked.allow_cidrs.is_empty());
+        let is_left = |port: &String| if is_live { !asked.ports.contains(port) } else { asked.ports.is_empty() };
         Self {
             by_itself: self.by_itself.filter(|_| !has_network),
             recorded: self.recorded.filter(|_| !has_network),
@@ -76,7 +80,7 @@ impl Opens {
         }
     }
 
-    /// What it opens, and why that is not simply believed.
+    /// What it opens, and why that is not trusted.
     fn sentence(&self, checked: &Checked) -> String {
         let network = |networks: &[String]| match networks {
             [] => "all of the network".to_owned(),
@@ -96,7 +100,7 @@ impl Opens {
         format!("{origin}: {}", parts.join("; "))
     }
 
-    /// The words that answer the question.
+    /// The options that answer the question.
     fn words(&self, is_live: bool, checked: &Checked) -> String {
         let mut words = Vec::new();
         if self.by_itself.is_some() {

@@ -658,7 +658,7 @@ fn a_vm_that_was_replaced_meanwhile_is_not_started() {
         {"on": "pack create", "at": "staged", "do": {"replace_vm": "dev"}},
         {"on": "pack create", "at": "half", "do": {"kill": 9}},
     ]));
-    world.run(FORCED).code(1).stderr(contains("replaced by somebody else"));
+    world.run(FORCED).code(1).stderr(contains("replaced by another command"));
     assert_eq!(world.state("dev"), "stopped");
 }
 

@@ -90,7 +90,7 @@ fn a_vm_that_cannot_be_frozen_live_is_refused_with_the_reason() {
     new.vm("down").stopped();
     for (world, vm, why) in [
         (&old, "dev", "smolvm 1.12.0 cannot do it; 1.13.1 can"),
-        (&new, "img", "its image lies on this host"),
+        (&new, "img", "its image is on this host"),
         (&new, "mounted", "folders of this host are mounted in it"),
         (&new, "down", "it is stopped"),
     ] {

@@ -181,7 +181,7 @@ fn both_options_freeze_it_and_the_loss_is_recorded() {
 fn on_a_terminal_there_is_a_question_that_yes_does_not_answer() {
     let world = silent();
     let mut session = Session::start(world.line("freeze dev --yes"));
-    session.wait_for("'dev' does not answer. Stop it all the same and freeze it?");
+    session.wait_for("'dev' does not answer. Stop it anyway and freeze it?");
     session.wait_for("[y/N]");
     session.press("n");
     assert_eq!(session.wait(), Some(6), "{}", session.screen());
@@ -191,7 +191,7 @@ fn on_a_terminal_there_is_a_question_that_yes_does_not_answer() {
 fn the_question_about_the_loss_is_the_only_one() {
     let world = silent();
     let mut session = Session::start(world.line("freeze dev"));
-    session.wait_for("'dev' does not answer. Stop it all the same and freeze it?");
+    session.wait_for("'dev' does not answer. Stop it anyway and freeze it?");
     session.wait_for("[y/N]");
     session.press("y");
     assert_eq!(session.wait(), Some(0), "{}", session.screen());

@@ -100,42 +100,42 @@ const ALL: &[Row] = &[
         world.run("freeze dev").success();
         "thaw dev dev2".into()
     }),
-    row("freeze/mod.rs", "references to secrets of this host", |world| {
+    row("freeze/take.rs", "references to secrets of this host", |world| {
         world.vm("dev").with("--secret-env TOKEN=HOME").stopped();
         "freeze dev".into()
     }).recorded(),
-    row("freeze/mod.rs", "It is frozen in the ordinary way", |world| {
+    row("freeze/run.rs", "It is frozen in the ordinary way", |world| {
         let refused = "Error: config operation failed: checkpoint machine: the profile does not support gpu";
         world.vm("dev").running();
         world.fault(json!({"on": "machine checkpoint", "do": {"fail": {"status": 1, "stderr": refused}}}));
         "freeze dev --live=auto --yes".into()
     }).recorded(),
-    row("freeze/mod.rs", "an older snapshot keeps its tag", |world| {
+    row("freeze/publish.rs", "an older snapshot keeps its tag", |world| {
         world.vm("dev").stopped();
         world.run("freeze dev -t ready").success();
         "freeze dev -t ready --force --pre-freeze 'host:chmod 500 ../home/library/snapshots/dev/*'".into()
     }),
-    row("freeze/look.rs", "cannot be frozen live: folders of this host", |world| {
+    row("freeze/plan.rs", "cannot be frozen live: folders of this host", |world| {
         world.vm("dev").with("-v /tmp:/mnt").running();
         "freeze dev --live=auto --yes".into()
     }).recorded(),
-    row("freeze/look.rs", "left out by --no-workspace", |world| {
+    row("freeze/plan.rs", "left out by --no-workspace", |world| {
         world.vm("dev").with("--image alpine:3.20").stopped();
         "freeze dev --no-workspace".into()
     }).recorded(),
-    row("freeze/look.rs", "smolvm 1.4.0 does not pack it", |world| {
+    row("freeze/plan.rs", "smolvm 1.4.0 does not pack it", |world| {
         world.vm("dev").stopped();
         "freeze dev".into()
     }).by("1.4.0").recorded(),
-    row("freeze/look.rs", "cannot run a VM made from this snapshot", |world| {
+    row("freeze/plan.rs", "cannot run a VM made from this snapshot", |world| {
         world.vm("dev").stopped();
         "freeze dev".into()
     }).by("1.1.3").recorded(),
-    row("freeze/look.rs", "packs the image anew", |world| {
+    row("freeze/plan.rs", "packs the image anew", |world| {
         world.vm("dev").with("--image alpine:3.20").stopped();
         "freeze dev".into()
     }).by("1.2.2").recorded(),
-    row("freeze/look.rs", "'dev' does not answer", |world| {
+    row("freeze/plan.rs", "'dev' does not answer", |world| {
         world.vm("dev").unreachable();
         "freeze dev --yes --allow-unresponsive".into()
     }).recorded(),
@@ -171,17 +171,17 @@ const ALL: &[Row] = &[
         world.run("freeze dev --yes").success();
         "create dev2 --from dev".into()
     }).by("1.4.0"),
-    row("thaw.rs", "not every limit is known", |world| {
+    row("thaw/plan.rs", "not every limit is known", |world| {
         world.vm("dev").with("--net").stopped();
         world.run("freeze dev").success();
         "thaw dev dev2".into()
     }),
-    row("thaw.rs", "published ports that are not known", |world| {
+    row("thaw/plan.rs", "published ports that are not known", |world| {
         world.vm("dev").with("-p 8080:80").stopped();
         world.run("freeze dev").success();
         "thaw dev dev2".into()
     }),
-    row("thaw.rs", "in use here, and so not published", |world| {
+    row("thaw/plan.rs", "in use here, and so not published", |world| {
         let port = listen();
         world.run(&format!("create dev -p {port}:80")).success();
         world.run("start dev").success();
@@ -303,7 +303,7 @@ fn every_place_that_warns_is_in_the_list() {
         *table.entry(row.file.to_owned()).or_default() += 1;
     }
     // The fallback of --live=auto is predicted where it is checked, and printed when the engine refuses.
-    *table.get_mut("freeze/look.rs").unwrap() -= 1;
+    *table.get_mut("freeze/plan.rs").unwrap() -= 1;
     assert_eq!(found, table, "warnings in the code, and rows in this table");
 }
 

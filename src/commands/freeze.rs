@@ -1,10 +1,17 @@
-//! The arguments of `freeze`.
+//! `freeze`: VM → snapshot.
 
+use crate::app::App;
 use crate::commands::args::{Wait, duration, label};
+use crate::commands::batch::{self, VMS};
 use crate::completion::Offer;
+use crate::error::{Failure, Result};
 use crate::library::Tag;
+use crate::operations::freeze::{self, Context, Frozen, Hook, Job, Live, Request, Restart};
+use crate::operations::packed;
+use crate::quoted::quoted;
 use crate::smolvm::Name;
-use clap::{ValueEnum, ValueHint};
+use clap::ValueHint;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,7 +43,7 @@ pub struct Args {
     pub jobs: Option<u16>,
     /// Freeze without stopping: keep RAM and processes too; the VM goes on after a short pause. With `auto`, freeze the
     /// ordinary way, after you confirm, if that is not possible
-    #[arg(long, value_enum, value_name = "auto", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    #[arg(long, value_parser = live(), value_name = "auto", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
     pub live: Option<Live>,
     /// Write the snapshot to a file instead of the library: X.smolmachine (with --live: X.checkpoint), or any other name for a
     /// launcher and NAME.smolmachine beside it
@@ -74,11 +81,11 @@ pub struct Args {
     pub no_workspace: bool,
     /// Run this command after you confirm and before the VM stops; if it fails, nothing is frozen (repeatable).
     /// guest:COMMAND runs in the VM, if that is running, host:COMMAND on this host; both by `sh -c`
-    #[arg(long = "pre-freeze", value_name = "WHERE:COMMAND", value_parser = hook)]
+    #[arg(long = "pre-freeze", value_name = "WHERE:COMMAND")]
     pub before: Vec<Hook>,
     /// Run this command at the end, also after a failure or an interrupt (repeatable); in the VM only if that is running.
     /// On the host it gets `$BOTTLE_FREEZE_VM`, `$BOTTLE_FREEZE_SNAPSHOT` (empty if there is none) and `$BOTTLE_FREEZE_STATUS`
-    #[arg(long = "post-freeze", value_name = "WHERE:COMMAND", value_parser = hook)]
+    #[arg(long = "post-freeze", value_name = "WHERE:COMMAND")]
     pub after: Vec<Hook>,
     /// Time limit for each hook
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
@@ -96,61 +103,88 @@ pub struct Args {
     pub dry_run: bool,
 }
 
-/// A command around a freeze, and where it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hook {
-    /// In the VM.
-    Guest(String),
-    /// On this host.
-    Host(String),
+/// Reads `--live` and `--live=auto`.
+fn live() -> impl TypedValueParser<Value = Live> {
+    let auto = PossibleValue::new("auto").help("Where the engine and the VM can");
+    let values = PossibleValuesParser::new([PossibleValue::new("always").hide(true), auto]);
+    values.map(|text| if text == "auto" { Live::Auto } else { Live::Always })
 }
 
-/// Whether a VM is frozen while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Live {
-    /// Or not at all.
-    #[value(hide = true)]
-    Always,
-    /// Where the engine and the VM can.
-    Auto,
-}
-
-impl Args {
-    /// A freeze of this VM with default options.
-    pub fn of(name: Name) -> Self {
-        Self {
-            names: vec![name],
-            all: false,
-            vm_label: Vec::new(),
-            jobs: None,
-            live: None,
-            output: None,
-            tag: Vec::new(),
-            note: None,
-            label: Vec::new(),
-            launcher: false,
-            yes: false,
-            allow_unresponsive: false,
-            force: false,
-            restart: false,
-            no_restart: false,
-            no_workspace: false,
-            before: Vec::new(),
-            after: Vec::new(),
-            hook_timeout: Duration::from_secs(60),
-            stop_timeout: Duration::from_secs(60),
-            no_space_check: false,
-            wait: Wait { wait: Duration::ZERO },
-            dry_run: false,
+/// Freezes VMs, or prints what that would do.
+pub fn run(app: &App, args: Args) -> Result<()> {
+    args.output.as_deref().map_or(Ok(()), packed::refuse_stream)?;
+    let engine = app.engine()?;
+    let names = batch::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
+    let (is_one, several, dry_run) = (args.names.len() == 1, names.len() > 1, args.dry_run);
+    let jobs: Vec<Job> = names.iter().map(|name| Job::new(app, &engine, name.clone(), !several)).collect();
+    let request = Request::from(args);
+    let report = |result: Result<&Frozen, &Failure>| match result {
+        Ok(frozen) => print(app, &request, frozen),
+        Err(failure) if several => batch::print_failure(app, failure),
+        Err(_) => {}
+    };
+    let cx = Context { app, engine: &engine, request: &request, report: &report };
+    if dry_run {
+        let plans = freeze::plans(cx, &jobs).map_err(|failure| with_warnings(failure, &jobs))?;
+        if !app.terminal.json {
+            app.terminal.lines(plans.iter().flatten().flat_map(|plan| plan.commands.clone()));
         }
+        batch::report(app, VMS, is_one, &names, &plans);
+        return batch::verdict(VMS, &names, plans);
     }
+    let frozen =
+        freeze::freeze(cx, &jobs.iter().collect::<Vec<_>>()).map_err(|failure| with_warnings(failure, &jobs))?;
+    let (reports, verdicts): (Vec<_>, Vec<_>) = frozen.into_values().map(Frozen::split).unzip();
+    batch::report(app, VMS, is_one, &names, &reports);
+    batch::verdict(VMS, &names, verdicts)
 }
 
-/// Reads `guest:COMMAND` and `host:COMMAND`.
-fn hook(text: &str) -> Result<Hook, &'static str> {
-    match text.split_once(':') {
-        Some(("guest", command)) if !command.trim().is_empty() => Ok(Hook::Guest(command.to_owned())),
-        Some(("host", command)) if !command.trim().is_empty() => Ok(Hook::Host(command.to_owned())),
-        _ => Err("a hook is guest:COMMAND or host:COMMAND"),
+fn with_warnings(failure: Failure, jobs: &[Job]) -> Failure {
+    failure.after(jobs.iter().flat_map(|job| job.warnings.list()).collect())
+}
+
+/// Prints the result of one VM, for people.
+fn print(app: &App, request: &Request, frozen: &Frozen) {
+    let (name, report) = (frozen.name(), &frozen.report);
+    let (vm, size) = (&report.vm, packed::size(report.bytes));
+    let shown = name.to_string_lossy();
+    let hint = match report.downtime_seconds {
+        Some(_) if request.restart != Restart::Always && !report.live => {
+            format!("it is stopped, start it with: bottle-freeze start {vm}")
+        }
+        _ => format!("thaw it with: bottle-freeze thaw {}", quoted(&shown)),
+    };
+    let word = if report.live { "paused" } else { "down" };
+    let down = report.downtime_seconds.map(|down| format!(", {word} for {down:.1} s")).unwrap_or_default();
+    let text = format!("froze {vm} as {shown} ({size}, {:.1} s{down}); {hint}", report.seconds);
+    app.terminal.result(&name, &text);
+}
+
+impl From<Args> for Request {
+    fn from(args: Args) -> Self {
+        Self {
+            jobs: args.jobs,
+            live: args.live,
+            output: args.output,
+            tags: args.tag,
+            note: args.note,
+            labels: args.label.into_iter().collect(),
+            launcher: args.launcher,
+            yes: args.yes,
+            allow_unresponsive: args.allow_unresponsive,
+            force: args.force,
+            restart: match (args.restart, args.no_restart) {
+                (true, _) => Restart::Always,
+                (false, true) => Restart::Never,
+                (false, false) => Restart::OnFailure,
+            },
+            no_workspace: args.no_workspace,
+            before: args.before,
+            after: args.after,
+            hook_timeout: args.hook_timeout,
+            stop_timeout: args.stop_timeout,
+            no_space_check: args.no_space_check,
+            wait: args.wait.wait,
+        }
     }
 }

@@ -1,0 +1,48 @@
+//! Step 3 of a freeze: what the user must confirm before any VM is stopped.
+
+use super::plan::Step;
+use super::{Context, Freeze, Job};
+use crate::app::App;
+use crate::error::{Failure, Result, Status};
+use crate::smolvm::State;
+
+/// Asks about each VM that does not answer, which `--yes` does not confirm, and once about all others that stop. Gives the
+/// VMs to freeze; `refuse` gets each of the first kind that the user does not confirm.
+///
+/// # Errors
+/// The user does not confirm that the others stop, or interrupts a question.
+pub fn ask<'a>(cx: Context, all: Vec<Freeze<'a>>, mut refuse: impl FnMut(&Job, Failure)) -> Result<Vec<Freeze<'a>>> {
+    let is_silent = |freeze: &Freeze| freeze.vm.state == State::Unreachable && !cx.request.allow_unresponsive;
+    let (silent, others): (Vec<_>, Vec<_>) = all.into_iter().partition(is_silent);
+    let mut confirmed = Vec::new();
+    for freeze in silent {
+        match ask_about_silent(&freeze) {
+            Ok(()) => confirmed.push(freeze),
+            Err(failure) if matches!(failure.status, Status::Interrupted(_)) => return Err(failure),
+            Err(failure) => refuse(freeze.job, failure),
+        }
+    }
+    ask_about_stopping(cx.app, &others, cx.request.yes)?;
+    confirmed.extend(others);
+    Ok(confirmed)
+}
+
+/// What the guest has not written to disk is lost.
+fn ask_about_silent(freeze: &Freeze) -> Result<()> {
+    let hint = if freeze.cx.request.yes { "--allow-unresponsive" } else { "--yes --allow-unresponsive" };
+    let state = format!("'{}' does not answer", freeze.job.name);
+    let lost = "What its guest has not written to disk is lost, and so are RAM and tmpfs (/tmp, /run).";
+    let question = format!("{state}. Stop it anyway and freeze it? {lost}");
+    freeze.cx.app.ask(&question, &format!("{hint} answers this question"), &format!("{state}; nothing was changed"))
+}
+
+fn ask_about_stopping(app: &App, all: &[Freeze], yes: bool) -> Result<()> {
+    let up: Vec<_> = all.iter().filter(|freeze| freeze.plan.has(&Step::Stop)).map(|freeze| &freeze.vm).collect();
+    if up.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = up.iter().map(|vm| format!("'{}' is {}", vm.name, vm.state)).collect();
+    let (list, them) = (list.join(", "), if up.len() == 1 { "it" } else { "them" });
+    let question = format!("{list}. Stop {them} and freeze {them}? RAM and tmpfs (/tmp, /run) are not kept.");
+    app.confirm(&question, yes, &format!("{list}; nothing was changed"))
+}

@@ -1,0 +1,190 @@
+//! What the freeze of a VM does, and what its user should know first: decided before anything is changed.
+
+use super::request::{Hook, Live, Request, Restart};
+use crate::error::{Failure, Result, Status};
+use crate::library::Configuration;
+use crate::operations::configuration;
+use crate::smolvm::{Machine, State, Version};
+
+/// One engine command of a freeze, or one of the user's own. `--dry-run` prints them, the freeze runs them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// List the VMs: is this one there, and as it was?
+    List,
+    /// Find the VM's disks.
+    FindDisks,
+    /// Run a command of the user's before the freeze.
+    PreFreeze(Hook),
+    /// Save `/workspace`, which the engine does not pack.
+    SaveWorkspace,
+    /// Have the guest write its files to disk.
+    Sync,
+    /// Stop the VM.
+    Stop,
+    /// Pack its disks.
+    Pack,
+    /// Save its disks and its RAM while it runs.
+    Checkpoint,
+    /// Start the VM again.
+    Start,
+    /// Wait until it runs commands.
+    AwaitReady,
+    /// Run a command of the user's after the freeze.
+    PostFreeze(Hook),
+}
+
+/// What the freeze of one VM does.
+#[derive(Debug)]
+pub struct Plan {
+    /// In this order.
+    pub steps: Vec<Step>,
+    /// What its user should know first.
+    pub warnings: Vec<String>,
+    /// The VM's configuration, as far as it is known.
+    pub known: Configuration,
+}
+
+impl Plan {
+    /// Plans the freeze of `vm` by an engine of this version; `known` is the configuration that was found.
+    ///
+    /// # Errors
+    /// The VM cannot be frozen, or not in this way.
+    pub fn make(request: &Request, vm: &Machine, known: Configuration, version: Version) -> Result<Self> {
+        can_be_frozen(vm)?;
+        let not_live = request.live.and_then(|_| why_not_live(vm, version));
+        if let (Some(Live::Always), Some(why)) = (request.live, &not_live) {
+            return Err(Failure::new(Status::BadState, format!("'{}' cannot be frozen live: {why}", vm.name))
+                .state("nothing was changed")
+                .hint("freeze it in the ordinary way, without --live, or let --live=auto decide"));
+        }
+        let live = request.live.is_some() && not_live.is_none();
+        // Only of these versions it was seen that a live artifact carries an allow list.
+        let is_carried = !live || !vm.network || version.reports_allow_list();
+        let known = Configuration { network_known: known.network_known && is_carried, ..known };
+        let steps = steps(request, vm, live, version);
+        let mut warnings: Vec<String> = not_live.map(|why| in_the_ordinary_way(&why)).into_iter().collect();
+        if !live {
+            warnings.extend(losses(request, vm, &known, version));
+        }
+        Ok(Self { steps, warnings, known })
+    }
+
+    /// Whether it has this step.
+    pub fn has(&self, step: &Step) -> bool {
+        self.steps.contains(step)
+    }
+
+    /// Whether the VM goes on running, and its RAM is in the snapshot.
+    pub fn is_live(&self) -> bool {
+        self.has(&Step::Checkpoint)
+    }
+}
+
+fn steps(request: &Request, vm: &Machine, live: bool, version: Version) -> Vec<Step> {
+    let (runs, is_stopped) = (vm.state == State::Running, vm.state.is_up() && !live);
+    let restarts = is_stopped && request.restart == Restart::Always;
+    let mut steps = vec![Step::List, Step::FindDisks];
+    let is_run = |hook: &&Hook| runs || matches!(hook, Hook::Host(_));
+    steps.extend(request.before.iter().filter(is_run).cloned().map(Step::PreFreeze));
+    let looks_again = is_stopped && !version.stop_tells_the_truth();
+    for (is_needed, step) in [
+        (runs && !live && saves_workspace(request, vm, version), Step::SaveWorkspace),
+        (runs && is_stopped, Step::Sync),
+        (is_stopped, Step::Stop),
+        (looks_again, Step::List),
+        (!live, Step::Pack),
+        (live, Step::Checkpoint),
+        (true, Step::List),
+        (restarts, Step::Start),
+        (restarts, Step::AwaitReady),
+    ] {
+        steps.extend(is_needed.then_some(step));
+    }
+    for hook in &request.after {
+        let in_guest = matches!(hook, Hook::Guest(_));
+        // Whether it runs then is not known before.
+        steps.extend(in_guest.then_some(Step::List));
+        steps.extend((live || restarts || !in_guest).then(|| Step::PostFreeze(hook.clone())));
+    }
+    steps
+}
+
+/// What an ordinary snapshot will not hold, and who cannot thaw it.
+fn losses(request: &Request, vm: &Machine, known: &Configuration, version: Version) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let is_saved = vm.state == State::Running && saves_workspace(request, vm, version);
+    if vm.image.is_some() && request.no_workspace {
+        warnings.push("the snapshot will not hold /workspace: left out by --no-workspace".into());
+    } else if !packs_workspace(vm, version) && !is_saved {
+        let packs = if vm.image.is_some() { "1.14.1" } else { "1.9.0" };
+        let lost = format!("the snapshot will not hold /workspace: smolvm {version} does not pack it; {packs} does");
+        warnings.push(format!("{lost} (freezing it while it runs, without -o, saves it)"));
+    }
+    warnings.extend(configuration::losses(vm, known, request.output.is_none()));
+    if vm.image.is_none() && !version.thaws_bare() {
+        warnings.push(format!("smolvm {version} cannot run a VM made from this snapshot; 1.2.2 and later can"));
+    }
+    if vm.image.is_some() && !version.repacks_image_layers() {
+        let what = "if it was itself made from a snapshot, what that one held is lost";
+        warnings.push(format!("smolvm {version} packs the image anew: {what}; 1.3.4 keeps it"));
+    }
+    if vm.state == State::Unreachable {
+        let lost = "the snapshot will not hold what its guest has not written to disk";
+        warnings.push(format!("'{}' does not answer: {lost}", vm.name));
+    }
+    warnings
+}
+
+fn packs_workspace(vm: &Machine, version: Version) -> bool {
+    if vm.image.is_some() { version.packs_image_workspace() } else { version.packs_bare_workspace() }
+}
+
+/// Whether `/workspace` is saved beside the artifact, if the guest runs: only a snapshot in the library has room for it.
+fn saves_workspace(request: &Request, vm: &Machine, version: Version) -> bool {
+    !request.no_workspace && request.output.is_none() && !packs_workspace(vm, version)
+}
+
+/// Why a VM cannot be frozen while it runs. (1.32.2 refuses image layers and folders of the host. A VM of a kind that is
+/// not known here it refuses itself, in its own words.)
+fn why_not_live(vm: &Machine, version: Version) -> Option<String> {
+    let reasons = [
+        (!version.checkpoints(), format!("smolvm {version} cannot do it; 1.13.1 can")),
+        (vm.given_up, "smolvm lists it as unreachable, although it answers, until it is stopped and started".into()),
+        (vm.state == State::Unreachable, "it does not answer".into()),
+        (vm.state != State::Running, format!("it is {}", vm.state)),
+        (vm.has_local_image(), "its image is on this host".into()),
+        (vm.mounts > 0, "folders of this host are mounted in it".into()),
+    ];
+    reasons.into_iter().find_map(|(is_one, why)| is_one.then_some(why))
+}
+
+/// The warning where `--live=auto` does not freeze live.
+pub fn in_the_ordinary_way(why: &str) -> String {
+    format!("it cannot be frozen live: {why}. It is frozen in the ordinary way")
+}
+
+/// Whether a VM in this state can be frozen, or why not.
+fn can_be_frozen(vm: &Machine) -> Result<()> {
+    let name = &vm.name;
+    let refused = |why: &str, hint: String| {
+        Err(Failure::new(Status::BadState, format!("'{name}' cannot be frozen: {why}"))
+            .state(format!("it is {}", vm.state))
+            .hint(hint))
+    };
+    if vm.ephemeral {
+        return refused(
+            "it is ephemeral, and stopping it would delete it",
+            format!("keep its files with `bottle-freeze cp {name}:PATH .`"),
+        );
+    }
+    match &vm.state {
+        State::Created | State::Running | State::Stopped | State::Failed | State::Unreachable => Ok(()),
+        State::Paused => refused(
+            "it is paused, and its saved RAM would be lost",
+            format!("wake it with `bottle-freeze resume {name}`, then freeze it"),
+        ),
+        State::Pausing => refused("it is being paused", "try again in a moment".into()),
+        State::Frozen => refused("it is the base of live branches", "delete the branches first".into()),
+        State::Other(_) => refused("bottle-freeze does not know this state", "update bottle-freeze".into()),
+    }
+}

@@ -1,0 +1,155 @@
+//! Steps 1 and 2 of a freeze: whether it can be done at all, before anything is changed.
+
+use super::plan::{Plan, Step};
+use super::take::checkpoint_path;
+use super::{Context, Freeze, Job};
+use crate::error::{Failure, Result, Status};
+use crate::files::free_bytes;
+use crate::library::{Lock, Staging, Target, store};
+use crate::operations::state::asked_again;
+use crate::operations::tags::free_tags;
+use crate::operations::{configuration, lock, packed, workspace};
+use crate::report::Planned;
+use crate::smolvm::{Call, Disks, EngineError, Exec, Machine};
+use std::path::Path;
+use std::time::Instant;
+
+/// What the freeze of each VM would do. Locks nothing, changes nothing, and reports each failure at once.
+///
+/// # Errors
+/// The request makes no sense, or the engine does not list its VMs.
+pub fn plans<'a>(cx: Context<'a>, jobs: &'a [Job]) -> Result<Vec<Result<Planned>>> {
+    cx.request.check(jobs.len())?;
+    let machines = cx.engine.machine_ls()?;
+    let look = |job: &'a Job| Freeze::look(cx, job, &machines).map_err(|failure| cx.failed(job, failure));
+    let looked: Vec<Result<Freeze>> = jobs.iter().map(look).collect();
+    looked.iter().flatten().for_each(Freeze::warn);
+    Ok(looked.iter().map(|looked| looked.as_ref().map(Freeze::planned).map_err(Failure::clone)).collect())
+}
+
+/// The VMs that can be frozen, locked; `refuse` gets the others.
+///
+/// # Errors
+/// The engine does not list its VMs, or a signal came.
+pub fn prepare<'a>(
+    cx: Context<'a>,
+    jobs: &[&'a Job],
+    mut refuse: impl FnMut(&Job, Failure),
+) -> Result<Vec<Freeze<'a>>> {
+    let lock = |job: &&Job| lock::vm_alone(cx.app, cx.engine, &job.name, cx.request.wait);
+    let locks: Vec<Result<Lock>> = jobs.iter().map(lock).collect();
+    let is_meant = |vm: &Machine| jobs.iter().any(|job| job.name.as_str() == vm.name);
+    let machines = asked_again(cx.app, cx.engine, cx.engine.machine_ls()?, is_meant)?;
+    let mut ready = Vec::new();
+    for (job, lock) in jobs.iter().zip(locks) {
+        match lock.and_then(|lock| Freeze::look(cx, job, &machines)?.preflight(lock)) {
+            Ok(freeze) => ready.push(freeze),
+            Err(failure) => refuse(job, failure),
+        }
+    }
+    ready.iter().for_each(Freeze::warn);
+    Ok(ready)
+}
+
+impl Freeze<'_> {
+    /// What it would do.
+    pub fn planned(&self) -> Planned {
+        let commands = self.plan.steps.iter().map(|step| self.call(step).shell_line()).collect();
+        Planned { vm: self.vm.name.clone(), commands, warnings: self.plan.warnings.clone() }
+    }
+
+    fn call(&self, step: &Step) -> Call {
+        let (engine, name) = (self.cx.engine, &self.job.name);
+        let exec = |command: &Exec| engine.machine_exec_call(name, command);
+        let folder = Staging::future(self.target.folder());
+        match step {
+            Step::List => engine.machine_ls_call(),
+            Step::FindDisks => engine.machine_data_dir_call(name),
+            Step::PreFreeze(hook) => self.hook_call(hook, ("".as_ref(), "")),
+            Step::SaveWorkspace => exec(&workspace::save_command()),
+            Step::Sync => exec(&Exec::of("sync")),
+            Step::Stop => engine.machine_stop_call(name),
+            Step::Pack => {
+                let (launcher, smolfile) = (folder.join("snapshot"), self.smolfile(&folder));
+                engine.pack_create_from_vm_call(name, &self.pack_options(&folder, &launcher, smolfile.as_deref()))
+            }
+            Step::Checkpoint => engine.machine_checkpoint_call(name, &folder, &checkpoint_path(&folder)),
+            Step::Start => engine.machine_start_call(name),
+            Step::AwaitReady => exec(&Exec::of("true")),
+            // Of a freeze that succeeds.
+            Step::PostFreeze(hook) => match &self.cx.request.output {
+                Some(_) => self.hook_call(hook, (self.target.sidecar().as_os_str(), "0")),
+                None => self.hook_call(hook, (format!("{name}@ID").as_ref(), "0")),
+            },
+        }
+    }
+}
+
+impl<'a> Freeze<'a> {
+    /// 1. Look: the VM is there, and in a state that can be frozen.
+    fn look(cx: Context<'a>, job: &'a Job, machines: &[Machine]) -> Result<Self> {
+        let cx = Context { app: &job.app, engine: &job.engine, ..cx };
+        let (request, name, version) = (cx.request, &job.name, cx.engine.version());
+        let found = machines.iter().find(|machine| machine.name == name.as_str());
+        let vm = found.ok_or_else(|| EngineError::no_such_vm(name, machines))?.clone();
+        let plan = Plan::make(request, &vm, configuration::of(&vm, version), version)?;
+        let id = store::new_id();
+        let artifact = if plan.is_live() { store::CHECKPOINT } else { store::ARTIFACT };
+        let target = match &request.output {
+            Some(out) => Target::new(out, request.force)?,
+            None => Target::in_library(name.as_str(), &id, artifact, request.launcher)?,
+        };
+        Ok(Self { cx, job, began: Instant::now(), vm, plan, id, target, disks: None, locks: Vec::new() })
+    }
+
+    /// Warns of what its user should know first.
+    fn warn(&self) {
+        self.plan.warnings.iter().for_each(|foreseen| self.job.warnings.warn(foreseen));
+    }
+
+    /// 2. Pre-flight, before anything is stopped: the engine can do it, no other run writes the target, and it has room.
+    fn preflight(mut self, vm: Lock) -> Result<Self> {
+        let (request, version) = (self.cx.request, self.cx.engine.version());
+        if !self.plan.is_live() && self.vm.has_local_image() && !version.packs_local_images() {
+            let cannot = "cannot pack a VM of a local image; 1.12.0 can".to_owned();
+            return Err(EngineError::TooOld { version, cannot }.into());
+        }
+        if request.output.is_none() {
+            self.draft().check_before_packing().map_err(|error| {
+                Failure { status: Status::BadState, ..error.into() }.hint("freeze it into a file, with -o")
+            })?;
+        }
+        self.locks.push(vm);
+        self.locks.extend(lock::output(self.cx.app, &self.target, request.wait)?);
+        self.target.preflight()?;
+        if !request.force {
+            free_tags(self.job.name.as_str(), &self.id, &request.tags, false)?;
+        }
+        self.disks = match self.cx.engine.machine_data_dir(&self.job.name) {
+            Err(error @ EngineError::Interrupted(_)) => return Err(error.into()),
+            folder => folder.ok(),
+        };
+        if let Some(folder) = self.disks.as_deref().filter(|_| !request.no_space_check) {
+            self.check_room(folder)?;
+        }
+        Ok(self)
+    }
+
+    /// An engine that runs out of space fails only when the VM was stopped, and leaves what it has written.
+    fn check_room(&self, disks: &Path) -> Result<()> {
+        let vm = &self.vm;
+        let (Ok(disks), Some(free)) = (Disks::read(disks), free_bytes(self.target.folder())) else { return Ok(()) };
+        // Of a live one the RAM as well: as it is, and compressed.
+        let ram = if self.plan.is_live() { vm.memory_mib.saturating_mul(2 << 20) } else { 0 };
+        let needed = disks.room_to_pack().saturating_add(ram);
+        if needed <= free {
+            return Ok(());
+        }
+        let folder = self.target.folder().display();
+        let (needed, free) = (packed::size(needed), packed::size(free));
+        let what = format!("packing '{}' may take {needed} in {folder}, where {free} are free", vm.name);
+        Err(Failure::new(Status::NotWritable, what)
+            .state(format!("'{}' is {} as before", vm.name, vm.state))
+            .hint("free some space, choose another place with -o, or skip this check with --no-space-check"))
+    }
+}

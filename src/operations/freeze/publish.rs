@@ -1,0 +1,149 @@
+//! Step 7 of a freeze: from one instant to the next, the new snapshot stands where the old one stood, or in the library.
+
+use super::{Freeze, Frozen};
+use crate::clock;
+use crate::error::{Failure, Result};
+use crate::library::{Configuration, FORMAT, FileHash, Metadata, Origin, Staging, store};
+use crate::operations::several::once;
+use crate::operations::tags::free_tags;
+use crate::operations::{lock, packed};
+use crate::report::{self, JsonPath};
+use crate::signals;
+use crate::smolvm::EngineError;
+use crate::smolvm::artifact::Artifact;
+use crate::smolvm::secrets::Finished;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+/// A published snapshot.
+pub struct Published {
+    /// Its artifact.
+    pub artifact: Artifact,
+    /// What the library records of it, if it is in the library.
+    pub metadata: Option<Metadata>,
+    /// How long the VM was down for it, or paused.
+    pub downtime: Option<Duration>,
+}
+
+impl Published {
+    /// The result of the freeze, which ends now; `failure` came after it was published.
+    pub fn frozen(self, freeze: &Freeze, failure: Option<Failure>) -> Frozen {
+        let Self { artifact, metadata, downtime } = self;
+        let report = report::Frozen {
+            vm: freeze.vm.name.clone(),
+            reference: metadata.as_ref().map(|metadata| format!("{}@{}", metadata.vm, metadata.id)),
+            snapshot: metadata,
+            sidecar: JsonPath(freeze.target.sidecar().into()),
+            launcher: freeze.target.launcher().map(|path| JsonPath(path.into())),
+            bytes: artifact.bytes,
+            crc32: format!("{:08x}", artifact.crc32),
+            seconds: freeze.began.elapsed().as_secs_f64(),
+            live: freeze.plan.is_live(),
+            downtime_seconds: downtime.map(|downtime| downtime.as_secs_f64()),
+            engine_version: freeze.cx.engine.version().to_string(),
+            warnings: Vec::new(),
+            error: None,
+        };
+        Frozen { report, failure }
+    }
+}
+
+impl Freeze<'_> {
+    /// Has all files on the disk before they get their names.
+    pub fn flush(&self, staging: &Staging) -> Result<()> {
+        let text = format!("writing the snapshot of {} to disk", self.job.name);
+        Ok(self.cx.app.terminal.phase("write", &text, || self.target.flush(staging))?)
+    }
+
+    /// 7. Publish.
+    pub fn publish(
+        &self,
+        staging: &Staging,
+        finished: Finished,
+        workspace: Option<FileHash>,
+        downtime: Option<Duration>,
+    ) -> Result<Published> {
+        let request = self.cx.request;
+        let metadata = match request.output {
+            Some(_) => None,
+            None => Some(self.metadata(staging, &finished, workspace, downtime)?),
+        };
+        if let Some(signal) = signals::pending() {
+            return Err(EngineError::Interrupted(signal).into());
+        }
+        let metadata = if let Some(metadata) = metadata {
+            Some(self.publish_in_library(staging, metadata)?)
+        } else {
+            self.target.publish(staging)?;
+            None
+        };
+        Ok(Published { artifact: finished.artifact, metadata, downtime })
+    }
+
+    fn publish_in_library(&self, staging: &Staging, mut metadata: Metadata) -> Result<Metadata> {
+        let (vm, request) = (self.job.name.as_str(), self.cx.request);
+        let _lock = lock::library(self.cx.app, vm)?;
+        metadata.sequence = Some(store::next_sequence(vm)?);
+        if !request.force {
+            free_tags(vm, &self.id, &request.tags, false)?;
+        }
+        self.target.publish_snapshot(staging, &metadata)?;
+        // Only now: a tag of two snapshots is the newer one's, a tag of none would be lost.
+        if request.force {
+            if let Err(failure) = free_tags(vm, &self.id, &request.tags, true) {
+                self.job.warnings.warn(format!("an older snapshot keeps its tag: {failure}"));
+            }
+        }
+        Ok(metadata)
+    }
+
+    /// What the library records of the snapshot.
+    fn metadata(
+        &self,
+        staging: &Staging,
+        finished: &Finished,
+        workspace: Option<FileHash>,
+        downtime: Option<Duration>,
+    ) -> Result<Metadata> {
+        let artifact = &finished.artifact;
+        let launcher = self.cx.request.launcher.then(|| packed::record(&staging.launcher())).transpose()?;
+        let name = if self.plan.is_live() { store::CHECKPOINT } else { store::ARTIFACT };
+        let hash = FileHash { bytes: artifact.bytes, sha256: finished.sha256.clone() };
+        let files = [(name, Some(hash)), (store::LAUNCHER, launcher), (store::WORKSPACE, workspace)];
+        Ok(Metadata {
+            platform: artifact.manifest.host_platform().map(str::to_owned),
+            machine: Configuration {
+                env: artifact.manifest.env_names(),
+                secrets: finished.secrets.clone(),
+                ..self.plan.known.clone()
+            },
+            files: files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), file?))).collect(),
+            downtime_seconds: downtime.map(|downtime| downtime.as_secs_f64()),
+            ..self.draft()
+        })
+    }
+
+    /// What is known of the snapshot before the VM is packed.
+    pub fn draft(&self) -> Metadata {
+        let request = self.cx.request;
+        Metadata {
+            format: FORMAT,
+            id: self.id.clone(),
+            vm: self.vm.name.clone(),
+            created: clock::rfc3339_millis(SystemTime::now()),
+            sequence: None,
+            tags: once(request.tags.iter().cloned(), |tag| tag.as_str().to_owned()),
+            note: request.note.clone(),
+            labels: request.labels.clone(),
+            engine_version: self.cx.engine.version().to_string(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            platform: None,
+            machine: self.plan.known.clone(),
+            files: BTreeMap::new(),
+            downtime_seconds: None,
+            warnings: self.job.warnings.list(),
+            origin: Some(Origin::here()),
+            other: serde_json::Map::new(),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The freeze of VMs, in eight steps. Interrupted or failed anywhere, it leaves nothing half-written, and each VM as it was.
+
+use super::ask::ask;
+use super::hooks::Hooks;
+use super::plan::in_the_ordinary_way;
+use super::prepare::prepare;
+use super::publish::Published;
+use super::stopped::Stopped;
+use super::{Context, Freeze, Frozen, Job, Live, Request};
+use crate::error::{Failure, Result, Status};
+use crate::operations::packed;
+use crate::operations::several::{in_parallel, jobs as at_a_time};
+use crate::smolvm::Name;
+use crate::{report, signals};
+use std::collections::BTreeMap;
+
+/// Freezes VMs: all of them take steps 1 to 3 together, and each takes the others by itself. Each VM's result, which was
+/// reported by then.
+///
+/// # Errors
+/// The request makes no sense, the user does not confirm it, or the engine does not list its VMs.
+pub fn freeze(cx: Context, jobs: &[&Job]) -> Result<BTreeMap<Name, Result<Frozen>>> {
+    cx.request.check(jobs.len())?;
+    let mut results = BTreeMap::new();
+    let mut refuse = |job: &Job, failure| drop(results.insert(job.name.clone(), Err(cx.failed(job, failure))));
+    let ready = prepare(cx, jobs, &mut refuse)?; // 1. Look, 2. Pre-flight
+    let ready = ask(cx, ready, &mut refuse)?; // 3. Ask
+    let frozen = in_parallel(at_a_time(cx.request.jobs, ready.len()), &ready, Freeze::run_one);
+    let mut refused_live = Vec::new();
+    for (job, result) in ready.iter().map(|freeze| freeze.job).zip(frozen) {
+        match result {
+            Some(result) => drop(results.insert(job.name.clone(), result)),
+            None => refused_live.push(job),
+        }
+    }
+    drop(ready);
+    if !refused_live.is_empty() {
+        let request = Request { live: None, ..cx.request.clone() };
+        results.extend(freeze(Context { request: &request, ..cx }, &refused_live)?);
+    }
+    Ok(results)
+}
+
+impl Freeze<'_> {
+    /// Steps 4 to 8 in a thread of their own, and the report. `None`: the engine refused to freeze the VM live, and it is
+    /// to be frozen in the ordinary way.
+    fn run_one(&self) -> Option<Result<Frozen>> {
+        // Whatever this thread has put back before was another VM's.
+        signals::begin();
+        match self.run() {
+            Ok(frozen) => {
+                let frozen = self.finished(frozen);
+                (self.cx.report)(Ok(&frozen));
+                Some(Ok(frozen))
+            }
+            Err(failure) if self.is_refused_live(&failure) => {
+                self.job.warnings.warn(in_the_ordinary_way(&failure.what));
+                None
+            }
+            Err(failure) => Some(Err(self.cx.failed(self.job, failure))),
+        }
+    }
+
+    /// Whether the engine refused to freeze it live, and it may be frozen in the ordinary way.
+    fn is_refused_live(&self, failure: &Failure) -> bool {
+        self.plan.is_live() && failure.status == Status::BadState && self.cx.request.live == Some(Live::Auto)
+    }
+
+    /// The whole result: a signal that came late is a failure, but the work is done.
+    fn finished(&self, frozen: Frozen) -> Frozen {
+        let Frozen { report, failure } = frozen;
+        let failure = failure.or_else(|| packed::answer_signal(&self.target).err());
+        let failure = failure.map(|failure| self.job.about(failure));
+        let error = failure.as_ref().map(Into::into);
+        Frozen { report: report::Frozen { warnings: self.job.warnings.list(), error, ..report }, failure }
+    }
+
+    /// Steps 4 to 8, between the user's own commands.
+    fn run(&self) -> Result<Frozen> {
+        let hooks = Hooks::of(self);
+        let mut vm = Stopped::not_yet(self);
+        hooks.after(match self.take_snapshot(&hooks, &mut vm) {
+            Ok(published) => {
+                let failure = vm.keep().err(); // 8. Restart
+                Ok(published.frozen(self, failure))
+            }
+            Err(failure) => Err(vm.put_back(failure)),
+        })
+    }
+
+    fn take_snapshot(&self, hooks: &Hooks, vm: &mut Stopped) -> Result<Published> {
+        hooks.before()?;
+        vm.may_stop();
+        // Dropped after the folder that it names.
+        let _note;
+        let staging = self.target.work()?;
+        _note = packed::leaves(&staging);
+        let workspace = self.save_workspace(&staging)?;
+        vm.stop()?; // 4. Stop
+        let taken = self.take(&staging)?; // 5. Take
+        let paused = taken.paused;
+        let finished = self.check(&staging, taken)?; // 6. Check
+        self.flush(&staging)?;
+        // From here on only names change: the VM could run again.
+        let downtime = paused.or_else(|| vm.downtime());
+        self.publish(&staging, finished, workspace, downtime) // 7. Publish
+    }
+}

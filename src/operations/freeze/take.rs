@@ -1,0 +1,153 @@
+//! Steps 5 and 6 of a freeze: what the engine writes into the private folder, and whether that can be believed.
+
+use super::Freeze;
+use super::plan::Step;
+use crate::error::{Failure, Result, Status};
+use crate::library::{FileHash, Staging};
+use crate::operations::{fidelity, packed, workspace};
+use crate::smolvm::secrets::Finished;
+use crate::smolvm::{
+    CHECKPOINT_SUFFIX, Disks, EngineError, PackOptions, PackStep, Reason, StreamedHash, end_helpers, follow,
+};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What the engine wrote.
+pub struct Taken<'a> {
+    /// The folder of the VM's disks, and how they were just before; `None` if the engine does not say, or the VM runs on.
+    disks: Option<(&'a Path, Disks)>,
+    /// How long the VM was paused, if it runs on.
+    pub paused: Option<Duration>,
+    /// Its hash, if all of it was read while it was written.
+    followed: Option<StreamedHash>,
+}
+
+impl Freeze<'_> {
+    /// Saves `/workspace`, where the engine's pack cannot carry it. The VM runs for that.
+    pub fn save_workspace(&self, staging: &Staging) -> Result<Option<FileHash>> {
+        let is_saved = self.plan.has(&Step::SaveWorkspace);
+        is_saved.then(|| workspace::save(self.cx.app, self.cx.engine, &self.job.name, staging)).transpose()
+    }
+
+    /// 5. Take: the disks, or the state of a VM that runs on.
+    pub fn take(&self, staging: &Staging) -> Result<Taken<'_>> {
+        if self.plan.is_live() { self.checkpoint(staging) } else { self.pack(staging) }
+    }
+
+    fn pack(&self, staging: &Staging) -> Result<Taken<'_>> {
+        let (name, terminal) = (&self.job.name, &self.cx.app.terminal);
+        let disks = self.disks.as_deref().and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
+        let smolfile = self.smolfile(staging.path());
+        if let Some(path) = &smolfile {
+            std::fs::write(path, "net = false\n").map_err(|error| Failure::not_writable(path, &error))?;
+        }
+        let launcher = staging.launcher();
+        let options = self.pack_options(staging.path(), &launcher, smolfile.as_deref());
+        let mut progress = terminal.progress("pack", &format!("packing {name}"), Some(staging.path()));
+        let mut on_step = |step| packed::show_step(&mut progress, step);
+        let (packed, followed) =
+            follow(&staging.sidecar(), || self.cx.engine.pack_create_from_vm(name, &options, &mut on_step));
+        progress.end(packed.is_ok());
+        if packed.is_err() {
+            end_helpers(staging.path());
+        }
+        match packed {
+            Ok(()) => Ok(Taken { disks, paused: None, followed }),
+            Err(error) if error.reason() == Reason::NeverStarted => {
+                let what = format!("'{name}' has no disk yet: it was never started");
+                Err(Failure::new(Status::BadState, what).hint(format!("start it with `bottle-freeze start {name}`")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn checkpoint(&self, staging: &Staging) -> Result<Taken<'_>> {
+        let (name, terminal) = (&self.job.name, &self.cx.app.terminal);
+        let saved = checkpoint_path(staging.path());
+        let text = format!("saving {name}, which is paused");
+        let mut progress = terminal.progress("checkpoint", &text, Some(staging.path()));
+        let mut on_step = |step: Option<PackStep>| {
+            packed::show_step(&mut progress, step.filter(|step| *step == PackStep::Resumed));
+        };
+        let (paused, followed) =
+            follow(&saved, || self.cx.engine.machine_checkpoint(name, staging.path(), &saved, &mut on_step));
+        progress.end(paused.is_ok());
+        let paused = paused?;
+        // If there is nothing after all, the check fails.
+        let _ = std::fs::rename(&saved, staging.sidecar());
+        Ok(Taken { disks: None, paused, followed })
+    }
+
+    /// How the engine packs the VM.
+    pub fn pack_options<'p>(
+        &self,
+        folder: &'p Path,
+        launcher: &'p Path,
+        smolfile: Option<&'p Path>,
+    ) -> PackOptions<'p> {
+        PackOptions {
+            folder,
+            launcher,
+            cpus: Some(self.vm.cpus),
+            memory_mib: Some(self.vm.memory_mib),
+            smolfile,
+            include_workspace: self.vm.image.is_some() && !self.cx.request.no_workspace,
+        }
+    }
+
+    /// The file that closes the network in the artifact. A pack says only "network: yes or no": one that says yes would
+    /// open all of it to a VM that had limits.
+    pub fn smolfile(&self, folder: &Path) -> Option<PathBuf> {
+        self.vm.network.then(|| folder.join("closed.smolfile"))
+    }
+
+    /// 6. Check: the artifact is whole, and the VM was not touched meanwhile.
+    pub fn check(&self, staging: &Staging, taken: Taken) -> Result<Finished> {
+        let text = format!("checking the snapshot of {}", self.job.name);
+        let finished = self.cx.app.terminal.phase("check", &text, || packed::check(staging, taken.followed))?;
+        let recorded = &finished.artifact.manifest;
+        let live = self.plan.is_live();
+        // A live one has the network that the VM had, and all its limits.
+        let opens = recorded.network && !live;
+        if opens
+            || (u32::from(recorded.cpus), recorded.mem) != (self.vm.cpus, self.vm.memory_mib)
+            || recorded.is_live() != live
+        {
+            let what = "the engine recorded another network, CPU count or memory size than it was given";
+            return Err(Failure::new(Status::Failed, what));
+        }
+        self.check_untouched(taken.disks)?;
+        if !finished.secrets.is_empty() {
+            self.job.warnings.warn(fidelity::secrets_left_out(&finished.secrets));
+        }
+        Ok(finished)
+    }
+
+    fn check_untouched(&self, disks: Option<(&Path, Disks)>) -> Result<()> {
+        let (name, live) = (&self.job.name, self.plan.is_live());
+        let now = self.cx.engine.machine_listed(name).map_err(|error| {
+            let failure = match error {
+                EngineError::NoSuchVm(_) => {
+                    Failure::new(Status::Failed, format!("'{name}' was deleted while it was packed"))
+                }
+                error => error.into(),
+            };
+            failure.state("the snapshot was thrown away, because the VM may have changed while it was packed")
+        })?;
+        let is_same = if live { self.vm.goes_on_in(&now) } else { self.vm.is_untouched_in(&now) };
+        let are_untouched =
+            |(folder, before): (&Path, Disks)| Disks::read(folder).is_ok_and(|now| before.are_untouched_in(&now));
+        if is_same && disks.is_none_or(are_untouched) {
+            return Ok(());
+        }
+        let how = if live { "stopped" } else { "started" };
+        Err(Failure::new(Status::Failed, format!("'{name}' was {how} or replaced while it was packed"))
+            .state(format!("the snapshot was thrown away; it is {}", now.state))
+            .hint("freeze it again"))
+    }
+}
+
+/// Where the engine writes the state of a VM that runs on.
+pub fn checkpoint_path(folder: &Path) -> PathBuf {
+    folder.join("live").with_extension(CHECKPOINT_SUFFIX)
+}

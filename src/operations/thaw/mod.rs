@@ -1,0 +1,205 @@
+//! Thaws a snapshot: a new VM, as the old one was frozen.
+
+mod plan;
+
+use crate::app::App;
+use crate::error::{Failure, Result, Status};
+use crate::library::{Creation, Lock, Stored};
+use crate::operations::consent::{self, Network};
+use crate::operations::make::{self, make_vm};
+use crate::operations::resolve::{self, Checked};
+use crate::operations::start::start;
+use crate::operations::state::state_now;
+use crate::operations::stop::stop;
+use crate::operations::{configuration, fidelity, freeze, lock, workspace};
+use crate::report::{Change, JsonPath, Thawed};
+use crate::smolvm::{EngineError, Machine, Name, Smolvm};
+use crate::terminal::Warnings;
+use plan::Plan;
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+/// What to thaw, and how. `None` and empty: as it was frozen.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)]
+pub struct Request {
+    /// The snapshot, as the user names it.
+    pub snapshot: OsString,
+    /// The name of the new VM.
+    pub name: Option<Name>,
+    /// Start it.
+    pub start: bool,
+    /// Replace the VM of that name, which is frozen into the library first.
+    pub replace: bool,
+    /// Replace it without asking.
+    pub yes: bool,
+    /// Virtual CPUs.
+    pub cpus: Option<u32>,
+    /// Memory in MiB.
+    pub memory_mib: Option<u64>,
+    /// Its network and ports.
+    pub network: Network,
+    /// How long to wait until it runs commands.
+    pub timeout: Duration,
+}
+
+/// The thaw of one snapshot into one VM.
+struct Thaw<'a> {
+    app: &'a App,
+    engine: Smolvm,
+    request: &'a Request,
+    snapshot: &'a Checked,
+    plan: &'a Plan,
+    warnings: &'a Warnings,
+}
+
+/// Makes a VM from a snapshot, and starts it.
+///
+/// # Errors
+/// There is no VM, unless the failure says otherwise.
+pub fn thaw(app: &App, request: &Request) -> Result<Thawed> {
+    let began = Instant::now();
+    app.on_snapshot(&request.snapshot.to_string_lossy(), |app| {
+        let found = resolve::find(app, &request.snapshot)?;
+        let snapshot = app.terminal.phase("check", "checking the snapshot", || found.check())?;
+        fidelity::check_host(&snapshot.artifact.manifest)?;
+        let opens = consent::check(app, &snapshot, &request.network, true)?;
+        check_options(request, &snapshot)?;
+        let engine = app.engine()?;
+        let machines = engine.machine_ls()?;
+        let plan = Plan::make(request, opens, &snapshot, &machines, engine.version())?;
+        app.on_vm(&plan.name, |app| {
+            let warnings = Warnings::new(&app.terminal);
+            let (engine, snapshot) = (app.share(&engine), &snapshot);
+            let thaw = Thaw { app, engine, request, snapshot, plan: &plan, warnings: &warnings };
+            let made = thaw.run(&machines).map_err(|failure| failure.after(warnings.list()));
+            made.map(|(state, replaced)| Thawed {
+                vm: plan.name.to_string(),
+                reference: snapshot.stored().map(Stored::reference),
+                sidecar: JsonPath(snapshot.path().into()),
+                state,
+                replaced,
+                seconds: began.elapsed().as_secs_f64(),
+                warnings: warnings.list(),
+            })
+        })
+    })
+}
+
+/// A live snapshot takes no options: it goes on as it was.
+fn check_options(request: &Request, snapshot: &Checked) -> Result<()> {
+    let (manifest, network) = (&snapshot.artifact.manifest, &request.network);
+    let has_other_port = || network.ports.iter().any(|port| !manifest.live_ports().contains(port));
+    let is_sized = request.cpus.is_some() || request.memory_mib.is_some();
+    if manifest.is_live() && (is_sized || !network.allow_cidrs.is_empty() || has_other_port()) {
+        let what = "a live snapshot goes on with the cpus, the memory, the network and the ports that it had";
+        return Err(Failure::new(Status::Usage, what).hint("thaw it without these options"));
+    }
+    Ok(())
+}
+
+impl Thaw<'_> {
+    /// The state of the new VM, and the snapshot that holds the one that it replaces.
+    fn run(&self, machines: &[Machine]) -> Result<(Change, Option<String>)> {
+        let name = &self.plan.name;
+        self.plan.warnings.iter().for_each(|foreseen| self.warnings.warn(foreseen));
+        configuration::check(&self.plan.known)?;
+        // Held until the VM is made, and has all that was frozen.
+        let (replaced, _lock) = match machines.iter().find(|machine| machine.name == name.as_str()) {
+            None => (None, make::lock_name(self.app, &self.engine, name)?),
+            Some(listed) if self.request.replace => {
+                let (kept, lock) = self.replace(listed)?;
+                (Some(kept), Some(lock))
+            }
+            Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
+        };
+        match self.make() {
+            Ok(state) => Ok((state, replaced)),
+            Err(failure) => Err(match replaced {
+                Some(kept) => failure.and_state(format!("the VM that was there is kept as {kept}")),
+                None => failure,
+            }),
+        }
+    }
+
+    /// Freezes the VM of that name and deletes it. The snapshot that holds it now, and the lock of its name.
+    ///
+    /// # Errors
+    /// The VM is still there, in the state that the failure says.
+    fn replace(&self, listed: &Machine) -> Result<(String, Lock)> {
+        let Self { app, engine, request, warnings, .. } = self;
+        let name = &self.plan.name;
+        // For the question; the freeze asks the guest again.
+        let there = if request.yes { listed.clone() } else { engine.ask_again(listed.clone())? };
+        let steps = if there.state.is_up() { "Stop it, freeze it" } else { "Freeze it" };
+        let question = format!("'{name}' is {}. {steps} into the library and replace it?", there.state);
+        app.confirm(&question, request.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
+        let replaced = |now: &Machine| {
+            let what = format!("'{name}' was started or replaced by another command meanwhile");
+            Failure::new(Status::Failed, what).hint("try again").state(format!("it is {}", now.state))
+        };
+        let now = engine.machine_listed(name)?;
+        if now.created_at != there.created_at || (now.state.is_up() && !there.state.is_up()) {
+            return Err(replaced(&now).and_state("nothing was changed"));
+        }
+        let note = format!("replaced by a thaw of {}", request.snapshot.to_string_lossy());
+        let kept = freeze::into_library(app, engine, name, note, warnings).map_err(|failure| {
+            let is_silent = failure.status == Status::NotConfirmed;
+            if is_silent { failure.hint(format!("stop it first, with `bottle-freeze stop {name}`")) } else { failure }
+        })?;
+        let lock = lock::vm_alone(app, engine, name, Duration::ZERO)?;
+        let now = engine.machine_listed(name)?;
+        if now.state.is_up() || now.created_at != there.created_at {
+            return Err(replaced(&now).and_state(format!("it was frozen as {kept}")));
+        }
+        app.terminal.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name)).map_err(|error| {
+            let failure = Failure::from(error);
+            let failure = state_now(engine, name).into_iter().fold(failure, Failure::state);
+            failure.and_state(format!("it was frozen as {kept}"))
+        })?;
+        Creation::forget(name.as_str());
+        Ok((kept, lock))
+    }
+
+    /// Makes the VM, starts it, and gives it what the artifact does not hold. Its state then.
+    fn make(&self) -> Result<Change> {
+        let Self { app, engine, request, plan, warnings, .. } = self;
+        let (name, terminal, stored) = (&plan.name, &app.terminal, self.snapshot.stored());
+        terminal.phase("create", &format!("creating {name}"), || {
+            make_vm(engine, name, &plan.options, &plan.known, &plan.reach, warnings)
+        })?;
+        fidelity::warn_of_missing_secrets(name, &self.snapshot.artifact.manifest, warnings);
+        if let Some(stored) = stored {
+            fidelity::warn_of_differences(&stored.metadata.machine, &engine.machine(name)?, warnings);
+        }
+        let saved = stored.and_then(Stored::workspace);
+        if !request.start && saved.is_none() {
+            return Ok(Change::Created);
+        }
+        self.start()?;
+        if let Some(saved) = &saved {
+            workspace::restore(app, engine, name, saved).map_err(|failure| {
+                let again = format!("remove it with `bottle-freeze rm {name}`, and thaw again");
+                failure.state(format!("'{name}' runs without its whole /workspace")).hint(again)
+            })?;
+        }
+        if request.start {
+            return Ok(Change::Running);
+        }
+        // What was put back a moment ago is not on its disk yet.
+        let writes = !engine.version().stop_flushes();
+        terminal.phase("stop", &format!("stopping {name}"), || stop(engine, name, writes, None, warnings))?;
+        Ok(Change::Stopped)
+    }
+
+    fn start(&self) -> Result<()> {
+        let (name, limit) = (&self.plan.name, self.request.timeout);
+        let start = || start(&self.engine, name, limit, true, self.warnings);
+        self.app.terminal.phase("start", &format!("starting {name}"), start).map_err(|error| {
+            let created = || format!("'{name}' is created");
+            Failure::from(error)
+                .state(state_now(&self.engine, name).unwrap_or_else(created))
+                .hint(format!("bottle-freeze start {name}"))
+        })
+    }
+}

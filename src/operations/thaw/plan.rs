@@ -1,0 +1,173 @@
+//! The VM that a thaw makes: its name, its options, and what its user should know.
+
+use super::Request;
+use crate::error::{Failure, Result, Status};
+use crate::library::{Configuration, Metadata};
+use crate::operations::fidelity;
+use crate::operations::make::Reach;
+use crate::operations::resolve::Checked;
+use crate::smolvm::{CreateOptions, Machine, Name, Source, Version};
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+
+/// The VM to make.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its name.
+    pub name: Name,
+    /// What the engine is given.
+    pub options: CreateOptions,
+    /// What it will have: given, or from the artifact.
+    pub known: CreateOptions,
+    /// What it may reach at most.
+    pub reach: Reach,
+    /// What its user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Plans the VM, beside those that are there; `opens` says that the user agrees to the network that the artifact opens by
+    /// itself.
+    ///
+    /// # Errors
+    /// No name is possible.
+    pub fn make(
+        request: &Request,
+        opens: bool,
+        snapshot: &Checked,
+        machines: &[Machine],
+        version: Version,
+    ) -> Result<Self> {
+        let metadata = snapshot.stored().map(|stored| &stored.metadata);
+        let (artifact, frozen) = (snapshot.path(), metadata.map(|metadata| &metadata.machine));
+        let name = name(request, metadata, artifact, machines)?;
+        let source = Source::Artifact(artifact.to_owned());
+        if snapshot.artifact.manifest.is_live() {
+            let options = live_options(source, frozen);
+            let known = frozen.map_or_else(|| options.clone(), carried);
+            return Ok(Self { name, options, known, reach: Reach::of_live(snapshot), warnings: Vec::new() });
+        }
+        let mut warnings = Vec::new();
+        let net = request.network.net || (opens && request.network.allow_cidrs.is_empty());
+        let mut options = options(request, net, source, frozen, version, &mut warnings);
+        if let Some(metadata) = metadata {
+            let others: Vec<&Machine> = machines.iter().filter(|machine| machine.name != name.as_str()).collect();
+            options.settings = fidelity::options(metadata, version, &options, &others);
+        }
+        let (known, reach) = (options.clone(), Reach::asked_by(&options));
+        Ok(Self { name, options, known, reach, warnings })
+    }
+}
+
+/// The name that the user asks for; or the frozen VM's own, or the file's, with a number if that is taken and not to be
+/// replaced.
+fn name(request: &Request, metadata: Option<&Metadata>, artifact: &Path, machines: &[Machine]) -> Result<Name> {
+    if let Some(name) = &request.name {
+        return Ok(name.clone());
+    }
+    let stem = artifact.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let own = metadata.map(|metadata| metadata.vm.clone()).or(stem).unwrap_or_default();
+    let is_free = |name: &Name| request.replace || !machines.iter().any(|machine| machine.name == name.as_str());
+    let names = (1..1000).map(|number| if number == 1 { own.clone() } else { format!("{own}-{number}") });
+    names.filter_map(|name| name.parse().ok()).find(is_free).ok_or_else(|| {
+        let what = format!("no VM can be named after {}", artifact.display());
+        Failure::new(Status::Usage, what).hint("give the new VM a NAME")
+    })
+}
+
+/// A VM that goes on where it was frozen: its artifact has all of it but the labels, and the engine takes nothing else
+/// (1.32.2: "topology-changing create flags are not supported").
+fn live_options(source: Source, frozen: Option<&Configuration>) -> CreateOptions {
+    CreateOptions { labels: frozen.map(labels).unwrap_or_default(), ..CreateOptions::of(source) }
+}
+
+/// What a live artifact carries of a VM's configuration: all of it.
+fn carried(frozen: &Configuration) -> CreateOptions {
+    CreateOptions {
+        net: frozen.network && frozen.network_known,
+        allow_cidrs: frozen.allowed_cidrs.clone().filter(|_| frozen.network_known).unwrap_or_default(),
+        ports: frozen.ports.clone().unwrap_or_default(),
+        ..CreateOptions::of(Source::Bare)
+    }
+}
+
+fn labels(frozen: &Configuration) -> Vec<String> {
+    frozen.labels.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+/// The VM as it was frozen, except where the user asks for something else.
+fn options(
+    request: &Request,
+    net: bool,
+    source: Source,
+    frozen: Option<&Configuration>,
+    version: Version,
+    warnings: &mut Vec<String>,
+) -> CreateOptions {
+    let (net, allow_cidrs) = network(net, &request.network.allow_cidrs, frozen, warnings);
+    CreateOptions {
+        cpus: request.cpus.or(frozen.map(|frozen| frozen.cpus)),
+        memory_mib: request.memory_mib.or(frozen.map(|frozen| frozen.memory_mib)),
+        storage_gb: frozen.and_then(|frozen| frozen.storage_gb),
+        overlay_gb: frozen.and_then(|frozen| frozen.overlay_gb),
+        net,
+        allow_cidrs,
+        ports: ports(request, frozen, warnings),
+        labels: frozen.filter(|_| version.takes_labels()).map(labels).unwrap_or_default(),
+        // The environment, values and all, is in the artifact.
+        ..CreateOptions::of(source)
+    }
+}
+
+/// The network that the user asks for; or that of the frozen VM, if it is known for sure that it had no less.
+fn network(
+    net: bool,
+    allow_cidrs: &[String],
+    frozen: Option<&Configuration>,
+    warnings: &mut Vec<String>,
+) -> (bool, Vec<String>) {
+    if net || !allow_cidrs.is_empty() {
+        return (net, allow_cidrs.to_vec());
+    }
+    let Some(frozen) = frozen.filter(|frozen| frozen.network) else { return (false, Vec::new()) };
+    let cidrs = frozen.allowed_cidrs.clone().unwrap_or_default();
+    if frozen.network_known {
+        return (true, cidrs);
+    }
+    let flags: Vec<String> = cidrs.iter().map(|cidr| format!("--allow-cidr {cidr}")).collect();
+    let give = if flags.is_empty() { "--net".to_owned() } else { flags.join(" ") };
+    warnings.push(format!(
+        "the frozen VM had a network, of which not every limit is known: this one has none ({give} gives it)"
+    ));
+    (false, Vec::new())
+}
+
+/// The ports that the frozen VM published, except those in use here: with them it would not start.
+fn ports(request: &Request, frozen: Option<&Configuration>, warnings: &mut Vec<String>) -> Vec<String> {
+    if !request.network.ports.is_empty() {
+        return request.network.ports.clone();
+    }
+    let Some(frozen) = frozen else { return Vec::new() };
+    let ports = frozen.ports.clone().unwrap_or_else(|| {
+        warnings.push("the frozen VM published ports that are not known: this one publishes none".into());
+        Vec::new()
+    });
+    let (free, used): (Vec<_>, Vec<_>) = ports.into_iter().partition(|port| !request.start || is_free(port));
+    if !used.is_empty() {
+        warnings.push(format!("in use here, and so not published: {}", used.join(", ")));
+    }
+    free
+}
+
+/// Whether the host's side of `HOST[:GUEST][/udp]` is free. The engine judges a range, and what is not understood.
+fn is_free(port: &str) -> bool {
+    let (ports, is_udp) = port.strip_suffix("/udp").map_or((port, false), |ports| (ports, true));
+    let host = ports.split(':').next().unwrap_or_default();
+    let Ok(host) = host.parse::<u16>() else { return true };
+    let in_use = |error: std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
+    if is_udp {
+        !UdpSocket::bind(("127.0.0.1", host)).is_err_and(in_use)
+    } else {
+        !TcpListener::bind(("127.0.0.1", host)).is_err_and(in_use)
+    }
+}
