@@ -170,35 +170,10 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, described};
+    use super::Cli;
     use clap::{CommandFactory, Parser};
-    use clap_complete::Shell;
     use std::fs;
-    use std::path::{Path, PathBuf};
-
-    /// Every generated file and what it has to hold.
-    fn files() -> Vec<(PathBuf, Vec<u8>)> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut files = Vec::new();
-        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut described(Cli::command()), "bottle-freeze", &mut script);
-            files.push((root.join("completions").join(format!("bottle-freeze.{shell}")), script));
-        }
-        files
-    }
-
-    #[test]
-    fn generated_completions_are_up_to_date() {
-        for (path, content) in files() {
-            if std::env::var_os("BOTTLE_FREEZE_BLESS").is_some() {
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(&path, &content).unwrap();
-            }
-            let stale = fs::read(&path).ok().as_ref() != Some(&content);
-            assert!(!stale, "{} is stale: run `make docs`", path.display());
-        }
-    }
+    use std::path::Path;
 
     #[test]
     fn every_help_has_examples_that_are_understood() {

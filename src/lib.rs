@@ -75,3 +75,11 @@ fn run(cli: cli::Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
 pub fn command() -> clap::Command {
     deferred::described(cli::Cli::command())
 }
+
+/// The script that makes a shell complete by calling `bottle-freeze`, for packages.
+///
+/// # Errors
+/// It is none of `bash`, `elvish`, `fish`, `powershell` and `zsh`.
+pub fn completion_script(shell: &str) -> std::io::Result<String> {
+    completion::shells::registration(shell, "bottle-freeze")
+}

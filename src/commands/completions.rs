@@ -1,8 +1,10 @@
-//! `completions`: what a shell's user sources, so that the shell asks this program what may stand where TAB is pressed.
+//! `completions`: print the script that makes a shell ask this program what TAB completes to.
 
 use crate::app::App;
 use crate::completion::shells;
 use crate::error::{Failure, Result, Status};
+use std::io;
+use std::path::Path;
 
 /// Print the shell completion script
 ///
@@ -16,9 +18,16 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let mut script = Vec::new();
-    shells::write_script(&args.shell.to_string(), &mut script)
-        .map_err(|error| Failure::new(Status::Failed, format!("the script cannot be made: {error}")))?;
-    app.terminal.lines([String::from_utf8_lossy(&script).trim_end().to_owned()]);
+    let script = program().and_then(|program| shells::registration(&args.shell.to_string(), &program));
+    let script = script.map_err(|error| Failure::new(Status::Failed, format!("the script cannot be made: {error}")))?;
+    app.terminal.lines([script.trim_end().to_owned()]);
     Ok(())
+}
+
+/// How the shell calls this program: by its path only if it was called by one; `PATH` will find it later, too.
+fn program() -> io::Result<String> {
+    let called = std::env::args_os().next().unwrap_or_else(|| "bottle-freeze".into());
+    let is_path = Path::new(&called).components().count() > 1;
+    let called = if is_path { std::path::absolute(&called)?.into_os_string() } else { called };
+    Ok(called.to_string_lossy().into_owned())
 }

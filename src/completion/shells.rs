@@ -5,20 +5,21 @@ use crate::quoted::quoted;
 use clap_complete::engine::{CompletionCandidate, complete};
 use clap_complete::env::{Elvish, EnvCompleter, Fish, Powershell, Shells};
 use std::ffi::OsString;
-use std::io::{Result, Write};
+use std::io::{ErrorKind, Result, Write};
 use std::path::Path;
 
 /// All that there are.
 pub const SHELLS: Shells<'static> = Shells(&[&Bash, &ELVISH, &FISH, &POWERSHELL, &Zsh]);
 
-/// Writes what a shell's user sources.
-pub fn write_script(shell: &str, out: &mut dyn Write) -> Result<()> {
-    let Some(shell) = SHELLS.completer(shell) else { return Ok(()) };
-    let called = std::env::args_os().next().unwrap_or_else(|| "bottle-freeze".into());
-    // Found on PATH today, it will be found there tomorrow, wherever it is then.
-    let is_path = Path::new(&called).components().count() > 1;
-    let called = if is_path { std::path::absolute(&called)?.into_os_string() } else { called };
-    shell.write_registration("COMPLETE", "bottle-freeze", "bottle-freeze", &called.to_string_lossy(), out)
+/// The script that a shell's user sources, so that the shell asks `program`.
+///
+/// # Errors
+/// None of these shells is `shell`.
+pub fn registration(shell: &str, program: &str) -> Result<String> {
+    let shell = SHELLS.completer(shell).ok_or(ErrorKind::NotFound)?;
+    let mut script = Vec::new();
+    shell.write_registration("COMPLETE", "bottle-freeze", "bottle-freeze", program, &mut script)?;
+    Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
 /// The candidates for the last word; options for who has typed a dash only.

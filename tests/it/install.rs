@@ -47,6 +47,10 @@ fn what_is_installed_is_found_and_uninstalled() {
     }
     let version = Command::new(usr.join("bin/bottle-freeze")).arg("--version").output().unwrap();
     assert_eq!(String::from_utf8_lossy(&version.stdout), format!("bottle-freeze {}\n", env!("CARGO_PKG_VERSION")));
+    for script in ["bash-completion/completions/bottle-freeze", "zsh/site-functions/_bottle-freeze"] {
+        let script = std::fs::read_to_string(usr.join("share").join(script)).unwrap();
+        assert!(script.contains("COMPLETE="), "it does not ask the program: {script}");
+    }
     // What Debian's bash-completion and zsh do with such files, wherever they are.
     let share = usr.join("share").display().to_string();
     std::fs::write(world.path("home/.bashrc"), format!("source {share}/bash-completion/completions/bottle-freeze"))

@@ -1,5 +1,5 @@
-//! `cargo xtask docs` writes what is generated from the source: man pages, JSON Schemas, and the tables of README and the
-//! manual. `cargo xtask docs --check` fails if one of them is out of date.
+//! `cargo xtask docs` writes what is generated from the source: man pages, JSON Schemas, completion scripts, and the tables
+//! of README and the manual. `cargo xtask docs --check` fails if one of them is out of date.
 
 mod man;
 mod schemas;
@@ -27,7 +27,15 @@ fn root() -> &'static Path {
 }
 
 fn files() -> Result<Vec<Generated>> {
-    Ok([man::pages()?, schemas::files()?, tables::files()?].concat())
+    Ok([man::pages()?, schemas::files()?, tables::files()?, completions()?].concat())
+}
+
+/// The scripts that packages install.
+fn completions() -> Result<Vec<Generated>> {
+    let file = |shell: &str| {
+        Ok((format!("completions/bottle-freeze.{shell}").into(), bottle_freeze::completion_script(shell)?.into()))
+    };
+    ["bash", "elvish", "fish", "powershell", "zsh"].into_iter().map(file).collect()
 }
 
 fn write(files: &[Generated]) -> Result<()> {
