@@ -1,25 +1,28 @@
-//! What every subcommand and operation gets: the terminal, and how to find the engine.
+//! What every subcommand and operation gets: the terminal, the signals, and how to find the engine.
 
 use crate::error::{Failure, Result, Status};
+use crate::signals::{Interrupted, Signals};
 use crate::smolvm::{Call, OnCall, Smolvm};
 use crate::terminal::{About, Terminal, Unconfirmed};
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What every subcommand gets: the terminal, and how to find the engine. A copy is cheap.
+/// What every subcommand gets: the terminal, the signals, and how to find the engine. A copy is cheap.
 #[derive(Clone)]
 pub struct App {
     /// Where it prints and asks.
     pub terminal: Terminal,
+    /// Whether a signal arrived.
+    pub signals: Signals,
     smolvm: Option<PathBuf>,
     no_input: bool,
 }
 
 impl App {
     /// For a run with these global options.
-    pub fn new(terminal: Terminal, smolvm: Option<PathBuf>, no_input: bool) -> Self {
-        Self { terminal, smolvm, no_input }
+    pub fn new(terminal: Terminal, signals: Signals, smolvm: Option<PathBuf>, no_input: bool) -> Self {
+        Self { terminal, signals, smolvm, no_input }
     }
 
     /// Does `work` on one VM: programs read that what it prints, and its failure, is about that VM.
@@ -56,7 +59,7 @@ impl App {
     /// # Errors
     /// There is none, or it is no smolvm that can be used.
     pub fn engine(&self) -> Result<Smolvm> {
-        Ok(Smolvm::find(self.smolvm.as_deref(), self.on_call())?)
+        Ok(Smolvm::find(self.smolvm.as_deref(), self.on_call(), self.signals.clone())?)
     }
 
     /// The same engine, whose commands are printed by this terminal.
@@ -87,9 +90,9 @@ impl App {
         if self.no_input {
             return Err(not_asked("not asked, because of --no-input"));
         }
-        self.terminal.confirm(question).map_err(|why| match why {
+        self.terminal.confirm(question, &self.signals).map_err(|why| match why {
             Unconfirmed::Declined => refused("not confirmed"),
-            Unconfirmed::Interrupted(signal) => {
+            Unconfirmed::Interrupted(Interrupted(signal)) => {
                 Failure { status: Status::Interrupted(signal), ..refused("interrupted") }
             }
             Unconfirmed::NotAsked => not_asked("there is no terminal to ask on"),

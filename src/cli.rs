@@ -12,6 +12,7 @@ use crate::commands::{
 use crate::deferred::{Deferred, described};
 use crate::error::{Failure, Result, Status};
 use crate::home::Home;
+use crate::signals::Signals;
 use crate::terminal::{Format, Terminal};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
@@ -128,8 +129,8 @@ impl Cli {
     ///
     /// # Errors
     /// A [`Failure`], with the exit status that belongs to it.
-    pub fn run(self, terminal: &Terminal) -> Result<ExitCode> {
-        let app = App::new(terminal.clone(), self.smolvm, self.no_input);
+    pub fn run(self, terminal: &Terminal, signals: Signals) -> Result<ExitCode> {
+        let app = App::new(terminal.clone(), signals, self.smolvm, self.no_input);
         if self.json && matches!(self.command, Command::Exec(_) | Command::Completions(_)) {
             return Err(Failure::new(Status::Usage, "this command prints no result that could be JSON"));
         }

@@ -7,6 +7,7 @@
 
 use crate::home::HomeError;
 use crate::library::TooLong;
+use crate::signals::Interrupted;
 use crate::smolvm::artifact::ArtifactError;
 use crate::smolvm::installed::installed;
 use crate::smolvm::{EngineError, Reason};
@@ -211,7 +212,7 @@ impl Failure {
         let status = match error {
             ArtifactError::Io(source) => return Self::unread(format!("{} {error}", path.display()), source),
             ArtifactError::Copy(source) => return Self::unwritten(format!("{} {error}", path.display()), source),
-            ArtifactError::Interrupted(signal) => Status::Interrupted(*signal),
+            ArtifactError::Interrupted(Interrupted(signal)) => Status::Interrupted(*signal),
             ArtifactError::NotArtifact(_) | ArtifactError::Damaged(_) | ArtifactError::Refused(_) => Status::Damaged,
         };
         Self::new(status, format!("{} {error}", path.display()))
@@ -221,6 +222,12 @@ impl Failure {
 impl From<HomeError> for Failure {
     fn from(refused: HomeError) -> Self {
         Self::new(Status::NotWritable, refused.to_string()).hint(refused.hint())
+    }
+}
+
+impl From<Interrupted> for Failure {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::new(Status::Interrupted(interrupted.0), interrupted.to_string())
     }
 }
 
@@ -271,8 +278,8 @@ impl From<EngineError> for Failure {
             }
             EngineError::NameTaken(name) => failure(Status::Failed)
                 .hint(format!("choose another name, or delete it with `bottle-freeze rm {name}`")),
-            EngineError::Interrupted(signal) => failure(Status::Interrupted(*signal)),
-            EngineError::LeftPerhaps { name, signal } => failure(Status::Interrupted(*signal))
+            EngineError::Interrupted(interrupted) => (*interrupted).into(),
+            EngineError::LeftPerhaps { name, interrupted } => failure(Status::Interrupted(interrupted.0))
                 .state(format!("there may be a VM '{name}', made by this command or by another: it was not deleted"))
                 .hint(format!("if you do not need it: bottle-freeze rm {name}")),
             EngineError::Exposes { .. } => failure(Status::BadEngine).hint(

@@ -64,9 +64,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: cli::Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {
-    let of_signals = terminal.clone();
-    signals::listen(move |signal, left| of_signals.interrupted(signal, left)).context("signals cannot be handled")?;
-    let status = cli.run(terminal)?;
+    let printing = terminal.clone();
+    let report = move |signal, left: Option<&[String]>| printing.interrupted(signal, left);
+    let signals = signals::Signals::listen(report).context("could not handle signals")?;
+    let status = cli.run(terminal, signals)?;
     Ok(if terminal.printed_all() { status } else { ExitCode::FAILURE })
 }
 

@@ -1,6 +1,6 @@
 //! Streams: what may keep one waiting is read and written so that the first signal ends it.
 
-use crate::signals;
+use crate::signals::Signals;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -48,12 +48,13 @@ pub struct Source {
     path: PathBuf,
     /// Whether a read may wait for another process.
     waits: bool,
+    signals: Signals,
 }
 
 impl Source {
     /// Opens the file, or for `-` the standard input. A fifo without a writer is not waited for here, but when it
     /// is read.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path, signals: &Signals) -> io::Result<Self> {
         let open = || {
             let file = if is_stream(path) {
                 io::stdin().as_fd().try_clone_to_owned()?.into()
@@ -61,7 +62,7 @@ impl Source {
                 let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
                 File::options().read(true).custom_flags(flags).open(path)?
             };
-            Ok(Self { waits: !file.metadata()?.is_file(), path: path.to_owned(), file })
+            Ok(Self { waits: !file.metadata()?.is_file(), path: path.to_owned(), file, signals: signals.clone() })
         };
         open().map_err(Unread::of(path))
     }
@@ -75,7 +76,7 @@ impl Source {
 impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            heed()?;
+            self.signals.check()?;
             if !self.waits || is_ready(&self.file, PollFlags::IN)? {
                 match self.file.read(buffer) {
                     Err(error) if is_momentary(&error) => {}
@@ -92,22 +93,23 @@ pub struct Sink {
     file: File,
     /// What a pipe that has room takes without waiting.
     piece: usize,
+    signals: Signals,
 }
 
 impl Sink {
     /// The standard output of this process.
-    pub fn stdout() -> io::Result<Self> {
+    pub fn stdout(signals: &Signals) -> io::Result<Self> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let kind = file.metadata()?.file_type();
         let piece = if kind.is_fifo() || kind.is_socket() { libc::PIPE_BUF } else { usize::MAX };
-        Ok(Self { file, piece })
+        Ok(Self { file, piece, signals: signals.clone() })
     }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            heed()?;
+            self.signals.check()?;
             if is_ready(&self.file, PollFlags::OUT)? {
                 match self.file.write(bytes.get(..self.piece).unwrap_or(bytes)) {
                     Err(error) if is_momentary(&error) => {}
@@ -120,11 +122,6 @@ impl Write for Sink {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Fails when a signal has come.
-pub fn heed() -> io::Result<()> {
-    if signals::pending().is_some() { Err(io::Error::other("interrupted")) } else { Ok(()) }
 }
 
 /// Whether something can be read or written now, or never again: then the read or the write says so.

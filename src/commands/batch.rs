@@ -5,7 +5,6 @@ use crate::commands::args::label;
 use crate::error::{Failure, Result, Status};
 use crate::operations::several::{in_parallel, jobs};
 use crate::operations::state::state_now;
-use crate::signals;
 use crate::smolvm::{EngineError, Machine, Name, Smolvm};
 use crate::terminal::{About, Problem, Warnings};
 use clap::Args;
@@ -160,9 +159,9 @@ fn all<T: ToString + Sync, R: Send>(
     if is_one {
         return items.iter().map(work).collect();
     }
-    in_parallel(jobs, items, |item| match signals::pending() {
-        Some(signal) => Err(EngineError::Interrupted(signal).into()),
-        None => work(item).inspect_err(|failure| print_failure(app, failure)),
+    in_parallel(jobs, items, |item| {
+        app.signals.check()?;
+        work(item).inspect_err(|failure| print_failure(app, failure))
     })
 }
 

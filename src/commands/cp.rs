@@ -104,7 +104,7 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     let folder = target.parent().unwrap_or(Path::new("/"));
     let refused = |error| Failure::not_writable(&target, &error);
     let work = Staging::after_sweep(folder).map_err(refused)?;
-    let _leaves = packed::leaves(&work);
+    let _leaves = packed::leaves(app, &work);
     let copied = work.path().join("file");
     copy(app, name, &guest_path(name, inside), copied.as_os_str())?;
     let bytes = fs::metadata(&copied).map_or(0, |copied| copied.len());

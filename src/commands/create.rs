@@ -96,7 +96,7 @@ fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
                 warnings.warn("its /workspace lies beside the artifact: only `bottle-freeze thaw` puts it back");
             }
             let text = format!("checking {}", found.name());
-            checked = app.terminal.during("check", &text, || found.check())?;
+            checked = app.terminal.during("check", &text, || found.check(app))?;
             fidelity::check_host(&checked.artifact.manifest)?;
             fidelity::warn_of_missing_secrets(&args.name, &checked.artifact.manifest, warnings);
             let asked = Network { net, allow_cidrs: args.allow_cidr.clone(), ports: ports.clone() };

@@ -6,7 +6,6 @@ use crate::commands::env;
 use crate::commands::env::Env;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
-use crate::signals;
 use crate::smolvm::{Exec, ExecEnd, Name, Smolvm, State};
 use clap::ValueHint;
 use std::ffi::OsString;
@@ -66,13 +65,13 @@ fn exec(app: &App, args: &Args) -> Result<ExitCode> {
         ExecEnd::Misunderstood => failed("the engine does not understand what it was asked"),
         ExecEnd::Crashed => failed("the engine crashed"),
         ExecEnd::NotRun => Err(why_not(&engine, &args.name)),
-        ExecEnd::Killed(signal) => Err(Failure::new(ended_by(signal), "the engine was ended by a signal")),
+        ExecEnd::Killed(signal) => Err(Failure::new(ended_by(app, signal), "the engine was ended by a signal")),
     }
 }
 
 /// A signal that was meant for us ends the engine too: passed on, or sent by the terminal to both.
-fn ended_by(signal: i32) -> Status {
-    if signals::was_passed_on(signal) { Status::Interrupted(signal) } else { Status::ExecFailed }
+fn ended_by(app: &App, signal: i32) -> Status {
+    if app.signals.was_passed_on(signal) { Status::Interrupted(signal) } else { Status::ExecFailed }
 }
 
 /// Why the engine executed nothing. It has said so in its own words on stderr already.

@@ -7,8 +7,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::Target;
 use crate::operations::{lock, packed};
 use crate::quoted::quoted;
-use crate::signals;
-use crate::smolvm::{EngineError, PackOptions, end_helpers, follow};
+use crate::smolvm::{PackOptions, end_helpers, follow};
 use crate::terminal::JsonPath;
 use clap::{ArgAction, ValueHint};
 use serde::Serialize;
@@ -59,7 +58,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
     let image = image(&args.image)?;
     let work = output.work()?;
-    let _leaves = packed::leaves(&work);
+    let _leaves = packed::leaves(app, &work);
     let packing = PackOptions {
         folder: work.path(),
         launcher: &work.launcher(),
@@ -69,7 +68,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         include_workspace: false,
     };
     let mut progress = app.terminal.progress("pack", &format!("packing {}", args.image), Some(work.path()));
-    let (packed, followed) = follow(&work.sidecar(), || {
+    let (packed, followed) = follow(&work.sidecar(), &app.signals, || {
         engine.pack_create(&image, &packing, &mut |step| packed::show_step(&mut progress, step))
     });
     progress.end(packed.is_ok());
@@ -77,11 +76,9 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         end_helpers(work.path());
     }
     packed?;
-    let artifact = packed::check(&work, followed)?.artifact;
+    let artifact = packed::check(app, &work, followed)?.artifact;
     output.flush(&work)?;
-    if let Some(signal) = signals::pending() {
-        return Err(EngineError::Interrupted(signal).into());
-    }
+    app.signals.check()?;
     output.publish(&work)?;
     let sidecar = output.sidecar().display().to_string();
     let (size, next) = (packed::size(artifact.bytes), format!("create NAME --from {}", quoted(&sidecar)));
@@ -95,7 +92,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         crc32: format!("{:08x}", artifact.crc32),
         seconds: began.elapsed().as_secs_f64(),
     });
-    packed::answer_signal(&output)
+    packed::answer_signal(app, &output)
 }
 
 /// The image as the engine takes it: what begins like a path is one, a bare name is always of a registry. The pack runs

@@ -42,7 +42,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let all = resolve::several_of_any_kind(app, &args.snapshots);
     let results = batch::one_by_one(app, batch::SNAPSHOTS, &all, |app, asked, _| {
         let found = asked.get()?;
-        let whole = app.terminal.during("check", &format!("checking {asked}"), || found.whole())?;
+        let whole = app.terminal.during("check", &format!("checking {asked}"), || found.whole(app))?;
         let size = packed::size(whole.artifact.bytes);
         let text = format!("{asked} is whole ({size}, CRC-32 {:08x})", whole.artifact.crc32);
         app.terminal.result(asked, &text);

@@ -3,7 +3,7 @@
 use super::index::{Page, Wheel};
 use super::{InstallError, Result, url};
 use crate::chunk;
-use crate::signals;
+use crate::signals::Signals;
 use crate::threads;
 use rustls::crypto::ring;
 use sha2::{Digest, Sha256};
@@ -68,17 +68,17 @@ fn check_proxy() -> std::result::Result<(), String> {
 }
 
 /// The index's page of the package, by way of the new file `target`.
-pub fn page(agent: &Agent, index: &str, target: &Path, tick: &mut dyn FnMut()) -> Result<Page> {
+pub fn page(agent: &Agent, index: &str, target: &Path, signals: &Signals, tick: &mut dyn FnMut()) -> Result<Page> {
     let asked = format!("{}/smolmachines/", index.trim_end_matches('/'));
-    let url = get(agent, &asked, target, PAGE_LIMIT, tick)?;
+    let url = get(agent, &asked, target, PAGE_LIMIT, signals, tick)?;
     let text = fs::read(target).map_err(|source| InstallError::NotWritable { path: target.to_owned(), source })?;
     Ok(Page { url, text })
 }
 
 /// Gets a wheel into the new file `target`, and checks that it is the one that the index promised.
-pub fn wheel(agent: &Agent, wheel: &Wheel, target: &Path, tick: &mut dyn FnMut()) -> Result<()> {
+pub fn wheel(agent: &Agent, wheel: &Wheel, target: &Path, signals: &Signals, tick: &mut dyn FnMut()) -> Result<()> {
     let limit = wheel.bytes.unwrap_or(WHEEL_LIMIT).min(WHEEL_LIMIT);
-    get(agent, &wheel.url, target, limit, tick)?;
+    get(agent, &wheel.url, target, limit, signals, tick)?;
     let mut hasher = Hasher(Sha256::new());
     let copied = File::open(target).and_then(|mut file| io::copy(&mut file, &mut hasher));
     let bytes = copied.map_err(|source| InstallError::NotWritable { path: target.to_owned(), source })?;
@@ -106,7 +106,14 @@ impl Write for Hasher {
 }
 
 /// Gets `url` into the new file `target`, in another thread, for which a signal need not wait. Where it was in the end.
-fn get(agent: &Agent, url: &str, target: &Path, limit: u64, tick: &mut dyn FnMut()) -> Result<String> {
+fn get(
+    agent: &Agent,
+    url: &str,
+    target: &Path,
+    limit: u64,
+    signals: &Signals,
+    tick: &mut dyn FnMut(),
+) -> Result<String> {
     let failed = |why: String| InstallError::Download { url: url::shown(url), why };
     let (send, done) = mpsc::channel();
     let received = Arc::new(AtomicU64::new(0));
@@ -116,9 +123,7 @@ fn get(agent: &Agent, url: &str, target: &Path, limit: u64, tick: &mut dyn FnMut
     let (mut known, mut since) = (0, Instant::now());
     loop {
         tick();
-        if let Some(signal) = signals::pending() {
-            return Err(InstallError::Interrupted(signal));
-        }
+        signals.check()?;
         match done.recv_timeout(TICK) {
             Ok(result) => return result,
             Err(RecvTimeoutError::Disconnected) => return Err(failed("it was given up".into())),

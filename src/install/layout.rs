@@ -1,8 +1,9 @@
 //! From a wheel to an engine as it is installed: what the wheel holds is checked, bounded, and written into one folder.
 
 use super::InstallError;
+use crate::signals::{Interrupted, Signals};
 use crate::smolvm::installed::WRAPPER;
-use crate::{chunk, signals, tarball};
+use crate::{chunk, tarball};
 use std::fs::{self, DirBuilder, File, FileType};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -43,20 +44,27 @@ enum LayoutError {
     Untrusted(String),
     /// With the disk.
     Disk(io::Error),
-    Interrupted(i32),
+    Interrupted(Interrupted),
 }
 
 /// Lays out the engine in the wheel `file`, which is called `name`, in the new folder `target`.
-pub fn lay_out(file: &Path, name: &str, target: &Path, tick: &mut dyn FnMut()) -> Result<(), InstallError> {
-    Layout { target, tick }.of(file).map_err(|wrong| match wrong {
+pub fn lay_out(
+    file: &Path,
+    name: &str,
+    target: &Path,
+    signals: &Signals,
+    tick: &mut dyn FnMut(),
+) -> Result<(), InstallError> {
+    Layout { target, signals, tick }.of(file).map_err(|wrong| match wrong {
         LayoutError::Untrusted(why) => InstallError::Untrusted { name: name.to_owned(), why },
         LayoutError::Disk(source) => InstallError::NotWritable { path: target.to_owned(), source },
-        LayoutError::Interrupted(signal) => InstallError::Interrupted(signal),
+        LayoutError::Interrupted(interrupted) => interrupted.into(),
     })
 }
 
 struct Layout<'a> {
     target: &'a Path,
+    signals: &'a Signals,
     tick: &'a mut dyn FnMut(),
 }
 
@@ -105,7 +113,7 @@ impl Layout<'_> {
 
     fn go_on(&mut self) -> Result<(), LayoutError> {
         (self.tick)();
-        signals::pending().map_or(Ok(()), |signal| Err(LayoutError::Interrupted(signal)))
+        self.signals.check().map_err(LayoutError::Interrupted)
     }
 
     fn create(&self, name: &str, mode: u32) -> Result<File, LayoutError> {
@@ -206,7 +214,8 @@ mod tests {
 
     #[test]
     fn what_is_larger_than_it_may_be_is_not_copied() {
-        let (mut layout, mut kept) = (Layout { target: Path::new("/nowhere"), tick: &mut || () }, 0);
+        let (mut layout, mut kept) =
+            (Layout { target: Path::new("/nowhere"), signals: &Signals::default(), tick: &mut || () }, 0);
         let mut keep = |bytes: &[u8]| {
             kept += bytes.len();
             Ok(())

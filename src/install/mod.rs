@@ -11,6 +11,7 @@ mod url;
 
 use crate::home;
 use crate::publish::{self, Existing};
+use crate::signals::{Interrupted, Signals};
 use crate::smolvm::installed::{FOLDER, IN_USE, Installed, executable_in, in_use};
 use crate::smolvm::{EngineError, Version, locate};
 use std::fs;
@@ -65,8 +66,8 @@ pub enum InstallError {
         source: EngineError,
     },
     /// A signal came.
-    #[error("interrupted by {}", crate::signals::signal_name(*.0))]
-    Interrupted(i32),
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }
 
 type Result<T> = std::result::Result<T, InstallError>;
@@ -76,17 +77,22 @@ type Result<T> = std::result::Result<T, InstallError>;
 ///
 /// # Errors
 /// See [`InstallError`]. Whatever there is in `private` by then is rubbish.
-pub fn fetch(wanted: Option<Version>, private: &Path, tell: &mut dyn FnMut(&str)) -> Result<Version> {
+pub fn fetch(
+    wanted: Option<Version>,
+    private: &Path,
+    signals: &Signals,
+    tell: &mut dyn FnMut(&str),
+) -> Result<Version> {
     let index = download::index_url();
     let agent = download::agent(&index)?;
-    let page = download::page(&agent, &index, &private.join("page"), &mut || tell("asking which there are"))?;
+    let page = download::page(&agent, &index, &private.join("page"), signals, &mut || tell("asking which there are"))?;
     let wheel = index::choose(&page, wanted)?;
     let version = wheel.version;
     let file = private.join("wheel");
-    download::wheel(&agent, &wheel, &file, &mut || tell(&format!("downloading smolvm {version}")))?;
+    download::wheel(&agent, &wheel, &file, signals, &mut || tell(&format!("downloading smolvm {version}")))?;
     let engine = laid_out(private);
-    layout::lay_out(&file, &wheel.name, &engine, &mut || tell(&format!("unpacking smolvm {version}")))?;
-    match locate::ask_in(&executable_in(&engine), private) {
+    layout::lay_out(&file, &wheel.name, &engine, signals, &mut || tell(&format!("unpacking smolvm {version}")))?;
+    match locate::ask_in(&executable_in(&engine), private, signals) {
         Ok(told) if told == version => Ok(version),
         Ok(told) => Err(InstallError::Untrusted { name: wheel.name, why: format!("its engine calls itself {told}") }),
         Err(source) => Err(InstallError::DoesNotRun { version, source }),

@@ -6,8 +6,8 @@ use super::metadata::{self, Metadata};
 use super::staging::Staging;
 use super::store::{self, ARTIFACT, LAUNCHER, Stored};
 use crate::publish::{self, Existing, PublishError, resolve_link};
-use crate::signals;
-use crate::stream::{Sink, Source, Unread, heed, source_name};
+use crate::signals::{Interrupted, Signals};
+use crate::stream::{Sink, Source, Unread, source_name};
 use crate::tarball::{self, Entry};
 use crate::{files, home};
 use std::fs::{self, DirBuilder, File};
@@ -57,8 +57,8 @@ pub enum TransportError {
         source: io::Error,
     },
     /// A signal ended it.
-    #[error("interrupted by {}", signals::signal_name(*.0))]
-    Interrupted(i32),
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }
 
 type Result<T> = std::result::Result<T, TransportError>;
@@ -73,7 +73,7 @@ const NEW: &str = "new";
 ///
 /// # Errors
 /// `target` exists and is not to be replaced, or it cannot be written.
-pub fn export(one: &Stored, target: &Path, existing: Existing) -> Result<()> {
+pub fn export(one: &Stored, target: &Path, existing: Existing, signals: &Signals) -> Result<()> {
     let target = std::path::absolute(target).map_err(io_error(target))?;
     let target = resolve_link(&target);
     publish::preflight(&target, existing, home::canonical_root().as_deref())?;
@@ -82,8 +82,9 @@ pub fn export(one: &Stored, target: &Path, existing: Existing) -> Result<()> {
     let temp = work.path().join("export");
     let file = File::options().write(true).create_new(true).mode(0o600).open(&temp);
     // Flushed while a signal can still end it: what follows is done in an instant.
-    let written = file.and_then(|file| write_tar(one, file)).and_then(|()| publish::flush(&temp));
-    written.and_then(|()| heed()).map_err(io_error(&target))?;
+    let written = file.and_then(|file| write_tar(one, file, signals)).and_then(|()| publish::flush(&temp));
+    signals.check()?;
+    written.map_err(io_error(&target))?;
     Ok(publish::publish(&temp, &target, existing)?)
 }
 
@@ -91,21 +92,23 @@ pub fn export(one: &Stored, target: &Path, existing: Existing) -> Result<()> {
 ///
 /// # Errors
 /// It cannot be written, or is not read to its end.
-pub fn export_to_stdout(one: &Stored) -> Result<()> {
-    Sink::stdout().and_then(|out| write_tar(one, out)).map_err(io_error(Path::new("the standard output")))
+pub fn export_to_stdout(one: &Stored, signals: &Signals) -> Result<()> {
+    let written = Sink::stdout(signals).and_then(|out| write_tar(one, out, signals));
+    signals.check()?;
+    written.map_err(io_error(Path::new("the standard output")))
 }
 
-fn write_tar(one: &Stored, to: impl Write) -> io::Result<()> {
+fn write_tar(one: &Stored, to: impl Write, signals: &Signals) -> io::Result<()> {
     let mut tar = tar::Builder::new(to);
     let files = one.metadata.files.keys().map(String::as_str);
     for name in std::iter::once(metadata::FILE).chain(files) {
-        let file = Source::open(&one.folder.join(name))?;
+        let file = Source::open(&one.folder.join(name), signals)?;
         let mut header = tar::Header::new_gnu();
         header.set_metadata(&file.metadata()?);
         tar.append_data(&mut header, name, file)?;
     }
     tar.into_inner()?;
-    heed()
+    Ok(())
 }
 
 /// A private folder beside the library, on its file system. What dead runs left there is swept first.
@@ -130,20 +133,21 @@ impl Incoming {
     ///
     /// # Errors
     /// It is none, or there is no room for it.
-    pub fn unpack(file: &Path) -> Result<Self> {
+    pub fn unpack(file: &Path, signals: &Signals) -> Result<Self> {
         let strange = strange(file);
         let work = room()?;
         let folder = work.path().join(NEW);
         DirBuilder::new().mode(0o700).create(&folder).map_err(io_error(&folder))?;
-        let from = Source::open(file).map_err(io_error(file))?;
-        let broken = |error: io::Error| match (signals::pending(), error.downcast::<Unread>()) {
-            (Some(signal), _) => TransportError::Interrupted(signal),
-            (None, Ok(unread)) => TransportError::Unreadable(unread),
-            (None, Err(error)) => strange(error.to_string()),
+        let from = Source::open(file, signals).map_err(io_error(file))?;
+        let broken = |error: io::Error| match error.downcast::<Unread>() {
+            Ok(unread) => TransportError::Unreadable(unread),
+            Err(error) => strange(error.to_string()),
         };
-        tarball::for_each(BufReader::with_capacity(BUFFER, from), broken, |entry| unpack_one(entry, file, &folder))?;
+        let unpacked =
+            tarball::for_each(BufReader::with_capacity(BUFFER, from), broken, |entry| unpack_one(entry, file, &folder));
         // An interrupted stream is short, not damaged.
-        heed().map_err(io_error(file))?;
+        signals.check()?;
+        unpacked?;
         let metadata = Metadata::read(&folder).map_err(|error| strange(error.to_string()))?;
         Ok(Self { work, metadata })
     }
@@ -198,10 +202,9 @@ impl Incoming {
 
 /// What a failure to write `path` means: perhaps what was to be written could not be read.
 fn io_error(path: &Path) -> impl Fn(io::Error) -> TransportError + '_ {
-    move |error| match (signals::pending(), error.downcast::<Unread>()) {
-        (Some(signal), _) => TransportError::Interrupted(signal),
-        (None, Ok(unread)) => TransportError::Unreadable(unread),
-        (None, Err(source)) => TransportError::NotWritable { path: path.to_owned(), source },
+    move |error| match error.downcast::<Unread>() {
+        Ok(unread) => TransportError::Unreadable(unread),
+        Err(source) => TransportError::NotWritable { path: path.to_owned(), source },
     }
 }
 

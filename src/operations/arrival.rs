@@ -5,7 +5,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::{Incoming, Metadata, Origin, Stored, TransportError, check_words, is_id, store};
 use crate::operations::{lock, verify};
 use crate::publish::PublishError;
-use crate::smolvm::{EngineError, Name};
+use crate::smolvm::Name;
 use crate::terminal::Warnings;
 
 /// Checks what came from elsewhere, and makes it part of the library, as a snapshot of `vm` if that was asked for. Tags
@@ -36,14 +36,14 @@ pub fn take_in(
     check_words(&metadata.tags, metadata.note.as_deref(), &metadata.labels)
         .map_err(|error| strange(error.to_string()))?;
     metadata.text().map_err(|error| strange(error.to_string()))?;
-    app.terminal.during("check", "checking the snapshot", || verify::snapshot(&incoming.folder(), metadata)).map_err(
-        |failure| {
+    app.terminal
+        .during("check", "checking the snapshot", || verify::snapshot(app, &incoming.folder(), metadata))
+        .map_err(|failure| {
             // The private folder means nothing to its user.
             let folder = incoming.folder().display().to_string();
             let why = failure.what.replace(&format!("{folder}/"), "").replace(&folder, "the snapshot");
             Failure { what: format!("{source}: {why}"), ..failure }
-        },
-    )?;
+        })?;
     let library = lock::library(app, &incoming.metadata.vm)?;
     leave_taken_tags(&mut incoming.metadata, warnings)?;
     incoming.metadata.warnings.extend(warnings.list());
@@ -84,9 +84,7 @@ impl From<TransportError> for Failure {
         let what = error.to_string();
         match error {
             TransportError::Unpublished(error) => error.into(),
-            TransportError::Interrupted(signal) => {
-                Self::from(EngineError::Interrupted(signal)).state("nothing was written")
-            }
+            TransportError::Interrupted(interrupted) => Self::from(interrupted).state("nothing was written"),
             TransportError::Present(reference) => Self::new(Status::OutputExists, what)
                 .state("nothing was changed")
                 .hint(format!(

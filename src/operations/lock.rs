@@ -4,8 +4,7 @@ use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::home;
 use crate::library::{Entry, Lock, LockError, Removal, RemoveError, Sharing, Stored, Target, store, vm_key};
-use crate::signals;
-use crate::smolvm::{EngineError, Name, Smolvm};
+use crate::smolvm::{Name, Smolvm};
 use crate::terminal::Progress;
 use std::time::{Duration, Instant};
 
@@ -96,9 +95,7 @@ impl<'a> Waiting<'a> {
     }
 
     fn go_on(&mut self, held: &LockError) -> Result<()> {
-        if let Some(signal) = signals::pending() {
-            return Err(EngineError::Interrupted(signal).into());
-        }
+        self.app.signals.check()?;
         let terminal = &self.app.terminal;
         self.progress.get_or_insert_with(|| terminal.progress("wait", &format!("waiting: {held}"), None)).tick();
         std::thread::sleep(PAUSE);

@@ -5,7 +5,6 @@ use crate::error::{Failure, Result, Status};
 use crate::library::Lock;
 use crate::operations::resolve::Checked;
 use crate::operations::{configuration, lock};
-use crate::signals;
 use crate::smolvm::{CreateOptions, EngineError, Machine, Name, Smolvm, Source};
 use crate::terminal::Warnings;
 use std::net::IpAddr;
@@ -124,7 +123,7 @@ fn network(cidr: &str) -> Option<(u128, u8, u8)> {
 
 /// Deletes the VM that was just made.
 fn delete_again(engine: &Smolvm, name: &Name, failure: Failure) -> Failure {
-    signals::recover();
+    let _cleanup = engine.signals().recovering();
     match engine.machine_delete(name) {
         Ok(()) | Err(EngineError::NoSuchVm(_)) => failure.state(format!("'{name}' was deleted")),
         Err(error) => {

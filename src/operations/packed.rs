@@ -1,13 +1,14 @@
 //! What `freeze` and `pack` share: the engine's words for its work, and the check of what it wrote.
 
+use crate::app::App;
 use crate::chunk;
 use crate::error::{Failure, Result, Status};
 use crate::library::{FileHash, Staging, Target};
 use crate::publish::PublishError;
-use crate::signals::{self, ExitNote};
+use crate::signals::ExitNote;
 use crate::smolvm::artifact::ArtifactError;
 use crate::smolvm::secrets::{self, Finished};
-use crate::smolvm::{EngineError, PackStep, StreamedHash};
+use crate::smolvm::{PackStep, StreamedHash};
 use crate::stream;
 use crate::terminal::Progress;
 use sha2::{Digest, Sha256};
@@ -37,8 +38,8 @@ pub fn size(bytes: u64) -> impl std::fmt::Display {
 }
 
 /// What ending at once leaves of a run that works in a private folder.
-pub fn leaves(work: &Staging) -> ExitNote {
-    ExitNote::new(format!("{} stays until the next freeze removes it", work.path().display()))
+pub fn leaves(app: &App, work: &Staging) -> ExitNote {
+    app.signals.note(format!("{} stays until the next freeze removes it", work.path().display()))
 }
 
 /// A snapshot goes through a stream by way of the library only: the engine writes files, and what is in a stream cannot be
@@ -54,10 +55,10 @@ pub fn refuse_stream(out: &Path) -> Result<()> {
 
 /// Whether the engine's result is whole, and a VM can be made from it: its exit 0 is only a claim. References to secrets
 /// are taken out, for no VM can be made from a pack that has some.
-pub fn check(work: &Staging, followed: Option<StreamedHash>) -> Result<Finished> {
-    secrets::take_out(&work.sidecar(), followed).map_err(|error| {
-        if let ArtifactError::Interrupted(signal) = error {
-            return EngineError::Interrupted(signal).into();
+pub fn check(app: &App, work: &Staging, followed: Option<StreamedHash>) -> Result<Finished> {
+    secrets::take_out(&work.sidecar(), &app.signals, followed).map_err(|error| {
+        if let ArtifactError::Interrupted(interrupted) = error {
+            return interrupted.into();
         }
         let what = format!("the engine reported success, but what it wrote {error}");
         Failure::new(Status::Failed, what).hint("try again; if it happens again, check the disk")
@@ -65,9 +66,9 @@ pub fn check(work: &Staging, followed: Option<StreamedHash>) -> Result<Finished>
 }
 
 /// A signal that came when the output was published already: the work is done, and its status tells the signal.
-pub fn answer_signal(output: &Target) -> Result<()> {
-    let Some(signal) = signals::caught() else { return Ok(()) };
-    Err(Failure::from(EngineError::Interrupted(signal))
+pub fn answer_signal(app: &App, output: &Target) -> Result<()> {
+    let Some(interrupted) = app.signals.caught() else { return Ok(()) };
+    Err(Failure::from(interrupted)
         .state(format!("the snapshot {} is whole: the signal came too late", output.sidecar().display())))
 }
 

@@ -72,14 +72,14 @@ impl SnapshotSource {
     ///
     /// # Errors
     /// See [`Self::check`].
-    pub fn whole(&self) -> Result<Whole> {
+    pub fn whole(&self, app: &App) -> Result<Whole> {
         match &self.which {
             Which::File(path) => {
-                let (artifact, sha256) = verify::check(path).map_err(|failure| or_its_sidecar(path, failure))?;
+                let (artifact, sha256) = verify::check(app, path).map_err(|failure| or_its_sidecar(path, failure))?;
                 Ok(Whole { artifact, path: path.clone(), sha256 })
             }
             Which::Stored(stored) => {
-                let (artifact, path) = verify::snapshot(&stored.folder, &stored.metadata)?;
+                let (artifact, path) = verify::snapshot(app, &stored.folder, &stored.metadata)?;
                 Ok(Whole { artifact, path, sha256: stored.sha256() })
             }
         }
@@ -90,8 +90,8 @@ impl SnapshotSource {
     ///
     /// # Errors
     /// It is missing or damaged, or no engine makes a VM from it.
-    pub fn check(self) -> Result<Checked> {
-        let Whole { artifact, path, .. } = self.whole()?;
+    pub fn check(self, app: &App) -> Result<Checked> {
+        let Whole { artifact, path, .. } = self.whole(app)?;
         let path = std::path::absolute(&path).map_err(|error| Failure::artifact(&path, &error.into()))?;
         Ok(Checked { found: self, path, artifact })
     }

@@ -3,7 +3,6 @@
 use crate::app::App;
 use crate::error::Result;
 use crate::operations::several::in_parallel;
-use crate::signals;
 use crate::smolvm::{EngineError, Machine, Name, Smolvm, State};
 
 /// The VMs, for a decision: those that `is_meant` and that the engine lists as unreachable are asked again, all at once.
@@ -37,10 +36,8 @@ pub fn asked_again(
 
 /// How a VM is after something failed or was interrupted; `None` if the engine does not say.
 pub fn state_now(engine: &Smolvm, name: &Name) -> Option<String> {
-    signals::recover();
-    let vm = engine.machine_listed(name);
-    signals::begin();
-    match vm {
+    let _cleanup = engine.signals().recovering();
+    match engine.machine_listed(name) {
         Ok(vm) => Some(format!("'{name}' is {}", vm.state)),
         Err(EngineError::NoSuchVm(_)) => Some(format!("there is no VM '{name}' now")),
         Err(_) => None,

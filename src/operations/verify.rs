@@ -1,5 +1,6 @@
 //! Whether snapshots are whole: their files are read, and no engine is called.
 
+use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::library::{FileHash, Metadata, recorded};
 use crate::operations::packed;
@@ -8,14 +9,14 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Checks one file by itself and against its snapshot.json, reading it once. Its SHA-256, if that was recorded.
-pub fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
+pub fn check(app: &App, path: &Path) -> Result<(Artifact, Option<String>)> {
     let damaged = |why: String| Failure::artifact(path, &ArtifactError::Damaged(why));
     let Some(recorded) = recorded(path).map_err(|error| damaged(error.to_string()))? else {
-        let artifact = artifact::verify(path).map_err(|error| Failure::artifact(path, &error))?;
+        let artifact = artifact::verify(path, &app.signals).map_err(|error| Failure::artifact(path, &error))?;
         return Ok((artifact, None));
     };
     let mut hasher = Sha256::new();
-    let artifact = artifact::verify_and_read(path, |bytes| hasher.update(bytes));
+    let artifact = artifact::verify_and_read(path, &app.signals, |bytes| hasher.update(bytes));
     let artifact = artifact.map_err(|error| Failure::artifact(path, &error))?;
     let sha256 = base16ct::lower::encode_string(&hasher.finalize());
     let FileHash { bytes, sha256: expected } = recorded;
@@ -27,7 +28,7 @@ pub fn check(path: &Path) -> Result<(Artifact, Option<String>)> {
 
 /// Checks all files of a snapshot, which lies in `folder`, against what is recorded of them. Its artifact, and where that
 /// lies.
-pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<(Artifact, PathBuf)> {
+pub fn snapshot(app: &App, folder: &Path, metadata: &Metadata) -> Result<(Artifact, PathBuf)> {
     let damaged = |path: &Path, why: &str| Failure::artifact(path, &ArtifactError::Damaged(why.into()));
     let Some(artifact) = metadata.artifact() else {
         return Err(damaged(folder, "its snapshot.json records no artifact"));
@@ -45,5 +46,5 @@ pub fn snapshot(folder: &Path, metadata: &Metadata) -> Result<(Artifact, PathBuf
         }
     }
     let path = folder.join(artifact);
-    check(&path).map(|(artifact, _)| (artifact, path))
+    check(app, &path).map(|(artifact, _)| (artifact, path))
 }

@@ -6,24 +6,14 @@ use signal_hook::consts::{
 };
 use std::io;
 use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// All that would end this process and can be caught (signal(7)), but for those in `faults`. Rust ignores SIGPIPE.
 const FATAL: [i32; 13] = [
     SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGXFSZ, SIGABRT, SIGTRAP,
 ];
-
-/// The last signal, known the moment it arrives: a system call that it interrupts returns before the thread wakes.
-static ARRIVED: AtomicI32 = AtomicI32::new(0);
-/// What the times of arrival count from.
-static BEGAN: OnceLock<Instant> = OnceLock::new();
-
-/// The signal that interrupted a system call a moment ago, if any did.
-pub fn arrived() -> Option<i32> {
-    Some(ARRIVED.load(SeqCst)).filter(|signal| *signal != 0)
-}
 
 /// A signal that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,18 +46,18 @@ pub struct Arrivals(UnixDatagram);
 
 impl Arrivals {
     /// Handles from now on every signal that would end this process, but for those that the parent has ignored.
-    pub fn listen() -> io::Result<Self> {
-        BEGAN.get_or_init(Instant::now);
+    /// `arrived` becomes the first one the moment it arrives.
+    pub fn listen(arrived: &Arc<AtomicI32>) -> io::Result<Self> {
         let (receiver, sender) = UnixDatagram::pair()?;
         sender.set_nonblocking(true)?;
-        let sender = Arc::new(sender);
+        let reporter = Reporter { sender: Arc::new(sender), began: Instant::now(), arrived: arrived.clone() };
         for signal in FATAL.into_iter().chain(of_this_system()) {
             // A shell without job control has all that it starts by `&` ignore these two: `kill -INT` must work there.
             if [SIGINT, SIGQUIT].contains(&signal) || !is_ignored(signal) {
-                handle(signal, sender.clone())?;
+                handle(signal, reporter.clone())?;
             }
         }
-        faults::listen(sender)?;
+        faults::listen(reporter)?;
         Ok(Self(receiver))
     }
 
@@ -85,8 +75,8 @@ impl Arrivals {
     }
 }
 
-/// Reports each arrival of `signal` to `to`.
-fn handle(signal: i32, to: Arc<UnixDatagram>) -> io::Result<()> {
+/// Reports each arrival of `signal`.
+fn handle(signal: i32, reporter: Reporter) -> io::Result<()> {
     let me = i32::try_from(std::process::id()).unwrap_or_default();
     let answer = move |info: &libc::siginfo_t| {
         // SAFETY: the field is there for every signal that a process sends, and only a number in any case.
@@ -96,7 +86,7 @@ fn handle(signal: i32, to: Arc<UnixDatagram>) -> io::Result<()> {
         if [SIGXFSZ, SIGABRT].contains(&signal) && sender == me {
             return;
         }
-        report(signal, info, &to);
+        reporter.report(signal, info);
     };
     // SAFETY: the action reads a clock, stores a number and sends a datagram without waiting: no lock, no memory.
     #[allow(unsafe_code)]
@@ -106,12 +96,22 @@ fn handle(signal: i32, to: Arc<UnixDatagram>) -> io::Result<()> {
     Ok(())
 }
 
-/// Reports that `signal` arrived. A signal handler may call this.
-pub fn report(signal: i32, info: &libc::siginfo_t, to: &UnixDatagram) {
-    ARRIVED.store(signal, SeqCst);
-    let at = BEGAN.get().map(Instant::elapsed).unwrap_or_default();
-    let arrival = Arrival { signal, at, from_kernel: info.si_code > 0 };
-    let _ = to.send(&arrival.written().to_le_bytes());
+/// What a signal handler writes to.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    sender: Arc<UnixDatagram>,
+    /// What the times of arrival count from.
+    began: Instant,
+    arrived: Arc<AtomicI32>,
+}
+
+impl Reporter {
+    /// Reports that `signal` arrived. A signal handler may call this.
+    pub fn report(&self, signal: i32, info: &libc::siginfo_t) {
+        let _ = self.arrived.compare_exchange(0, signal, SeqCst, SeqCst);
+        let arrival = Arrival { signal, at: self.began.elapsed(), from_kernel: info.si_code > 0 };
+        let _ = self.sender.send(&arrival.written().to_le_bytes());
+    }
 }
 
 /// What Linux has beside those of every system, among them the real-time signals.

@@ -1,12 +1,11 @@
 //! Signals that a fault of this program raises, and that another process can send as well. A sent one is handled like any
 //! other signal. A fault ends this program, as it does without this handler.
 
-use super::arrivals::report;
+use super::arrivals::Reporter;
 use libc::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS};
 use std::io;
-use std::os::unix::net::UnixDatagram;
 use std::ptr::null;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// A signal that `kill` sent. (For macOS, `libc` does not name it: <sys/signal.h> does.)
 #[cfg(not(target_os = "macos"))]
@@ -16,13 +15,18 @@ const SI_USER: i32 = 0x1_0001;
 
 const SIGNALS: [i32; 5] = [SIGILL, SIGFPE, SIGSEGV, SIGBUS, SIGSYS];
 
-/// Where the handler reports to.
-static TO: OnceLock<Arc<UnixDatagram>> = OnceLock::new();
-/// What handled each of them before, such as Rust's report of a stack that overflows.
-static BEFORE: OnceLock<Vec<(i32, libc::sigaction)>> = OnceLock::new();
+/// What the handler needs. The only global of this program: the system calls a handler with nothing but the signal, and
+/// one made of a closure (as for the other signals) cannot give a fault back to the handler before it.
+static HANDLER: OnceLock<Handler> = OnceLock::new();
 
-/// Reports each of them that another process sends to `to`. One that the parent ignores stays ignored.
-pub fn listen(to: Arc<UnixDatagram>) -> io::Result<()> {
+struct Handler {
+    reporter: Reporter,
+    /// What handled each signal before, such as Rust's report of a stack that overflows.
+    before: Vec<(i32, libc::sigaction)>,
+}
+
+/// Reports each of them that another process sends. One that the parent ignores stays ignored.
+pub fn listen(reporter: Reporter) -> io::Result<()> {
     let mut before = Vec::new();
     for signal in SIGNALS {
         before.push((signal, action(signal, None)?));
@@ -31,7 +35,7 @@ pub fn listen(to: Arc<UnixDatagram>) -> io::Result<()> {
         |(signal, before): &(i32, libc::sigaction)| (before.sa_sigaction != libc::SIG_IGN).then_some(*signal);
     let heard: Vec<i32> = before.iter().filter_map(is_heard).collect();
     // It is set once: a program listens once.
-    let _ = (TO.set(to), BEFORE.set(before));
+    let _ = HANDLER.set(Handler { reporter, before });
     let on_signal: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = answer;
     // SAFETY: all zeros is a valid value of this struct.
     #[allow(unsafe_code)]
@@ -47,16 +51,12 @@ pub fn listen(to: Arc<UnixDatagram>) -> io::Result<()> {
 extern "C" fn answer(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: the kernel calls a handler with SA_SIGINFO with a valid pointer.
     #[allow(unsafe_code)]
-    let Some(info) = (unsafe { info.as_ref() }) else { return };
+    let (Some(info), Some(handler)) = (unsafe { info.as_ref() }, HANDLER.get()) else { return };
     if info.si_code <= 0 || info.si_code == SI_USER {
-        if let Some(to) = TO.get() {
-            report(signal, info, to);
-        }
-        return;
+        return handler.reporter.report(signal, info);
     }
     // The instruction runs again, and what was there before handles its fault.
-    let before = BEFORE.get().and_then(|all| all.iter().find(|(of, _)| *of == signal));
-    if let Some((_, before)) = before {
+    if let Some((_, before)) = handler.before.iter().find(|(of, _)| *of == signal) {
         let _ = action(signal, Some(before));
     }
     if signal == SIGSYS {

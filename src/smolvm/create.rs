@@ -11,7 +11,8 @@ use super::guest_env::EnvVar;
 use super::machine::{Machine, Name};
 use super::outcome::Outcome;
 use super::retry;
-use crate::{clock, signals};
+use crate::clock;
+use crate::signals::Interrupted;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -139,8 +140,8 @@ impl Smolvm {
         let (began, mut left) = (SystemTime::now(), Left::Nothing);
         let mut look = |output: &str| left = self.left_by(name, output, began);
         let made = self.create(&call, &mut look).map_err(|error| self.explain(name, error));
-        if let Err(EngineError::Interrupted(signal)) = made {
-            return Err(self.clean_up(name, left, signal));
+        if let Err(EngineError::Interrupted(interrupted)) = made {
+            return Err(self.clean_up(name, left, interrupted));
         }
         made?;
         if !self.version().allows_parallel_changes() && self.machine_listed(name).is_err() {
@@ -172,14 +173,14 @@ impl Smolvm {
         // Without a limit: unpacking an artifact, or an image, takes as long as it is large.
         retry::transient(|| {
             self.announce(call);
-            self.check(call, call.capture_until_looked(look)?)
+            self.check(call, call.capture_until_looked(self.signals(), look)?)
         })
     }
 
     /// What the engine, which is stopped for the moment, made, by its `output` and the list.
     fn left_by(&self, name: &Name, output: &str, began: SystemTime) -> Left {
-        signals::recover();
-        let listed = self.machine_ls_call().capture(Some(LOOK), None);
+        let _cleanup = self.signals().recovering();
+        let listed = self.machine_ls_call().capture(self.signals(), Some(LOOK), None);
         let machines: Option<Vec<Machine>> = listed.ok().and_then(|list| serde_json::from_slice(&list.stdout).ok());
         let Some(machines) = machines else { return Left::Perhaps };
         let is_new = |vm: &Machine| vm.created_at.is_none_or(|at| at >= clock::seconds(began));
@@ -195,15 +196,15 @@ impl Smolvm {
     }
 
     /// Deletes the VM that the interrupted engine made, if it is still that one.
-    fn clean_up(&self, name: &Name, left: Left, signal: i32) -> EngineError {
-        signals::recover();
-        let perhaps = EngineError::LeftPerhaps { name: name.to_string(), signal };
+    fn clean_up(&self, name: &Name, left: Left, interrupted: Interrupted) -> EngineError {
+        let _cleanup = self.signals().recovering();
+        let perhaps = EngineError::LeftPerhaps { name: name.to_string(), interrupted };
         match left {
-            Left::Nothing => EngineError::Interrupted(signal),
+            Left::Nothing => interrupted.into(),
             Left::Perhaps => perhaps,
             Left::Own(vm) => match self.machine_listed(name) {
-                Ok(now) if now == *vm && self.machine_delete(name).is_ok() => EngineError::Interrupted(signal),
-                Err(EngineError::NoSuchVm(_)) => EngineError::Interrupted(signal),
+                Ok(now) if now == *vm && self.machine_delete(name).is_ok() => interrupted.into(),
+                Err(EngineError::NoSuchVm(_)) => interrupted.into(),
                 _ => perhaps,
             },
         }

@@ -8,6 +8,7 @@ use super::outcome::Outcome;
 use super::supervise::OnLine;
 use super::version::Version;
 use super::{retry, state};
+use crate::signals::Signals;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub struct Smolvm {
     source: EngineSource,
     version: Version,
     on_call: OnCall,
+    signals: Signals,
 }
 
 impl Smolvm {
@@ -31,16 +33,21 @@ impl Smolvm {
     ///
     /// # Errors
     /// There is no engine, it cannot be run, it is another program, or it is older than [`Version::OLDEST`].
-    pub fn find(asked: Option<&Path>, on_call: OnCall) -> Result<Self> {
+    pub fn find(asked: Option<&Path>, on_call: OnCall, signals: Signals) -> Result<Self> {
         let (path, source) = locate::find(asked)?;
-        let version = locate::version(&path, &*on_call)?;
-        Ok(Self { path, source, version, on_call })
+        let version = locate::version(&path, &*on_call, &signals)?;
+        Ok(Self { path, source, version, on_call, signals })
     }
 
     /// The same engine; another function gets its commands.
     #[must_use]
     pub fn calling(&self, on_call: OnCall) -> Self {
-        Self { on_call, path: self.path.clone(), ..*self }
+        Self { on_call, path: self.path.clone(), signals: self.signals.clone(), ..*self }
+    }
+
+    /// The signals that end its commands.
+    pub fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// The executable.
@@ -65,7 +72,7 @@ impl Smolvm {
 
     /// Whether the engine at this path still has this version. Asks it anew where files do not decide which engine runs.
     pub fn is_unchanged(&self) -> bool {
-        locate::version(&self.path, &*self.on_call).is_ok_and(|version| version == self.version)
+        locate::version(&self.path, &*self.on_call, &self.signals).is_ok_and(|version| version == self.version)
     }
 
     /// A command line of this engine.
@@ -93,13 +100,13 @@ impl Smolvm {
     /// # Errors
     /// Also when it exits with a failure.
     pub(super) fn run_ok<'a>(
-        &self,
+        &'a self,
         call: &'a Call,
         limit: Option<Duration>,
         on_line: Option<OnLine<'a>>,
     ) -> Result<Outcome> {
         self.announce(call);
-        self.check(call, call.capture(limit, on_line)?)
+        self.check(call, call.capture(&self.signals, limit, on_line)?)
     }
 
     /// The outcome of `call`, if it is a success.
@@ -122,7 +129,7 @@ impl Smolvm {
 
     /// The lock of a change, for an engine that does not run two changes at once.
     pub(super) fn turn(&self, limit: Duration) -> Result<Option<retry::Turn>> {
-        if self.version.allows_parallel_changes() { Ok(None) } else { retry::turn(limit) }
+        if self.version.allows_parallel_changes() { Ok(None) } else { retry::turn(limit, &self.signals) }
     }
 
     /// The error in terms of the VM `name`.

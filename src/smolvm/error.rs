@@ -3,7 +3,7 @@
 use super::machine::{Machine, Name};
 use super::version::Version;
 use crate::nearest::nearest;
-use crate::signals::signal_name;
+use crate::signals::{Interrupted, signal_name};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -115,15 +115,15 @@ pub enum EngineError {
         last: String,
     },
     /// The user ended this run with a signal.
-    #[error("interrupted by {}", signal_name(*.0))]
-    Interrupted(i32),
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     /// The same while a VM was created, and it is not clear who made the VM that now has the name.
-    #[error("interrupted by {} while '{name}' was created", signal_name(*.signal))]
+    #[error("{interrupted} while '{name}' was created")]
     LeftPerhaps {
         /// The VM's name.
         name: String,
         /// The signal.
-        signal: i32,
+        interrupted: Interrupted,
     },
 }
 

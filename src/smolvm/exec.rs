@@ -75,7 +75,7 @@ impl Smolvm {
     pub fn machine_exec(&self, name: &Name, exec: &Exec, limit: Duration) -> Result<Outcome> {
         let call = self.machine_exec_call(name, exec);
         self.announce(&call);
-        call.capture(Some(limit), None)
+        call.capture(self.signals(), Some(limit), None)
     }
 
     /// `machine exec` with `from` as the guest's standard input, its standard output written into `to` as it comes. It is
@@ -93,7 +93,7 @@ impl Smolvm {
     ) -> Result<Outcome> {
         let call = self.machine_exec_call(name, exec);
         self.announce(&call);
-        let outcome = call.transfer(from, to, idle)?;
+        let outcome = call.transfer(self.signals(), from, to, idle)?;
         if outcome.status.success() { Ok(outcome) } else { Err(call.failure(&outcome)) }
     }
 
@@ -104,7 +104,7 @@ impl Smolvm {
     pub fn machine_exec_streamed(&self, name: &Name, exec: &Exec, env: &[EnvVar]) -> Result<ExecEnd> {
         let call = with_command(self.env_of_exec(self.exec_flags(name, exec), env)?, exec);
         self.announce(&call);
-        Ok(call.stream(exec.stdin)?.exec_end())
+        Ok(call.stream(self.signals(), exec.stdin)?.exec_end())
     }
 
     /// The command line of an exec.

@@ -3,6 +3,7 @@
 
 use super::Version;
 use super::artifact;
+use crate::signals::Signals;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -123,7 +124,7 @@ fn packs_bare_workspace(it: &Real) -> bool {
     assert!(it.ends_well("machine create --name packed"));
     it.make_disks("packed");
     let file = it.pack("packed").unwrap();
-    assert!(artifact::verify(&file).is_ok());
+    assert!(artifact::verify(&file, &Signals::default()).is_ok());
     let text = fs::read(file).unwrap();
     memchr::memmem::find(&text, b"\"storage_logical_size\"").is_some()
 }

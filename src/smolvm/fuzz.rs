@@ -3,6 +3,7 @@
 
 use super::Machine;
 use super::artifact::{self, Artifact, ArtifactError};
+use crate::signals::Signals;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
@@ -219,7 +220,7 @@ fn seal(content: &[u8], footer: &mut [u8]) {
 /// The verdict on these bytes, and the memory that it took.
 fn verdict(file: &Path, bytes: &[u8]) -> (Result<Artifact, ArtifactError>, usize) {
     fs::write(file, bytes).unwrap();
-    memory::peak_of(|| artifact::verify(file))
+    memory::peak_of(|| artifact::verify(file, &Signals::default()))
 }
 
 #[test]

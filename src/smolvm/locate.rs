@@ -5,6 +5,7 @@ use super::error::{EngineError, Result};
 use super::fingerprint::Fingerprint;
 use super::installed;
 use super::version::{self, Version};
+use crate::signals::Signals;
 use crate::{chunk, files, home};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -71,7 +72,7 @@ pub fn find(asked: Option<&Path>) -> Result<(PathBuf, EngineSource)> {
 
 /// The version of the engine at `path`: from memory where files decide which engine that is, and these very files were
 /// asked before; otherwise it is asked.
-pub fn version(path: &Path, on_call: &dyn Fn(&Call)) -> Result<Version> {
+pub fn version(path: &Path, on_call: &dyn Fn(&Call), signals: &Signals) -> Result<Version> {
     let unreadable = |source| EngineError::NotRunnable { path: path.to_owned(), source };
     // Taken before the engine is asked: one that is replaced meanwhile is asked again.
     let print = Fingerprint::of(path).map_err(unreadable)?;
@@ -79,7 +80,7 @@ pub fn version(path: &Path, on_call: &dyn Fn(&Call)) -> Result<Version> {
     let known = print.as_ref().zip(memory.as_deref()).and_then(|(print, file)| recall(print, file));
     let version = match known {
         Some(version) => version,
-        None => ask(path, on_call)?,
+        None => ask(path, on_call, signals)?,
     };
     if version < Version::OLDEST {
         let cannot = format!("is too old: this tool speaks to smolvm {} and later", Version::OLDEST);
@@ -101,24 +102,25 @@ pub fn forget(path: &Path) {
     }
 }
 
-fn ask(path: &Path, on_call: &dyn Fn(&Call)) -> Result<Version> {
+fn ask(path: &Path, on_call: &dyn Fn(&Call), signals: &Signals) -> Result<Version> {
     let call = Call::new(path, "--version").changes_nothing();
     on_call(&call);
-    answer(path, &call)
+    answer(path, &call, signals)
 }
 
 /// Asks an engine that is new here for its version, in a home of its own: nothing is remembered, nothing left.
-pub fn ask_in(path: &Path, home: &Path) -> Result<Version> {
-    answer(path, &Call::new(path, "--version").env("HOME", home.as_os_str()).env("SMOLVM_USAGE_DIR", ""))
+pub fn ask_in(path: &Path, home: &Path, signals: &Signals) -> Result<Version> {
+    let call = Call::new(path, "--version").env("HOME", home.as_os_str()).env("SMOLVM_USAGE_DIR", "");
+    answer(path, &call, signals)
 }
 
-fn answer(path: &Path, call: &Call) -> Result<Version> {
+fn answer(path: &Path, call: &Call, signals: &Signals) -> Result<Version> {
     let not_smolvm = |why: String| EngineError::NotSmolvm { path: path.to_owned(), why };
     // CelestoAI's unrelated `smolvm` (PyPI: smolvm, 0.0.36 was run) answers `smolvm X.Y.Z` too, but is Python.
     if is_python(path) {
         return Err(not_smolvm("it is a Python program, perhaps CelestoAI's package of the same name".into()));
     }
-    let outcome = call.capture(Some(VERSION_LIMIT), None)?;
+    let outcome = call.capture(signals, Some(VERSION_LIMIT), None)?;
     if !outcome.status.success() {
         return Err(not_smolvm(call.failure(&outcome).to_string()));
     }

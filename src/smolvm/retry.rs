@@ -1,8 +1,9 @@
 //! Tries again what failed for a transient reason, and has changes of this program take turns.
 
-use super::error::{EngineError, Reason, Result};
+use super::error::{Reason, Result};
 use super::outcome::Outcome;
-use crate::{files, home, signals};
+use crate::signals::Signals;
+use crate::{files, home};
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,7 @@ pub struct Turn(#[expect(dead_code, reason = "the lock ends with the file")] Fil
 
 /// Waits for this program's other changes to end. Without a turn after `limit`, or where there is no lock, the change
 /// runs anyway, and is tried again.
-pub fn turn(limit: Duration) -> Result<Option<Turn>> {
+pub fn turn(limit: Duration, signals: &Signals) -> Result<Option<Turn>> {
     let began = Instant::now();
     let open = || {
         let folder = home::cache_folder()?;
@@ -52,9 +53,7 @@ pub fn turn(limit: Duration) -> Result<Option<Turn>> {
             Ok(false) if began.elapsed() < limit => {}
             _ => return Ok(None),
         }
-        if let Some(signal) = signals::pending() {
-            return Err(EngineError::Interrupted(signal));
-        }
+        signals.check()?;
         std::thread::sleep(PAUSES.0);
     }
 }

@@ -5,11 +5,12 @@ use super::error::{EngineError, Result};
 use super::host::parent_death::die_with_parent;
 use super::outcome::{Outcome, clean};
 use super::supervise::{ChildExits, OUTPUT_LIMIT, OnLine, Supervisor, pid_of};
-use crate::{chunk, signals, threads};
+use crate::signals::{Signals, end_group};
+use crate::{chunk, threads};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -19,17 +20,22 @@ const TAIL_LIMIT: usize = 4 << 10;
 impl Call {
     /// Runs the command to its end in a process group of its own, so that Ctrl-C in the terminal reaches only this
     /// process, and keeps its output. It is ended after `limit`.
-    pub fn capture<'a>(&'a self, limit: Option<Duration>, on_line: Option<OnLine<'a>>) -> Result<Outcome> {
-        self.run(Stdio::null(), None, limit, on_line)
+    pub fn capture<'a>(
+        &'a self,
+        signals: &'a Signals,
+        limit: Option<Duration>,
+        on_line: Option<OnLine<'a>>,
+    ) -> Result<Outcome> {
+        self.run(signals, Stdio::null(), None, limit, on_line)
     }
 
     /// Runs the command like [`Self::capture`]. A signal first stops it where it is: then `look` gets its output so far
     /// and may look at its work, and after that it is killed.
-    pub fn capture_until_looked(&self, look: &mut dyn FnMut(&str)) -> Result<Outcome> {
+    pub fn capture_until_looked(&self, signals: &Signals, look: &mut dyn FnMut(&str)) -> Result<Outcome> {
         let exits = ChildExits::listen().map_err(|source| self.not_runnable(source))?;
-        let child = self.begin(Stdio::null())?;
-        let _registered = signals::Registered::spared(pid_of(&child));
-        Supervisor::new(self, child, exits, None, None, None).look_before_the_end(look).follow()
+        let child = self.begin(signals, Stdio::null())?;
+        let _registered = signals.sparing(pid_of(&child));
+        Supervisor::new(self, signals, child, exits, None, None, None).look_before_the_end(look).follow()
     }
 
     /// The command's output, if it succeeds within `limit`; otherwise it is killed.
@@ -37,7 +43,7 @@ impl Call {
         let mut command = self.command();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
         die_with_parent(&mut command);
-        let mut child = self.spawn(&mut command).ok()?;
+        let mut child = command.spawn().ok()?;
         let pid = pid_of(&child);
         let (send, answer) = mpsc::channel();
         let started = threads::start(move || {
@@ -48,32 +54,39 @@ impl Call {
             send.send(succeeds.then_some(output)).ok()
         });
         started.ok().and_then(|_| answer.recv_timeout(limit).ok()).unwrap_or_else(|| {
-            signals::end_group(pid, true);
+            end_group(pid, true);
             None
         })
     }
 
     /// Runs the command like [`Self::capture`], with `from` as its standard input, and writes its standard output into
     /// `to` as it comes. It is ended when it prints nothing for `idle`.
-    pub fn transfer(&self, from: Option<File>, to: &mut dyn Write, idle: Option<Duration>) -> Result<Outcome> {
-        self.run(from.map_or_else(Stdio::null, Stdio::from), Some(to), idle, None)
+    pub fn transfer(
+        &self,
+        signals: &Signals,
+        from: Option<File>,
+        to: &mut dyn Write,
+        idle: Option<Duration>,
+    ) -> Result<Outcome> {
+        self.run(signals, from.map_or_else(Stdio::null, Stdio::from), Some(to), idle, None)
     }
 
     fn run<'a>(
         &'a self,
+        signals: &'a Signals,
         stdin: Stdio,
         to: Option<&'a mut dyn Write>,
         limit: Option<Duration>,
         on_line: Option<OnLine<'a>>,
     ) -> Result<Outcome> {
         let exits = ChildExits::listen().map_err(|source| self.not_runnable(source))?;
-        let child = self.begin(stdin)?;
-        let _registered = signals::Registered::group(pid_of(&child));
-        Supervisor::new(self, child, exits, to, limit, on_line).follow()
+        let child = self.begin(signals, stdin)?;
+        let _registered = signals.ending(pid_of(&child));
+        Supervisor::new(self, signals, child, exits, to, limit, on_line).follow()
     }
 
     /// Starts the command in a process group of its own, with its output piped.
-    fn begin(&self, stdin: Stdio) -> Result<Child> {
+    fn begin(&self, signals: &Signals, stdin: Stdio) -> Result<Child> {
         let mut command = self.command();
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         if let Some(text) = self.stdin_file() {
@@ -82,25 +95,17 @@ impl Call {
         if !self.only_reads() {
             die_with_parent(&mut command);
         }
-        self.spawn(&mut command)
-    }
-
-    fn spawn(&self, command: &mut Command) -> Result<Child> {
-        if let Some(signal) = signals::pending() {
-            return Err(EngineError::Interrupted(signal));
-        }
+        signals.check()?;
         command.spawn().map_err(|source| self.not_runnable(source))
     }
 
     /// Runs the command with the stdout of this process, and its stdin if `stdin`; its stderr is passed on as it comes,
     /// and so are signals that reach this process.
-    pub fn stream(&self, stdin: bool) -> Result<Outcome> {
+    pub fn stream(&self, signals: &Signals, stdin: bool) -> Result<Outcome> {
         let mut command = self.command();
         command.stdin(if stdin { Stdio::inherit() } else { Stdio::null() }).stderr(Stdio::piped());
-        if let Some(signal) = signals::pending() {
-            return Err(EngineError::Interrupted(signal));
-        }
-        let started = signals::Registered::forward(|| command.spawn());
+        signals.check()?;
+        let started = signals.forwarding(|| command.spawn());
         let (mut child, _registered) = started.map_err(|source| self.not_runnable(source))?;
         let tail = child.stderr.take().map(pass_on_stderr).unwrap_or_default();
         let status = child.wait().map_err(|source| self.not_runnable(source))?;

@@ -4,6 +4,7 @@
 
 use super::artifact::hash_while_written::StreamedHash;
 use super::artifact::{Artifact, ArtifactError, Content};
+use crate::signals::Signals;
 use serde_json::value::RawValue;
 use sha2::Digest;
 use std::collections::BTreeMap;
@@ -28,8 +29,8 @@ pub struct Finished {
 ///
 /// # Errors
 /// It is not whole, no VM can be made from it, or it cannot be written.
-pub fn take_out(path: &Path, followed: Option<StreamedHash>) -> Result<Finished, ArtifactError> {
-    let (mut content, mut sha256) = Content::read_hashed(path, followed)?;
+pub fn take_out(path: &Path, signals: &Signals, followed: Option<StreamedHash>) -> Result<Finished, ArtifactError> {
+    let (mut content, mut sha256) = Content::read_hashed(path, signals, followed)?;
     let mut secrets = Vec::new();
     if let Some((manifest, names)) = without(&content.manifest) {
         content = content.with(manifest)?;

@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::error::{EngineError, Result};
 use super::outcome::{Outcome, clean};
-use crate::signals;
+use crate::signals::{Interrupted, Signals, end_group, stop_group};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read, retry_on_intr};
 use signal_hook::SigId;
@@ -65,6 +65,7 @@ enum Source {
 /// A running command.
 pub struct Supervisor<'a> {
     call: &'a Call,
+    signals: &'a Signals,
     child: Child,
     exits: ChildExits,
     /// The pipes that it may still write to.
@@ -79,7 +80,7 @@ pub struct Supervisor<'a> {
     /// When it got the signal to end.
     ending: Option<Instant>,
     /// The signal that interrupted this process.
-    interrupted: Option<i32>,
+    interrupted: Option<Interrupted>,
     timed_out: bool,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
@@ -90,6 +91,7 @@ impl<'a> Supervisor<'a> {
     /// For `child`, which `call` started after `exits` listened, with its stdout and stderr piped.
     pub fn new(
         call: &'a Call,
+        signals: &'a Signals,
         mut child: Child,
         exits: ChildExits,
         to: Option<&'a mut dyn Write>,
@@ -100,6 +102,7 @@ impl<'a> Supervisor<'a> {
         let stderr = child.stderr.take().map(|pipe| (Source::Stderr, pipe.into()));
         Self {
             call,
+            signals,
             child,
             exits,
             pipes: stdout.into_iter().chain(stderr).collect(),
@@ -128,10 +131,10 @@ impl<'a> Supervisor<'a> {
         let status = self.read_all().inspect_err(|_| self.give_up())?;
         if self.ending.is_some() {
             // Processes that it started and did not end.
-            signals::end_group(pid_of(&self.child), true);
+            end_group(pid_of(&self.child), true);
         }
-        match (self.interrupted.or_else(signals::pending), self.limit) {
-            (Some(signal), _) => Err(EngineError::Interrupted(signal)),
+        match (self.interrupted.or(self.signals.check().err()), self.limit) {
+            (Some(interrupted), _) => Err(interrupted.into()),
             (None, Some(limit)) if self.timed_out => {
                 Err(EngineError::TimedOut { command: self.call.shell_line(), limit })
             }
@@ -218,25 +221,25 @@ impl<'a> Supervisor<'a> {
     fn end_if_due(&mut self) {
         if let Some(since) = self.ending {
             if since.elapsed() >= TERM_GRACE {
-                signals::end_group(pid_of(&self.child), true);
+                end_group(pid_of(&self.child), true);
             }
             return;
         }
         self.timed_out = self.limit.is_some_and(|limit| self.started.elapsed() >= limit);
-        self.interrupted = signals::pending();
+        self.interrupted = self.signals.check().err();
         if self.timed_out || self.interrupted.is_some() {
             let is_looked_at = self.interrupted.is_some() && self.look.is_some();
             if is_looked_at {
                 self.stop_and_look();
             }
-            signals::end_group(pid_of(&self.child), is_looked_at);
+            end_group(pid_of(&self.child), is_looked_at);
             self.ending = Some(Instant::now());
         }
     }
 
     /// Stops the command, so that it neither does nor prints anything more, and looks.
     fn stop_and_look(&mut self) {
-        signals::stop_group(pid_of(&self.child));
+        stop_group(pid_of(&self.child));
         if let Some((_, stdout)) = self.pipes.iter().find(|(source, _)| matches!(source, Source::Stdout)) {
             read_at_once(stdout, &mut self.stdout);
         }
@@ -247,7 +250,7 @@ impl<'a> Supervisor<'a> {
 
     /// Kills it: its result is of no use.
     fn give_up(&mut self) {
-        signals::end_group(pid_of(&self.child), true);
+        end_group(pid_of(&self.child), true);
         let _ = self.child.wait();
     }
 }

@@ -2,32 +2,35 @@
 
 use super::handle::Terminal;
 use super::text::one_line;
-use crate::signals;
+use crate::signals::{Interrupted, Signals};
 use dialoguer::console::{Key, Term};
 use dialoguer::theme::{SimpleTheme, Theme};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use std::io::{self, IsTerminal};
+use signal_hook::consts::SIGINT;
+use std::io::{self, IsTerminal, Write};
 
 impl Terminal {
     /// Asks a yes-or-no question whose default is No.
     ///
     /// # Errors
     /// Why the answer is not yes.
-    pub fn confirm(&self, question: &str) -> Result<(), Unconfirmed> {
+    pub fn confirm(&self, question: &str, signals: &Signals) -> Result<(), Unconfirmed> {
         if self.has_events() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Err(Unconfirmed::NotAsked);
         }
-        signals::at_prompt(true);
-        let answer = KeyByKey::begin().and_then(|_keys| ask(&one_line(question)));
-        signals::at_prompt(false);
+        let answer = KeyByKey::begin().and_then(|keys| {
+            let before = keys.0.clone();
+            let _question = signals.question(move || leave(&before));
+            ask(&one_line(question))
+        });
         match answer {
             Ok(true) => Ok(()),
             // A ^C is a key here; a signal from elsewhere interrupts the reading.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                Err(Unconfirmed::Interrupted(signals::arrived().unwrap_or(signal_hook::consts::SIGINT)))
+                Err(Unconfirmed::Interrupted(signals.arrived().unwrap_or(Interrupted(SIGINT))))
             }
             // A terminal that is closed ends the input too, and says so by SIGHUP just before.
-            Ok(false) | Err(_) => Err(signals::arrived().map_or(Unconfirmed::Declined, Unconfirmed::Interrupted)),
+            Ok(false) | Err(_) => Err(signals.arrived().map_or(Unconfirmed::Declined, Unconfirmed::Interrupted)),
         }
     }
 }
@@ -38,7 +41,7 @@ pub enum Unconfirmed {
     /// No, or the end of the input.
     Declined,
     /// ^C, or this signal.
-    Interrupted(i32),
+    Interrupted(Interrupted),
     /// Stdin or stderr is no terminal, or stderr is for a program.
     NotAsked,
 }
@@ -61,6 +64,13 @@ impl Drop for KeyByKey {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
+}
+
+/// Leaves the question of another thread.
+fn leave(before: &Termios) {
+    let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
+    // The terminal may be gone.
+    let _ = io::stderr().write_all(b"\n");
 }
 
 /// dialoguer's look with keys of our own: its `Confirm` ignores ^D, and hides the cursor when a signal ends it.

@@ -46,7 +46,7 @@ fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[
     let Ok(scratch) = health.scratch(LEAST_ROOM) else {
         return Check::warning("engine", format!("{what}, not tried: there is no room for a trial"), "df -h");
     };
-    if let Err(failure) = app.terminal.during("check", "trying the engine", || try_to_freeze(engine, &scratch)) {
+    if let Err(failure) = app.terminal.during("check", "trying the engine", || try_to_freeze(app, engine, &scratch)) {
         return failed(format!("{what}, but a trial freeze failed: "), failure);
     }
     drop(scratch);
@@ -66,10 +66,10 @@ fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[
 }
 
 /// Freezes an empty VM of its own into a folder that is removed, and checks what came of it.
-fn try_to_freeze(engine: &Smolvm, scratch: &Staging) -> Result<()> {
+fn try_to_freeze(app: &App, engine: &Smolvm, scratch: &Staging) -> Result<()> {
     let try_it = || {
         let artifact = engine.try_to_pack(scratch.path()).map_err(shorten)?;
-        verify::check(&artifact)?;
+        verify::check(app, &artifact)?;
         match empty_program(&artifact) {
             None => Ok(()),
             Some(program) => {

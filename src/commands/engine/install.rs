@@ -5,7 +5,6 @@ use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::install::{self, InstallError};
 use crate::operations::lock;
-use crate::signals::ExitNote;
 use crate::smolvm::Version;
 use crate::smolvm::installed::Installed;
 
@@ -38,10 +37,10 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         return Ok(());
     }
     let work = private()?;
-    let _leaving = ExitNote::new(format!("{} stays until the next run removes it", work.path().display()));
+    let _leaving = app.signals.note(format!("{} stays until the next run removes it", work.path().display()));
     let unchanged = |error: InstallError| Failure::from(error).state("nothing was installed");
     let mut progress = app.terminal.progress("install", "getting an engine", Some(work.path()));
-    let fetched = install::fetch(args.version, work.path(), &mut |phase| {
+    let fetched = install::fetch(args.version, work.path(), &app.signals, &mut |phase| {
         progress.step(phase);
         progress.tick();
     });

@@ -99,7 +99,7 @@ impl From<InstallError> for Failure {
                 .hint("move that elsewhere, and try again"),
             InstallError::DoesNotRun { .. } => Self::new(Status::BadEngine, what)
                 .hint("an older one may run here: `bottle-freeze engine install --version VERSION`"),
-            InstallError::Interrupted(signal) => Self::new(Status::Interrupted(signal), what),
+            InstallError::Interrupted(interrupted) => interrupted.into(),
         }
     }
 }

@@ -44,13 +44,14 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 
 fn export(app: &App, args: &Args, one: &Stored, to_stdout: bool) -> Result<()> {
     let reference = one.reference();
-    app.terminal.during("check", &format!("checking {reference}"), || verify::snapshot(&one.folder, &one.metadata))?;
+    app.terminal
+        .during("check", &format!("checking {reference}"), || verify::snapshot(app, &one.folder, &one.metadata))?;
     app.terminal
         .during("export", &format!("exporting {reference}"), || {
             if to_stdout {
-                return library::export_to_stdout(one);
+                return library::export_to_stdout(one, &app.signals);
             }
-            library::export(one, &args.output, Existing::forced(args.force))
+            library::export(one, &args.output, Existing::forced(args.force), &app.signals)
         })
         .map_err(|error| {
             let failure = Failure::from(error);

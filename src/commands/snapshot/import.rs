@@ -40,7 +40,7 @@ fn import(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
         return Err(Failure::new(Status::Usage, what).hint("pipe `bottle-freeze snapshot export VM -o -` into it"));
     }
     let (from, source) = (args.file.display().to_string(), stream::source_name(&args.file));
-    let unpack = || Incoming::unpack(&args.file);
+    let unpack = || Incoming::unpack(&args.file, &app.signals);
     let incoming = app.terminal.during("import", &format!("reading {source}"), unpack)?;
     let one = take_in(app, incoming, Origin::elsewhere("imported", &source), args.vm.as_ref(), warnings)?;
     let reference = one.reference();

@@ -221,7 +221,7 @@ fn sort_out(
     // Whatever the policy says: the newest that is whole stays.
     if reasons.iter().any(Vec::is_empty) {
         let is_whole = |one: &Stored| {
-            let check = || lock::reading(app, one).and_then(|_held| verify::snapshot(&one.folder, &one.metadata));
+            let check = || lock::reading(app, one).and_then(|_held| verify::snapshot(app, &one.folder, &one.metadata));
             app.terminal.during("check", &format!("checking {}", one.reference()), check).is_ok()
         };
         whole = newest_first.iter().position(is_whole);

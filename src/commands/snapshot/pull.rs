@@ -43,7 +43,7 @@ fn pull(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     let from = &args.reference;
     let engine = app.engine()?;
     let work = room()?;
-    let _leaves = packed::leaves(&work);
+    let _leaves = packed::leaves(app, &work);
     let file = fetch(app, &engine, from, &work)?;
     let damaged = |error| {
         let failure = Failure::artifact(&file, &error);
@@ -54,7 +54,7 @@ fn pull(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     };
     let (whole, snapshot) = app
         .terminal
-        .during("check", "checking the artifact", || embedded_metadata::take_out(&file))
+        .during("check", "checking the artifact", || embedded_metadata::take_out(&file, &app.signals))
         .map_err(damaged)?;
     let text = if let Some(text) = snapshot {
         text

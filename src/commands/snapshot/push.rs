@@ -54,7 +54,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 
 fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> Result<()> {
     let (to, name) = (&args.reference, found.name());
-    let whole = app.terminal.during("check", &format!("checking {name}"), || found.check())?;
+    let whole = app.terminal.during("check", &format!("checking {name}"), || found.check(app))?;
     if whole.artifact.manifest.is_live() {
         let what = format!("{name} is live: it holds the VM's RAM, and all that was secret in it");
         return Err(Failure::new(Status::BadState, what).hint("take it elsewhere with `bottle-freeze snapshot export`"));
@@ -71,9 +71,11 @@ fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> R
     );
     app.confirm(&question, args.yes, "nothing was pushed")?;
     let work = room()?;
-    let _leaves = packed::leaves(&work);
+    let _leaves = packed::leaves(app, &work);
     let file = match whole.stored() {
-        Some(stored) => app.terminal.during("copy", "copying it", || copy(whole.path(), &stored.metadata, &work))?,
+        Some(stored) => {
+            app.terminal.during("copy", "copying it", || copy(app, whole.path(), &stored.metadata, &work))?
+        }
         None => whole.path().to_owned(),
     };
     let mut progress = app.terminal.progress("push", &format!("pushing {name} to {to}"), None);
@@ -116,14 +118,14 @@ fn what_travels(stored: Option<&Stored>, details: &Details) -> Vec<String> {
 }
 
 /// The artifact with its `snapshot.json` in its manifest, which tells of this file alone.
-fn copy(path: &Path, metadata: &Metadata, work: &Staging) -> Result<PathBuf> {
+fn copy(app: &App, path: &Path, metadata: &Metadata, work: &Staging) -> Result<PathBuf> {
     let target = work.sidecar();
     let file = File::options().write(true).create_new(true).mode(0o600).open(&target);
     let mut file = file.map_err(|error| Failure::not_writable(&target, &error))?;
     let mut metadata = metadata.clone();
     metadata.files.retain(|name, _| name == store::ARTIFACT);
     metadata.text().map_err(|error| Failure::new(Status::Failed, format!("it cannot be pushed: {error}")))?;
-    match embedded_metadata::copy_with(path, &mut file, &metadata) {
+    match embedded_metadata::copy_with(path, &app.signals, &mut file, &metadata) {
         Ok(()) => Ok(target),
         Err(ArtifactError::Copy(error)) => Err(Failure::not_writable(&target, &error)),
         Err(error) => Err(Failure::artifact(path, &error)),

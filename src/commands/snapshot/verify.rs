@@ -35,7 +35,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let results = batch::one_by_one(app, batch::SNAPSHOTS, &all, |app, asked, _| {
         let one = asked.get()?;
         let _reading = lock::reading(app, one)?;
-        let check = || verify::snapshot(&one.folder, &one.metadata);
+        let check = || verify::snapshot(app, &one.folder, &one.metadata);
         let (artifact, _) = app.terminal.during("check", &format!("checking {asked}"), check)?;
         app.terminal.result(asked, &format!("{asked} is whole"));
         let crc32 = format!("{:08x}", artifact.crc32);

@@ -2,7 +2,7 @@
 
 use super::{Freeze, Frozen, Hook};
 use crate::error::{Failure, Result, Status};
-use crate::signals::{self, ExitNote};
+use crate::signals::ExitNote;
 use crate::smolvm::{Call, EngineError, Exec, State};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -28,11 +28,11 @@ pub struct Hooks<'a> {
 impl<'a> Hooks<'a> {
     /// All that the user asks for; none if a signal came already.
     pub fn of(freeze: &'a Freeze<'a>) -> Self {
-        let request = freeze.cx.request;
-        let is_late = signals::pending().is_some();
+        let (request, signals) = (freeze.cx.request, &freeze.cx.app.signals);
+        let is_late = signals.check().is_err();
         let (before, after) = if is_late { (&[][..], &[][..]) } else { (&request.before[..], &request.after[..]) };
         let lost = format!("--post-freeze was not run to its end for '{}'", freeze.job.name);
-        Self { freeze, before, after, _note: (!after.is_empty()).then(|| ExitNote::new(lost)) }
+        Self { freeze, before, after, _note: (!after.is_empty()).then(|| signals.note(lost)) }
     }
 
     /// Runs those before the freeze.
@@ -51,14 +51,10 @@ impl<'a> Hooks<'a> {
             Ok(frozen) => (frozen.name(), frozen.failure.as_ref().map_or(0, |failure| failure.status.code())),
             Err(failure) => (OsString::new(), failure.status.code()),
         };
-        let status = status.to_string();
+        let (status, signals) = (status.to_string(), &self.freeze.cx.app.signals);
         for hook in self.after {
             // A first signal ends the hook that runs; the others run anyway.
-            if signals::caught().is_some() {
-                signals::recover();
-            } else {
-                signals::begin();
-            }
+            let _cleanup = signals.caught().map(|_| signals.recovering());
             let state = match hook {
                 Hook::Guest(_) => self.freeze.cx.engine.machine(&self.freeze.job.name).map(|vm| vm.state),
                 Hook::Host(_) => Ok(State::Running),
@@ -96,7 +92,7 @@ impl<'a> Hooks<'a> {
         terminal.command(&call.shell_line());
         let began = Instant::now();
         let progress = terminal.progress("hook", &format!("{flag} of {name}"), None);
-        let outcome = call.capture(Some(patience), None);
+        let outcome = call.capture(&cx.app.signals, Some(patience), None);
         progress.end(outcome.as_ref().is_ok_and(|outcome| outcome.status.success()));
         let outcome = outcome?;
         terminal.output(name.as_str(), &outcome.text());

@@ -8,8 +8,6 @@ use crate::operations::several::once;
 use crate::operations::tags::free_tags;
 use crate::operations::{lock, packed};
 use crate::report::{self, JsonPath};
-use crate::signals;
-use crate::smolvm::EngineError;
 use crate::smolvm::artifact::Artifact;
 use crate::smolvm::secrets::Finished;
 use std::collections::BTreeMap;
@@ -68,9 +66,7 @@ impl Freeze<'_> {
             Some(_) => None,
             None => Some(self.metadata(staging, &finished, workspace, downtime)?),
         };
-        if let Some(signal) = signals::pending() {
-            return Err(EngineError::Interrupted(signal).into());
-        }
+        self.cx.app.signals.check()?;
         let metadata = if let Some(metadata) = metadata {
             Some(self.publish_in_library(staging, metadata)?)
         } else {

@@ -10,8 +10,8 @@ use super::{Context, Freeze, Frozen, Job, Live, Request};
 use crate::error::{Failure, Result, Status};
 use crate::operations::packed;
 use crate::operations::several::{in_parallel, jobs as at_a_time};
+use crate::report;
 use crate::smolvm::Name;
-use crate::{report, signals};
 use std::collections::BTreeMap;
 
 /// Freezes VMs: all of them take steps 1 to 3 together, and each takes the others by itself. Each VM's result, which was
@@ -45,8 +45,6 @@ impl Freeze<'_> {
     /// Steps 4 to 8 in a thread of their own, and the report. `None`: the engine refused to freeze the VM live, and it is
     /// to be frozen in the ordinary way.
     fn run_one(&self) -> Option<Result<Frozen>> {
-        // Whatever this thread has put back before was another VM's.
-        signals::begin();
         match self.run() {
             Ok(frozen) => {
                 let frozen = self.finished(frozen);
@@ -69,7 +67,7 @@ impl Freeze<'_> {
     /// The whole result: a signal that came late is a failure, but the work is done.
     fn finished(&self, frozen: Frozen) -> Frozen {
         let Frozen { report, failure } = frozen;
-        let failure = failure.or_else(|| packed::answer_signal(&self.target).err());
+        let failure = failure.or_else(|| packed::answer_signal(self.cx.app, &self.target).err());
         let failure = failure.map(|failure| self.job.about(failure));
         let error = failure.as_ref().map(Into::into);
         Frozen { report: report::Frozen { warnings: self.job.warnings.list(), error, ..report }, failure }
@@ -94,7 +92,7 @@ impl Freeze<'_> {
         // Dropped after the folder that it names.
         let _note;
         let staging = self.target.work()?;
-        _note = packed::leaves(&staging);
+        _note = packed::leaves(self.cx.app, &staging);
         let workspace = self.save_workspace(&staging)?;
         vm.stop()?; // 4. Stop
         let taken = self.take(&staging)?; // 5. Take

@@ -6,7 +6,7 @@ use super::{Freeze, Job};
 use crate::error::{Failure, Result, Status};
 use crate::operations::start::{START_AGAIN, start};
 use crate::operations::stop::stop;
-use crate::signals::{self, ExitNote};
+use crate::signals::{ExitNote, Signals, is_alive};
 use crate::smolvm::{EngineError, State};
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ impl<'a> Stopped<'a> {
     /// From here on, it may be left stopped if a second signal ends this process at once.
     pub fn may_stop(&mut self) {
         let stops = self.freeze.plan.has(&Step::Stop);
-        self.note = stops.then(|| ExitNote::new(format!("'{}' may be stopped", self.freeze.job.name)));
+        self.note = stops.then(|| self.signals().note(format!("'{}' may be stopped", self.freeze.job.name)));
     }
 
     /// How long it has been down.
@@ -70,7 +70,7 @@ impl<'a> Stopped<'a> {
 
     /// Only the engine's list says whether the VM is down now.
     fn not_stopped(&mut self, began: Instant, error: EngineError) -> Failure {
-        signals::recover();
+        let _cleanup = self.signals().recovering();
         let Freeze { cx, job, vm, .. } = self.freeze;
         let late = matches!(error, EngineError::TimedOut { .. });
         let failure = Failure::from(error);
@@ -101,7 +101,7 @@ impl<'a> Stopped<'a> {
         if self.since.is_none() || !self.freeze.plan.has(&Step::Start) {
             return Ok(());
         }
-        signals::recover();
+        let _cleanup = self.signals().recovering();
         let name = &self.freeze.job.name;
         self.start_again().map_err(|error| {
             Failure::new(Status::NotRestarted, format!("'{name}' was frozen, but does not start again: {error}"))
@@ -112,7 +112,7 @@ impl<'a> Stopped<'a> {
 
     /// The freeze failed: the VM is left as it was found. Adds to `failure` how things stand then.
     pub fn put_back(self, failure: Failure) -> Failure {
-        signals::recover();
+        let _cleanup = self.signals().recovering();
         let Freeze { cx, vm, plan, target, .. } = self.freeze;
         let name = &vm.name;
         let state = match self.since {
@@ -146,6 +146,10 @@ impl<'a> Stopped<'a> {
         }
     }
 
+    fn signals(&self) -> &Signals {
+        &self.freeze.cx.app.signals
+    }
+
     fn start_again(&self) -> Result<(), EngineError> {
         let Freeze { cx, job, .. } = self.freeze;
         cx.app.terminal.phase("restart", &format!("starting {} again", job.name), || {
@@ -158,7 +162,7 @@ impl<'a> Stopped<'a> {
 fn wait_for_exit(pid: Option<i32>, limit: Duration) {
     let Some(pid) = pid.filter(|pid| *pid > 0) else { return };
     let began = Instant::now();
-    while signals::is_alive(pid) && began.elapsed() < limit {
+    while is_alive(pid) && began.elapsed() < limit {
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -45,8 +45,9 @@ impl Freeze<'_> {
         let options = self.pack_options(staging.path(), &launcher, smolfile.as_deref());
         let mut progress = terminal.progress("pack", &format!("packing {name}"), Some(staging.path()));
         let mut on_step = |step| packed::show_step(&mut progress, step);
-        let (packed, followed) =
-            follow(&staging.sidecar(), || self.cx.engine.pack_create_from_vm(name, &options, &mut on_step));
+        let (packed, followed) = follow(&staging.sidecar(), &self.cx.app.signals, || {
+            self.cx.engine.pack_create_from_vm(name, &options, &mut on_step)
+        });
         progress.end(packed.is_ok());
         if packed.is_err() {
             end_helpers(staging.path());
@@ -69,8 +70,9 @@ impl Freeze<'_> {
         let mut on_step = |step: Option<PackStep>| {
             packed::show_step(&mut progress, step.filter(|step| *step == PackStep::Resumed));
         };
-        let (paused, followed) =
-            follow(&saved, || self.cx.engine.machine_checkpoint(name, staging.path(), &saved, &mut on_step));
+        let (paused, followed) = follow(&saved, &self.cx.app.signals, || {
+            self.cx.engine.machine_checkpoint(name, staging.path(), &saved, &mut on_step)
+        });
         progress.end(paused.is_ok());
         let paused = paused?;
         // If there is nothing after all, the check fails.
@@ -104,7 +106,8 @@ impl Freeze<'_> {
     /// 6. Check: the artifact is whole, and the VM was not touched meanwhile.
     pub fn check(&self, staging: &Staging, taken: Taken) -> Result<Finished> {
         let text = format!("checking the snapshot of {}", self.job.name);
-        let finished = self.cx.app.terminal.phase("check", &text, || packed::check(staging, taken.followed))?;
+        let finished =
+            self.cx.app.terminal.phase("check", &text, || packed::check(self.cx.app, staging, taken.followed))?;
         let recorded = &finished.artifact.manifest;
         let live = self.plan.is_live();
         // A live one has the network that the VM had, and all its limits.

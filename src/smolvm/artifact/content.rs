@@ -3,7 +3,8 @@
 use super::error::ArtifactError;
 use super::hash_while_written::StreamedHash;
 use super::manifest::{Details, Manifest};
-use crate::{chunk, signals};
+use crate::chunk;
+use crate::signals::Signals;
 use rustix::fs::{self, Mode, OFlags};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -32,16 +33,20 @@ pub struct Artifact {
 ///
 /// # Errors
 /// [`ArtifactError`], which reads as the end of a sentence that begins with the file's name.
-pub fn verify(path: &Path) -> Result<Artifact, ArtifactError> {
-    verify_and_read(path, |_| {})
+pub fn verify(path: &Path, signals: &Signals) -> Result<Artifact, ArtifactError> {
+    verify_and_read(path, signals, |_| {})
 }
 
 /// The same, and passes the file's bytes, in order, to `on_bytes`.
 ///
 /// # Errors
 /// As [`verify`]; then `on_bytes` did not get all bytes.
-pub fn verify_and_read(path: &Path, mut on_bytes: impl FnMut(&[u8])) -> Result<Artifact, ArtifactError> {
-    let content = Content::read(path, |assets| {
+pub fn verify_and_read(
+    path: &Path,
+    signals: &Signals,
+    mut on_bytes: impl FnMut(&[u8]),
+) -> Result<Artifact, ArtifactError> {
+    let content = Content::read(path, signals, |assets| {
         on_bytes(assets);
         Ok(())
     })?;
@@ -83,11 +88,12 @@ impl Content {
     /// Reads it all; `on_assets` gets the assets, and may end it with an error.
     pub fn read(
         path: &Path,
+        signals: &Signals,
         mut on_assets: impl FnMut(&[u8]) -> Result<(), ArtifactError>,
     ) -> Result<Self, ArtifactError> {
         let (mut file, bytes, footer) = open(path)?;
         let mut assets_crc32 = crc32fast::Hasher::new();
-        read_assets(&mut file, &footer, |assets| {
+        read_assets(&mut file, &footer, signals, |assets| {
             assets_crc32.update(assets);
             on_assets(assets)
         })?;
@@ -101,14 +107,18 @@ impl Content {
 
     /// The same, and the SHA-256 of the assets. A file that was `followed` while it was written is not read again, unless
     /// it was replaced or changed.
-    pub fn read_hashed(path: &Path, followed: Option<StreamedHash>) -> Result<(Self, Sha256), ArtifactError> {
+    pub fn read_hashed(
+        path: &Path,
+        signals: &Signals,
+        followed: Option<StreamedHash>,
+    ) -> Result<(Self, Sha256), ArtifactError> {
         if let Some(followed) = followed {
             if let Some(known) = Self::of_followed(path, followed)? {
                 return Ok(known);
             }
         }
         let mut sha256 = Sha256::new();
-        let content = Self::read(path, |assets| {
+        let content = Self::read(path, signals, |assets| {
             sha256.update(assets);
             Ok(())
         })?;
@@ -238,15 +248,14 @@ impl Footer {
 fn read_assets(
     file: &mut File,
     footer: &Footer,
+    signals: &Signals,
     mut on_assets: impl FnMut(&[u8]) -> Result<(), ArtifactError>,
 ) -> Result<(), ArtifactError> {
     // Small enough to stay in a processor's cache while it is hashed.
     let mut buffer = vec![0; 128 << 10];
     let mut assets = file.take(footer.assets_size);
     loop {
-        if let Some(signal) = signals::pending() {
-            return Err(ArtifactError::Interrupted(signal));
-        }
+        signals.check()?;
         match chunk::read(&mut assets, &mut buffer)? {
             [] => return Ok(()),
             read => on_assets(read)?,

@@ -6,6 +6,7 @@
 
 use super::content::{Artifact, Content};
 use super::error::ArtifactError;
+use crate::signals::Signals;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fs::File;
@@ -19,8 +20,8 @@ const KEY: &[u8] = b",\"bottle_freeze\":";
 ///
 /// # Errors
 /// It is no whole artifact, carries a rider already, or the copy cannot be written.
-pub fn copy_with(path: &Path, copy: &mut File, rider: &impl Serialize) -> Result<(), ArtifactError> {
-    let content = Content::read(path, |assets| copy.write_all(assets).map_err(ArtifactError::Copy))?;
+pub fn copy_with(path: &Path, signals: &Signals, copy: &mut File, rider: &impl Serialize) -> Result<(), ArtifactError> {
+    let content = Content::read(path, signals, |assets| copy.write_all(assets).map_err(ArtifactError::Copy))?;
     content.artifact()?;
     if find(&content.manifest)?.is_some() {
         return Err(ArtifactError::Damaged("it carries a snapshot.json already".into()));
@@ -37,8 +38,8 @@ pub fn copy_with(path: &Path, copy: &mut File, rider: &impl Serialize) -> Result
 ///
 /// # Errors
 /// It is no whole artifact, or cannot be written.
-pub fn take_out(path: &Path) -> Result<(Artifact, Option<Vec<u8>>), ArtifactError> {
-    let content = Content::read(path, |_| Ok(()))?;
+pub fn take_out(path: &Path, signals: &Signals) -> Result<(Artifact, Option<Vec<u8>>), ArtifactError> {
+    let content = Content::read(path, signals, |_| Ok(()))?;
     let artifact = content.artifact()?;
     let Some((before, rider)) = find(&content.manifest)? else { return Ok((artifact, None)) };
     let after = before + KEY.len() + rider.len();
@@ -91,13 +92,18 @@ mod tests {
             json!({"note": "\",\"bottle_freeze\":{", "labels": {"a": "b", "bottle_freeze": {"bottle_freeze": 1}}});
         let mut count = 0;
         for path in artifacts() {
-            copy_with(&path, &mut File::create(&copied).unwrap(), &rider).unwrap();
-            let twice = copy_with(&copied, &mut File::create(folder.path().join("twice")).unwrap(), &rider);
+            copy_with(&path, &Signals::default(), &mut File::create(&copied).unwrap(), &rider).unwrap();
+            let twice = copy_with(
+                &copied,
+                &Signals::default(),
+                &mut File::create(folder.path().join("twice")).unwrap(),
+                &rider,
+            );
             assert!(matches!(twice, Err(ArtifactError::Damaged(_))), "{twice:?}");
-            let (_, text) = take_out(&copied).unwrap();
+            let (_, text) = take_out(&copied, &Signals::default()).unwrap();
             assert_eq!(serde_json::from_slice::<serde_json::Value>(&text.unwrap()).unwrap(), rider);
             assert_eq!(fs::read(&copied).unwrap(), fs::read(&path).unwrap(), "{}", path.display());
-            assert!(take_out(&copied).unwrap().1.is_none());
+            assert!(take_out(&copied, &Signals::default()).unwrap().1.is_none());
             count += 1;
         }
         assert!(count > 0, "no artifacts in the corpus");

@@ -1,6 +1,6 @@
 //! Why a file is not a whole artifact.
 
-use crate::signals::signal_name;
+use crate::signals::Interrupted;
 use std::io;
 use thiserror::Error;
 
@@ -23,6 +23,6 @@ pub enum ArtifactError {
     #[error("cannot be copied: {0}")]
     Copy(io::Error),
     /// The user ended this run with a signal.
-    #[error("was not checked to its end: interrupted by {}", signal_name(*.0))]
-    Interrupted(i32),
+    #[error("was not checked to its end: {0}")]
+    Interrupted(#[from] Interrupted),
 }

@@ -1,7 +1,8 @@
 //! Reads an artifact while the engine still writes it. When the engine has written its launcher and tidied up (a third of
 //! the time of an empty VM's pack, 1.32.2), the sums of the artifact are there.
 
-use crate::{chunk, signals};
+use crate::chunk;
+use crate::signals::Signals;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -52,9 +53,13 @@ impl StreamedHash {
 }
 
 /// Does `write`, and meanwhile reads the file `path` that it makes; nothing if that cannot be read, or `write` fails.
-pub fn follow<T, E>(path: &Path, write: impl FnOnce() -> Result<T, E>) -> (Result<T, E>, Option<StreamedHash>) {
+pub fn follow<T, E>(
+    path: &Path,
+    signals: &Signals,
+    write: impl FnOnce() -> Result<T, E>,
+) -> (Result<T, E>, Option<StreamedHash>) {
     let (is_written, is_in_vain) = (AtomicBool::new(false), AtomicBool::new(false));
-    let given_up = || is_in_vain.load(SeqCst) || signals::pending().is_some();
+    let given_up = || is_in_vain.load(SeqCst) || signals.check().is_err();
     thread::scope(|scope| {
         let follower = thread::Builder::new().spawn_scoped(scope, || read(path, &is_written, &given_up));
         let written = write();
@@ -154,7 +159,7 @@ mod tests {
     fn what_is_read_while_it_is_written_has_the_sums_of_what_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.smolmachine");
-        let (written, followed) = follow(&path, || {
+        let (written, followed) = follow(&path, &Signals::default(), || {
             let mut file = File::create(&path)?;
             whole().chunks(1000).try_for_each(|bytes| file.write_all(bytes))
         });
@@ -167,10 +172,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.smolmachine");
         for text in [&whole()[..], &long()] {
-            let (_, followed) = follow(&path, || fs::write(&path, text));
-            let finished = secrets::take_out(&path, followed).unwrap();
+            let (_, followed) = follow(&path, &Signals::default(), || fs::write(&path, text));
+            let finished = secrets::take_out(&path, &Signals::default(), followed).unwrap();
             let mut hasher = Sha256::new();
-            let read = verify_and_read(&path, |bytes| hasher.update(bytes)).unwrap();
+            let read = verify_and_read(&path, &Signals::default(), |bytes| hasher.update(bytes)).unwrap();
             assert_eq!(finished.sha256, base16ct::lower::encode_string(&hasher.finalize()));
             assert_eq!((finished.artifact.bytes, finished.artifact.crc32), (read.bytes, read.crc32));
         }
@@ -200,7 +205,7 @@ mod tests {
         // So long that nobody would see the end of it; it takes no room.
         let failed =
             || File::create(&path).and_then(|file| file.set_len(1 << 40)).and_then(|()| Err::<(), _>(no_room()));
-        let (written, followed) = follow(&path, failed);
+        let (written, followed) = follow(&path, &Signals::default(), failed);
         assert!(written.is_err() && followed.is_none());
     }
 
@@ -241,6 +246,6 @@ mod tests {
     #[test]
     fn a_file_that_never_comes_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(follow(&folder.path().join("never"), || Ok::<_, ()>(())).1.is_none());
+        assert!(follow(&folder.path().join("never"), &Signals::default(), || Ok::<_, ()>(())).1.is_none());
     }
 }

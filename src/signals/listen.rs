@@ -1,0 +1,98 @@
+//! The thread that waits for signals and answers them.
+
+use super::arrivals::{Arrival, Arrivals};
+use super::children::is_of_terminal;
+use super::token::{Signals, lock};
+use crate::threads;
+use signal_hook::consts::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGVTALRM, SIGXCPU};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+use std::{io, process, thread};
+
+/// How long after the first signal all others have the same cause.
+const ONE_CAUSE: Duration = Duration::from_secs(1);
+/// The kernel repeats these by itself: over a limit of processor time each second, the others by a timer.
+const REPEATED: [i32; 4] = [SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF];
+/// How long a question may take to end by itself when a signal interrupted it.
+const END_OF_QUESTION: Duration = Duration::from_millis(200);
+
+impl Signals {
+    /// A token for the signals that this process gets. In another thread, `report` is given the first one; and a later
+    /// one, after which the process ends at once, with what that leaves behind.
+    ///
+    /// # Errors
+    /// The system does not let this process handle signals, or start a thread.
+    pub fn listen(report: impl Fn(i32, Option<&[String]>) + Send + 'static) -> io::Result<Self> {
+        // A parent may have it ignored: then neither this program nor the engine could wait for a child.
+        signal_hook::flag::register(SIGCHLD, Arc::default())?;
+        let signals = Self::default();
+        let arrivals = Arrivals::listen(&signals.0.arrived)?;
+        let listening = signals.clone();
+        let wait = move || {
+            let mut first = None;
+            while let Some(arrival) = arrivals.next() {
+                match listening.0.children.forwarded() {
+                    Some(pid) => listening.pass_on(pid, arrival, &mut first),
+                    None => listening.answer(arrival, &mut first, &report),
+                }
+            }
+        };
+        threads::start(wait)?;
+        Ok(signals)
+    }
+
+    /// Passes it on to a child as often as its cause is new; a terminal has sent it to the child already.
+    fn pass_on(&self, pid: i32, arrival: Arrival, last: &mut Option<Duration>) {
+        let Arrival { signal, at, from_kernel } = arrival;
+        let is_new = last.is_none_or(|last| at.saturating_sub(last) >= ONE_CAUSE);
+        let ends = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(&signal);
+        if ends && is_new {
+            *last = Some(at);
+        }
+        let child_has_it = ends && (!is_new || (from_kernel && is_of_terminal(signal)));
+        if !child_has_it {
+            self.0.children.pass_on(pid, signal);
+        }
+    }
+
+    /// Makes this process clean up; or ends it, when the first one came some time ago.
+    fn answer(&self, arrival: Arrival, first: &mut Option<Duration>, report: &dyn Fn(i32, Option<&[String]>)) {
+        let Arrival { signal, at, .. } = arrival;
+        let again = self.caught().is_some();
+        if again {
+            let is_same_cause = first.is_some_and(|first| at.saturating_sub(first) < ONE_CAUSE);
+            if is_same_cause || REPEATED.contains(&signal) {
+                return;
+            }
+        } else {
+            *first = Some(at);
+            self.0.caught.store(signal, SeqCst);
+        }
+        let is_asking = self.is_asking();
+        if !is_asking {
+            report(signal, again.then(|| self.notes()).as_deref());
+        }
+        self.0.children.end(again);
+        // The question's own thread was most likely woken by the signal, and puts the terminal back itself.
+        if again || (is_asking && !self.question_ends()) {
+            let restore = lock(&self.0.question).take();
+            if let Some(restore) = restore {
+                (restore.0)();
+            }
+            process::exit(128 + signal);
+        }
+    }
+
+    fn is_asking(&self) -> bool {
+        lock(&self.0.question).is_some()
+    }
+
+    fn question_ends(&self) -> bool {
+        let began = Instant::now();
+        while self.is_asking() && began.elapsed() < END_OF_QUESTION {
+            thread::sleep(Duration::from_millis(5));
+        }
+        !self.is_asking()
+    }
+}

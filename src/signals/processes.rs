@@ -1,0 +1,23 @@
+//! Processes and process groups, by number.
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// Asks a process group to end, or kills it. That it is gone already is no error.
+pub fn end_group(pid: i32, kill: bool) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process_group(pid, if kill { Signal::KILL } else { Signal::TERM });
+    }
+}
+
+/// Stops a process group where it is, until it is killed.
+pub fn stop_group(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process_group(pid, Signal::STOP);
+    }
+}
+
+/// Whether a process of that number lives.
+pub fn is_alive(pid: i32) -> bool {
+    // No permission to signal it (the engine gives each VMM a user of its own) means that it lives.
+    Pid::from_raw(pid).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
