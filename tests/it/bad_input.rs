@@ -108,7 +108,7 @@ fn half_a_list_is_a_failure_and_not_an_empty_list() {
     world.vm("dev").running();
     world.warm().fault(json!({"on": "machine ls", "do": "half_json"}));
     for line in ["ls", "rm dev --yes", "freeze dev -o x.smolmachine --yes"] {
-        world.run(line).code(1).stderr(contains("cannot be read"));
+        world.run(line).code(1).stderr(contains("could not parse the output"));
     }
     assert_eq!(world.state("dev"), "running");
     world.assert_clean(&[]);
@@ -119,7 +119,7 @@ fn an_empty_answer_is_a_failure_too() {
     let world = World::new();
     for answer in ["", "null", "{}", "[{}]", "[{\"name\": \"dev\"}]"] {
         world.fault(json!({"on": "machine ls", "do": {"print": answer}}));
-        world.run("ls").code(1).stderr(contains("cannot be read"));
+        world.run("ls").code(1).stderr(contains("could not parse the output"));
     }
 }
 
