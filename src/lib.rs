@@ -28,6 +28,7 @@ mod quoted;
 pub mod report;
 mod signals;
 mod smolvm;
+mod status;
 mod stream;
 mod tarball;
 mod terminal;
@@ -36,9 +37,9 @@ mod threads;
 use anyhow::Context;
 use clap::CommandFactory;
 use error::Failure;
-pub use error::{Status, statuses};
+pub use status::{Status, statuses};
 use std::process::ExitCode;
-use terminal::{Problem, Terminal};
+use terminal::{Error, Terminal};
 
 /// Runs the command line of this process.
 #[must_use]
@@ -57,7 +58,7 @@ pub fn main() -> ExitCode {
             failure.status.into()
         }
         Err(error) => {
-            terminal.error(&Problem::failed(&format!("{error:#}")));
+            terminal.error(&Error::new(Status::Failed, &format!("{error:#}")), &[]);
             ExitCode::FAILURE
         }
     })

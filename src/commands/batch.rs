@@ -6,7 +6,7 @@ use crate::error::{Failure, Result, Status};
 use crate::operations::several::{in_parallel, jobs};
 use crate::operations::state::state_now;
 use crate::smolvm::{EngineError, Machine, Name, Smolvm};
-use crate::terminal::{About, Problem, Warnings};
+use crate::terminal::{About, Warnings};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -180,7 +180,7 @@ pub fn report<T: ToString, R: Serialize>(app: &App, kind: Kind, is_one: bool, it
 
 /// For programs: one of several that failed.
 pub fn failed(key: &str, item: &str, failure: &Failure) -> Value {
-    let error = Problem { warnings: &[], ..failure.problem() };
+    let error = failure.error();
     json!({key: item, "error": error, "warnings": failure.warnings})
 }
 

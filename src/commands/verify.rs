@@ -6,7 +6,7 @@ use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::packed;
 use crate::operations::resolve::{self, Asked, SnapshotSource, Whole};
-use crate::terminal::Problem;
+use crate::terminal::Error;
 use clap::ValueHint;
 use serde::Serialize;
 use std::ffi::OsString;
@@ -34,7 +34,7 @@ struct Report<'a> {
     crc32: Option<String>,
     /// Only where a snapshot.json recorded it.
     sha256: Option<String>,
-    error: Option<Problem<'a>>,
+    error: Option<Error>,
     warnings: &'a [String],
 }
 
@@ -71,7 +71,7 @@ impl<'a> Report<'a> {
                 bytes: None,
                 crc32: None,
                 sha256: None,
-                error: Some(Problem { warnings: &[], ..failure.problem() }),
+                error: Some(failure.error()),
                 warnings: &failure.warnings,
             },
         }

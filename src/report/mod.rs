@@ -8,12 +8,13 @@ mod engines;
 mod schemas;
 mod snapshots;
 
+pub use crate::terminal::Error;
 pub use doctor::{Check, Details, Diagnosis, Folder, Verdict};
 pub use engines::{InstalledEngine, RemovedEngine};
 pub use schemas::schemas;
 pub use snapshots::{Arrived, Exported, Pruned, Pushed, RemovedSnapshot, Tagged, Verified, Whole};
 
-use crate::error::{Failure, Status};
+use crate::error::Failure;
 use crate::library::Metadata;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -41,37 +42,6 @@ impl JsonSchema for JsonPath {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "string" })
-    }
-}
-
-// ------------------------------------------------------------------------------------------------ errors and events
-
-/// Why something failed.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Error {
-    /// The kind of error: a word that does not change.
-    #[schemars(extend("enum" = Status::words()))]
-    pub code: &'static str,
-    /// The exit status for this kind of error. When some of several VMs fail, the command itself exits with 3.
-    #[schemars(range(min = 1))]
-    pub exit_status: u8,
-    /// What failed, for people to read.
-    pub message: String,
-    /// The state things are in now.
-    pub now: Option<String>,
-    /// How to fix it.
-    pub hint: Option<String>,
-}
-
-impl From<&Failure> for Error {
-    fn from(failure: &Failure) -> Self {
-        Self {
-            code: failure.status.word(),
-            exit_status: failure.status.code(),
-            message: failure.what.clone(),
-            now: failure.state.clone(),
-            hint: failure.hint.clone(),
-        }
     }
 }
 
@@ -112,7 +82,7 @@ pub struct Failed<S> {
 impl<S> Failed<S> {
     /// `subject` failed.
     pub fn new(subject: S, failure: &Failure) -> Self {
-        Self { subject, error: failure.into(), warnings: failure.warnings.clone() }
+        Self { subject, error: failure.error(), warnings: failure.warnings.clone() }
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::library::Metadata;
 use crate::smolvm::Machine;
+use crate::terminal::{ErrorLine, Event};
 use schemars::generate::SchemaSettings;
 use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, Schema};
@@ -15,6 +16,8 @@ use serde_json::{Value, json};
 #[must_use]
 pub fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
+        of::<ErrorLine>("error", "An error, as a line on stderr with --error-format json"),
+        of::<Event>("progress", "An event, as a line on stderr with --progress=json"),
         result_of::<Done<Changed>>("create", "create"),
         result_of::<Results<Done<Changed>, Vm>>("vms", "start, stop, pause, resume, rm"),
         result_of::<Vec<Machine>>("ls", "ls"),

@@ -1,9 +1,10 @@
 //! The handle through which everything is printed and asked.
 
-use super::events::{About, ErrorAbout, ErrorLine, Event, Problem};
+use super::events::{About, Error, ErrorLine, Event, PrintedError};
 use super::spinners::Spinners;
 use super::text::{indent_rest, json_escaped, one_line};
 use crate::signals::signal_name;
+use crate::status::Status;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::atomic::AtomicBool;
@@ -83,12 +84,13 @@ impl Terminal {
     }
 
     /// Prints an error: what failed, how things stand now, how to fix it.
-    pub fn error(&self, problem: &Problem) {
+    /// The warnings that were printed before are for programs only.
+    pub fn error(&self, error: &Error, warnings: &[String]) {
         if self.has_json_errors() {
-            return self.json_line(&ErrorLine { error: ErrorAbout { problem, about: &self.about } });
+            return self.json_line(&ErrorLine { error: PrintedError { error, about: &self.about, warnings } });
         }
-        self.say(&format!("error: {}", problem.message));
-        for (label, text) in [("now", problem.state), ("help", problem.hint)] {
+        self.say(&format!("error: {}", error.message));
+        for (label, text) in [("now", &error.now), ("help", &error.hint)] {
             if let Some(text) = text {
                 self.say(&format!("  {label}: {text}"));
             }
@@ -108,8 +110,7 @@ impl Terminal {
             format!("stopped at once: {}", left.join("; "))
         };
         if self.has_json_errors() {
-            let exit_status = u8::try_from(128 + signal).unwrap_or(1);
-            self.error(&Problem { code: "interrupted", exit_status, ..Problem::failed(&what) });
+            self.error(&Error::new(Status::Interrupted(signal), &what), &[]);
         } else {
             self.say(&what);
         }

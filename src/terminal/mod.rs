@@ -11,7 +11,7 @@ mod spinners;
 mod text;
 mod warnings;
 
-pub use events::{About, Problem};
+pub use events::{About, Error, ErrorLine, Event};
 pub use handle::{Format, Terminal};
 pub use progress::Progress;
 pub use prompt::Unconfirmed;

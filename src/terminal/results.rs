@@ -1,9 +1,10 @@
 //! Results, on stdout: for people, for scripts (`--quiet`) or for programs (`--json`).
 
-use super::events::Problem;
+use super::events::Error;
 use super::handle::Terminal;
 use super::screen;
 use super::text::{json_escaped, one_line};
+use crate::status::Status;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -99,7 +100,7 @@ impl Terminal {
         self.run.is_unprinted.store(true, Relaxed);
         let message = format!("could not print the result: {problem}");
         let state = (!done.is_empty()).then(|| done.join("; "));
-        self.error(&Problem { state: state.as_deref(), ..Problem::failed(&message) });
+        self.error(&Error { now: state, ..Error::new(Status::Failed, &message) }, &[]);
     }
 }
 

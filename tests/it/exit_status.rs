@@ -127,9 +127,8 @@ fn codes_of_the_man_page() -> BTreeMap<String, BTreeSet<i32>> {
 }
 
 #[test]
-fn the_error_schema_has_the_same_codes_as_the_man_page() {
-    let words = &schema::all()["error"]["$defs"]["error"]["properties"]["code"]["enum"];
-    let words: BTreeSet<String> = serde_json::from_value(words.clone()).unwrap();
+fn the_man_page_has_every_code() {
+    let words: BTreeSet<String> = bottle_freeze::Status::words().into_iter().map(str::to_owned).collect();
     assert_eq!(words, codes_of_the_man_page().into_keys().collect());
 }
 

@@ -423,7 +423,7 @@ fn every_schema_belongs_to_a_command_and_is_in_the_man_page() {
         assert!(used.contains(&name), "{name} is the schema of no command");
         assert!(page.contains(&format!("{name}.json")), "man 7 bottle-freeze-json does not name {name}.json");
     }
-    let error = &schema::all()["error"]["$defs"]["error"]["properties"]["code"]["enum"];
+    let error = &schema::all()["error"]["$defs"]["PrintedError"]["properties"]["code"]["enum"];
     for code in error.as_array().unwrap() {
         assert!(page.contains(&format!("\n{}\t", code.as_str().unwrap())), "the man page lacks {code}");
     }

@@ -12,7 +12,7 @@ use crate::library::{
 use crate::operations::resolve::Asked;
 use crate::operations::{lock, verify};
 use crate::smolvm::Name;
-use crate::terminal::{Problem, with};
+use crate::terminal::with;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -177,7 +177,7 @@ fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<Remov
         match result {
             Some(Ok(done)) => with(entry, "warnings", json!(done.warnings)),
             Some(Err(failure)) => {
-                let error = json!(Problem { warnings: &[], ..failure.problem() });
+                let error = json!(failure.error());
                 with(with(entry, "warnings", json!(failure.warnings)), "error", error)
             }
             None => entry,
