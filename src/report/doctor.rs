@@ -1,7 +1,8 @@
 //! What `doctor` prints.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// Whether freezing works here.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -34,7 +35,7 @@ pub struct Check {
 /// What a check came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(inline, transform = super::schemas::words)]
+#[schemars(inline, transform = words)]
 pub enum Verdict {
     /// As it must be.
     Ok,
@@ -99,4 +100,12 @@ pub struct Folder {
     pub bytes: u64,
     /// True if no process uses it.
     pub ownerless: bool,
+}
+
+/// An enum of words, whatever is said of each.
+fn words(schema: &mut Schema) {
+    let Some(Value::Array(variants)) = schema.remove("oneOf") else { return };
+    let words: Vec<Value> = variants.iter().filter_map(|variant| variant.get("const").cloned()).collect();
+    schema.insert("type".to_owned(), json!("string"));
+    schema.insert("enum".to_owned(), Value::Array(words));
 }

@@ -10,7 +10,7 @@ use crate::terminal::{ErrorLine, Event};
 use schemars::generate::SchemaSettings;
 use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, Schema};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The name of each schema, and the schema.
 #[must_use]
@@ -68,12 +68,4 @@ fn close(schema: &mut Schema) {
         schema.insert("additionalProperties".to_owned(), json!(false));
     }
     transform_subschemas(&mut close, schema);
-}
-
-/// An enum of words, whatever is said of each.
-pub fn words(schema: &mut Schema) {
-    let Some(Value::Array(variants)) = schema.remove("oneOf") else { return };
-    let words: Vec<Value> = variants.iter().filter_map(|variant| variant.get("const").cloned()).collect();
-    schema.insert("type".to_owned(), json!("string"));
-    schema.insert("enum".to_owned(), Value::Array(words));
 }

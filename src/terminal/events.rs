@@ -53,6 +53,7 @@ pub struct Error {
 
 impl Error {
     /// An error with this message, and no more to say.
+    #[must_use]
     pub fn new(status: Status, message: &str) -> Self {
         let (code, exit_status) = (status.word(), status.code());
         Self { code, exit_status, message: message.to_owned(), now: None, hint: None }
