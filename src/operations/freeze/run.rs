@@ -69,7 +69,7 @@ impl Freeze<'_> {
         let Frozen { report, failure } = frozen;
         let failure = failure.or_else(|| packed::answer_signal(self.cx.app, &self.target).err());
         let failure = failure.map(|failure| self.job.about(failure));
-        let error = failure.as_ref().map(Into::into);
+        let error = failure.as_ref().map(Failure::error);
         Frozen { report: report::Frozen { warnings: self.job.warnings.list(), error, ..report }, failure }
     }
 
