@@ -1,5 +1,4 @@
-//! A VM's configuration beyond what its pack keeps: recorded when it is made here, found again when it is frozen, named
-//! where it is not known.
+//! A VM's configuration beyond what its pack keeps: recorded when the VM is made here, read when it is frozen.
 
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, Creation};
@@ -8,7 +7,7 @@ use crate::smolvm::{CreateOptions, Machine, Name, Version, settings};
 use crate::terminal::Warnings;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Whether all that is to be remembered of a VM can be, before it is made.
+/// Whether the configuration of a VM that will be made can be recorded.
 ///
 /// # Errors
 /// It is too long.
@@ -27,11 +26,11 @@ fn record(recipe: &CreateOptions, made: (u64, u64)) -> Creation {
     }
 }
 
-/// Remembers what the VM was made with since `began`, if there is anything that the engine would not report.
+/// Records what a VM was made with since `began`.
 pub fn remember(name: &Name, recipe: &CreateOptions, began: SystemTime, warnings: &Warnings) {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let record = record(recipe, (seconds(began), seconds(SystemTime::now())));
-    // Also without anything of these: a VM that was made here has nothing that the engine does not list.
+    // Also a plain one: a VM that was made here has nothing that the engine does not list.
     let is_plain = !record.net && record.ports.is_empty() && record.volumes.is_empty();
     match record.write(name.as_str()) {
         Ok(()) => {}
@@ -43,7 +42,7 @@ pub fn remember(name: &Name, recipe: &CreateOptions, began: SystemTime, warnings
     }
 }
 
-/// The VM's configuration, as far as the engine and our own record tell it.
+/// The VM's configuration, as far as the engine and our own record know it.
 pub fn of(vm: &Machine, version: Version) -> Configuration {
     let record = Creation::of(&vm.name, vm.created_at);
     let unreported = if record.is_some() { Vec::new() } else { settings::unreported(version) };
@@ -52,7 +51,7 @@ pub fn of(vm: &Machine, version: Version) -> Configuration {
     let knows_limits = version.reports_allow_list() || !version.edits_allow_list();
     let network_known = !vm.network || (record.is_some() && knows_limits && vm.allowed_hosts.is_none());
     let recorded = record.as_ref().map(|record| record.allow_cidrs.clone()).filter(|cidrs| !cidrs.is_empty());
-    let told = |count: u64, list: Option<Vec<String>>| match list {
+    let listed = |count: u64, list: Option<Vec<String>>| match list {
         None if count == 0 => Some(Vec::new()),
         list => list.filter(|list| u64::try_from(list.len()) == Ok(count)),
     };
@@ -64,8 +63,8 @@ pub fn of(vm: &Machine, version: Version) -> Configuration {
         network: vm.network,
         network_known,
         allowed_cidrs: if version.reports_allow_list() { vm.allowed_cidrs.clone() } else { recorded },
-        ports: told(vm.ports, record.as_ref().map(|record| record.ports.clone())),
-        volumes: told(vm.mounts, record.map(|record| record.volumes)),
+        ports: listed(vm.ports, record.as_ref().map(|record| record.ports.clone())),
+        volumes: listed(vm.mounts, record.map(|record| record.volumes)),
         mounts: Some(vm.mounts).filter(|count| *count > 0),
         env: Vec::new(),
         secrets: Vec::new(),
@@ -76,7 +75,7 @@ pub fn of(vm: &Machine, version: Version) -> Configuration {
     }
 }
 
-/// What a snapshot will not hold of it: in the library, what is not known; in a file, all that a pack forgets.
+/// What a snapshot will not hold of the VM: in the library, what is not known; in a file, all that a pack forgets.
 pub fn losses(vm: &Machine, known: &Configuration, in_library: bool) -> Vec<String> {
     let mut losses = Vec::new();
     if vm.mounts > 0 {
@@ -88,7 +87,7 @@ pub fn losses(vm: &Machine, known: &Configuration, in_library: bool) -> Vec<Stri
         );
     } else if !known.network_known {
         losses.push(
-            "smolvm does not tell every limit of the network: a thawed VM has none until --net or --allow-cidr gives it one"
+            "smolvm does not report every limit of the network: a thawed VM has none until --net or --allow-cidr gives it one"
                 .into(),
         );
     }

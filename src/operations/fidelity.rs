@@ -1,5 +1,4 @@
-//! A VM made from a snapshot is the one that was frozen: what it gets back, and what it lacks, named at the freeze and again
-//! at the thaw.
+//! What a VM made from a snapshot gets back of the frozen one, and what it lacks: the freeze and the thaw both say so.
 
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, Metadata};
@@ -33,13 +32,13 @@ pub fn warn_of_missing_secrets(name: &Name, manifest: &Manifest, warnings: &Warn
     warnings.warn(format!("{what} (`{command}` sets them for one command)"));
 }
 
-/// The options of `exec`, as for a shell: whoever made the snapshot has chosen the names.
+/// The options of `exec`, quoted for a shell: the maker of the snapshot chose the names.
 fn as_options(names: &[String]) -> String {
     names.iter().map(|name| format!("-e {}", quoted(name))).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether this host can run what the artifact holds. The engine refuses it too, but only when a VM that is replaced is
-/// gone already.
+/// Whether this host can run what the artifact holds. The engine refuses it too, but only after a VM that is replaced was
+/// deleted.
 pub fn check_host(manifest: &Manifest) -> Result<()> {
     match manifest.is_foreign() {
         None => Ok(()),
@@ -78,9 +77,9 @@ pub fn losses(known: &Configuration, in_library: bool) -> Vec<String> {
     losses
 }
 
-/// The options that give a new VM the settings of the frozen one, where this engine has them. What reaches out of the VM is
-/// given only if the snapshot was made here: a record from elsewhere says what another user wrote. A disk is not shared with
-/// another VM of the list.
+/// The options that give a new VM the settings of the frozen one, where this engine has them. Settings that reach out of the
+/// VM need a snapshot that was made here: the record of another one is what another user wrote. A disk is not shared with
+/// the VMs `others`.
 pub fn options(
     snapshot: &Metadata,
     version: Version,
@@ -115,7 +114,8 @@ fn is_free(disk: &Value, others: &[&Machine]) -> bool {
         && !settings.flat_map(|disks| disks.as_array().cloned().unwrap_or_default()).any(|other| is_shared(&other))
 }
 
-/// Warns of what the new VM, as the engine lists it, lacks of the frozen one, and of what it has beside.
+/// Warns of the settings of the frozen VM that the new one lacks, and of those that it has in addition. `vm` is the new one,
+/// as the engine lists it.
 pub fn warn_of_differences(frozen: &Configuration, vm: &Machine, warnings: &Warnings) {
     let now = vm.settings();
     let differs = |key: &str| now.get(key) != frozen.settings.get(key);

@@ -1,4 +1,4 @@
-//! Locks, waited for as long as `--wait` allows.
+//! Takes locks, and waits for them as long as `--wait` allows.
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long changes of the library wait for each other.
 const MOMENT: Duration = Duration::from_secs(10);
 
-/// For a change of a VM that a freeze of it must not meet; the engine itself orders such changes among each other.
+/// For a change of a VM that must not meet a freeze of it. The engine itself orders such changes among each other.
 pub fn vm_shared(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Result<Lock> {
     vm(app, engine, name, wait, Sharing::Shared)
 }
@@ -29,17 +29,17 @@ fn vm(app: &App, engine: &Smolvm, name: &Name, wait: Duration, sharing: Sharing)
     take(app, wait, || Lock::take(&format!("'{name}'"), &key, sharing))
 }
 
-/// For writing an output, if that can be another run's too.
+/// For writing an output that another run could write too.
 pub fn output(app: &App, output: &Target, wait: Duration) -> Result<Option<Lock>> {
     take(app, wait, || output.lock())
 }
 
-/// For a change of a VM's snapshots in the library: it is done in a moment.
+/// For a change of a VM's snapshots in the library, which takes a moment.
 pub fn library(app: &App, vm: &str) -> Result<Lock> {
     take(app, MOMENT, || store::lock(vm))
 }
 
-/// For reading the files of a snapshot: until it is dropped, no run removes them.
+/// For reading the files of a snapshot: no run removes them until the lock is dropped.
 pub fn reading(app: &App, one: &Stored) -> Result<Option<Lock>> {
     take(app, MOMENT, || one.hold())
 }
@@ -51,8 +51,8 @@ pub fn engines(app: &App) -> Result<Lock> {
     take(app, Duration::ZERO, || Lock::folder("the folder of the engines", &folder, Sharing::Alone))
 }
 
-/// Removes a snapshot that was looked at, if it is still the same. One that is being read is waited for; the library is
-/// free meanwhile.
+/// Removes a snapshot, if it is still the one that was looked at. Waits while another run reads it, and does not lock the
+/// library meanwhile.
 pub fn remove(app: &App, one: &Entry, wait: Duration) -> Result<Removal> {
     let mut waiting = Waiting::new(app, wait);
     loop {
@@ -77,7 +77,7 @@ fn take<T>(app: &App, wait: Duration, take: impl Fn() -> Result<T, LockError>) -
     }
 }
 
-/// Waiting for a lock that another run holds, for so long.
+/// Waits for a lock that another run holds.
 struct Waiting<'a> {
     app: &'a App,
     limit: Duration,

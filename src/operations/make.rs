@@ -1,4 +1,4 @@
-//! Makes a VM: alone under its name, and with no more network than was asked for.
+//! Makes a VM: alone under its name, and with no more network than the user asked for.
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
@@ -20,7 +20,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// What was asked for.
+    /// What the options ask for.
     pub fn asked_by(recipe: &CreateOptions) -> Self {
         if recipe.net && recipe.allow_cidrs.is_empty() {
             Self::Everything
@@ -29,7 +29,7 @@ impl Reach {
         }
     }
 
-    /// What a live snapshot brings along, when that was agreed to.
+    /// What a live snapshot brings along, if the user agreed to that.
     pub fn of_live(checked: &Checked) -> Self {
         let own = checked.stored().map(|stored| &stored.metadata).filter(|metadata| metadata.is_own());
         let known = own.map(|metadata| &metadata.machine).filter(|machine| machine.network_known);
@@ -42,8 +42,8 @@ impl Reach {
     }
 }
 
-/// Keeps others from making a VM of that name, until it is dropped. Where nothing can be locked, the engine alone decides
-/// who gets the name.
+/// No other run makes a VM of that name until the lock is dropped. Where nothing can be locked, the engine alone decides
+/// which run gets the name.
 pub fn lock_name(app: &App, engine: &Smolvm, name: &Name) -> Result<Option<Lock>> {
     match lock::vm_alone(app, engine, name, Duration::ZERO) {
         Err(failure) if failure.status == Status::NotWritable => Ok(None),
@@ -51,8 +51,8 @@ pub fn lock_name(app: &App, engine: &Smolvm, name: &Name) -> Result<Option<Lock>
     }
 }
 
-/// Makes a VM, whose name the caller has locked, and remembers what is `known` of it. One that the engine gave more
-/// network than `reach` is deleted again: the engine may be another one than its version said.
+/// Makes a VM, whose name the caller has locked, and records what is `known` of it. If the engine gives it more network than
+/// `reach`, it is deleted again: the engine may be another one than its version said.
 pub fn make_vm(
     engine: &Smolvm,
     name: &Name,
@@ -74,7 +74,7 @@ pub fn make_vm(
     Ok(())
 }
 
-/// Whether the engine's own record of the VM says no more than these networks.
+/// Checks that the engine's own record of the VM has no more than these networks.
 fn check_reach(engine: &Smolvm, name: &Name, networks: &[String]) -> Result<()> {
     let vm = engine.machine_listed(name)?;
     let may_be_unlisted = || !engine.version().reports_allow_list() && engine.is_unchanged();

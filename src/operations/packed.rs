@@ -1,4 +1,4 @@
-//! What `freeze` and `pack` share: the engine's words for its work, and the check of what it wrote.
+//! What `freeze` and `pack` share: the progress of the engine, and the check of what it wrote.
 
 use crate::app::App;
 use crate::chunk;
@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Shows the engine's step, if a new one begins.
+/// Prints a new step of the engine.
 pub fn show_step(progress: &mut Progress, step: Option<PackStep>) {
     match step {
         Some(PackStep::Collecting) => progress.step("collecting the runtime"),
@@ -37,13 +37,13 @@ pub fn size(bytes: u64) -> impl std::fmt::Display {
     indicatif::HumanBytes(bytes)
 }
 
-/// What ending at once leaves of a run that works in a private folder.
+/// What stays of the private folder if this process ends at once.
 pub fn leaves(app: &App, work: &Staging) -> ExitNote {
     app.signals.note(format!("{} stays until the next freeze removes it", work.path().display()))
 }
 
-/// A snapshot goes through a stream by way of the library only: the engine writes files, and what is in a stream cannot be
-/// taken back when the freeze fails.
+/// Refuses to write to a stream: the engine writes files, and what is in a stream cannot be taken back when the freeze
+/// fails. Only a snapshot of the library can be written to one.
 pub fn refuse_stream(out: &Path) -> Result<()> {
     if !stream::is_stream(out) {
         return Ok(());
@@ -53,8 +53,8 @@ pub fn refuse_stream(out: &Path) -> Result<()> {
     Err(Failure::new(Status::Usage, "this command cannot write to the standard output").hint(instead))
 }
 
-/// Whether the engine's result is whole, and a VM can be made from it: its exit 0 is only a claim. References to secrets
-/// are taken out, for no VM can be made from a pack that has some.
+/// Checks that the engine's result is whole, and that a VM can be made from it: its exit 0 is only a claim. References to
+/// secrets are removed, because no VM can be made from a pack that has some.
 pub fn check(app: &App, work: &Staging, followed: Option<StreamedHash>) -> Result<Finished> {
     secrets::take_out(&work.sidecar(), &app.signals, followed).map_err(|error| {
         if let ArtifactError::Interrupted(interrupted) = error {
@@ -65,7 +65,7 @@ pub fn check(app: &App, work: &Staging, followed: Option<StreamedHash>) -> Resul
     })
 }
 
-/// A signal that came when the output was published already: the work is done, and its status tells the signal.
+/// A signal that came after the output was published: the work is done, and the exit status names the signal.
 pub fn answer_signal(app: &App, output: &Target) -> Result<()> {
     let Some(interrupted) = app.signals.caught() else { return Ok(()) };
     Err(Failure::from(interrupted)

@@ -1,4 +1,4 @@
-//! SNAPSHOT on a command line: a file, or one of the library.
+//! What SNAPSHOT on a command line names: a file, or a snapshot in the library.
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
@@ -15,10 +15,10 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What a SNAPSHOT names. Its artifact is out of reach until it is checked: see [`SnapshotSource::check`].
+/// What a SNAPSHOT names. Only [`SnapshotSource::check`] gives the path of its artifact.
 pub struct SnapshotSource {
     which: Which,
-    /// As long as its files are read, no other run removes it.
+    /// No other run removes it while its files are read.
     _held: Option<Lock>,
 }
 
@@ -30,7 +30,7 @@ enum Which {
 }
 
 impl SnapshotSource {
-    /// A snapshot of the library. No other run removes it as long as this lives: its files are to be read.
+    /// A snapshot of the library. No other run removes it until this is dropped.
     ///
     /// # Errors
     /// There is none of that name.
@@ -85,11 +85,11 @@ impl SnapshotSource {
         }
     }
 
-    /// Checks that it is whole, every file of it: a file by itself and against a `snapshot.json` beside it, a snapshot
-    /// of the library against its own. Every command that gives an artifact to anybody comes through here.
+    /// Checks every file of it: a file against its own checksum and a `snapshot.json` beside it, a snapshot of the library
+    /// against its own. Every command that passes on an artifact calls this.
     ///
     /// # Errors
-    /// It is missing or damaged, or no engine makes a VM from it.
+    /// It is missing or damaged, or no engine can make a VM from it.
     pub fn check(self, app: &App) -> Result<Checked> {
         let Whole { artifact, path, .. } = self.whole(app)?;
         let path = std::path::absolute(&path).map_err(|error| Failure::artifact(&path, &error.into()))?;
@@ -132,7 +132,7 @@ impl Checked {
     }
 }
 
-/// The failure, with the name of the artifact that lies beside a launcher.
+/// The failure, with the name of the artifact beside a launcher.
 fn or_its_sidecar(path: &Path, failure: Failure) -> Failure {
     let mut sidecar = path.as_os_str().to_owned();
     sidecar.push(".smolmachine");
@@ -140,8 +140,7 @@ fn or_its_sidecar(path: &Path, failure: Failure) -> Failure {
     if sidecar.is_file() { failure.hint(format!("did you mean {}?", sidecar.display())) } else { failure }
 }
 
-/// Whether `text` means a file: it has a `/`, or ends as the files do that hold a snapshot. All else is a name in the
-/// library.
+/// Whether `text` names a file: it has a `/`, or the ending of an artifact. Everything else is a name in the library.
 fn is_path(text: &OsStr) -> bool {
     let text = text.as_bytes();
     text.contains(&b'/') || SUFFIXES.iter().any(|suffix| text.ends_with(suffix.as_bytes()))
@@ -158,7 +157,7 @@ pub fn find(app: &App, text: &OsStr) -> Result<SnapshotSource> {
     })
 }
 
-/// The file that may have been meant by a name that is not in the library, as it must be written.
+/// A file of that name, as it must be written to name a file.
 fn file_meant(text: &OsStr) -> Option<String> {
     let written = |suffix: &str| {
         let mut path = OsString::from("./");
@@ -171,7 +170,7 @@ fn file_meant(text: &OsStr) -> Option<String> {
     files.next().map(|path| quoted(&path.to_string_lossy()))
 }
 
-/// One of several snapshots on a command line: how it is named, and what this means from then on.
+/// One of several snapshots on a command line: its name, and what that means from then on.
 pub struct Asked<T> {
     name: OsString,
     found: Result<T>,
@@ -217,7 +216,7 @@ impl<T> fmt::Display for Asked<T> {
     }
 }
 
-/// What several references name in the library: each once, whatever ways it is named.
+/// What several references name in the library: each snapshot once, even if it is named in two ways.
 pub fn several<T>(
     references: &[String],
     find: impl Fn(&str) -> Result<T>,
@@ -250,7 +249,7 @@ pub fn stored(reference: &str) -> Result<Stored> {
     store::find(reference).map_err(|error| not_found(reference, error))
 }
 
-/// Finds a snapshot of the library, to be removed: one that is damaged too, by its id.
+/// Finds a snapshot of the library to remove: also a damaged one, by its id.
 pub fn entry(reference: &str) -> Result<Entry> {
     store::find_entry(reference).map_err(|error| not_found(reference, error))
 }
@@ -264,7 +263,7 @@ fn not_found(reference: &str, error: FindError) -> Failure {
     }
 }
 
-/// The snapshot that may have been meant: of a VM that is named almost so, or that has a tag almost so.
+/// A snapshot of almost that name: of a similar VM, or with a similar tag.
 fn nearest_stored(reference: &str) -> Option<String> {
     let (all, _) = store::list(None).ok()?;
     let vms = || all.iter().map(|one| one.metadata.vm.as_str()).filter(|vm| vm.parse::<Name>().is_ok());

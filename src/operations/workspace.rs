@@ -1,5 +1,5 @@
-//! `/workspace`, where the engine's pack cannot carry it: saved by the guest's own `tar` before the stop, and put back
-//! into the thawed VM.
+//! `/workspace`, where the engine's pack cannot carry it: the guest's own `tar` saves it before the stop, and writes it back
+//! in the thawed VM.
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
@@ -16,12 +16,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long the guest's `tar` may print nothing: then it hangs.
+/// How long the guest's `tar` may print nothing before it counts as hung.
 const IDLE: Duration = Duration::from_secs(60);
 /// A whole tar ends in two blocks of zeros.
 const TAR_END: i64 = 1024;
 
-/// What is run in the guest to save it, and to put it back.
+/// What the guest runs to save it.
 pub fn save_command() -> Exec {
     Exec { command: ["tar", "-c", "-f", "-", "-C", "/workspace", "."].map(Into::into).into(), ..Exec::default() }
 }
@@ -34,7 +34,7 @@ fn restore_command() -> Exec {
 /// Saves a running VM's `/workspace` into the private folder.
 ///
 /// # Errors
-/// The guest cannot: it has no `tar`, or a file changed meanwhile. Nothing was changed.
+/// The guest has no `tar`, or a file changed meanwhile. Nothing was changed.
 pub fn save(app: &App, engine: &Smolvm, name: &Name, work: &Staging) -> Result<FileHash> {
     let path = work.path().join(store::WORKSPACE);
     app.terminal
@@ -46,7 +46,7 @@ pub fn save(app: &App, engine: &Smolvm, name: &Name, work: &Staging) -> Result<F
         })
 }
 
-/// Has the guest write its `/workspace` into the new file `path`.
+/// Writes the guest's `/workspace` into the new file `path`.
 fn read_guest(engine: &Smolvm, name: &Name, path: &Path) -> Result<FileHash, EngineError> {
     let command = save_command();
     let shown = engine.machine_exec_call(name, &command).shell_line();
@@ -92,7 +92,7 @@ impl Sink {
     }
 }
 
-/// Puts a saved `/workspace` back into a running VM, and compares what is there then with what was saved.
+/// Writes a saved `/workspace` back into a running VM, and compares what is there then with what was saved.
 pub fn restore(app: &App, engine: &Smolvm, name: &Name, saved: &Path) -> Result<()> {
     let unreadable =
         |path: &Path, error: &io::Error| Failure::unread(format!("{} cannot be read: {error}", path.display()), error);
@@ -101,14 +101,14 @@ pub fn restore(app: &App, engine: &Smolvm, name: &Name, saved: &Path) -> Result<
         let file = File::open(saved).map_err(|error| unreadable(saved, &error))?;
         engine.machine_exec_transfer(name, &restore_command(), Some(file), &mut io::sink(), None)?;
         let beside = saved.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
-        // A library that is full or read-only can be thawed from.
+        // Thawing works from a library that is full or read-only.
         let work = Staging::new(beside).or_else(|_| Staging::after_sweep(&std::env::temp_dir()));
         let work = work.map_err(|error| Failure::not_writable(&std::env::temp_dir(), &error))?;
         let back = work.path().join(store::WORKSPACE);
         read_guest(engine, name, &back)?;
         let there = contents(&back).map_err(|error| unreadable(&back, &error))?;
-        let wanted = contents(saved).map_err(|error| unreadable(saved, &error))?;
-        let missing = wanted.into_iter().find(|(path, what)| there.get(path) != Some(what));
+        let saved = contents(saved).map_err(|error| unreadable(saved, &error))?;
+        let missing = saved.into_iter().find(|(path, what)| there.get(path) != Some(what));
         match missing {
             None => Ok(()),
             Some((path, _)) => {
@@ -119,10 +119,10 @@ pub fn restore(app: &App, engine: &Smolvm, name: &Name, saved: &Path) -> Result<
     })
 }
 
-/// What a tar says of one of its entries: kind, mode, where a symbolic link leads, size and SHA-256 of the content.
+/// An entry of a tar: kind, mode, target of a symbolic link, size and SHA-256 of the content.
 type Entry = (u8, u32, Option<PathBuf>, FileHash);
 
-/// What is in a tar. A hard link is told as what it links to: which of two names comes first is chance.
+/// What is in a tar. A hard link is the entry that it links to: which of two names comes first is chance.
 fn contents(tar: &Path) -> io::Result<BTreeMap<PathBuf, Entry>> {
     let mut entries: BTreeMap<PathBuf, Entry> = BTreeMap::new();
     let same = |error: io::Error| error;

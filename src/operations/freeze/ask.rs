@@ -1,7 +1,7 @@
 //! Step 3 of a freeze: what the user must confirm before any VM is stopped.
 
+use super::context::{Context, Freeze, Job};
 use super::plan::Step;
-use super::{Context, Freeze, Job};
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::smolvm::State;

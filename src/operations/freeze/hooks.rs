@@ -1,6 +1,7 @@
 //! The user's own commands around a freeze: `--pre-freeze` and `--post-freeze`, in the guest or on this host.
 
-use super::{Freeze, Frozen, Hook};
+use super::context::{Freeze, Frozen};
+use super::request::Hook;
 use crate::error::{Failure, Result, Status};
 use crate::signals::ExitNote;
 use crate::smolvm::{Call, EngineError, Exec, State};

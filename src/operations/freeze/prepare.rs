@@ -1,8 +1,8 @@
 //! Steps 1 and 2 of a freeze: whether it can be done at all, before anything is changed.
 
+use super::context::{Context, Freeze, Job};
 use super::plan::{Plan, Step};
 use super::take::checkpoint_path;
-use super::{Context, Freeze, Job};
 use crate::error::{Failure, Result, Status};
 use crate::files::free_bytes;
 use crate::library::{Lock, Staging, Target, store};

@@ -1,6 +1,6 @@
 //! Step 7 of a freeze: from one instant to the next, the new snapshot stands where the old one stood, or in the library.
 
-use super::{Freeze, Frozen};
+use super::context::{Freeze, Frozen};
 use crate::clock;
 use crate::error::{Failure, Result};
 use crate::library::{Configuration, FORMAT, FileHash, Metadata, Origin, Staging, store};

@@ -1,18 +1,25 @@
 //! The freeze of VMs, in eight steps. Interrupted or failed anywhere, it leaves nothing half-written, and each VM as it was.
 
 use super::ask::ask;
+use super::context::{Context, Freeze, Frozen, Job};
 use super::hooks::Hooks;
 use super::plan::in_the_ordinary_way;
 use super::prepare::prepare;
 use super::publish::Published;
+use super::request::{Live, Request};
 use super::stopped::Stopped;
-use super::{Context, Freeze, Frozen, Job, Live, Request};
+use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::operations::packed;
 use crate::operations::several::{in_parallel, jobs as at_a_time};
 use crate::report;
-use crate::smolvm::Name;
+use crate::smolvm::{Name, Smolvm};
+use crate::terminal::Warnings;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a VM may take to stop when it is frozen to be replaced.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Freezes VMs: all of them take steps 1 to 3 together, and each takes the others by itself. Each VM's result, which was
 /// reported by then.
@@ -39,6 +46,25 @@ pub fn freeze(cx: Context, jobs: &[&Job]) -> Result<BTreeMap<Name, Result<Frozen
         results.extend(freeze(Context { request: &request, ..cx }, &refused_live)?);
     }
     Ok(results)
+}
+
+/// Freezes a VM into the library, without a question. The snapshot's `VM@ID`.
+///
+/// # Errors
+/// There is no snapshot, or a signal came after it was made.
+pub fn into_library(app: &App, engine: &Smolvm, name: &Name, note: String, warnings: &Warnings) -> Result<String> {
+    let request = Request { note: Some(note), yes: true, stop_timeout: STOP_TIMEOUT, ..Request::default() };
+    let job = Job::new(app, engine, name.clone(), true);
+    let results = freeze(Context { app, engine, request: &request, report: &|_| {} }, &[&job]);
+    warnings.keep(job.warnings.list());
+    let mut reference = String::new();
+    for frozen in results?.into_values() {
+        let Frozen { report, failure } = frozen?;
+        failure.map_or(Ok(()), Err)?;
+        reference = report.reference.unwrap_or_default();
+    }
+    app.terminal.note(&format!("froze {name} as {reference}"));
+    Ok(reference)
 }
 
 impl Freeze<'_> {

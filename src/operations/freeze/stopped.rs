@@ -1,8 +1,8 @@
 //! Steps 4 and 8 of a freeze: the VM is stopped, and it is started again unless the freeze succeeds.
 
+use super::context::{Freeze, Job};
 use super::plan::Step;
 use super::request::Restart;
-use super::{Freeze, Job};
 use crate::error::{Failure, Result, Status};
 use crate::operations::start::{START_AGAIN, start};
 use crate::operations::stop::stop;

@@ -1,6 +1,6 @@
 //! Steps 5 and 6 of a freeze: what the engine writes into the private folder, and whether that can be believed.
 
-use super::Freeze;
+use super::context::Freeze;
 use super::plan::Step;
 use crate::error::{Failure, Result, Status};
 use crate::library::{FileHash, Staging};

@@ -2,46 +2,22 @@
 
 mod plan;
 
+pub use plan::Request;
+
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Creation, Lock, Stored};
-use crate::operations::consent::{self, Network};
 use crate::operations::make::{self, make_vm};
 use crate::operations::resolve::{self, Checked};
 use crate::operations::start::start;
 use crate::operations::state::state_now;
 use crate::operations::stop::stop;
-use crate::operations::{configuration, fidelity, freeze, lock, workspace};
+use crate::operations::{configuration, consent, fidelity, freeze, lock, workspace};
 use crate::report::{Change, JsonPath, Thawed};
-use crate::smolvm::{EngineError, Machine, Name, Smolvm};
+use crate::smolvm::{EngineError, Machine, Smolvm};
 use crate::terminal::Warnings;
 use plan::Plan;
-use std::ffi::OsString;
 use std::time::{Duration, Instant};
-
-/// What to thaw, and how. `None` and empty: as it was frozen.
-#[derive(Debug)]
-#[allow(clippy::struct_excessive_bools)]
-pub struct Request {
-    /// The snapshot, as the user names it.
-    pub snapshot: OsString,
-    /// The name of the new VM.
-    pub name: Option<Name>,
-    /// Start it.
-    pub start: bool,
-    /// Replace the VM of that name, which is frozen into the library first.
-    pub replace: bool,
-    /// Replace it without asking.
-    pub yes: bool,
-    /// Virtual CPUs.
-    pub cpus: Option<u32>,
-    /// Memory in MiB.
-    pub memory_mib: Option<u64>,
-    /// Its network and ports.
-    pub network: Network,
-    /// How long to wait until it runs commands.
-    pub timeout: Duration,
-}
 
 /// The thaw of one snapshot into one VM.
 struct Thaw<'a> {

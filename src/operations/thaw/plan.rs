@@ -1,14 +1,40 @@
 //! The VM that a thaw makes: its name, its options, and what its user should know.
 
-use super::Request;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, Metadata};
+use crate::operations::consent::Network;
 use crate::operations::fidelity;
 use crate::operations::make::Reach;
 use crate::operations::resolve::Checked;
 use crate::smolvm::{CreateOptions, Machine, Name, Source, Version};
+use std::ffi::OsString;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
+use std::time::Duration;
+
+/// What to thaw, and how. `None` and empty: as it was frozen.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)]
+pub struct Request {
+    /// The snapshot, as the user names it.
+    pub snapshot: OsString,
+    /// The name of the new VM.
+    pub name: Option<Name>,
+    /// Start it.
+    pub start: bool,
+    /// Replace the VM of that name, which is frozen into the library first.
+    pub replace: bool,
+    /// Replace it without asking.
+    pub yes: bool,
+    /// Virtual CPUs.
+    pub cpus: Option<u32>,
+    /// Memory in MiB.
+    pub memory_mib: Option<u64>,
+    /// Its network and ports.
+    pub network: Network,
+    /// How long to wait until it runs commands.
+    pub timeout: Duration,
+}
 
 /// The VM to make.
 #[derive(Debug)]
