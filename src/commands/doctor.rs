@@ -90,7 +90,7 @@ pub fn run(app: &App, args: &Args) -> ExitCode {
     let warnings = Warnings::new(&app.terminal);
     // First what is removed: the size of the library is that without it.
     let leftovers = left_behind(args.fix, &warnings);
-    let health = Health::look();
+    let health = Health::check();
     let (engine, working) = engine::check(app, &health);
     let space = space::check(&health, working.as_ref());
     let kvm = virtualisation(working.as_ref().map(|working| working.engine.path()));
@@ -132,8 +132,8 @@ fn library(health: &Health) -> Check {
     let folder = health.folder.display().to_string();
     let plural = if health.snapshots == 1 { "" } else { "s" };
     let contents = format!("{} snapshot{plural}, {}, in {folder}", health.snapshots, packed::size(health.bytes));
-    let check = match &health.trouble {
-        Some((trouble, hint)) => Check::problem("library", Status::NotWritable, trouble, *hint),
+    let check = match &health.problem {
+        Some((problem, hint)) => Check::problem("library", Status::NotWritable, problem, *hint),
         None if !health.unwritable.is_empty() => {
             let list: Vec<String> = health.unwritable.iter().map(|folder| folder.display().to_string()).collect();
             let what = format!("{contents}, but nothing can be written into {}", list.join(", "));

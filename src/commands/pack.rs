@@ -57,7 +57,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     output.preflight()?;
     let engine = app.engine()?;
     let image = image(&args.image)?;
-    let work = output.work()?;
+    let work = output.staging()?;
     let _leaves = packed::leaves(app, &work);
     let packing = PackOptions {
         folder: work.path(),

@@ -1,9 +1,10 @@
-//! Folders in the library that should be snapshots, and cannot be read as such.
+//! Damaged snapshots: folders in the library whose `snapshot.json` cannot be used.
 
+use super::layout::SNAPSHOTS;
 use super::lock::Lock;
 use super::metadata::{Metadata as Snapshot, MetadataError};
 use super::removal::{self, Identity, RemoveError};
-use super::store::{Removal, Stored};
+use super::stored::{Removal, Stored};
 use crate::files;
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,35 +14,35 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use thiserror::Error;
 
-/// A folder of the library that is no snapshot.
+/// A folder in the library that is not a valid snapshot.
 #[derive(Debug, Error)]
-#[error("{} is no snapshot: {why}", self.reference())]
+#[error("{} is not a valid snapshot: {why}", self.reference())]
 pub struct Broken {
     /// The folder.
     pub folder: PathBuf,
-    /// Why.
+    /// Why it is not one.
     pub why: MetadataError,
-    /// Which folder was read.
+    /// The folder that was read: another one may get its name later.
     identity: Identity,
 }
 
 impl Broken {
-    /// A folder, and why it is no snapshot.
+    /// A folder, and why it is not a valid snapshot.
     pub fn new(folder: PathBuf, why: MetadataError) -> Self {
         let identity = Identity::of(&folder);
         Self { folder, why, identity }
     }
 
-    /// How it is named: `VM@ID`, or `VM` if that is the folder of all of a VM's snapshots.
+    /// Its name: `VM@ID`, or `VM` if it is the folder of all snapshots of a VM.
     pub fn reference(&self) -> String {
         let name =
             |path: Option<&Path>| path.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
         let (id, parent) = (name(Some(&self.folder)), self.folder.parent());
-        let is_vm = parent.is_some_and(|parent| parent.ends_with(super::store::SNAPSHOTS));
+        let is_vm = parent.is_some_and(|parent| parent.ends_with(SNAPSHOTS));
         if is_vm { id } else { format!("{}@{id}", name(parent)) }
     }
 
-    /// Whether it can be removed by that name: a link is not ours, and a command line may not hold every name.
+    /// Whether `snapshot rm` can remove it: not if it is a link, or has a name that no argument can hold.
     pub fn is_removable(&self) -> bool {
         is_folder(&self.folder) && self.folder.to_str().is_some()
     }
@@ -51,8 +52,8 @@ impl Broken {
         files::disk_usage(&self.folder)
     }
 
-    /// Whether it may have been made after `moment`: its oldest file was. The artifact is written once, before the
-    /// snapshot is published, and another freeze of that VM does not begin before that.
+    /// Whether it may have been made after `moment`: if its oldest file was. The artifact is written once, before the
+    /// snapshot is published, and the next freeze of that VM starts only after that.
     pub fn may_be_newer_than(&self, moment: SystemTime) -> bool {
         let modified = |meta: Metadata| meta.modified().ok();
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
@@ -61,18 +62,18 @@ impl Broken {
         time.is_none_or(|time| time > moment)
     }
 
-    /// Removes it, under the lock of its VM's snapshots, if it still is no snapshot, and all that it holds has the name of
-    /// a snapshot's file.
+    /// Removes it, if it is still not a valid snapshot and holds only files with the names of a snapshot's files. The lock
+    /// is that of its VM's snapshots.
     ///
     /// # Errors
-    /// It holds something else, was replaced meanwhile, or the system refuses.
+    /// It holds other files, was replaced in the meantime, or the system refuses.
     pub fn remove(&self, _library: &Lock) -> Result<(), RemoveError> {
         if !is_folder(&self.folder) {
-            let source = io::Error::other("it is a link, or no folder");
+            let source = io::Error::other("it is a link, or not a folder");
             return Err(RemoveError::Io { folder: self.folder.clone(), source });
         }
         let alone = self.identity.lock(&self.reference(), &self.folder)?;
-        if Snapshot::of_folder(&self.folder).is_ok() {
+        if Snapshot::read_stored(&self.folder).is_ok() {
             return Err(RemoveError::Gone(self.reference()));
         }
         removal::remove(&self.folder, &alone, &|_| false)
@@ -83,17 +84,17 @@ fn is_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
-/// What a reference names.
+/// A snapshot in the library, valid or damaged.
 #[derive(Debug)]
 pub enum Entry {
-    /// A snapshot.
+    /// A valid snapshot.
     Whole(Box<Stored>),
-    /// What should be one.
+    /// A damaged snapshot.
     Broken(Broken),
 }
 
 impl Entry {
-    /// How it is named: `VM@ID`.
+    /// Its name: `VM@ID`.
     pub fn reference(&self) -> String {
         match self {
             Self::Whole(stored) => stored.reference(),
@@ -101,7 +102,7 @@ impl Entry {
         }
     }
 
-    /// The VM that it is of.
+    /// The VM that was frozen.
     pub fn vm(&self) -> &str {
         let folder = self.folder().parent().and_then(Path::file_name);
         folder.and_then(OsStr::to_str).unwrap_or_default()
@@ -131,7 +132,7 @@ impl Entry {
     /// Removes it: see [`Stored::remove`] and [`Broken::remove`].
     ///
     /// # Errors
-    /// It holds what is not of a snapshot, was replaced meanwhile, or is being read; or the system refuses.
+    /// It holds other files, was replaced in the meantime, or is being read; or the system refuses.
     pub fn remove(&self, library: &Lock) -> Result<Removal, RemoveError> {
         match self {
             Self::Whole(stored) => stored.remove(library),

@@ -1,5 +1,5 @@
-//! What a VM was made with and the engine does not report: kept beside the library when a VM is made here, and forgotten
-//! when it is removed here.
+//! The options that a VM was created with and the engine does not report. Stored when bottle-freeze creates a VM, and deleted
+//! when it removes it.
 
 use super::metadata::LIMIT;
 use crate::files;
@@ -10,15 +10,15 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Where the records are.
+/// The folder of the records.
 const FOLDER: &str = "vms";
 
-/// What `create` was told of one VM.
+/// The options of `create` for one VM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Creation {
-    /// The Unix seconds between which the engine made it: tells the VM from a later one of the same name.
+    /// The Unix seconds before and after the engine created it, to distinguish it from a later VM with the same name.
     pub made: (u64, u64),
-    /// Whether it got a network.
+    /// Whether it has a network.
     pub net: bool,
     /// The only networks that it may reach; empty: all.
     pub allow_cidrs: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Creation {
 }
 
 impl Creation {
-    /// What is recorded of the VM of that name that was created at that Unix second; nothing if it was made elsewhere.
+    /// The record of the VM with that name and creation time in Unix seconds; nothing if it was created elsewhere.
     pub fn of(vm: &str, created_at: Option<u64>) -> Option<Self> {
         let record = Self::read(&home::existing(FOLDER).ok()??.join(file(vm)))?;
         created_at.filter(|at| (record.made.0..=record.made.1).contains(at)).map(|_| record)
@@ -41,7 +41,7 @@ impl Creation {
         serde_json::from_slice(&text).ok()
     }
 
-    /// Keeps it for the VM of that name, in place of what was recorded of an earlier one.
+    /// Stores it for the VM with that name, over the record of an earlier one.
     ///
     /// # Errors
     /// It cannot be written.
@@ -53,7 +53,7 @@ impl Creation {
         Ok(publish_text(&self.text()?, &path, Existing::Replace)?)
     }
 
-    /// Its text, which can be read again.
+    /// Its text, short enough to be read again.
     ///
     /// # Errors
     /// It is too long.
@@ -67,12 +67,12 @@ impl Creation {
         Err(io::Error::new(io::ErrorKind::InvalidData, why))
     }
 
-    /// Whether a file is there that holds no record, nor the nothing that a power cut may have left of one.
+    /// Whether the file holds something else than a record, or than the nothing that a power cut may leave.
     fn is_foreign(path: &Path) -> bool {
         fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file() || (meta.len() > 0 && Self::read(path).is_none()))
     }
 
-    /// Forgets what is recorded of a VM of that name. A file that holds no record stays.
+    /// Deletes the record of a VM. A file that holds no record stays.
     pub fn forget(vm: &str) {
         let path = home::existing(FOLDER).ok().flatten().map(|folder| folder.join(file(vm)));
         if let Some(path) = path.filter(|path| Self::read(path).is_some()) {

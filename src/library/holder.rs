@@ -1,8 +1,8 @@
-//! Who holds a lock, where the system says it: Linux does, in `/proc/locks`.
+//! Who holds a lock. Linux lists it in `/proc/locks`.
 
 use std::fs::File;
 
-/// The process that holds a lock of this open file.
+/// The process that holds a lock on this open file.
 #[cfg(target_os = "linux")]
 pub fn of(file: &File) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
@@ -12,12 +12,12 @@ pub fn of(file: &File) -> Option<String> {
     let device = format!("{:02x}:{:02x}:{}", device.0, device.1, meta.ino());
     let inode = format!(":{}", meta.ino());
     let holders = |is_it: &dyn Fn(&str) -> bool| locks.lines().find_map(|line| holder(line, is_it));
-    // Overlays and btrfs have another number of the device for `stat` than for the list.
+    // On overlayfs and btrfs, `stat` reports another device number than the list.
     let pid = holders(&|file| file == device).or_else(|| holders(&|file| file.ends_with(&inode)))?;
     Some(format!("process {pid}"))
 }
 
-/// The process of a line `1: FLOCK  ADVISORY  WRITE 4711 08:01:123456 0 EOF`, if it is of that file.
+/// The process in a line `1: FLOCK  ADVISORY  WRITE 4711 08:01:123456 0 EOF`, if the line is about that file.
 #[cfg(target_os = "linux")]
 fn holder(line: &str, is_it: &dyn Fn(&str) -> bool) -> Option<i32> {
     let mut words = line.split_whitespace().skip(1);
@@ -26,7 +26,7 @@ fn holder(line: &str, is_it: &dyn Fn(&str) -> bool) -> Option<i32> {
     (kind == "FLOCK" && is_it(file) && pid > 0).then_some(pid)
 }
 
-/// Elsewhere this cannot be found out.
+/// Other systems do not list locks.
 #[cfg(not(target_os = "linux"))]
 pub fn of(_file: &File) -> Option<String> {
     None

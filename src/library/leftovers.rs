@@ -1,8 +1,8 @@
-//! What killed runs left: found, and removed where its name, its content and its owner say that bottle-freeze wrote it.
+//! Finds what killed runs left, and removes it if its name, content and owner show that bottle-freeze wrote it.
 
 use super::lock;
 use super::parts;
-use super::staging::{ALIVE, Entered, SIGN, clear, entered};
+use super::staging::{ALIVE, SIGN, Staging, WorkEntry, clear, parse_entry};
 use crate::files;
 use crate::home;
 use crate::home::Home;
@@ -13,40 +13,40 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a private folder may be without its lock file.
-const BORN: Duration = Duration::from_secs(60);
-/// More than this no entry of `work` has: the longest path, and a line.
+/// How long a new private folder may be without its lock file.
+const START_TIME: Duration = Duration::from_secs(60);
+/// The most bytes of a file in `work`: the longest path, and a line.
 const LIMIT: u64 = 8 << 10;
 
-/// What a killed run left.
+/// A file or folder that a killed run left.
 #[derive(Debug)]
 pub struct Leftover {
-    /// The folder, or the file.
+    /// Its path.
     pub path: PathBuf,
-    /// What it takes on the disk.
+    /// Bytes that it takes on the disk.
     pub bytes: u64,
 }
 
-/// All that killed runs left, wherever they worked.
+/// All files and folders that killed runs left.
 pub fn leftovers() -> Vec<Leftover> {
     let register = Register::read();
     let registered = register.dead.iter().filter_map(Entry::folder).map(Path::to_owned);
     let mut folders: Vec<PathBuf> = known_folders().into_iter().chain(registered).collect();
     folders.sort();
     folders.dedup();
-    let privates = folders.iter().flat_map(|folder| privates(folder));
-    let dead = privates.filter(|entry| matches!(register.life(entry), Life::Dead(_) | Life::Empty));
+    let privates = folders.iter().flat_map(|folder| private_entries(folder));
+    let dead = privates.filter(|entry| matches!(register.owner(entry), Owner::Dead(_) | Owner::Empty));
     dead.map(|entry| Leftover { bytes: files::disk_usage(&entry.path()), path: entry.path() }).collect()
 }
 
-/// Removes what killed runs left, wherever they worked; and in `beside`, where a run with another library may have worked.
-/// What cannot be removed stays for the next run.
+/// Removes what killed runs left, also in `beside`, where a run with another library may have worked. What cannot be removed
+/// stays for the next run.
 pub fn sweep(beside: &Path) {
     Register::read().sweep_folder(beside);
     sweep_library();
 }
 
-/// Removes what killed runs left, wherever they worked.
+/// Removes what killed runs of this library left.
 pub fn sweep_library() {
     lock::sweep();
     let register = Register::read();
@@ -60,7 +60,15 @@ pub fn sweep_library() {
     }
 }
 
-/// The folders of the library in which runs make what is private, and that for temporary files.
+impl Staging {
+    /// Sweeps, then creates a private folder in `beside`: see [`sweep`] and [`Staging::new`].
+    pub fn after_sweep(beside: &Path) -> io::Result<Self> {
+        sweep(beside);
+        Self::new(beside)
+    }
+}
+
+/// The folders in which runs create private folders: those of the library, and the temporary folder.
 fn known_folders() -> Vec<PathBuf> {
     let known = |name: &str| home::existing(name).ok().flatten();
     let snapshots: Vec<PathBuf> = known("snapshots").into_iter().collect();
@@ -72,34 +80,34 @@ fn known_folders() -> Vec<PathBuf> {
 
 fn folders_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_shown = |entry: &DirEntry| !entry.file_name().to_string_lossy().starts_with('.');
+    let is_visible = |entry: &DirEntry| !entry.file_name().to_string_lossy().starts_with('.');
     let is_folder = |entry: &DirEntry| entry.metadata().is_ok_and(|meta| meta.is_dir() && files::is_own(&meta));
-    entries.filter(|entry| is_shown(entry) && is_folder(entry)).map(|entry| entry.path()).collect()
+    entries.filter(|entry| is_visible(entry) && is_folder(entry)).map(|entry| entry.path()).collect()
 }
 
-/// What a dead run wrote down.
+/// The file in `work` of a run that has ended.
 struct Entry {
     path: PathBuf,
-    entered: Entered,
-    /// Held so that no other run sweeps by it meanwhile.
+    content: WorkEntry,
+    /// Held so that no other run uses it for a sweep.
     _lock: File,
 }
 
 impl Entry {
-    /// In which folder it made private ones.
+    /// The folder in which the run worked.
     fn folder(&self) -> Option<&Path> {
-        match &self.entered {
-            Entered::Nothing => None,
-            Entered::In(folder) => Some(folder),
-            Entered::Private(private) => private.parent(),
+        match &self.content {
+            WorkEntry::Nothing => None,
+            WorkEntry::In(folder) => Some(folder),
+            WorkEntry::Private(private) => private.parent(),
         }
     }
 }
 
-/// What the runs of this library wrote down.
+/// The files in `work`.
 struct Register {
     dead: Vec<Entry>,
-    /// The private folders of those that live.
+    /// The private folders of running runs.
     living: Vec<PathBuf>,
 }
 
@@ -113,26 +121,26 @@ impl Register {
             let is_dead = files::try_lock(&open, false).unwrap_or(false);
             let mut text = Vec::new();
             let read = (&open).take(LIMIT).read_to_end(&mut text).ok();
-            match read.and_then(|_| entered(&file.file_name(), &text)) {
-                Some(entered) if is_dead => register.dead.push(Entry { path, entered, _lock: open }),
-                Some(Entered::Private(private)) => register.living.push(private),
+            match read.and_then(|_| parse_entry(&file.file_name(), &text)) {
+                Some(content) if is_dead => register.dead.push(Entry { path, content, _lock: open }),
+                Some(WorkEntry::Private(private)) => register.living.push(private),
                 _ => {}
             }
         }
         register
     }
 
-    /// Removes the private folders in `folder` whose runs are dead. Whether none of them is left.
+    /// Removes the private folders in `folder` whose runs have ended. Returns whether all of them are gone.
     fn sweep_folder(&self, folder: &Path) -> bool {
         let mut all_gone = fs::read_dir(folder).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |_| true);
-        for entry in privates(folder) {
+        for entry in private_entries(folder) {
             let path = entry.path();
-            all_gone &= match self.life(&entry) {
-                Life::Alive | Life::Foreign => true,
-                Life::Unborn => false,
-                // A run that has just begun may put its lock file there: then it stays.
-                Life::Empty => fs::remove_dir(&path).is_ok(),
-                Life::Dead(_lock) => {
+            all_gone &= match self.owner(&entry) {
+                Owner::Alive | Owner::Foreign => true,
+                Owner::Starting => false,
+                // Fails if a run that has just started creates its lock file in it: then it stays.
+                Owner::Empty => fs::remove_dir(&path).is_ok(),
+                Owner::Dead(_lock) => {
                     end_helpers(&path);
                     let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
                     if is_folder { clear(&path) } else { fs::remove_file(&path) }.is_ok()
@@ -142,75 +150,76 @@ impl Register {
         all_gone
     }
 
-    fn life(&self, entry: &DirEntry) -> Life {
+    fn owner(&self, entry: &DirEntry) -> Owner {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_file()) {
             return match unpublished(&path) {
-                None => Life::Foreign,
+                None => Owner::Foreign,
                 // 0.1.0 locked none of these.
-                Some(_) if is_temporary(entry) && is_young(&path) => Life::Unborn,
-                Some(file) if files::try_lock(&file, false).unwrap_or(false) => Life::Dead(file),
-                Some(_) => Life::Alive,
+                Some(_) if is_temporary(entry) && is_new(&path) => Owner::Starting,
+                Some(file) if files::try_lock(&file, false).unwrap_or(false) => Owner::Dead(file),
+                Some(_) => Owner::Alive,
             };
         }
         match files::open_own(&path.join(ALIVE)) {
             Ok(alive) if files::try_lock(&alive, false).unwrap_or(false) => self.with_alive(&path, alive),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.without_alive(&path),
             // Locked, or it cannot be known.
-            _ => Life::Alive,
+            _ => Owner::Alive,
         }
     }
 
-    /// A folder whose run is dead, if it was a run that made it: anybody may use these names.
-    fn with_alive(&self, folder: &Path, alive: File) -> Life {
+    /// A folder with an unlocked lock file: dead, if bottle-freeze created it. Anyone may use these names.
+    fn with_alive(&self, folder: &Path, alive: File) -> Owner {
         let mut text = Vec::new();
         let is_read = (&alive).take(LIMIT).read_to_end(&mut text).is_ok();
-        // 0.1.0 wrote nothing into it, and a power cut may take what was written.
-        let is_ours = text == SIGN || (text.is_empty() && (self.is_entered(folder) || parts::are_all(folder)));
-        if is_read && is_ours { Life::Dead(alive) } else { Life::Foreign }
+        // 0.1.0 wrote nothing into it, and a power cut may empty it.
+        let is_ours = text == SIGN || (text.is_empty() && (self.is_registered(folder) || parts::are_all(folder)));
+        if is_read && is_ours { Owner::Dead(alive) } else { Owner::Foreign }
     }
 
-    /// Whether a dead run of this library wrote down that it worked there.
-    fn is_entered(&self, folder: &Path) -> bool {
+    /// Whether a run of this library that has ended registered that it worked there.
+    fn is_registered(&self, folder: &Path) -> bool {
         let named = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-        self.dead.iter().any(|entry| match &entry.entered {
-            Entered::Nothing => false,
-            Entered::In(parent) => named.parent() == Some(parent),
-            Entered::Private(private) => *private == named,
+        self.dead.iter().any(|entry| match &entry.content {
+            WorkEntry::Nothing => false,
+            WorkEntry::In(parent) => named.parent() == Some(parent),
+            WorkEntry::Private(private) => *private == named,
         })
     }
 
-    /// A run that removes a snapshot locks its folder itself.
-    fn without_alive(&self, folder: &Path) -> Life {
-        let Ok(lock) = File::open(folder) else { return Life::Foreign };
+    /// A folder without a lock file. A run that removes a snapshot locks the folder itself.
+    fn without_alive(&self, folder: &Path) -> Owner {
+        let Ok(lock) = File::open(folder) else { return Owner::Foreign };
         if !files::try_lock(&lock, false).unwrap_or(false) {
-            return Life::Alive;
+            return Owner::Alive;
         }
-        let Ok(entries) = fs::read_dir(folder) else { return Life::Foreign };
+        let Ok(entries) = fs::read_dir(folder) else { return Owner::Foreign };
         if entries.flatten().next().is_none() {
-            return if self.may_be_born(folder) { Life::Unborn } else { Life::Empty };
+            return if self.may_be_starting(folder) { Owner::Starting } else { Owner::Empty };
         }
         let are_parts = parts::are_all(folder);
-        // It is the first file that a run makes: one that has begun since it was looked for has it by now.
+        // A run that started after the first check has created it by now: it is the first file that a run creates.
         if fs::symlink_metadata(folder.join(ALIVE)).is_ok() {
-            return Life::Alive;
+            return Owner::Alive;
         }
-        if are_parts { Life::Dead(lock) } else { Life::Foreign }
+        if are_parts { Owner::Dead(lock) } else { Owner::Foreign }
     }
 
-    /// Whether a run may be about to make its lock file in an empty folder. One of this library has written that down
-    /// before; one of another library makes it at once.
-    fn may_be_born(&self, folder: &Path) -> bool {
+    /// Whether a run may be about to create its lock file in this empty folder. A run of this library has registered the
+    /// folder before; a run of another library creates the file at once.
+    fn may_be_starting(&self, folder: &Path) -> bool {
         let named = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         let is = |private: &Path| private == named;
-        let is_dead = self.dead.iter().any(|entry| matches!(&entry.entered, Entered::Private(private) if is(private)));
+        let is_dead =
+            self.dead.iter().any(|entry| matches!(&entry.content, WorkEntry::Private(private) if is(private)));
         let is_living = self.living.iter().any(|private| is(private));
-        is_living || (!is_dead && !is_in_library(folder) && is_young(folder))
+        is_living || (!is_dead && !is_in_library(folder) && is_new(folder))
     }
 }
 
-/// What is named as private, and is this user's: in a shared folder anybody may use such a name.
-fn privates(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
+/// The files and folders with private names that belong to this user. In a shared folder, anyone may use such a name.
+fn private_entries(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| {
         let is_named = files::is_private_name(&entry.file_name(), PRIVATE);
@@ -221,13 +230,12 @@ fn privates(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
     })
 }
 
-/// Whether it is named as a file that 0.1.0 had not yet published.
+/// Whether it has the name of a file that 0.1.0 had not yet published.
 fn is_temporary(entry: &DirEntry) -> bool {
     files::is_private_name(&entry.file_name(), home::TEMPORARY)
 }
 
-/// A private file, if it is a small one of the library that its run was killed before it could publish: JSON, or the
-/// beginning of it.
+/// Opens a private file, if it is one in the library that its run did not publish: JSON, or the beginning of it.
 fn unpublished(path: &Path) -> Option<File> {
     let file = files::open_own(path).ok().filter(|_| is_in_library(path))?;
     let mut begin = Vec::new();
@@ -239,19 +247,21 @@ fn is_in_library(path: &Path) -> bool {
     Home::open().is_ok_and(|home| path.starts_with(home.root()))
 }
 
-enum Life {
+/// The run of a private file or folder.
+enum Owner {
+    /// It is running, or this is not known.
     Alive,
-    /// So young that its run may be about to make its lock file, which is the first one.
-    Unborn,
-    /// Its run was killed before it made the lock file, or when it had removed all else.
+    /// So new that its run may be about to create its lock file.
+    Starting,
+    /// Empty: its run was killed before it created the lock file, or after it had removed the rest.
     Empty,
-    /// With its lock, held so that no run begins in it meanwhile.
+    /// Its run has ended. Holds its lock, so that no other run sweeps it.
     Dead(File),
-    /// Only its name is ours.
+    /// Not created by bottle-freeze.
     Foreign,
 }
 
-fn is_young(path: &Path) -> bool {
+fn is_new(path: &Path) -> bool {
     let made = fs::symlink_metadata(path).and_then(|meta| meta.modified());
-    made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age < BORN))
+    made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age < START_TIME))
 }

@@ -1,8 +1,9 @@
-//! `snapshot.json`: what a snapshot is, and what each of its files must be, bit by bit. Written once; only tags, note
-//! and labels change. What a later version adds is kept.
+//! `snapshot.json`: what a snapshot is, and the hash of each of its files. Only tags, note and labels change after it is
+//! written. Keys of a later version are kept.
 
+use super::layout::{ARTIFACT, CHECKPOINT, METADATA};
 use super::origin::Origin;
-use super::store;
+use super::tag::Tag;
 use crate::files;
 use crate::publish::{Existing, publish_text};
 use jiff::Timestamp;
@@ -14,90 +15,16 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
 
-/// The file's name, in the folder of the snapshot.
-pub const FILE: &str = "snapshot.json";
-/// The only format there was yet.
+/// The only format so far.
 pub const FORMAT: u32 = 1;
-/// Longer than this no snapshot.json and no record is: a reader takes no more into its memory.
+/// The most bytes of a snapshot.json, and of a record of a VM. A reader takes no more into memory.
 pub const LIMIT: u64 = 4 << 20;
-/// Of that, what the tags, the note and the labels may take, and what is kept for what is known only when the VM is packed:
-/// the names of its variables, its files.
-const WORDS_LIMIT: u64 = 1 << 20;
+/// The part of it that tags, note and labels may take.
+const DESCRIPTION_LIMIT: u64 = 1 << 20;
+/// The part that is reserved for what is known only after packing: names of variables, files.
 const RESERVE: u64 = 1 << 20;
 
-/// How the names of files end that hold a snapshot: as we write them, and as the engine's `machine checkpoint` does.
-pub const SUFFIXES: [&str; 3] = [".smolmachine", ".checkpoint", ".smolcheckpoint"];
-
-/// Whether this is an id as every version writes it: eight hexadecimal digits.
-pub fn is_id(text: &str) -> bool {
-    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-}
-
-/// A name for a snapshot, unique among those of its VM: 1–64 of `[A-Za-z0-9._-]`, beginning with a letter or a digit. A new
-/// one is neither an id nor the name of a file; older versions took those too.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-#[schemars(inline, description = "A tag.", extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"))]
-pub struct Tag(String);
-
-impl Tag {
-    /// The tag as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// A tag that some snapshot may have.
-    ///
-    /// # Errors
-    /// None ever could.
-    pub fn existing(text: &str) -> Result<Self, &'static str> {
-        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-        let holds = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        if begins && holds && text.len() <= 64 {
-            return Ok(Self(text.to_owned()));
-        }
-        Err("a tag has 1 to 64 letters, digits, '.', '_' and '-', and begins with a letter or a digit")
-    }
-
-    /// Whether it means nothing else: a new tag must.
-    ///
-    /// # Errors
-    /// It could be an id or a file.
-    pub fn check_new(&self) -> Result<(), &'static str> {
-        if is_id(&self.0) {
-            return Err("eight digits and letters from a to f could be the id of a snapshot");
-        }
-        if SUFFIXES.iter().any(|suffix| self.0.ends_with(suffix)) {
-            return Err("a tag that ends like this could be a file");
-        }
-        Ok(())
-    }
-}
-
-impl TryFrom<String> for Tag {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::existing(&text)
-    }
-}
-
-impl From<Tag> for String {
-    fn from(tag: Tag) -> Self {
-        tag.0
-    }
-}
-
-impl std::str::FromStr for Tag {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let tag = Self::existing(text)?;
-        tag.check_new().map(|()| tag)
-    }
-}
-
-/// A file of a snapshot.
+/// Size and hash of a file of a snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileHash {
     /// Size in bytes.
@@ -204,19 +131,19 @@ pub struct Metadata {
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Why a snapshot.json tells nothing.
+/// Why a snapshot.json cannot be used.
 #[derive(Debug, Error)]
-#[error("its {FILE} cannot be read: {0}")]
+#[error("its {METADATA} cannot be read: {0}")]
 pub struct MetadataError(String);
 
 impl MetadataError {
-    /// For this reason.
+    /// An error with this reason.
     pub fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 }
 
-/// What is said of a snapshot is longer than it may be.
+/// The description of a snapshot is too long.
 #[derive(Debug, Error)]
 #[error("{what} {} bytes as JSON; at most {limit} are allowed", .bytes)]
 pub struct TooLong {
@@ -225,31 +152,31 @@ pub struct TooLong {
     limit: u64,
 }
 
-/// Whether a snapshot may have these words of its user, so that they can be read again.
+/// Checks the size of what a user writes about a snapshot.
 ///
 /// # Errors
-/// They are too long.
-pub fn check_words(
+/// It is too long to be read again.
+pub fn check_description(
     tags: &[Tag],
     note: Option<&str>,
     labels: &BTreeMap<String, String>,
 ) -> std::result::Result<(), TooLong> {
     let bytes = serde_json::to_vec(&(tags, note, labels)).map_or(u64::MAX, |text| text.len() as u64);
     let what = "the tags, the note and the labels of a snapshot have";
-    if bytes <= WORDS_LIMIT { Ok(()) } else { Err(TooLong { what, bytes, limit: WORDS_LIMIT }) }
+    if bytes <= DESCRIPTION_LIMIT { Ok(()) } else { Err(TooLong { what, bytes, limit: DESCRIPTION_LIMIT }) }
 }
 
-/// What the `snapshot.json` beside the artifact records of it; nothing if there is none, or it is of other files.
+/// The hash of an artifact in the `snapshot.json` beside it; nothing if there is no such file, or it has no hash of it.
 ///
 /// # Errors
-/// It is there and cannot be read or understood.
-pub fn recorded(artifact: &Path) -> Result<Option<FileHash>, MetadataError> {
+/// The `snapshot.json` cannot be read or parsed.
+pub fn recorded_hash(artifact: &Path) -> Result<Option<FileHash>, MetadataError> {
     #[derive(Deserialize)]
     struct Files {
         #[serde(default)]
         files: BTreeMap<String, FileHash>,
     }
-    let Some(text) = read_file(&artifact.with_file_name(FILE))? else { return Ok(None) };
+    let Some(text) = read_file(&artifact.with_file_name(METADATA))? else { return Ok(None) };
     let files: Files = serde_json::from_slice(&text).map_err(|error| MetadataError(error.to_string()))?;
     let name = artifact.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     Ok(files.files.get(name).cloned())
@@ -259,13 +186,13 @@ impl Metadata {
     /// Reads the `snapshot.json` in `folder`.
     ///
     /// # Errors
-    /// It is missing, unreadable, or of a format that is not known yet.
+    /// It is missing, unreadable, or of a later format.
     pub fn read(folder: &Path) -> Result<Self, MetadataError> {
         let missing = || MetadataError("it is missing".into());
-        Self::parse(&read_file(&folder.join(FILE))?.ok_or_else(missing)?)
+        Self::parse(&read_file(&folder.join(METADATA))?.ok_or_else(missing)?)
     }
 
-    /// How long ago it was made, in its largest unit.
+    /// How long ago it was made, in the largest unit.
     pub fn age(&self) -> String {
         let created = humantime::parse_rfc3339(&self.created).ok();
         let Some(age) = created.and_then(|created| SystemTime::now().duration_since(created).ok()) else {
@@ -275,7 +202,7 @@ impl Metadata {
         long.split(' ').next().unwrap_or_default().to_owned()
     }
 
-    /// The one reader of the text of a `snapshot.json`; what is written is read by it first.
+    /// Parses a `snapshot.json`. Text to be written is parsed first, too.
     fn parse(text: &[u8]) -> Result<Self, MetadataError> {
         #[derive(Deserialize)]
         struct Format {
@@ -284,63 +211,63 @@ impl Metadata {
         let unreadable = |error: serde_json::Error| MetadataError(error.to_string());
         let Format { format } = serde_json::from_slice(text).map_err(unreadable)?;
         if format != FORMAT {
-            return Err(MetadataError(format!("it is of format {format}: update bottle-freeze")));
+            return Err(MetadataError(format!("it has format {format}: update bottle-freeze")));
         }
         let metadata: Self = serde_json::from_slice(text).map_err(unreadable)?;
         let is_name = |name: &str| Path::new(name).file_name() == Some(name.as_ref()) && !name.contains('\0');
         match metadata.files.keys().find(|name| !is_name(name)) {
             None => Ok(metadata),
-            Some(name) => Err(MetadataError(format!("it records a file {name:?}"))),
+            Some(name) => Err(MetadataError(format!("it lists a file named {name:?}"))),
         }
     }
 
-    /// When it was made. One whose `created` cannot be read counts as very old.
+    /// When it was made; 1970 if `created` cannot be parsed.
     pub fn time(&self) -> Timestamp {
         self.created.parse().unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// A number that is larger the later it was made: its `sequence`, or what that would be by the clock.
+    /// A number that grows with every snapshot of a VM: its `sequence`, or the milliseconds of `created`.
     pub fn order(&self) -> u64 {
         self.sequence.unwrap_or_else(|| self.time().as_millisecond().try_into().unwrap_or(0))
     }
 
-    /// Reads that of the snapshot whose folder this is: `VM/ID`.
+    /// Reads the `snapshot.json` of a snapshot in the library, from its folder `VM/ID`.
     ///
     /// # Errors
-    /// See [`Self::read`]; or the folder is a link, or it is of another snapshot.
-    pub fn of_folder(folder: &Path) -> Result<Self, MetadataError> {
+    /// See [`Self::read`]; or the folder is a link, or the file belongs to another snapshot.
+    pub fn read_stored(folder: &Path) -> Result<Self, MetadataError> {
         let meta = std::fs::symlink_metadata(folder).map_err(|error| MetadataError(error.to_string()))?;
         if !meta.is_dir() {
-            return Err(MetadataError::new("its folder is a link, or none"));
+            return Err(MetadataError::new("its folder is a link, or not a folder"));
         }
-        Self::read(folder)?.of(folder)
+        Self::read(folder)?.check_location(folder)
     }
 
-    /// The name of its artifact, if it records one.
+    /// The file name of its artifact, if it has one.
     pub fn artifact(&self) -> Option<&'static str> {
-        [store::ARTIFACT, store::CHECKPOINT].into_iter().find(|name| self.files.contains_key(*name))
+        [ARTIFACT, CHECKPOINT].into_iter().find(|name| self.files.contains_key(*name))
     }
 
-    /// This, if it is of the snapshot whose folder this is: `VM/ID`.
+    /// Checks that it belongs to the folder `VM/ID`.
     ///
     /// # Errors
-    /// It says another VM or id.
-    fn of(self, folder: &Path) -> Result<Self, MetadataError> {
+    /// It names another VM or id.
+    fn check_location(self, folder: &Path) -> Result<Self, MetadataError> {
         if folder.ends_with(Path::new(&self.vm).join(&self.id)) && !self.vm.contains('/') {
             return Ok(self);
         }
-        Err(MetadataError(format!("it is that of another snapshot, {}@{}", self.vm, self.id)))
+        Err(MetadataError(format!("it belongs to another snapshot, {}@{}", self.vm, self.id)))
     }
 
-    /// Writes it into `folder`: to the disk, and in one instant over one that is there.
+    /// Writes it into `folder`, over an existing one in one step, and flushes it.
     ///
     /// # Errors
-    /// It cannot be written, or could not be read again: then nothing was written.
+    /// It cannot be written, or not be parsed again: then nothing was written.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
-        Ok(publish_text(&self.text()?, &folder.join(FILE), Existing::Replace)?)
+        Ok(publish_text(&self.text()?, &folder.join(METADATA), Existing::Replace)?)
     }
 
-    /// Its text, which can be read again.
+    /// Its text, checked to parse again.
     ///
     /// # Errors
     /// It is too long.
@@ -351,12 +278,12 @@ impl Metadata {
         Ok(text)
     }
 
-    /// Whether a snapshot of this VM can be written, as far as is known before it is packed.
+    /// Checks, before the VM is packed, that it will not be too long.
     ///
     /// # Errors
-    /// It would be too long.
+    /// It would be.
     pub fn check_before_packing(&self) -> std::result::Result<(), TooLong> {
-        let (limit, what) = (LIMIT - RESERVE, "the configuration of this VM, and what is said of its snapshot, have");
+        let (limit, what) = (LIMIT - RESERVE, "the configuration of this VM and the description of its snapshot have");
         let bytes = serde_json::to_vec_pretty(self).map_or(u64::MAX, |text| text.len() as u64);
         if bytes <= limit { Ok(()) } else { Err(TooLong { what, bytes, limit }) }
     }
@@ -366,7 +293,7 @@ fn within_limit(text: &[u8]) -> Result<(), MetadataError> {
     if text.len() as u64 <= LIMIT { Ok(()) } else { Err(MetadataError(format!("it is longer than {LIMIT} bytes"))) }
 }
 
-/// The text of a regular file that is not too long; nothing if there is none.
+/// The text of a regular file of at most [`LIMIT`] bytes; nothing if there is no file.
 fn read_file(path: &Path) -> Result<Option<Vec<u8>>, MetadataError> {
     let mut text = Vec::with_capacity(4 << 10);
     match files::open_existing(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut text)) {

@@ -1,25 +1,27 @@
-//! How snapshots lie on disk: written in private, published whole. It never prints.
+//! How snapshots lie on disk: written in private, published whole. Nothing here prints.
 //!
-//! # What holds
-//! - At every instant a path holds what it held before, or a whole, verified snapshot: files are written in a private folder
-//!   beside their target ([`Staging`]), flushed, and renamed ([`Target`]); a snapshot of the library is one folder, renamed whole.
-//! - A snapshot is never changed after that, but for tags, note and labels, which replace `snapshot.json` in one instant.
-//! - A private folder is known by a file in it that its run keeps locked. Whoever finds one that is not locked may remove it:
-//!   so SIGKILL leaves nothing that the next run does not sweep ([`sweep`]).
-//! - A file is removed only when its name, its content and its owner say that bottle-freeze wrote it.
-//! - Nothing here follows a symbolic link out of the library, or believes a `snapshot.json` that names a path.
+//! # Rules
+//! - A path holds its old content or a complete, verified snapshot at any time: files are written in a private folder beside
+//!   their target ([`Staging`]), flushed, and renamed ([`Target`]); a snapshot in the library is one folder, renamed whole.
+//! - A snapshot never changes, except for tags, note and labels, which replace `snapshot.json` in one step.
+//! - A run keeps a file in its private folder locked. A run that finds an unlocked one may remove the folder: the next run
+//!   removes what a SIGKILL leaves ([`sweep_library`]).
+//! - A file is removed only if its name, content and owner show that bottle-freeze wrote it.
+//! - No symbolic link out of the library is followed, and no path in a `snapshot.json` is used.
 //!
-//! # Where what is
-//! - [`store`] lists and finds; [`Metadata`] is `snapshot.json` (its format: bottle-freeze-snapshot(5)); [`Policy`] chooses what
-//!   `prune` keeps; `transport` writes and reads a snapshot as one file.
-//! - [`Lock`] keeps two runs from one VM, output or library; [`Creation`] remembers what a VM was made with.
-//! - [`Health`] tells `doctor` whether all this works here.
+//! # Files
+//! - `layout` has the names; [`Metadata`] is `snapshot.json` (its format: bottle-freeze-snapshot(5)); [`store`] lists and
+//!   finds snapshots; [`Policy`] decides what `prune` keeps; `archive` writes and reads a snapshot as one file.
+//! - [`Lock`] locks a VM, an output file or the snapshots of a VM; [`Creation`] stores the options of a VM.
+//! - [`Health`] checks the library for `doctor`.
 
 mod archive;
+mod arrival;
 mod broken;
 mod creation;
 mod health;
 mod holder;
+mod layout;
 mod leftovers;
 mod lock;
 mod metadata;
@@ -31,19 +33,24 @@ mod retention;
 mod runtime;
 mod staging;
 pub mod store;
+mod stored;
+mod tag;
 mod target;
 
-pub use archive::{Incoming, TransportError, export, export_to_stdout, room};
+pub use archive::{ArchiveError, Incoming, export, export_to_stdout, library_staging};
 pub use broken::{Broken, Entry};
 pub use creation::Creation;
 pub use health::Health;
-pub use leftovers::{Leftover, leftovers, sweep, sweep_library};
+pub use layout::{SUFFIXES, is_id};
+pub use leftovers::{Leftover, leftovers, sweep_library};
 pub use lock::{Lock, LockError, Sharing, vm_key};
-pub use metadata::{Configuration, FORMAT, FileHash, Metadata, SUFFIXES, Tag, TooLong, check_words, is_id, recorded};
+pub use metadata::{Configuration, FORMAT, FileHash, Metadata, TooLong, check_description, recorded_hash};
 pub use origin::Origin;
 pub use period::{Reach, Unit};
 pub use removal::RemoveError;
 pub use retention::{NewestOf, Policy, TagList};
 pub use staging::Staging;
-pub use store::{FindError, Removal, Stored};
+pub use store::FindError;
+pub use stored::{Removal, Stored};
+pub use tag::Tag;
 pub use target::Target;

@@ -1,8 +1,8 @@
-//! What runs put into their private folders, where nothing else says that such a folder is ours: 0.1.0 removed them in no
-//! order and left their lock files empty, and what is left of a removed snapshot has its files and nothing else.
+//! Recognizes a private folder by the names of its contents, if its lock file does not: 0.1.0 left the lock files empty,
+//! and the rest of a removed snapshot has none.
 
+use super::layout::{CHECKPOINT, FILES};
 use super::staging::ALIVE;
-use super::store::{CHECKPOINT, FILES};
 use crate::files;
 use crate::home;
 use crate::publish::PRIVATE;
@@ -10,8 +10,8 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::path::Path;
 
-/// Files.
-const SINGLE: [&str; 12] = [
+/// Files that a run creates.
+const RUN_FILES: [&str; 12] = [
     ALIVE,
     "snapshot",
     "snapshot.smolmachine",
@@ -25,15 +25,15 @@ const SINGLE: [&str; 12] = [
     "in-use",
     "live.checkpoint",
 ];
-/// Folders of snapshots, and of an engine.
-const SNAPSHOTS: [&str; 3] = ["new", "removed", "replaced"];
+/// Folders with the files of a snapshot, and of an engine.
+const SNAPSHOT_FOLDERS: [&str; 3] = ["new", "removed", "replaced"];
 const ENGINE: &str = "engine";
-/// Where the engine puts what it packs, and its temporary files.
+/// The prefix of the folder in which the engine packs.
 const STAGING: &str = "pack-staging-";
-/// What a live snapshot is made of.
-const OF_CHECKPOINT: [&str; 2] = ["checkpoint.json", "objects"];
+/// The contents of a live snapshot.
+const CHECKPOINT_PARTS: [&str; 2] = ["checkpoint.json", "objects"];
 
-/// Whether a folder holds such things and nothing else.
+/// Whether a folder holds only such files and folders.
 pub fn are_all(folder: &Path) -> bool {
     all(folder, is_part)
 }
@@ -55,20 +55,20 @@ fn all(folder: &Path, is: impl Fn(&str, &DirEntry) -> bool) -> bool {
 
 fn is_part(name: &str, entry: &DirEntry) -> bool {
     if !is_folder(entry) {
-        return SINGLE.contains(&name) || is_of_a_snapshot(name, entry);
+        return RUN_FILES.contains(&name) || is_snapshot_file(name, entry);
     }
     let path = entry.path();
     let is_temporary = [STAGING, home::TEMPORARY].iter().any(|prefix| files::is_private_name(name.as_ref(), prefix));
     let is_checkpoint = Path::new(name).extension() == Path::new(CHECKPOINT).extension();
     is_temporary
-        || is_of_a_snapshot(name, entry)
-        || (SNAPSHOTS.contains(&name) && all(&path, is_of_a_snapshot))
+        || is_snapshot_file(name, entry)
+        || (SNAPSHOT_FOLDERS.contains(&name) && all(&path, is_snapshot_file))
         || (name == ENGINE && all(&path, |name, _| home::is_engine_part(name)))
-        || (is_checkpoint && all(&path, |name, _| OF_CHECKPOINT.contains(&name)))
+        || (is_checkpoint && all(&path, |name, _| CHECKPOINT_PARTS.contains(&name)))
 }
 
-/// A file of a snapshot. A folder in its place is ours only when it is empty.
-fn is_of_a_snapshot(name: &str, entry: &DirEntry) -> bool {
+/// A file of a snapshot, or an empty folder with its name.
+fn is_snapshot_file(name: &str, entry: &DirEntry) -> bool {
     let is_known = FILES.contains(&name) || files::is_private_name(name.as_ref(), PRIVATE);
     is_known && (!is_folder(entry) || fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_none()))
 }

@@ -1,11 +1,11 @@
-//! Time as `restic forget` counts it: how far back `--keep-within` reaches, and which hour, day, week, month or year a
-//! snapshot belongs to.
+//! Periods as in `restic forget`: how far back `--keep-within` reaches, and the hour, day, week, month or year of a
+//! snapshot.
 
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Span, Timestamp};
 
-/// How far back from the newest snapshot: `1y5m7d2h`. A month is a month of the calendar, not thirty days.
+/// How far back from the newest snapshot: `1y5m7d2h`. A month is a calendar month, not thirty days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reach {
     years: u32,
@@ -17,7 +17,8 @@ pub struct Reach {
 impl std::str::FromStr for Reach {
     type Err = &'static str;
 
-    /// Reads restic's form: numbers with the units `y`, `m` (months), `d` and `h`. A unit that comes twice counts once.
+    /// Parses restic's form: numbers with the units `y`, `m` (months), `d` and `h`. If a unit occurs twice, the last one
+    /// counts.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const FORM: &str = "use years, months, days and hours, like 1y5m7d2h, 6m or 30d";
         let (mut reach, mut rest) = (Self::default(), text.trim());
@@ -39,8 +40,7 @@ impl std::str::FromStr for Reach {
 }
 
 impl Reach {
-    /// The moment that lies this far before `end`, by the clock and the calendar of `zone`. The first moment of all, if
-    /// it reaches beyond that.
+    /// The time this far before `end`, by the clock and calendar of `zone`; at least [`Timestamp::MIN`].
     pub fn before(self, end: Timestamp, zone: &TimeZone) -> Timestamp {
         self.by_calendar(zone.to_datetime(end))
             .and_then(|local| at(local, zone))
@@ -48,13 +48,13 @@ impl Reach {
             .unwrap_or(Timestamp::MIN)
     }
 
-    /// As Go's `AddDate`, which restic uses: a day that a month does not have is one of the next month (a month before
-    /// March 31 is March 3).
+    /// Like Go's `AddDate`, which restic uses: a day that a month lacks is a day of the next month (a month before March 31
+    /// is March 3).
     fn by_calendar(self, end: DateTime) -> Result<DateTime, jiff::Error> {
         let month = i64::from(end.month()) - 1 - i64::from(self.months);
         let year = i64::from(end.year()) - i64::from(self.years) + month.div_euclid(12);
         let first = DateTime::new(
-            // A year that is not in the calendar is not in `Timestamp` either.
+            // A year outside the calendar is outside of `Timestamp` too.
             i16::try_from(year).unwrap_or(i16::MIN),
             i8::try_from(month.rem_euclid(12) + 1).unwrap_or(1),
             1,
@@ -67,16 +67,16 @@ impl Reach {
     }
 }
 
-/// The moment when clocks in `zone` show `local`: where they show it twice or never, the one that Go chooses.
+/// The time at which clocks in `zone` show `local`. If they show it twice or never, the time that Go chooses.
 fn at(local: DateTime, zone: &TimeZone) -> Result<Timestamp, jiff::Error> {
     let nearly = zone.to_offset(Offset::UTC.to_timestamp(local)?);
     zone.to_offset(nearly.to_timestamp(local)?).to_timestamp(local)
 }
 
-/// A stretch of the calendar.
+/// A unit of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// An hour as clocks show it.
+    /// An hour on the clock.
     Hour,
     /// From midnight.
     Day,
@@ -89,7 +89,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// What restic calls the snapshots that are the newest of one.
+    /// What restic calls the newest snapshot of such a unit.
     pub fn word(self) -> &'static str {
         match self {
             Self::Hour => "hourly",
@@ -100,7 +100,7 @@ impl Unit {
         }
     }
 
-    /// A number that is the same for all moments of one such unit, by the clocks of `zone`.
+    /// A number that is the same for all times within one such unit, by the clocks of `zone`.
     pub fn number(self, moment: Timestamp, zone: &TimeZone) -> i64 {
         let local = zone.to_datetime(moment);
         let (year, month) = (i64::from(local.year()), i64::from(local.month()));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_is_one_of_the_calendar() {
+    fn a_month_is_a_calendar_month() {
         assert_eq!(before("6m", "2026-11-26T10:00:00Z", "UTC"), "2026-05-26T10:00:00Z");
         assert_eq!(before("1y5m7d2h", "2026-03-08T01:30:00Z", "UTC"), "2024-09-30T23:30:00Z");
         assert_eq!(before("1m", "2026-03-31T10:00:00Z", "UTC"), "2026-03-03T10:00:00Z");
@@ -136,20 +136,20 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_one_of_the_clock_also_where_the_clocks_change() {
+    fn a_day_ends_at_the_same_time_when_clocks_change() {
         assert_eq!(before("1d", "2026-03-29T10:00:00Z", "Europe/Berlin"), "2026-03-28T11:00:00Z");
         assert_eq!(before("24h", "2026-03-29T10:00:00Z", "Europe/Berlin"), "2026-03-28T10:00:00Z");
     }
 
     #[test]
-    fn what_reaches_beyond_time_reaches_all() {
+    fn a_very_long_reach_reaches_all() {
         for reach in ["9000y", "4294967295y", "4294967295m", "4294967295d", "4294967295h", "20000y"] {
             assert!(before(reach, "2026-03-29T10:00:00Z", "Europe/Berlin").starts_with('-'), "{reach}");
         }
     }
 
     #[test]
-    fn only_restic_s_units_are_read() {
+    fn only_the_units_of_restic_are_parsed() {
         for text in ["", "0d", "6months", "30", "5x", "-5d", "+5d", "1y 2m", "99999999999d", "d", "２d", "1é"] {
             assert!(text.parse::<Reach>().is_err(), "{text}");
         }
@@ -158,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn a_week_begins_on_monday_and_may_belong_to_another_year() {
+    fn a_week_starts_on_monday_and_may_belong_to_another_year() {
         let week = |moment: &str| Unit::Week.number(moment.parse().unwrap(), &TimeZone::UTC);
         assert_eq!((week("2026-11-22T12:00:00Z"), week("2026-11-23T12:00:00Z")), (202_647, 202_648));
         assert_eq!((week("2024-12-30T12:00:00Z"), week("2021-01-01T12:00:00Z")), (202_501, 202_053));
     }
 
     #[test]
-    fn a_day_is_one_of_its_zone() {
+    fn a_day_depends_on_the_zone() {
         let zone = TimeZone::get("Asia/Tokyo").unwrap();
         let day = |moment: &str| Unit::Day.number(moment.parse().unwrap(), &zone);
         assert_eq!((day("2026-11-22T14:59:59Z"), day("2026-11-22T15:00:00Z")), (20_261_122, 20_261_123));

@@ -1,8 +1,7 @@
-//! How the folder of a snapshot is removed, and nothing that a user put into it.
+//! Removes the folder of a snapshot, but no file that a user put into it.
 
+use super::layout::{FILES, METADATA, new_id};
 use super::lock::{Lock, LockError, Sharing};
-use super::metadata;
-use super::store::FILES;
 use crate::files;
 use crate::home;
 use crate::publish::{self, PRIVATE, withdraw};
@@ -16,14 +15,14 @@ use thiserror::Error;
 /// Why a snapshot is not removed.
 #[derive(Debug, Error)]
 pub enum RemoveError {
-    /// There is no such snapshot any more, or another one has its name.
+    /// The snapshot no longer exists, or another one has its name.
     #[error("{0} was removed or replaced meanwhile")]
     Gone(String),
-    /// It is being read, or cannot be locked.
+    /// The snapshot is being read, or cannot be locked.
     #[error(transparent)]
     Locked(LockError),
-    /// Files lie in its folder that bottle-freeze did not write.
-    #[error("{} holds what is not part of a snapshot: {}", folder.display(), names.join(", "))]
+    /// Its folder holds files that bottle-freeze did not write.
+    #[error("{} holds files that are not part of a snapshot: {}", folder.display(), names.join(", "))]
     Foreign {
         /// Its folder.
         folder: PathBuf,
@@ -35,46 +34,47 @@ pub enum RemoveError {
     Io {
         /// Its folder.
         folder: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// What identifies a folder: device, inode, and when it was made, where the file system records that (an
-/// inode is used again). Nothing, if it could not be looked at.
+/// Identifies a folder by device, inode, and creation time if the file system records it (inodes are reused). Nothing if
+/// the folder could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity(Option<(u64, u64, Option<SystemTime>)>);
 
 impl Identity {
-    /// That of a folder.
+    /// The identity of a folder.
     pub fn of(folder: &Path) -> Self {
         Self(fs::symlink_metadata(folder).map(|meta| (meta.dev(), meta.ino(), meta.created().ok())).ok())
     }
 
-    /// Whether the folder of that name is the same one.
-    pub fn is_that_of(self, folder: &Path) -> bool {
+    /// Whether the folder at this path is the same one.
+    pub fn matches(self, folder: &Path) -> bool {
         self.0.is_some() && self == Self::of(folder)
     }
 
-    /// Locks that folder alone, to be removed: if it still is the same one, and no run reads it.
+    /// Locks the folder for removal.
     ///
     /// # Errors
-    /// It is not, or one does.
+    /// It is not the same folder any more, or another run is reading it.
     pub fn lock(self, reference: &str, folder: &Path) -> Result<Lock, RemoveError> {
         let gone = || RemoveError::Gone(reference.to_owned());
         match Lock::folder(reference, folder, Sharing::Alone) {
-            Ok(_) if !self.is_that_of(folder) => Err(gone()),
+            Ok(_) if !self.matches(folder) => Err(gone()),
             Err(LockError::Gone(_)) => Err(gone()),
             result => result.map_err(RemoveError::Locked),
         }
     }
 }
 
-/// Removes the folder of a snapshot, `VM/ID`, that is locked alone: out of sight in one instant, then file by file. What a kill leaves of it is
-/// known by the names of its files: this needs no room on the disk. `is_recorded` says which other files it has.
+/// Removes the folder `VM/ID` of a snapshot, with the lock `_alone` on it: hides it in one step, then removes its files. If
+/// the run is killed, the next one knows the rest by the names of the files, which needs no disk space. `is_recorded`
+/// says which other files belong to the snapshot.
 ///
 /// # Errors
-/// It holds anything else, or the system refuses.
+/// It holds other files, or the system refuses.
 pub fn remove(folder: &Path, _alone: &Lock, is_recorded: &dyn Fn(&str) -> bool) -> Result<(), RemoveError> {
     let refused = |source| RemoveError::Io { folder: folder.to_owned(), source };
     let meta = fs::symlink_metadata(folder).map_err(refused)?;
@@ -85,21 +85,21 @@ pub fn remove(folder: &Path, _alone: &Lock, is_recorded: &dyn Fn(&str) -> bool) 
     if !names.is_empty() {
         return Err(RemoveError::Foreign { folder: folder.to_owned(), names });
     }
-    // Seen before it is out of sight: what cannot be removed stays a snapshot.
+    // Checked before it is hidden: a snapshot that cannot be removed stays whole.
     publish::check_removable(folder).map_err(refused)?;
-    // Locked while the hidden folder goes: no other run sweeps it meanwhile.
-    let gone = folder.with_file_name(format!("{PRIVATE}{:.6}", super::store::new_id()));
+    // Still locked while its files are removed, so that no other run sweeps it.
+    let gone = folder.with_file_name(format!("{PRIVATE}{:.6}", new_id()));
     match withdraw(folder, &gone) {
-        // Not even the longer name has room. Without this file it is no snapshot any more.
+        // The disk has no space even for the longer name. Without this file it is no longer a snapshot.
         Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
-            publish::remove(&folder.join(metadata::FILE)).map_err(refused)?;
+            publish::remove(&folder.join(METADATA)).map_err(refused)?;
             clear(folder).map_err(refused)
         }
         result => result.and_then(|()| clear(&gone)).map_err(refused),
     }
 }
 
-/// What is in it that no snapshot has.
+/// The names in it that do not belong to a snapshot.
 fn foreign(folder: &Path, is_recorded: &dyn Fn(&str) -> bool) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {

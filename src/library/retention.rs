@@ -1,20 +1,21 @@
-//! Which snapshots a policy keeps, and why: the rules of `restic forget` (tests/it/retention.rs compares the two). Hours, days,
-//! weeks, months and years are those of one time zone; see bottle-freeze-snapshot-prune(1) for what differs on purpose.
+//! Which snapshots a policy keeps, and why. The rules are those of `restic forget` (tests/it/retention.rs compares the two);
+//! bottle-freeze-snapshot-prune(1) lists the differences.
 
+use super::metadata::Metadata;
 use super::period::{Reach, Unit};
-use super::{Metadata, Tag};
+use super::tag::Tag;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::cmp::Reverse;
 
-/// Tags that a snapshot must all have. None of them: it must have no tag at all.
+/// Tags that a snapshot must have. If the list is empty, it must have no tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagList(Vec<Tag>);
 
 impl std::str::FromStr for TagList {
     type Err = &'static str;
 
-    /// Reads `TAG,TAG…`, or nothing.
+    /// Parses `TAG,TAG…`, or an empty text.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.is_empty() {
             return Ok(Self(Vec::new()));
@@ -29,21 +30,21 @@ impl TagList {
     }
 }
 
-/// Which snapshots that are the newest of their hour, day … are kept.
+/// A rule that keeps the newest snapshot of each hour, day ….
 #[derive(Debug, Clone)]
 pub struct NewestOf {
-    /// Of each of what.
+    /// The unit: hour, day ….
     pub unit: Unit,
-    /// Of so many of them that have a snapshot.
+    /// For how many units with a snapshot.
     pub count: usize,
-    /// Of those within this time before the newest snapshot.
+    /// For all units within this time before the newest snapshot.
     pub within: Option<Reach>,
 }
 
-/// What to keep of one VM's snapshots. What nothing here keeps may be removed.
+/// Which snapshots of one VM to keep. All others may be removed.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// So many of those that were made last.
+    /// How many of the last ones.
     pub last: usize,
     /// Those within this time before the newest.
     pub within: Option<Reach>,
@@ -54,16 +55,16 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether it keeps nothing, whatever there is.
+    /// Whether it keeps no snapshot at all.
     pub fn is_empty(&self) -> bool {
         let keeps_none = |one: &NewestOf| one.count == 0 && one.within.is_none();
         self.last == 0 && self.within.is_none() && self.tags.is_empty() && self.newest_of.iter().all(keeps_none)
     }
 
-    /// Why each of one VM's snapshots is kept, in the order of `made_last_first`; one without a reason is not kept.
-    /// Days and months are those of `zone`; a snapshot that is later than `now` does not count as the newest.
-    pub fn reasons(&self, made_last_first: &[&Metadata], zone: &TimeZone, now: Timestamp) -> Vec<Vec<String>> {
-        let mut all: Vec<Candidate> = made_last_first.iter().map(|metadata| Candidate::new(metadata)).collect();
+    /// The reasons to keep each snapshot of one VM, in the order of `newest_first`. One without a reason is not kept. Days
+    /// and months are those of `zone`; a snapshot later than `now` does not count as the newest.
+    pub fn reasons(&self, newest_first: &[&Metadata], zone: &TimeZone, now: Timestamp) -> Vec<Vec<String>> {
+        let mut all: Vec<Candidate> = newest_first.iter().map(|metadata| Candidate::new(metadata)).collect();
         for one in &mut all {
             if self.tags.iter().any(|list| list.matches(one.metadata)) {
                 one.reasons.push("tag".to_owned());
@@ -72,7 +73,7 @@ impl Policy {
         for one in all.iter_mut().take(self.last) {
             one.reasons.push("last".to_owned());
         }
-        // The clock may have gone back: a day is one of the calendar, in whatever order its snapshots were made.
+        // By the calendar, not by the order of creation: the clock may have gone back.
         let mut by_time: Vec<&mut Candidate> = all.iter_mut().collect();
         by_time.sort_by_key(|one| Reverse(one.time));
         let newest = by_time.iter().map(|one| one.time).find(|time| *time < now).unwrap_or(Timestamp::MIN);
@@ -93,7 +94,7 @@ impl Policy {
     }
 }
 
-/// A snapshot that is looked at.
+/// A snapshot, and the reasons to keep it.
 struct Candidate<'a> {
     metadata: &'a Metadata,
     time: Timestamp,
@@ -106,7 +107,7 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// Keeps the newest of each of the first `count` units that have one after `begin`.
+/// Keeps the newest snapshot of each of the first `count` units with one after `begin`.
 fn keep_newest_of_each(
     by_time: &mut [&mut Candidate],
     unit: impl Fn(&Candidate) -> i64,
@@ -128,7 +129,7 @@ fn keep_newest_of_each(
 mod tests {
     use super::*;
 
-    /// Snapshots of these moments, the newest first.
+    /// Snapshots made at these times, newest first.
     fn made(times: &[&str]) -> Vec<Metadata> {
         let one = |time: &&str| {
             let created = if time.len() == 10 { format!("{time}T12:00:00Z") } else { (*time).to_owned() };
@@ -160,9 +161,9 @@ mod tests {
             .collect()
     }
 
-    /// restic's manual, "Removing backup snapshots": one snapshot on each Sunday of 2014, and what is kept of them.
+    /// The example of restic's manual, "Removing backup snapshots": one snapshot on each Sunday of 2014.
     #[test]
-    fn restic_s_example_of_sundays_keeps_the_same() {
+    fn the_example_of_restic_keeps_the_same_sundays() {
         let sundays = [
             "2014-11-30",
             "2014-11-23",
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_week_begins_on_monday() {
+    fn a_week_starts_on_monday() {
         let policy = each(Unit::Week, 2);
         // A Monday, the Sunday before, the Monday before that.
         assert_eq!(kept(&policy, &made(&["2026-11-23", "2026-11-22", "2026-11-16"])), ["2026-11-23", "2026-11-22"]);

@@ -1,5 +1,5 @@
-//! Where this user's runs on this host find each other's locks: one folder, whatever the environment says. (A cron job
-//! has no `$XDG_RUNTIME_DIR`, and `$TMPDIR` differs from session to session.)
+//! The folder of this user's locks on this host. It does not depend on the environment: a cron job has no
+//! `$XDG_RUNTIME_DIR`, and `$TMPDIR` differs between sessions.
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::geteuid;
@@ -8,13 +8,15 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
-/// Its path.
+/// The path of the folder.
 pub fn path() -> PathBuf {
     format!("/tmp/bottle-freeze-{}", geteuid().as_raw()).into()
 }
 
-/// The folder, made if it is missing. Everyone may make a file of that name in `/tmp`: one that is not this user's own
-/// folder is refused.
+/// The path of the folder, created if it is missing.
+///
+/// # Errors
+/// It cannot be created, or something else has that name in `/tmp`, where every user may create files.
 pub fn folder() -> io::Result<PathBuf> {
     let path = path();
     match DirBuilder::new().mode(0o700).create(&path) {
@@ -26,9 +28,9 @@ pub fn folder() -> io::Result<PathBuf> {
     let folder = match rustix::fs::open(&path, flags, Mode::empty()) {
         Ok(folder) => File::from(folder),
         Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
-            return Err(refused("it is not a folder; remove it, and a new one is made".to_owned()));
+            return Err(refused("it is not a folder; remove it, and bottle-freeze creates a new one".to_owned()));
         }
-        // Another user's, closed to this one.
+        // It belongs to another user, and is closed to this one.
         Err(rustix::io::Errno::ACCESS) => return Err(refused("it belongs to another user".to_owned())),
         Err(error) => return Err(error.into()),
     };

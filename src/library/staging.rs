@@ -1,5 +1,6 @@
 //! The private folder of a run.
 
+use super::layout::new_id;
 use crate::files;
 use crate::home;
 use crate::publish::PRIVATE;
@@ -11,88 +12,80 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempDir};
 
-/// The file in it that its run keeps locked, and what it says: by that the folder is known as ours.
+/// The file in it that its run keeps locked, and its content, by which later runs recognize the folder.
 pub(super) const ALIVE: &str = "alive";
 pub(super) const SIGN: &[u8] = b"bottle-freeze works in this folder, and removes it afterwards\n";
-/// The launcher's name in it, and the sidecar's.
+/// The names of the launcher and the artifact in it.
 const LAUNCHER: &str = "snapshot";
 const SIDECAR: &str = "snapshot.smolmachine";
-/// How the files in `work` are named, and what they say before the path of a folder.
+/// The prefix of the files in `work`, and their text before the path of a folder.
 const ENTRY: &str = "run-";
 const WORKS_IN: &[u8] = b"a bottle-freeze works in this folder:\n";
 
-/// A private folder beside the output, in which the engine writes all that it writes: staging, temporary files, the
-/// result. Gone when dropped; what a killed run left is gone when the next one begins, wherever that works.
+/// A private folder beside the output, in which the engine writes its temporary files and the result. Removed when
+/// dropped; if the run is killed, the next run removes it, wherever it works.
 #[derive(Debug)]
 pub struct Staging {
     folder: TempDir,
-    /// Locked as long as this run lives: tells everybody that the folder is in use.
+    /// Locked while this run lives: the folder is in use.
     _alive: File,
-    /// Locked as long as this run lives: tells our own next run where to sweep.
+    /// Locked while this run lives: where the next run of this library sweeps.
     _entry: Option<NamedTempFile>,
 }
 
 impl Staging {
-    /// Makes it in the folder `beside`, and enters it in the library. One that is full or read-only forbids nothing
-    /// elsewhere: then only a run that works in the same folder finds what a killed one left.
+    /// Creates it in the folder `beside`, and registers it in the library. If the library is full or read-only, it is not
+    /// registered: then only a run in the same folder removes it after a kill.
     pub fn new(beside: &Path) -> io::Result<Self> {
-        // So it is named everywhere and at all times.
-        let named = fs::canonicalize(beside)?;
-        let root = home::Home::open().ok().and_then(|home| fs::canonicalize(home.root()).ok());
-        let is_in_library = root.is_some_and(|root| named.starts_with(root));
+        // The same path, whatever links lead to it.
+        let path = fs::canonicalize(beside)?;
+        let is_in_library = home::canonical_root().is_some_and(|root| path.starts_with(root));
         loop {
-            let name = format!("{PRIVATE}{:.6}", super::store::new_id());
-            let entry = match home::folder("work").and_then(|entries| enter(&entries, &named.join(&name))) {
+            let name = format!("{PRIVATE}{:.6}", new_id());
+            let entry = match home::folder("work").and_then(|entries| register(&entries, &path.join(&name))) {
                 Err(error) if is_in_library || home::HomeError::in_error(&error).is_some() => return Err(error),
                 entry => entry.ok(),
             };
-            if let Some((folder, alive)) = make(beside, &name)? {
+            if let Some((folder, alive)) = create(beside, &name)? {
                 return Ok(Self { folder, _alive: alive, _entry: entry });
             }
         }
     }
 
-    /// One in `$TMPDIR`, which is looked through for what a killed run left: it needs no entry, and no library.
+    /// Creates one in `$TMPDIR`. It is not registered and needs no library: every run sweeps that folder.
     pub fn temporary() -> io::Result<Self> {
         loop {
-            let name = format!("{PRIVATE}{:.6}", super::store::new_id());
-            if let Some((folder, alive)) = make(&std::env::temp_dir(), &name)? {
+            let name = format!("{PRIVATE}{:.6}", new_id());
+            if let Some((folder, alive)) = create(&std::env::temp_dir(), &name)? {
                 return Ok(Self { folder, _alive: alive, _entry: None });
             }
         }
     }
 
-    /// The same, when what dead runs left is swept: see [`super::sweep`].
-    pub fn after_sweep(beside: &Path) -> io::Result<Self> {
-        super::sweep(beside);
-        Self::new(beside)
-    }
-
-    /// Where the folder of a run that has not begun would be.
+    /// An example path, for a dry run.
     pub fn future(beside: &Path) -> PathBuf {
         beside.join(format!("{PRIVATE}XXXXXX"))
     }
 
-    /// Its path.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The launcher that the engine is asked to write.
+    /// The path of the launcher that the engine writes.
     pub fn launcher(&self) -> PathBuf {
         self.path().join(LAUNCHER)
     }
 
-    /// The sidecar that it writes beside the launcher.
+    /// The path of the artifact that the engine writes beside the launcher.
     pub fn sidecar(&self) -> PathBuf {
         self.path().join(SIDECAR)
     }
 }
 
-/// Makes the private folder of that name, and the file in it that its run keeps locked. Nothing if another run has come in
-/// between.
-fn make(beside: &Path, name: &str) -> io::Result<Option<(TempDir, File)>> {
-    // The engine's files in it are readable for all: they hold the whole VM.
+/// Creates the private folder with that name, and the locked file in it. Nothing if another run interfered.
+fn create(beside: &Path, name: &str) -> io::Result<Option<(TempDir, File)>> {
+    // Closed to other users: the engine's files in it hold the whole VM, and are readable for all.
     let mode = fs::Permissions::from_mode(0o700);
     let folder = match tempfile::Builder::new().prefix(name).rand_bytes(0).permissions(mode).tempdir_in(beside) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
@@ -103,11 +96,10 @@ fn make(beside: &Path, name: &str) -> io::Result<Option<(TempDir, File)>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && beside.is_dir() => return Ok(None),
         alive => alive?,
     };
-    // Another run's sweep may have come between the two steps. A file system without locks does without: there no run takes
-    // a folder for dead either.
+    // Another run may have swept it before it was locked. On a file system without locks, no run sweeps.
     let is_ours = files::try_lock(&alive, false).unwrap_or(true) && files::is_same_file(&path, &alive);
     if is_ours {
-        // On a full disk it stays empty: then the folder is known by what else lies in it.
+        // On a full disk it stays empty: then the other files identify the folder.
         let _ = (&alive).write_all(SIGN);
     }
     Ok(is_ours.then_some((folder, alive)))
@@ -115,12 +107,12 @@ fn make(beside: &Path, name: &str) -> io::Result<Option<(TempDir, File)>> {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What this cannot remove, the `TempDir` tries once more.
+        // `TempDir` tries again to remove the rest.
         let _ = clear(self.path());
     }
 }
 
-/// Removes a private folder. The file by which it is known goes last: what a kill leaves of it is known too.
+/// Removes a private folder: the locked file last, so that the rest is recognized if the run is killed.
 pub(super) fn clear(folder: &Path) -> io::Result<()> {
     let mut done = Ok(());
     for entry in fs::read_dir(folder)? {
@@ -138,11 +130,11 @@ pub(super) fn clear(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes down that a run works in the folder `private`, before that is made: so none is forgotten.
-fn enter(entries: &Path, private: &Path) -> io::Result<NamedTempFile> {
+/// Records that a run works in the folder `private`, before the folder is created.
+fn register(entries: &Path, private: &Path) -> io::Result<NamedTempFile> {
     loop {
         let mut entry = tempfile::Builder::new().prefix(ENTRY).tempfile_in(entries)?;
-        // A sweep that came between the two steps holds the lock, or has removed the file.
+        // Another run's sweep may hold the lock, or have removed the file.
         if files::try_lock(entry.as_file(), false)? && files::is_same_file(entry.path(), entry.as_file()) {
             entry.write_all(&[WORKS_IN, private.as_os_str().as_bytes()].concat())?;
             return Ok(entry);
@@ -150,24 +142,24 @@ fn enter(entries: &Path, private: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
-/// What an entry in `work` says.
-pub(super) enum Entered {
+/// The content of a file in `work`.
+pub(super) enum WorkEntry {
     /// Nothing: its run was killed before it wrote.
     Nothing,
-    /// Its run made private folders in this folder, as 0.1.0 wrote it.
+    /// The folder in which its run created private folders, as 0.1.0 wrote it.
     In(PathBuf),
-    /// Its run made this private folder.
+    /// The private folder of its run.
     Private(PathBuf),
 }
 
-/// What an entry of that name that holds this text says; nothing, if bottle-freeze did not write it.
-pub(super) fn entered(name: &OsStr, text: &[u8]) -> Option<Entered> {
+/// Parses a file in `work` with this name and text. Nothing if bottle-freeze did not write it.
+pub(super) fn parse_entry(name: &OsStr, text: &[u8]) -> Option<WorkEntry> {
     let path = |text: &[u8]| PathBuf::from(OsString::from_vec(text.to_vec()));
     let (is_old, is_new) = (home::is_work_entry(name, text), files::is_private_name(name, ENTRY));
     match text.strip_prefix(WORKS_IN) {
-        _ if is_old && !text.is_empty() => Some(Entered::In(path(text))),
-        _ if text.is_empty() => (is_old || is_new).then_some(Entered::Nothing),
-        Some(private) if is_new => Some(Entered::Private(path(private))),
+        _ if is_old && !text.is_empty() => Some(WorkEntry::In(path(text))),
+        _ if text.is_empty() => (is_old || is_new).then_some(WorkEntry::Nothing),
+        Some(private) if is_new => Some(WorkEntry::Private(path(private))),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
-//! The files that a freeze or a pack writes: a sidecar, alone or beside its launcher.
+//! The files that a freeze or a pack writes: an artifact, alone or as the sidecar of a launcher.
 
+use super::layout::{LAUNCHER, SNAPSHOTS, WORKSPACE};
+use super::leftovers::sweep;
 use super::lock::{Lock, LockError, Sharing, file_key};
 use super::metadata::Metadata;
 use super::staging::Staging;
@@ -12,8 +14,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// The extension of a sidecar.
 const SIDECAR: &str = "smolmachine";
-/// How the name of a live snapshot ends.
+/// The extension of a live snapshot.
 const LIVE: &str = "checkpoint";
 
 type Result<T> = std::result::Result<T, PublishError>;
@@ -21,16 +24,20 @@ type Result<T> = std::result::Result<T, PublishError>;
 /// Where the files go.
 #[derive(Debug)]
 pub struct Target {
-    /// `OUT`, unless `OUT` ends in `.smolmachine` or `.checkpoint`: then no launcher is kept.
+    /// `OUT`; nothing if `OUT` ends in `.smolmachine` or `.checkpoint`, or no launcher is kept.
     launcher: Option<PathBuf>,
     sidecar: PathBuf,
-    /// The folder in which the private folder is made: on the same file system.
-    beside: PathBuf,
-    /// The VM, if this is for the library: its folder is made when it is needed.
-    vm: Option<String>,
-    existing: Existing,
-    /// Of its lock, if it is a file: a snapshot of the library has a new name.
-    key: Option<String>,
+    /// Where the private folder is created: on the same file system.
+    folder: PathBuf,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Files of the user, locked by this key.
+    Files { existing: Existing, lock_key: String },
+    /// A new snapshot of this VM in the library. The library creates its folders when they are needed.
+    Library { vm: String },
 }
 
 impl Target {
@@ -39,10 +46,10 @@ impl Target {
         out.extension().is_some_and(|extension| extension == LIVE)
     }
 
-    /// The files that `-o out` stands for; `force` allows to replace those that are there.
+    /// The files that `-o out` stands for. `force` allows existing ones to be replaced.
     ///
     /// # Errors
-    /// There is no such folder.
+    /// The folder does not exist, or `out` is a folder.
     pub fn new(out: &Path, force: bool) -> Result<Self> {
         let is_folder = out.as_os_str().as_bytes().ends_with(b"/");
         let out = std::path::absolute(out).map_err(PublishError::not_writable(out))?;
@@ -54,112 +61,117 @@ impl Target {
         let (launcher, sidecar) = if is_sidecar {
             (None, out)
         } else {
-            // A launcher looks beside the file that it is, whatever link leads to it.
+            // A launcher looks for its sidecar beside the file itself, not beside a link to it.
             let mut sidecar = out.clone().into_os_string();
             sidecar.push(".");
             sidecar.push(SIDECAR);
             (Some(out), resolve_link(sidecar.as_ref()))
         };
-        let key = file_key(&sidecar).map_err(PublishError::not_writable(&sidecar))?;
-        let beside = sidecar.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { launcher, sidecar, beside, vm: None, existing: Existing::forced(force), key: Some(key) })
+        let lock_key = file_key(&sidecar).map_err(PublishError::not_writable(&sidecar))?;
+        let folder = sidecar.parent().unwrap_or(Path::new("/")).to_owned();
+        Ok(Self { launcher, sidecar, folder, place: Place::Files { existing: Existing::forced(force), lock_key } })
     }
 
-    /// A new snapshot of `vm` in the library, with a launcher if `launcher`; its artifact has that name.
+    /// A new snapshot of `vm` in the library; `artifact` is the name of its artifact.
     ///
     /// # Errors
-    /// The library is not ours to use.
-    pub fn in_library(vm: &str, id: &str, artifact: &str, launcher: bool) -> Result<Self> {
-        let beside =
-            store::vm_path(vm).map_err(PublishError::not_writable(home::shown_path(store::SNAPSHOTS).as_ref()))?;
-        let folder = beside.join(id);
+    /// The library cannot be used.
+    pub fn in_library(vm: &str, id: &str, artifact: &str, has_launcher: bool) -> Result<Self> {
+        let folder = store::vm_path(vm).map_err(PublishError::not_writable(home::shown_path(SNAPSHOTS).as_ref()))?;
+        let snapshot = folder.join(id);
         Ok(Self {
-            launcher: launcher.then(|| folder.join(store::LAUNCHER)),
-            sidecar: folder.join(artifact),
-            beside,
-            vm: Some(vm.to_owned()),
-            existing: Existing::Keep,
-            key: None,
+            launcher: has_launcher.then(|| snapshot.join(LAUNCHER)),
+            sidecar: snapshot.join(artifact),
+            folder,
+            place: Place::Library { vm: vm.to_owned() },
         })
     }
 
-    /// The sidecar, as an absolute path.
+    /// The absolute path of the artifact.
     pub fn sidecar(&self) -> &Path {
         &self.sidecar
     }
 
-    /// The launcher, as an absolute path, if one is kept.
+    /// The absolute path of the launcher, if one is kept.
     pub fn launcher(&self) -> Option<&Path> {
         self.launcher.as_deref()
     }
 
-    /// Whether the files could be published now: before a VM is stopped for them. Sweeps as well: see [`super::sweep`].
+    /// The folder in which it is written.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Checks, before a VM is stopped, that the files can be published. Also removes what killed runs left.
     pub fn preflight(&self) -> Result<()> {
-        // The library makes its folders when they are needed.
-        if self.vm.is_none() {
+        if let Place::Files { existing, .. } = self.place {
             let library = home::canonical_root();
             for path in self.launcher.iter().chain([&self.sidecar]) {
-                publish::preflight(path, self.existing, library.as_deref())?;
+                publish::preflight(path, existing, library.as_deref())?;
             }
         }
-        super::sweep(&self.beside);
-        self.launcher_work()?;
-        self.work().map(drop)
+        sweep(&self.folder);
+        self.launcher_staging()?;
+        self.staging().map(drop)
     }
 
-    /// Locks the output for this run alone.
+    /// Locks the output files. A new snapshot in the library needs no lock.
     pub fn lock(&self) -> std::result::Result<Option<Lock>, LockError> {
-        let lock = |key: &String| Lock::take(&self.sidecar.display().to_string(), key, Sharing::Alone);
-        self.key.as_ref().map(lock).transpose()
-    }
-
-    /// The folder that it lies in.
-    pub fn folder(&self) -> &Path {
-        &self.beside
-    }
-
-    /// Makes the private folder, on the output's file system, so that publishing is a rename.
-    pub fn work(&self) -> Result<Staging> {
-        let folder = || self.vm.as_deref().map_or_else(|| Ok(self.beside.clone()), store::vm_folder);
-        let work = || folder().and_then(|folder| Staging::new(&folder));
-        // A VM's folder that is empty may be removed between the two steps.
-        let is_missing = |error: &io::Error| self.vm.is_some() && error.kind() == io::ErrorKind::NotFound;
-        let retried = work().or_else(|error| if is_missing(&error) { work() } else { Err(error) });
-        retried.map_err(PublishError::not_writable(self.folder()))
-    }
-
-    /// Another one beside the launcher, where that is a link to a file elsewhere.
-    fn launcher_work(&self) -> Result<Option<Staging>> {
-        let elsewhere = self.launcher.as_deref().and_then(Path::parent).filter(|folder| *folder != self.beside);
-        // In the library they lie in one folder.
-        let elsewhere = elsewhere.filter(|_| self.vm.is_none());
-        elsewhere.map(|folder| Staging::new(folder).map_err(PublishError::not_writable(folder))).transpose()
-    }
-
-    /// Has what the engine wrote on the disk, each file with its mode, before it gets its name. This takes as long
-    /// as the files are large.
-    pub fn flush(&self, work: &Staging) -> Result<()> {
-        flush(&work.sidecar(), 0o600)?;
-        if self.launcher.is_some() { flush(&work.launcher(), 0o700) } else { Ok(()) }
-    }
-
-    /// Publishes flushed files: each is renamed into place, the sidecar last. Until then the old one is untouched;
-    /// if its turn never comes, the old launcher is put back.
-    pub fn publish(&self, work: &Staging) -> Result<()> {
-        let Some(launcher) = &self.launcher else { return publish(&work.sidecar(), &self.sidecar, self.existing) };
-        let elsewhere = self.launcher_work()?;
-        let beside = elsewhere.as_ref().unwrap_or(work);
-        let (new, old) = (beside.launcher(), beside.path().join("old-launcher"));
-        if elsewhere.is_some() {
-            fs::copy(work.launcher(), &new).map_err(PublishError::not_writable(&new))?;
+        match &self.place {
+            Place::Files { lock_key, .. } => {
+                Lock::take(&self.sidecar.display().to_string(), lock_key, Sharing::Alone).map(Some)
+            }
+            Place::Library { .. } => Ok(None),
         }
-        // On a file system without links, or a full one, it is copied.
+    }
+
+    /// Creates the private folder, on the file system of the output, so that publishing is a rename.
+    pub fn staging(&self) -> Result<Staging> {
+        let staging = match &self.place {
+            Place::Files { .. } => Staging::new(&self.folder),
+            Place::Library { vm } => {
+                let create = || store::vm_folder(vm).and_then(|folder| Staging::new(&folder));
+                // Another run may remove the empty folder of the VM in between.
+                create().or_else(|error| if error.kind() == io::ErrorKind::NotFound { create() } else { Err(error) })
+            }
+        };
+        staging.map_err(PublishError::not_writable(&self.folder))
+    }
+
+    /// Creates another private folder beside the launcher, if that is a link to a file in another folder.
+    fn launcher_staging(&self) -> Result<Option<Staging>> {
+        let Place::Files { .. } = self.place else { return Ok(None) };
+        let other = self.launcher.as_deref().and_then(Path::parent).filter(|folder| *folder != self.folder);
+        other.map(|folder| Staging::new(folder).map_err(PublishError::not_writable(folder))).transpose()
+    }
+
+    /// Flushes what the engine wrote to the disk, each file with its mode. The time depends on their size.
+    pub fn flush(&self, staging: &Staging) -> Result<()> {
+        flush(&staging.sidecar(), 0o600)?;
+        if self.launcher.is_some() { flush(&staging.launcher(), 0o700) } else { Ok(()) }
+    }
+
+    /// Publishes flushed files: renames each into place, the sidecar last. If that fails, restores the old launcher; the
+    /// old sidecar is unchanged.
+    pub fn publish(&self, staging: &Staging) -> Result<()> {
+        let existing = match self.place {
+            Place::Files { existing, .. } => existing,
+            Place::Library { .. } => Existing::Keep,
+        };
+        let Some(launcher) = &self.launcher else { return publish(&staging.sidecar(), &self.sidecar, existing) };
+        let other = self.launcher_staging()?;
+        let beside = other.as_ref().unwrap_or(staging);
+        let (new, old) = (beside.launcher(), beside.path().join("old-launcher"));
+        if other.is_some() {
+            fs::copy(staging.launcher(), &new).map_err(PublishError::not_writable(&new))?;
+        }
+        // Copied on a file system without hard links, or if it is full.
         let kept = match fs::hard_link(launcher, &old).or_else(|_| fs::copy(launcher, &old).map(drop)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             kept => kept.map_err(PublishError::not_writable(&old)).map(|()| true)?,
         };
-        publish(&new, launcher, self.existing)?;
-        publish(&work.sidecar(), &self.sidecar, self.existing).inspect_err(|_| {
+        publish(&new, launcher, existing)?;
+        publish(&staging.sidecar(), &self.sidecar, existing).inspect_err(|_| {
             let _ = if kept {
                 publish(&old, launcher, Existing::Replace)
             } else {
@@ -168,17 +180,17 @@ impl Target {
         })
     }
 
-    /// Publishes flushed files and their `snapshot.json` as one folder of the library, in one instant.
-    pub fn publish_snapshot(&self, work: &Staging, metadata: &Metadata) -> Result<()> {
-        let (new, folder) = (work.path().join("new"), self.sidecar.with_file_name(""));
+    /// Publishes flushed files and their `snapshot.json` as one folder of the library, in one step.
+    pub fn publish_snapshot(&self, staging: &Staging, metadata: &Metadata) -> Result<()> {
+        let (new, folder) = (staging.path().join("new"), self.sidecar.with_file_name(""));
         let prepare = || {
             DirBuilder::new().mode(0o700).create(&new)?;
-            fs::rename(work.sidecar(), new.join(self.sidecar.file_name().unwrap_or_default()))?;
+            fs::rename(staging.sidecar(), new.join(self.sidecar.file_name().unwrap_or_default()))?;
             if let Some(name) = self.launcher.as_ref().and_then(|launcher| launcher.file_name()) {
-                fs::rename(work.launcher(), new.join(name))?;
+                fs::rename(staging.launcher(), new.join(name))?;
             }
-            if metadata.files.contains_key(store::WORKSPACE) {
-                fs::rename(work.path().join(store::WORKSPACE), new.join(store::WORKSPACE))?;
+            if metadata.files.contains_key(WORKSPACE) {
+                fs::rename(staging.path().join(WORKSPACE), new.join(WORKSPACE))?;
             }
             metadata.write(&new)
         };
@@ -189,14 +201,14 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        if self.vm.is_some() {
-            // Made for nothing, if there is no snapshot in it.
-            store::remove_if_empty(&self.beside);
+        if let Place::Library { .. } = self.place {
+            // The freeze may have failed before it published a snapshot in it.
+            store::remove_if_empty(&self.folder);
         }
     }
 }
 
-/// Sets the mode, and has the content on disk before its name.
+/// Sets the mode, and flushes the content.
 fn flush(path: &Path, mode: u32) -> Result<()> {
     let flush = || {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;

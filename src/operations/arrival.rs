@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{Incoming, Metadata, Origin, Stored, TransportError, check_words, is_id, store};
+use crate::library::{ArchiveError, Incoming, Metadata, Origin, Stored, check_description, is_id, store};
 use crate::operations::{lock, verify};
 use crate::publish::PublishError;
 use crate::smolvm::Name;
@@ -28,12 +28,12 @@ pub fn take_in(
         name.as_str().clone_into(&mut incoming.metadata.vm);
     }
     let metadata = &incoming.metadata;
-    let strange = |why: String| Failure::new(Status::Damaged, format!("{source} is no exported snapshot: {why}"));
+    let strange = |why: String| Failure::new(Status::Damaged, format!("{source} is not an exported snapshot: {why}"));
     if metadata.vm.parse::<Name>().is_err() || !is_id(&metadata.id) {
         return Err(strange("it names no VM or no id".into()));
     }
     // It is held to what a freeze here would be, and is written anew.
-    check_words(&metadata.tags, metadata.note.as_deref(), &metadata.labels)
+    check_description(&metadata.tags, metadata.note.as_deref(), &metadata.labels)
         .map_err(|error| strange(error.to_string()))?;
     metadata.text().map_err(|error| strange(error.to_string()))?;
     app.terminal
@@ -49,7 +49,7 @@ pub fn take_in(
     incoming.metadata.warnings.extend(warnings.list());
     let reference = format!("{}@{}", incoming.metadata.vm, incoming.metadata.id);
     incoming.publish(&library).map_err(|error| match error {
-        TransportError::Unpublished(PublishError::Exists(_)) => is_there(&reference),
+        ArchiveError::Unpublished(PublishError::Exists(_)) => is_there(&reference),
         error => error.into(),
     })
 }
@@ -79,21 +79,21 @@ fn leave_taken_tags(metadata: &mut Metadata, warnings: &Warnings) -> Result<()> 
     Ok(())
 }
 
-impl From<TransportError> for Failure {
-    fn from(error: TransportError) -> Self {
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
         let what = error.to_string();
         match error {
-            TransportError::Unpublished(error) => error.into(),
-            TransportError::Interrupted(interrupted) => Self::from(interrupted).state("nothing was written"),
-            TransportError::Present(reference) => Self::new(Status::OutputExists, what)
+            ArchiveError::Unpublished(error) => error.into(),
+            ArchiveError::Interrupted(interrupted) => Self::from(interrupted).state("nothing was written"),
+            ArchiveError::Present(reference) => Self::new(Status::OutputExists, what)
                 .state("nothing was changed")
                 .hint(format!(
                     "check it with `bottle-freeze snapshot verify {reference}`, or store this one under another name with --as VM"
                 )),
-            TransportError::NotExported { .. } => Self::new(Status::Damaged, what),
-            TransportError::Unreadable(unread) => Self::unread(what, &unread.source),
-            TransportError::NoRoom { .. } => Self::new(Status::NotWritable, what),
-            TransportError::NotWritable { source, .. } => Self::unwritten(what, &source),
+            ArchiveError::NotExported { .. } => Self::new(Status::Damaged, what),
+            ArchiveError::Unreadable(unread) => Self::unread(what, &unread.source),
+            ArchiveError::NoRoom { .. } => Self::new(Status::NotWritable, what),
+            ArchiveError::NotWritable { source, .. } => Self::unwritten(what, &source),
         }
     }
 }

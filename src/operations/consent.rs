@@ -95,7 +95,7 @@ impl Opens {
         parts.extend(self.recorded.as_deref().map(|networks| format!("its VM gets {}", network(networks))));
         parts.extend((!self.ports.is_empty()).then(|| format!("its VM publishes the ports {}", self.ports.join(", "))));
         let foreign = checked.stored().map(|stored| &stored.metadata).filter(|metadata| !metadata.is_own());
-        let whereabouts = foreign.map(|metadata| format!(" {}", metadata.whereabouts()));
+        let whereabouts = foreign.map(|metadata| format!(" {}", metadata.origin_phrase()));
         let origin = format!("{}{}", checked.name(), whereabouts.unwrap_or_default());
         format!("{origin}: {}", parts.join("; "))
     }

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::library::{FileHash, Metadata, recorded};
+use crate::library::{FileHash, Metadata, recorded_hash};
 use crate::operations::packed;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Checks one file by itself and against its snapshot.json, reading it once. Its SHA-256, if that was recorded.
 pub fn check(app: &App, path: &Path) -> Result<(Artifact, Option<String>)> {
     let damaged = |why: String| Failure::artifact(path, &ArtifactError::Damaged(why));
-    let Some(recorded) = recorded(path).map_err(|error| damaged(error.to_string()))? else {
+    let Some(recorded) = recorded_hash(path).map_err(|error| damaged(error.to_string()))? else {
         let artifact = artifact::verify(path, &app.signals).map_err(|error| Failure::artifact(path, &error))?;
         return Ok((artifact, None));
     };

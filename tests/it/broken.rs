@@ -74,7 +74,10 @@ fn verify_all_reports_every_damaged_entry() {
         damage(&world, &new, how);
         let run = world.run("snapshot verify --all").code(3);
         let said = stderr(&run);
-        assert!(said.contains(&format!("dev@{new} is no snapshot")) && said.contains("snapshot rm"), "{kind}: {said}");
+        assert!(
+            said.contains(&format!("dev@{new} is not a valid snapshot")) && said.contains("snapshot rm"),
+            "{kind}: {said}"
+        );
         assert!(stdout(&run).contains(&format!("dev@{old} is whole")), "{kind}");
         let report: Value = serde_json::from_str(&stdout(&world.run("snapshot verify --all --json").code(3))).unwrap();
         let entries = report.as_array().unwrap();

@@ -144,7 +144,7 @@ fn the_origin_of_a_snapshot_of_0_1_0_is_unknown() {
     world
         .run("thaw dev other --no-start")
         .code(6)
-        .stderr(contains("by an earlier bottle-freeze").and(contains("--net")));
+        .stderr(contains("by an earlier version of bottle-freeze").and(contains("--net")));
     world.run("thaw dev other --no-start --net").success();
 }
 

@@ -738,7 +738,7 @@ fn an_exported_snapshot_is_identical_after_import() {
     there.run("thaw dev").success();
     assert_eq!(there.read_guest("dev", "root/notes").as_deref(), Some("set up"));
     let again = there.run("snapshot import dev.tar").code(7);
-    again.stderr(contains("is in the library already").and(contains("--as")).and(contains("--force").not()));
+    again.stderr(contains("is already in the library").and(contains("--as")).and(contains("--force").not()));
     there.run("snapshot import dev.tar --as other").success();
     there.run("snapshot verify other@ready").success();
 }
@@ -821,7 +821,7 @@ fn an_import_writes_nothing_outside_the_library() {
         let mut evil = tar::Builder::new(Vec::new());
         evil.append(&header, std::io::empty()).unwrap();
         world.write("evil.tar", evil.into_inner().unwrap());
-        world.run("snapshot import evil.tar").code(10).stderr(contains("no exported snapshot"));
+        world.run("snapshot import evil.tar").code(10).stderr(contains("not an exported snapshot"));
         assert_eq!(names_in(&world.path("home/library/snapshots")), [""; 0]);
     }
 }
@@ -838,7 +838,7 @@ fn an_invalid_entry_is_reported_and_the_rest_stays_usable() {
     fs::create_dir(vm.join("fromnewr")).unwrap();
     fs::write(vm.join("fromnewr/snapshot.json"), r#"{"format": 2}"#).unwrap();
     let list = world.run("snapshot ls").success();
-    list.stderr(contains("halfway0 is no snapshot").and(contains("update bottle-freeze")));
+    list.stderr(contains("halfway0 is not a valid snapshot").and(contains("update bottle-freeze")));
     let whole = stdout(&world.run("snapshot ls -q").success());
     world.run(&format!("thaw {whole}")).success();
 }
@@ -921,7 +921,7 @@ fn a_snapshot_that_claims_to_be_another_one_is_invalid() {
         let whole = metadata.to_string();
         metadata[key] = json!(value);
         fs::write(&file, metadata.to_string()).unwrap();
-        world.run("snapshot ls").success().stderr(contains("that of another snapshot"));
+        world.run("snapshot ls").success().stderr(contains("belongs to another snapshot"));
         world.run("snapshot rm dev --yes").code(10);
         fs::write(&file, whole).unwrap();
     }

@@ -510,7 +510,7 @@ fn removing_a_link_keeps_the_snapshot_that_it_points_to() {
     assert_eq!(tree(&world.path("outside")), before);
     // What the message suggests works.
     world.run("thaw dev x").code(10).stderr(contains(format!("or remove {}", folder.display())));
-    world.run(&format!("snapshot rm dev@{} --yes", ids[0])).code(8).stderr(contains("it is a link, or no folder"));
+    world.run(&format!("snapshot rm dev@{} --yes", ids[0])).code(8).stderr(contains("it is a link, or not a folder"));
 }
 
 // -------------------------------------------------------------------------------------- what is removed by name

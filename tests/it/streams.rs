@@ -335,7 +335,7 @@ fn importing_an_existing_snapshot_is_reported() {
     world.run("snapshot export dev -o x.tar").success();
     let run = world.run("snapshot import x.tar").code(7);
     let said = stderr(&run);
-    assert!(said.contains("is in the library already") && !said.contains("--force"), "{said}");
+    assert!(said.contains("is already in the library") && !said.contains("--force"), "{said}");
 }
 
 #[test]

@@ -224,7 +224,7 @@ const ALL: &[Row] = &[
         world.run("snapshot export dev -o dev.tar").success();
         "snapshot import dev.tar --as other".into()
     }).recorded(),
-    row("snapshot/mod.rs", "dev@halfway0 is no snapshot", |world| {
+    row("snapshot/mod.rs", "dev@halfway0 is not a valid snapshot", |world| {
         world.vm("dev").stopped();
         world.run("freeze dev").success();
         fs::create_dir(world.path("home/library/snapshots/dev/halfway0")).unwrap();

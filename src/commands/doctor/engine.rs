@@ -43,7 +43,7 @@ fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[
         let (what, shown) = (format!("{what}, but cannot write into {}: {error}", folder.display()), folder.display());
         return Check::problem("engine", Status::Failed, what, format!("ls -ld {shown}, and make it writable"));
     }
-    let Ok(scratch) = health.scratch(LEAST_ROOM) else {
+    let Ok(scratch) = health.trial_folder(LEAST_ROOM) else {
         return Check::warning("engine", format!("{what}, not tried: there is no room for a trial"), "df -h");
     };
     if let Err(failure) = app.terminal.during("check", "trying the engine", || try_to_freeze(app, engine, &scratch)) {

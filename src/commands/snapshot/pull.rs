@@ -7,7 +7,7 @@ use super::report_arrival;
 use crate::app::App;
 use crate::clock;
 use crate::error::{Failure, Result, Status};
-use crate::library::{FORMAT, Incoming, Origin, Staging, room, store};
+use crate::library::{FORMAT, Incoming, Origin, Staging, library_staging, store};
 use crate::operations::arrival::take_in;
 use crate::operations::{packed, registry};
 use crate::smolvm::artifact::{self, Artifact, embedded_metadata};
@@ -42,7 +42,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 fn pull(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     let from = &args.reference;
     let engine = app.engine()?;
-    let work = room()?;
+    let work = library_staging()?;
     let _leaves = packed::leaves(app, &work);
     let file = fetch(app, &engine, from, &work)?;
     let damaged = |error| {
@@ -62,7 +62,7 @@ fn pull(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
         warnings.warn(format!("{from} came without a snapshot.json: {UNKNOWN}"));
         describe(&file, &whole, from, args.vm.as_ref())?
     };
-    let incoming = Incoming::arrived(work, &file, &text, &from.to_string())?;
+    let incoming = Incoming::from_artifact(work, &file, &text, &from.to_string())?;
     let one = take_in(app, incoming, Origin::elsewhere("pulled", &from.to_string()), args.vm.as_ref(), warnings)?;
     let reference = one.reference();
     app.terminal.result(&reference, &format!("pulled {reference}; thaw it with: bottle-freeze thaw {reference}"));

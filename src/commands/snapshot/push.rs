@@ -6,7 +6,7 @@
 use crate::app::App;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
-use crate::library::{Metadata, Staging, Stored, Tag, room, store};
+use crate::library::{Metadata, Staging, Stored, Tag, library_staging, store};
 use crate::operations::resolve::{self, SnapshotSource};
 use crate::operations::{packed, registry};
 use crate::smolvm::Reference;
@@ -70,7 +70,7 @@ fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> R
          What has that name there is replaced."
     );
     app.confirm(&question, args.yes, "nothing was pushed")?;
-    let work = room()?;
+    let work = library_staging()?;
     let _leaves = packed::leaves(app, &work);
     let file = match whole.stored() {
         Some(stored) => {

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::completion::Offer;
 use crate::error::{Failure, Result};
-use crate::library::{Metadata, Stored, Tag, check_words};
+use crate::library::{FindError, Metadata, Stored, Tag, check_description};
 use crate::operations::several::once;
 use crate::operations::{lock, resolve, tags::free_tags};
 use serde_json::json;
@@ -34,12 +34,12 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 
 fn tag(app: &App, args: &Args, one: &Stored) -> Result<()> {
     let _lock = lock::library(app, &one.metadata.vm)?;
-    let mut metadata = one.again()?.metadata;
+    let mut metadata = one.reload().ok_or_else(|| FindError::NotFound(one.reference()))?.metadata;
     free_tags(&metadata.vm, &metadata.id, &args.tags, args.force)?;
     metadata.tags.retain(|tag| !args.remove.contains(tag) && !args.tags.contains(tag));
     metadata.tags.extend(once(args.tags.iter().cloned(), |tag| tag.as_str().to_owned()));
     if !args.tags.is_empty() {
-        check_words(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
+        check_description(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
     }
     write(one, &metadata)?;
     let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();

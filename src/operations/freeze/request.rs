@@ -1,7 +1,7 @@
 //! What to freeze, and how: as the command line, or another operation, asks for it.
 
 use crate::error::{Failure, Result, Status};
-use crate::library::{Tag, Target, check_words};
+use crate::library::{Tag, Target, check_description};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -110,6 +110,6 @@ impl Request {
             let what = "-o names the output of one VM, and there are several";
             return refused(what, "without -o, all are kept in the library");
         }
-        Ok(check_words(&self.tags, self.note.as_deref(), &self.labels)?)
+        Ok(check_description(&self.tags, self.note.as_deref(), &self.labels)?)
     }
 }

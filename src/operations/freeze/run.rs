@@ -117,7 +117,7 @@ impl Freeze<'_> {
         vm.may_stop();
         // Dropped after the folder that it names.
         let _note;
-        let staging = self.target.work()?;
+        let staging = self.target.staging()?;
         _note = packed::leaves(self.cx.app, &staging);
         let workspace = self.save_workspace(&staging)?;
         vm.stop()?; // 4. Stop

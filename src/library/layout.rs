@@ -1,0 +1,32 @@
+//! Names: of the files of a snapshot, of its folder, of its id.
+
+/// The folder of all snapshots, in the library.
+pub const SNAPSHOTS: &str = "snapshots";
+
+/// What the snapshot is, as JSON.
+pub const METADATA: &str = "snapshot.json";
+/// The artifact of a stopped VM.
+pub const ARTIFACT: &str = "vm.smolmachine";
+/// The artifact of a running VM.
+pub const CHECKPOINT: &str = "vm.checkpoint";
+/// The launcher, if there is one.
+pub const LAUNCHER: &str = "vm";
+/// The saved `/workspace`, if the artifact does not hold it.
+pub const WORKSPACE: &str = "workspace.tar";
+/// All files that a snapshot may have.
+pub const FILES: [&str; 5] = [METADATA, ARTIFACT, CHECKPOINT, LAUNCHER, WORKSPACE];
+
+/// The endings of files that hold a snapshot: ours, and those of the engine's `machine checkpoint`.
+pub const SUFFIXES: [&str; 3] = [".smolmachine", ".checkpoint", ".smolcheckpoint"];
+
+/// Whether this is an id in the form that every version writes: eight hexadecimal digits.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// A new, random id.
+pub fn new_id() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    format!("{:08x}", random >> 32)
+}

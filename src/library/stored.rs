@@ -1,0 +1,108 @@
+//! A snapshot in the library.
+
+use super::layout::WORKSPACE;
+use super::lock::{Lock, LockError, Sharing};
+use super::metadata::Metadata;
+use super::removal::{self, Identity, RemoveError};
+use super::tag::Tag;
+use std::collections::HashSet;
+use std::io;
+use std::path::PathBuf;
+
+/// A snapshot in the library.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What its `snapshot.json` says.
+    pub metadata: Metadata,
+    /// The folder that was read: another one may get its name later.
+    identity: Identity,
+}
+
+/// The result of a removal.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// The snapshot is removed.
+    Removed,
+    /// The snapshot stays: it was given these tags after it was read.
+    Tagged(Vec<Tag>),
+}
+
+impl Stored {
+    /// A snapshot with its folder and metadata.
+    pub fn new(folder: PathBuf, metadata: Metadata) -> Self {
+        let identity = Identity::of(&folder);
+        Self { folder, metadata, identity }
+    }
+
+    /// Reads it again: only tags, note and labels may have changed. Nothing if it was removed, or another snapshot has its
+    /// name.
+    pub fn reload(&self) -> Option<Self> {
+        let now = Self::new(self.folder.clone(), Metadata::read_stored(&self.folder).ok()?);
+        let is_same = self.metadata.created == now.metadata.created && self.metadata.files == now.metadata.files;
+        (is_same && self.identity.matches(&self.folder)).then_some(now)
+    }
+
+    /// Whether it was removed or replaced after it was read.
+    pub fn is_gone(&self) -> bool {
+        !self.identity.matches(&self.folder)
+    }
+
+    /// Locks it against removal while its files are read. Writes nothing. Without a lock if the file system has none: then
+    /// nothing can be removed either.
+    ///
+    /// # Errors
+    /// It is being removed, or is gone.
+    pub fn hold(&self) -> Result<Option<Lock>, LockError> {
+        match Lock::folder(&self.reference(), &self.folder, Sharing::Shared) {
+            Err(LockError::Unlockable { .. }) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    /// The SHA-256 of its artifact, as recorded.
+    pub fn sha256(&self) -> Option<String> {
+        self.metadata.files.get(self.metadata.artifact()?).map(|file| file.sha256.clone())
+    }
+
+    /// The file of its saved `/workspace`, if it has one beside the artifact.
+    pub fn workspace(&self) -> Option<PathBuf> {
+        self.metadata.files.contains_key(WORKSPACE).then(|| self.folder.join(WORKSPACE))
+    }
+
+    /// Its name: `VM@ID`.
+    pub fn reference(&self) -> String {
+        format!("{}@{}", self.metadata.vm, self.metadata.id)
+    }
+
+    /// Bytes of all its files, as recorded.
+    pub fn bytes(&self) -> u64 {
+        self.metadata.files.values().map(|file| file.bytes).sum()
+    }
+
+    /// Removes these tags from it.
+    pub fn untag(&self, tags: &[Tag]) -> io::Result<()> {
+        let mut metadata = self.metadata.clone();
+        metadata.tags.retain(|tag| !tags.contains(tag));
+        metadata.write(&self.folder)
+    }
+
+    /// Removes it, if it is still the snapshot that was read: renames it in one step, then removes its files. The lock is
+    /// that of its VM's snapshots.
+    ///
+    /// # Errors
+    /// It was replaced or removed in the meantime, or is being read; its folder holds other files; or the system refuses.
+    pub fn remove(&self, _library: &Lock) -> Result<Removal, RemoveError> {
+        let alone = self.identity.lock(&self.reference(), &self.folder)?;
+        let mut tags = self.reload().ok_or_else(|| RemoveError::Gone(self.reference()))?.metadata.tags;
+        // A set: a snapshot from elsewhere may have tens of thousands.
+        let seen: HashSet<&str> = self.metadata.tags.iter().map(Tag::as_str).collect();
+        tags.retain(|tag| !seen.contains(tag.as_str()));
+        if !tags.is_empty() {
+            return Ok(Removal::Tagged(tags));
+        }
+        removal::remove(&self.folder, &alone, &|name| self.metadata.files.contains_key(name))?;
+        Ok(Removal::Removed)
+    }
+}
