@@ -1,9 +1,9 @@
 //! `bottle-freeze` freezes smolvm microVMs into snapshots, and thaws them again.
 //!
-//! `main` → `commands` → `operations` → `library` → `smolvm`: a room uses those to its right, never those to its left. The
-//! terminal and the signals are handed down.
+//! `main` → `commands` → `operations` → `library` → `smolvm`: each uses those to its right, never those to its left. The
+//! terminal and the signals are handed in.
 
-// A panic aborts, and leaves what it was about to put back.
+// A panic aborts, and cleans nothing up.
 #![warn(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects)]
 #![warn(clippy::panic, clippy::unreachable, clippy::todo, clippy::unimplemented)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

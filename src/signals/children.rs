@@ -1,4 +1,4 @@
-//! The engine commands that run, and what a signal does to each.
+//! The running engine commands, and what a signal does to each.
 
 use super::processes::end_group;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -11,15 +11,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// What a signal does to a running engine command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It ends its process group.
+    /// The signal ends its process group.
     Ended,
-    /// Only a second one does.
+    /// Only a second signal does.
     Spared,
-    /// It is passed on to it.
+    /// The signal is passed on.
     Forwarded,
 }
 
-/// The engine commands that run.
+/// The running engine commands.
 #[derive(Debug, Default)]
 pub struct Children {
     /// By their process numbers.
@@ -29,12 +29,12 @@ pub struct Children {
 }
 
 impl Children {
+    /// Adds the command with the process number `pid`.
     pub fn add(&self, pid: i32, kind: Kind) {
         self.running().insert(pid, kind);
     }
 
-    /// Starts a command to which signals are passed on. They wait meanwhile: one that was handled before is not the
-    /// child's, one that comes later is.
+    /// Starts a command to which signals are passed on: those that come from now on. They wait while it starts.
     pub fn start(&self, start: impl FnOnce() -> io::Result<Child>) -> io::Result<(Child, i32)> {
         let mut running = self.running();
         let child = start()?;
@@ -43,6 +43,7 @@ impl Children {
         Ok((child, pid))
     }
 
+    /// Removes a command that ended.
     pub fn remove(&self, pid: i32) {
         self.running().remove(&pid);
     }
@@ -60,12 +61,12 @@ impl Children {
             .for_each(|(pid, _)| end_group(*pid, all));
     }
 
-    /// Whether the signal was passed on to a child, or sent to it too, as a terminal does and whoever ends a whole group.
+    /// Whether a child got the signal: it was passed on, or sent to the whole process group, as a terminal does.
     pub fn got(&self, signal: i32) -> bool {
         self.passed_on.load(SeqCst) == signal || is_of_terminal(signal) || signal == SIGTERM
     }
 
-    /// Sends a child the signal that this process was sent. That it is gone already is no error.
+    /// Passes a signal on to a child. It is no error if the child is gone already.
     pub fn pass_on(&self, pid: i32, signal: i32) {
         self.passed_on.store(signal, SeqCst);
         // SAFETY: two numbers; rustix has no name for a real-time signal.
@@ -80,7 +81,7 @@ impl Children {
     }
 }
 
-/// Whether a terminal sends this signal to the whole foreground, so to our child too.
+/// Whether a terminal sends this signal to the whole foreground, and so to a child too.
 pub fn is_of_terminal(signal: i32) -> bool {
     [SIGINT, SIGQUIT, SIGHUP].contains(&signal)
 }

@@ -1,5 +1,5 @@
-//! Signals that a fault of this program raises, and that another process can send as well. A sent one is handled like any
-//! other signal. A fault ends this program, as it does without this handler.
+//! The signals that a fault of this program raises, and that another process can send as well. If one is sent, it is
+//! handled like any other signal. A fault ends this program, as it does without this handler.
 
 use super::arrivals::Reporter;
 use libc::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS};
@@ -15,8 +15,8 @@ const SI_USER: i32 = 0x1_0001;
 
 const SIGNALS: [i32; 5] = [SIGILL, SIGFPE, SIGSEGV, SIGBUS, SIGSYS];
 
-/// What the handler needs. The only global of this program: the system calls a handler with nothing but the signal, and
-/// one made of a closure (as for the other signals) cannot give a fault back to the handler before it.
+/// What the handler needs. It is a global, the only mutable one of this program, because the system passes a handler
+/// nothing but the signal. (signal-hook does without for the other signals, but cannot return a fault to the handler before.)
 static HANDLER: OnceLock<Handler> = OnceLock::new();
 
 struct Handler {
@@ -26,15 +26,14 @@ struct Handler {
 }
 
 /// Reports each of them that another process sends. One that the parent ignores stays ignored.
-pub fn listen(reporter: Reporter) -> io::Result<()> {
+pub fn install(reporter: Reporter) -> io::Result<()> {
     let mut before = Vec::new();
     for signal in SIGNALS {
         before.push((signal, action(signal, None)?));
     }
-    let is_heard =
-        |(signal, before): &(i32, libc::sigaction)| (before.sa_sigaction != libc::SIG_IGN).then_some(*signal);
-    let heard: Vec<i32> = before.iter().filter_map(is_heard).collect();
-    // It is set once: a program listens once.
+    let handled = before.iter().filter(|(_, before)| before.sa_sigaction != libc::SIG_IGN);
+    let handled: Vec<i32> = handled.map(|(signal, _)| *signal).collect();
+    // Set once: a program listens once.
     let _ = HANDLER.set(Handler { reporter, before });
     let on_signal: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = answer;
     // SAFETY: all zeros is a valid value of this struct.
@@ -42,7 +41,7 @@ pub fn listen(reporter: Reporter) -> io::Result<()> {
     let mut new: libc::sigaction = unsafe { std::mem::zeroed() };
     new.sa_sigaction = on_signal as libc::sighandler_t;
     new.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-    for signal in heard {
+    for signal in handled {
         action(signal, Some(&new))?;
     }
     Ok(())
@@ -55,17 +54,17 @@ extern "C" fn answer(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_vo
     if info.si_code <= 0 || info.si_code == SI_USER {
         return handler.reporter.report(signal, info);
     }
-    // The instruction runs again, and what was there before handles its fault.
+    // The instruction runs again, and the handler before this one handles the fault.
     if let Some((_, before)) = handler.before.iter().find(|(of, _)| *of == signal) {
         let _ = action(signal, Some(before));
     }
     if signal == SIGSYS {
-        // Only the system call that was refused does not run again.
+        // Only a refused system call does not run again.
         let _ = signal_hook::low_level::raise(signal);
     }
 }
 
-/// Handles `signal` with `new`, if there is one, and gives what handled it before.
+/// Handles `signal` with `new`, if there is one; returns what handled it before.
 fn action(signal: i32, new: Option<&libc::sigaction>) -> io::Result<libc::sigaction> {
     // SAFETY: the call reads the new action, if any, and writes the present one into memory of ours.
     #[allow(unsafe_code)]

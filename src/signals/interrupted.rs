@@ -18,7 +18,7 @@ impl From<Interrupted> for io::Error {
 pub fn signal_name(signal: i32) -> String {
     use signal_hook::low_level::signal_name;
     match signal {
-        // What the crate does not name.
+        // The crate has no names for these.
         #[cfg(target_os = "linux")]
         libc::SIGPWR => "SIGPWR".to_owned(),
         #[cfg(target_os = "linux")]

@@ -1,7 +1,8 @@
 //! The thread that waits for signals and answers them.
 
-use super::arrivals::{Arrival, Arrivals};
+use super::arrivals::{self, Arrival};
 use super::children::is_of_terminal;
+use super::handlers;
 use super::token::{Signals, lock};
 use crate::threads;
 use signal_hook::consts::{SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGVTALRM, SIGXCPU};
@@ -10,7 +11,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 use std::{io, process, thread};
 
-/// How long after the first signal all others have the same cause.
+/// How long after the first signal all others count as the same.
 const ONE_CAUSE: Duration = Duration::from_secs(1);
 /// The kernel repeats these by itself: over a limit of processor time each second, the others by a timer.
 const REPEATED: [i32; 4] = [SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF];
@@ -18,16 +19,17 @@ const REPEATED: [i32; 4] = [SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF];
 const END_OF_QUESTION: Duration = Duration::from_millis(200);
 
 impl Signals {
-    /// A token for the signals that this process gets. In another thread, `report` is given the first one; and a later
-    /// one, after which the process ends at once, with what that leaves behind.
+    /// Begins to listen for signals. In another thread, `report` gets the first one; and a later one, just before the
+    /// process ends at once, with what that leaves behind.
     ///
     /// # Errors
-    /// The system does not let this process handle signals, or start a thread.
+    /// This process cannot handle signals, or start a thread.
     pub fn listen(report: impl Fn(i32, Option<&[String]>) + Send + 'static) -> io::Result<Self> {
-        // A parent may have it ignored: then neither this program nor the engine could wait for a child.
+        // A parent may ignore it: then neither this program nor the engine could wait for a child.
         signal_hook::flag::register(SIGCHLD, Arc::default())?;
         let signals = Self::default();
-        let arrivals = Arrivals::listen(&signals.0.arrived)?;
+        let (reporter, arrivals) = arrivals::channel(&signals.0.arrived)?;
+        handlers::install(reporter)?;
         let listening = signals.clone();
         let wait = move || {
             let mut first = None;
@@ -42,7 +44,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Passes it on to a child as often as its cause is new; a terminal has sent it to the child already.
+    /// Passes a signal on to a child, unless the child got it already: from the terminal, or for the same cause.
     fn pass_on(&self, pid: i32, arrival: Arrival, last: &mut Option<Duration>) {
         let Arrival { signal, at, from_kernel } = arrival;
         let is_new = last.is_none_or(|last| at.saturating_sub(last) >= ONE_CAUSE);
@@ -56,7 +58,7 @@ impl Signals {
         }
     }
 
-    /// Makes this process clean up; or ends it, when the first one came some time ago.
+    /// Makes this process clean up; or ends it, if the first signal came some time ago.
     fn answer(&self, arrival: Arrival, first: &mut Option<Duration>, report: &dyn Fn(i32, Option<&[String]>)) {
         let Arrival { signal, at, .. } = arrival;
         let again = self.caught().is_some();
@@ -74,7 +76,7 @@ impl Signals {
             report(signal, again.then(|| self.notes()).as_deref());
         }
         self.0.children.end(again);
-        // The question's own thread was most likely woken by the signal, and puts the terminal back itself.
+        // Most likely the signal woke the thread of the question, which puts the terminal back itself.
         if again || (is_asking && !self.question_ends()) {
             let restore = lock(&self.0.question).take();
             if let Some(restore) = restore {

@@ -2,7 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Asks a process group to end, or kills it. That it is gone already is no error.
+/// Asks a process group to end, or kills it. It is no error if it is gone already.
 pub fn end_group(pid: i32, kill: bool) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = kill_process_group(pid, if kill { Signal::KILL } else { Signal::TERM });
@@ -16,8 +16,8 @@ pub fn stop_group(pid: i32) {
     }
 }
 
-/// Whether a process of that number lives.
+/// Whether a process with this number is alive.
 pub fn is_alive(pid: i32) -> bool {
-    // No permission to signal it (the engine gives each VMM a user of its own) means that it lives.
+    // Without permission to signal it (the engine gives each VMM a user of its own), it is alive.
     Pid::from_raw(pid).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }

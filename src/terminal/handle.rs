@@ -19,7 +19,7 @@ pub enum Format {
     Json,
 }
 
-/// Prints, and asks: as the global options say, and about one thing. A copy is cheap, and belongs to the same run.
+/// Prints and asks, as the global options say, and about one thing. A copy is cheap, and belongs to the same run.
 #[derive(Debug, Clone)]
 pub struct Terminal {
     /// Bare results and errors only.
@@ -39,7 +39,7 @@ pub(super) struct Run {
     pub spinners: Spinners,
     /// Whether a result could not be printed.
     pub is_unprinted: AtomicBool,
-    /// What was done and is yet to be printed as JSON: a user who cannot read that must still learn of it.
+    /// What was done, and will be printed as JSON. If that fails, the user must still know it.
     pub done: Mutex<Vec<String>>,
 }
 
@@ -83,8 +83,8 @@ impl Terminal {
         }
     }
 
-    /// Prints an error: what failed, how things stand now, how to fix it.
-    /// The warnings that were printed before are for programs only.
+    /// Prints an error: what failed, how things stand now, how to fix it. The warnings that were printed before are for
+    /// programs only.
     pub fn error(&self, error: &Error, warnings: &[String]) {
         if self.has_json_errors() {
             return self.json_line(&ErrorLine { error: PrintedError { error, about: &self.about, warnings } });

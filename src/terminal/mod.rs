@@ -1,5 +1,5 @@
 //! The terminal: results on stdout; questions, progress, warnings and errors on stderr, for people or for programs.
-//! Nothing that came from outside reaches a terminal unescaped. Knows neither the engine nor snapshots.
+//! Text from outside reaches a terminal only escaped. Knows neither the engine nor snapshots.
 
 mod events;
 mod handle;

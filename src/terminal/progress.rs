@@ -1,4 +1,4 @@
-//! Progress: a spinner with step, time and bytes on a terminal, one plain line per step in a log, events for programs.
+//! Progress: a spinner with step, time and bytes on a terminal, one line per step in a log, events for programs.
 
 use super::events::{Event, milliseconds};
 use super::handle::Terminal;
@@ -58,7 +58,7 @@ pub struct Progress {
     ok: bool,
 }
 
-/// Turns a spinner until it is dropped. (indicatif's own thread panics where the system gives none.)
+/// Turns a spinner until it is dropped. (indicatif panics if its own thread does not start.)
 #[derive(Debug)]
 struct Turning(Arc<AtomicBool>, Option<JoinHandle<()>>);
 
@@ -99,7 +99,7 @@ impl Progress {
         let drawn = for_people && on_terminal();
         let bar = drawn.then(|| {
             let bar = terminal.run.spinners.add();
-            // What may be long stands last: there it is cut to what the terminal's line takes.
+            // The part that may be long is the last: it is cut to the width of the terminal.
             if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {prefix}{wide_msg}") {
                 bar.set_style(if screen::is_utf8() { style } else { style.tick_chars("-\\|/ ") });
             }

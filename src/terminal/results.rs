@@ -33,13 +33,13 @@ pub fn with(mut object: Value, key: &str, value: Value) -> Value {
 }
 
 impl Terminal {
-    /// Whether all results could be printed, if anyone was there to read them.
+    /// Whether all results were printed, except those that a reader did not wait for.
     pub fn printed_all(&self) -> bool {
         !self.run.is_unprinted.load(Relaxed)
     }
 
-    /// Something was done. People read `text`; `--quiet` prints `bare`, the name of the result, and nothing else;
-    /// `--json` prints neither, but what is given to [`Self::report`].
+    /// Prints that something was done: `text` for people; with `--quiet` only `bare`, the name of the result. With `--json`
+    /// neither: see [`Self::report`].
     pub fn result(&self, bare: impl AsRef<OsStr>, text: &str) {
         let text = one_line(text);
         if self.json {
@@ -51,14 +51,14 @@ impl Terminal {
         }
     }
 
-    /// Something that people read beside the results, or in the place of one: a script needs none of it.
+    /// Prints something beside the results, or in place of one: for people only.
     pub fn note(&self, text: &str) {
         if !self.quiet && !self.json {
             self.lines([one_line(text)]);
         }
     }
 
-    /// The result for programs.
+    /// Prints the result for programs.
     pub fn report(&self, value: &impl Serialize) {
         if self.json {
             self.print_json(value);
@@ -77,7 +77,7 @@ impl Terminal {
         self.check(text.and_then(|text| print([json_escaped(&text)])), &done);
     }
 
-    /// Prints a table on stdout: as wide as it is, or, on a terminal, each row as far as one line takes it.
+    /// Prints a table on stdout; on a terminal, each row is cut to one line.
     pub fn table(&self, header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
@@ -90,8 +90,8 @@ impl Terminal {
         self.lines(table.lines().map(|line| screen::fitted(line.trim_end()).into_owned()));
     }
 
-    /// A result that could not be printed makes the run a failure, and stderr says what was `done` all the same. A
-    /// reader that has gone away (`| head`) has seen enough.
+    /// A result that could not be printed makes the run a failure, and stderr says what was `done` anyway. A reader that
+    /// is gone (`| head`) has read enough.
     pub fn check(&self, printed: io::Result<()>, done: &[String]) {
         let Err(problem) = printed else { return };
         if problem.kind() == ErrorKind::BrokenPipe {
@@ -104,7 +104,7 @@ impl Terminal {
     }
 }
 
-/// The bytes as they are, for a script; on a terminal none that it would obey.
+/// The bytes as they are, for a script; on a terminal, without control characters.
 fn bare_line(bare: &OsStr) -> Vec<u8> {
     if io::stdout().is_terminal() { one_line(&bare.to_string_lossy()).into_bytes() } else { bare.as_bytes().to_vec() }
 }

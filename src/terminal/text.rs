@@ -1,4 +1,4 @@
-//! Text from elsewhere, made harmless: no control character of it reaches a terminal.
+//! Text from outside, made harmless: its control characters do not reach a terminal.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ pub fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
-/// The text with all lines but the first indented: what came from outside cannot pass for a line of ours.
+/// The text with all lines but the first indented: text from outside cannot pass for a line of ours.
 pub fn indent_rest(text: &str) -> String {
     let text = printable(text);
     let mut lines = text.lines().map(str::trim_end);
@@ -15,7 +15,7 @@ pub fn indent_rest(text: &str) -> String {
     lines.fold(first, |all, line| all + "\n    " + line.trim_start_matches(' '))
 }
 
-/// The same JSON value, with the characters escaped that a terminal would obey: outside of strings there are none.
+/// The same JSON value, with the characters escaped that would control a terminal: there are none outside of strings.
 pub fn json_escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut all, c| {
         if is_harmful(c) {
@@ -28,8 +28,8 @@ pub fn json_escaped(text: &str) -> String {
     })
 }
 
-/// The text with its control characters, but for line breaks and tabs, made visible and harmless. Invisible
-/// characters that reorder a line count as well.
+/// The text with its control characters, except line breaks and tabs, made visible and harmless; also the invisible
+/// characters that reorder a line.
 fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_harmful) {
         return Cow::Borrowed(text);

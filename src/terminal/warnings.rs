@@ -1,13 +1,13 @@
-//! Warnings are values: one is printed when it comes up, and belongs to the result of what it is about.
+//! Warnings are values: each is printed at once, and belongs to the result of what it is about.
 
 use super::handle::Terminal;
 use std::sync::{Mutex, PoisonError};
 
-/// The warnings about one thing: a VM, a snapshot, or a command as a whole. There is no other way to print one.
+/// The warnings about one thing: a VM, a snapshot, or a command as a whole. Only this prints warnings.
 #[derive(Debug)]
 pub struct Warnings {
     terminal: Terminal,
-    /// Named before each warning, where people read those of several things.
+    /// The name that people read before each warning, if there are several things.
     name: Option<String>,
     list: Mutex<Vec<String>>,
 }
@@ -23,7 +23,7 @@ impl Warnings {
         Self { name: Some(name.to_owned()), ..Self::new(terminal) }
     }
 
-    /// Prints something to know that is no failure, and keeps it for the result.
+    /// Prints a warning, and keeps it for the result.
     pub fn warn(&self, text: impl Into<String>) {
         let text = text.into();
         let name = self.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
@@ -31,7 +31,7 @@ impl Warnings {
         self.keep([text]);
     }
 
-    /// Adds what was printed as warnings about something that this is about too.
+    /// Adds warnings that were printed elsewhere about the same thing.
     pub fn keep(&self, printed: impl IntoIterator<Item = String>) {
         self.list.lock().unwrap_or_else(PoisonError::into_inner).extend(printed);
     }
