@@ -1,6 +1,6 @@
-//! A word for a POSIX shell, so that a printed command line can be pasted.
+//! Quotes words for a shell, so that printed command lines can be pasted.
 
-/// A word, quoted for a shell: one with control characters as `$'…'`, so that it stays one line.
+/// The word, quoted for a shell. With control characters it is written as `$'…'`, so that it stays on one line.
 pub fn quoted(text: &str) -> String {
     if text.contains(char::is_control) {
         let escape = |byte: u8| match byte {

@@ -1,4 +1,4 @@
-//! Streams: what may keep one waiting is read and written so that the first signal ends it.
+//! Standard input, standard output and FIFOs. A signal ends a read or write that waits.
 
 use crate::signals::Signals;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -9,39 +9,38 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// How often a signal is looked for while nothing comes.
+/// How often to check for a signal while waiting.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// Whether a path stands for the standard input or output: `-`. A file of that name is `./-`.
+/// Whether a path is `-`, for standard input or output. A file with that name is `./-`.
 pub fn is_stream(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// How a file to read is called in a message.
+/// The name of a source file in messages.
 pub fn source_name(path: &Path) -> String {
     if is_stream(path) { "the standard input".to_owned() } else { path.display().to_string() }
 }
 
-/// A read that failed, and of which file. Where bytes go from one file into another, every other error is of the one that is
-/// written.
+/// A failure to read a file, with its path. When bytes are copied, all other errors come from the file that is written.
 #[derive(Debug, Error)]
 #[error("{source}")]
-pub struct Unread {
+pub struct ReadError {
     /// The file that cannot be read.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
-impl Unread {
-    /// A read of `path` failed.
+impl ReadError {
+    /// Makes an error of the system into one that names `path`.
     pub fn of(path: &Path) -> impl Fn(io::Error) -> io::Error {
         let path = PathBuf::from(source_name(path));
         move |source| io::Error::new(source.kind(), Self { path: path.clone(), source })
     }
 }
 
-/// What is read: a file, a fifo, the standard input.
+/// A file, FIFO or standard input to read.
 #[derive(Debug)]
 pub struct Source {
     file: File,
@@ -52,8 +51,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens the file, or for `-` the standard input. A fifo without a writer is not waited for here, but when it
-    /// is read.
+    /// Opens the file, or standard input for `-`. Does not wait for the writer of a FIFO; the first read does.
     pub fn open(path: &Path, signals: &Signals) -> io::Result<Self> {
         let open = || {
             let file = if is_stream(path) {
@@ -64,12 +62,12 @@ impl Source {
             };
             Ok(Self { waits: !file.metadata()?.is_file(), path: path.to_owned(), file, signals: signals.clone() })
         };
-        open().map_err(Unread::of(path))
+        open().map_err(ReadError::of(path))
     }
 
-    /// What the file is.
+    /// The type, size and mode of the file.
     pub fn metadata(&self) -> io::Result<std::fs::Metadata> {
-        self.file.metadata().map_err(Unread::of(&self.path))
+        self.file.metadata().map_err(ReadError::of(&self.path))
     }
 }
 
@@ -79,20 +77,20 @@ impl Read for Source {
             self.signals.check()?;
             if !self.waits || is_ready(&self.file, PollFlags::IN)? {
                 match self.file.read(buffer) {
-                    Err(error) if is_momentary(&error) => {}
-                    read => return read.map_err(Unread::of(&self.path)),
+                    Err(error) if is_temporary(&error) => {}
+                    read => return read.map_err(ReadError::of(&self.path)),
                 }
             }
         }
     }
 }
 
-/// The standard output, for bytes.
+/// Standard output, for bytes.
 #[derive(Debug)]
 pub struct Sink {
     file: File,
-    /// What a pipe that has room takes without waiting.
-    piece: usize,
+    /// The most bytes that a pipe with free space takes without waiting.
+    max_write: usize,
     signals: Signals,
 }
 
@@ -101,8 +99,8 @@ impl Sink {
     pub fn stdout(signals: &Signals) -> io::Result<Self> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let kind = file.metadata()?.file_type();
-        let piece = if kind.is_fifo() || kind.is_socket() { libc::PIPE_BUF } else { usize::MAX };
-        Ok(Self { file, piece, signals: signals.clone() })
+        let max_write = if kind.is_fifo() || kind.is_socket() { libc::PIPE_BUF } else { usize::MAX };
+        Ok(Self { file, max_write, signals: signals.clone() })
     }
 }
 
@@ -111,8 +109,8 @@ impl Write for Sink {
         loop {
             self.signals.check()?;
             if is_ready(&self.file, PollFlags::OUT)? {
-                match self.file.write(bytes.get(..self.piece).unwrap_or(bytes)) {
-                    Err(error) if is_momentary(&error) => {}
+                match self.file.write(bytes.get(..self.max_write).unwrap_or(bytes)) {
+                    Err(error) if is_temporary(&error) => {}
                     written => return written,
                 }
             }
@@ -124,7 +122,7 @@ impl Write for Sink {
     }
 }
 
-/// Whether something can be read or written now, or never again: then the read or the write says so.
+/// Waits briefly until the file can be read or written. Also true at its end or on an error, which the call reports.
 fn is_ready(file: &File, flags: PollFlags) -> io::Result<bool> {
     match poll(&mut [PollFd::new(file, flags)], Some(&TICK)) {
         Ok(ready) => Ok(ready > 0),
@@ -133,6 +131,6 @@ fn is_ready(file: &File, flags: PollFlags) -> io::Result<bool> {
     }
 }
 
-fn is_momentary(error: &io::Error) -> bool {
+fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -6,7 +6,7 @@
 //! on a line that is not entered yet). A candidate that a shell could interpret is quoted, or not offered.
 
 use crate::completion::shells::SHELLS;
-use crate::library::{SUFFIXES, Stored, store};
+use crate::library::{Stored, layout, store};
 use crate::smolvm::{Machine, Name, State, is_local_image, machine_ls_at_once};
 use crate::terminal;
 use crate::threads;
@@ -226,7 +226,7 @@ fn any_file(_path: &Path) -> bool {
 }
 
 fn is_artifact(path: &Path) -> bool {
-    SUFFIXES.iter().any(|suffix| path.as_os_str().as_encoded_bytes().ends_with(suffix.as_bytes()))
+    layout::SUFFIXES.iter().any(|suffix| path.as_os_str().as_encoded_bytes().ends_with(suffix.as_bytes()))
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -9,7 +9,7 @@ use super::store;
 use super::stored::Stored;
 use crate::publish::{self, Existing, PublishError, resolve_link};
 use crate::signals::{Interrupted, Signals};
-use crate::stream::{Sink, Source, Unread, source_name};
+use crate::stream::{ReadError, Sink, Source, source_name};
 use crate::tarball::{self, Entry};
 use crate::{files, home};
 use std::fs::{self, DirBuilder, File};
@@ -49,7 +49,7 @@ pub enum ArchiveError {
     },
     /// A file cannot be read.
     #[error("{} cannot be read: {}", .0.path.display(), .0.source)]
-    Unreadable(Unread),
+    Unreadable(ReadError),
     /// A file cannot be written.
     #[error("{} cannot be written: {source}", path.display())]
     NotWritable {
@@ -140,7 +140,7 @@ impl Incoming {
         let folder = staging.path().join(NEW);
         DirBuilder::new().mode(0o700).create(&folder).map_err(io_error(&folder))?;
         let from = Source::open(file, signals).map_err(io_error(file))?;
-        let broken = |error: io::Error| match error.downcast::<Unread>() {
+        let broken = |error: io::Error| match error.downcast::<ReadError>() {
             Ok(unread) => ArchiveError::Unreadable(unread),
             Err(error) => not_exported(error.to_string()),
         };
@@ -202,7 +202,7 @@ impl Incoming {
 
 /// The error for a failure to write `path`: the cause may be a failure to read the source.
 fn io_error(path: &Path) -> impl Fn(io::Error) -> ArchiveError + '_ {
-    move |error| match error.downcast::<Unread>() {
+    move |error| match error.downcast::<ReadError>() {
         Ok(unread) => ArchiveError::Unreadable(unread),
         Err(source) => ArchiveError::NotWritable { path: path.to_owned(), source },
     }

@@ -10,7 +10,7 @@
 //! - No symbolic link out of the library is followed, and no path in a `snapshot.json` is used.
 //!
 //! # Files
-//! - `layout` has the names; [`Metadata`] is `snapshot.json` (its format: bottle-freeze-snapshot(5)); [`store`] lists and
+//! - [`layout`] has the names; [`Metadata`] is `snapshot.json` (its format: bottle-freeze-snapshot(5)); [`store`] lists and
 //!   finds snapshots; [`Policy`] decides what `prune` keeps; `archive` writes and reads a snapshot as one file.
 //! - [`Lock`] locks a VM, an output file or the snapshots of a VM; [`Creation`] stores the options of a VM.
 //! - [`Health`] checks the library for `doctor`.
@@ -21,7 +21,7 @@ mod broken;
 mod creation;
 mod health;
 mod holder;
-mod layout;
+pub mod layout;
 mod leftovers;
 mod lock;
 mod metadata;
@@ -41,7 +41,6 @@ pub use archive::{ArchiveError, Incoming, export, export_to_stdout, library_stag
 pub use broken::{Broken, Entry};
 pub use creation::Creation;
 pub use health::Health;
-pub use layout::{SUFFIXES, is_id};
 pub use leftovers::{Leftover, leftovers, sweep_library};
 pub use lock::{Lock, LockError, Sharing, vm_key};
 pub use metadata::{Configuration, FORMAT, FileHash, Metadata, TooLong, check_description, recorded_hash};

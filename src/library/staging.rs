@@ -62,8 +62,8 @@ impl Staging {
         }
     }
 
-    /// An example path, for a dry run.
-    pub fn future(beside: &Path) -> PathBuf {
+    /// The form of its path, for a dry run.
+    pub fn example_path(beside: &Path) -> PathBuf {
         beside.join(format!("{PRIVATE}XXXXXX"))
     }
 

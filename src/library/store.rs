@@ -1,7 +1,6 @@
 //! Lists and finds the snapshots of the library: folders `snapshots/VM/ID/`, each with a `snapshot.json`. No database.
 
 use super::broken::{Broken, Entry};
-pub use super::layout::{ARTIFACT, CHECKPOINT, LAUNCHER, WORKSPACE, new_id};
 use super::layout::{METADATA, SNAPSHOTS};
 use super::lock::{Lock, LockError, Sharing};
 use super::metadata::{Metadata, MetadataError};

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{ArchiveError, Incoming, Metadata, Origin, Stored, check_description, is_id, store};
+use crate::library::{ArchiveError, Incoming, Metadata, Origin, Stored, check_description, layout, store};
 use crate::operations::{lock, verify};
 use crate::publish::PublishError;
 use crate::smolvm::Name;
@@ -29,7 +29,7 @@ pub fn take_in(
     }
     let metadata = &incoming.metadata;
     let strange = |why: String| Failure::new(Status::Damaged, format!("{source} is not an exported snapshot: {why}"));
-    if metadata.vm.parse::<Name>().is_err() || !is_id(&metadata.id) {
+    if metadata.vm.parse::<Name>().is_err() || !layout::is_id(&metadata.id) {
         return Err(strange("it names no VM or no id".into()));
     }
     // It is held to what a freeze here would be, and is written anew.

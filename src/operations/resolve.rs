@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{Broken, Entry, FindError, Lock, RemoveError, SUFFIXES, Stored, Tag, store};
+use crate::library::{Broken, Entry, FindError, Lock, RemoveError, Stored, Tag, layout, store};
 use crate::nearest::nearest;
 use crate::operations::several::once;
 use crate::operations::{lock, verify};
@@ -143,7 +143,7 @@ fn or_its_sidecar(path: &Path, failure: Failure) -> Failure {
 /// Whether `text` names a file: it has a `/`, or the ending of an artifact. Everything else is a name in the library.
 fn is_path(text: &OsStr) -> bool {
     let text = text.as_bytes();
-    text.contains(&b'/') || SUFFIXES.iter().any(|suffix| text.ends_with(suffix.as_bytes()))
+    text.contains(&b'/') || layout::SUFFIXES.iter().any(|suffix| text.ends_with(suffix.as_bytes()))
 }
 
 /// Finds what `text` names.
@@ -165,7 +165,7 @@ fn file_meant(text: &OsStr) -> Option<String> {
         path.push(suffix);
         path
     };
-    let all = SUFFIXES.into_iter().chain([""]).map(written);
+    let all = layout::SUFFIXES.into_iter().chain([""]).map(written);
     let mut files = all.filter(|path| !text.is_empty() && Path::new(path).is_file());
     files.next().map(|path| quoted(&path.to_string_lossy()))
 }

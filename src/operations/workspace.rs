@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{FileHash, Staging, store};
+use crate::library::{FileHash, Staging, layout};
 use crate::operations::packed;
 use crate::smolvm::{EngineError, Exec, Name, Smolvm};
 use crate::tarball;
@@ -36,7 +36,7 @@ fn restore_command() -> Exec {
 /// # Errors
 /// The guest has no `tar`, or a file changed meanwhile. Nothing was changed.
 pub fn save(app: &App, engine: &Smolvm, name: &Name, work: &Staging) -> Result<FileHash> {
-    let path = work.path().join(store::WORKSPACE);
+    let path = work.path().join(layout::WORKSPACE);
     app.terminal
         .phase("save-workspace", &format!("saving /workspace of {name}"), || read_guest(engine, name, &path))
         .map_err(|error| {
@@ -104,7 +104,7 @@ pub fn restore(app: &App, engine: &Smolvm, name: &Name, saved: &Path) -> Result<
         // Thawing works from a library that is full or read-only.
         let work = Staging::new(beside).or_else(|_| Staging::after_sweep(&std::env::temp_dir()));
         let work = work.map_err(|error| Failure::not_writable(&std::env::temp_dir(), &error))?;
-        let back = work.path().join(store::WORKSPACE);
+        let back = work.path().join(layout::WORKSPACE);
         read_guest(engine, name, &back)?;
         let there = contents(&back).map_err(|error| unreadable(&back, &error))?;
         let saved = contents(saved).map_err(|error| unreadable(saved, &error))?;

@@ -310,7 +310,7 @@ fn data_after_the_end_of_a_tar_is_an_error() {
                 run.success();
                 world.run("snapshot rm new --yes").success();
             } else {
-                run.code(10).stderr(contains("something follows its end"));
+                run.code(10).stderr(contains("there is data after its end"));
                 world.run("snapshot ls new").success().stderr(predicates::str::is_empty());
             }
         }

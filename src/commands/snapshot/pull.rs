@@ -7,7 +7,7 @@ use super::report_arrival;
 use crate::app::App;
 use crate::clock;
 use crate::error::{Failure, Result, Status};
-use crate::library::{FORMAT, Incoming, Origin, Staging, library_staging, store};
+use crate::library::{FORMAT, Incoming, Origin, Staging, layout, library_staging};
 use crate::operations::arrival::take_in;
 use crate::operations::{packed, registry};
 use crate::smolvm::artifact::{self, Artifact, embedded_metadata};
@@ -107,7 +107,7 @@ fn describe(file: &Path, whole: &Artifact, from: &Reference, vm: Option<&Name>) 
             "cpus": manifest.cpus, "memory_mib": manifest.mem, "network": manifest.network, "image": details.image,
             "storage_gb": null, "overlay_gb": null, "allowed_cidrs": null,
         },
-        "files": {store::ARTIFACT: recorded},
+        "files": {layout::ARTIFACT: recorded},
     });
     Ok(text.to_string().into_bytes())
 }

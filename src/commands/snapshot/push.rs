@@ -6,7 +6,7 @@
 use crate::app::App;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
-use crate::library::{Metadata, Staging, Stored, Tag, library_staging, store};
+use crate::library::{Metadata, Staging, Stored, Tag, layout, library_staging};
 use crate::operations::resolve::{self, SnapshotSource};
 use crate::operations::{packed, registry};
 use crate::smolvm::Reference;
@@ -111,7 +111,7 @@ fn what_travels(stored: Option<&Stored>, details: &Details) -> Vec<String> {
     parts.extend(metadata.machine.allowed_cidrs.as_ref().map(|cidrs| format!("the networks {}", cidrs.join(", "))));
     let show = format!("bottle-freeze snapshot show {}", stored.reference());
     lines.push(format!("its snapshot.json travels too: {} (all of it: {show})", parts.join("; ")));
-    for file in metadata.files.keys().filter(|file| *file != store::ARTIFACT) {
+    for file in metadata.files.keys().filter(|file| *file != layout::ARTIFACT) {
         lines.push(format!("its file '{file}' does not travel"));
     }
     lines
@@ -123,7 +123,7 @@ fn copy(app: &App, path: &Path, metadata: &Metadata, work: &Staging) -> Result<P
     let file = File::options().write(true).create_new(true).mode(0o600).open(&target);
     let mut file = file.map_err(|error| Failure::not_writable(&target, &error))?;
     let mut metadata = metadata.clone();
-    metadata.files.retain(|name, _| name == store::ARTIFACT);
+    metadata.files.retain(|name, _| name == layout::ARTIFACT);
     metadata.text().map_err(|error| Failure::new(Status::Failed, format!("it cannot be pushed: {error}")))?;
     match embedded_metadata::copy_with(path, &app.signals, &mut file, &metadata) {
         Ok(()) => Ok(target),

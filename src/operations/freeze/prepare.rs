@@ -5,7 +5,7 @@ use super::plan::{Plan, Step};
 use super::take::checkpoint_path;
 use crate::error::{Failure, Result, Status};
 use crate::files::free_bytes;
-use crate::library::{Lock, Staging, Target, store};
+use crate::library::{Lock, Staging, Target, layout};
 use crate::operations::state::asked_again;
 use crate::operations::tags::free_tags;
 use crate::operations::{configuration, lock, packed, workspace};
@@ -61,7 +61,7 @@ impl Freeze<'_> {
     fn call(&self, step: &Step) -> Call {
         let (engine, name) = (self.cx.engine, &self.job.name);
         let exec = |command: &Exec| engine.machine_exec_call(name, command);
-        let folder = Staging::future(self.target.folder());
+        let folder = Staging::example_path(self.target.folder());
         match step {
             Step::List => engine.machine_ls_call(),
             Step::FindDisks => engine.machine_data_dir_call(name),
@@ -93,8 +93,8 @@ impl<'a> Freeze<'a> {
         let found = machines.iter().find(|machine| machine.name == name.as_str());
         let vm = found.ok_or_else(|| EngineError::no_such_vm(name, machines))?.clone();
         let plan = Plan::make(request, &vm, configuration::of(&vm, version), version)?;
-        let id = store::new_id();
-        let artifact = if plan.is_live() { store::CHECKPOINT } else { store::ARTIFACT };
+        let id = layout::new_id();
+        let artifact = if plan.is_live() { layout::CHECKPOINT } else { layout::ARTIFACT };
         let target = match &request.output {
             Some(out) => Target::new(out, request.force)?,
             None => Target::in_library(name.as_str(), &id, artifact, request.launcher)?,

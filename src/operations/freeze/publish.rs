@@ -3,7 +3,7 @@
 use super::context::{Freeze, Frozen};
 use crate::clock;
 use crate::error::{Failure, Result};
-use crate::library::{Configuration, FORMAT, FileHash, Metadata, Origin, Staging, store};
+use crate::library::{Configuration, FORMAT, FileHash, Metadata, Origin, Staging, layout, store};
 use crate::operations::several::once;
 use crate::operations::tags::free_tags;
 use crate::operations::{lock, packed};
@@ -103,9 +103,9 @@ impl Freeze<'_> {
     ) -> Result<Metadata> {
         let artifact = &finished.artifact;
         let launcher = self.cx.request.launcher.then(|| packed::record(&staging.launcher())).transpose()?;
-        let name = if self.plan.is_live() { store::CHECKPOINT } else { store::ARTIFACT };
+        let name = if self.plan.is_live() { layout::CHECKPOINT } else { layout::ARTIFACT };
         let hash = FileHash { bytes: artifact.bytes, sha256: finished.sha256.clone() };
-        let files = [(name, Some(hash)), (store::LAUNCHER, launcher), (store::WORKSPACE, workspace)];
+        let files = [(name, Some(hash)), (layout::LAUNCHER, launcher), (layout::WORKSPACE, workspace)];
         Ok(Metadata {
             platform: artifact.manifest.host_platform().map(str::to_owned),
             machine: Configuration {
