@@ -37,7 +37,7 @@ mod threads;
 use anyhow::Context;
 use clap::CommandFactory;
 use error::Failure;
-pub use status::{Status, statuses};
+pub use status::{Status, codes, statuses};
 use std::process::ExitCode;
 use terminal::{Error, Terminal};
 

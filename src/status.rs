@@ -78,6 +78,12 @@ pub fn statuses() -> impl Iterator<Item = (String, &'static str, &'static str)> 
     [("0".to_owned(), "", "success")].into_iter().chain(failures).chain([interrupted])
 }
 
+/// The word of every failure, for programs, and its number, or what is known of it.
+pub fn codes() -> impl Iterator<Item = (&'static str, String)> {
+    let interrupted = (INTERRUPTED, "128 + the number of the signal".to_owned());
+    STATUSES.iter().map(|(code, word, _)| (*word, code.to_string())).chain([interrupted])
+}
+
 impl From<Status> for ExitCode {
     fn from(status: Status) -> Self {
         Self::from(status.code())

@@ -391,10 +391,10 @@ fn closed_pipes_cause_no_panic() {
 #[test]
 fn every_schema_is_valid_and_describes_every_key() {
     for (name, schema) in schema::all() {
-        assert!(jsonschema::meta::is_valid(&schema), "{name}");
+        assert!(jsonschema::meta::is_valid(schema), "{name}");
         assert_eq!(schema["$id"], format!("urn:bottle-freeze:{name}"));
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{name}");
-        assert_closed(&name, &schema);
+        assert_closed(name, schema);
     }
 }
 
@@ -419,8 +419,8 @@ fn every_schema_belongs_to_a_command_and_is_in_the_man_page() {
     let page = page.replace("\\-", "-");
     let mut used: BTreeSet<String> = schema::commands().iter().map(|command| schema::of_command(&[command])).collect();
     used.extend(["error", "progress", "freeze-dry-run"].map(str::to_owned));
-    for (name, _) in schema::all() {
-        assert!(used.contains(&name), "{name} is the schema of no command");
+    for name in schema::all().keys() {
+        assert!(used.contains(name), "{name} is the schema of no command");
         assert!(page.contains(&format!("{name}.json")), "man 7 bottle-freeze-json does not name {name}.json");
     }
     let error = &schema::all()["error"]["$defs"]["PrintedError"]["properties"]["code"]["enum"];

@@ -3,22 +3,59 @@
 use crate::{Generated, root};
 use anyhow::{Context, Result};
 use clap::{Arg, Command};
+use schemars::Schema;
 use std::fs;
 use std::path::PathBuf;
 
 pub fn files() -> Result<Vec<Generated>> {
-    let readme = fs::read_to_string(root().join("README.md"))?;
-    let readme = replaced(&readme, "commands", &commands())?;
-    let readme = replaced(&readme, "exit statuses", &exit_statuses())?;
-    Ok(vec![(PathBuf::from("README.md"), readme.into_bytes())])
+    let readme = File::read("README.md", ["<!-- ", " -->"])?
+        .with("commands", &commands())?
+        .with("exit statuses", &exit_statuses())?;
+    let json =
+        File::read("man/bottle-freeze-json.7", [".\\\" ", ""])?.with("results", &results())?.with("codes", &codes())?;
+    Ok([readme, json].map(|file| (file.path, file.text.into_bytes())).to_vec())
 }
 
-/// The text with this table between the comments that name it.
-fn replaced(text: &str, name: &str, table: &str) -> Result<String> {
-    let (begin, end) = (format!("<!-- {name}: written by cargo xtask docs -->\n"), format!("<!-- end of {name} -->"));
-    let cut = || Some((text.split_once(&begin)?.0, text.split_once(&end)?.1));
-    let (before, after) = cut().with_context(|| format!("README.md has no place for the {name}"))?;
-    Ok([before, &begin, table, &end, after].concat())
+/// A file that is written by hand, but for its tables.
+struct File {
+    path: PathBuf,
+    text: String,
+    comment: [&'static str; 2],
+}
+
+impl File {
+    fn read(path: &str, comment: [&'static str; 2]) -> Result<Self> {
+        Ok(Self { path: path.into(), text: fs::read_to_string(root().join(path))?, comment })
+    }
+
+    /// With this table between the two comments that name it.
+    fn with(self, name: &str, table: &str) -> Result<Self> {
+        let [open, close] = self.comment;
+        let begin = format!("{open}{name}: written by cargo xtask docs{close}\n");
+        let end = format!("{open}end of {name}{close}");
+        let cut = || Some((self.text.split_once(&begin)?.0, self.text.split_once(&end)?.1));
+        let (before, after) = cut().with_context(|| format!("{} has no place for {name}", self.path.display()))?;
+        Ok(Self { text: [before, &begin, table, &end, after].concat(), ..self })
+    }
+}
+
+/// Which schema the result of a command has.
+fn results() -> String {
+    let row = |(name, schema): (&str, Schema)| {
+        let title = schema.get("title").and_then(|title| title.as_str()).unwrap_or_default();
+        let commands = title.strip_prefix("bottle-freeze ")?.strip_suffix(" --json")?;
+        Some(format!("{commands}\t{name}.json\n").replace('-', "\\-"))
+    };
+    roff_table(bottle_freeze::report::schemas().into_iter().filter_map(row))
+}
+
+/// The word of each exit status.
+fn codes() -> String {
+    roff_table(bottle_freeze::codes().map(|(word, numbers)| format!("{word}\t{numbers}\n").replace('-', "\\-")))
+}
+
+fn roff_table(rows: impl Iterator<Item = String>) -> String {
+    format!(".TS\nl l.\n{}.TE\n", rows.collect::<String>())
 }
 
 fn commands() -> String {

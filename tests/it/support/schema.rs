@@ -9,17 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-/// Commands whose output has the schema of another command, or a schema of another name.
-const SHARED: [(&str, &str); 7] = [
-    ("start", "vms"),
-    ("stop", "vms"),
-    ("pause", "vms"),
-    ("resume", "vms"),
-    ("rm", "vms"),
-    ("snapshot-pull", "snapshot-import"),
-    ("engine-use", "engine-install"),
-];
-
 /// The folder of the schemas.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
@@ -37,10 +26,23 @@ pub fn command(words: &[&str]) -> String {
     }
 }
 
-/// The name of the schema for the output of that command.
+/// The name of the schema for the output of that command: its title has the command.
 pub fn of_command(words: &[&str]) -> String {
     let name = command(words);
-    SHARED.iter().find(|(command, _)| *command == name).map_or(name, |(_, schema)| (*schema).to_owned())
+    let is_its = |schema: &Value| commands_of(schema).contains(&name);
+    all().iter().find(|(_, schema)| is_its(schema)).map_or(name.clone(), |(schema, _)| schema.clone())
+}
+
+/// The commands in the title of a schema, as their man pages are named: `snapshot-import` and `snapshot-pull`, of
+/// `bottle-freeze snapshot import, pull --json`.
+fn commands_of(schema: &Value) -> Vec<String> {
+    let title = schema["title"].as_str().unwrap_or_default();
+    let Some(commands) = title.strip_prefix("bottle-freeze ").and_then(|rest| rest.strip_suffix(" --json")) else {
+        return Vec::new();
+    };
+    let group = commands.split_once(' ').filter(|(group, _)| ["snapshot", "engine"].contains(group));
+    let (prefix, names) = group.map_or((String::new(), commands), |(group, names)| (format!("{group}-"), names));
+    names.split(", ").map(|name| format!("{prefix}{name}")).collect()
 }
 
 /// Every command, as its man page is named: `snapshot-ls`.
@@ -148,18 +150,20 @@ pub fn assert_valid(name: &str, value: &Value, of: &[&str]) {
 }
 
 /// Every schema, by its name.
-pub fn all() -> BTreeMap<String, Value> {
-    let names = super::names_in(&folder());
-    let read = |name: String| {
-        let text = fs::read(folder().join(&name)).unwrap();
-        (name.trim_end_matches(".json").to_owned(), serde_json::from_slice(&text).unwrap())
-    };
-    names.into_iter().map(read).collect()
+pub fn all() -> &'static BTreeMap<String, Value> {
+    static ALL: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
+        let read = |name: String| {
+            let text = fs::read(folder().join(&name)).unwrap();
+            (name.trim_end_matches(".json").to_owned(), serde_json::from_slice(&text).unwrap())
+        };
+        super::names_in(&folder()).into_iter().map(read).collect()
+    });
+    &ALL
 }
 
 fn validator(name: &str) -> Arc<Validator> {
     static REGISTRY: LazyLock<Registry<'static>> = LazyLock::new(|| {
-        let schemas = all().into_values().map(|schema| (schema["$id"].as_str().expect("an $id").to_owned(), schema));
+        let schemas = all().values().map(|schema| (schema["$id"].as_str().expect("an $id").to_owned(), schema.clone()));
         Registry::new().extend(schemas).unwrap().prepare().unwrap()
     });
     static BUILT: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
