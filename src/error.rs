@@ -9,8 +9,7 @@ use crate::home::HomeError;
 use crate::library::TooLong;
 use crate::signals::Interrupted;
 use crate::smolvm::artifact::ArtifactError;
-use crate::smolvm::installed::installed;
-use crate::smolvm::{EngineError, Reason};
+use crate::smolvm::{EngineError, Reason, Version};
 use crate::terminal::{About, Error, Terminal};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -72,7 +71,7 @@ impl Failure {
         self
     }
 
-    /// It is about this, unless it is about something in it already.
+    /// Says what it is about, unless that is known already.
     pub fn about(mut self, about: Option<About>) -> Self {
         self.about = self.about.or(about.map(Box::new));
         self
@@ -93,8 +92,8 @@ impl Failure {
         Self::unwritten(format!("{} cannot be written: {error}", path.display()), error)
     }
 
-    /// `what` could not be written, for the reason that the system gives: what fixes that. A library that is not ours to
-    /// use gives its own reason.
+    /// `what` could not be written; `source`, the system's error, decides how to fix it. A library that belongs to another
+    /// user has its own message.
     pub fn unwritten(what: String, source: &std::io::Error) -> Self {
         if let Some(refused) = HomeError::in_error(source) {
             return refused.clone().into();
@@ -107,18 +106,18 @@ impl Failure {
         }
     }
 
-    /// `what` could not be read, for the reason that the system gives: it is missing, or something is wrong with it.
+    /// `what` could not be read; `source` is the system's error.
     pub fn unread(what: String, source: &std::io::Error) -> Self {
         let is_missing = source.kind() == ErrorKind::NotFound;
         Self::new(if is_missing { Status::NotFound } else { Status::Failed }, what)
     }
 
-    /// How to fix it, if nothing better was said.
+    /// How to fix it, unless that is known already.
     pub fn or_hint(self, hint: &str) -> Self {
         if self.hint.is_some() { self } else { self.hint(hint) }
     }
 
-    /// A file that is no whole artifact.
+    /// The file at `path` is not a whole artifact.
     pub fn artifact(path: &Path, error: &ArtifactError) -> Self {
         let status = match error {
             ArtifactError::Io(source) => return Self::unread(format!("{} {error}", path.display()), source),
@@ -148,16 +147,16 @@ impl From<TooLong> for Failure {
     }
 }
 
-/// Whether the system had no room for one more process, thread, file or page: the program that was to run is not at fault.
+/// Whether the system had no room for one more process, thread, file or page: then the program to run is not at fault.
 fn is_shortage(error: &std::io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE].contains(&code))
 }
 
-/// How to come by an engine on this platform.
-fn ways_to_get_one() -> String {
+/// How to get an engine on this platform, where `installed` is the newest that is installed and not in use.
+fn how_to_get_one(installed: Option<Version>) -> String {
     let name_it = "or name one with --smolvm PATH or in $SMOLVM";
-    if let Some(newest) = installed().last() {
-        return format!("use an installed one with `bottle-freeze engine use {}`, {name_it}", newest.version);
+    if let Some(newest) = installed {
+        return format!("use an installed one with `bottle-freeze engine use {newest}`, {name_it}");
     }
     let from_pypi = match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64" | "aarch64") | ("macos", "aarch64") => "`bottle-freeze engine install` gets one from PyPI, ",
@@ -171,7 +170,7 @@ impl From<EngineError> for Failure {
         let what = error.to_string();
         let failure = |status| Self::new(status, what.clone());
         match &error {
-            EngineError::Missing(_) => failure(Status::BadEngine).hint(ways_to_get_one()),
+            EngineError::Missing { installed, .. } => failure(Status::BadEngine).hint(how_to_get_one(*installed)),
             EngineError::NotRunnable { source, .. } if is_shortage(source) => {
                 failure(Status::Failed).hint("see the limits on processes and on open files: `ulimit -u`, `ulimit -n`")
             }

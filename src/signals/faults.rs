@@ -15,8 +15,8 @@ const SI_USER: i32 = 0x1_0001;
 
 const SIGNALS: [i32; 5] = [SIGILL, SIGFPE, SIGSEGV, SIGBUS, SIGSYS];
 
-/// What the handler needs. It is a global, the only mutable one of this program, because the system passes a handler
-/// nothing but the signal. (signal-hook does without for the other signals, but cannot return a fault to the handler before.)
+/// What the handler needs. It is global, and set once, because the system passes a handler nothing but the signal.
+/// (signal-hook does without for the other signals, but cannot return a fault to the handler before.)
 static HANDLER: OnceLock<Handler> = OnceLock::new();
 
 struct Handler {

@@ -18,8 +18,13 @@ pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 #[derive(Debug, Error)]
 pub enum EngineError {
     /// No executable of that name.
-    #[error("no smolvm engine was found: {0}")]
-    Missing(String),
+    #[error("no smolvm engine was found: {why}")]
+    Missing {
+        /// Where it was looked for.
+        why: String,
+        /// The newest engine that is installed, if any: none of them is in use.
+        installed: Option<Version>,
+    },
     /// The executable is there and cannot be run.
     #[error("the engine {path} cannot be run: {source}")]
     NotRunnable {

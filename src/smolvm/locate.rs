@@ -63,11 +63,12 @@ pub fn find(asked: Option<&Path>) -> Result<(PathBuf, EngineSource)> {
     let (verb, shown) =
         (if source == EngineSource::Path { "looked on PATH for" } else { "names" }, wanted.to_string_lossy());
     let source = if source == EngineSource::Path { verb.to_owned() } else { format!("{source} {verb}") };
-    Err(EngineError::Missing(match fs::metadata(&wanted) {
+    let why = match fs::metadata(&wanted) {
         Ok(found) if found.is_file() => format!("{source} {shown}, which is not executable"),
         Ok(_) => format!("{source} {shown}, which is not a file"),
         Err(_) => format!("{source} {shown}, which does not exist"),
-    }))
+    };
+    Err(EngineError::Missing { why, installed: installed::installed().last().map(|newest| newest.version) })
 }
 
 /// The version of the engine at `path`: from memory where files decide which engine that is, and these very files were

@@ -32,7 +32,8 @@ impl Smolvm {
         let home = folder.join("home");
         make_home(&home).map_err(not_kept)?;
         let run = |call: Call| self.run_ok(&at_home(call, &home), Some(QUICK), None);
-        let name: Name = "trial".parse().map_err(|_| EngineError::Missing("no name".into()))?;
+        let name: Name =
+            "trial".parse().map_err(|_| EngineError::Missing { why: "no name".into(), installed: None })?;
         run(self.named(self.call("machine create").value("--cpus", "1").value("--mem", "128"), &name))?;
         let call = at_home(self.machine_data_dir_call(&name), &home);
         let answer = self.run_ok(&call, Some(QUICK), None)?;
