@@ -204,7 +204,7 @@ fn of_leftovers(ours: &[library::Leftover], engines: &[Leftover], removed: u64) 
 
 fn completion() -> Check {
     const HELP: &str = "bottle-freeze help completions";
-    match installed::look() {
+    match installed::check() {
         Completed::Works { shell } => Check::ok("completion", format!("works in {shell}")),
         Completed::Missing { shell, hint } => {
             Check::warning("completion", format!("TAB completes nothing in {shell}"), hint)

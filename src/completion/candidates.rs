@@ -1,9 +1,9 @@
-//! Completion: what may stand where the user presses TAB. The script that `completions` prints calls this program with
-//! `COMPLETE=SHELL` and the words on the line.
+//! Candidates for completion. The script that `completions` prints calls this program with `COMPLETE=SHELL` and the words
+//! on the line.
 //!
-//! The user waits: candidates that are not known within [`BUDGET`] are not offered. Nothing is written, no error is
-//! printed, and nothing is run but one `machine ls --json` of the engine that `$SMOLVM` or `PATH` names (not of a `--smolvm`
-//! on a line that is not entered yet). A candidate that a shell could interpret is quoted, or not offered.
+//! The user is waiting: candidates that are not found within [`BUDGET`] are left out. Nothing is written, no error is
+//! printed, and the only command that runs is `machine ls --json` of the engine in `$SMOLVM` or `PATH` (not of `--smolvm`,
+//! because the line is not entered yet). A candidate that a shell could interpret is quoted, or left out.
 
 use crate::completion::shells::SHELLS;
 use crate::library::{Stored, layout, store};
@@ -21,22 +21,22 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// How long to look for candidates; with the start of this program and the output, TAB takes 150 ms.
+/// The time limit for candidates. With the start of this program and the output, TAB takes 150 ms.
 const BUDGET: Duration = Duration::from_millis(120);
 
-/// What TAB offers as the value of an argument: `#[arg(add = Offer::Tags)]`. An argument without one, but with a
-/// [`ValueHint`], completes to files.
+/// The candidates for an argument: `#[arg(add = Offer::Tags)]`. Without it, an argument with a [`ValueHint`] completes to
+/// files.
 #[derive(Debug, Clone, Copy)]
 pub enum Offer {
     /// VMs in these states.
     Vms(fn(&State) -> bool),
-    /// One side of a copy: `VM:`, whose path the user types, or a file.
+    /// One side of a copy: `VM:`, after which the user types the path, or a file.
     Guests,
-    /// Images of VMs that are or were here, or a file.
+    /// Images of existing or frozen VMs, or a file.
     Images,
-    /// Snapshots of the library.
+    /// Snapshots in the library.
     Snapshots,
-    /// Snapshots of the library, or a file that holds one.
+    /// Snapshots in the library, or a file that holds one.
     AnySnapshots,
     /// VMs that have snapshots in the library.
     FrozenVms,
@@ -46,42 +46,42 @@ pub enum Offer {
 
 impl ArgExt for Offer {}
 
-/// Answers a shell that asks for candidates, or for the script that asks for them; `command` is the whole command line.
-/// Whether one asked: any other value of `COMPLETE` belongs to another program.
+/// Prints candidates, or the script that asks for them, if `COMPLETE` names a shell. Returns whether it did: any other value
+/// of `COMPLETE` belongs to another program. `command` builds the whole command line.
 pub fn complete(command: impl Fn() -> Command) -> bool {
     let Some(shell) = std::env::var_os("COMPLETE") else { return false };
     if SHELLS.completer(&shell.to_string_lossy()).is_none() {
         return false;
     }
     let began = Instant::now();
-    let until = began.checked_add(BUDGET).unwrap_or(began);
-    // The user is typing: print no error, whatever goes wrong.
+    let deadline = began.checked_add(BUDGET).unwrap_or(began);
+    // The user is typing: never print an error.
     std::panic::set_hook(Box::new(|_| {}));
     let folder = std::env::current_dir().ok();
     let command = || {
         let mut command = command();
         command.build();
-        with_completers(command, until)
+        with_completers(command, deadline)
     };
     let env = CompleteEnv::with_factory(command).shells(SHELLS);
     let _ = env.try_complete(std::env::args_os(), folder.as_deref());
     true
 }
 
-/// Gives the arguments of a command and its subcommands what clap calls for candidates.
-fn with_completers(command: Command, until: Instant) -> Command {
+/// Adds to the arguments of a command, and of its subcommands, the function that clap calls for candidates.
+fn with_completers(command: Command, deadline: Instant) -> Command {
     let completed = command.mut_args(|arg| {
-        // Offer options only after a dash, or where nothing else may stand.
+        // Offer options only after a dash, or if nothing else is possible.
         let arg = if arg.is_positional() { arg } else { arg.hide(true) };
-        match completer(&arg, until) {
+        match completer(&arg, deadline) {
             Some(completer) => arg.add(completer),
             None => arg,
         }
     });
-    completed.mut_subcommands(|subcommand| with_completers(subcommand, until))
+    completed.mut_subcommands(|subcommand| with_completers(subcommand, deadline))
 }
 
-fn completer(arg: &Arg, until: Instant) -> Option<ArgValueCompleter> {
+fn completer(arg: &Arg, deadline: Instant) -> Option<ArgValueCompleter> {
     let offer = arg.get::<Offer>().copied();
     let kind: Option<fn(&Path) -> bool> = match (offer, arg.get_value_hint()) {
         (Some(Offer::Guests | Offer::Images), _) | (None, ValueHint::FilePath) => Some(any_file),
@@ -91,102 +91,102 @@ fn completer(arg: &Arg, until: Instant) -> Option<ArgValueCompleter> {
         (None, _) => return None,
     };
     Some(ArgValueCompleter::new(move |typed: &OsStr| {
-        let begins = typed.to_str().unwrap_or("-").to_owned();
-        // No name begins like an option.
-        if begins.starts_with('-') {
+        let prefix = typed.to_str().unwrap_or("-").to_owned();
+        // No name starts with a dash.
+        if prefix.starts_with('-') {
             return Vec::new();
         }
-        let word = begins.clone();
-        // The files first: an engine that hangs leaves no time for them.
-        let files = kind.map(|kind| in_time(until, move || files(&word, kind)));
-        let mut all = offer.map(|offer| offer.candidates(&begins, until)).unwrap_or_default();
-        all.retain(|one| one.get_value().to_str().is_some_and(|value| value.starts_with(&begins)));
+        let word = prefix.clone();
+        // Files first: an engine that hangs would leave no time for them.
+        let files = kind.map(|kind| in_time(deadline, move || files(&word, kind)));
+        let mut all = offer.map(|offer| offer.candidates(&prefix, deadline)).unwrap_or_default();
+        all.retain(|one| one.get_value().to_str().is_some_and(|value| value.starts_with(&prefix)));
         all.extend(files.unwrap_or_default());
         all
     }))
 }
 
 impl Offer {
-    /// What is known by then; `typed` may narrow it.
-    fn candidates(self, typed: &str, until: Instant) -> Vec<CompletionCandidate> {
+    /// The candidates found before the deadline; `typed` may narrow the search.
+    fn candidates(self, typed: &str, deadline: Instant) -> Vec<CompletionCandidate> {
         match self {
-            Self::Vms(can) => vms("", can, until),
-            Self::Guests => vms(":", |_| true, until),
-            Self::Images => images(until),
-            Self::Snapshots | Self::AnySnapshots => snapshots(typed, until),
-            Self::FrozenVms => each_once(stored(None, until).into_iter().map(|one| one.metadata.vm)),
+            Self::Vms(can) => vms("", can, deadline),
+            Self::Guests => vms(":", |_| true, deadline),
+            Self::Images => images(deadline),
+            Self::Snapshots | Self::AnySnapshots => snapshots(typed, deadline),
+            Self::FrozenVms => unique(stored(None, deadline).into_iter().map(|one| one.metadata.vm)),
             Self::Tags => {
-                let tags = stored(None, until).into_iter().flat_map(|one| one.metadata.tags);
-                each_once(tags.map(|tag| tag.as_str().to_owned()))
+                let tags = stored(None, deadline).into_iter().flat_map(|one| one.metadata.tags);
+                unique(tags.map(|tag| tag.as_str().to_owned()))
             }
         }
     }
 }
 
-/// The result of `work` if it is done by then; otherwise nothing: a disk may be slow, or gone.
-fn in_time<T: Default + Send + 'static>(until: Instant, work: impl FnOnce() -> T + Send + 'static) -> T {
+/// The result of `work`, or the default if it is not done before the deadline: a disk may be slow, or gone.
+fn in_time<T: Default + Send + 'static>(deadline: Instant, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, done) = mpsc::channel();
     let started = threads::start(move || send.send(work()));
-    started.ok().and_then(|_| done.recv_timeout(left(until)).ok()).unwrap_or_default()
+    started.ok().and_then(|_| done.recv_timeout(time_left(deadline)).ok()).unwrap_or_default()
 }
 
-fn left(until: Instant) -> Duration {
-    until.saturating_duration_since(Instant::now())
+fn time_left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
-fn each_once(values: impl Iterator<Item = String>) -> Vec<CompletionCandidate> {
+fn unique(values: impl Iterator<Item = String>) -> Vec<CompletionCandidate> {
     values.collect::<BTreeSet<_>>().into_iter().map(CompletionCandidate::new).collect()
 }
 
 // -------------------------------------------------------------------------------------------- the engine's VMs
 
-/// The VMs, except those with a name that no engine gives.
-fn machines(until: Instant) -> Vec<Machine> {
-    let mut machines = machine_ls_at_once(None, left(until)).unwrap_or_default();
+/// The VMs, except those with an invalid name.
+fn machines(deadline: Instant) -> Vec<Machine> {
+    let mut machines = machine_ls_at_once(None, time_left(deadline)).unwrap_or_default();
     machines.retain(|machine| machine.name.parse::<Name>().is_ok());
     machines.sort_by(|a, b| a.name.cmp(&b.name));
     machines
 }
 
-/// The names of the VMs in these states, each with that ending.
-fn vms(ending: &str, can: fn(&State) -> bool, until: Instant) -> Vec<CompletionCandidate> {
+/// The names of the VMs in these states, with `ending` after each.
+fn vms(ending: &str, can: fn(&State) -> bool, deadline: Instant) -> Vec<CompletionCandidate> {
     let candidate = |vm: &Machine| {
         let about = format!("{}, {}", vm.state, vm.image.as_deref().unwrap_or("bare"));
         candidate(&format!("{}{ending}", vm.name), &about)
     };
-    machines(until).iter().filter(|vm| can(&vm.state)).map(candidate).collect()
+    machines(deadline).iter().filter(|vm| can(&vm.state)).map(candidate).collect()
 }
 
-/// The images of VMs that are here or were frozen.
-fn images(until: Instant) -> Vec<CompletionCandidate> {
-    let frozen = stored(None, until).into_iter().filter_map(|one| one.metadata.machine.image);
-    let images = frozen.chain(machines(until).into_iter().filter_map(|machine| machine.image));
-    each_once(images.filter(|image| is_image_name(image)))
+/// The images of existing and frozen VMs.
+fn images(deadline: Instant) -> Vec<CompletionCandidate> {
+    let frozen = stored(None, deadline).into_iter().filter_map(|one| one.metadata.machine.image);
+    let images = frozen.chain(machines(deadline).into_iter().filter_map(|machine| machine.image));
+    unique(images.filter(|image| is_image_name(image)))
 }
 
-/// Whether it names an image of a registry.
+/// Whether this is the name of an image in a registry.
 fn is_image_name(image: &str) -> bool {
-    let begins = image.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let holds = image.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/:@+-".contains(&byte));
-    begins && holds && !is_local_image(image)
+    let is_start_valid = image.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let is_valid = image.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/:@+-".contains(&byte));
+    is_start_valid && is_valid && !is_local_image(image)
 }
 
 // ------------------------------------------------------------------------------------------------- the library
 
-/// The snapshots of that VM or of all, the newest first, except those that no command line can name.
-fn stored(vm: Option<Name>, until: Instant) -> Vec<Stored> {
+/// The snapshots of one VM or of all, newest first, except those with an invalid name.
+fn stored(vm: Option<Name>, deadline: Instant) -> Vec<Stored> {
     let list = move || store::list(vm.as_ref().map(Name::as_str));
-    let mut all = in_time(until, move || list().map(|(all, _)| all).unwrap_or_default());
+    let mut all = in_time(deadline, move || list().map(|(all, _)| all).unwrap_or_default());
     let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     all.retain(|one| one.metadata.vm.parse::<Name>().is_ok() && is_id(&one.metadata.id));
     all.reverse();
     all
 }
 
-/// Each VM for its newest, then each snapshot by its tags, then by its id.
-fn snapshots(typed: &str, until: Instant) -> Vec<CompletionCandidate> {
+/// Each VM (for its newest snapshot), then each snapshot by its tags, then by its id.
+fn snapshots(typed: &str, deadline: Instant) -> Vec<CompletionCandidate> {
     let vm = typed.split_once('@').and_then(|(vm, _)| vm.parse().ok());
-    let all = stored(vm, until);
+    let all = stored(vm, deadline);
     let (mut newest, mut tagged, mut named) = (Vec::new(), Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     for one in &all {
@@ -201,22 +201,22 @@ fn snapshots(typed: &str, until: Instant) -> Vec<CompletionCandidate> {
     newest.into_iter().chain(tagged).chain(named).collect()
 }
 
-/// A candidate, and the text that a shell may show beside it.
+/// A candidate, with the text that a shell may show beside it.
 fn candidate(value: &str, about: &str) -> CompletionCandidate {
     CompletionCandidate::new(value).help(Some(terminal::one_line(about.trim()).into()))
 }
 
 // ---------------------------------------------------------------------------------------------------- the files
 
-/// The files of that kind, and the folders on the way to them where nothing else may stand.
-fn files(begins: &str, kind: fn(&Path) -> bool) -> Vec<CompletionCandidate> {
-    let paths = PathCompleter::any().filter(move |path| path.is_file() && kind(path)).complete(OsStr::new(begins));
+/// The files of that kind; also folders, if nothing else is possible.
+fn files(prefix: &str, kind: fn(&Path) -> bool) -> Vec<CompletionCandidate> {
+    let paths = PathCompleter::any().filter(move |path| path.is_file() && kind(path)).complete(OsStr::new(prefix));
     let offered = paths.into_iter().filter_map(|path| {
-        // One that would move the cursor, end a line, or pass for an option.
+        // Leave out a path that would move the cursor, end the line, or look like an option.
         let value = path.get_value().to_str()?;
-        let is_harmless = terminal::one_line(value) == value && !value.starts_with('-');
+        let is_safe = terminal::one_line(value) == value && !value.starts_with('-');
         let is_folder = value.ends_with('/');
-        is_harmless.then(|| if is_folder { path.hide(true) } else { path })
+        is_safe.then(|| if is_folder { path.hide(true) } else { path })
     });
     offered.collect()
 }

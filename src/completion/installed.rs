@@ -1,5 +1,5 @@
-//! Whether TAB completes this program's command line in the user's shell: the shell itself is asked, with all that it reads
-//! at its start. A line in a start file says little: it may come too early, be skipped, or name a program that is not there.
+//! Checks that TAB completes this program's command line in the user's shell, by running the shell with its start files. To
+//! search a start file for a line is not enough: the line may be skipped, or name a missing program.
 
 use crate::quoted::quoted;
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,29 +9,29 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long the shell may take: some start files are slow.
+/// The time limit for the shell: some start files are slow.
 pub const LIMIT: Duration = Duration::from_secs(10);
-/// Begins the lines that the shell prints for us, among whatever its start files print.
+/// The prefix of our lines in the output, among those of the start files.
 const MARK: &str = "bottle-freeze-doctor:";
-/// The last of them: what the start files have left running may hold the output open.
+/// The last of our lines: a program started by the start files may keep the output open.
 const END: &str = "end";
 
-/// How completion stands in the user's shell.
+/// The state of completion in the user's shell.
 pub enum Completed {
-    /// It completes.
+    /// It works.
     Works { shell: String },
-    /// It does not; this command changes that.
+    /// It does not work; the hint is a command that enables it.
     Missing { shell: String, hint: String },
     /// The shell cannot be run.
     Broken { path: PathBuf, error: io::Error },
     /// The shell did not answer in time.
     Silent { shell: String },
-    /// `$SHELL` is none that is known here.
+    /// `$SHELL` is another shell.
     Unknown,
 }
 
-/// What each shell prints when it is asked: `works`, if it completes `bottle-freeze snap`; `compinit`, if zsh has its
-/// completion system.
+/// The script for each shell. It prints `works` if `bottle-freeze snap` completes, and `compinit` if zsh has its completion
+/// system.
 const BASH: &str = r#"
 for load in _completion_loader _comp_load _comp_complete_load; do
   complete -p bottle-freeze > /dev/null 2>&1 || { declare -F $load > /dev/null && $load bottle-freeze > /dev/null 2>&1; }
@@ -49,8 +49,8 @@ rule=${_comps[bottle-freeze]}
 const FISH: &str = r"
 complete -C 'bottle-freeze snap' | string match -q 'snapshot*'; and echo bottle-freeze-doctor:works";
 
-/// Asks the user's shell.
-pub fn look() -> Completed {
+/// Checks the user's shell.
+pub fn check() -> Completed {
     let path = variable("SHELL").unwrap_or_default();
     let shell = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
     let script = match shell.as_str() {
@@ -59,23 +59,23 @@ pub fn look() -> Completed {
         "fish" => FISH,
         _ => return Completed::Unknown,
     };
-    match ask(&path, script) {
+    match run(&path, script) {
         Err(error) => Completed::Broken { path, error },
         Ok(None) => Completed::Silent { shell },
-        Ok(Some(said)) if said.iter().any(|word| word == "works") => Completed::Works { shell },
-        Ok(Some(said)) => {
-            let hint = hint(&shell, said.iter().any(|word| word == "compinit"));
+        Ok(Some(words)) if words.iter().any(|word| word == "works") => Completed::Works { shell },
+        Ok(Some(words)) => {
+            let hint = hint(&shell, words.iter().any(|word| word == "compinit"));
             Completed::Missing { shell, hint }
         }
     }
 }
 
-/// What it answers; nothing if that takes too long.
-fn ask(shell: &Path, script: &str) -> io::Result<Option<Vec<String>>> {
+/// Runs the script in the shell. Returns our lines of the output, or nothing after [`LIMIT`].
+fn run(shell: &Path, script: &str) -> io::Result<Option<Vec<String>>> {
     let mut command = Command::new(shell);
     let script = format!("{script}\necho {MARK}{END}");
     command.args(["-i", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    // Not of our terminal: an interactive shell would take it from us.
+    // In a new session: an interactive shell would take over our terminal.
     // SAFETY: between fork and exec the closure makes one system call.
     #[allow(unsafe_code)]
     unsafe {
@@ -91,16 +91,16 @@ fn ask(shell: &Path, script: &str) -> io::Result<Option<Vec<String>>> {
             send.send(words.take_while(|word: &String| word != END).collect())
         })?;
     }
-    let said = answer.recv_timeout(LIMIT).ok();
+    let words = answer.recv_timeout(LIMIT).ok();
     if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        // What its start files have left running.
+        // Ends what its start files have started.
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
     let _ = child.wait();
-    Ok(said)
+    Ok(words)
 }
 
-/// The command that adds the line to the start file.
+/// The command that enables completion, by adding a line to the start file.
 fn hint(shell: &str, has_compinit: bool) -> String {
     let home = dirs::home_dir().unwrap_or_default();
     let config = variable("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
@@ -118,7 +118,7 @@ fn hint(shell: &str, has_compinit: bool) -> String {
     format!("{}echo {} >> {start}", make.unwrap_or_default(), quoted(&line))
 }
 
-/// How a shell calls this program: by its name if that finds it.
+/// The command that runs this program: its name if it is on PATH, or its path.
 fn own_name() -> String {
     let own = std::env::current_exe().and_then(std::fs::canonicalize).unwrap_or_default();
     let found = which::which("bottle-freeze")

@@ -1,4 +1,4 @@
-//! Completion by TAB: what the shells are given, what can stand where the cursor is, and whether it works here.
+//! Completion by TAB: the scripts for the shells, the candidates, and the check whether it works here.
 
 mod candidates;
 pub mod installed;

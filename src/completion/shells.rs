@@ -1,5 +1,5 @@
-//! The shells: what each is told to ask, and how it is answered. fish and elvish quote what they insert, bash and
-//! PowerShell do not; bash and zsh ask in words of our own, for bash breaks words at `@`, `:` and `=`.
+//! The script for each shell, and the format of the candidates that it expects. fish and elvish quote what they insert, bash
+//! and PowerShell do not. bash and zsh have scripts of our own, because bash splits words at `@`, `:` and `=`.
 
 use crate::quoted::quoted;
 use clap_complete::engine::{CompletionCandidate, complete};
@@ -8,13 +8,13 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, Result, Write};
 use std::path::Path;
 
-/// All that there are.
+/// All supported shells.
 pub const SHELLS: Shells<'static> = Shells(&[&Bash, &ELVISH, &FISH, &POWERSHELL, &Zsh]);
 
-/// The script that a shell's user sources, so that the shell asks `program`.
+/// The script to source in the shell, which calls `program` for candidates.
 ///
 /// # Errors
-/// None of these shells is `shell`.
+/// The shell is not supported.
 pub fn registration(shell: &str, program: &str) -> Result<String> {
     let shell = SHELLS.completer(shell).ok_or(ErrorKind::NotFound)?;
     let mut script = Vec::new();
@@ -22,7 +22,7 @@ pub fn registration(shell: &str, program: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
-/// The candidates for the last word; options for who has typed a dash only.
+/// The candidates for the last word. Options only after a dash.
 fn candidates(
     command: &mut clap::Command,
     words: Vec<OsString>,
@@ -30,25 +30,26 @@ fn candidates(
 ) -> Result<Vec<CompletionCandidate>> {
     let last = words.len().saturating_sub(1);
     let is_option = |word: Option<&str>| word.is_none_or(|word| word.starts_with('-'));
-    let wants_options = is_option(words.last().and_then(|word| word.to_str()));
+    let allows_options = is_option(words.last().and_then(|word| word.to_str()));
     let mut all = complete(command, words, last, folder)?;
-    all.retain(|one| wants_options || !is_option(one.get_value().to_str()));
+    all.retain(|one| allows_options || !is_option(one.get_value().to_str()));
     Ok(all)
 }
 
-/// The first line of what may be shown beside a candidate.
+/// The first line of the text that a shell may show beside a candidate.
 fn help(candidate: &CompletionCandidate) -> Option<String> {
     Some(candidate.get_help()?.to_string().lines().next()?.to_owned())
 }
-/// Whether more is to come after it: the rest of a path, of an option.
+
+/// Whether the user must type more after it: the rest of a path or of an option.
 fn is_partial(value: &str) -> bool {
     value.ends_with(['/', ':', '='])
 }
 
 // --------------------------------------------------------------------------------------------------------- bash
 
-/// bash, from 3.2 on. It is given the line as it stands, and answers are put in the place of the end of the last word:
-/// of what follows its last `@`, `:` or `=`.
+/// bash 3.2 and later. Its script passes the whole line. bash replaces only the end of the last word: the part after the
+/// last `@`, `:` or `=`.
 #[derive(Debug)]
 struct Bash;
 
@@ -99,13 +100,13 @@ impl EnvCompleter for Bash {
     }
 }
 
-/// A command line up to the cursor, as bash reads it.
+/// A command line up to the cursor, split as bash splits it.
 struct Typed<'a> {
-    /// Its words without their quotes; the last one, which may be empty, is being typed.
+    /// The words without quotes. The last one, which may be empty, is being typed.
     words: Vec<String>,
-    /// The last one as it stands there.
+    /// The last word with its quotes.
     last: &'a str,
-    /// The quote that is open at the cursor.
+    /// The open quote at the cursor.
     quote: Option<char>,
 }
 
@@ -137,19 +138,19 @@ impl<'a> Typed<'a> {
         Self { words, last: line.get(start..).unwrap_or_default(), quote }
     }
 
-    /// What bash puts in the place of `end`, the end of the last word, for the word to become `value`.
+    /// The text to replace `end`, the end of the last word, so that the word becomes `value`.
     fn answer(&self, end: &str, value: &str) -> Option<String> {
-        let stays = self.last.strip_suffix(end).unwrap_or_default();
-        let stays_unquoted = Typed::read(stays).words.pop().unwrap_or_default();
-        let rest = value.strip_prefix(&stays_unquoted)?;
+        let kept = self.last.strip_suffix(end).unwrap_or_default();
+        let kept_unquoted = Typed::read(kept).words.pop().unwrap_or_default();
+        let rest = value.strip_prefix(&kept_unquoted)?;
         let home = if self.last.starts_with("~/") && rest.starts_with("~/") { "~/" } else { "" };
         let quoted: String = rest.strip_prefix(home).unwrap_or(rest).chars().flat_map(|c| self.quoted(c)).collect();
-        // bash closes a quote by itself, and puts its space then.
+        // bash closes an open quote itself, and adds a space.
         let space = if self.quote.is_some() || is_partial(value) { "" } else { " " };
         Some(format!("{home}{quoted}{space}"))
     }
 
-    /// The character, where the cursor is, so that it means itself.
+    /// The character, quoted for the cursor position.
     fn quoted(&self, c: char) -> Vec<char> {
         match self.quote {
             Some('\'') if c == '\'' => vec!['\'', '\\', '\'', '\''],
@@ -162,7 +163,7 @@ impl<'a> Typed<'a> {
 
 // ---------------------------------------------------------------------------------------------------------- zsh
 
-/// zsh. It quotes what it inserts; each answer says first whether a space follows it.
+/// zsh. It quotes what it inserts. The first letter of each candidate says whether a space follows it.
 #[derive(Debug)]
 struct Zsh;
 
@@ -220,19 +221,19 @@ impl EnvCompleter for Zsh {
     }
 }
 
-/// A script with its names filled in, the one that may hold anything last.
+/// Fills in the names in a script. The completer is last, because its path may contain the other placeholders.
 fn script(text: &str, var: &str, bin: &str, completer: &str) -> String {
     text.replace("VAR", var).replace("BIN", bin).replace("COMPLETER", &quoted(completer))
 }
 
 // ------------------------------------------------------------------------------------- fish, elvish, PowerShell
 
-/// A shell whose script is clap's: an answer a line.
+/// A shell with the script of clap: one candidate per line.
 struct Other {
     shell: &'static dyn EnvCompleter,
-    /// What it inserts for a value to be one.
+    /// How to quote a candidate.
     quote: fn(String) -> String,
-    /// Whether it shows what follows a tab beside the answer.
+    /// Whether it shows a text after a tab beside the candidate.
     shows_help: bool,
 }
 
@@ -271,13 +272,13 @@ impl EnvCompleter for Other {
     }
 }
 
-/// With quotes, where PowerShell would obey it.
+/// Quotes a value that PowerShell would interpret.
 fn quoted_for_powershell(value: String) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_%+=:./-".contains(c);
     if value.chars().all(is_plain) {
         return value;
     }
-    // It takes the typographic ones for quotes, too.
+    // PowerShell accepts typographic quotes too.
     let is_quote = |c| ['\'', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'].contains(&c);
     let doubled = value.chars().flat_map(|c| std::iter::repeat_n(c, if is_quote(c) { 2 } else { 1 }));
     format!("'{}'", doubled.collect::<String>())
@@ -288,7 +289,7 @@ mod tests {
     use super::Typed;
 
     #[test]
-    fn a_line_is_read_as_bash_reads_it() {
+    fn a_line_is_split_as_in_bash() {
         for (line, words) in [
             ("", &[""][..]),
             ("bf start ", &["bf", "start", ""]),
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_takes_the_place_of_what_bash_replaces() {
+    fn an_answer_replaces_the_end_of_the_word_as_in_bash() {
         for (line, end, value, answer) in [
             ("bf thaw d", "d", "dev@ready", "dev@ready "),
             ("bf thaw dev@re", "re", "dev@ready", "ready "),
