@@ -1,5 +1,6 @@
 //! Arguments that several subcommands have, and how their values are read.
 
+use crate::smolvm::Version;
 use clap::Args;
 use std::time::Duration;
 
@@ -20,4 +21,10 @@ pub fn label(text: &str) -> Result<(String, String), &'static str> {
 /// Reads `90s`, `5m`, `1h 30m`.
 pub fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
+}
+
+/// Reads `1.32.2`.
+pub fn engine_version(text: &str) -> Result<Version, &'static str> {
+    let version = text.parse::<Version>().ok().filter(|version| version.to_string() == text);
+    version.ok_or("a version is three numbers, such as 1.32.2")
 }

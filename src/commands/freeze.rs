@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::commands::args::{Wait, duration, label};
 use crate::commands::batch::{self, VMS};
+use crate::commands::vms;
 use crate::completion::Offer;
 use crate::error::{Failure, Result};
 use crate::library::Tag;
@@ -114,7 +115,7 @@ fn live() -> impl TypedValueParser<Value = Live> {
 pub fn run(app: &App, args: Args) -> Result<()> {
     args.output.as_deref().map_or(Ok(()), packed::refuse_stream)?;
     let engine = app.engine()?;
-    let names = batch::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
+    let names = vms::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
     let (is_one, several, dry_run) = (args.names.len() == 1, names.len() > 1, args.dry_run);
     let jobs: Vec<Job> = names.iter().map(|name| Job::new(app, &engine, name.clone(), !several)).collect();
     let request = Request::from(args);
@@ -129,14 +130,13 @@ pub fn run(app: &App, args: Args) -> Result<()> {
         if !app.terminal.json {
             app.terminal.lines(plans.iter().flatten().flat_map(|plan| plan.commands.clone()));
         }
-        batch::report(app, VMS, is_one, &names, &plans);
-        return batch::verdict(VMS, &names, plans);
+        return batch::finish(app, &VMS, is_one, &names, plans);
     }
     let frozen =
         freeze::freeze(cx, &jobs.iter().collect::<Vec<_>>()).map_err(|failure| with_warnings(failure, &jobs))?;
     let (reports, verdicts): (Vec<_>, Vec<_>) = frozen.into_values().map(Frozen::split).unzip();
-    batch::report(app, VMS, is_one, &names, &reports);
-    batch::verdict(VMS, &names, verdicts)
+    batch::report(app, &VMS, is_one, &names, &reports);
+    batch::verdict(&VMS, &names, verdicts)
 }
 
 fn with_warnings(failure: Failure, jobs: &[Job]) -> Failure {

@@ -1,7 +1,7 @@
 //! `ls`: the VMs, as a table, as names, or as JSON.
 
 use crate::app::App;
-use crate::commands::batch;
+use crate::commands::vms::NO_VMS;
 use crate::error::Result;
 use crate::smolvm::Machine;
 use crate::terminal;
@@ -20,7 +20,7 @@ pub fn run(app: &App) -> Result<()> {
     } else if app.terminal.quiet {
         app.terminal.lines(machines.iter().map(|machine| terminal::one_line(&machine.name)));
     } else if machines.is_empty() {
-        app.terminal.note(batch::NO_VMS);
+        app.terminal.note(NO_VMS);
     } else {
         let header = ["NAME", "STATE", "CPUS", "MEMORY", "STORAGE", "OVERLAY", "NETWORK", "IMAGE"];
         app.terminal.table(&header, machines.iter().map(row));

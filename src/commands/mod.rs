@@ -20,3 +20,4 @@ pub mod start;
 pub mod stop;
 pub mod thaw;
 pub mod verify;
+pub mod vms;

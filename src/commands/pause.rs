@@ -2,10 +2,11 @@
 
 use crate::app::App;
 use crate::commands::args::Wait;
-use crate::commands::batch::{self, Vms};
+use crate::commands::vms::Vms;
 use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::lock;
+use crate::report::Change;
 use crate::smolvm::State;
 
 /// Save the RAM of running VMs and shut them down until you resume them
@@ -22,12 +23,12 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let (engine, vms) = (app.engine()?, &args.vms);
-    let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    batch::vm(app, &engine, vms, &names, |app, engine, name, _| {
+    let engine = app.engine()?;
+    let names = args.vms.select(app, || engine.machine_ls())?;
+    args.vms.change(app, &engine, &names, |app, engine, name, _| {
         let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         app.terminal.during("pause", &format!("pausing {name}"), || engine.machine_pause(name))?;
         app.terminal.result(name.as_str(), &format!("{name} is paused; it goes on with: bottle-freeze resume {name}"));
-        Ok("paused")
+        Ok(Change::Paused)
     })
 }

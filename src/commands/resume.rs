@@ -2,11 +2,11 @@
 
 use crate::app::App;
 use crate::commands::args::Wait;
-use crate::commands::batch::{self, Vms};
-use crate::commands::start::running;
+use crate::commands::vms::{Vms, running};
 use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::lock;
+use crate::report::Change;
 use crate::smolvm::State;
 
 /// Continue paused VMs
@@ -21,12 +21,12 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let (engine, vms) = (app.engine()?, &args.vms);
-    let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    batch::vm(app, &engine, vms, &names, |app, engine, name, _| {
+    let engine = app.engine()?;
+    let names = args.vms.select(app, || engine.machine_ls())?;
+    args.vms.change(app, &engine, &names, |app, engine, name, _| {
         let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         app.terminal.during("resume", &format!("resuming {name}"), || engine.machine_resume(name))?;
         app.terminal.result(name.as_str(), &running(name));
-        Ok("running")
+        Ok(Change::Running)
     })
 }

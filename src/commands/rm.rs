@@ -1,14 +1,14 @@
-//! `rm`: VMs and their disks, gone after a question.
+//! `rm`: delete VMs and their disks, after confirmation.
 
 use crate::app::App;
 use crate::commands::args::Wait;
-use crate::commands::batch;
-use crate::commands::batch::Vms;
+use crate::commands::vms::Vms;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::Creation;
 use crate::operations::lock;
 use crate::operations::state::asked_again;
+use crate::report::Change;
 use crate::smolvm::{EngineError, Machine, Name};
 
 /// Delete VMs and their disks
@@ -29,8 +29,8 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
-    let (machines, vms) = (engine.machine_ls()?, &args.vms);
-    let names = batch::select(app, &vms.names, vms.all, &vms.label, || Ok(machines.clone()))?;
+    let machines = engine.machine_ls()?;
+    let names = args.vms.select(app, || Ok(machines.clone()))?;
     let is_meant = |vm: &Machine| !args.yes && names.iter().any(|name| name.as_str() == vm.name);
     let machines = asked_again(app, &engine, machines, is_meant)?;
     let find = |name: &Name| machines.iter().find(|machine| machine.name == name.as_str());
@@ -40,18 +40,18 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         let question = format!("Delete {}, disks and all?", list.join(", "));
         app.confirm(&question, args.yes, "nothing was deleted")?;
     }
-    batch::vm(app, &engine, vms, &names, |app, engine, name, _| {
+    args.vms.change(app, &engine, &names, |app, engine, name, _| {
         let shown = find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
         let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         still_as_shown(shown, &engine.machine_listed(name)?)?;
         app.terminal.during("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
         Creation::forget(name.as_str());
         app.terminal.result(name.as_str(), &format!("deleted {name}"));
-        Ok("deleted")
+        Ok(Change::Deleted)
     })
 }
 
-/// The answer was about the VM that was shown: not about a later one of its name, nor one that runs by now.
+/// The user confirmed the VM that was shown: not a newer one of that name, nor one that runs now.
 fn still_as_shown(shown: &Machine, now: &Machine) -> Result<()> {
     let how = if shown.created_at != now.created_at {
         "replaced"

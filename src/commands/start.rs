@@ -1,14 +1,14 @@
-//! `start`: VMs that execute commands when this returns.
+//! `start`: start VMs, and wait until they run commands.
 
 use crate::app::App;
 use crate::commands::args::{Wait, duration};
-use crate::commands::batch;
-use crate::commands::batch::Vms;
+use crate::commands::vms::{Vms, running};
 use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::lock;
 use crate::operations::start::start;
-use crate::smolvm::{Name, State};
+use crate::report::Change;
+use crate::smolvm::State;
 use std::time::Duration;
 
 /// Start VMs and wait until they run commands
@@ -32,12 +32,11 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
-    let vms = &args.vms;
-    let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    batch::vm(app, &engine, vms, &names, |app, engine, name, warnings| {
+    let names = args.vms.select(app, || engine.machine_ls())?;
+    args.vms.change(app, &engine, &names, |app, engine, name, warnings| {
         let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         app.terminal.during("start", &format!("starting {name}"), || match engine.machine(name)? {
-            // To start one that the engine has given up would end it first.
+            // A start would end a VM that the engine has given up.
             vm if vm.given_up => {
                 warnings.warn(format!("'{name}' runs, although smolvm lists it as unreachable until it is stopped"));
                 Ok(())
@@ -47,11 +46,6 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
             _ => start(engine, name, args.timeout, !args.no_wait, warnings),
         })?;
         app.terminal.result(name.as_str(), &running(name));
-        Ok("running")
+        Ok(Change::Running)
     })
-}
-
-/// What is said of a VM that runs now.
-pub fn running(name: &Name) -> String {
-    format!("{name} is running; a shell in it: bottle-freeze exec -it {name} -- sh")
 }

@@ -1,13 +1,13 @@
-//! `stop`: VMs, shut down.
+//! `stop`: shut down VMs.
 
 use crate::app::App;
 use crate::commands::args::Wait;
-use crate::commands::batch;
-use crate::commands::batch::Vms;
+use crate::commands::vms::Vms;
 use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::lock;
 use crate::operations::stop::stop;
+use crate::report::Change;
 use crate::smolvm::State;
 
 /// Stop VMs
@@ -23,9 +23,8 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
-    let vms = &args.vms;
-    let names = batch::select(app, &vms.names, vms.all, &vms.label, || engine.machine_ls())?;
-    batch::vm(app, &engine, vms, &names, |app, engine, name, warnings| {
+    let names = args.vms.select(app, || engine.machine_ls())?;
+    args.vms.change(app, &engine, &names, |app, engine, name, warnings| {
         let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         let was_ended = app.terminal.during("stop", &format!("stopping {name}"), || {
             let vm = engine.machine(name)?;
@@ -37,6 +36,6 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         }
         let text = format!("{name} is stopped; start it with: bottle-freeze start {name}");
         app.terminal.result(name.as_str(), &text);
-        Ok("stopped")
+        Ok(Change::Stopped)
     })
 }

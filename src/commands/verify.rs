@@ -1,14 +1,13 @@
-//! `verify`: are these snapshots whole? No engine is asked.
+//! `verify`: check that snapshots are whole, without an engine.
 
 use crate::app::App;
-use crate::commands::batch::{self, Done};
+use crate::commands::batch;
 use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::packed;
 use crate::operations::resolve::{self, Asked, SnapshotSource, Whole};
-use crate::terminal::Error;
+use crate::report::{Done, Verified};
 use clap::ValueHint;
-use serde::Serialize;
 use std::ffi::OsString;
 
 /// Check that snapshots are whole
@@ -25,22 +24,9 @@ pub struct Args {
     pub snapshots: Vec<OsString>,
 }
 
-/// What one file is, as `--json` prints it.
-#[derive(Serialize)]
-struct Report<'a> {
-    path: String,
-    whole: bool,
-    bytes: Option<u64>,
-    crc32: Option<String>,
-    /// Only where a snapshot.json recorded it.
-    sha256: Option<String>,
-    error: Option<Error>,
-    warnings: &'a [String],
-}
-
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let all = resolve::several_of_any_kind(app, &args.snapshots);
-    let results = batch::one_by_one(app, batch::SNAPSHOTS, &all, |app, asked, _| {
+    let results = batch::each(app, &batch::SNAPSHOTS, 1, &all, |app, asked, _| {
         let found = asked.get()?;
         let whole = app.terminal.during("check", &format!("checking {asked}"), || found.whole(app))?;
         let size = packed::size(whole.artifact.bytes);
@@ -48,32 +34,30 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         app.terminal.result(asked, &text);
         Ok(whole)
     });
-    let reports = all.iter().zip(&results).map(|(asked, checked)| Report::new(asked, checked));
+    let reports = all.iter().zip(&results).map(|(asked, checked)| verified(asked, checked));
     app.terminal.report(&reports.collect::<Vec<_>>());
-    batch::verdict(batch::SNAPSHOTS, &all, results)
+    batch::verdict(&batch::SNAPSHOTS, &all, results)
 }
 
-impl<'a> Report<'a> {
-    fn new(asked: &Asked<SnapshotSource>, checked: &'a Result<Done<Whole>>) -> Self {
-        match checked {
-            Ok(Done { result: Whole { artifact, path, sha256 }, warnings }) => Self {
-                path: path.display().to_string(),
-                whole: true,
-                bytes: Some(artifact.bytes),
-                crc32: Some(format!("{:08x}", artifact.crc32)),
-                sha256: sha256.clone(),
-                error: None,
-                warnings,
-            },
-            Err(failure) => Self {
-                path: asked.get().map_or_else(|_| asked.to_string(), |found| found.path().display().to_string()),
-                whole: false,
-                bytes: None,
-                crc32: None,
-                sha256: None,
-                error: Some(failure.error()),
-                warnings: &failure.warnings,
-            },
-        }
+fn verified(asked: &Asked<SnapshotSource>, checked: &Result<Done<Whole>>) -> Verified {
+    match checked {
+        Ok(Done { result: Whole { artifact, path, sha256 }, warnings }) => Verified {
+            path: path.display().to_string(),
+            whole: true,
+            bytes: Some(artifact.bytes),
+            crc32: Some(format!("{:08x}", artifact.crc32)),
+            sha256: sha256.clone(),
+            error: None,
+            warnings: warnings.clone(),
+        },
+        Err(failure) => Verified {
+            path: asked.get().map_or_else(|_| asked.to_string(), |found| found.path().display().to_string()),
+            whole: false,
+            bytes: None,
+            crc32: None,
+            sha256: None,
+            error: Some(failure.error()),
+            warnings: failure.warnings.clone(),
+        },
     }
 }

@@ -41,7 +41,7 @@ pub use archive::{ArchiveError, Incoming, export, export_to_stdout, library_stag
 pub use broken::{Broken, Entry};
 pub use creation::Creation;
 pub use health::Health;
-pub use leftovers::{Leftover, leftovers, sweep_library};
+pub use leftovers::{leftovers, sweep_library};
 pub use lock::{Lock, LockError, Sharing, vm_key};
 pub use metadata::{Configuration, FORMAT, FileHash, Metadata, TooLong, check_description, recorded_hash};
 pub use origin::Origin;

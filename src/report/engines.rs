@@ -1,6 +1,7 @@
 //! What the commands print that act on installed engines.
 
 use super::JsonPath;
+use crate::smolvm::installed::Installed;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,6 +14,12 @@ pub struct InstalledEngine {
     pub in_use: bool,
     /// The path of its executable.
     pub path: JsonPath,
+}
+
+impl From<&Installed> for InstalledEngine {
+    fn from(one: &Installed) -> Self {
+        Self { version: one.version.to_string(), in_use: one.in_use, path: JsonPath(one.executable()) }
+    }
 }
 
 /// An engine that was removed.

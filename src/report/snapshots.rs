@@ -71,6 +71,14 @@ pub struct Pruned {
     pub error: Option<Error>,
 }
 
+impl Pruned {
+    /// A snapshot that is kept for these reasons.
+    #[must_use]
+    pub fn kept(reference: String, bytes: u64, reasons: Vec<String>) -> Self {
+        Self { reference, bytes, keep: true, reasons, removed: false, warnings: Vec::new(), error: None }
+    }
+}
+
 /// A snapshot and its tags.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Tagged {

@@ -62,7 +62,7 @@ pub use exec::{Exec, ExecEnd};
 pub use guest_env::EnvVar;
 pub use host::helper_vms::end_helpers;
 pub use host::processes::processes_using;
-pub use host::{Disks, Leftover, hypervisor, leftovers};
+pub use host::{Disks, hypervisor, leftovers};
 pub use list::machine_ls_at_once;
 pub use locate::EngineSource;
 pub use machine::{Machine, Name, State, is_local_image};

@@ -7,7 +7,6 @@ use super::text::{json_escaped, one_line};
 use crate::status::Status;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -22,14 +21,6 @@ impl Serialize for JsonPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0.display())
     }
-}
-
-/// The JSON object with one more entry.
-pub fn with(mut object: Value, key: &str, value: Value) -> Value {
-    if let Some(entries) = object.as_object_mut() {
-        entries.insert(key.to_owned(), value);
-    }
-    object
 }
 
 impl Terminal {

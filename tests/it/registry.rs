@@ -408,7 +408,7 @@ fn an_artifact_pushed_by_the_engine_gets_a_snapshot_json() {
         ground.run("snapshot export dev -o x.tar").success();
         let file = ground.folder("dev").join(ARTIFACT);
         let line = format!("snapshot push {} {}/file:1 --yes", file.display(), ground.host());
-        ground.run(&line).success().stderr(contains("a file travels without a snapshot.json"));
+        ground.run(&line).success().stderr(contains("a file is pushed without a snapshot.json"));
         ground.run(&format!("snapshot pull {}/file:1 --as other", ground.host())).success();
         assert!(ground.artifact("other") == artifact);
     });
@@ -434,7 +434,7 @@ fn pushing_requires_confirmation_and_lists_variables_without_values() {
         let line = format!("snapshot push dev {}/dev:r1", ground.host());
         let said = stderr(&ground.refuses(&line, 6));
         for expected in
-            ["SECRET", "'all set'", "the tags ready", "k, team", "'vm' does not travel", "nothing was pushed", "--yes"]
+            ["SECRET", "'all set'", "the tags ready", "k, team", "'vm' is not pushed", "nothing was pushed", "--yes"]
         {
             assert!(said.contains(expected), "{expected}: {said}");
         }

@@ -188,7 +188,7 @@ const ALL: &[Row] = &[
         world.run("freeze dev --yes").success();
         "thaw dev dev2".into()
     }),
-    row("snapshot/push.rs", "its snapshot.json travels too", |world| {
+    row("snapshot/push.rs", "its snapshot.json is pushed too", |world| {
         fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
         world.vm("dev").stopped();
         world.run("freeze dev").success();
@@ -224,13 +224,13 @@ const ALL: &[Row] = &[
         world.run("snapshot export dev -o dev.tar").success();
         "snapshot import dev.tar --as other".into()
     }).recorded(),
-    row("snapshot/mod.rs", "dev@halfway0 is not a valid snapshot", |world| {
+    row("snapshot/print.rs", "dev@halfway0 is not a valid snapshot", |world| {
         world.vm("dev").stopped();
         world.run("freeze dev").success();
         fs::create_dir(world.path("home/library/snapshots/dev/halfway0")).unwrap();
         "snapshot prune --keep-last 1".into()
     }),
-    row("doctor.rs", "cannot be removed", |world| {
+    row("doctor/leftovers.rs", "cannot be removed", |world| {
         let left = world.path("home/.cache/smolvm/pack-staging-abcdef");
         fs::create_dir_all(left.join("staging")).unwrap();
         fs::write(left.join("staging/storage.ext4"), "").unwrap();

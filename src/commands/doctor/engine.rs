@@ -1,12 +1,12 @@
-//! The line about the engine: whether it packs a VM, found by having it pack one.
+//! The line about the engine: it packs a VM, as a trial.
 
-use super::{Check, LEAST_ROOM};
+use super::check::{Check, LEAST_ROOM};
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Health, Staging};
 use crate::operations::verify;
+use crate::report::Details;
 use crate::smolvm::{EngineError, EngineSource, Machine, Smolvm, broken_files, empty_program};
-use serde_json::json;
 
 /// An engine that works, and its VMs.
 pub struct Working {
@@ -14,7 +14,7 @@ pub struct Working {
     pub machines: Vec<Machine>,
 }
 
-/// Looks at the engine, and tries it. Also the engine, if it lists VMs.
+/// Finds the engine and tries it. Also returns the engine, if it lists VMs.
 pub fn check(app: &App, health: &Health) -> (Check, Option<Working>) {
     let engine = match app.engine() {
         Ok(engine) => engine,
@@ -22,14 +22,18 @@ pub fn check(app: &App, health: &Health) -> (Check, Option<Working>) {
     };
     let (version, path, source) = (engine.version(), engine.path(), engine.source());
     let (can, cannot): (Vec<_>, Vec<_>) = version.abilities().into_iter().partition(|(_, can)| *can);
-    let names = |all: &[(&'static str, bool)]| all.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+    let names = |all: &[(&'static str, bool)]| all.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
     let (can, cannot) = (names(&can), names(&cannot));
     let dialect = if version.names_are_flags() { "--name NAME" } else { "positional NAME" };
     let what = format!("smolvm {version}, {} (from {source}), speaks {dialect}", path.display());
-    let details = json!({
-        "version": version.to_string(), "path": path.display().to_string(), "from": source.to_string(),
-        "dialect": dialect, "can": can, "cannot": cannot,
-    });
+    let details = Details::Engine {
+        version: version.to_string(),
+        path: path.display().to_string(),
+        from: source.to_string(),
+        dialect: dialect.to_owned(),
+        can,
+        cannot: cannot.clone(),
+    };
     let machines = match engine.machine_ls() {
         Ok(machines) => machines,
         Err(error) => return (failed(format!("{what}, but: "), error.into()).details(details), None),
@@ -38,13 +42,13 @@ pub fn check(app: &App, health: &Health) -> (Check, Option<Working>) {
     (check, Some(Working { engine, machines }))
 }
 
-fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[&str]) -> Check {
+fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[String]) -> Check {
     if let Some((folder, error)) = engine.unwritable_cache() {
         let (what, shown) = (format!("{what}, but cannot write into {}: {error}", folder.display()), folder.display());
         return Check::problem("engine", Status::Failed, what, format!("ls -ld {shown}, and make it writable"));
     }
     let Ok(scratch) = health.trial_folder(LEAST_ROOM) else {
-        return Check::warning("engine", format!("{what}, not tried: there is no room for a trial"), "df -h");
+        return Check::warning("engine", format!("{what}, not tried: too little free space"), "df -h");
     };
     if let Err(failure) = app.terminal.during("check", "trying the engine", || try_to_freeze(app, engine, &scratch)) {
         return failed(format!("{what}, but a trial freeze failed: "), failure);
@@ -65,7 +69,7 @@ fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[
     Check::warning("engine", format!("{what}, cannot {}", cannot.join(", ")), hint)
 }
 
-/// Freezes an empty VM of its own into a folder that is removed, and checks what came of it.
+/// Freezes an empty VM into a folder that is then removed, and checks the artifact.
 fn try_to_freeze(app: &App, engine: &Smolvm, scratch: &Staging) -> Result<()> {
     let try_it = || {
         let artifact = engine.try_to_pack(scratch.path()).map_err(shorten)?;
@@ -73,7 +77,7 @@ fn try_to_freeze(app: &App, engine: &Smolvm, scratch: &Staging) -> Result<()> {
         match empty_program(&artifact) {
             None => Ok(()),
             Some(program) => {
-                let what = format!("/{} of the guest's system is an empty file, no VM boots", program.display());
+                let what = format!("/{} of the guest's system is an empty file: no VM boots", program.display());
                 Err(Failure::new(Status::BadEngine, what))
             }
         }
@@ -84,7 +88,7 @@ fn try_to_freeze(app: &App, engine: &Smolvm, scratch: &Staging) -> Result<()> {
     })
 }
 
-/// In a line there is no room for the command, which is our own: what the engine said last.
+/// The last line of the engine, without the command: one line of `doctor` has no room for it.
 fn shorten(error: EngineError) -> Failure {
     let said = match &error {
         EngineError::Failed { stderr, .. } => stderr.lines().last().map(str::to_owned),

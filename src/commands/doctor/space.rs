@@ -1,17 +1,17 @@
-//! The line about free space: whether there is enough to freeze each VM, as a freeze itself decides it.
+//! The line about free space: whether it is enough to freeze each VM, by the same rule as a freeze.
 
+use super::check::{Check, LEAST_ROOM};
 use super::engine::Working;
-use super::{Check, LEAST_ROOM};
 use crate::error::Status;
 use crate::library::Health;
 use crate::operations::packed;
+use crate::report::Details;
 use crate::smolvm::{Disks, Machine, Name};
-use serde_json::json;
 
-/// Less than this is tight for any VM.
+/// Less free space, in bytes, is little for any VM.
 const FAIR_ROOM: u64 = 2 << 30;
 
-/// Looks at the space for the library, and what freezing each VM takes of it.
+/// Compares the free space for the library with what a freeze of each VM needs.
 pub fn check(health: &Health, working: Option<&Working>) -> Check {
     let Some(free) = health.free else {
         return Check::warning("space", "free space is unknown", "df -h");
@@ -20,7 +20,7 @@ pub fn check(health: &Health, working: Option<&Working>) -> Check {
     let (fits, too_large): (Vec<_>, Vec<_>) = needs.into_iter().partition(|(_, needed)| *needed <= free);
     let what = format!("{} free for the library", packed::size(free));
     let list = too_large.iter().map(|(vm, needed)| format!("{vm} ({})", packed::size(*needed)));
-    let too_little = format!("{what}, which is too little to freeze {}", list.collect::<Vec<_>>().join(", "));
+    let too_little = format!("{what}, too little to freeze {}", list.collect::<Vec<_>>().join(", "));
     let hint = if health.snapshots == 0 { "df -h" } else { "bottle-freeze snapshot prune --keep-last 3 --dry-run" };
     let check = match free {
         ..LEAST_ROOM => Check::problem("space", Status::NotWritable, what, hint),
@@ -29,10 +29,10 @@ pub fn check(health: &Health, working: Option<&Working>) -> Check {
         LEAST_ROOM..FAIR_ROOM => Check::warning("space", what, hint),
         _ => Check::ok("space", what),
     };
-    check.details(json!({ "free_bytes": free }))
+    check.details(Details::Space { free_bytes: free })
 }
 
-/// What freezing each VM takes, as far as its disks can be read.
+/// The bytes that a freeze of each VM needs, if its disks can be read.
 fn needs(working: &Working) -> Vec<(String, u64)> {
     let need = |vm: &Machine| {
         let name: Name = vm.name.parse().ok()?;

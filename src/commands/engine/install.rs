@@ -1,10 +1,13 @@
 //! `engine install`: download an engine from PyPI.
 
-use super::{CHECK, Listed, engine_version, find, private};
+use super::r#use::CHECK;
 use crate::app::App;
+use crate::commands::args::engine_version;
 use crate::error::{Failure, Result};
 use crate::install::{self, InstallError};
+use crate::operations::engines::{find, staging};
 use crate::operations::lock;
+use crate::report::InstalledEngine;
 use crate::smolvm::Version;
 use crate::smolvm::installed::Installed;
 
@@ -28,18 +31,18 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let _lock = lock::engines(app)?;
     let is_there = |there: &Installed| {
-        let text = format!("smolvm {} is installed already: {}", there.version, there.executable().display());
+        let text = format!("smolvm {} is already installed: {}", there.version, there.executable().display());
         app.terminal.result(there.version.to_string(), &text);
-        app.terminal.report(&Listed::of(there));
+        app.terminal.report(&InstalledEngine::from(there));
     };
     if let Some(there) = args.version.and_then(find) {
         is_there(&there);
         return Ok(());
     }
-    let work = private()?;
-    let _leaving = app.signals.note(format!("{} stays until the next run removes it", work.path().display()));
+    let work = staging()?;
+    let _note = app.signals.note(format!("{} stays until the next run removes it", work.path().display()));
     let unchanged = |error: InstallError| Failure::from(error).state("nothing was installed");
-    let mut progress = app.terminal.progress("install", "getting an engine", Some(work.path()));
+    let mut progress = app.terminal.progress("install", "downloading an engine", Some(work.path()));
     let fetched = install::fetch(args.version, work.path(), &app.signals, &mut |phase| {
         progress.step(phase);
         progress.tick();
@@ -55,6 +58,6 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let hint = if engine.in_use { CHECK } else { &use_it };
     let text = format!("installed smolvm {version}: {}; {hint}", engine.executable().display());
     app.terminal.result(version.to_string(), &text);
-    app.terminal.report(&Listed::of(&engine));
+    app.terminal.report(&InstalledEngine::from(&engine));
     Ok(())
 }

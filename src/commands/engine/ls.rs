@@ -1,7 +1,7 @@
 //! `engine ls`: the installed engines.
 
-use super::Listed;
 use crate::app::App;
+use crate::report::InstalledEngine;
 use crate::smolvm::installed::{Installed, installed};
 
 /// List the installed engines
@@ -12,11 +12,11 @@ pub struct Args {}
 pub fn run(app: &App) {
     let all = installed();
     if app.terminal.json {
-        app.terminal.print_json(&all.iter().map(Listed::of).collect::<Vec<_>>());
+        app.terminal.print_json(&all.iter().map(InstalledEngine::from).collect::<Vec<_>>());
     } else if app.terminal.quiet {
         app.terminal.lines(all.iter().map(|one| one.version.to_string()));
     } else if all.is_empty() {
-        app.terminal.note("no engines of our own; get one with: bottle-freeze engine install");
+        app.terminal.note("no engines installed; install one with: bottle-freeze engine install");
     } else {
         let used = |one: &Installed| if one.in_use { "yes" } else { "no" }.to_owned();
         let row = |one: &Installed| vec![one.version.to_string(), used(one), one.executable().display().to_string()];

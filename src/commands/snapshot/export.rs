@@ -7,9 +7,9 @@ use crate::library::{self, Stored};
 use crate::operations::{lock, packed, resolve, verify};
 use crate::publish::Existing;
 use crate::quoted::quoted;
+use crate::report::Exported;
 use crate::stream;
 use clap::ValueHint;
-use serde_json::json;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
@@ -63,18 +63,18 @@ fn export(app: &App, args: &Args, one: &Stored, to_stdout: bool) -> Result<()> {
     let (size, file) = (packed::size(one.bytes()), args.output.display().to_string());
     let next = format!("elsewhere: bottle-freeze snapshot import {}", quoted(&file));
     app.terminal.result(&args.output, &format!("exported {reference} as {file} ({size}); {next}"));
-    app.terminal.report(&json!({"reference": reference, "to": file, "bytes": one.bytes()}));
+    app.terminal.report(&Exported { reference, to: file, bytes: one.bytes() });
     Ok(())
 }
 
-/// Whether the standard output can be a tar, and nothing else.
+/// Checks that standard output can be a tar.
 fn may_write_to_stdout(app: &App) -> Result<()> {
     if app.terminal.json {
-        let what = "--json prints a result on the standard output, where -o - writes the snapshot";
-        return Err(Failure::new(Status::Usage, what).hint("leave one of them out"));
+        let what = "--json and -o - cannot both use standard output";
+        return Err(Failure::new(Status::Usage, what).hint("leave out one of them"));
     }
     if io::stdout().is_terminal() {
-        let what = "the standard output is a terminal, and a snapshot is not text";
+        let what = "standard output is a terminal, and a snapshot is not text";
         return Err(Failure::new(Status::Usage, what).hint("redirect it, or name a file with -o FILE"));
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! `snapshot import`: add an exported snapshot to the library.
 
-use super::report_arrival;
+use super::print::arrived;
 use crate::app::App;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
@@ -36,15 +36,13 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 
 fn import(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     if stream::is_stream(&args.file) && io::stdin().is_terminal() {
-        let what = "the standard input is a terminal, and a snapshot is not text";
+        let what = "standard input is a terminal, and a snapshot is not text";
         return Err(Failure::new(Status::Usage, what).hint("pipe `bottle-freeze snapshot export VM -o -` into it"));
     }
     let (from, source) = (args.file.display().to_string(), stream::source_name(&args.file));
     let unpack = || Incoming::unpack(&args.file, &app.signals);
     let incoming = app.terminal.during("import", &format!("reading {source}"), unpack)?;
     let one = take_in(app, incoming, Origin::elsewhere("imported", &source), args.vm.as_ref(), warnings)?;
-    let reference = one.reference();
-    app.terminal.result(&reference, &format!("imported {reference}; thaw it with: bottle-freeze thaw {reference}"));
-    report_arrival(app, &one, &from, warnings);
+    arrived(app, "imported", &one, from, warnings);
     Ok(())
 }

@@ -1,17 +1,16 @@
 //! `snapshot ls`: snapshots as a table, as names, or as JSON.
 
-use super::{list_tags, no_snapshots, warn_of};
+use super::print::{list_tags, no_snapshots, warn_about};
 use crate::app::App;
 use crate::commands::args::label;
-use crate::commands::batch;
 use crate::completion::Offer;
 use crate::error::{Failure, Result};
-use crate::library::{Broken, FindError, Stored, Tag, store};
+use crate::library::{Broken, FindError, Metadata, Stored, Tag, store};
 use crate::operations::packed;
+use crate::report::{Entry, Failed, Snapshot};
 use crate::smolvm::Name;
 use crate::terminal;
 use clap::ValueEnum;
-use serde_json::{Value, json};
 
 /// List snapshots
 #[derive(Debug, clap::Args)]
@@ -47,8 +46,8 @@ pub enum Order {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let (mut all, broken) = store::list(args.vm.as_ref().map(crate::smolvm::Name::as_str))?;
-    let broken = warn_of(app, broken, broken_entry);
+    let (mut all, broken) = store::list(args.vm.as_ref().map(Name::as_str))?;
+    let broken = warn_about(app, broken, broken_entry);
     all.retain(|one| {
         let metadata = &one.metadata;
         args.tag.as_ref().is_none_or(|tag| metadata.tags.contains(tag))
@@ -61,7 +60,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         Order::Vm => all.sort_by(|a, b| a.metadata.vm.cmp(&b.metadata.vm)),
     }
     if app.terminal.json {
-        app.terminal.print_json(&all.iter().map(|one| json!(one.metadata)).chain(broken).collect::<Vec<_>>());
+        app.terminal.print_json(&all.iter().map(|one| Entry::Done(&one.metadata)).chain(broken).collect::<Vec<_>>());
     } else if app.terminal.quiet {
         app.terminal.lines(all.iter().map(|one| terminal::one_line(&one.reference())));
     } else if all.is_empty() {
@@ -72,9 +71,9 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn broken_entry(one: Broken, warnings: Vec<String>) -> Value {
+fn broken_entry<'a>(one: Broken, warnings: Vec<String>) -> Entry<&'a Metadata, Snapshot> {
     let reference = one.reference();
-    batch::failed("reference", &reference, &Failure::from(FindError::Broken(one)).after(warnings))
+    Entry::Failed(Failed::new(Snapshot { reference }, &Failure::from(FindError::Broken(one)).after(warnings)))
 }
 
 fn row(one: &Stored) -> Vec<String> {

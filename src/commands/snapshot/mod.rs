@@ -2,15 +2,12 @@
 
 use crate::app::App;
 use crate::error::Result;
-use crate::library::{Broken, Stored, Tag};
-use crate::smolvm::Name;
-use crate::terminal::Warnings;
 use clap::Subcommand;
-use serde_json::json;
 
 mod export;
 mod import;
 mod ls;
+mod print;
 mod prune;
 mod pull;
 mod push;
@@ -49,33 +46,4 @@ pub fn run(app: &App, command: &Command) -> Result<()> {
         Command::Export(args) => export::run(app, args),
         Command::Import(args) => import::run(app, args),
     }
-}
-
-/// What is printed where there is no snapshot, or none of that VM.
-pub fn no_snapshots(vm: Option<&Name>) -> String {
-    let of = vm.map(|vm| format!(" of {vm}")).unwrap_or_default();
-    format!("no snapshots{of}; make one with: bottle-freeze freeze {}", vm.map_or("VM", Name::as_str))
-}
-
-/// Warns of each folder in the library that is no snapshot; for programs, the entry of each.
-pub fn warn_of<T>(app: &App, broken: Vec<Broken>, entry: impl Fn(Broken, Vec<String>) -> T) -> Vec<T> {
-    let each = |one: Broken| {
-        let warnings = Warnings::new(&app.terminal);
-        warnings.warn(one.to_string());
-        entry(one, warnings.list())
-    };
-    broken.into_iter().map(each).collect()
-}
-
-/// Tags, as people read them.
-pub fn list_tags(tags: &[Tag]) -> String {
-    tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(",")
-}
-
-/// Tells programs of a snapshot that came from elsewhere.
-pub fn report_arrival(app: &App, one: &Stored, from: &str, warnings: &Warnings) {
-    let (reference, snapshot) = (one.reference(), &one.metadata);
-    app.terminal.report(&json!({
-        "reference": reference, "from": from, "snapshot": snapshot, "warnings": warnings.list(),
-    }));
 }

@@ -1,9 +1,9 @@
-//! `snapshot prune`: what no policy keeps is removed, and each snapshot is told why it stays.
+//! `snapshot prune`: remove the snapshots that the policy does not keep.
 
-use super::{list_tags, no_snapshots, warn_of};
+use super::print::{list_tags, no_snapshots, warn_about};
 use crate::app::App;
 use crate::commands::args::Wait;
-use crate::commands::batch::{self, Done};
+use crate::commands::batch::{self, SNAPSHOTS};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{
@@ -11,11 +11,10 @@ use crate::library::{
 };
 use crate::operations::resolve::Asked;
 use crate::operations::{lock, verify};
+use crate::report::{Done, Pruned};
 use crate::smolvm::Name;
-use crate::terminal::with;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Remove the snapshots that no --keep option keeps (asks for confirmation)
@@ -96,31 +95,36 @@ fn count(text: &str) -> Result<usize, &'static str> {
     }
 }
 
-/// Why a snapshot stays that no policy keeps.
+/// Why a snapshot is kept that the policy does not keep.
 const TAGGED: &str = "it has a tag";
+
+/// A snapshot, and why it is kept. Without a reason it is removed.
+struct Decided {
+    one: Stored,
+    reasons: Vec<String>,
+}
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let policy = policy(args);
     if policy.is_empty() {
-        let what = "nothing is removed without a policy";
-        return Err(Failure::new(Status::Usage, what).hint("say what to keep, such as --keep-last 3"));
+        let failure = Failure::new(Status::Usage, "no --keep option: nothing is removed without a policy");
+        return Err(failure.hint("name what to keep, such as --keep-last 3"));
     }
     let (all, broken) = store::list(args.vm.as_ref().map(Name::as_str))?;
-    let broken = warn_of(app, broken, |one, warnings| {
-        json!({
-            "reference": one.reference(), "bytes": one.bytes(), "keep": true, "reasons": ["it cannot be read"],
-            "removed": false, "warnings": warnings,
-        })
+    let broken = warn_about(app, broken, |one, warnings| {
+        let reasons = vec!["it cannot be read".to_owned()];
+        Pruned { warnings, ..Pruned::kept(one.reference(), one.bytes(), reasons) }
     });
     let mut vms: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
     for one in all.into_iter().rev() {
         vms.entry(one.metadata.vm.clone()).or_default().push(one);
     }
-    let (mut all, mut anchors) = (Vec::new(), BTreeMap::new());
+    let (mut all, mut newest_whole) = (Vec::new(), BTreeMap::new());
     for (vm, newest_first) in vms {
-        let (sorted, whole) = sort_out(app, args, &policy, newest_first);
-        anchors.extend(whole.map(|whole| (vm, whole)));
-        all.extend(sorted);
+        let (decided, whole) = decide(app, args, &policy, newest_first);
+        print(app, args, &decided);
+        newest_whole.extend(whole.map(|whole| (vm, whole)));
+        all.extend(decided);
     }
     if all.is_empty() {
         app.terminal.note(&no_snapshots(args.vm.as_ref()));
@@ -128,62 +132,17 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     if !args.dry_run {
         sweep_library();
     }
-    let going = all.iter().filter(|one| one.1.is_empty()).map(|one| Asked::from(Entry::from(one.0.clone())));
-    let going: Vec<Asked<Entry>> = going.collect();
+    let going = all.iter().filter(|decided| decided.reasons.is_empty());
+    let going: Vec<Asked<Entry>> = going.map(|decided| Asked::from(Entry::from(decided.one.clone()))).collect();
     if going.is_empty() || args.dry_run {
         report(app, &all, &[], broken);
         return Ok(());
     }
     let list: Vec<String> = going.iter().map(ToString::to_string).collect();
     app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    let results = batch::one_by_one(app, batch::SNAPSHOTS, &going, |app, asked, _| {
-        let one = asked.get()?;
-        // Without the newest that is whole, more would be lost than was decided.
-        let anchor = anchors.get(one.vm());
-        let _anchor = anchor.map(|whole| keep_newest(app, whole)).transpose()?;
-        let removal = lock::remove(app, one, args.wait.wait)?;
-        match &removal {
-            Removal::Removed => app.terminal.result(asked, &format!("removed {asked}")),
-            Removal::Tagged(tags) => {
-                app.terminal.note(&format!("keep {asked} (it was given the tag {} meanwhile)", list_tags(tags)));
-            }
-        }
-        Ok(removal)
-    });
+    let results = remove(app, args, &going, &newest_whole);
     report(app, &all, &results, broken);
-    batch::verdict(batch::SNAPSHOTS, &going, results)
-}
-
-/// Keeps the newest snapshot that is whole from being removed meanwhile.
-fn keep_newest(app: &App, whole: &Stored) -> Result<Option<Lock>> {
-    if whole.is_gone() {
-        let what = format!("{}, the newest that is whole, was removed or replaced meanwhile", whole.reference());
-        return Err(Failure::new(Status::BadState, what).state("it was not removed").hint("run the prune again"));
-    }
-    lock::reading(app, whole)
-}
-
-/// For programs: of each snapshot whether the policy keeps it, and what became of it.
-fn report(app: &App, all: &[(Stored, Vec<String>)], results: &[Result<Done<Removal>>], broken: Vec<Value>) {
-    let (mut results, tagged) = (results.iter(), vec![TAGGED.to_owned()]);
-    let mut entry = |(one, reasons): &(Stored, Vec<String>)| {
-        let result = reasons.is_empty().then(|| results.next()).flatten();
-        let removal = result.and_then(|result| result.as_ref().ok()).map(|done| &done.result);
-        let reasons = if matches!(removal, Some(Removal::Tagged(_))) { &tagged } else { reasons };
-        let entry = json!({
-            "reference": one.reference(), "bytes": one.bytes(), "keep": !reasons.is_empty(), "reasons": reasons,
-            "removed": removal == Some(&Removal::Removed), "warnings": [],
-        });
-        match result {
-            Some(Ok(done)) => with(entry, "warnings", json!(done.warnings)),
-            Some(Err(failure)) => {
-                let error = json!(failure.error());
-                with(with(entry, "warnings", json!(failure.warnings)), "error", error)
-            }
-            None => entry,
-        }
-    };
-    app.terminal.report(&all.iter().map(&mut entry).chain(broken).collect::<Vec<_>>());
+    batch::verdict(&SNAPSHOTS, &going, results)
 }
 
 fn policy(args: &Args) -> Policy {
@@ -202,34 +161,38 @@ fn policy(args: &Args) -> Policy {
     }
 }
 
-/// Prints which of one VM's snapshots stay. All of them, and why they do (those that go have no reason); and the newest
-/// that is whole.
-fn sort_out(
-    app: &App,
-    args: &Args,
-    policy: &Policy,
-    newest_first: Vec<Stored>,
-) -> (Vec<(Stored, Vec<String>)>, Option<Stored>) {
+/// Decides about the snapshots of one VM. Also returns the newest that is whole, if one is removed: whatever the policy
+/// says, that one is kept.
+fn decide(app: &App, args: &Args, policy: &Policy, newest_first: Vec<Stored>) -> (Vec<Decided>, Option<Stored>) {
     let metadata: Vec<&Metadata> = newest_first.iter().map(|one| &one.metadata).collect();
-    let mut reasons = policy.reasons(&metadata, &TimeZone::system(), Timestamp::now());
-    for (metadata, reasons) in metadata.iter().zip(&mut reasons) {
-        if reasons.is_empty() && metadata.tags.iter().any(|tag| !args.tag.contains(tag)) {
+    let reasons = policy.reasons(&metadata, &TimeZone::system(), Timestamp::now());
+    let decided = newest_first.into_iter().zip(reasons).map(|(one, mut reasons)| {
+        if reasons.is_empty() && one.metadata.tags.iter().any(|tag| !args.tag.contains(tag)) {
             reasons.push(TAGGED.to_owned());
         }
+        Decided { one, reasons }
+    });
+    let mut decided: Vec<Decided> = decided.collect();
+    if decided.iter().all(|decided| !decided.reasons.is_empty()) {
+        return (decided, None);
     }
-    let mut whole = None;
-    // Whatever the policy says: the newest that is whole stays.
-    if reasons.iter().any(Vec::is_empty) {
-        let is_whole = |one: &Stored| {
-            let check = || lock::reading(app, one).and_then(|_held| verify::snapshot(app, &one.folder, &one.metadata));
-            app.terminal.during("check", &format!("checking {}", one.reference()), check).is_ok()
-        };
-        whole = newest_first.iter().position(is_whole);
-        if let Some(reasons) = whole.and_then(|at| reasons.get_mut(at)).filter(|reasons| reasons.is_empty()) {
-            reasons.push("the newest that is whole".to_owned());
+    let newest = decided.iter_mut().find(|decided| is_whole(app, &decided.one)).map(|decided| {
+        if decided.reasons.is_empty() {
+            decided.reasons.push("the newest that is whole".to_owned());
         }
-    }
-    for (one, reasons) in newest_first.iter().zip(&reasons) {
+        decided.one.clone()
+    });
+    (decided, newest)
+}
+
+fn is_whole(app: &App, one: &Stored) -> bool {
+    let check = || lock::reading(app, one).and_then(|_held| verify::snapshot(app, &one.folder, &one.metadata));
+    app.terminal.during("check", &format!("checking {}", one.reference()), check).is_ok()
+}
+
+/// Prints what is kept, and what is removed.
+fn print(app: &App, args: &Args, decided: &[Decided]) {
+    for Decided { one, reasons } in decided {
         if !reasons.is_empty() {
             app.terminal.note(&format!("keep {} ({})", one.reference(), reasons.join(", ")));
         } else if args.dry_run {
@@ -238,6 +201,57 @@ fn sort_out(
             app.terminal.note(&format!("remove {}", one.reference()));
         }
     }
-    let whole = whole.and_then(|at| newest_first.get(at).cloned());
-    (newest_first.into_iter().zip(reasons).collect(), whole)
+}
+
+fn remove(
+    app: &App,
+    args: &Args,
+    going: &[Asked<Entry>],
+    newest_whole: &BTreeMap<String, Stored>,
+) -> Vec<Result<Done<Removal>>> {
+    batch::each(app, &SNAPSHOTS, 1, going, |app, asked, _| {
+        let one = asked.get()?;
+        let _held = newest_whole.get(one.vm()).map(|whole| hold(app, whole)).transpose()?;
+        let removal = lock::remove(app, one, args.wait.wait)?;
+        match &removal {
+            Removal::Removed => app.terminal.result(asked, &format!("removed {asked}")),
+            Removal::Tagged(tags) => {
+                app.terminal.note(&format!("keep {asked} (it got the tag {} in the meantime)", list_tags(tags)));
+            }
+        }
+        Ok(removal)
+    })
+}
+
+/// Keeps the newest whole snapshot from being removed. If it is gone, more would be lost than was decided.
+fn hold(app: &App, whole: &Stored) -> Result<Option<Lock>> {
+    if whole.is_gone() {
+        let what = format!("{}, the newest that is whole, was removed or replaced in the meantime", whole.reference());
+        return Err(Failure::new(Status::BadState, what).state("it was not removed").hint("run the prune again"));
+    }
+    lock::reading(app, whole)
+}
+
+/// Prints as JSON: each snapshot with what was decided and done. `results` has an entry for each without a reason.
+fn report(app: &App, all: &[Decided], results: &[Result<Done<Removal>>], broken: Vec<Pruned>) {
+    let mut results = results.iter();
+    let pruned = all.iter().map(|Decided { one, reasons }| {
+        let decided = Pruned::kept(one.reference(), one.bytes(), reasons.clone());
+        if !reasons.is_empty() {
+            return decided;
+        }
+        match results.next() {
+            None => Pruned { keep: false, ..decided },
+            Some(Ok(Done { result: Removal::Removed, warnings })) => {
+                Pruned { keep: false, removed: true, warnings: warnings.clone(), ..decided }
+            }
+            Some(Ok(Done { result: Removal::Tagged(_), warnings })) => {
+                Pruned { reasons: vec![TAGGED.to_owned()], warnings: warnings.clone(), ..decided }
+            }
+            Some(Err(failure)) => {
+                Pruned { keep: false, warnings: failure.warnings.clone(), error: Some(failure.error()), ..decided }
+            }
+        }
+    });
+    app.terminal.report(&pruned.chain(broken).collect::<Vec<_>>());
 }

@@ -3,7 +3,7 @@
 // `[:TAG]` in a help text is no link.
 #![allow(rustdoc::broken_intra_doc_links)]
 
-use super::report_arrival;
+use super::print::arrived;
 use crate::app::App;
 use crate::clock;
 use crate::error::{Failure, Result, Status};
@@ -64,13 +64,11 @@ fn pull(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     };
     let incoming = Incoming::from_artifact(work, &file, &text, &from.to_string())?;
     let one = take_in(app, incoming, Origin::elsewhere("pulled", &from.to_string()), args.vm.as_ref(), warnings)?;
-    let reference = one.reference();
-    app.terminal.result(&reference, &format!("pulled {reference}; thaw it with: bottle-freeze thaw {reference}"));
-    report_arrival(app, &one, &from.to_string(), warnings);
+    arrived(app, "pulled", &one, from.to_string(), warnings);
     Ok(())
 }
 
-/// The artifact, as the registry holds it.
+/// Downloads the artifact.
 fn fetch(app: &App, engine: &Smolvm, from: &Reference, work: &Staging) -> Result<PathBuf> {
     let file = work.sidecar();
     let mut progress = app.terminal.progress("pull", &format!("pulling {from}"), Some(work.path()));
@@ -80,17 +78,17 @@ fn fetch(app: &App, engine: &Smolvm, from: &Reference, work: &Staging) -> Result
     Ok(file)
 }
 
-/// What an artifact does not tell of the VM that was packed.
-const UNKNOWN: &str = "disk sizes, labels and limits of the network are not known";
+/// What an artifact alone does not record about the VM.
+const UNKNOWN: &str = "disk sizes, labels and network limits are unknown";
 
-/// The `snapshot.json` of an artifact that came without: what can be told of it. Its id is made of its SHA-256, so that
-/// the same artifact is the same snapshot.
+/// A `snapshot.json` for an artifact that came without one, from what the artifact records. Its id is the start of its
+/// SHA-256, so that the same artifact is the same snapshot.
 fn describe(file: &Path, whole: &Artifact, from: &Reference, vm: Option<&Name>) -> Result<Vec<u8>> {
     let details = artifact::details(file).map_err(|error| Failure::artifact(file, &error))?;
     let mut names = vm.map(Name::as_str).into_iter().chain(details.vm.as_deref()).chain([from.short_name()]);
     let Some(name) = names.find_map(|name| name.parse::<Name>().ok()) else {
         let what = format!("no VM can be named after {from}");
-        return Err(Failure::new(Status::Usage, what).hint("give it a name with --as VM"));
+        return Err(Failure::new(Status::Usage, what).hint("name it with --as VM"));
     };
     let recorded = packed::record(file)?;
     let created = details.created.filter(|created| humantime::parse_rfc3339(created).is_ok());

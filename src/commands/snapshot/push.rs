@@ -9,11 +9,11 @@ use crate::error::{Failure, Result, Status};
 use crate::library::{Metadata, Staging, Stored, Tag, layout, library_staging};
 use crate::operations::resolve::{self, SnapshotSource};
 use crate::operations::{packed, registry};
+use crate::report::{JsonPath, Pushed};
 use crate::smolvm::Reference;
 use crate::smolvm::artifact::{self, ArtifactError, Details, embedded_metadata};
 use crate::terminal::Warnings;
 use clap::ValueHint;
-use serde_json::json;
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -42,7 +42,7 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let to = &args.reference;
     if to.is_digest() {
-        let what = format!("{to} is a digest, to which nothing can be pushed");
+        let what = format!("{to} is a digest, and a push needs a tag");
         return Err(Failure::new(Status::Usage, what).hint("name a tag, such as HOST/NAME:TAG"));
     }
     let found = resolve::find(app, &args.snapshot)?;
@@ -56,18 +56,18 @@ fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> R
     let (to, name) = (&args.reference, found.name());
     let whole = app.terminal.during("check", &format!("checking {name}"), || found.check(app))?;
     if whole.artifact.manifest.is_live() {
-        let what = format!("{name} is live: it holds the VM's RAM, and all that was secret in it");
-        return Err(Failure::new(Status::BadState, what).hint("take it elsewhere with `bottle-freeze snapshot export`"));
+        let what = format!("{name} is live: it holds the VM's RAM, with every secret in it");
+        return Err(Failure::new(Status::BadState, what).hint("use `bottle-freeze snapshot export` instead"));
     }
     let engine = app.engine()?;
     let details = artifact::details(whole.path()).map_err(|error| Failure::artifact(whole.path(), &error))?;
-    for line in what_travels(whole.stored(), &details) {
+    for line in disclosed(whole.stored(), &details) {
         warnings.warn(line);
     }
     let size = packed::size(whole.artifact.bytes);
     let question = format!(
-        "Push {name} ({size}) to {to}? Who may pull it there can read the VM's disks and all that was named above. \
-         What has that name there is replaced."
+        "Push {name} ({size}) to {to}? Anyone who can pull it can read the VM's disks and everything listed above. \
+         An existing tag is replaced."
     );
     app.confirm(&question, args.yes, "nothing was pushed")?;
     let work = library_staging()?;
@@ -84,21 +84,24 @@ fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> R
     pushed.map_err(|error| registry::explained(error, to).state(format!("{name} is as it was")))?;
     let text = format!("pushed {name} ({size}); elsewhere: bottle-freeze snapshot pull {to}");
     app.terminal.result(to.to_string(), &text);
-    app.terminal.report(&json!({
-        "reference": whole.stored().map(Stored::reference), "sidecar": whole.path().to_string_lossy(), "to": to.to_string(),
-        "bytes": whole.artifact.bytes, "warnings": warnings.list(),
-    }));
+    app.terminal.report(&Pushed {
+        reference: whole.stored().map(Stored::reference),
+        sidecar: JsonPath(whole.path().to_owned()),
+        to: to.to_string(),
+        bytes: whole.artifact.bytes,
+        warnings: warnings.list(),
+    });
     Ok(())
 }
 
-/// What whoever may pull gets to know beside the disks, and what does not travel. Of variables only the names.
-fn what_travels(stored: Option<&Stored>, details: &Details) -> Vec<String> {
+/// What anyone who can pull it can read besides the disks, and what is not pushed. Names variables, not their values.
+fn disclosed(stored: Option<&Stored>, details: &Details) -> Vec<String> {
     let mut lines = Vec::new();
     if !details.env.is_empty() {
-        lines.push(format!("variables lie in it in clear, values and all: {}", details.env.join(", ")));
+        lines.push(format!("it contains these variables with their values, unencrypted: {}", details.env.join(", ")));
     }
     let Some(stored) = stored else {
-        lines.push("a file travels without a snapshot.json: no disk sizes, no labels, no tags".to_owned());
+        lines.push("a file is pushed without a snapshot.json: no disk sizes, no labels, no tags".to_owned());
         return lines;
     };
     let metadata = &stored.metadata;
@@ -110,14 +113,14 @@ fn what_travels(stored: Option<&Stored>, details: &Details) -> Vec<String> {
     parts.extend((!labels.is_empty()).then(|| format!("the labels {}", labels.join(", "))));
     parts.extend(metadata.machine.allowed_cidrs.as_ref().map(|cidrs| format!("the networks {}", cidrs.join(", "))));
     let show = format!("bottle-freeze snapshot show {}", stored.reference());
-    lines.push(format!("its snapshot.json travels too: {} (all of it: {show})", parts.join("; ")));
+    lines.push(format!("its snapshot.json is pushed too: {} (print it with: {show})", parts.join("; ")));
     for file in metadata.files.keys().filter(|file| *file != layout::ARTIFACT) {
-        lines.push(format!("its file '{file}' does not travel"));
+        lines.push(format!("its file '{file}' is not pushed"));
     }
     lines
 }
 
-/// The artifact with its `snapshot.json` in its manifest, which tells of this file alone.
+/// Copies the artifact, with its `snapshot.json` in its manifest; that records this file alone.
 fn copy(app: &App, path: &Path, metadata: &Metadata, work: &Staging) -> Result<PathBuf> {
     let target = work.sidecar();
     let file = File::options().write(true).create_new(true).mode(0o600).open(&target);

@@ -1,6 +1,6 @@
 //! `snapshot rm`: remove snapshots.
 
-use super::list_tags;
+use super::print::list_tags;
 use crate::app::App;
 use crate::commands::args::Wait;
 use crate::commands::batch;
@@ -8,7 +8,7 @@ use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Entry, Removal, sweep_library};
 use crate::operations::{lock, resolve};
-use serde_json::json;
+use crate::report::RemovedSnapshot;
 
 /// Remove snapshots (asks for confirmation)
 #[derive(Debug, clap::Args)]
@@ -32,17 +32,16 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
     }
     sweep_library();
-    let results = batch::one_by_one(app, batch::SNAPSHOTS, &all, |app, asked, _| {
+    let results = batch::each(app, &batch::SNAPSHOTS, 1, &all, |app, asked, _| {
         let one = asked.get()?;
         let bytes = one.bytes();
         if let Removal::Tagged(tags) = lock::remove(app, one, args.wait.wait)? {
-            let what = format!("{asked} was given the tag {} meanwhile", list_tags(&tags));
+            let what = format!("{asked} got the tag {} in the meantime", list_tags(&tags));
             let failure = Failure::new(Status::BadState, what).state("it was not removed");
             return Err(failure.hint(format!("bottle-freeze snapshot rm {asked}")));
         }
         app.terminal.result(asked, &format!("removed {asked}"));
-        Ok(json!({"reference": asked.to_string(), "bytes": bytes, "removed": true}))
+        Ok(RemovedSnapshot { reference: asked.to_string(), bytes, removed: true })
     });
-    batch::report(app, batch::SNAPSHOTS, args.snapshots.len() == 1, &all, &results);
-    batch::verdict(batch::SNAPSHOTS, &all, results)
+    batch::finish(app, &batch::SNAPSHOTS, args.snapshots.len() == 1, &all, results)
 }

@@ -6,7 +6,7 @@ use crate::error::{Failure, Result};
 use crate::library::{FindError, Metadata, Stored, Tag, check_description};
 use crate::operations::several::once;
 use crate::operations::{lock, resolve, tags::free_tags};
-use serde_json::json;
+use crate::report::Tagged;
 
 /// Add tags to a snapshot, or remove them
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ fn tag(app: &App, args: &Args, one: &Stored) -> Result<()> {
         check_description(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
     }
     write(one, &metadata)?;
-    let tags: Vec<&str> = metadata.tags.iter().map(Tag::as_str).collect();
+    let tags: Vec<String> = metadata.tags.iter().map(|tag| tag.as_str().to_owned()).collect();
     let text = match tags.last() {
         None => format!("{}: no tags", one.reference()),
         Some(last) => {
@@ -51,7 +51,7 @@ fn tag(app: &App, args: &Args, one: &Stored) -> Result<()> {
         }
     };
     app.terminal.result(one.reference(), &text);
-    app.terminal.report(&json!({"reference": one.reference(), "tags": tags}));
+    app.terminal.report(&Tagged { reference: one.reference(), tags });
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `snapshot verify`: check that snapshots in the library are whole.
 
-use super::no_snapshots;
+use super::print::no_snapshots;
 use crate::app::App;
 use crate::commands::batch;
 use crate::completion::Offer;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::library::{Stored, store};
 use crate::operations::resolve::{self, Asked};
 use crate::operations::{lock, verify};
-use serde_json::json;
+use crate::report::Whole;
 
 /// Check that snapshots are whole: SHA-256, footer, CRC-32, manifest
 #[derive(Debug, clap::Args)]
@@ -32,23 +32,22 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     } else {
         resolve::several(&args.snapshots, resolve::stored, Stored::reference)
     };
-    let results = batch::one_by_one(app, batch::SNAPSHOTS, &all, |app, asked, _| {
+    let results = batch::each(app, &batch::SNAPSHOTS, 1, &all, |app, asked, _| {
         let one = asked.get()?;
         let _reading = lock::reading(app, one)?;
         let check = || verify::snapshot(app, &one.folder, &one.metadata);
         let (artifact, _) = app.terminal.during("check", &format!("checking {asked}"), check)?;
         app.terminal.result(asked, &format!("{asked} is whole"));
         let crc32 = format!("{:08x}", artifact.crc32);
-        Ok(json!({"reference": one.reference(), "whole": true, "bytes": artifact.bytes, "crc32": crc32}))
+        Ok(Whole { reference: one.reference(), whole: true, bytes: artifact.bytes, crc32 })
     });
     let checked = all.into_iter().zip(results);
     let is_meant = |(asked, result): &(Asked<Stored>, Result<_>)| result.is_ok() || !args.all || !is_gone(asked);
     let (all, results): (Vec<_>, Vec<_>) = checked.filter(is_meant).unzip();
-    batch::report(app, batch::SNAPSHOTS, args.snapshots.len() == 1, &all, &results);
-    batch::verdict(batch::SNAPSHOTS, &all, results)
+    batch::finish(app, &batch::SNAPSHOTS, args.snapshots.len() == 1, &all, results)
 }
 
-/// Whether it was removed after the library was listed: then it is no part of "all" any more.
+/// Whether it was removed after the library was listed: then it does not count.
 fn is_gone(asked: &Asked<Stored>) -> bool {
     asked.get().is_ok_and(Stored::is_gone)
 }

@@ -9,4 +9,4 @@ pub mod processes;
 
 pub use disks::Disks;
 pub use hypervisor::hypervisor;
-pub use leftovers::{Leftover, leftovers};
+pub use leftovers::leftovers;

@@ -1,0 +1,106 @@
+//! The VMs that a command is for: those that are named, all, or those with a label.
+
+use crate::app::App;
+use crate::commands::args::label;
+use crate::commands::batch::{self, VMS};
+use crate::error::{Failure, Result, Status};
+use crate::operations::several::jobs;
+use crate::operations::state::state_now;
+use crate::report::{Change, Changed};
+use crate::smolvm::{EngineError, Machine, Name, Smolvm};
+use crate::terminal::Warnings;
+use clap::Args;
+use std::time::Instant;
+
+/// What is printed if there is no VM.
+pub const NO_VMS: &str = "no VMs; make one with: bottle-freeze create NAME";
+
+/// One or several VMs.
+#[derive(Debug, Args)]
+pub struct Vms {
+    /// Names of VMs
+    #[arg(required_unless_present_any = ["all", "label"])]
+    pub names: Vec<Name>,
+    /// All VMs
+    #[arg(long, conflicts_with_all = ["names", "label"])]
+    pub all: bool,
+    /// Select VMs with this label (repeatable; a VM must have all of them)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "names")]
+    pub label: Vec<(String, String)>,
+    /// Number of VMs to work on at the same time [default: half of the cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+}
+
+impl Vms {
+    /// Their names: see [`select`].
+    ///
+    /// # Errors
+    /// None has the labels, or the list cannot be read.
+    pub fn select(&self, app: &App, list: impl FnOnce() -> Result<Vec<Machine>, EngineError>) -> Result<Vec<Name>> {
+        select(app, &self.names, self.all, &self.label, list)
+    }
+
+    /// Does `each`, which returns the state that it leaves the VM in, for every VM.
+    ///
+    /// # Errors
+    /// The only failure, or a summary of them.
+    pub fn change(
+        &self,
+        app: &App,
+        engine: &Smolvm,
+        names: &[Name],
+        each: impl Fn(&App, &Smolvm, &Name, &Warnings) -> Result<Change> + Sync,
+    ) -> Result<()> {
+        let results = batch::each(app, &VMS, jobs(self.jobs, names.len()), names, |app, name, warnings| {
+            let (began, engine) = (Instant::now(), &app.share(engine));
+            let state = each(app, engine, name, warnings).map_err(|failure| with_state(engine, name, failure))?;
+            Ok(Changed { vm: name.to_string(), state, seconds: began.elapsed().as_secs_f64() })
+        });
+        batch::finish(app, &VMS, self.names.len() == 1, names, results)
+    }
+}
+
+/// The names of the VMs to work on, each once: those in `names`, or all that the engine lists, or those with all these
+/// labels. `list` is called only if it is needed.
+///
+/// # Errors
+/// None has the labels, or the list cannot be read.
+pub fn select(
+    app: &App,
+    names: &[Name],
+    all: bool,
+    labels: &[(String, String)],
+    list: impl FnOnce() -> Result<Vec<Machine>, EngineError>,
+) -> Result<Vec<Name>> {
+    let mut names = names.to_vec();
+    if all || !labels.is_empty() {
+        let has = |vm: &Machine| labels.iter().all(|(key, value)| vm.labels.get(key) == Some(value));
+        let machines = list()?;
+        names.extend(machines.iter().filter(|vm| has(vm)).filter_map(|vm| vm.name.parse().ok()));
+        if names.is_empty() && !all {
+            let failure = Failure::new(Status::NotFound, "no VM has that label");
+            return Err(failure.hint("list them with `bottle-freeze ls --json`"));
+        }
+        if names.is_empty() {
+            app.terminal.note(NO_VMS);
+        }
+    }
+    // Always in the same order: two runs that wait for each other's VMs would wait forever.
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// Adds the state of the VM to an interrupt: the signal may have ended the engine before or after it changed the VM.
+fn with_state(engine: &Smolvm, name: &Name, failure: Failure) -> Failure {
+    if failure.state.is_some() || !matches!(failure.status, Status::Interrupted(_)) {
+        return failure;
+    }
+    state_now(engine, name).into_iter().fold(failure, Failure::state)
+}
+
+/// What is printed about a VM that runs now.
+pub fn running(name: &Name) -> String {
+    format!("{name} is running; a shell in it: bottle-freeze exec -it {name} -- sh")
+}
