@@ -2,9 +2,8 @@
 //! when it removes it.
 
 use super::metadata::LIMIT;
-use crate::files;
-use crate::home;
 use crate::publish::{self, Existing, publish_text};
+use crate::{files, home};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read};

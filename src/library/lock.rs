@@ -2,8 +2,7 @@
 //! opened read-only, so that they can be locked on a full or read-only disk.
 
 use super::{holder, runtime};
-use crate::files;
-use crate::home;
+use crate::{files, home};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;

@@ -34,7 +34,7 @@ pub struct FileHash {
     pub sha256: String,
 }
 
-/// The configuration of the VM when it was frozen: what the engine's pack forgets, and what it keeps.
+/// The configuration of the VM when it was frozen, with what the artifact does not hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Configuration {
     /// Virtual CPUs.
@@ -45,9 +45,9 @@ pub struct Configuration {
     pub storage_gb: Option<u64>,
     /// Size of the overlay disk in GiB; null is the engine's default, 10.
     pub overlay_gb: Option<u64>,
-    /// Whether the guest had any network.
+    /// Whether the guest had a network.
     pub network: bool,
-    /// Whether the two describe the network completely: the engine does not report every limit.
+    /// Whether this and the allowed networks describe the network completely; the engine does not report every limit.
     #[serde(default)]
     pub network_known: bool,
     /// The only networks that the guest could reach; null: no such limit, or unknown.
@@ -80,7 +80,7 @@ pub struct Configuration {
     pub labels: BTreeMap<String, String>,
 }
 
-/// A snapshot in the library. A later bottle-freeze may add keys.
+/// A snapshot in the library. Later versions of bottle-freeze may add keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {
     /// The format of this file.
@@ -93,17 +93,17 @@ pub struct Metadata {
     pub vm: String,
     /// When it was published, in RFC 3339.
     pub created: String,
-    /// A number that grows with each snapshot of a VM frozen here, even if the clock goes back; missing: it comes from
-    /// elsewhere, or from bottle-freeze 0.1.0.
+    /// A number that grows with each snapshot of a VM frozen here, even if the clock goes back; missing: the snapshot comes
+    /// from elsewhere, or from bottle-freeze 0.1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// The tags its user gave it.
+    /// Its tags.
     #[serde(default)]
     pub tags: Vec<Tag>,
-    /// The note its user gave it.
+    /// Its note.
     #[serde(default)]
     pub note: Option<String>,
-    /// The labels its user gave it.
+    /// Its labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// The version of the engine that packed it.
@@ -123,7 +123,7 @@ pub struct Metadata {
     /// The warnings printed before it was published.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// How it came into this library; null or missing: unknown, it was made by bottle-freeze 0.1.0.
+    /// How it came into this library; null or missing: unknown, made by bottle-freeze 0.1.0.
     #[serde(default)]
     pub origin: Option<Origin>,
     /// Keys that a later version has added.

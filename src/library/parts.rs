@@ -3,9 +3,8 @@
 
 use super::layout::{CHECKPOINT, FILES};
 use super::staging::ALIVE;
-use crate::files;
-use crate::home;
 use crate::publish::PRIVATE;
+use crate::{files, home};
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::Path;

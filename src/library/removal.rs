@@ -2,9 +2,8 @@
 
 use super::layout::{FILES, METADATA, new_id};
 use super::lock::{Lock, LockError, Sharing};
-use crate::files;
-use crate::home;
 use crate::publish::{self, PRIVATE, withdraw};
+use crate::{files, home};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;

@@ -1,9 +1,8 @@
 //! The private folder of a run.
 
 use super::layout::new_id;
-use crate::files;
-use crate::home;
 use crate::publish::PRIVATE;
+use crate::{files, home};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -22,7 +22,7 @@ pub enum PublishError {
         what: &'static str,
     },
     /// The path is inside the library.
-    #[error("{} lies in the library of bottle-freeze", .0.display())]
+    #[error("{} is inside the bottle-freeze library", .0.display())]
     InLibrary(PathBuf),
     /// The system would not allow the file to be replaced.
     #[error("{} cannot be replaced: {why}", path.display())]

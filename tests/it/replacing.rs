@@ -167,7 +167,7 @@ fn an_output_inside_the_library_is_refused_even_with_force() {
         for line in ["freeze other", "pack alpine", "snapshot export other@t"] {
             for force in ["", " --force"] {
                 let run = world.run(&format!("{line} -o {output}{force}")).code(8);
-                run.stderr(contains("lies in the library of bottle-freeze"));
+                run.stderr(contains("is inside the bottle-freeze library"));
             }
         }
         world.run(&format!("cp dev:/root/note {output}")).code(8);
