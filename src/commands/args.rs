@@ -4,7 +4,7 @@ use crate::smolvm::Version;
 use clap::Args;
 use std::time::Duration;
 
-/// What to do while another bottle-freeze is at work.
+/// How long to wait while another bottle-freeze works.
 #[derive(Debug, Clone, Args)]
 pub struct Wait {
     /// Wait up to this long if another bottle-freeze uses the VM, output or snapshot [default: fail at once]

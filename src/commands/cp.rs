@@ -1,17 +1,17 @@
-//! `cp`: one file, into a VM or out of it.
+//! `cp`: copy a file between the host and a VM.
 
 use crate::app::App;
-use crate::commands::exec::unreachable;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::home;
 use crate::library::Staging;
 use crate::operations::packed;
+use crate::operations::state::unreachable;
 use crate::publish::{self, Existing, resolve_link};
+use crate::report::Copied;
 use crate::smolvm::{Name, Reason, Smolvm, State};
 use crate::stream;
 use clap::ValueHint;
-use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -40,7 +40,7 @@ enum Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// `VM:PATH` is in a guest; everything else, `./a:b` too, on the host.
+    /// `VM:PATH` is in a guest; everything else, even `./a:b`, is on the host.
     fn parse(text: &'a OsStr) -> Self {
         let mut parts = text.as_bytes().splitn(2, |byte| *byte == b':').map(OsStr::from_bytes);
         let name = parts.next().and_then(|name| name.to_str()?.parse().ok());
@@ -59,13 +59,13 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     }
 }
 
-/// The engine copies files.
+/// Refuses `-`: the engine copies files only.
 fn refuse_stream(path: &Path, command: &str) -> Result<()> {
     if !stream::is_stream(path) {
         return Ok(());
     }
     let instead = format!("use `bottle-freeze exec {command}`; a file called - is ./-");
-    Err(Failure::new(Status::Usage, "cp copies files, and `-` is a stream").state("nothing was copied").hint(instead))
+    Err(Failure::new(Status::Usage, "cp copies files; `-` is a stream").state("nothing was copied").hint(instead))
 }
 
 fn into(app: &App, path: &Path, name: &Name, inside: &OsStr) -> Result<()> {
@@ -90,7 +90,7 @@ fn into(app: &App, path: &Path, name: &Name, inside: &OsStr) -> Result<()> {
     Ok(())
 }
 
-/// The engine writes in place; a file on the host is replaced only when the new one is whole.
+/// The engine writes in place; here a file is replaced only when the copy is complete.
 fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     if path.as_os_str().is_empty() || inside.is_empty() {
         return Ok(());
@@ -116,9 +116,10 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What was copied, for programs; people hear nothing, as of `cp`.
+/// Prints JSON only: like `cp`, it is silent for people.
 fn report(app: &App, from: &OsStr, to: &OsStr, bytes: u64) {
-    app.terminal.report(&json!({"from": from.to_string_lossy(), "to": to.to_string_lossy(), "bytes": bytes}));
+    let [from, to] = [from, to].map(|side| side.to_string_lossy().into_owned());
+    app.terminal.report(&Copied { from, to, bytes });
 }
 
 fn guest_path(name: &Name, inside: &OsStr) -> OsString {

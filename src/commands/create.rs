@@ -1,20 +1,20 @@
-//! `create`: a VM, bare, from an image, or from a snapshot that was checked first.
+//! `create`: make a VM: bare, from an image, or from a snapshot.
 
 use crate::app::App;
-use crate::commands::env;
-use crate::commands::env::Env;
+use crate::commands::env::{self, Env};
 use crate::completion::Offer;
 use crate::error::Result;
 use crate::library::Stored;
 use crate::operations::consent::{self, Network};
 use crate::operations::make::{self, Reach, make_vm};
+use crate::operations::resolve::{self, Checked};
 use crate::operations::several::distinct;
-use crate::operations::{configuration, fidelity, resolve};
+use crate::operations::{configuration, fidelity};
+use crate::report::{Change, Changed, Done};
 use crate::smolvm::{CreateOptions, Name, Source};
 use crate::terminal::Warnings;
 use clap::ValueHint;
-use serde::Serialize;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::time::SystemTime;
 
 /// Make a VM: bare, from an image, or from a snapshot
@@ -68,15 +68,6 @@ pub struct Args {
     pub workdir: Option<String>,
 }
 
-/// What was made, as `--json` prints it.
-#[derive(Serialize)]
-struct Created<'a> {
-    vm: &'a Name,
-    state: &'static str,
-    seconds: f64,
-    warnings: Vec<String>,
-}
-
 pub fn run(app: &App, args: &Args) -> Result<()> {
     app.on_vm(&args.name, |app| {
         let warnings = Warnings::new(&app.terminal);
@@ -85,58 +76,70 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 }
 
 fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
-    let (mut net, mut ports, mut live_reach) = (args.net, args.port.clone(), None);
-    // Held until the VM is made.
+    let (mut options, mut live_reach) = (options(args), None);
+    // A snapshot is held until the VM is made.
     let checked;
-    let source = match (&args.image, &args.from) {
-        (Some(image), _) => Source::Image(image.clone()),
+    match (&args.image, &args.from) {
+        (Some(image), _) => options.source = Source::Image(image.clone()),
         (None, Some(snapshot)) => {
-            let found = resolve::find(app, snapshot)?;
-            if found.stored().and_then(Stored::workspace).is_some() {
-                warnings.warn("its /workspace lies beside the artifact: only `bottle-freeze thaw` puts it back");
-            }
-            let text = format!("checking {}", found.name());
-            checked = app.terminal.during("check", &text, || found.check(app))?;
-            fidelity::check_host(&checked.artifact.manifest)?;
-            fidelity::warn_of_missing_secrets(&args.name, &checked.artifact.manifest, warnings);
-            let asked = Network { net, allow_cidrs: args.allow_cidr.clone(), ports: ports.clone() };
-            let opens = consent::check(app, &checked, &asked, false)?;
+            let opens_network;
+            (checked, opens_network) = check(app, args, snapshot, warnings)?;
+            options.source = Source::Artifact(checked.path().to_owned());
             if checked.artifact.manifest.is_live() {
-                // It brings its network and its ports along: the words only agree to them.
-                (net, ports, live_reach) = (false, Vec::new(), Some(Reach::of_live(&checked)));
+                // It has its own network and ports: the options only confirm them.
+                (options.net, options.ports, live_reach) = (false, Vec::new(), Some(Reach::of_live(&checked)));
             } else {
-                net |= opens && args.allow_cidr.is_empty();
+                options.net |= opens_network && args.allow_cidr.is_empty();
             }
-            Source::Artifact(checked.path().to_owned())
         }
-        (None, None) => Source::Bare,
-    };
-    let recipe = CreateOptions {
-        source,
-        cpus: args.cpus,
-        memory_mib: args.mem,
-        storage_gb: args.storage,
-        overlay_gb: args.overlay,
-        net,
-        allow_cidrs: distinct(&args.allow_cidr),
-        env: env::read(&args.env)?,
-        volumes: distinct(&args.volume),
-        ports: distinct(&ports),
-        labels: distinct(&args.label),
-        workdir: args.workdir.clone(),
-        settings: Vec::new(),
-    };
-    configuration::check(&recipe)?;
+        (None, None) => {}
+    }
+    options.env = env::read(&args.env)?;
+    configuration::check(&options)?;
     let engine = app.engine()?;
     let began = SystemTime::now();
     let _lock = make::lock_name(app, &engine, &args.name)?;
-    let reach = live_reach.unwrap_or_else(|| Reach::asked_by(&recipe));
+    let reach = live_reach.unwrap_or_else(|| Reach::asked_by(&options));
     app.terminal.during("create", &format!("creating {}", args.name), || {
-        make_vm(&engine, &args.name, &recipe, &recipe, &reach, warnings)
+        make_vm(&engine, &args.name, &options, &options, &reach, warnings)
     })?;
     let text = format!("created {0}; start it with: bottle-freeze start {0}", args.name);
     app.terminal.result(args.name.as_str(), &text);
     let seconds = began.elapsed().unwrap_or_default().as_secs_f64();
-    app.terminal.report(&Created { vm: &args.name, state: "created", seconds, warnings: warnings.list() });
+    let created = Changed { vm: args.name.to_string(), state: Change::Created, seconds };
+    app.terminal.report(&Done { result: created, warnings: warnings.list() });
     Ok(())
+}
+
+/// A bare VM with these options.
+fn options(args: &Args) -> CreateOptions {
+    CreateOptions {
+        source: Source::Bare,
+        cpus: args.cpus,
+        memory_mib: args.mem,
+        storage_gb: args.storage,
+        overlay_gb: args.overlay,
+        net: args.net,
+        allow_cidrs: distinct(&args.allow_cidr),
+        env: Vec::new(),
+        volumes: distinct(&args.volume),
+        ports: distinct(&args.port),
+        labels: distinct(&args.label),
+        workdir: args.workdir.clone(),
+        settings: Vec::new(),
+    }
+}
+
+/// Checks the snapshot, and asks for what a VM made from it may reach. Also returns whether its artifact opens the network.
+fn check(app: &App, args: &Args, snapshot: &OsStr, warnings: &Warnings) -> Result<(Checked, bool)> {
+    let found = resolve::find(app, snapshot)?;
+    if found.stored().and_then(Stored::workspace).is_some() {
+        warnings.warn("its /workspace is a separate file: only `bottle-freeze thaw` restores it");
+    }
+    let checked = app.terminal.during("check", &format!("checking {}", found.name()), || found.check(app))?;
+    fidelity::check_host(&checked.artifact.manifest)?;
+    fidelity::warn_of_missing_secrets(&args.name, &checked.artifact.manifest, warnings);
+    let asked = Network { net: args.net, allow_cidrs: args.allow_cidr.clone(), ports: args.port.clone() };
+    let opens_network = consent::check(app, &checked, &asked, false)?;
+    Ok((checked, opens_network))
 }

@@ -17,10 +17,13 @@ pub struct Env {
     pub env_file: Vec<PathBuf>,
 }
 
-/// Where a variable of the command line was given.
+/// The place of a variable from the command line, for messages.
 const FLAG: &str = "--env";
 
-/// The variables that were asked for, files first, so that `-e` wins.
+/// The variables: those of files first, so that `-e` overrides them.
+///
+/// # Errors
+/// A file cannot be read, or a variable is not valid or not set.
 pub fn read(args: &Env) -> Result<Vec<EnvVar>> {
     let mut vars = Vec::new();
     for path in &args.env_file {
@@ -40,14 +43,14 @@ pub fn read(args: &Env) -> Result<Vec<EnvVar>> {
     Ok(vars)
 }
 
-/// The last value given to a variable counts.
+/// Replaces an earlier value.
 fn set(vars: &mut Vec<EnvVar>, var: EnvVar) {
     vars.retain(|earlier| earlier.key != var.key);
     vars.push(var);
 }
 
-/// Reads `KEY=VALUE`, or `KEY` with its value in this environment. What is wrong with it is said without the value; a line
-/// of a file that is a word alone may be one.
+/// Reads `KEY=VALUE`, or `KEY` with its value in this environment. An error never shows a value; in a file, a single word may
+/// be one.
 fn parse(text: &str, place: &str) -> Result<EnvVar> {
     let (key, value) = match text.split_once('=') {
         Some((key, value)) => (key, Some(value.to_owned())),

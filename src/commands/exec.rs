@@ -1,11 +1,11 @@
-//! `exec`: a command in a guest, as if it ran here.
+//! `exec`: run a command in a guest, as if it ran here.
 
 use crate::app::App;
 use crate::commands::args::duration;
-use crate::commands::env;
-use crate::commands::env::Env;
+use crate::commands::env::{self, Env};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
+use crate::operations::state::unreachable;
 use crate::smolvm::{Exec, ExecEnd, Name, Smolvm, State};
 use clap::ValueHint;
 use std::ffi::OsString;
@@ -62,19 +62,19 @@ fn exec(app: &App, args: &Args) -> Result<ExitCode> {
         ExecEnd::NoSuchCommand => {
             Err(Failure::new(Status::NoSuchCommand, "the guest has no such command (or no such --workdir)"))
         }
-        ExecEnd::Misunderstood => failed("the engine does not understand what it was asked"),
+        ExecEnd::Misunderstood => failed("the engine did not understand the request"),
         ExecEnd::Crashed => failed("the engine crashed"),
         ExecEnd::NotRun => Err(why_not(&engine, &args.name)),
-        ExecEnd::Killed(signal) => Err(Failure::new(ended_by(app, signal), "the engine was ended by a signal")),
+        ExecEnd::Killed(signal) => Err(Failure::new(ended_by(app, signal), "a signal ended the engine")),
     }
 }
 
-/// A signal that was meant for us ends the engine too: passed on, or sent by the terminal to both.
+/// A signal for this program ends the engine too: this program passes it on, or the terminal sends it to both.
 fn ended_by(app: &App, signal: i32) -> Status {
     if app.signals.was_passed_on(signal) { Status::Interrupted(signal) } else { Status::ExecFailed }
 }
 
-/// Why the engine executed nothing. It has said so in its own words on stderr already.
+/// Why the engine ran nothing. Its own message is on stderr already.
 fn why_not(engine: &Smolvm, name: &Name) -> Failure {
     match engine.machine_listed(name) {
         Ok(machine) if machine.state == State::Unreachable => exec_failed(unreachable(name)),
@@ -82,16 +82,10 @@ fn why_not(engine: &Smolvm, name: &Name) -> Failure {
             Failure::new(Status::ExecFailed, "the engine failed to run the command")
                 .state(format!("'{name}' is {}", machine.state))
         }
-        Ok(machine) => Failure::new(Status::ExecFailed, format!("'{name}' is not running, but {}", machine.state))
+        Ok(machine) => Failure::new(Status::ExecFailed, format!("'{name}' is not running: it is {}", machine.state))
             .hint(format!("start it with `bottle-freeze start {name}`")),
         Err(error) => exec_failed(error.into()),
     }
-}
-
-/// The guest did not answer the engine, which said that the VM does not run, and that a start helps. That would end it.
-pub fn unreachable(name: &Name) -> Failure {
-    Failure::new(Status::BadState, format!("'{name}' is unreachable: its guest did not answer in time"))
-        .hint("it may be busy: try again in a moment")
 }
 
 fn exec_failed(failure: Failure) -> Failure {

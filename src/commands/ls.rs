@@ -1,4 +1,4 @@
-//! `ls`: the VMs, as a table, as names, or as JSON.
+//! `ls`: list the VMs, as a table, as names, or as JSON.
 
 use crate::app::App;
 use crate::commands::vms::NO_VMS;

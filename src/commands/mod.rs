@@ -1,4 +1,4 @@
-//! One file per subcommand: its arguments, its help, what it prints.
+//! One file per subcommand: `Args` with the help and the completers, and `run`, which prints the result or fails.
 
 pub mod args;
 pub mod batch;

@@ -1,4 +1,4 @@
-//! `pack`: an image, as a file that VMs can be made from.
+//! `pack`: pack an image into a file from which you can make VMs.
 
 use crate::app::App;
 use crate::commands::args::Wait;
@@ -7,10 +7,9 @@ use crate::error::{Failure, Result, Status};
 use crate::library::Target;
 use crate::operations::{lock, packed};
 use crate::quoted::quoted;
+use crate::report::{JsonPath, Packed};
 use crate::smolvm::{PackOptions, end_helpers, follow};
-use crate::terminal::JsonPath;
 use clap::{ArgAction, ValueHint};
-use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -36,17 +35,6 @@ pub struct Args {
     pub force: bool,
     #[command(flatten)]
     pub wait: Wait,
-}
-
-/// What was made, as `--json` prints it.
-#[derive(Serialize)]
-struct Report<'a> {
-    image: &'a str,
-    sidecar: JsonPath,
-    launcher: Option<JsonPath>,
-    bytes: u64,
-    crc32: String,
-    seconds: f64,
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
@@ -84,8 +72,8 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let (size, next) = (packed::size(artifact.bytes), format!("create NAME --from {}", quoted(&sidecar)));
     let text = format!("packed {} as {sidecar} ({size}); make a VM of it with: bottle-freeze {next}", args.image);
     app.terminal.result(output.sidecar(), &text);
-    app.terminal.report(&Report {
-        image: &args.image,
+    app.terminal.report(&Packed {
+        image: args.image.clone(),
         sidecar: JsonPath(output.sidecar().into()),
         launcher: output.launcher().map(|path| JsonPath(path.into())),
         bytes: artifact.bytes,
@@ -95,8 +83,8 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     packed::answer_signal(app, &output)
 }
 
-/// The image as the engine takes it: what begins like a path is one, a bare name is always of a registry. The pack runs
-/// in a folder of its own, from where a relative path would lead elsewhere.
+/// The image for the engine: an absolute path if it begins like a path, because the engine runs in another folder;
+/// otherwise the name of an image in a registry.
 fn image(asked: &str) -> Result<String> {
     if !["/", "./", "../"].iter().any(|begin| asked.starts_with(begin)) {
         return Ok(asked.to_owned());

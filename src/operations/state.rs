@@ -1,7 +1,7 @@
 //! The state of VMs: before a decision, and after a failure.
 
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Failure, Result, Status};
 use crate::operations::several::in_parallel;
 use crate::smolvm::{EngineError, Machine, Name, Smolvm, State};
 
@@ -42,4 +42,11 @@ pub fn state_now(engine: &Smolvm, name: &Name) -> Option<String> {
         Err(EngineError::NoSuchVm(_)) => Some(format!("there is no VM '{name}' now")),
         Err(_) => None,
     }
+}
+
+/// The guest of a running VM did not answer. The engine says that the VM does not run and must be started; but a start would
+/// end it.
+pub fn unreachable(name: &Name) -> Failure {
+    Failure::new(Status::BadState, format!("'{name}' is unreachable: its guest did not answer in time"))
+        .hint("it may be busy: try again in a moment")
 }

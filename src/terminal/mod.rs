@@ -15,7 +15,6 @@ pub use events::{About, Error, ErrorLine, Event};
 pub use handle::{Format, Terminal};
 pub use progress::Progress;
 pub use prompt::Unconfirmed;
-pub use results::JsonPath;
 pub use screen::is_utf8;
 pub use text::one_line;
 pub use warnings::Warnings;

@@ -6,22 +6,11 @@ use super::screen;
 use super::text::{json_escaped, one_line};
 use crate::status::Status;
 use comfy_table::{ContentArrangement, Table, presets};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// A path in a result for programs. JSON is UTF-8: what is not in a path is printed as U+FFFD.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JsonPath(pub PathBuf);
-
-impl Serialize for JsonPath {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.display())
-    }
-}
 
 impl Terminal {
     /// Whether all results were printed, except those that a reader did not wait for.

@@ -166,7 +166,7 @@ const ALL: &[Row] = &[
         world.vm("dev").unreachable();
         "start dev".into()
     }),
-    row("create.rs", "its /workspace lies beside the artifact", |world| {
+    row("create.rs", "its /workspace is a separate file", |world| {
         world.vm("dev").running();
         world.run("freeze dev --yes").success();
         "create dev2 --from dev".into()

@@ -5,7 +5,7 @@ use crate::report::{self, Details, Verdict};
 use crate::smolvm::Disks;
 use crate::terminal;
 
-/// No freeze begins with less free space, in bytes.
+/// With less free space, in bytes, no freeze starts.
 pub const LEAST_ROOM: u64 = Disks::BESIDES;
 
 /// What was found, and what a freeze would exit with if it is a problem.
