@@ -16,7 +16,7 @@ const ONE_CAUSE: Duration = Duration::from_secs(1);
 /// The kernel repeats these by itself: over a limit of processor time each second, the others by a timer.
 const REPEATED: [i32; 4] = [SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF];
 /// How long a question may take to end by itself when a signal interrupted it.
-const END_OF_QUESTION: Duration = Duration::from_millis(200);
+const END_OF_QUESTION: Duration = Duration::from_secs(1);
 
 impl Signals {
     /// Begins to listen for signals. In another thread, `report` gets the first one; and a later one, just before the

@@ -3,6 +3,7 @@
 
 mod events;
 mod handle;
+mod keyboard;
 mod progress;
 mod prompt;
 mod results;

@@ -1,13 +1,14 @@
-//! Questions, asked only where a user can answer.
+//! Questions, asked by dialoguer, and only where a user can answer.
 
 use super::handle::Terminal;
+use super::keyboard::Keyboard;
 use super::text::one_line;
 use crate::signals::{Interrupted, Signals};
-use dialoguer::console::{Key, Term};
-use dialoguer::theme::{SimpleTheme, Theme};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use signal_hook::consts::SIGINT;
-use std::io::{self, IsTerminal, Write};
+use dialoguer::Confirm;
+use dialoguer::console::{Term, measure_text_width};
+use dialoguer::theme::Theme;
+use std::fmt;
+use std::io::{self, IsTerminal};
 
 impl Terminal {
     /// Asks a yes-or-no question whose default is No.
@@ -18,19 +19,20 @@ impl Terminal {
         if self.has_events() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Err(Unconfirmed::NotAsked);
         }
-        let answer = KeyByKey::begin().and_then(|keys| {
-            let before = keys.0.clone();
-            let _question = signals.question(move || leave(&before));
-            ask(&one_line(question))
+        let answer = Keyboard::take().and_then(|keyboard| {
+            let restore = keyboard.restore()?;
+            let _question = signals.question(move || {
+                restore();
+                end_line();
+            });
+            keyboard.during(|| ask(&one_line(question)), signals)
         });
-        match answer {
-            Ok(true) => Ok(()),
-            // A ^C is a key here; a signal from elsewhere interrupts the reading.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                Err(Unconfirmed::Interrupted(signals.arrived().unwrap_or(Interrupted(SIGINT))))
-            }
-            // A terminal that is closed ends the input too, and says so by SIGHUP just before.
-            Ok(false) | Err(_) => Err(signals.arrived().map_or(Unconfirmed::Declined, Unconfirmed::Interrupted)),
+        // A closed terminal ends the input, and sends SIGHUP just before.
+        match (answer, signals.arrived()) {
+            (Ok(Some(true)), _) => Ok(()),
+            (_, Some(interrupted)) => Err(Unconfirmed::Interrupted(interrupted)),
+            (Ok(_), None) => Err(Unconfirmed::Declined),
+            (Err(_), None) => Err(Unconfirmed::NotAsked),
         }
     }
 }
@@ -40,53 +42,71 @@ impl Terminal {
 pub enum Unconfirmed {
     /// No, or the end of the input.
     Declined,
-    /// ^C, or this signal.
+    /// Ctrl-C, or this signal.
     Interrupted(Interrupted),
-    /// Stdin or stderr is no terminal, or stderr is for a program.
+    /// Stdin or stderr is no terminal, or no longer, or stderr is for a program.
     NotAsked,
 }
 
-/// The terminal gives each key as it is pressed, until this is dropped. It begins before the question is seen: a ^D
-/// that a terminal takes while it still reads lines is lost, and what was typed earlier answers no question.
-struct KeyByKey(Termios);
+/// The answer; `None` is a key that cancels.
+fn ask(question: &str) -> io::Result<Option<bool>> {
+    let term = Term::stderr();
+    let theme = InPlace { columns: term.size_checked().map_or(usize::MAX, |(_, columns)| columns.into()) };
+    let answer = Confirm::with_theme(&theme).with_prompt(question).default(false).interact_on_opt(&term);
+    if answer.is_err() {
+        end_line();
+    }
+    answer.map_err(|dialoguer::Error::IO(error)| error)
+}
 
-impl KeyByKey {
-    fn begin() -> io::Result<Self> {
-        let before = tcgetattr(io::stdin())?;
-        let mut keys = before.clone();
-        keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
-        tcsetattr(io::stdin(), OptionalActions::Flush, &keys)?;
-        Ok(Self(before))
+/// Leaves a question without an answer. dialoguer has hidden the cursor. The terminal may be gone.
+fn end_line() {
+    let term = Term::stderr();
+    let _ = term.show_cursor().and_then(|()| term.write_line(""));
+}
+
+/// dialoguer's look, with the answer at the end of the question. dialoguer clears only the last row of the question before
+/// that, so only that row is written again.
+struct InPlace {
+    columns: usize,
+}
+
+impl Theme for InPlace {
+    fn format_confirm_prompt_selection(
+        &self,
+        f: &mut dyn fmt::Write,
+        prompt: &str,
+        selection: Option<bool>,
+    ) -> fmt::Result {
+        let mut question = String::new();
+        self.format_confirm_prompt(&mut question, prompt, Some(false))?;
+        let answer = if selection == Some(true) { "yes" } else { "no" };
+        write!(f, "{}{answer}", last_row(&question, self.columns))
     }
 }
 
-impl Drop for KeyByKey {
-    fn drop(&mut self) {
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
-    }
-}
-
-/// Leaves the question of another thread.
-fn leave(before: &Termios) {
-    let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
-    // The terminal may be gone.
-    let _ = io::stderr().write_all(b"\n");
-}
-
-/// dialoguer's look with keys of our own: its `Confirm` ignores ^D, and hides the cursor when a signal ends it.
-fn ask(question: &str) -> io::Result<bool> {
-    let (term, theme, mut text) = (Term::stderr(), SimpleTheme, String::new());
-    theme.format_confirm_prompt(&mut text, question, Some(false)).map_err(io::Error::other)?;
-    term.write_str(&text)?;
-    let answer = loop {
-        match term.read_key_raw() {
-            Ok(Key::Char('y' | 'Y')) => break Ok(true),
-            Ok(Key::Char('n' | 'N' | 'q' | '\x04') | Key::Enter | Key::Escape) => break Ok(false),
-            Ok(Key::CtrlC) => break Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted")),
-            Ok(_) => {}
-            Err(error) => break Err(error),
+/// The part of a text that is on its last row on a terminal.
+fn last_row(text: &str, columns: usize) -> String {
+    let (row, _) = text.chars().fold((String::new(), 0), |(mut row, used), c| {
+        let width = measure_text_width(c.encode_utf8(&mut [0; 4]));
+        if used + width > columns {
+            return (c.to_string(), width);
         }
-    };
-    term.write_line(if matches!(answer, Ok(true)) { "yes" } else { "no" })?;
-    answer
+        row.push(c);
+        (row, used + width)
+    });
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_row;
+
+    #[test]
+    fn a_row_that_is_full_is_the_last_one() {
+        for (text, row) in [("abc", "abc"), ("abcd", "abcd"), ("abcde", "e"), ("ab日日", "日"), ("abcdefgh", "efgh")]
+        {
+            assert_eq!(last_row(text, if text.contains('日') { 5 } else { 4 }), row);
+        }
+    }
 }

@@ -68,10 +68,40 @@ fn a_question_on_a_narrow_terminal_is_complete() {
     session.press("n");
     assert_eq!(session.wait(), Some(6));
     let screen = session.all_printed();
-    assert!(
-        screen.contains("'dev' is running. Stop it and freeze it? RAM and tmpfs (/tmp, /run) are not kept. [y/N] no"),
-        "{screen:?}"
-    );
+    let question = "'dev' is running. Stop it and freeze it? RAM and tmpfs (/tmp, /run) are not kept. [y/N] no";
+    // Each row once, as the user sees it in the end.
+    let rows: String = rows(&screen, 40).concat();
+    assert_eq!(rows.matches(question).count(), 1, "{rows:?}: {screen:?}");
+    assert_eq!(rows.matches("'dev' is running. Stop").count(), 1, "{rows:?}: {screen:?}");
+}
+
+/// The rows of a screen that is this wide, after all that was printed.
+fn rows(printed: &str, columns: usize) -> Vec<String> {
+    let (mut rows, mut column) = (vec![Vec::new()], 0);
+    let mut rest = printed.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\r' => column = 0,
+            '\n' => rows.push(Vec::new()),
+            '\x1b' => {
+                let sequence: String = rest.by_ref().take_while(|c| !c.is_ascii_alphabetic()).collect();
+                if sequence == "[2" {
+                    rows.last_mut().unwrap().clear();
+                }
+            }
+            c => {
+                if column == columns {
+                    rows.push(Vec::new());
+                    column = 0;
+                }
+                let row = rows.last_mut().unwrap();
+                row.resize(row.len().max(column + 1), ' ');
+                row[column] = c;
+                column += 1;
+            }
+        }
+    }
+    rows.into_iter().map(String::from_iter).collect()
 }
 
 #[test]
