@@ -6,8 +6,8 @@ pub use usage::misused;
 
 use crate::app::App;
 use crate::commands::{
-    completions, cp, create, doctor, engine, exec, freeze, ls, pack, pause, resume, rm, snapshot, start, stop, thaw,
-    verify,
+    completions, cp, create, doctor, engine, exec, freeze, ls, pack, pause, resume, rm, rollback, snapshot, start,
+    stop, thaw, verify,
 };
 use crate::deferred::{Deferred, described};
 use crate::error::{Failure, Result, Status};
@@ -96,6 +96,7 @@ pub enum Command {
     Ls(Deferred<ls::Args>),
     Freeze(Deferred<freeze::Args>),
     Thaw(Deferred<thaw::Args>),
+    Rollback(Deferred<rollback::Args>),
     Pause(Deferred<pause::Args>),
     Resume(Deferred<resume::Args>),
     #[command(subcommand)]
@@ -147,6 +148,7 @@ impl Cli {
             Command::Ls(Deferred(_)) => ls::run(&app),
             Command::Freeze(Deferred(args)) => freeze::run(&app, args),
             Command::Thaw(Deferred(args)) => thaw::run(&app, args),
+            Command::Rollback(Deferred(args)) => rollback::run(&app, args),
             Command::Pause(Deferred(args)) => pause::run(&app, &args),
             Command::Resume(Deferred(args)) => resume::run(&app, &args),
             Command::Snapshot(Deferred(command)) => snapshot::run(&app, &command),
@@ -164,8 +166,8 @@ impl Cli {
 impl Command {
     /// Whether it is of no use without the library.
     fn uses_library(&self) -> bool {
-        use Command::{Create, Engine, Freeze, Pack, Snapshot, Thaw};
-        matches!(self, Create(_) | Engine(_) | Freeze(_) | Pack(_) | Snapshot(_) | Thaw(_))
+        use Command::{Create, Engine, Freeze, Pack, Rollback, Snapshot, Thaw};
+        matches!(self, Create(_) | Engine(_) | Freeze(_) | Pack(_) | Rollback(_) | Snapshot(_) | Thaw(_))
     }
 }
 

@@ -15,6 +15,7 @@ pub mod pack;
 pub mod pause;
 pub mod resume;
 pub mod rm;
+pub mod rollback;
 pub mod snapshot;
 pub mod start;
 pub mod stop;

@@ -23,7 +23,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         result_of::<Vec<Machine>>("ls", "ls"),
         result_of::<Results<Frozen, Vm>>("freeze", "freeze"),
         result_of::<Results<Planned, Vm>>("freeze-dry-run", "freeze --dry-run"),
-        result_of::<Thawed>("thaw", "thaw"),
+        result_of::<Thawed>("thaw", "thaw, rollback"),
         result_of::<Copied>("cp", "cp"),
         result_of::<Packed>("pack", "pack"),
         result_of::<Vec<Verified>>("verify", "verify"),

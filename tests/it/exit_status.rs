@@ -122,7 +122,7 @@ fn exec_exits_with_the_status_of_the_guest() {
 }
 
 /// Failures of every command.
-const FAILURES: [(&str, i32); 41] = [
+const FAILURES: [(&str, i32); 42] = [
     ("create up", 1),
     ("create new --from nosuch", 4),
     ("create new --from ./x.bad", 10),
@@ -149,6 +149,7 @@ const FAILURES: [(&str, i32); 41] = [
     ("freeze down --live", 5),
     ("thaw nosuch", 4),
     ("thaw ./x.bad", 10),
+    ("rollback nosuch", 4),
     ("rm nosuch --yes", 4),
     ("rm down", 6),
     ("pack ./missing -o y", 4),

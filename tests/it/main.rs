@@ -49,6 +49,7 @@ mod readers;
 mod registry;
 mod replacing;
 mod retention;
+mod rollback;
 mod secrets;
 mod signals;
 mod start;

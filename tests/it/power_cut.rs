@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 /// Every command that publishes or removes something, in the order in which they run. A command comes after those that
 /// it needs.
-const PUBLISHING: [&str; 25] = [
+const PUBLISHING: [&str; 26] = [
     "freeze dev -o out.smolmachine",
     "freeze dev -o pair",
     "freeze dev -o pair --force",
@@ -35,6 +35,7 @@ const PUBLISHING: [&str; 25] = [
     "create web --net --allow-cidr 10.0.0.0/8",
     "thaw dev@one thawed --no-start",
     "thaw dev@one thawed --no-start --replace --yes",
+    "rollback dev@one --no-start --yes",
     "engine install --version 1.4.0",
     "engine install --version 1.10.0",
     "engine use 1.10.0",

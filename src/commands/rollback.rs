@@ -1,0 +1,66 @@
+//! `rollback`: a VM → what it was in a snapshot, under its name.
+
+use crate::app::App;
+use crate::commands::args::duration;
+use crate::completion::Offer;
+use crate::error::Result;
+use crate::operations::consent::Network;
+use crate::operations::thaw::{self, Request};
+use crate::smolvm::Name;
+use std::time::Duration;
+
+/// Make a VM what it was in a snapshot
+///
+/// The VM keeps its name; all else is as `thaw` makes it. It is frozen into the library first, so a rollback to that snapshot
+/// undoes this one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze rollback dev@ready\n  bottle-freeze rollback dev --yes --no-start")]
+pub struct Args {
+    /// Snapshot of the VM: VM (its newest), VM@TAG or VM@ID
+    #[arg(value_parser = snapshot, add = Offer::Snapshots)]
+    pub snapshot: (Name, String),
+    /// Do not start it
+    #[arg(long)]
+    pub no_start: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Longest time to wait until the VM runs commands
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// Rolls a VM back, and prints how to undo that.
+pub fn run(app: &App, args: Args) -> Result<()> {
+    let thawed = thaw::thaw(app, &args.into())?;
+    let (name, reference) = (&thawed.vm, thawed.reference.as_deref().unwrap_or_default());
+    let undo = thawed.replaced.as_ref().map(|kept| format!("; undo with: bottle-freeze rollback {kept}"));
+    let text = format!("rolled {name} back to {reference}{}", undo.unwrap_or_default());
+    app.terminal.result(name, &text);
+    app.terminal.report(&thawed);
+    Ok(())
+}
+
+impl From<Args> for Request {
+    fn from(args: Args) -> Self {
+        let (name, snapshot) = args.snapshot;
+        Self {
+            snapshot: snapshot.into(),
+            name: Some(name),
+            start: !args.no_start,
+            replace: true,
+            yes: args.yes,
+            cpus: None,
+            memory_mib: None,
+            network: Network { net: false, allow_cidrs: Vec::new(), ports: Vec::new() },
+            timeout: args.timeout,
+        }
+    }
+}
+
+/// Reads `VM`, `VM@TAG` or `VM@ID`: the VM, and all of it.
+fn snapshot(text: &str) -> Result<(Name, String), String> {
+    let vm = text.split('@').next().unwrap_or_default();
+    let name: Name = vm.parse().map_err(|why: &str| why.to_owned())?;
+    Ok((name, text.to_owned()))
+}
