@@ -47,7 +47,7 @@ pub struct Configuration {
     pub overlay_gb: Option<u64>,
     /// Whether the guest had a network.
     pub network: bool,
-    /// Whether this and the allowed networks describe the network completely; the engine does not report every limit.
+    /// Whether the recorded limits of the network are complete; the engine does not report every limit.
     #[serde(default)]
     pub network_known: bool,
     /// The only networks that the guest could reach; null: no such limit, or unknown.
