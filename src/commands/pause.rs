@@ -5,7 +5,6 @@ use crate::commands::args::Wait;
 use crate::commands::vms::Vms;
 use crate::completion::Offer;
 use crate::error::Result;
-use crate::operations::lock;
 use crate::report::Change;
 use crate::smolvm::State;
 
@@ -23,10 +22,7 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let engine = app.engine()?;
-    let names = args.vms.select(app, || engine.machine_ls())?;
-    args.vms.change(app, &engine, &names, |app, engine, name, _| {
-        let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
+    args.vms.change(app, &args.wait, |app, engine, name, _| {
         app.terminal.during("pause", &format!("pausing {name}"), || engine.machine_pause(name))?;
         app.terminal.result(name.as_str(), &format!("{name} is paused; it goes on with: bottle-freeze resume {name}"));
         Ok(Change::Paused)

@@ -5,7 +5,6 @@ use crate::commands::args::Wait;
 use crate::commands::vms::{Vms, running};
 use crate::completion::Offer;
 use crate::error::Result;
-use crate::operations::lock;
 use crate::report::Change;
 use crate::smolvm::State;
 
@@ -21,10 +20,7 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let engine = app.engine()?;
-    let names = args.vms.select(app, || engine.machine_ls())?;
-    args.vms.change(app, &engine, &names, |app, engine, name, _| {
-        let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
+    args.vms.change(app, &args.wait, |app, engine, name, _| {
         app.terminal.during("resume", &format!("resuming {name}"), || engine.machine_resume(name))?;
         app.terminal.result(name.as_str(), &running(name));
         Ok(Change::Running)

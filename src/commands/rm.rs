@@ -40,7 +40,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         let question = format!("Delete {}, disks and all?", list.join(", "));
         app.confirm(&question, args.yes, "nothing was deleted")?;
     }
-    args.vms.change(app, &engine, &names, |app, engine, name, _| {
+    args.vms.change_each(app, &engine, &names, |app, engine, name, _| {
         let shown = find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
         let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         still_as_shown(shown, &engine.machine_listed(name)?)?;

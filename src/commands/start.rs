@@ -5,7 +5,6 @@ use crate::commands::args::{Wait, duration};
 use crate::commands::vms::{Vms, running};
 use crate::completion::Offer;
 use crate::error::Result;
-use crate::operations::lock;
 use crate::operations::start::start;
 use crate::report::Change;
 use crate::smolvm::State;
@@ -31,10 +30,7 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let engine = app.engine()?;
-    let names = args.vms.select(app, || engine.machine_ls())?;
-    args.vms.change(app, &engine, &names, |app, engine, name, warnings| {
-        let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
+    args.vms.change(app, &args.wait, |app, engine, name, warnings| {
         app.terminal.during("start", &format!("starting {name}"), || match engine.machine(name)? {
             // A start would end a VM that the engine has given up.
             vm if vm.given_up => {

@@ -5,7 +5,6 @@ use crate::commands::args::Wait;
 use crate::commands::vms::Vms;
 use crate::completion::Offer;
 use crate::error::Result;
-use crate::operations::lock;
 use crate::operations::stop::stop;
 use crate::report::Change;
 use crate::smolvm::State;
@@ -22,10 +21,7 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let engine = app.engine()?;
-    let names = args.vms.select(app, || engine.machine_ls())?;
-    args.vms.change(app, &engine, &names, |app, engine, name, warnings| {
-        let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
+    args.vms.change(app, &args.wait, |app, engine, name, warnings| {
         let was_ended = app.terminal.during("stop", &format!("stopping {name}"), || {
             let vm = engine.machine(name)?;
             let is_flushed = engine.version().stop_flushes() && !vm.given_up;

@@ -1,9 +1,10 @@
 //! The VMs that a command is for: those that are named, all, or those with a label.
 
 use crate::app::App;
-use crate::commands::args::label;
+use crate::commands::args::{Wait, label};
 use crate::commands::batch::{self, VMS};
 use crate::error::{Failure, Result, Status};
+use crate::operations::lock;
 use crate::operations::several::jobs;
 use crate::operations::state::state_now;
 use crate::report::{Change, Changed};
@@ -41,11 +42,29 @@ impl Vms {
         select(app, &self.names, self.all, &self.label, list)
     }
 
-    /// Does `each`, which returns the state that it leaves the VM in, for every VM.
+    /// Does `each`, which returns the state that it leaves the VM in, for every VM, while no freeze of that VM runs.
     ///
     /// # Errors
     /// The only failure, or a summary of them.
     pub fn change(
+        &self,
+        app: &App,
+        wait: &Wait,
+        each: impl Fn(&App, &Smolvm, &Name, &Warnings) -> Result<Change> + Sync,
+    ) -> Result<()> {
+        let engine = app.engine()?;
+        let names = self.select(app, || engine.machine_ls())?;
+        self.change_each(app, &engine, &names, |app, engine, name, warnings| {
+            let _lock = lock::vm_shared(app, engine, name, wait.wait)?;
+            each(app, engine, name, warnings)
+        })
+    }
+
+    /// The same with the VMs of these names, which `each` locks.
+    ///
+    /// # Errors
+    /// The only failure, or a summary of them.
+    pub fn change_each(
         &self,
         app: &App,
         engine: &Smolvm,

@@ -1,6 +1,8 @@
 //! Help for the user: examples, the likely next command, and "did you mean".
 
 use crate::support::{World, stdout};
+use std::fs;
+use std::path::Path;
 
 #[test]
 fn a_success_ends_with_the_likely_next_command_and_that_works() {
@@ -30,4 +32,63 @@ fn a_success_ends_with_the_likely_next_command_and_that_works() {
         assert!(next_line.starts_with(next), "{line}: {said}");
         world.run(&format!("{next_line} --help").replace("-- sh --help", "--help")).success();
     }
+}
+
+#[test]
+fn every_help_has_examples_that_are_understood() {
+    let mut top = bottle_freeze::command();
+    top.build();
+    let mut commands = vec![&top];
+    while let Some(command) = commands.pop() {
+        commands.extend(command.get_subcommands().filter(|command| command.get_name() != "help"));
+        let name = command.get_display_name().unwrap_or("bottle-freeze");
+        let path = name.trim_start_matches("bottle-freeze").trim_start_matches('-').replace('-', " ");
+        let help = command.get_after_help().unwrap_or_default().to_string();
+        let Some(examples) = help.strip_prefix("Examples:\n") else { panic!("{name} has no examples: {help}") };
+        for line in examples.lines() {
+            assert!(line.starts_with("  ") && line.chars().count() <= 80, "{name}: {line}");
+            let (_, words) = line.split_once("bottle-freeze ").unwrap();
+            let words = words.split([')', '|']).next().unwrap();
+            let words = shlex::split(&format!("bottle-freeze {words}")).unwrap();
+            assert!(bottle_freeze::command().try_get_matches_from(&words).is_ok(), "{name}: {line}");
+            assert!(words[1..].join(" ").starts_with(&path), "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_arguments_contradict_nothing() {
+    bottle_freeze::command().debug_assert();
+}
+
+#[test]
+fn every_command_line_in_the_documents_is_understood() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let workflow = read("examples/github-actions.yml").replace("$SNAPSHOT", "ghcr.io/team/dev:ready");
+    let page = read("man/bottle-freeze-json.7").replace("\\-", "-");
+    let readme = read("README.md");
+    let code = readme.split("```").skip(1).step_by(2).collect::<Vec<_>>().join("\n");
+    let [workflow, page, code] = [&workflow, &page, &code].map(|text| typed(text));
+    let counts = [&workflow, &page, &code].map(Vec::len);
+    assert!(counts.iter().zip([8, 5, 20]).all(|(count, least)| *count >= least), "{counts:?}");
+    for line in [workflow, page, code].concat() {
+        let words = shlex::split(&line).expect(&line);
+        let is_ours = |word: &String| !["|", ">", "2>>", "2>&1"].contains(&word.as_str());
+        // The last one may end a `$(…)`.
+        let words = words.iter().map(|word| word.trim_end_matches(')').to_owned()).take_while(is_ours);
+        if let Err(error) = bottle_freeze::command().try_get_matches_from(words) {
+            assert!(!error.use_stderr(), "{line}: {error}");
+        }
+    }
+}
+
+/// The lines of a shell that call this program.
+fn typed(text: &str) -> Vec<String> {
+    let begins = |line: &str| line.starts_with("bottle-freeze ") || line.starts_with("$ bottle-freeze ");
+    let lines = text.lines().map(str::trim_start).filter_map(|line| {
+        let substituted = line.split_once("$(bottle-freeze ").and_then(|(_, rest)| rest.split(')').next());
+        let substituted = substituted.map(|rest| format!("bottle-freeze {rest}"));
+        substituted.or_else(|| begins(line).then(|| line.trim_start_matches("$ ").to_owned()))
+    });
+    lines.collect()
 }
