@@ -4,7 +4,6 @@ use crate::app::App;
 use crate::commands::args::duration;
 use crate::completion::Offer;
 use crate::error::Result;
-use crate::operations::consent::Network;
 use crate::operations::thaw::{self, Request};
 use crate::smolvm::Name;
 use std::time::Duration;
@@ -50,10 +49,8 @@ impl From<Args> for Request {
             start: !args.no_start,
             replace: true,
             yes: args.yes,
-            cpus: None,
-            memory_mib: None,
-            network: Network { net: false, allow_cidrs: Vec::new(), ports: Vec::new() },
             timeout: args.timeout,
+            ..Self::default()
         }
     }
 }

@@ -39,7 +39,7 @@ pub fn take_in(
     app.terminal
         .during("check", "checking the snapshot", || verify::snapshot(app, &incoming.folder(), metadata))
         .map_err(|failure| {
-            // The private folder means nothing to its user.
+            // The private folder means nothing to the user.
             let folder = incoming.folder().display().to_string();
             let why = failure.what.replace(&format!("{folder}/"), "").replace(&folder, "the snapshot");
             Failure { what: format!("{source}: {why}"), ..failure }

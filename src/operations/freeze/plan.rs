@@ -188,3 +188,45 @@ fn can_be_frozen(vm: &Machine) -> Result<()> {
         State::Other(_) => refused("bottle-freeze does not know this state", "update bottle-freeze".into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NEWEST: Version = Version(1, 32, 2);
+
+    fn plan(state: &str, request: &Request, version: Version) -> Result<Plan> {
+        let vm = json!({"name": "dev", "state": state, "cpus": 2, "memory_mib": 512, "network": false});
+        let known = json!({"cpus": 2, "memory_mib": 512, "network": false, "network_known": true});
+        let (vm, known) = (serde_json::from_value(vm).unwrap(), serde_json::from_value(known).unwrap());
+        Plan::make(request, &vm, known, version)
+    }
+
+    #[test]
+    fn the_steps_follow_from_the_request_the_vm_and_the_engine() {
+        use Step::{AwaitReady, Checkpoint, FindDisks, List, Pack, SaveWorkspace, Start, Stop, Sync};
+        let plain = Request::default();
+        let restart = Request { restart: Restart::Always, ..Request::default() };
+        let live = Request { live: Some(Live::Always), ..Request::default() };
+        for (state, request, version, steps) in [
+            ("stopped", &restart, NEWEST, vec![Pack, List]),
+            ("running", &plain, NEWEST, vec![Sync, Stop, Pack, List]),
+            ("running", &plain, Version(1, 4, 0), vec![SaveWorkspace, Sync, Stop, Pack, List]),
+            ("running", &restart, NEWEST, vec![Sync, Stop, Pack, List, Start, AwaitReady]),
+            ("unreachable", &plain, NEWEST, vec![Stop, Pack, List]),
+            ("running", &live, NEWEST, vec![Checkpoint, List]),
+        ] {
+            let planned = plan(state, request, version).unwrap().steps;
+            assert_eq!(planned, [vec![List, FindDisks], steps].concat(), "{state}, {version}");
+        }
+    }
+
+    #[test]
+    fn a_vm_that_cannot_be_frozen_live_is_refused_or_frozen_in_the_ordinary_way() {
+        let live = |live| Request { live: Some(live), ..Request::default() };
+        assert_eq!(plan("stopped", &live(Live::Always), NEWEST).unwrap_err().status, Status::BadState);
+        let ordinary = plan("stopped", &live(Live::Auto), NEWEST).unwrap();
+        assert!(!ordinary.is_live() && ordinary.warnings[0].contains("it is stopped"), "{ordinary:?}");
+    }
+}

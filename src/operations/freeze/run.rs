@@ -10,8 +10,7 @@ use super::request::{Live, Request};
 use super::stopped::Stopped;
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::operations::packed;
-use crate::operations::several::{in_parallel, jobs as at_a_time};
+use crate::operations::{packed, several};
 use crate::report;
 use crate::smolvm::{Name, Smolvm};
 use crate::terminal::Warnings;
@@ -32,7 +31,7 @@ pub fn freeze(cx: Context, jobs: &[&Job]) -> Result<BTreeMap<Name, Result<Frozen
     let mut refuse = |job: &Job, failure| drop(results.insert(job.name.clone(), Err(cx.failed(job, failure))));
     let ready = prepare(cx, jobs, &mut refuse)?; // 1. Look, 2. Pre-flight
     let ready = ask(cx, ready, &mut refuse)?; // 3. Ask
-    let frozen = in_parallel(at_a_time(cx.request.jobs, ready.len()), &ready, Freeze::run_one);
+    let frozen = several::in_parallel(several::jobs(cx.request.jobs, ready.len()), &ready, Freeze::run_one);
     let mut refused_live = Vec::new();
     for (job, result) in ready.iter().map(|freeze| freeze.job).zip(frozen) {
         match result {

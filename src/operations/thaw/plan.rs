@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// What to thaw, and how. `None` and empty: as it was frozen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Request {
     /// The snapshot, as the user names it.
