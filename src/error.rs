@@ -9,7 +9,7 @@ use crate::home::HomeError;
 use crate::library::TooLong;
 use crate::signals::Interrupted;
 use crate::smolvm::artifact::ArtifactError;
-use crate::smolvm::{EngineError, Reason, Version};
+use crate::smolvm::{EngineError, Fact, Reason, Version};
 use crate::terminal::{About, Error, Terminal};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -178,7 +178,7 @@ impl From<EngineError> for Failure {
             EngineError::NotSmolvm { .. } => {
                 failure(Status::BadEngine).hint("name the right one with --smolvm PATH or in $SMOLVM")
             }
-            EngineError::TooOld { .. } => failure(Status::BadEngine).hint("update smolvm"),
+            EngineError::TooOld { .. } | EngineError::Outdated(_) => failure(Status::BadEngine).hint("update smolvm"),
             EngineError::NoSuchVm(missing) => {
                 let hint = "list the VMs with `bottle-freeze ls`";
                 failure(Status::NotFound).hint(match &missing.nearest {
@@ -192,9 +192,10 @@ impl From<EngineError> for Failure {
             EngineError::LeftPerhaps { name, interrupted } => failure(Status::Interrupted(interrupted.0))
                 .state(format!("there may be a VM '{name}', made by this command or by another: it was not deleted"))
                 .hint(format!("if you do not need it: bottle-freeze rm {name}")),
-            EngineError::Exposes { .. } => failure(Status::BadEngine).hint(
-                "give it to one command with `exec -e` (smolvm 1.0.0 or later), or choose another name for the variable",
-            ),
+            EngineError::Exposes { .. } => failure(Status::BadEngine).hint(format!(
+                "give it to one command with `exec -e` (smolvm {} or later), or choose another name for the variable",
+                Fact::SecretEnv.since()
+            )),
             EngineError::Failed { reason: Reason::NoSpace, .. } => failure(Status::NotWritable).hint(FREE_SPACE),
             EngineError::Failed { reason: Reason::FileTooLarge, .. } => failure(Status::NotWritable).hint(RAISE_LIMIT),
             EngineError::NotKept { source, .. } => Self::unwritten(what.clone(), source),

@@ -6,6 +6,7 @@
 // A panic aborts, and cleans nothing up.
 #![warn(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects)]
 #![warn(clippy::panic, clippy::unreachable, clippy::todo, clippy::unimplemented)]
+#![allow(clippy::must_use_candidate, reason = "what is public is used by the tests and tools of this repository")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
@@ -33,6 +34,22 @@ mod stream;
 mod tarball;
 mod terminal;
 mod threads;
+
+/// What tests and fuzzing use: the facts about engines, and the readers of what engines write.
+pub mod engine {
+    use crate::signals::Signals;
+    pub use crate::smolvm::artifact::{Artifact, ArtifactError};
+    pub use crate::smolvm::{Fact, Machine, Proof, Version};
+    use std::path::Path;
+
+    /// Reads an artifact and checks footer, CRC-32 and manifest.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not whole.
+    pub fn verify(path: &Path) -> Result<Artifact, ArtifactError> {
+        crate::smolvm::artifact::verify(path, &Signals::default())
+    }
+}
 
 use anyhow::Context;
 use clap::CommandFactory;

@@ -7,7 +7,7 @@ use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::stop::stop;
 use crate::report::Change;
-use crate::smolvm::State;
+use crate::smolvm::{Fact, State};
 
 /// Stop VMs
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     args.vms.change(app, &args.wait, |app, engine, name, warnings| {
         let was_ended = app.terminal.during("stop", &format!("stopping {name}"), || {
             let vm = engine.machine(name)?;
-            let is_flushed = engine.version().stop_flushes() && !vm.given_up;
+            let is_flushed = engine.version().has(Fact::StopFlushes) && !vm.given_up;
             stop(engine, name, vm.state == State::Running && !is_flushed, None, warnings)
         })?;
         if was_ended {

@@ -1,7 +1,8 @@
-//! Gets pages and files: bounded in size and in silence, and left at once when a signal comes.
+//! Downloads pages and files, with limits on size and on silence; a signal ends a download at once.
 
+use super::error::{InstallError, Result};
 use super::index::{Page, Wheel};
-use super::{InstallError, Result, url};
+use super::url;
 use crate::chunk;
 use crate::signals::Signals;
 use crate::threads;
@@ -17,28 +18,28 @@ use std::time::{Duration, Instant};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Proxy, ProxyProtocol, ResponseExt};
 
-/// Larger than this no page of an index is (PyPI's of this package: 92 kB), and no wheel (44 MB).
+/// The most bytes of a page of an index (PyPI's of this package has 92 kB), and of a wheel (44 MB).
 const PAGE_LIMIT: u64 = 16 << 20;
 const WHEEL_LIMIT: u64 = 1 << 30;
-/// How long a server may say nothing.
+/// How long a server may send nothing.
 const SILENCE: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(100);
 
-/// The public index, where the environment names no other.
+/// The public index, unless the environment names another.
 const PYPI: &str = "https://pypi.org/simple";
-/// The form of PEP 691, which PyPI and its mirrors give to who asks for it.
+/// The JSON of PEP 691, which PyPI and its mirrors send if asked for it.
 const ACCEPT: &str = "application/vnd.pypi.simple.v1+json";
 
-/// What names a proxy, in the order in which ureq looks.
+/// The variables that name a proxy, in the order of ureq.
 const PROXIES: [&str; 6] = ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
 
-/// The index to ask: the one that pip is told to ask, or PyPI.
+/// The index to ask: that of pip, or PyPI.
 pub fn index_url() -> String {
     std::env::var("PIP_INDEX_URL").ok().filter(|url| !url.is_empty()).unwrap_or_else(|| PYPI.to_owned())
 }
 
-/// What asks: through the proxy that the environment names, trusting whom the system trusts (or `$SSL_CERT_FILE`). An
-/// index that speaks TLS is never left for a place that does not.
+/// The HTTP client. It uses the proxy that the environment names, and trusts what the system trusts (or `$SSL_CERT_FILE`).
+/// From an index with TLS it follows no redirect to a place without.
 ///
 /// # Errors
 /// The environment names a proxy that cannot be used.
@@ -56,7 +57,7 @@ pub fn agent(index: &str) -> Result<Agent> {
     Ok(config.into())
 }
 
-/// Whether the proxy that the environment names, if it names one, can be used. ureq would go on without it.
+/// Checks the proxy that the environment names, if any: ureq would silently go on without it.
 fn check_proxy() -> std::result::Result<(), String> {
     let value = |name: &&'static str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let Some((name, value)) = PROXIES.iter().find_map(|name| Some((name, value(name)?))) else { return Ok(()) };
@@ -64,10 +65,10 @@ fn check_proxy() -> std::result::Result<(), String> {
     if Proxy::new(&value).is_ok_and(is_http) {
         return Ok(());
     }
-    Err(format!("${name} names no proxy that can be used: it begins with http:// or https://"))
+    Err(format!("${name} names no usable proxy: it must begin with http:// or https://"))
 }
 
-/// The index's page of the package, by way of the new file `target`.
+/// Downloads the index's page of the package, into the new file `target`.
 pub fn page(agent: &Agent, index: &str, target: &Path, signals: &Signals, tick: &mut dyn FnMut()) -> Result<Page> {
     let asked = format!("{}/smolmachines/", index.trim_end_matches('/'));
     let url = get(agent, &asked, target, PAGE_LIMIT, signals, tick)?;
@@ -75,20 +76,20 @@ pub fn page(agent: &Agent, index: &str, target: &Path, signals: &Signals, tick: 
     Ok(Page { url, text })
 }
 
-/// Gets a wheel into the new file `target`, and checks that it is the one that the index promised.
+/// Downloads a wheel into the new file `target`, and checks its size and SHA-256 against the index.
 pub fn wheel(agent: &Agent, wheel: &Wheel, target: &Path, signals: &Signals, tick: &mut dyn FnMut()) -> Result<()> {
     let limit = wheel.bytes.unwrap_or(WHEEL_LIMIT).min(WHEEL_LIMIT);
     get(agent, &wheel.url, target, limit, signals, tick)?;
     let mut hasher = Hasher(Sha256::new());
     let copied = File::open(target).and_then(|mut file| io::copy(&mut file, &mut hasher));
     let bytes = copied.map_err(|source| InstallError::NotWritable { path: target.to_owned(), source })?;
-    let strange = |why: String| Err(InstallError::Untrusted { name: wheel.name.clone(), why });
+    let untrusted = |why: String| Err(InstallError::Untrusted { name: wheel.name.clone(), why });
     if let Some(promised) = wheel.bytes.filter(|promised| *promised != bytes) {
-        return strange(format!("it has {bytes} bytes, not the {promised} that the index tells"));
+        return untrusted(format!("it has {bytes} bytes, and the index says {promised}"));
     }
     match base16ct::lower::encode_string(&hasher.0.finalize()) {
         hash if hash == wheel.sha256 => Ok(()),
-        hash => strange(format!("its SHA-256 is {hash}, not {} as the index tells", wheel.sha256)),
+        hash => untrusted(format!("its SHA-256 is {hash}, and the index says {}", wheel.sha256)),
     }
 }
 
@@ -105,7 +106,7 @@ impl Write for Hasher {
     }
 }
 
-/// Gets `url` into the new file `target`, in another thread, for which a signal need not wait. Where it was in the end.
+/// Downloads `url` into the new file `target`, in a thread, so that a signal ends it at once. Returns the final URL.
 fn get(
     agent: &Agent,
     url: &str,
@@ -119,21 +120,21 @@ fn get(
     let received = Arc::new(AtomicU64::new(0));
     let (agent, asked, file, count) = (agent.clone(), url.to_owned(), target.to_owned(), received.clone());
     let work = move || send.send(receive(&agent, &asked, &file, limit, &count));
-    threads::start(work).map_err(|error| failed(format!("no thread can be started: {error}")))?;
+    threads::start(work).map_err(|error| failed(format!("could not start a thread: {error}")))?;
     let (mut known, mut since) = (0, Instant::now());
     loop {
         tick();
         signals.check()?;
         match done.recv_timeout(TICK) {
             Ok(result) => return result,
-            Err(RecvTimeoutError::Disconnected) => return Err(failed("it was given up".into())),
+            Err(RecvTimeoutError::Disconnected) => return Err(failed("the download ended early".into())),
             Err(RecvTimeoutError::Timeout) => {}
         }
         let now = received.load(Relaxed);
         if now != known {
             (known, since) = (now, Instant::now());
         } else if since.elapsed() > SILENCE {
-            return Err(failed(format!("the server says nothing for {} s", SILENCE.as_secs())));
+            return Err(failed(format!("the server sends nothing for {} s", SILENCE.as_secs())));
         }
     }
 }

@@ -1,13 +1,14 @@
-//! What an index of packages offers: the JSON of PEP 691.
+//! The page of a package in an index: JSON of PEP 691.
 
-use super::{InstallError, Result, url};
+use super::error::{InstallError, Result};
+use super::url;
 use crate::smolvm::Version;
 use serde::Deserialize;
 use std::collections::HashMap;
 
 /// The page of a package.
 pub struct Page {
-    /// Where it was in the end.
+    /// Its final URL.
     pub url: String,
     /// Its text.
     pub text: Vec<u8>,
@@ -20,11 +21,11 @@ pub struct Wheel {
     pub name: String,
     /// The version of the engine in it.
     pub version: Version,
-    /// Where it is.
+    /// Its URL.
     pub url: String,
     /// Its SHA-256, lower case.
     pub sha256: String,
-    /// Its size, if the index tells it.
+    /// Its size in bytes, if the index has it.
     pub bytes: Option<u64>,
 }
 
@@ -40,7 +41,7 @@ struct File {
     #[serde(default)]
     hashes: HashMap<String, String>,
     size: Option<u64>,
-    /// `false`, or why.
+    /// `false`, or the reason.
     #[serde(default)]
     yanked: serde_json::Value,
 }
@@ -51,7 +52,7 @@ impl File {
     }
 }
 
-/// The wheel for this platform: of that version, or the newest that was not withdrawn.
+/// The wheel for this platform, of that version, or the newest that was not withdrawn.
 pub fn choose(page: &Page, wanted: Option<Version>) -> Result<Wheel> {
     choose_for(page, wanted, std::env::consts::OS, std::env::consts::ARCH)
 }
@@ -60,7 +61,7 @@ fn choose_for(page: &Page, wanted: Option<Version>, os: &str, arch: &str) -> Res
     let shown = || url::shown(&page.url);
     let unreadable = |error| InstallError::Download {
         url: shown(),
-        why: format!("it is no index of packages in JSON (PEP 691): {error}"),
+        why: format!("it is not an index of packages in JSON (PEP 691): {error}"),
     };
     let answer: Answer = serde_json::from_slice(&page.text).map_err(unreadable)?;
     let fitting = answer.files.into_iter().filter(|file| fits(&file.filename, os, arch));
@@ -74,7 +75,7 @@ fn choose_for(page: &Page, wanted: Option<Version>, os: &str, arch: &str) -> Res
         return Err(InstallError::NoSuchEngine(format!("{} has {what} for {os} on {arch}", shown())));
     };
     let Some(sha256) = file.hashes.get("sha256").map(|hash| hash.to_ascii_lowercase()) else {
-        return Err(InstallError::Untrusted { name: file.filename, why: "the index tells no SHA-256 of it".into() });
+        return Err(InstallError::Untrusted { name: file.filename, why: "the index has no SHA-256 of it".into() });
     };
     Ok(Wheel { version, url: url::join(&page.url, &file.url), sha256, bytes: file.size, name: file.filename })
 }
@@ -86,7 +87,7 @@ fn version_of(name: &str) -> Option<Version> {
     version.parse().ok().filter(|_| is_release)
 }
 
-/// Whether one of the platforms that it is for (`manylinux_2_28_x86_64`, `macosx_11_0_arm64`) is this one.
+/// Whether this is one of its platforms (`manylinux_2_28_x86_64`, `macosx_11_0_arm64`).
 fn fits(name: &str, os: &str, arch: &str) -> bool {
     let (system, arch) = match (os, arch) {
         ("linux", arch) => ("manylinux", arch),

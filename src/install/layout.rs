@@ -1,6 +1,6 @@
-//! From a wheel to an engine as it is installed: what the wheel holds is checked, bounded, and written into one folder.
+//! Writes the engine in a wheel into a folder, as it is installed, with checks and limits.
 
-use super::InstallError;
+use super::error::InstallError;
 use crate::signals::{Interrupted, Signals};
 use crate::smolvm::installed::WRAPPER;
 use crate::{chunk, tarball};
@@ -9,23 +9,23 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path};
 
-/// What is taken of one wheel at most: members looked at, bytes of one file, bytes and members of the guest's system.
-/// 1.32.2 has 37 members, of 41 MB at most; 36 MB in the guest's system.
+/// Limits of one wheel: members, bytes of one file, bytes and members of the guest's system. (The newest has 37 members of
+/// at most 41 MB, and 36 MB in the guest's system.)
 const MEMBERS: usize = 10_000;
 const FILE_LIMIT: u64 = 1 << 30;
 const GUEST_LIMIT: u64 = 2 << 30;
 const GUEST_MEMBERS: usize = 200_000;
-/// What a template may say to be (20 GiB in 1.32.2), and what of that may not be a hole (under 1 MB).
+/// Limits of a disk template: its size (the newest has 20 GiB), and the part of it that is not a hole (under 1 MB).
 const TEMPLATE_LIMIT: u64 = 64 << 30;
 const TEMPLATE_DATA: u64 = 256 << 20;
 const CHUNK: usize = 128 << 10;
 
-/// The guest's system, and the templates of its disks.
+/// The names of the guest's system and of the templates of its disks.
 const GUEST: &str = "agent-rootfs";
 const OVERLAY: &str = "overlay-template.ext4";
 const STORAGE: &str = "storage-template.ext4";
 
-/// Whether an engine's folder may hold something of that name and kind.
+/// Whether a file of that name and kind can be part of an engine.
 pub fn is_part(name: &str, kind: FileType) -> bool {
     match name {
         "bin" | GUEST => kind.is_dir(),
@@ -38,16 +38,16 @@ fn is_library(name: &str) -> bool {
     name.contains(".so") || Path::new(name).extension().is_some_and(|ending| ending == "dylib")
 }
 
-/// What is wrong on the way from the wheel into the folder.
+/// Why an engine could not be laid out.
 enum LayoutError {
-    /// With the wheel.
+    /// Something is wrong with the wheel.
     Untrusted(String),
-    /// With the disk.
+    /// The disk failed.
     Disk(io::Error),
     Interrupted(Interrupted),
 }
 
-/// Lays out the engine in the wheel `file`, which is called `name`, in the new folder `target`.
+/// Writes the engine in the wheel `file`, whose name is `name`, into the new folder `target`.
 pub fn lay_out(
     file: &Path,
     name: &str,
@@ -55,7 +55,7 @@ pub fn lay_out(
     signals: &Signals,
     tick: &mut dyn FnMut(),
 ) -> Result<(), InstallError> {
-    Layout { target, signals, tick }.of(file).map_err(|wrong| match wrong {
+    Layout { target, signals, tick }.of(file).map_err(|error| match error {
         LayoutError::Untrusted(why) => InstallError::Untrusted { name: name.to_owned(), why },
         LayoutError::Disk(source) => InstallError::NotWritable { path: target.to_owned(), source },
         LayoutError::Interrupted(interrupted) => interrupted.into(),
@@ -71,7 +71,7 @@ struct Layout<'a> {
 impl Layout<'_> {
     fn of(&mut self, file: &Path) -> Result<(), LayoutError> {
         let file = File::open(file).map_err(LayoutError::Disk)?;
-        let mut wheel = zip::ZipArchive::new(file).map_err(strange)?;
+        let mut wheel = zip::ZipArchive::new(file).map_err(untrusted)?;
         if wheel.len() > MEMBERS {
             return Err(LayoutError::Untrusted(format!("it has {} members", wheel.len())));
         }
@@ -79,7 +79,7 @@ impl Layout<'_> {
             DirBuilder::new().mode(0o755).create(self.target.join(folder)).map_err(LayoutError::Disk)?;
         }
         for number in 0..wheel.len() {
-            let mut member = wheel.by_index(number).map_err(strange)?;
+            let mut member = wheel.by_index(number).map_err(untrusted)?;
             let name = member.name().to_owned();
             if member.enclosed_name().is_none() || name.contains('\\') {
                 return Err(LayoutError::Untrusted(format!("it has a member {name:?}")));
@@ -89,7 +89,7 @@ impl Layout<'_> {
         self.write("bin/smolvm", 0o755, &mut WRAPPER.as_bytes())?;
         for needed in ["smolvm", GUEST] {
             if fs::symlink_metadata(self.target.join(needed)).is_err() {
-                return Err(LayoutError::Untrusted(format!("there is no {needed} in it")));
+                return Err(LayoutError::Untrusted(format!("it has no {needed}")));
             }
         }
         Ok(())
@@ -101,7 +101,7 @@ impl Layout<'_> {
         match name {
             // Under its own name the engine prints a note on every call.
             "smol-vmm" => self.write("smolvm", 0o755, content),
-            // Newer wheels carry these compressed, and two templates; older ones have none.
+            // Newer wheels have these compressed, and two templates; older ones have no templates.
             "agent-rootfs.tar" => self.guest(content),
             "agent-rootfs.tar.zst" => self.guest(&mut unzstd(content)?),
             "overlay-template.ext4.zst" => self.template(OVERLAY, &mut unzstd(content)?),
@@ -125,13 +125,13 @@ impl Layout<'_> {
         self.copy(name, content, FILE_LIMIT, &mut |bytes| file.write_all(bytes))
     }
 
-    /// A disk of mostly nothing: what is zero stays a hole.
+    /// Writes a disk template; zeros become holes.
     fn template(&mut self, name: &str, content: &mut dyn Read) -> Result<(), LayoutError> {
         let mut file = self.create(name, 0o644)?;
         let (mut size, mut data, zeros) = (0, 0, vec![0; CHUNK]);
         self.copy(name, content, TEMPLATE_LIMIT, &mut |bytes| {
             size += bytes.len() as u64;
-            // Compared as memory: byte by byte, 30 GiB of zeros take a minute.
+            // A comparison byte by byte would take a minute for 30 GiB of zeros.
             if zeros.get(..bytes.len()) == Some(bytes) {
                 return Ok(());
             }
@@ -155,7 +155,7 @@ impl Layout<'_> {
         let (mut buffer, mut count) = (vec![0; CHUNK], 0);
         loop {
             self.go_on()?;
-            let read = chunk::read(content, &mut buffer).map_err(strange)?;
+            let read = chunk::read(content, &mut buffer).map_err(untrusted)?;
             if read.is_empty() {
                 return Ok(());
             }
@@ -167,36 +167,36 @@ impl Layout<'_> {
         }
     }
 
-    /// The guest's system: files, folders and links, none of them outside of its folder.
+    /// Unpacks the guest's system: files, folders and links, none of them outside of its folder.
     fn guest(&mut self, content: &mut dyn Read) -> Result<(), LayoutError> {
         let folder = self.target.join(GUEST);
         DirBuilder::new().mode(0o755).create(&folder).map_err(LayoutError::Disk)?;
         let mut number = 0;
-        tarball::for_each(content.take(GUEST_LIMIT), strange, |entry| {
+        tarball::for_each(content.take(GUEST_LIMIT), untrusted, |entry| {
             self.go_on()?;
             number += 1;
-            let path = entry.path().map_err(strange)?.into_owned();
+            let path = entry.path().map_err(untrusted)?.into_owned();
             let kind = entry.header().entry_type();
             let is_known = kind.is_file() || kind.is_dir() || kind.is_symlink() || kind.is_hard_link();
             let is_inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
             if number > GUEST_MEMBERS || !is_known || !is_inside {
                 return Err(LayoutError::Untrusted(format!("its guest's system has a member {}", path.display())));
             }
-            // It follows no link out of the folder.
+            // This follows no link out of the folder.
             if !entry.unpack_in(&folder).map_err(of_tar)? {
-                return Err(LayoutError::Untrusted("its guest's system has a member outside of it".into()));
+                return Err(LayoutError::Untrusted("its guest's system has a member outside of its folder".into()));
             }
             Ok(())
         })
     }
 }
 
-/// `tar` wraps what the disk says: the kind stays, the words are inside.
+/// `tar` wraps errors of the disk, and keeps their kind.
 fn of_tar(error: io::Error) -> LayoutError {
     use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
         kind @ (StorageFull | QuotaExceeded | ReadOnlyFilesystem | PermissionDenied) => LayoutError::Disk(kind.into()),
-        _ => strange(error),
+        _ => untrusted(error),
     }
 }
 
@@ -204,7 +204,7 @@ fn unzstd(content: &mut dyn Read) -> Result<impl Read + '_, LayoutError> {
     ruzstd::decoding::StreamingDecoder::new(content).map_err(|error| LayoutError::Untrusted(error.to_string()))
 }
 
-fn strange(error: impl std::fmt::Display) -> LayoutError {
+fn untrusted(error: impl std::fmt::Display) -> LayoutError {
     LayoutError::Untrusted(error.to_string())
 }
 
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_larger_than_it_may_be_is_not_copied() {
+    fn a_member_over_the_limit_is_not_copied() {
         let (mut layout, mut kept) =
             (Layout { target: Path::new("/nowhere"), signals: &Signals::default(), tick: &mut || () }, 0);
         let mut keep = |bytes: &[u8]| {

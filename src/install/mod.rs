@@ -1,100 +1,50 @@
-//! Engines of our own: got from PyPI when that is asked for, kept one folder a version, one of them in use.
+//! Engines from PyPI: one folder a version in the library, one of them in use.
 //!
-//! The package `smolmachines` (wheels 1.4.0 to 1.32.2 were opened) is a Python SDK that carries the whole engine. Each
-//! folder is laid out as `tests/engines/fetch` does, which was booted in real VMs. Until a folder is whole, and its engine
-//! has told the version that was asked for, it is nowhere but in the private folder of its run.
+//! The package `smolmachines` is a Python SDK whose wheels carry the whole engine. Each folder is laid out as
+//! `tests/engines/fetch` does, which was booted in real VMs. Until a folder is complete and its engine prints the right
+//! version, it exists only in the private folder of its run.
 
 mod download;
+mod error;
 mod index;
 mod layout;
 mod url;
 
 use crate::home;
 use crate::publish::{self, Existing};
-use crate::signals::{Interrupted, Signals};
+use crate::signals::Signals;
 use crate::smolvm::installed::{FOLDER, IN_USE, Installed, executable_in, in_use};
-use crate::smolvm::{EngineError, Version, locate};
+use crate::smolvm::{Version, locate};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use thiserror::Error;
 
-/// Why no engine was installed.
-#[derive(Debug, Error)]
-pub enum InstallError {
-    /// The index has none, or not that one, for this platform.
-    #[error("{0}")]
-    NoSuchEngine(String),
-    /// The index or the file cannot be got.
-    #[error("{url} cannot be downloaded: {why}")]
-    Download {
-        /// Without its password.
-        url: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// What was got is not what the index promised, or no engine.
-    #[error("{name} is not an engine to be trusted: {why}")]
-    Untrusted {
-        /// The file.
-        name: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// It cannot be kept.
-    #[error("{} cannot be written: {source}", path.display())]
-    NotWritable {
-        /// What.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It would be removed, and holds what bottle-freeze did not put there.
-    #[error("{} holds what is not part of an engine: {}", folder.display(), names.join(", "))]
-    Foreign {
-        /// Its folder.
-        folder: PathBuf,
-        /// What it holds.
-        names: Vec<String>,
-    },
-    /// It was laid out, and does not run here.
-    #[error("smolvm {version} does not run on this machine: {source}")]
-    DoesNotRun {
-        /// Its version.
-        version: Version,
-        /// Why.
-        source: EngineError,
-    },
-    /// A signal came.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-}
+pub use error::InstallError;
+use error::Result;
 
-type Result<T> = std::result::Result<T, InstallError>;
-
-/// Gets an engine, of the newest version or of `wanted`, into `private`, a folder that is nobody else's, checks it and lays
-/// it out; [`publish()`] makes it one of the installed. `tell` hears what is done, again and again while it lasts.
+/// Downloads an engine, the newest or `wanted`, into the private folder `private`, checks it and lays it out there;
+/// [`publish()`] installs it. `on_step` gets the step, several times a second.
 ///
 /// # Errors
-/// See [`InstallError`]. Whatever there is in `private` by then is rubbish.
+/// See [`InstallError`]. Then what is in `private` is of no use.
 pub fn fetch(
     wanted: Option<Version>,
     private: &Path,
     signals: &Signals,
-    tell: &mut dyn FnMut(&str),
+    on_step: &mut dyn FnMut(&str),
 ) -> Result<Version> {
     let index = download::index_url();
     let agent = download::agent(&index)?;
-    let page = download::page(&agent, &index, &private.join("page"), signals, &mut || tell("asking which there are"))?;
+    let page =
+        download::page(&agent, &index, &private.join("page"), signals, &mut || on_step("asking for its versions"))?;
     let wheel = index::choose(&page, wanted)?;
     let version = wheel.version;
     let file = private.join("wheel");
-    download::wheel(&agent, &wheel, &file, signals, &mut || tell(&format!("downloading smolvm {version}")))?;
+    download::wheel(&agent, &wheel, &file, signals, &mut || on_step(&format!("downloading smolvm {version}")))?;
     let engine = laid_out(private);
-    layout::lay_out(&file, &wheel.name, &engine, signals, &mut || tell(&format!("unpacking smolvm {version}")))?;
+    layout::lay_out(&file, &wheel.name, &engine, signals, &mut || on_step(&format!("unpacking smolvm {version}")))?;
     match locate::ask_in(&executable_in(&engine), private, signals) {
-        Ok(told) if told == version => Ok(version),
-        Ok(told) => Err(InstallError::Untrusted { name: wheel.name, why: format!("its engine calls itself {told}") }),
+        Ok(own) if own == version => Ok(version),
+        Ok(own) => Err(InstallError::Untrusted { name: wheel.name, why: format!("its engine reports version {own}") }),
         Err(source) => Err(InstallError::DoesNotRun { version, source }),
     }
 }
@@ -106,17 +56,17 @@ fn laid_out(private: &Path) -> PathBuf {
 /// The folder of the engines, made if it is missing.
 ///
 /// # Errors
-/// It cannot be made, or is not ours to use.
+/// It cannot be made, or is not safe to use.
 pub fn folder() -> Result<PathBuf> {
     home::folder(FOLDER).map_err(|source| InstallError::NotWritable { path: home::shown_path(FOLDER).into(), source })
 }
 
-/// Whether a folder holds parts of an engine and nothing else.
+/// Checks that a folder holds parts of an engine and nothing else.
 fn only_ours(folder: &Path) -> Result<()> {
     let unreadable = |source| InstallError::NotWritable { path: folder.to_owned(), source };
     let foreign = |names| InstallError::Foreign { folder: folder.to_owned(), names };
     if !fs::symlink_metadata(folder).map_err(unreadable)?.is_dir() {
-        return Err(foreign(vec!["it is no folder".to_owned()]));
+        return Err(foreign(vec!["it is not a folder".to_owned()]));
     }
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -129,8 +79,7 @@ fn only_ours(folder: &Path) -> Result<()> {
     if names.is_empty() { Ok(()) } else { Err(foreign(names)) }
 }
 
-/// Makes what was fetched into `private` one of the installed, in one instant. An engine that lies there and is not whole
-/// makes room.
+/// Installs the engine that was fetched into `private`, atomically. An incomplete engine in its place is replaced.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -149,7 +98,7 @@ pub fn publish(version: Version, private: &Path) -> Result<Installed> {
     Ok(Installed { version, folder: target, in_use })
 }
 
-/// Has an installed engine be the one in use, in one instant; the link is made in `private`.
+/// Makes an installed engine the one in use, atomically; the link is made in `private`.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -161,10 +110,10 @@ pub fn set_in_use(version: Version, private: &Path) -> Result<()> {
     put.map_err(|source| InstallError::NotWritable { path: link, source })
 }
 
-/// Takes an engine out of sight in one instant: into `private`, which goes.
+/// Removes an engine, atomically: it moves into `private`, which is removed.
 ///
 /// # Errors
-/// The folder cannot be written, or holds something else too.
+/// The folder cannot be written, or holds other files too.
 pub fn remove(engine: &Installed, private: &Path) -> Result<()> {
     only_ours(&engine.folder)?;
     let not_writable = |source| InstallError::NotWritable { path: engine.folder.clone(), source };

@@ -1,6 +1,6 @@
-//! URLs, as far as an index of packages needs them (RFC 3986, section 5).
+//! The part of RFC 3986, section 5, that an index of packages needs.
 
-/// The URL that `reference`, found on the page `base`, means.
+/// The URL of `reference` on the page `base`.
 pub fn join(base: &str, reference: &str) -> String {
     let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
@@ -25,7 +25,7 @@ pub fn join(base: &str, reference: &str) -> String {
     }
 }
 
-/// The URL without the login that may be in it, and without its query, for people.
+/// The URL without login and query, for messages.
 pub fn shown(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };

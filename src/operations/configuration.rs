@@ -3,7 +3,7 @@
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, Creation};
 use crate::operations::fidelity;
-use crate::smolvm::{CreateOptions, Machine, Name, Version, settings};
+use crate::smolvm::{CreateOptions, Fact, Machine, Name, Version, settings};
 use crate::terminal::Warnings;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -47,8 +47,8 @@ pub fn of(vm: &Machine, version: Version) -> Configuration {
     let record = Creation::of(&vm.name, vm.created_at);
     let unreported = if record.is_some() { Vec::new() } else { settings::unreported(version) };
     let record = record.filter(|record| record.net == vm.network);
-    // `create` here sets no other limit than an allow list, and `machine update` of 1.32.2 can add no other.
-    let knows_limits = version.reports_allow_list() || !version.edits_allow_list();
+    // `create` here sets no other limit than an allow list, and `machine update` can add no other.
+    let knows_limits = version.has(Fact::ListsAllowList) || !version.has(Fact::EditsAllowList);
     let network_known = !vm.network || (record.is_some() && knows_limits && vm.allowed_hosts.is_none());
     let recorded = record.as_ref().map(|record| record.allow_cidrs.clone()).filter(|cidrs| !cidrs.is_empty());
     let listed = |count: u64, list: Option<Vec<String>>| match list {
@@ -62,7 +62,7 @@ pub fn of(vm: &Machine, version: Version) -> Configuration {
         overlay_gb: vm.overlay_gb,
         network: vm.network,
         network_known,
-        allowed_cidrs: if version.reports_allow_list() { vm.allowed_cidrs.clone() } else { recorded },
+        allowed_cidrs: if version.has(Fact::ListsAllowList) { vm.allowed_cidrs.clone() } else { recorded },
         ports: listed(vm.ports, record.as_ref().map(|record| record.ports.clone())),
         volumes: listed(vm.mounts, record.map(|record| record.volumes)),
         mounts: Some(vm.mounts).filter(|count| *count > 0),

@@ -5,7 +5,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::Lock;
 use crate::operations::resolve::Checked;
 use crate::operations::{configuration, lock};
-use crate::smolvm::{CreateOptions, EngineError, Machine, Name, Smolvm, Source};
+use crate::smolvm::{CreateOptions, EngineError, Fact, Machine, Name, Smolvm, Source};
 use crate::terminal::Warnings;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -77,7 +77,7 @@ pub fn make_vm(
 /// Checks that the engine's own record of the VM has no more than these networks.
 fn check_reach(engine: &Smolvm, name: &Name, networks: &[String]) -> Result<()> {
     let vm = engine.machine_listed(name)?;
-    let may_be_unlisted = || !engine.version().reports_allow_list() && engine.is_unchanged();
+    let may_be_unlisted = || !engine.version().has(Fact::ListsAllowList) && engine.is_unchanged();
     let Some(excess) = excess(&vm, networks, may_be_unlisted) else { return Ok(()) };
     let what = format!("the engine gave '{name}' more network than was asked for: {excess}");
     Err(Failure::new(Status::Failed, what).hint("see which engine runs: bottle-freeze doctor"))

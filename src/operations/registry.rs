@@ -1,7 +1,7 @@
 //! What a failure of the engine at a registry means, and how to fix it.
 
 use crate::error::{Failure, Status};
-use crate::smolvm::{EngineError, Reason, Reference};
+use crate::smolvm::{EngineError, Fact, Reason, Reference};
 
 /// The engine's failure, with its status and how to fix it.
 pub fn explained(error: EngineError, reference: &Reference) -> Failure {
@@ -9,7 +9,10 @@ pub fn explained(error: EngineError, reference: &Reference) -> Failure {
         Reason::NotInRegistry => (Status::NotFound, "check its name and its tag".to_owned()),
         Reason::AccessDenied => {
             let host = reference.host();
-            let logins = format!("`docker login {host}` (read by smolvm 1.18.2 and later), `smolvm config registries`");
+            let logins = format!(
+                "`docker login {host}` (read by smolvm {} and later), `smolvm config registries`",
+                Fact::DockerLogins.since()
+            );
             let tokens = "a registry must offer tokens, smolvm sends it no password";
             (Status::Failed, format!("log in first: {logins}; {tokens}"))
         }

@@ -7,6 +7,7 @@
 use super::call::Call;
 use super::engine::{QUICK, Smolvm};
 use super::error::{EngineError, Result};
+use super::facts::Fact;
 use super::guest_env::EnvVar;
 use super::machine::{Machine, Name};
 use super::outcome::Outcome;
@@ -144,7 +145,7 @@ impl Smolvm {
             return Err(self.clean_up(name, left, interrupted));
         }
         made?;
-        if !self.version().allows_parallel_changes() && self.machine_listed(name).is_err() {
+        if !self.version().has(Fact::ParallelChanges) && self.machine_listed(name).is_err() {
             return Err(call.not_done(format!("there is no VM '{name}'")));
         }
         Ok(())
@@ -154,15 +155,13 @@ impl Smolvm {
     fn machine_create_call(&self, name: &Name, options: &CreateOptions) -> Result<Call> {
         let from_artifact = matches!(options.source, Source::Artifact(_));
         if !options.allow_cidrs.is_empty() {
-            if !self.version().enforces_allow_list() {
-                return Err(self.too_old("does not enforce an allow list; 1.1.3 does"));
-            }
-            if from_artifact && !self.version().restores_allow_list() {
-                return Err(self.too_old("drops the allow list of a VM made from an artifact; 1.8.0 keeps it"));
+            self.require(Fact::EnforcesAllowList)?;
+            if from_artifact {
+                self.require(Fact::AllowListBesideFrom)?;
             }
         }
-        if !options.labels.is_empty() && !self.version().takes_labels() {
-            return Err(self.too_old("has no labels; 1.8.0 has"));
+        if !options.labels.is_empty() {
+            self.require(Fact::Labels)?;
         }
         let call = options.add_to(self.call("machine create"));
         Ok(self.named(self.env_of_create(call, &options.env, from_artifact)?, name))
@@ -187,7 +186,7 @@ impl Smolvm {
         let Some(vm) = machines.into_iter().find(|vm| vm.name == name.as_str()) else { return Left::Nothing };
         let has_made = output.lines().any(|line| line.trim() == format!("Created machine: {name}"));
         // An engine that has reserved the name keeps it until it exits: no other command can have made this VM.
-        let has_name = self.version().reserves_before_extracting() && output.contains("Extracting .smolmachine assets");
+        let has_name = self.version().has(Fact::ReservesNames) && output.contains("Extracting .smolmachine assets");
         match is_new(&vm) {
             false => Left::Nothing,
             true if has_made || has_name => Left::Own(Box::new(vm)),

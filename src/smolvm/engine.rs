@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::error::{EngineError, Reason, Result};
+use super::facts::Fact;
 use super::locate::{self, EngineSource};
 use super::machine::Name;
 use super::outcome::Outcome;
@@ -83,11 +84,16 @@ impl Smolvm {
     /// Adds the VM's name at the end of the line: some engines with positional names read all that follows as the
     /// workload.
     pub(super) fn named(&self, call: Call, name: &Name) -> Call {
-        if self.version.names_are_flags() { call.value("--name", name.as_str()) } else { call.arg(name.as_str()) }
+        if self.version.has(Fact::NameFlags) { call.value("--name", name.as_str()) } else { call.arg(name.as_str()) }
     }
 
-    pub(super) fn too_old(&self, cannot: &str) -> EngineError {
-        EngineError::TooOld { version: self.version, cannot: cannot.to_owned() }
+    /// Whether this engine can do it.
+    ///
+    /// # Errors
+    /// [`EngineError::TooOld`] if it cannot.
+    pub fn require(&self, fact: Fact) -> Result<()> {
+        let version = self.version;
+        if version.has(fact) { Ok(()) } else { Err(EngineError::TooOld { version, fact }) }
     }
 
     /// Reports a command that is about to run.
@@ -129,7 +135,7 @@ impl Smolvm {
 
     /// The lock of a change, for an engine that does not run two changes at once.
     pub(super) fn turn(&self, limit: Duration) -> Result<Option<retry::Turn>> {
-        if self.version.allows_parallel_changes() { Ok(None) } else { retry::turn(limit, &self.signals) }
+        if self.version.has(Fact::ParallelChanges) { Ok(None) } else { retry::turn(limit, &self.signals) }
     }
 
     /// The error in terms of the VM `name`.

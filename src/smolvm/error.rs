@@ -1,5 +1,6 @@
 //! Why an engine command failed. The engine's text is read once, when the error is made: see [`Reason`].
 
+use super::facts::Fact;
 use super::machine::{Machine, Name};
 use super::version::Version;
 use crate::nearest::nearest;
@@ -42,13 +43,16 @@ pub enum EngineError {
         why: String,
     },
     /// The engine cannot do it, or cannot do it safely.
-    #[error("smolvm {version} {cannot}")]
+    #[error("{}", fact.missing_in(*version))]
     TooOld {
         /// The engine's version.
         version: Version,
-        /// What it cannot do, and the version that can.
-        cannot: String,
+        /// What it cannot do.
+        fact: Fact,
     },
+    /// The engine is older than all that were run.
+    #[error("smolvm {0} is too old: bottle-freeze runs smolvm {oldest} and later", oldest = Version::OLDEST)]
+    Outdated(Version),
     /// The engine accepts these variables only in its command line.
     #[error("smolvm {version} takes the value of {names} {when}{}only in its command line, which every user of this host can read", if when.is_empty() { "" } else { " " })]
     Exposes {

@@ -1,197 +1,208 @@
-//! Each fact of [`Version`] that shows without a booted VM, on real engines on both sides of its line: a wrong number fails
-//! here. `BOTTLE_FREEZE_REAL_ENGINES` names the folder of the engines; `make facts` gets them and runs this.
+//! What is true of some engines only: one row each, and the only place that knows versions of the engine.
+//!
+//! The predicate, `doctor`'s list, the error for an engine that is too old, the stand-in engine of the tests and the tests on
+//! real engines all read this table. `tests/corpus/facts.txt` holds what real engines did on both sides of each line: a row
+//! that contradicts it fails `make test`, and `make facts` measures it anew.
 
-use super::Version;
-use super::artifact;
-use crate::signals::Signals;
-use std::fs;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use super::version::Version;
 
-/// A real engine with a HOME of its own.
-struct Real {
-    program: PathBuf,
-    version: Version,
-    home: tempfile::TempDir,
+/// How a row is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Tried on real engines on both sides of the line, by `tests/it/facts.rs`.
+    Probe,
+    /// Needs a running VM: seen in the lab, on the engines of `tests/lab/lab`.
+    Lab,
+    /// No test shows it: read in the engine's source or release notes (no wheel is older than the line), or seen by hand.
+    Source,
 }
 
-/// What is true of an engine, by trying it.
-type Probe = fn(&Real) -> bool;
-/// What is said of its version.
-type Claim = fn(Version) -> bool;
+/// One row.
+struct Row {
+    name: &'static str,
+    since: Version,
+    until: Option<Version>,
+    proof: Proof,
+    ability: &'static str,
+}
 
-const FACTS: [(&str, Claim, Probe); 13] = [
-    ("names_are_flags", Version::names_are_flags, |it| it.ends_well("machine create --name a")),
-    ("inherits_env_by_name", Version::inherits_env_by_name, |it| {
-        it.command("machine create --name a --env MARKED").env("MARKED", "by-the-host").output().unwrap();
-        it.has_stored("by-the-host")
-    }),
-    ("takes_env_from_a_smolfile", |_| true, takes_env_from_a_smolfile),
-    ("takes_secret_env", Version::takes_secret_env, |it| it.has_option("machine exec", "--secret-env")),
-    ("stop_tells_the_truth", Version::stop_tells_the_truth, |it| !it.ends_well("machine stop --name nope")),
-    ("restores_allow_list", Version::restores_allow_list, restores_allow_list),
-    ("reports_allow_list", Version::reports_allow_list, |it| {
-        assert!(it.ends_well("machine create --name a --allow-cidr 10.11.0.0/16"));
-        it.prints("machine ls --json").contains("10.11.0.0/16")
-    }),
-    ("edits_allow_list", Version::edits_allow_list, |it| it.has_option("machine update", "--allow-cidr")),
-    ("checkpoints", Version::checkpoints, |it| it.has_option("machine", "checkpoint ")),
-    ("pauses", Version::pauses, |it| it.has_option("machine", "pause ")),
-    ("takes_staging_dir", Version::takes_staging_dir, |it| it.has_option("pack create", "--staging-dir")),
-    ("takes_labels", Version::takes_labels, |it| it.has_option("machine create", "--label")),
-    ("packs_image_workspace", Version::packs_image_workspace, |it| it.has_option("pack create", "--include-workspace")),
-];
-
-/// Those that take their time.
-const SLOW_FACTS: [(&str, Claim, Probe); 3] = [
-    ("packs_bare_workspace", Version::packs_bare_workspace, packs_bare_workspace),
-    ("packs_local_images", Version::packs_local_images, packs_local_images),
-    ("allows_parallel_changes", Version::allows_parallel_changes, allows_parallel_changes),
-];
-
-impl Real {
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(line.split(' ')).current_dir(self.home.path()).stdin(Stdio::null());
-        command.env("HOME", self.home.path()).env("TMPDIR", self.home.path()).env("SMOLVM_USAGE_DIR", "");
-        command
-    }
-
-    fn run(&self, line: &str) -> Output {
-        self.command(line).output().unwrap()
-    }
-
-    fn ends_well(&self, line: &str) -> bool {
-        self.run(line).status.success()
-    }
-
-    fn prints(&self, line: &str) -> String {
-        String::from_utf8_lossy(&self.run(line).stdout).into_owned()
-    }
-
-    fn has_option(&self, command: &str, option: &str) -> bool {
-        let help = self.prints(&format!("{command} --help"));
-        help.lines().any(|line| line.trim_start().trim_start_matches("-s, ").starts_with(option))
-    }
-
-    /// Whether the engine's database holds this text.
-    fn has_stored(&self, text: &str) -> bool {
-        let folder = self.home.path().join(".local/share/smolvm/server");
-        let files = fs::read_dir(folder).into_iter().flatten().flatten();
-        files.into_iter().any(|file| {
-            let bytes = fs::read(file.path()).unwrap_or_default();
-            memchr::memmem::find(&bytes, text.as_bytes()).is_some()
-        })
-    }
-
-    /// Gives a VM both its disks, as if it had been started once.
-    fn make_disks(&self, name: &str) {
-        let folder = PathBuf::from(self.prints(&format!("machine data-dir --name {name}")).trim());
-        fs::create_dir_all(&folder).unwrap();
-        for disk in ["overlay.raw", "storage.raw"] {
-            let made = Command::new("mke2fs").args(["-q", "-t", "ext4"]).arg(folder.join(disk)).arg("64M").output();
-            assert!(made.expect("mke2fs, to make disks for a real engine").status.success());
+macro_rules! facts {
+    (@until) => { None };
+    (@until $until:tt) => { Some(Version $until) };
+    ($($fact:ident $since:tt $(.. $until:tt)? $proof:ident $ability:literal;)+) => {
+        /// Something that is true of some engines only: that they can do this.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Fact {
+            $(#[doc = $ability] $fact,)+
         }
-    }
 
-    /// Packs the VM: the artifact, or what the engine printed.
-    fn pack(&self, name: &str) -> Result<PathBuf, String> {
-        let packed = self.run(&format!("pack create --from-vm {name} --output {name}-packed"));
-        let file = self.home.path().join(format!("{name}-packed.smolmachine"));
-        if packed.status.success() { Ok(file) } else { Err(String::from_utf8_lossy(&packed.stderr).into_owned()) }
-    }
-}
+        impl Fact {
+            /// Every row of the table.
+            pub const ALL: &[Self] = &[$(Self::$fact),+];
 
-fn takes_env_from_a_smolfile(it: &Real) -> bool {
-    let smolfile = it.home.path().join("smolfile");
-    fs::write(&smolfile, "env = [\"HOME=of the \\\"guest\\\" \\u0024x\\n\"]\n").unwrap();
-    let mut create = it.command("machine create --name a --net --cpus 1 --smolfile=/dev/stdin");
-    assert!(create.stdin(fs::File::open(smolfile).unwrap()).output().unwrap().status.success());
-    it.has_stored(r#"["HOME","of the \"guest\" $x"]"#)
-}
-
-fn restores_allow_list(it: &Real) -> bool {
-    assert!(it.ends_well("machine create --name packed"));
-    it.make_disks("packed");
-    it.pack("packed").unwrap();
-    let made = it.run("machine create --from packed-packed.smolmachine --name a --allow-cidr 10.11.0.0/16");
-    assert!(made.status.success(), "{made:?}");
-    it.has_stored("10.11.0.0/16")
-}
-
-fn packs_bare_workspace(it: &Real) -> bool {
-    assert!(it.ends_well("machine create --name packed"));
-    it.make_disks("packed");
-    let file = it.pack("packed").unwrap();
-    assert!(artifact::verify(&file, &Signals::default()).is_ok());
-    let text = fs::read(file).unwrap();
-    memchr::memmem::find(&text, b"\"storage_logical_size\"").is_some()
-}
-
-fn packs_local_images(it: &Real) -> bool {
-    fs::create_dir_all(it.home.path().join("rootfs/bin")).unwrap();
-    fs::write(it.home.path().join("rootfs/bin/sh"), "").unwrap();
-    assert!(it.ends_well("machine create --name a --net --image ./rootfs"));
-    it.make_disks("a");
-    // Without KVM none succeeds: it is the reason that differs.
-    it.pack("a").err().is_none_or(|said| !said.contains("local image"))
-}
-
-fn allows_parallel_changes(it: &Real) -> bool {
-    assert!(it.ends_well("machine create --name first"));
-    let create = |number: usize| {
-        let mut command = it.command(&format!("machine create --name vm{number}"));
-        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
-    };
-    let all: Vec<_> = (0..12).flat_map(|round| [create(2 * round), create(2 * round + 1)]).collect();
-    let ends: Vec<_> = all.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
-    assert!(ends.iter().all(|end| end.status.signal().is_none()));
-    ends.iter().all(|end| end.status.success())
-}
-
-fn engines() -> Vec<(PathBuf, Version)> {
-    let Some(root) = std::env::var_os("BOTTLE_FREEZE_REAL_ENGINES") else { return Vec::new() };
-    let folders = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
-    let program = |folder: PathBuf| {
-        let version = folder.file_name()?.to_str()?.parse().ok()?;
-        Some((folder.join("bin/smolvm"), version))
-    };
-    let mut engines: Vec<_> = folders.filter_map(program).filter(|(program, _)| program.exists()).collect();
-    engines.sort_by_key(|(_, version)| *version);
-    engines
-}
-
-fn hold(facts: &[(&str, Claim, Probe)]) {
-    let mut wrong = Vec::new();
-    for (program, version) in engines() {
-        for (name, claim, probe) in facts {
-            let home = tempfile::tempdir().unwrap();
-            let it = Real { program: program.clone(), version, home };
-            let truth = probe(&it);
-            println!("{} {name}: {truth}", it.version);
-            if truth != claim(version) {
-                wrong.push(format!("{name} is {truth} of smolvm {version}"));
+            const fn row(self) -> Row {
+                match self {
+                    $(Self::$fact => Row {
+                        name: stringify!($fact),
+                        since: Version $since,
+                        until: facts!(@until $($until)?),
+                        proof: Proof::$proof,
+                        ability: $ability,
+                    },)+
+                }
             }
         }
+    };
+}
+
+// Each text completes "this engine can …".
+facts! {
+    // What users care about.
+    BareWorkspace       (1, 9, 0)  Probe  "freeze /workspace of bare VMs";
+    ImageWorkspace      (1, 14, 1) Probe  "freeze /workspace of image VMs";
+    LocalImages         (1, 12, 0) Probe  "freeze VMs of local images";
+    Live                (1, 13, 1) Probe  "freeze running VMs with --live";
+    Pause               (1, 18, 0) Probe  "pause VMs";
+    ThawsBare           (1, 2, 2)  Source "thaw bare VMs";
+    EnforcesAllowList   (1, 1, 3)  Source "enforce allow lists of the network";
+    AllowListBesideFrom (1, 8, 0)  Probe  "keep allow lists through a thaw";
+    Labels              (1, 8, 0)  Probe  "label VMs";
+    ParallelChanges     (1, 19, 0) Probe  "change two VMs at once";
+    // How commands are written, and what their success means.
+    NameFlags           (1, 0, 2)  Source "take the name of a VM as --name in every command";
+    EnvByName           (0, 8, 1)  Source "take the value of -e KEY from its own environment";
+    SecretEnv           (1, 0, 0)  Source "take --secret-env";
+    DataDirVariable     (1, 2, 5)  Source "keep its state where `$SMOLVM_DATA_DIR` says (Linux)";
+    StagingDir          (1, 2, 0)  Source "put the temporary files of a pack into a given folder";
+    ReservesNames       (1, 0, 0)  Source "reserve the name of a VM before it unpacks an artifact";
+    ReportsMissing      (0, 8, 1)  Source "report that a VM to stop does not exist";
+    StopFlushes         (1, 17, 0) Lab    "have the guest write its files to disk before it stops it";
+    DeleteStops         (0, 8, 1)  Source "stop a running VM that it deletes";
+    RepacksLayers       (1, 3, 4)  Source "keep the layers of a VM that was made from a pack";
+    ListsAllowList      (1, 27, 2) Probe  "list the allow list of a VM";
+    EditsAllowList      (1, 22, 0) Probe  "change the allow list of a VM";
+    PackLock            (1, 17, 0) Probe  "lock its cache folder while it packs";
+    DockerLogins        (1, 18, 2) Source "use the logins of `docker login`";
+    // Settings of a VM: the option gives it to a VM made from an artifact too.
+    BlockIo             (1, 14, 3) Probe  "choose the block I/O engine";
+    DisksBesideFrom     (1, 18, 0) Probe  "attach extra disks to a VM made from an artifact";
+    Durability          (1, 25, 1) Probe  "choose the durability of disks";
+    DnsOptions          (1, 28, 1) Probe  "set DNS options";
+    // Settings of a VM that no list reports.
+    NetBackend          (1, 4, 0)  Source "choose the network backend";
+    Sockets             (1, 6, 4)  Probe  "share sockets, Docker's too, and run Rosetta";
+    VmNetworks          (1, 8, 3)  Probe  "connect VMs";
+    Nested              (1, 15, 0) Probe  "nest VMs";
+    Credentials         (1, 18, 0) Probe  "pass credentials to a VM's requests, and choose its subnet";
+    HostProxy           (1, 19, 3) Probe  "use the proxy of the host";
+    StopOnExit          (1, 22, 0) Probe  "stop a VM when its command exits";
+    CacheDisk           (1, 25, 1) Probe  "attach a cache disk";
+    OwnDiskFolders      (1, 28, 1) Probe  "put folders of the guest on the VM's own disk";
+    StopSignal          (1, 28, 1) Probe  "choose how a guest is stopped";
+    ShmSize             (1, 31, 0) Probe  "choose the size of /dev/shm";
+    // What only the stand-in engine of the tests plays.
+    SwallowsOptions     (1, 0, 0)..(1, 0, 2) Source "take options after the name for the workload";
+    TellsSignals        (0, 8, 1)  Source "report the signal that ended a guest's command";
+    ShowsStates         (1, 0, 0)  Source "show every state of a VM in its status";
+    FreeArtifacts       (1, 0, 0)  Source "start a VM whose artifact was removed";
+    ExecDetach          (1, 3, 0)  Source "run a command in the background";
+    Rebase              (1, 3, 4)  Source "pack an image anew";
+    CudaInPacks         (1, 6, 0)  Source "record CUDA in a pack";
+    Cascade             (1, 7, 0)  Probe  "delete a VM with its branches";
+    LauncherNames       (1, 7, 0)  Probe  "refuse a launcher that is named as an artifact";
+    Forkpoints          (1, 7, 2)  Probe  "list forkpoints";
+    AutoGraph           (1, 7, 2)  Probe  "capture CUDA graphs";
+    NetForImages        (1, 7, 3)..(1, 24, 0) Probe  "refuse an image VM without a network";
+    ListsCuda           (1, 8, 0)  Probe  "list CUDA";
+    LostDeletes         (1, 9, 0)  Source "fail a delete that lost a race, and not lose it silently";
+    SharedUnpacks       (1, 9, 0)  Probe  "share the unpacked content of equal artifacts";
+    Branches            (1, 14, 0) Probe  "branch VMs";
+    SystemMounts        (1, 14, 0) Probe  "mount folders of the host's system";
+    GuestUser           (1, 14, 0) Probe  "choose the user of a VM's commands";
+    ExecUser            (1, 14, 0) Probe  "choose the user of one command";
+    DeletesWait         (1, 14, 1) Source "wait for another command before it deletes";
+    QuietList           (1, 14, 1) Probe  "list only names";
+    DisksOnStart        (1, 14, 3) Probe  "ask about a VM without making its disks";
+    DefaultsBesideFrom  (1, 14, 2) Probe  "give a VM made from an artifact the default CPUs and memory";
+    NoEntrypoint        (1, 14, 3) Probe  "pack a VM without an entrypoint";
+    StagedMounts        (1, 14, 0) Probe  "stage host folders";
+    ExtraDisks          (1, 17, 0) Probe  "attach extra disks";
+    DeleteAsks          (1, 17, 0) Probe  "ask before it deletes a VM";
+    ChecksCrc           (1, 17, 0) Probe  "check the CRC of an artifact";
+    SortsList           (1, 18, 0) Probe  "list VMs sorted";
+    Rewinds             (1, 18, 0) Probe  "make a VM from an earlier checkpoint";
+    NameFromEnv         (1, 19, 0) Probe  "take a missing name from `$SMOLVM_MACHINE_NAME`";
+    CheckpointEnding    (1, 19, 1) Probe  "write checkpoints that end in .checkpoint";
+    HostPatterns        (1, 20, 0) Probe  "allow hosts by pattern";
+    Detached            (1, 22, 0) Probe  "list whether a VM is detached";
+    RestoreCache        (1, 22, 0) Probe  "cache restored checkpoints";
+    Identity            (1, 22, 1) Probe  "keep the identity of a checkpoint";
+    PrivateRules        (1, 28, 1) Probe  "block private networks";
+    ListsDns            (1, 28, 1) Probe  "list the DNS server of a VM";
+    StopTimeout         (1, 28, 1) Probe  "give a stop a time";
+    ErrorFormat         (1, 28, 1) Probe  "print errors as JSON";
+    PacksResources      (1, 29, 0) Probe  "record a VM's CPUs and memory in its pack";
+    StateDir            (1, 31, 0) Probe  "keep its state in a given folder";
+    Keychain            (1, 31, 0) Probe  "take secrets from a keychain";
+    DenyRules           (1, 31, 0) Probe  "deny networks";
+    StartHint           (1, 31, 0) Probe  "say how to start a VM that is stopped";
+    UdpRules            (1, 31, 5) Probe  "allow UDP";
+}
+
+/// What a user may care about, in the order in which `doctor` lists it.
+pub const ABILITIES: [Fact; 10] = [
+    Fact::BareWorkspace,
+    Fact::ImageWorkspace,
+    Fact::LocalImages,
+    Fact::Live,
+    Fact::Pause,
+    Fact::ThawsBare,
+    Fact::EnforcesAllowList,
+    Fact::AllowListBesideFrom,
+    Fact::Labels,
+    Fact::ParallelChanges,
+];
+
+impl Version {
+    /// The oldest engine that this program runs.
+    pub const OLDEST: Self = Self(0, 8, 0);
+
+    /// Whether this is true of an engine of this version.
+    pub fn has(self, fact: Fact) -> bool {
+        let Row { since, until, .. } = fact.row();
+        self >= since && until.is_none_or(|until| self < until)
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-#[test]
-fn each_fact_is_true_of_each_real_engine() {
-    hold(&FACTS);
-}
+impl Fact {
+    /// Its name in the table.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
 
-#[test]
-fn each_slow_fact_is_true_of_each_real_engine() {
-    hold(&SLOW_FACTS);
-}
+    /// The first version of which it is true.
+    pub fn since(self) -> Version {
+        self.row().since
+    }
 
-#[test]
-fn a_text_that_is_in_each_engine_tells_it_from_a_program_that_starts_one() {
-    for (program, version) in engines() {
-        let print = super::fingerprint::Fingerprint::of(Path::new(&program.with_file_name("../smolvm"))).unwrap();
-        assert!(print.is_some_and(|print| print.is_of_an_engine()), "smolvm {version}");
+    /// The first later version of which it is not true any more.
+    pub fn until(self) -> Option<Version> {
+        self.row().until
+    }
+
+    /// How it is proven.
+    pub fn proof(self) -> Proof {
+        self.row().proof
+    }
+
+    /// What an engine of which it is true can do: completes "it can …" and "it cannot …".
+    pub fn ability(self) -> &'static str {
+        self.row().ability
+    }
+
+    /// The sentence about an engine of that version, of which it is not true.
+    pub fn missing_in(self, version: Version) -> String {
+        let Row { since, ability, .. } = self.row();
+        format!("smolvm {version} cannot {ability}; {since} can")
     }
 }

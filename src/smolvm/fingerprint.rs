@@ -1,5 +1,5 @@
-//! Which engine runs when a path is run, known without running it. Only where the path leads to the engine's own program:
-//! a script, or a program that starts others (mise, asdf, a version manager), may run another engine next time.
+//! Which engine runs when a path is run, without running it. Only if the path leads to the engine's own program: a script, or
+//! a version manager (mise, asdf), may run another engine next time.
 
 use super::installed::WRAPPER;
 use memchr::memmem;
@@ -20,28 +20,28 @@ const MAGICS: [[u8; 4]; 7] = [
     [0xca, 0xfe, 0xba, 0xbe],
     [0xbe, 0xba, 0xfe, 0xca],
 ];
-/// A text that is in every engine (1.4.0 to 1.32.2 were searched), and not in a program that only starts one.
+/// A text that is in every engine, and not in a program that only starts one.
 const MARK: &[u8] = b"vm not found: ";
-/// No wrapper that is known is longer.
+/// The most bytes of a wrapper script; no known one is longer.
 const SCRIPT_LIMIT: u64 = 8 << 10;
-/// The SHA-256 of the wrapper script that the engine's releases install as `smolvm`, without its first line, which differs.
-/// The same from 0.8.0 to 1.9.3. It runs `smolvm-bin` beside it, and nothing else.
+/// The SHA-256 of the wrapper script that the engine's releases install as `smolvm`, without its first line, which differs. It
+/// runs `smolvm-bin` beside it, and nothing else.
 const OFFICIAL_WRAPPER: &str = "f6456a34c087e5c80afdb611bab0e000cec7b483e2edfc17242f5acc5f4d61b3";
 
-/// The files that decide which engine runs, and what differs in a later file of the same name.
+/// The files that decide which engine runs, and what a later file of the same name has different.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fingerprint {
     path: PathBuf,
-    /// Of each file: device, inode, size, and its two times in seconds and nanoseconds. No program can set the second
-    /// one, which changes with any change of the file.
+    /// Of each file: device, inode, size, and two times in seconds and nanoseconds. The second is the time of the last
+    /// change, which no program can set.
     files: Vec<[i128; 7]>,
 }
 
 impl Fingerprint {
-    /// That of the engine which runs when `path` is run; nothing if files do not decide that.
+    /// The fingerprint of the engine that runs when `path` is run; `None` if files do not decide that.
     ///
     /// # Errors
-    /// There is nothing that could be run.
+    /// There is no such file.
     pub fn of(path: &Path) -> io::Result<Option<Self>> {
         let real = fs::canonicalize(path)?;
         let head = read_head(&real)?;
@@ -55,7 +55,7 @@ impl Fingerprint {
         Ok(stamps.ok().map(|files| Self { path: real, files }))
     }
 
-    /// Whether the program is an engine itself, and not one that starts an engine. Reads it to its end.
+    /// Whether the program is an engine itself, and not one that starts an engine. Reads all of it.
     pub fn is_of_an_engine(&self) -> bool {
         let head = read_head(&self.path).unwrap_or_default();
         let program = started_by(&self.path, &head).unwrap_or_else(|| self.path.clone());
@@ -73,7 +73,7 @@ fn read_head(file: &Path) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// The program that a wrapper script starts, whatever its surroundings: only of scripts that are known by heart.
+/// The program that a wrapper script always starts; only for the two known scripts.
 fn started_by(script: &Path, text: &[u8]) -> Option<PathBuf> {
     let folder = script.parent()?;
     if text == WRAPPER.as_bytes() {

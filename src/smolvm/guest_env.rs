@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::engine::Smolvm;
 use super::error::{EngineError, Result};
+use super::facts::Fact;
 
 /// An environment variable for a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,17 +14,17 @@ pub struct EnvVar {
     pub value: String,
 }
 
-/// What means something to the engine itself, to the shell that its wrapper runs in, or to the loader of both: given in the
-/// engine's own environment, these would change what it does. Names, and beginnings of names.
+/// Variables that mean something to the engine itself, to the shell of its wrapper, or to the loader of both: in the engine's
+/// own environment they would change what it does. Names, and beginnings of names.
 const MEANT_FOR_THE_ENGINE: [&str; 8] = ["PATH", "HOME", "TMPDIR", "ENV", "IFS", "CDPATH", "SHELLOPTS", "BASHOPTS"];
 const MEANT_FOR_THE_ENGINE_FROM: [&str; 11] =
     ["XDG_", "SMOL", "LD_", "DYLD_", "RUST_", "KRUN", "LIBKRUN", "BASH_", "GLIBC_", "MALLOC_", "BOTTLE_FREEZE_"];
 
 impl Smolvm {
-    /// Gives the variables to a VM that is created: by a Smolfile on the engine's standard input, which all engines take
-    /// (0.8.0 by its source, 1.4.0 to 1.32.2 were run), but not beside `--from`; or by name.
+    /// Gives the variables to a new VM: in a Smolfile on the engine's standard input, which all engines accept, but not beside
+    /// `--from`; or by name.
     pub(super) fn env_of_create(&self, call: Call, vars: &[EnvVar], from_artifact: bool) -> Result<Call> {
-        // A Smolfile's values lose the white space at their end.
+        // In a Smolfile, values lose the white space at their end.
         let fits = |var: &&EnvVar| var.value.trim_end() == var.value;
         let (written, named): (Vec<_>, Vec<_>) =
             vars.iter().partition(|var| !from_artifact && !self.takes_by_name(var) && fits(var));
@@ -39,7 +40,7 @@ impl Smolvm {
 
     /// Gives the variables to a command in a guest.
     pub(super) fn env_of_exec(&self, call: Call, vars: &[EnvVar]) -> Result<Call> {
-        if !self.version().takes_secret_env() {
+        if !self.version().has(Fact::SecretEnv) {
             return self.env_by_name(call, vars.iter().collect(), "");
         }
         Ok(vars.iter().enumerate().fold(call, |call, (number, var)| {
@@ -48,11 +49,11 @@ impl Smolvm {
         }))
     }
 
-    /// Whether the engine takes the value from its own environment, where it means nothing to the engine itself.
+    /// Whether the engine can take the value from its own environment, where it must mean nothing to the engine itself.
     fn takes_by_name(&self, var: &EnvVar) -> bool {
         let is_meant_for_it = MEANT_FOR_THE_ENGINE.contains(&var.key.as_str())
             || MEANT_FOR_THE_ENGINE_FROM.iter().any(|start| var.key.starts_with(start));
-        self.version().inherits_env_by_name() && !is_meant_for_it
+        self.version().has(Fact::EnvByName) && !is_meant_for_it
     }
 
     fn env_by_name(&self, call: Call, vars: Vec<&EnvVar>, when: &'static str) -> Result<Call> {
@@ -65,7 +66,7 @@ impl Smolvm {
     }
 }
 
-/// A Smolfile with these variables. The strings of JSON are those of TOML, but for DEL, which TOML has escaped.
+/// A Smolfile with these variables. JSON strings are TOML strings, except that TOML escapes DEL.
 fn smolfile(pairs: &[String]) -> String {
     format!("env = {}\n", serde_json::json!(pairs)).replace('\x7f', "\\u007f")
 }

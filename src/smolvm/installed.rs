@@ -1,4 +1,4 @@
-//! The engines that `bottle-freeze engine install` has put into the library: one folder a version, one of them in use.
+//! The engines that `bottle-freeze engine install` put into the library: one folder a version, one of them in use.
 
 use super::version::Version;
 use crate::files;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The link in the folder of the engines that names the one in use.
 pub const IN_USE: &str = "in-use";
 
-/// Run by users and by this program. `readlink -f`: the folder may be moved.
+/// The script that users and this program run. `readlink -f`, because the folder may be moved.
 pub const WRAPPER: &str = r#"#!/bin/sh
 self=$(readlink -f "$0")
 engine=${self%/bin/smolvm}
@@ -19,33 +19,33 @@ export SMOLVM_LIB_DIR="$engine" SMOLVM_AGENT_ROOTFS="$engine/agent-rootfs"
 exec "$engine/smolvm" "$@"
 "#;
 
-/// An engine that was installed here.
+/// An installed engine.
 #[derive(Debug, Clone)]
 pub struct Installed {
     /// Its version.
     pub version: Version,
     /// Its folder.
     pub folder: PathBuf,
-    /// Whether it is used where no other is named.
+    /// Whether it is used when no other is named.
     pub in_use: bool,
 }
 
 impl Installed {
-    /// What to run.
+    /// The executable.
     pub fn executable(&self) -> PathBuf {
         executable_in(&self.folder)
     }
 }
 
-/// The program in the folder of an engine.
+/// The executable in the folder of an engine.
 pub fn executable_in(folder: &Path) -> PathBuf {
     folder.join("bin/smolvm")
 }
 
-/// Where the engines are, in the library.
+/// The folder of the engines in the library.
 pub const FOLDER: &str = "engines";
 
-/// Those that are installed, the oldest version first; none where the library is not ours to use.
+/// The installed engines, the oldest version first; none if the library is not safe to use.
 pub fn installed() -> Vec<Installed> {
     let Some(folder) = home::existing(FOLDER).ok().flatten() else { return Vec::new() };
     let used = fs::read_link(folder.join(IN_USE)).unwrap_or_default();
@@ -54,7 +54,7 @@ pub fn installed() -> Vec<Installed> {
         let name = entry.file_name();
         let version: Version = name.to_str()?.parse().ok()?;
         let folder = entry.path();
-        // A link is none of ours, and of one version there is one spelling: `1.2.3-x` is none either.
+        // Links are not ours, nor are other spellings of a version (`X.Y.Z-a`).
         let is_ours = entry.metadata().is_ok_and(|meta| meta.is_dir() && files::is_own(&meta));
         let is_one = is_ours && *name == *version.to_string() && executable_in(&folder).is_file();
         is_one.then(|| Installed { version, in_use: *used == name, folder })
@@ -64,7 +64,7 @@ pub fn installed() -> Vec<Installed> {
     all
 }
 
-/// The one in use.
+/// The engine in use.
 pub fn in_use() -> Option<Installed> {
     installed().into_iter().find(|one| one.in_use)
 }

@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::engine::{QUICK, Smolvm};
 use super::error::{EngineError, Reason, Result};
+use super::facts::Fact;
 use super::machine::{Name, State};
 use super::outcome::Outcome;
 use std::ffi::OsStr;
@@ -43,7 +44,7 @@ impl Smolvm {
     pub fn machine_stop(&self, name: &Name, limit: Option<Duration>) -> Result<bool> {
         let call = self.machine_stop_call(name);
         let outcome = self.run_change(&call, name, limit)?;
-        if !self.version().stop_tells_the_truth() {
+        if !self.version().has(Fact::ReportsMissing) {
             let state = self.machine_listed(name)?.state;
             if state.is_up() {
                 return Err(call.not_done(format!("'{name}' is {state}")));
@@ -59,12 +60,12 @@ impl Smolvm {
 
     /// `machine delete -f`: removes the VM and its disks. Stops it first if this engine would leave its VMM alive.
     pub fn machine_delete(&self, name: &Name) -> Result<()> {
-        if !self.version().delete_stops_first() && self.machine_is_running(name)? {
+        if !self.version().has(Fact::DeleteStops) && self.machine_is_running(name)? {
             self.machine_stop(name, Some(QUICK))?;
         }
         let call = self.named(self.call("machine delete").arg("--force"), name);
         self.run_change(&call, name, Some(QUICK))?;
-        if !self.version().allows_parallel_changes() && self.machine_listed(name).is_ok() {
+        if !self.version().has(Fact::ParallelChanges) && self.machine_listed(name).is_ok() {
             return Err(call.not_done(format!("'{name}' is still there")));
         }
         Ok(())
@@ -88,9 +89,7 @@ impl Smolvm {
     }
 
     fn pause_or_resume(&self, command: &str, name: &Name) -> Result<()> {
-        if !self.version().pauses() {
-            return Err(self.too_old("cannot pause a VM; 1.18.0 can"));
-        }
+        self.require(Fact::Pause)?;
         self.run_change(&self.call(command).value("--name", name.as_str()), name, None).map(drop)
     }
 }

@@ -1,10 +1,10 @@
-//! Which engine: found, recognised, its version asked once and remembered.
+//! Finds the engine and its version, which is asked once and remembered.
 
 use super::call::Call;
 use super::error::{EngineError, Result};
 use super::fingerprint::Fingerprint;
 use super::installed;
-use super::version::{self, Version};
+use super::version::Version;
 use crate::signals::Signals;
 use crate::{chunk, files, home};
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long `--version` may take: 2–6 ms in all versions that were run.
+/// How long `--version` may take (it takes 2 to 6 ms).
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
 
-/// More than this no file of our memory has.
+/// The most bytes of a file with a remembered version.
 const LIMIT: u64 = 64 << 10;
 
 /// Where an engine was found.
@@ -30,7 +30,7 @@ pub enum EngineSource {
     Variable,
     /// On `PATH`.
     Path,
-    /// It was installed here, and is in use.
+    /// It is the installed engine in use.
     Installed,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for EngineSource {
 }
 
 /// Finds the engine: `asked` (from `--smolvm`), then `$SMOLVM`, then `smolvm` on `PATH`, then the installed one in use.
-/// Another program of that name on `PATH` is found too, and refused: which one is meant is the user's to say.
+/// Another program of that name on `PATH` is found too, and refused: the user must say which one is meant.
 pub fn find(asked: Option<&Path>) -> Result<(PathBuf, EngineSource)> {
     let variable = std::env::var_os("SMOLVM").filter(|value| !value.is_empty());
     let (wanted, source) = match (asked, variable) {
@@ -71,11 +71,11 @@ pub fn find(asked: Option<&Path>) -> Result<(PathBuf, EngineSource)> {
     Err(EngineError::Missing { why, installed: installed::installed().last().map(|newest| newest.version) })
 }
 
-/// The version of the engine at `path`: from memory where files decide which engine that is, and these very files were
-/// asked before; otherwise it is asked.
+/// The version of the engine at `path`: remembered, if files decide which engine that is and are unchanged since it was asked;
+/// otherwise it is asked.
 pub fn version(path: &Path, on_call: &dyn Fn(&Call), signals: &Signals) -> Result<Version> {
     let unreadable = |source| EngineError::NotRunnable { path: path.to_owned(), source };
-    // Taken before the engine is asked: one that is replaced meanwhile is asked again.
+    // Before the engine is asked, so that one that is replaced meanwhile is asked again.
     let print = Fingerprint::of(path).map_err(unreadable)?;
     let memory = memory_of(path);
     let known = print.as_ref().zip(memory.as_deref()).and_then(|(print, file)| recall(print, file));
@@ -84,8 +84,7 @@ pub fn version(path: &Path, on_call: &dyn Fn(&Call), signals: &Signals) -> Resul
         None => ask(path, on_call, signals)?,
     };
     if version < Version::OLDEST {
-        let cannot = format!("is too old: this tool speaks to smolvm {} and later", Version::OLDEST);
-        return Err(EngineError::TooOld { version, cannot });
+        return Err(EngineError::Outdated(version));
     }
     if let (None, Some(print), Some(file)) = (known, print, memory) {
         if print.is_of_an_engine() {
@@ -95,9 +94,9 @@ pub fn version(path: &Path, on_call: &dyn Fn(&Call), signals: &Signals) -> Resul
     Ok(version)
 }
 
-/// Forgets what was remembered of `path`: its command line is not what its version says.
+/// Forgets the version at `path`: its command line is not that of this version.
 pub fn forget(path: &Path) {
-    // A file of another kind that has this name stays.
+    // Another kind of file with this name stays.
     if let Some(file) = memory_of(path).filter(|file| read(file).is_some()) {
         let _ = fs::remove_file(file);
     }
@@ -109,7 +108,7 @@ fn ask(path: &Path, on_call: &dyn Fn(&Call), signals: &Signals) -> Result<Versio
     answer(path, &call, signals)
 }
 
-/// Asks an engine that is new here for its version, in a home of its own: nothing is remembered, nothing left.
+/// Asks a new engine for its version, in a home of its own: nothing is remembered or left behind.
 pub fn ask_in(path: &Path, home: &Path, signals: &Signals) -> Result<Version> {
     let call = Call::new(path, "--version").env("HOME", home.as_os_str()).env("SMOLVM_USAGE_DIR", "");
     answer(path, &call, signals)
@@ -117,7 +116,7 @@ pub fn ask_in(path: &Path, home: &Path, signals: &Signals) -> Result<Version> {
 
 fn answer(path: &Path, call: &Call, signals: &Signals) -> Result<Version> {
     let not_smolvm = |why: String| EngineError::NotSmolvm { path: path.to_owned(), why };
-    // CelestoAI's unrelated `smolvm` (PyPI: smolvm, 0.0.36 was run) answers `smolvm X.Y.Z` too, but is Python.
+    // CelestoAI's unrelated `smolvm` (in PyPI under that name) prints `smolvm X.Y.Z` too, but is a Python program.
     if is_python(path) {
         return Err(not_smolvm("it is a Python program, perhaps CelestoAI's package of the same name".into()));
     }
@@ -126,13 +125,18 @@ fn answer(path: &Path, call: &Call, signals: &Signals) -> Result<Version> {
         return Err(not_smolvm(call.failure(&outcome).to_string()));
     }
     let answer = outcome.text();
-    version::from_answer(&answer).ok_or_else(|| {
+    version_in(&answer).ok_or_else(|| {
         let first: String = answer.lines().next().unwrap_or_default().chars().take(60).collect();
-        not_smolvm(format!("asked for its version it says {first:?}, not `smolvm X.Y.Z`"))
+        not_smolvm(format!("its version is {first:?}, not `smolvm X.Y.Z`"))
     })
 }
 
-/// Whether it is a script for Python, as no engine is.
+/// The version in the output of `--version`: exactly `smolvm X.Y.Z` in every engine. A packed launcher prints its own name.
+fn version_in(output: &str) -> Option<Version> {
+    output.lines().next()?.strip_prefix("smolvm ")?.trim().parse().ok()
+}
+
+/// Whether it is a Python script, which no engine is.
 pub fn is_python(path: &Path) -> bool {
     let mut head = [0; 512];
     let head = File::open(path).and_then(|mut file| chunk::read(&mut file, &mut head)).unwrap_or_default();
@@ -151,7 +155,7 @@ fn recall(print: &Fingerprint, file: &Path) -> Option<Version> {
     (memory.engine == *print).then(|| memory.version.parse().ok())?
 }
 
-/// Best effort, and not flushed: an engine that is not remembered, or of which a power cut left rubbish, is asked again.
+/// Best effort, and not flushed: without a readable file the engine is asked again.
 fn remember(engine: Fingerprint, version: Version, file: &Path) {
     let write = || -> std::io::Result<()> {
         let folder = file.parent().unwrap_or(Path::new("."));
@@ -174,4 +178,17 @@ fn memory_of(path: &Path) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
     let key = crc32fast::hash(path.as_os_str().as_bytes());
     Some(home::cache_folder()?.join(format!("engine-{key:08x}.json")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_engine_prints_its_version_like_this() {
+        assert_eq!(version_in("smolvm 1.33.0\n"), Some(Version(1, 33, 0)));
+        for other in ["", "snap 0.8.0\n", "smolvm\n", "smolvm 1.2\n", "smolvm x.y.z"] {
+            assert_eq!(version_in(other), None, "{other:?}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ pub fn is_local_image(image: &str) -> bool {
     image.starts_with("local:") || image.starts_with("local-")
 }
 
-/// A VM's state, in the engine's own words (0.8.0 … 1.32.2).
+/// A VM's state, in the engine's own words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum State {
@@ -31,13 +31,13 @@ pub enum State {
     Failed,
     /// The VMM lives and the guest's agent is silent.
     Unreachable,
-    /// RAM was saved by `machine pause` (from 1.18.0).
+    /// `machine pause` saved its RAM.
     Paused,
     /// On the way to `Paused`.
     Pausing,
-    /// The base of live branches (from 1.3.0).
+    /// The base of live branches.
     Frozen,
-    /// A word that no engine known here uses.
+    /// A word that no known engine uses.
     Other(String),
 }
 
@@ -130,19 +130,19 @@ pub struct Machine {
     /// Its labels, if the engine has them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Whether the engine lists it as unreachable for good, although its guest answers: it is neither paused nor saved
-    /// while it runs, and a stop ends it without a shutdown.
+    /// Whether the engine lists it as unreachable although its guest answers, and will not stop doing so: the engine does
+    /// not pause or save it while it runs, and stops it without a shutdown.
     #[serde(skip)]
     #[schemars(skip)]
     pub given_up: bool,
-    /// What else the list says.
+    /// The other keys.
     #[serde(flatten, skip_serializing)]
     #[schemars(skip)]
     pub(super) other: BTreeMap<String, Value>,
 }
 
 impl Machine {
-    /// Its settings that are not the default, by their keys: see [`settings::SETTINGS`].
+    /// Its settings that are not the default, by their keys: see `SETTINGS`.
     pub fn settings(&self) -> BTreeMap<String, Value> {
         let mut settings = settings::of(&self.other);
         let hosts = self.allowed_hosts.as_ref().filter(|hosts| !hosts.is_empty());
@@ -165,20 +165,20 @@ impl Machine {
         self.overlay_gb.unwrap_or(DEFAULT_OVERLAY)
     }
 
-    /// Whether `later` is this very VM, and has run on ever since.
+    /// Whether `later` is the same VM, and ran all the time.
     pub fn goes_on_in(&self, later: &Self) -> bool {
         later.state.is_up() && later.pid == self.pid && self.created_at == later.created_at
     }
 
-    /// Whether `later` is this very VM, not started or replaced since.
+    /// Whether `later` is the same VM, and was not started.
     pub fn is_untouched_in(&self, later: &Self) -> bool {
         let no_new_vmm = later.pid.is_none() || later.pid == self.pid;
         !later.state.is_up() && no_new_vmm && self.created_at == later.created_at
     }
 }
 
-/// A VM name by the engine's own rule, the same in all versions: 1–128 of `[A-Za-z0-9_-]`, beginning with a
-/// letter or digit, no `--` inside, no `-` at the end. So none can pass for a flag or leave its folder.
+/// A VM name by the engine's own rule, the same in all versions: 1–128 of `[A-Za-z0-9_-]`, beginning with a letter or digit,
+/// without `--` inside and `-` at the end. So it cannot pass for a flag or leave its folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Name(String);
 
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_nobody_knows_keeps_its_word() {
+    fn an_unknown_state_keeps_its_word() {
         assert_eq!(State::from("melting".to_owned()).to_string(), "melting");
     }
 }

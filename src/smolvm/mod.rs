@@ -28,11 +28,8 @@ mod create;
 mod engine;
 mod error;
 mod exec;
-#[cfg(test)]
 mod facts;
 mod fingerprint;
-#[cfg(test)]
-mod fuzz;
 mod guest_env;
 mod host;
 pub mod installed;
@@ -59,6 +56,7 @@ pub use create::{CreateOptions, Source};
 pub use engine::{OnCall, Smolvm};
 pub use error::{EngineError, Reason};
 pub use exec::{Exec, ExecEnd};
+pub use facts::{ABILITIES, Fact, Proof};
 pub use guest_env::EnvVar;
 pub use host::helper_vms::end_helpers;
 pub use host::processes::processes_using;

@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::engine::Smolvm;
 use super::error::Result;
+use super::facts::Fact;
 use super::machine::Name;
 use super::reference::Reference;
 use std::path::Path;
@@ -97,7 +98,7 @@ impl Smolvm {
     fn with_options(&self, call: Call, options: &PackOptions<'_>) -> Call {
         // Old engines take their launcher from ./target/release if there is one, so the working folder is our own.
         let mut call = call.value("--output", options.launcher).env("TMPDIR", options.folder).folder(options.folder);
-        if self.version().takes_staging_dir() {
+        if self.version().has(Fact::StagingDir) {
             call = call.value("--staging-dir", options.folder);
         }
         if let Some(cpus) = options.cpus {
@@ -109,7 +110,7 @@ impl Smolvm {
         if let Some(smolfile) = options.smolfile {
             call = call.value("--smolfile", smolfile);
         }
-        if options.include_workspace && self.version().packs_image_workspace() {
+        if options.include_workspace && self.version().has(Fact::ImageWorkspace) {
             call = call.arg("--include-workspace");
         }
         call

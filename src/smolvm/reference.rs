@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Where the engine looks when no host is named (1.4.0 to 1.32.2).
+/// The registry that the engine asks when no host is named.
 const DEFAULT_HOST: &str = "registry.smolmachines.com";
 const DEFAULT_TAG: &str = "latest";
 
-/// A reference by the rules of OCI registries, in full, as the engine understands it: so none can pass for a flag, or
-/// mean another registry than it says.
+/// A reference by the rules of OCI registries, complete, as the engine understands it: so it cannot pass for a flag, or go to
+/// another registry than the one it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     host: String,
@@ -45,15 +45,15 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (host, rest) = match text.split_once('/') {
-            // As the engine tells a host from a name: it has a dot or a port (1.4.0 and 1.32.2).
+            // As in the engine, a host has a dot or a port.
             Some((host, rest)) if host.contains(['.', ':']) => (host, rest),
-            // It would look for these elsewhere, or not at all.
+            // The engine would ask another registry for these, or none.
             Some(("localhost", _)) => return Err("localhost needs its port: localhost:5000/NAME"),
             Some((_, rest)) if rest.contains('/') => return Err("the host before the first '/' needs a dot or a port"),
             _ => (DEFAULT_HOST, text),
         };
         if !is_host(host) {
-            return Err("before the first '/' stands no host");
+            return Err("there is no host before the first '/'");
         }
         let (name, version) = if let Some((name, digest)) = rest.split_once('@') {
             let hex = digest.strip_prefix("sha256:").ok_or("a digest is sha256: and 64 hexadecimal digits")?;
@@ -64,9 +64,7 @@ impl FromStr for Reference {
         } else {
             let (name, tag) = rest.split_once(':').unwrap_or((rest, DEFAULT_TAG));
             if !is_tag(tag) {
-                return Err(
-                    "a tag has 1 to 128 letters, digits, '_', '.' and '-', and begins with none of the last two",
-                );
+                return Err("a tag has 1 to 128 letters, digits, '_', '.' and '-', and does not begin with '.' or '-'");
             }
             (name, format!(":{tag}"))
         };
@@ -96,7 +94,7 @@ fn is_tag(text: &str) -> bool {
     (1..=128).contains(&text.len()) && holds && !text.starts_with(['.', '-'])
 }
 
-/// Letters and digits, between them one '.', one or two '_', or any number of '-'.
+/// Whether it is letters and digits, with one '.', one or two '_', or any number of '-' between them.
 fn is_component(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let mut between = text.split(is_plain);
@@ -113,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_is_told_in_full_as_the_engine_understands_it() {
+    fn a_reference_is_completed_as_the_engine_does() {
         let digest = format!("@sha256:{}", "0a".repeat(32));
         for (text, full) in [
             ("dev", "registry.smolmachines.com/dev:latest"),

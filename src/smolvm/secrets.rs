@@ -1,6 +1,6 @@
 //! References to secrets, which the engine writes into the manifest of a pack (`--secret-env`, `--secret-file`,
-//! `--secret-keychain`; since 1.0.0) and then refuses in `create --from`: "packs may not carry secret refs" (1.4.0 to
-//! 1.32.2). A reference names a variable or a file of the host that packed, no value.
+//! `--secret-keychain`) and then refuses in `create --from`: "packs may not carry secret refs". A reference names a variable
+//! or a file of the host that packed, and holds no value.
 
 use super::artifact::hash_while_written::StreamedHash;
 use super::artifact::{Artifact, ArtifactError, Content};
@@ -11,21 +11,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const KEY: &str = "secret_refs";
-/// Where their names are kept, in a key that the engine ignores.
+/// The key for their names, which the engine ignores.
 const NAMES: &str = "bottle_freeze_secrets";
 
-/// What the engine has packed, as it is kept.
+/// What the engine packed, ready to be kept.
 pub struct Finished {
-    /// It is whole.
+    /// The artifact.
     pub artifact: Artifact,
-    /// Of the file as it is by now, in hexadecimal digits.
+    /// The SHA-256 of the file, in hexadecimal digits.
     pub sha256: String,
-    /// The variables that a VM had from secrets, whose references were taken out.
+    /// The variables whose references to secrets were removed.
     pub secrets: Vec<String>,
 }
 
-/// Checks what the engine has written, and takes the references to secrets out of it. A file that was `followed` while it
-/// was written is not read again.
+/// Checks what the engine wrote, and removes the references to secrets from it. A file that was `followed` while it was
+/// written is not read again.
 ///
 /// # Errors
 /// It is not whole, no VM can be made from it, or it cannot be written.
@@ -42,8 +42,8 @@ pub fn take_out(path: &Path, signals: &Signals, followed: Option<StreamedHash>) 
     Ok(Finished { artifact: content.artifact()?, sha256, secrets })
 }
 
-/// The manifest without references, and the names of those; nothing if there are none. That of a running VM is left as it
-/// is: whether its other parts count on it is not known.
+/// The manifest without references, and their names; `None` if there are none. The manifest of a running VM is not changed:
+/// its other parts may depend on it.
 fn without(manifest: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
     let mut keys: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(manifest).ok()?;
     if keys.get("checkpoint").is_some_and(|value| value.get() != "null") {

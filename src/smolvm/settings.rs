@@ -1,7 +1,8 @@
-//! Settings of a VM that the engine lists and that are of no use to a freeze itself: what a VM made from an artifact has of
-//! them by itself, and what has to be given to it. Each was tried with each of the engines from 1.4.0 to 1.32.2: a VM with
-//! the setting, its pack, a VM made from that with and without the option, and `machine update`.
+//! Settings of a VM that the engine lists and that a freeze itself does not use: which of them a VM made from an artifact has,
+//! and which must be given to it. Each was tried on real engines: a VM with the setting, its pack, a VM made from that with and
+//! without the option, and `machine update`.
 
+use super::facts::Fact;
 use super::version::Version;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,11 +12,11 @@ use std::collections::BTreeMap;
 pub enum Given {
     /// The artifact carries it.
     Packed,
-    /// By an option of `machine create`, honored beside `--from` since that engine.
-    Option(&'static str, Version),
-    /// The same, for a VM with a network: alone it has no use.
-    WithNetwork(&'static str, Version),
-    /// By nothing: no option of `machine create --from` or `machine update` sets it.
+    /// An option of `machine create` gives it, beside `--from` too, in engines of which the fact is true.
+    Option(&'static str, Option<Fact>),
+    /// The same, for a VM with a network: without one it has no use.
+    WithNetwork(&'static str, Option<Fact>),
+    /// No option of `machine create --from` or `machine update` sets it.
     Never,
 }
 
@@ -24,11 +25,11 @@ pub enum Given {
 pub struct Setting {
     /// Its key in `machine ls --json`.
     pub key: &'static str,
-    /// What it is, for people.
+    /// Its name in messages.
     pub name: &'static str,
-    /// What a VM without it is listed with, beside null, false, nothing and 0.
+    /// How a VM without it is listed, if not as null, false, empty or 0.
     default: &'static str,
-    /// How a VM gets it back.
+    /// How a thawed VM gets it.
     pub given: Given,
 }
 
@@ -36,22 +37,22 @@ const fn setting(key: &'static str, name: &'static str, given: Given) -> Setting
     Setting { key, name, default: "", given }
 }
 
-/// All of them. Keys of the list that are missing here: those that are fields of a machine, and those of what it does
-/// (`pid`, `restart_count`, `branchable` …).
+/// All of them. Not here are the keys that are fields of [`Machine`](super::Machine), and those of its state (`pid`,
+/// `restart_count`, `branchable` …).
 pub const SETTINGS: [Setting; 21] = [
     Setting {
         default: "full",
-        ..setting("disk_durability", "disk durability", Given::Option("--disk-durability", Version(1, 27, 3)))
+        ..setting("disk_durability", "disk durability", Given::Option("--disk-durability", Some(Fact::Durability)))
     },
     Setting {
         default: "sync",
-        ..setting("block_io", "block I/O engine", Given::Option("--block-io", Version(1, 14, 3)))
+        ..setting("block_io", "block I/O engine", Given::Option("--block-io", Some(Fact::BlockIo)))
     },
-    setting("disks", "extra disks", Given::Option("--disk", Version(1, 18, 2))),
-    setting("cuda", "CUDA", Given::Option("--cuda", Version(1, 4, 0))),
-    setting("dns", "DNS server", Given::WithNetwork("--dns", Version(1, 4, 0))),
-    setting("dns_options", "DNS options", Given::WithNetwork("--dns-option", Version(1, 28, 1))),
-    // Beside an allow list there may be limits that are not listed, so it is never given by itself.
+    setting("disks", "extra disks", Given::Option("--disk", Some(Fact::DisksBesideFrom))),
+    setting("cuda", "CUDA", Given::Option("--cuda", None)),
+    setting("dns", "DNS server", Given::WithNetwork("--dns", None)),
+    setting("dns_options", "DNS options", Given::WithNetwork("--dns-option", Some(Fact::DnsOptions))),
+    // There may be limits that are not listed, so it is never given without being asked for.
     setting("allowed_hosts", "allowed hosts", Given::Never),
     setting("entrypoint", "entrypoint", Given::Packed),
     setting("cmd", "command", Given::Packed),
@@ -69,32 +70,37 @@ pub const SETTINGS: [Setting; 21] = [
     setting("health_startup_grace_secs", "health check grace period in seconds", Given::Never),
 ];
 
-/// What no list reports, and the first engine that was seen to have an option for it. (Environment, working folder and
-/// user are in the artifact; network, ports and host folders are recorded or counted; `--init` has run.)
-const UNREPORTED: [(&str, Version); 15] = [
-    ("SSH agent", Version(0, 8, 0)),
-    ("network backend", Version(1, 4, 0)),
-    ("network between VMs", Version(1, 8, 3)),
-    ("Rosetta", Version(1, 14, 0)),
-    ("sockets of guest or host", Version(1, 14, 0)),
-    ("Docker socket", Version(1, 14, 0)),
-    ("guest subnet", Version(1, 18, 0)),
-    ("credentials", Version(1, 18, 0)),
-    ("nested virtualization", Version(1, 18, 2)),
-    ("proxy of the host", Version(1, 20, 0)),
-    ("stop on exit", Version(1, 27, 3)),
-    ("cache disk", Version(1, 27, 3)),
-    ("folders on the VM's own disk", Version(1, 28, 1)),
-    ("stop signal and timeout", Version(1, 28, 1)),
-    ("shm size", Version(1, 32, 2)),
+/// Settings that no list reports, and the engines that have them. (Environment, working folder and user are in the artifact;
+/// network, ports and host folders are recorded or counted; `--init` has run.)
+const UNREPORTED: [(&str, Option<Fact>); 15] = [
+    ("SSH agent", None),
+    ("network backend", Some(Fact::NetBackend)),
+    ("network between VMs", Some(Fact::VmNetworks)),
+    ("Rosetta", Some(Fact::Sockets)),
+    ("sockets of guest or host", Some(Fact::Sockets)),
+    ("Docker socket", Some(Fact::Sockets)),
+    ("guest subnet", Some(Fact::Credentials)),
+    ("credentials", Some(Fact::Credentials)),
+    ("nested virtualization", Some(Fact::Nested)),
+    ("proxy of the host", Some(Fact::HostProxy)),
+    ("stop on exit", Some(Fact::StopOnExit)),
+    ("cache disk", Some(Fact::CacheDisk)),
+    ("folders on the VM's own disk", Some(Fact::OwnDiskFolders)),
+    ("stop signal and timeout", Some(Fact::StopSignal)),
+    ("shm size", Some(Fact::ShmSize)),
 ];
 
-/// What a VM of this engine may have without a word of it in the list.
+/// The settings that a VM of this engine may have and that its list does not report.
 pub fn unreported(version: Version) -> Vec<String> {
-    UNREPORTED.iter().filter(|(_, since)| version >= *since).map(|(name, _)| (*name).to_owned()).collect()
+    UNREPORTED.iter().filter(|(_, fact)| has(version, *fact)).map(|(name, _)| (*name).to_owned()).collect()
 }
 
-/// The settings that are not the default, of all that the list says of a VM.
+/// Whether the fact, if there is one, is true of an engine of that version.
+fn has(version: Version, fact: Option<Fact>) -> bool {
+    fact.is_none_or(|fact| version.has(fact))
+}
+
+/// The settings of a listed VM that are not the default.
 pub(super) fn of(listed: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let settings = SETTINGS.iter().filter_map(|setting| {
         let value = listed.get(setting.key).filter(|value| !setting.is_default(value))?;
@@ -115,22 +121,22 @@ impl Setting {
         }
     }
 
-    /// Whether it gives the VM something of this host, or has it ask a server.
+    /// Whether it gives the VM access to something on this host, or to a server.
     pub fn reaches_out(&self) -> bool {
         matches!(self.key, "disks" | "cuda") || matches!(self.given, Given::WithNetwork(..))
     }
 
-    /// The option that gives it to a VM made by this engine, if there is one.
+    /// The option with which this engine gives it to a VM, if there is one.
     fn option(&self, version: Version, has_network: bool) -> Option<&'static str> {
         match self.given {
-            Given::Option(option, since) if version >= since => Some(option),
-            Given::WithNetwork(option, since) if version >= since && has_network => Some(option),
+            Given::Option(option, fact) if has(version, fact) => Some(option),
+            Given::WithNetwork(option, fact) if has(version, fact) && has_network => Some(option),
             _ => None,
         }
     }
 
-    /// The options of `machine create --from` that give it this value: each with its value, if it takes one. Nothing of
-    /// what is not a value of it.
+    /// The options of `machine create --from` that set it to `value`, each with its own value if it takes one. None if it is
+    /// no value of this setting.
     pub fn options(&self, value: &Value, version: Version, has_network: bool) -> Vec<(&'static str, Option<String>)> {
         let Some(option) = self.option(version, has_network) else { return Vec::new() };
         match value {
@@ -141,7 +147,7 @@ impl Setting {
         }
     }
 
-    /// It with its value, for people.
+    /// The setting with its value, for messages.
     pub fn with_value(&self, value: &Value) -> String {
         let text = match value {
             Value::Bool(_) => return self.name.to_owned(),
@@ -153,7 +159,7 @@ impl Setting {
     }
 }
 
-/// A value of a list as the option takes it: a text, or a disk.
+/// An item of a list as the option takes it: a text, or a disk.
 fn word(value: &Value) -> Option<String> {
     if let Some(text) = value.as_str() {
         return Some(text.to_owned());

@@ -1,31 +1,32 @@
-//! A trial: an empty VM is made and packed, in a home of its own. Nothing less answers whether an engine can pack: one whose
-//! files are missing still prints its version and lists VMs (1.4.0, 1.32.2). 0.6 s, and 65 MB while it runs.
+//! A trial: makes and packs an empty VM, in a home of its own. Nothing less shows whether an engine can pack: one with missing
+//! files still prints its version and lists VMs. It takes 0.6 s, and 65 MB while it runs.
 
 use super::call::Call;
 use super::engine::{QUICK, Smolvm};
 use super::error::{EngineError, Result};
+use super::facts::Fact;
 use super::machine::Name;
 use super::pack::PackOptions;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// Where the engine keeps its data in a home.
+/// The folder of the engine's data in a home.
 const DATA: &str = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
-/// The variables that name other folders for what it keeps, and the folders.
+/// The folders of data and cache in a home, and the variables that name others.
 const FOLDERS: [(&str, &str); 2] =
     [("XDG_DATA_HOME", DATA), ("XDG_CACHE_HOME", if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" })];
 
 impl Smolvm {
-    /// The engine's cache folder, if this engine needs it for a pack and cannot write there, and why.
+    /// The engine's cache folder and why it cannot be written, if this engine needs it to pack.
     pub fn unwritable_cache(&self) -> Option<(PathBuf, std::io::Error)> {
-        let cache = dirs::cache_dir().filter(|_| self.version().packs_with_a_lock())?.join("smolvm");
+        let cache = dirs::cache_dir().filter(|_| self.version().has(Fact::PackLock))?.join("smolvm");
         is_writable(&cache).err().map(|error| (cache, error))
     }
 
-    /// Makes an empty VM and packs it. All that the engine writes lies in `folder`, the artifact too, whose path this gives.
+    /// Makes an empty VM and packs it. Everything that the engine writes is in `folder`. Returns the path of the artifact.
     ///
     /// # Errors
-    /// The engine cannot do one of these.
+    /// The engine failed, or there is no artifact.
     pub fn try_to_pack(&self, folder: &Path) -> Result<PathBuf> {
         let not_kept = |source| EngineError::NotKept { command: "smolvm pack create".into(), source };
         let folder = fs::canonicalize(folder).map_err(not_kept)?;
@@ -58,8 +59,8 @@ impl Smolvm {
     }
 }
 
-/// A home that holds what the user's holds, by links, but for the engine's VMs: the engine may be a script that needs files
-/// of the user's, as those of asdf and mise do.
+/// Makes a home with links to everything in the user's home but the engine's VMs: the engine may be a script that needs files
+/// there, as those of asdf and mise do.
 fn make_home(home: &Path) -> std::io::Result<()> {
     fs::create_dir_all(home)?;
     let places = FOLDERS.map(|(_, folder)| Path::new(folder).join("smolvm"));
@@ -85,7 +86,7 @@ fn make_home(home: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Links in `copy` to all that is in `real`, but for the folders `without`; of what cannot be read, to nothing.
+/// Makes links in `copy` to everything in `real` but the folders `without`, as far as it can be read.
 fn mirror(real: &Path, copy: &Path, without: &[&Path]) -> std::io::Result<()> {
     for entry in fs::read_dir(real).into_iter().flatten().flatten() {
         let (name, to) = (PathBuf::from(entry.file_name()), copy.join(entry.file_name()));
@@ -103,7 +104,7 @@ fn mirror(real: &Path, copy: &Path, without: &[&Path]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Disks as small as they may be: a pack does not look into them.
+/// Makes the smallest disks that a pack accepts: it does not look into them.
 fn make_disks(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     for disk in ["overlay.raw", "storage.raw"] {
@@ -112,7 +113,7 @@ fn make_disks(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The command in that home, whatever variables lead elsewhere.
+/// The command in that home, whatever variables name other folders.
 fn at_home(call: Call, home: &Path) -> Call {
     let moved = FOLDERS.into_iter().fold(call.env("HOME", home), |call, (variable, folder)| {
         if std::env::var_os(variable).is_some() { call.env(variable, home.join(folder)) } else { call }
@@ -121,7 +122,7 @@ fn at_home(call: Call, home: &Path) -> Call {
     own.fold(moved.env("SMOLVM_USAGE_DIR", ""), |call, key| call.env(key, home.join(DATA)))
 }
 
-/// Whether something can be made in the folder, or could if it were there.
+/// Whether a file can be made in the folder, or in the nearest parent that exists.
 fn is_writable(folder: &Path) -> std::io::Result<()> {
     let there = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     tempfile::tempfile_in(there).map(drop)

@@ -1,17 +1,17 @@
-//! Whether the files of an engine are whole, as far as a pack does not show it: an engine whose libraries or guest's system are
-//! empty files packs (1.4.0, 1.32.2), and starts no VM.
+//! Whether the files of an engine are complete, as far as a pack does not show it: an engine whose libraries or guest's system
+//! are empty files packs, but starts no VM.
 
 use super::artifact;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// The libraries and disk templates beside `engine`, or where `$SMOLVM_LIB_DIR` says, that are not whole.
+/// The incomplete libraries and disk templates of `engine`: beside it, or in `$SMOLVM_LIB_DIR`.
 pub fn broken_files(engine: &Path) -> Vec<PathBuf> {
     let engine = fs::canonicalize(engine).unwrap_or_else(|_| engine.to_owned());
     let beside = engine.parent().unwrap_or(Path::new("/"));
     let named = std::env::var_os("SMOLVM_LIB_DIR").map(PathBuf::from);
-    // Of a wheel, of a release, and as `engine install` lays it out.
+    // The layouts of a wheel, of a release, and of `engine install`.
     let folders = named.map_or_else(
         || vec![beside.to_owned(), beside.join("lib"), beside.with_file_name("lib"), beside.with_file_name("")],
         |named| vec![named],
@@ -23,7 +23,7 @@ pub fn broken_files(engine: &Path) -> Vec<PathBuf> {
     broken
 }
 
-/// Whether this is a file that the engine needs, and not whole.
+/// Whether this is an incomplete file that the engine needs.
 fn is_broken(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_library = name.starts_with("libkrun") && (name.contains(".so") || name.ends_with(".dylib"));
@@ -36,8 +36,8 @@ fn is_broken(path: &Path) -> bool {
     !open().and_then(|(mut file, bytes)| check(&mut file, bytes)).unwrap_or(false)
 }
 
-/// Whether an ELF file is as long as its header says: the table of sections comes last. Of another format (macOS), whether
-/// there is anything.
+/// Whether an ELF file is as long as its header says: the table of sections comes last. On macOS a file in another format
+/// counts as whole.
 fn is_library_whole(file: &mut File, bytes: u64) -> Option<bool> {
     let mut header = [0; 64];
     file.read_exact(&mut header).ok()?;
@@ -57,7 +57,7 @@ fn is_ext4(file: &mut File, _: u64) -> Option<bool> {
     Some(magic == [0x53, 0xef])
 }
 
-/// A program of the guest's system in this artifact that is an empty file. No engine was seen that has one.
+/// A program of the guest's system in this artifact that is an empty file. No intact engine has one.
 pub fn empty_program(artifact: &Path) -> Option<PathBuf> {
     let assets = ruzstd::decoding::StreamingDecoder::new(artifact::assets(artifact).ok()?).ok()?;
     let mut outer = tar::Archive::new(assets);

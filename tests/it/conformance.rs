@@ -6,6 +6,7 @@
 //! disagree, the fake is wrong.
 
 use crate::support::fake;
+use bottle_freeze::engine::{Fact, Version};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -47,9 +48,8 @@ pub fn on_engines(wanted: impl Fn(&Engine) -> bool, test: impl Fn(&Engine)) {
 }
 
 impl Engine {
-    pub fn since(&self, version: &str) -> bool {
-        let parts = |text: &str| text.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
-        parts(self.version) >= parts(version)
+    pub fn has(&self, fact: Fact) -> bool {
+        self.version.parse::<Version>().unwrap().has(fact)
     }
 
     pub fn label(&self) -> String {
@@ -337,14 +337,14 @@ fn a_bare_machine_has_the_defaults() {
         }
         assert!(vm["created_at"].as_u64().unwrap() > 1_700_000_000, "{}", engine.label());
         assert_eq!(vm.get("allowed_cidrs"), None, "{}", engine.label());
-        assert_eq!(vm.get("labels"), engine.since("1.8.0").then_some(&json!({})), "{}", engine.label());
+        assert_eq!(vm.get("labels"), engine.has(Fact::Labels).then_some(&json!({})), "{}", engine.label());
     });
 }
 
 #[test]
 fn a_machine_is_listed_as_requested() {
     on_every_engine(|engine| {
-        let label = if engine.since("1.8.0") { "--label a=b" } else { "" };
+        let label = if engine.has(Fact::Labels) { "--label a=b" } else { "" };
         let flags = "--cpus 2 --mem 1024 --storage 5 --overlay 3 --net -e A=b -p 8080:80 -v /tmp:/mnt:ro -w /x";
         let cidrs = "--allow-cidr 10.0.0.0/8 --allow-cidr 1.1.1.1";
         engine
@@ -358,9 +358,9 @@ fn a_machine_is_listed_as_requested() {
             assert_eq!(vm.get(key), Some(value), "{}: {key} in {vm:#}", engine.label());
         }
         let cidrs = json!(["10.0.0.0/8", "1.1.1.1/32"]);
-        assert_eq!(vm.get("allowed_cidrs"), engine.since("1.27.2").then_some(&cidrs), "{}", engine.label());
+        assert_eq!(vm.get("allowed_cidrs"), engine.has(Fact::ListsAllowList).then_some(&cidrs), "{}", engine.label());
         let labels = json!({"a": "b"});
-        assert_eq!(vm.get("labels"), engine.since("1.8.0").then_some(&labels), "{}", engine.label());
+        assert_eq!(vm.get("labels"), engine.has(Fact::Labels).then_some(&labels), "{}", engine.label());
     });
 }
 
@@ -386,9 +386,9 @@ fn an_allow_list_implies_the_network() {
 }
 
 #[test]
-fn machines_are_sorted_by_name_from_1_18() {
+fn newer_engines_sort_machines_by_name() {
     on_engines(
-        |engine| engine.since("1.18.2"),
+        |engine| engine.has(Fact::SortsList),
         |engine| {
             for name in ["b", "c", "a"] {
                 engine.smolvm(&format!("machine create --name {name}")).succeeds();
@@ -483,16 +483,16 @@ fn invalid_arguments_are_usage_errors() {
 #[test]
 fn flags_do_not_exist_before_their_version() {
     let flags = [
-        ("machine create --label a=b", "--label", "1.8.0"),
-        ("machine ls -q", "-q", "1.14.3"),
-        ("pack create --from-vm nope -o x --include-workspace", "--include-workspace", "1.14.3"),
-        ("machine stop --timeout 3", "--timeout", "1.28.1"),
-        ("--error-format json machine ls", "--error-format", "1.28.1"),
+        ("machine create --label a=b", "--label", Fact::Labels),
+        ("machine ls -q", "-q", Fact::QuietList),
+        ("pack create --from-vm nope -o x --include-workspace", "--include-workspace", Fact::ImageWorkspace),
+        ("machine stop --timeout 3", "--timeout", Fact::StopTimeout),
+        ("--error-format json machine ls", "--error-format", Fact::ErrorFormat),
     ];
     on_every_engine(|engine| {
-        for (call, flag, since) in flags {
+        for (call, flag, fact) in flags {
             let outcome = engine.smolvm(call);
-            if engine.since(since) {
+            if engine.has(fact) {
                 assert_ne!(outcome.status, 2, "{outcome:#?}");
             } else {
                 outcome.misused(&format!("error: unexpected argument '{flag}' found"));
@@ -500,7 +500,7 @@ fn flags_do_not_exist_before_their_version() {
         }
         for command in ["pause", "resume"] {
             let outcome = engine.smolvm(&format!("machine {command} --name nope"));
-            if engine.since("1.18.0") {
+            if engine.has(Fact::Pause) {
                 outcome.fails("vm not found: nope");
             } else {
                 outcome.misused(&format!("error: unrecognized subcommand '{command}'"));
@@ -529,7 +529,7 @@ fn an_image_needs_a_network_in_some_versions() {
         engine.smolvm("machine create --name net --image alpine --net").succeeds();
         assert_eq!(engine.listed("net").unwrap()["image"], "alpine", "{}", engine.label());
         let outcome = engine.smolvm("machine create --name dev --image alpine");
-        if engine.since("1.7.3") && !engine.since("1.24.0") {
+        if engine.has(Fact::NetForImages) {
             outcome.fails("image 'alpine' must be pulled from a registry, but this machine has no network");
         } else {
             outcome.succeeds();
@@ -590,7 +590,7 @@ fn delete_without_force_and_without_a_terminal_deletes_nothing() {
     on_every_engine(|engine| {
         engine.smolvm("machine create --name dev").succeeds();
         let outcome = engine.smolvm("machine delete --name dev");
-        if engine.since("1.17.0") {
+        if engine.has(Fact::DeleteAsks) {
             outcome.fails("needs confirmation but stdin is not a terminal");
         } else {
             outcome.succeeds().says("Cancelled").complains("Delete machine 'dev'? [y/N]");
@@ -602,7 +602,7 @@ fn delete_without_force_and_without_a_terminal_deletes_nothing() {
 #[test]
 fn exec_and_cp_need_a_running_machine() {
     on_every_engine(|engine| {
-        let advice = if engine.since("1.31.0") {
+        let advice = if engine.has(Fact::StartHint) {
             "is not running. Start it with 'smolvm machine start --name dev'"
         } else {
             "is not running. Use 'smolvm machine start --name dev' first."
@@ -657,14 +657,14 @@ fn an_unpacked_image_is_listed_as_a_local_one() {
 #[test]
 fn a_checkpoint_has_its_own_extension_and_needs_a_running_machine() {
     on_engines(
-        |engine| engine.since("1.13.1"),
+        |engine| engine.has(Fact::Live),
         |engine| {
             engine.smolvm("machine create --name m").succeeds();
             let save = |file: &str| {
                 engine.smolvm(&format!("machine checkpoint --name m --output {}", engine.path(file).display()))
             };
             save("x.smolcheckpoint").fails("checkpoint machine: machine 'm' must be running");
-            if engine.since("1.27.3") {
+            if engine.has(Fact::CheckpointEnding) {
                 save("x.checkpoint").fails("must be running");
             } else {
                 save("x.checkpoint").fails("output must end in .smolcheckpoint");
@@ -677,7 +677,7 @@ fn a_checkpoint_has_its_own_extension_and_needs_a_running_machine() {
 #[test]
 fn pause_and_resume_check_the_state() {
     on_engines(
-        |engine| engine.since("1.18.0"),
+        |engine| engine.has(Fact::Pause),
         |engine| {
             engine.smolvm("machine create --name dev").succeeds();
             engine
@@ -705,13 +705,13 @@ fn update_closes_the_network() {
 }
 
 #[test]
-fn the_environment_fills_in_a_name_from_1_19() {
+fn the_environment_fills_in_a_name_in_newer_engines() {
     on_every_engine(|engine| {
         engine.smolvm("machine create --name dev").succeeds();
         let mut command = engine.command();
         command.env("SMOLVM_MACHINE_NAME", "dev");
         let outcome = engine.run("machine delete -f", command);
-        if engine.since("1.19.0") {
+        if engine.has(Fact::NameFromEnv) {
             outcome.succeeds();
             assert_eq!(engine.list().len(), 0, "{}", engine.label());
         } else {
@@ -731,7 +731,7 @@ fn errors_can_be_json_from_1_28() {
         ("machine resume --name dev", "CONFLICT", "is not paused"),
     ];
     on_engines(
-        |engine| engine.since("1.28.1"),
+        |engine| engine.has(Fact::ErrorFormat),
         |engine| {
             engine.smolvm("machine create --name dev").succeeds();
             for (call, code, message) in calls {
@@ -798,7 +798,7 @@ fn states_are_listed_as_they_were_written() {
     on_every_engine(|engine| {
         engine.smolvm("machine create --name dev").succeeds();
         let states: &[&str] =
-            if engine.since("1.18.0") { &["stopped", "failed", "paused", "pausing"] } else { &["stopped", "failed"] };
+            if engine.has(Fact::Pause) { &["stopped", "failed", "paused", "pausing"] } else { &["stopped", "failed"] };
         for state in states {
             if !engine.forge("dev", state, 0) {
                 return;
@@ -828,24 +828,24 @@ fn pack_writes_a_launcher_and_a_sidecar_and_leaves_nothing_else() {
             .says("\r⠋ Assembling packed binary\x1b[K")
             .says("Packed: out (stub: ")
             .says("Assets: out.smolmachine (");
-        assert_eq!(packed.stdout.contains("Copying storage disk"), engine.since("1.9.0"), "{packed:#?}");
+        assert_eq!(packed.stdout.contains("Copying storage disk"), engine.has(Fact::BareWorkspace), "{packed:#?}");
         let launcher = fs::metadata(engine.path("out")).unwrap();
         assert_eq!(launcher.permissions().mode() & 0o777, 0o755, "{}", engine.label());
         for folder in ["staging", "tmp"] {
             assert_eq!(fs::read_dir(engine.path(folder)).unwrap().count(), 0, "{}", engine.label());
         }
         let manifest = Artifact::read(&engine.path("out.smolmachine")).manifest;
-        let (cpus, mem) = if engine.since("1.29.1") { (3, 700) } else { (4, 8192) };
+        let (cpus, mem) = if engine.has(Fact::PacksResources) { (3, 700) } else { (4, 8192) };
         let wanted = json!({"mode": "vm", "image": "vm://bare", "digest": "none", "network": true,
             "cpus": cpus, "mem": mem, "env": ["A=b"], "smolvm_version": engine.version});
         for (key, value) in wanted.as_object().unwrap() {
             assert_eq!(manifest.get(key), Some(value), "{}: {key} in {manifest:#}", engine.label());
         }
         let entrypoint = json!(["/bin/sh"]);
-        let entrypoint = (!engine.since("1.14.3")).then_some(&entrypoint);
+        let entrypoint = (!engine.has(Fact::NoEntrypoint)).then_some(&entrypoint);
         assert_eq!(manifest.get("entrypoint"), entrypoint, "{}", engine.label());
         let storage = manifest["assets"].get("storage_logical_size").is_some();
-        assert_eq!(storage, engine.since("1.9.0"), "{}", engine.label());
+        assert_eq!(storage, engine.has(Fact::BareWorkspace), "{}", engine.label());
         assert_eq!(manifest["assets"]["overlay_logical_size"], 64 << 20, "{}", engine.label());
         assert_eq!(engine.listed("bare").unwrap()["state"], "created", "{}", engine.label());
     });
@@ -898,7 +898,7 @@ fn pack_refuses_the_name_of_a_sidecar_from_1_7() {
     on_every_engine(|engine| {
         engine.seeded_vm("");
         let outcome = engine.smolvm("pack create --from-vm bare -o out.smolmachine");
-        if engine.since("1.7.0") {
+        if engine.has(Fact::LauncherNames) {
             outcome.fails(
                 "config operation failed: pack create: --output names the executable stub, not the .smolmachine \
                  sidecar (which is created automatically as '<output>.smolmachine'). Use --output out instead.",
@@ -950,35 +950,40 @@ fn flags_beside_from_change_the_restored_machine() {
 }
 
 #[test]
-fn default_values_are_allowed_beside_from_since_1_14_3() {
+fn default_values_are_allowed_beside_from_in_newer_engines() {
     on_every_engine(|engine| {
         let from = artifact(engine, false).display().to_string();
         engine.smolvm(&format!("machine create --name r --from={from} --cpus 4 --mem 8192")).succeeds();
         let vm = engine.listed("r").unwrap();
-        let (cpus, mem) = if engine.since("1.14.3") { (4, 8192) } else { (2, 512) };
+        let (cpus, mem) = if engine.has(Fact::DefaultsBesideFrom) { (4, 8192) } else { (2, 512) };
         assert_eq!((&vm["cpus"], &vm["memory_mib"]), (&json!(cpus), &json!(mem)), "{}", engine.label());
     });
 }
 
 #[test]
-fn an_allow_list_beside_from_is_dropped_before_1_8() {
+fn an_allow_list_beside_from_is_dropped_by_older_engines() {
     on_every_engine(|engine| {
         let from = artifact(engine, false).display().to_string();
-        let honoured = engine.since("1.8.0");
-        for (name, flags, network) in [("r", "", honoured), ("n", "--net", true)] {
+        let honored = engine.has(Fact::AllowListBesideFrom);
+        for (name, flags, network) in [("r", "", honored), ("n", "--net", true)] {
             engine
                 .smolvm(&format!("machine create --name {name} --from={from} {flags} --allow-cidr=10.0.0.0/8"))
                 .succeeds();
             let vm = engine.listed(name).unwrap();
             assert_eq!(vm["network"], network, "{}", engine.label());
             let cidrs = json!(["10.0.0.0/8"]);
-            assert_eq!(vm.get("allowed_cidrs"), engine.since("1.27.2").then_some(&cidrs), "{}", engine.label());
+            assert_eq!(
+                vm.get("allowed_cidrs"),
+                engine.has(Fact::ListsAllowList).then_some(&cidrs),
+                "{}",
+                engine.label()
+            );
         }
     });
 }
 
 #[test]
-fn a_flipped_byte_is_noticed_only_from_1_18() {
+fn a_flipped_byte_is_noticed_only_by_newer_engines() {
     on_every_engine(|engine| {
         // In the manifest, because damage in the assets may also break the compression, which every version notices.
         let mut bytes = Artifact::read(&artifact(engine, true)).bytes;
@@ -986,12 +991,12 @@ fn a_flipped_byte_is_noticed_only_from_1_18() {
         bytes[name + 8] ^= 1;
         fs::write(engine.path("bad.smolmachine"), bytes).unwrap();
         let outcome = engine.smolvm("machine create --name r --from=bad.smolmachine");
-        if engine.since("1.18.0") {
+        if engine.has(Fact::ChecksCrc) {
             outcome.fails("agent operation failed: verify checkpoint checksum: checksum mismatch for bad.smolmachine");
         } else {
             outcome.succeeds();
         }
-        assert_eq!(engine.listed("r").is_some(), !engine.since("1.18.0"), "{}", engine.label());
+        assert_eq!(engine.listed("r").is_some(), !engine.has(Fact::ChecksCrc), "{}", engine.label());
         engine
             .smolvm("pack run --sidecar bad.smolmachine --info")
             .fails("agent operation failed: verify sidecar: checksum mismatch");
@@ -999,9 +1004,9 @@ fn a_flipped_byte_is_noticed_only_from_1_18() {
 }
 
 #[test]
-fn a_flipped_byte_collides_with_the_good_artifact_from_1_9() {
+fn a_flipped_byte_collides_with_the_good_artifact_where_unpacks_are_shared() {
     on_engines(
-        |engine| engine.since("1.9.0") && !engine.since("1.18.0"),
+        |engine| engine.has(Fact::SharedUnpacks) && !engine.has(Fact::ChecksCrc),
         |engine| {
             let good = artifact(engine, true);
             let mut bytes = Artifact::read(&good).bytes;
@@ -1020,7 +1025,7 @@ fn a_file_that_is_not_an_artifact_is_refused() {
         let bytes = Artifact::read(&artifact(engine, true)).bytes;
         fs::write(engine.path("short"), &bytes[..20]).unwrap();
         fs::write(engine.path("truncated"), &bytes[..bytes.len() - 100]).unwrap();
-        let reading = if engine.since("1.18.0") { "read checkpoint footer" } else { "read .smolmachine" };
+        let reading = if engine.has(Fact::ChecksCrc) { "read checkpoint footer" } else { "read .smolmachine" };
         for (file, why) in [
             ("short", "I/O error: sidecar file too small to contain footer"),
             ("truncated", "invalid magic: expected SMOLPACK"),
@@ -1127,7 +1132,7 @@ fn version_0_8_0_says_0_when_it_did_nothing() {
 #[test]
 fn bottle_freeze_manages_a_machine_on_every_engine() {
     on_every_engine(|engine| {
-        let label = if engine.since("1.8.0") { "--label team=a" } else { "" };
+        let label = if engine.has(Fact::Labels) { "--label team=a" } else { "" };
         fs::create_dir_all(engine.path("shared")).unwrap();
         let shared = engine.path("shared");
         let words = format!(

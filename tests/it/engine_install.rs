@@ -280,7 +280,7 @@ fn a_failed_download_leaves_the_old_engine_and_nothing_else() {
     index.change(&file, |answer| answer.body[10] ^= 1);
     fails(&world, &index, "engine install", 1, "its SHA-256 is");
     index.change(page, |answer| answer.body.truncate(20));
-    fails(&world, &index, "engine install", 1, "it is no index of packages in JSON");
+    fails(&world, &index, "engine install", 1, "it is not an index of packages in JSON");
     index.pages.lock().unwrap().clear();
     fails(&world, &index, "engine install", 1, "404");
     finish(command(&world, &index, "ls")).success();
@@ -308,12 +308,12 @@ fn a_wheel_without_an_engine_is_refused() {
     let vmm = ("smol/smol-vmm", engine("1.4.0"));
     let guest = ("smol/agent-rootfs.tar", rootfs());
     for (members, said) in [
-        (vec![("smol/__init__.py", vec![])], "there is no smolvm in it"),
-        (vec![vmm.clone()], "there is no agent-rootfs in it"),
+        (vec![("smol/__init__.py", vec![])], "it has no smolvm"),
+        (vec![vmm.clone()], "it has no agent-rootfs"),
         (vec![("../escape", vec![]), vmm.clone(), guest.clone()], "it has a member"),
         (vec![vmm.clone(), ("smol/agent-rootfs.tar", evil)], "its guest's system has a member"),
         (vec![vmm.clone(), ("smol/agent-rootfs.tar", sly)], "is not an engine to be trusted"),
-        (vec![("smol/smol-vmm", engine("1.5.0")), guest.clone()], "calls itself 1.5.0"),
+        (vec![("smol/smol-vmm", engine("1.5.0")), guest.clone()], "reports version 1.5.0"),
         (vec![vmm, ("smol/agent-rootfs.tar.zst", b"no zstd".to_vec())], "is not an engine to be trusted"),
     ] {
         index.offer(&[("1.4.0", zip_of(&members))]);
@@ -377,7 +377,7 @@ fn an_unusable_proxy_is_not_bypassed() {
         let mut refused = command(&world, &index, "engine install");
         refused.env(name, proxy);
         let said = stderr(&finish(refused).code(1));
-        assert!(said.contains(&format!("${name} names no proxy that can be used")), "{said}");
+        assert!(said.contains(&format!("${name} names no usable proxy")), "{said}");
         assert!(said.contains("nothing was installed") && !said.contains("secret"), "{said}");
     }
     // An empty variable counts as unset: the index is used, and has no page for the package.

@@ -1,6 +1,7 @@
 //! `freeze --live`: a VM is frozen while it runs, and thawed with its RAM; `pause` and `resume`.
 
 use crate::support::{World, names_in, stderr, stdout, wait_until};
+use bottle_freeze::engine::{Fact, Version};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
@@ -89,7 +90,7 @@ fn a_vm_that_cannot_be_frozen_live_is_refused_with_the_reason() {
     new.vm("mounted").with(&format!("--volume {rootfs}:/mnt")).running();
     new.vm("down").stopped();
     for (world, vm, why) in [
-        (&old, "dev", "smolvm 1.12.0 cannot do it; 1.13.1 can"),
+        (&old, "dev", Fact::Live.missing_in(Version(1, 12, 0)).as_str()),
         (&new, "img", "its image is on this host"),
         (&new, "mounted", "folders of this host are mounted in it"),
         (&new, "down", "it is stopped"),
@@ -191,7 +192,7 @@ fn a_paused_vm_is_resumed() {
     assert_eq!(world.state("dev"), "running");
     let old = World::with_engine("1.14.0");
     old.vm("dev").running();
-    old.run("pause dev").code(13).stderr(contains("1.18.0 can"));
+    old.run("pause dev").code(13).stderr(contains(Fact::Pause.missing_in(Version(1, 14, 0))));
 }
 
 fn shown(world: &World, reference: &str) -> Value {

@@ -6,7 +6,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::{Health, Staging};
 use crate::operations::verify;
 use crate::report::Details;
-use crate::smolvm::{EngineError, EngineSource, Machine, Smolvm, broken_files, empty_program};
+use crate::smolvm::{ABILITIES, EngineError, EngineSource, Fact, Machine, Smolvm, broken_files, empty_program};
 
 /// An engine that works, and its VMs.
 pub struct Working {
@@ -21,10 +21,12 @@ pub fn check(app: &App, health: &Health) -> (Check, Option<Working>) {
         Err(failure) => return (failed(String::new(), failure), None),
     };
     let (version, path, source) = (engine.version(), engine.path(), engine.source());
-    let (can, cannot): (Vec<_>, Vec<_>) = version.abilities().into_iter().partition(|(_, can)| *can);
-    let names = |all: &[(&'static str, bool)]| all.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
-    let (can, cannot) = (names(&can), names(&cannot));
-    let dialect = if version.names_are_flags() { "--name NAME" } else { "positional NAME" };
+    let abilities = |can: bool| {
+        let those = ABILITIES.iter().filter(|fact| version.has(**fact) == can);
+        those.map(|fact| fact.ability().to_owned()).collect::<Vec<_>>()
+    };
+    let (can, cannot) = (abilities(true), abilities(false));
+    let dialect = if version.has(Fact::NameFlags) { "--name NAME" } else { "positional NAME" };
     let what = format!("smolvm {version}, {} (from {source}), speaks {dialect}", path.display());
     let details = Details::Engine {
         version: version.to_string(),

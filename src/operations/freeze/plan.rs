@@ -4,7 +4,7 @@ use super::request::{Hook, Live, Request, Restart};
 use crate::error::{Failure, Result, Status};
 use crate::library::Configuration;
 use crate::operations::configuration;
-use crate::smolvm::{Machine, State, Version};
+use crate::smolvm::{Fact, Machine, State, Version};
 
 /// One engine command of a freeze, or one of the user's own. `--dry-run` prints them, the freeze runs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Plan {
         }
         let live = request.live.is_some() && not_live.is_none();
         // Only of these versions it was seen that a live artifact carries an allow list.
-        let is_carried = !live || !vm.network || version.reports_allow_list();
+        let is_carried = !live || !vm.network || version.has(Fact::ListsAllowList);
         let known = Configuration { network_known: known.network_known && is_carried, ..known };
         let steps = steps(request, vm, live, version);
         let mut warnings: Vec<String> = not_live.map(|why| in_the_ordinary_way(&why)).into_iter().collect();
@@ -86,7 +86,7 @@ fn steps(request: &Request, vm: &Machine, live: bool, version: Version) -> Vec<S
     let mut steps = vec![Step::List, Step::FindDisks];
     let is_run = |hook: &&Hook| runs || matches!(hook, Hook::Host(_));
     steps.extend(request.before.iter().filter(is_run).cloned().map(Step::PreFreeze));
-    let looks_again = is_stopped && !version.stop_tells_the_truth();
+    let looks_again = is_stopped && !version.has(Fact::ReportsMissing);
     for (is_needed, step) in [
         (runs && !live && saves_workspace(request, vm, version), Step::SaveWorkspace),
         (runs && is_stopped, Step::Sync),
@@ -115,18 +115,20 @@ fn losses(request: &Request, vm: &Machine, known: &Configuration, version: Versi
     let is_saved = vm.state == State::Running && saves_workspace(request, vm, version);
     if vm.image.is_some() && request.no_workspace {
         warnings.push("the snapshot will not hold /workspace: left out by --no-workspace".into());
-    } else if !packs_workspace(vm, version) && !is_saved {
-        let packs = if vm.image.is_some() { "1.14.1" } else { "1.9.0" };
+    } else if !version.has(packs_workspace(vm)) && !is_saved {
+        let packs = packs_workspace(vm).since();
         let lost = format!("the snapshot will not hold /workspace: smolvm {version} does not pack it; {packs} does");
         warnings.push(format!("{lost} (freezing it while it runs, without -o, saves it)"));
     }
     warnings.extend(configuration::losses(vm, known, request.output.is_none()));
-    if vm.image.is_none() && !version.thaws_bare() {
-        warnings.push(format!("smolvm {version} cannot run a VM made from this snapshot; 1.2.2 and later can"));
+    if vm.image.is_none() && !version.has(Fact::ThawsBare) {
+        let since = Fact::ThawsBare.since();
+        warnings.push(format!("smolvm {version} cannot run a VM made from this snapshot; {since} and later can"));
     }
-    if vm.image.is_some() && !version.repacks_image_layers() {
+    if vm.image.is_some() && !version.has(Fact::RepacksLayers) {
         let what = "if it was itself made from a snapshot, what that one held is lost";
-        warnings.push(format!("smolvm {version} packs the image anew: {what}; 1.3.4 keeps it"));
+        let keeps = Fact::RepacksLayers.since();
+        warnings.push(format!("smolvm {version} packs the image anew: {what}; {keeps} keeps it"));
     }
     if vm.state == State::Unreachable {
         let lost = "the snapshot will not hold what its guest has not written to disk";
@@ -135,20 +137,21 @@ fn losses(request: &Request, vm: &Machine, known: &Configuration, version: Versi
     warnings
 }
 
-fn packs_workspace(vm: &Machine, version: Version) -> bool {
-    if vm.image.is_some() { version.packs_image_workspace() } else { version.packs_bare_workspace() }
+/// What an engine must be able to do to pack the VM's `/workspace`.
+fn packs_workspace(vm: &Machine) -> Fact {
+    if vm.image.is_some() { Fact::ImageWorkspace } else { Fact::BareWorkspace }
 }
 
 /// Whether `/workspace` is saved beside the artifact, if the guest runs: only a snapshot in the library has room for it.
 fn saves_workspace(request: &Request, vm: &Machine, version: Version) -> bool {
-    !request.no_workspace && request.output.is_none() && !packs_workspace(vm, version)
+    !request.no_workspace && request.output.is_none() && !version.has(packs_workspace(vm))
 }
 
-/// Why a VM cannot be frozen while it runs. (1.32.2 refuses image layers and folders of the host. A VM of a kind that is
-/// not known here it refuses itself, in its own words.)
+/// Why a VM cannot be frozen while it runs. (The engine refuses image layers and folders of the host, and other kinds of VM
+/// in its own words.)
 fn why_not_live(vm: &Machine, version: Version) -> Option<String> {
     let reasons = [
-        (!version.checkpoints(), format!("smolvm {version} cannot do it; 1.13.1 can")),
+        (!version.has(Fact::Live), Fact::Live.missing_in(version)),
         (vm.given_up, "smolvm lists it as unreachable, although it answers, until it is stopped and started".into()),
         (vm.state == State::Unreachable, "it does not answer".into()),
         (vm.state != State::Running, format!("it is {}", vm.state)),

@@ -10,7 +10,7 @@ use crate::operations::state::asked_again;
 use crate::operations::tags::free_tags;
 use crate::operations::{configuration, lock, packed, workspace};
 use crate::report::Planned;
-use crate::smolvm::{Call, Disks, EngineError, Exec, Machine};
+use crate::smolvm::{Call, Disks, EngineError, Exec, Fact, Machine};
 use std::path::Path;
 use std::time::Instant;
 
@@ -109,10 +109,9 @@ impl<'a> Freeze<'a> {
 
     /// 2. Pre-flight, before anything is stopped: the engine can do it, no other run writes the target, and it has room.
     fn preflight(mut self, vm: Lock) -> Result<Self> {
-        let (request, version) = (self.cx.request, self.cx.engine.version());
-        if !self.plan.is_live() && self.vm.has_local_image() && !version.packs_local_images() {
-            let cannot = "cannot pack a VM of a local image; 1.12.0 can".to_owned();
-            return Err(EngineError::TooOld { version, cannot }.into());
+        let request = self.cx.request;
+        if !self.plan.is_live() && self.vm.has_local_image() {
+            self.cx.engine.require(Fact::LocalImages)?;
         }
         if request.output.is_none() {
             self.draft().check_before_packing().map_err(|error| {

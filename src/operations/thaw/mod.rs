@@ -14,7 +14,7 @@ use crate::operations::state::state_now;
 use crate::operations::stop::stop;
 use crate::operations::{configuration, consent, fidelity, freeze, lock, workspace};
 use crate::report::{Change, JsonPath, Thawed};
-use crate::smolvm::{EngineError, Machine, Smolvm};
+use crate::smolvm::{EngineError, Fact, Machine, Smolvm};
 use crate::terminal::Warnings;
 use plan::Plan;
 use std::time::{Duration, Instant};
@@ -163,7 +163,7 @@ impl Thaw<'_> {
             return Ok(Change::Running);
         }
         // What was put back a moment ago is not on its disk yet.
-        let writes = !engine.version().stop_flushes();
+        let writes = !engine.version().has(Fact::StopFlushes);
         terminal.phase("stop", &format!("stopping {name}"), || stop(engine, name, writes, None, warnings))?;
         Ok(Change::Stopped)
     }

@@ -6,7 +6,7 @@ use crate::operations::consent::Network;
 use crate::operations::fidelity;
 use crate::operations::make::Reach;
 use crate::operations::resolve::Checked;
-use crate::smolvm::{CreateOptions, Machine, Name, Source, Version};
+use crate::smolvm::{CreateOptions, Fact, Machine, Name, Source, Version};
 use std::ffi::OsString;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
@@ -102,7 +102,7 @@ fn name(request: &Request, metadata: Option<&Metadata>, artifact: &Path, machine
 }
 
 /// A VM that goes on where it was frozen: its artifact has all of it but the labels, and the engine takes nothing else
-/// (1.32.2: "topology-changing create flags are not supported").
+/// ("topology-changing create flags are not supported").
 fn live_options(source: Source, frozen: Option<&Configuration>) -> CreateOptions {
     CreateOptions { labels: frozen.map(labels).unwrap_or_default(), ..CreateOptions::of(source) }
 }
@@ -139,7 +139,7 @@ fn options(
         net,
         allow_cidrs,
         ports: ports(request, frozen, warnings),
-        labels: frozen.filter(|_| version.takes_labels()).map(labels).unwrap_or_default(),
+        labels: frozen.filter(|_| version.has(Fact::Labels)).map(labels).unwrap_or_default(),
         // The environment, values and all, is in the artifact.
         ..CreateOptions::of(source)
     }

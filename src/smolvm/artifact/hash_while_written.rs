@@ -1,5 +1,5 @@
-//! Reads an artifact while the engine still writes it. When the engine has written its launcher and tidied up (a third of
-//! the time of an empty VM's pack, 1.32.2), the sums of the artifact are there.
+//! Reads an artifact while the engine still writes it, so that its checksums are known when the engine has written its launcher
+//! and cleaned up (a third of the time that it packs an empty VM).
 
 use crate::chunk;
 use crate::signals::Signals;
@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-/// How long nothing is looked for after all that was there is read.
+/// The pause before more is read, after everything was read that there was.
 const PAUSE: Duration = Duration::from_millis(30);
 
-/// How much of the end of a file is kept: manifest and footer of an artifact, but for a manifest of extraordinary length.
+/// How much of the end of a file is kept, in bytes: manifest and footer of an artifact, unless the manifest is very long.
 const TAIL: usize = 64 << 10;
 
-/// What was read of a file from its beginning to its end. It is the file if that is the same one, as long, and its
-/// CRC-32 is right: an engine that goes back and changes what it wrote changes that.
+/// The checksums of a file that was read while it was written. They are right if it is the same file, as long, and its CRC-32
+/// is right: an engine that goes back and changes earlier bytes changes that.
 #[derive(Debug)]
 pub struct StreamedHash {
     /// Device and inode.
@@ -26,11 +26,11 @@ pub struct StreamedHash {
     sums: Sums,
 }
 
-/// The same, cut in two.
+/// The checksums of the first part of the file, and its second part.
 pub struct Split {
     /// Device and inode.
     pub file: (u64, u64),
-    /// Bytes of all of it.
+    /// Bytes of the whole file.
     pub bytes: u64,
     /// Of the first part.
     pub crc32: crc32fast::Hasher,
@@ -41,7 +41,7 @@ pub struct Split {
 }
 
 impl StreamedHash {
-    /// Cuts it so many bytes before its end; nothing if that is too far from there.
+    /// Splits it `end` bytes before the end of the file; `None` if fewer were kept.
     pub fn split(self, end: u64) -> Option<Split> {
         let Sums { bytes, mut sha256, mut crc32, mut last } = self.sums;
         let at = last.len().checked_sub(usize::try_from(end).ok()?)?;
@@ -52,7 +52,7 @@ impl StreamedHash {
     }
 }
 
-/// Does `write`, and meanwhile reads the file `path` that it makes; nothing if that cannot be read, or `write` fails.
+/// Runs `write`, and meanwhile reads the file `path` that it writes. No checksums if that cannot be read, or `write` fails.
 pub fn follow<T, E>(
     path: &Path,
     signals: &Signals,
@@ -65,7 +65,7 @@ pub fn follow<T, E>(
         let written = write();
         is_in_vain.store(written.is_err(), SeqCst);
         is_written.store(true, SeqCst);
-        // Without a thread for it, it is read afterwards.
+        // If there is no thread for it, it is read afterwards.
         let Ok(follower) = follower else { return (written, None) };
         follower.thread().unpark();
         (written, follower.join().ok().flatten())
@@ -75,7 +75,7 @@ pub fn follow<T, E>(
 fn read(path: &Path, is_written: &AtomicBool, given_up: &dyn Fn() -> bool) -> Option<StreamedHash> {
     let (mut file, mut sums) = (None, Sums::default());
     loop {
-        // Asked before the read: what was written before this is seen by it.
+        // Loaded before the read, so that the read sees everything that was written before.
         let is_last = is_written.load(SeqCst);
         file = file.or_else(|| File::open(path).ok());
         if let Some(file) = &mut file {
@@ -87,7 +87,7 @@ fn read(path: &Path, is_written: &AtomicBool, given_up: &dyn Fn() -> bool) -> Op
         if is_last {
             return sums.of(&file?);
         }
-        // Not flushed meanwhile: that holds the engine up more than it saves in the end.
+        // Not flushed meanwhile: that would delay the engine more than it saves in the end.
         thread::park_timeout(PAUSE);
     }
 }
@@ -99,12 +99,12 @@ struct Sums {
     sha256: Sha256,
     /// The same.
     crc32: crc32fast::Hasher,
-    /// The last bytes that were read, [`TAIL`] of them if there are as many.
+    /// The last bytes, up to [`TAIL`].
     last: Vec<u8>,
 }
 
 impl Sums {
-    /// Adds all that is there by now.
+    /// Adds everything that there is now.
     fn add(&mut self, file: &mut File, given_up: &dyn Fn() -> bool) -> std::io::Result<()> {
         let mut buffer = vec![0; 128 << 10];
         loop {
@@ -136,13 +136,13 @@ mod tests {
     use std::fs;
     use std::io::{Seek, SeekFrom, Write};
 
-    /// What a real engine wrote.
+    /// The artifact of a real engine.
     fn whole() -> Vec<u8> {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/artifact/1.32.2.smolmachine");
         fs::read(corpus).unwrap()
     }
 
-    /// It is written as far as `half`, read, and then written on by `rest`; what was read of it.
+    /// Writes half of it, reads that, has `rest` write on, and reads the rest.
     fn read_between(path: &Path, rest: impl FnOnce(&mut File, &[u8])) -> Option<StreamedHash> {
         let whole = whole();
         let half = whole.len() / 2;
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_while_it_is_written_has_the_sums_of_what_was_written() {
+    fn a_file_that_is_read_while_it_is_written_has_its_checksums() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.smolmachine");
         let (written, followed) = follow(&path, &Signals::default(), || {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_while_it_was_written_has_the_sums_of_what_is_kept() {
+    fn the_checksums_are_those_of_the_file_that_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.smolmachine");
         for text in [&whole()[..], &long()] {
@@ -199,10 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failed_pack_wrote_is_not_read_to_its_end() {
+    fn the_output_of_a_failed_pack_is_not_read_to_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.smolmachine");
-        // So long that nobody would see the end of it; it takes no room.
+        // So long that it could never be read to its end; it takes no space.
         let failed =
             || File::create(&path).and_then(|file| file.set_len(1 << 40)).and_then(|()| Err::<(), _>(no_room()));
         let (written, followed) = follow(&path, &Signals::default(), failed);
@@ -221,7 +221,7 @@ mod tests {
             file.write_all(rest).unwrap();
             file.seek(SeekFrom::Start(100)).unwrap();
             file.write_all(b"changed").unwrap();
-            // As it would: with the footer of what it is now.
+            // With the footer that matches, as an engine would write it.
             let bytes = fs::read(&path).unwrap();
             let crc32 = crc32fast::hash(&bytes[..bytes.len() - FOOTER]).to_le_bytes();
             file.seek(SeekFrom::End(-12)).unwrap();

@@ -1,4 +1,4 @@
-//! What an artifact says of itself, and what `machine create --from` is known to refuse in it.
+//! The manifest of an artifact, and what `machine create --from` refuses in it.
 
 use super::error::ArtifactError;
 use serde::Deserialize;
@@ -7,11 +7,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
-/// The least memory that a VM can have, in MiB (1.4.0 to 1.32.2).
+/// The least memory that a VM can have, in MiB.
 const LEAST_MEMORY: u64 = 64;
 
-/// What a manifest says and this program reads. All keys without a default are those that every engine requires (1.4.0 to
-/// 1.32.2, each key left out and changed in turn), and the types are the engine's.
+/// The keys of a manifest that this program reads. Those without a default are the ones that every engine requires (tried by
+/// leaving out and changing each key in turn), and the types are the engine's.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Manifest {
     /// Virtual CPUs of a VM made from it.
@@ -24,18 +24,18 @@ pub struct Manifest {
     /// Environment of its commands, `KEY=VALUE` in clear.
     #[serde(default)]
     env: Vec<String>,
-    /// There if it holds a running VM, RAM included.
+    /// Present if it holds a running VM, RAM included.
     #[serde(default)]
     checkpoint: Option<Value>,
     #[serde(default)]
     host_platform: String,
-    /// The kind of machine that it runs on: `linux/amd64`.
+    /// The platform that it runs on: `linux/amd64`.
     platform: String,
     #[serde(default)]
     mode: Mode,
     #[serde(default)]
     secret_refs: BTreeMap<String, Value>,
-    /// The secrets that the packed VM had, and a VM made from it lacks: see `secrets`.
+    /// The secrets of the packed VM, which a VM made from it does not have: see `secrets`.
     #[serde(default, rename = "bottle_freeze_secrets")]
     pub lacks_secrets: Vec<String>,
     assets: Assets,
@@ -55,7 +55,7 @@ pub struct Manifest {
     _cuda: bool,
 }
 
-/// Another word is a reason to refuse it.
+/// The engine refuses every other word.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Mode {
@@ -87,10 +87,10 @@ struct Asset {
 }
 
 impl Manifest {
-    /// Reads it. There is no other way to have one: what no engine makes a VM from has none.
+    /// Reads and checks a manifest.
     ///
     /// # Errors
-    /// It is no JSON, or `machine create --from` would refuse it.
+    /// It is not JSON, or `machine create --from` would refuse it.
     pub fn read(text: &[u8]) -> Result<Self, ArtifactError> {
         let unreadable = |error| ArtifactError::Damaged(format!("its manifest cannot be read: {error}"));
         let _: IgnoredAny = serde_json::from_slice(text).map_err(unreadable)?;
@@ -121,12 +121,12 @@ impl Manifest {
         if self.mode == Mode::Vm {
             let disks = [&self.assets.storage_template, &self.assets.overlay_template];
             let elsewhere = disks.into_iter().flatten().find(|disk| !is_inside(&disk.path))?;
-            return Some(format!("its disk {:?} lies outside of it", elsewhere.path));
+            return Some(format!("its disk {:?} is outside of it", elsewhere.path));
         }
         None
     }
 
-    /// Why it runs on no VM of this host, if so: it holds programs of another kind of processor.
+    /// Why it does not run on this host, if so: its programs are for another kind of processor.
     pub fn is_foreign(&self) -> Option<String> {
         let architecture = self.platform.rsplit('/').next().unwrap_or_default();
         let here = match std::env::consts::ARCH {
@@ -137,27 +137,27 @@ impl Manifest {
         (architecture != here).then(|| format!("it was made for {architecture}, and this host is {here}"))
     }
 
-    /// The kind of host that packed it, if it says so: `linux/amd64`.
+    /// The platform that packed it, if it says so: `linux/amd64`.
     pub fn host_platform(&self) -> Option<&str> {
         Some(self.host_platform.as_str()).filter(|platform| !platform.is_empty())
     }
 
-    /// Whether it holds a running VM, RAM included, which goes on where it was.
+    /// Whether it holds a running VM, RAM included.
     pub fn is_live(&self) -> bool {
         self.checkpoint.is_some()
     }
 
-    /// The names of the environment variables that lie in it with their values.
+    /// The names of the environment variables whose values are in it.
     pub fn env_names(&self) -> Vec<String> {
         self.env.iter().map(|pair| pair.split('=').next().unwrap_or_default().to_owned()).collect()
     }
 
-    /// The ports that a running VM in it publishes, as far as they can be read.
+    /// The ports of a running VM in it, as far as they can be read.
     pub fn live_ports(&self) -> Vec<String> {
         self.live_network("ports")
     }
 
-    /// The only networks that a running VM in it may reach; empty: no such limit.
+    /// The only networks that a running VM in it may reach; empty: no limit.
     pub fn live_allowed_cidrs(&self) -> Vec<String> {
         self.live_network("allowed_cidrs")
     }
@@ -166,7 +166,7 @@ impl Manifest {
         let list = self.checkpoint.as_ref().and_then(|checkpoint| checkpoint.get("network")?.get(key)?.as_array());
         let text = |value: &Value| match value {
             Value::String(text) => text.clone(),
-            // The engine writes pairs of a host's and a guest's port elsewhere.
+            // A pair of a host's and a guest's port.
             Value::Array(pair) => pair.iter().map(Value::to_string).collect::<Vec<_>>().join(":"),
             other => other.to_string(),
         };
@@ -174,19 +174,19 @@ impl Manifest {
     }
 }
 
-/// Whether a path leads to something inside of the folder that it is relative to.
+/// Whether a relative path stays inside its folder.
 fn is_inside(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// What a manifest says beside: of use to people, and nothing that an artifact must have.
+/// Other information in a manifest, for people; no artifact must have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
-    /// The names of the variables that a VM made from it has; their values lie beside them in clear.
+    /// The names of the environment variables of a VM made from it; their values are there too, in clear.
     pub env: Vec<String>,
-    /// The VM that was packed, if it was a bare one: in 0.8.0 to 1.32.2 the image is `vm://NAME` then.
+    /// The packed VM, if it was a bare one: then the image is `vm://NAME`.
     pub vm: Option<String>,
-    /// The image, if it was another one.
+    /// The image, if it was not.
     pub image: Option<String>,
     /// When it was packed, in RFC 3339.
     pub created: Option<String>,

@@ -1,4 +1,4 @@
-//! A VM's disks as they lie on the host: how much room a pack needs, and whether they were written to.
+//! A VM's disks on the host: how much space a pack needs, and whether they were written to.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ pub struct Disks(Vec<Disk>);
 struct Disk {
     inode: u64,
     bytes: u64,
-    /// What it takes on the host: disks are sparse. It changes without a write, when the host puts its cache on the disk.
+    /// Bytes that it takes on the host: disks are sparse. Changes without a write, when the host flushes its cache.
     allocated: u64,
     /// Seconds and nanoseconds.
     modified: (i64, i64),
@@ -21,11 +21,11 @@ struct Disk {
 }
 
 impl Disks {
-    /// What a pack writes besides the disks' content: launcher, runtime, helper files (1.32.2: 125 MB at its peak).
+    /// Bytes that a pack writes besides the disks' content: launcher, runtime, helper files (at its peak).
     pub const BESIDES: u64 = 125 << 20;
 
-    /// The disks in the folder that `machine data-dir` names: `*.raw` and `*.qcow2` (0.8.0 … 1.32.2). A VM that was
-    /// never started has none, and may have no folder.
+    /// The disks in the folder that `machine data-dir` names: `*.raw` and `*.qcow2`. A VM that was never
+    /// started has none, and may have no folder.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -54,7 +54,7 @@ impl Disks {
         Ok(Self(disks))
     }
 
-    /// Whether there are none: the VM was never started.
+    /// Whether there are none, because the VM was never started.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -65,8 +65,8 @@ impl Disks {
         self.0.iter().map(key).eq(later.0.iter().map(key))
     }
 
-    /// Bytes that a pack of them takes at its peak: three times what they take, four times for qcow2 (measured with
-    /// 1.32.2: 3,197 MiB for 1 GiB of data that does not compress).
+    /// Bytes that a pack of them takes at its peak: three times what they take, four times for qcow2 (measured: 3,197 MiB for
+    /// 1 GiB of data that does not compress).
     pub fn room_to_pack(&self) -> u64 {
         let room = |disk: &Disk| disk.allocated.saturating_mul(if disk.is_qcow2 { 4 } else { 3 });
         self.0.iter().map(room).fold(Self::BESIDES, u64::saturating_add)

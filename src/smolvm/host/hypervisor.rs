@@ -1,10 +1,10 @@
-//! What VMs run on: KVM on Linux, Hypervisor.framework on macOS.
+//! Whether VMs can run here: KVM on Linux, Hypervisor.framework on macOS.
 
 mod permission;
 
 use std::path::Path;
 
-/// Why VMs do not run here.
+/// Why VMs cannot run here.
 #[derive(Debug)]
 pub struct NoHypervisor {
     /// What is wrong.
@@ -19,10 +19,10 @@ fn none(what: String, hint: impl Into<String>) -> Found {
     Err(NoHypervisor { what, hint: hint.into() })
 }
 
-/// Looks, and makes an empty VM where that is possible. `engine` is who runs VMs, if there is one.
+/// Checks the hypervisor, on Linux by making an empty VM. `engine` is the engine that runs VMs, if there is one.
 ///
 /// # Errors
-/// There is none, this user may not use it, or VMs would not boot.
+/// There is none, this user must not use it, or VMs would not boot.
 pub fn hypervisor(engine: Option<&Path>) -> Found {
     if cfg!(target_os = "macos") {
         return framework();
@@ -40,8 +40,8 @@ pub fn hypervisor(engine: Option<&Path>) -> Found {
 
 /// Apple's own test for it: `sysctl kern.hv_support`.
 fn framework() -> Found {
-    let told = std::process::Command::new("/usr/sbin/sysctl").args(["-n", "kern.hv_support"]).output();
-    if told.is_ok_and(|told| told.stdout.starts_with(b"1")) {
+    let output = std::process::Command::new("/usr/sbin/sysctl").args(["-n", "kern.hv_support"]).output();
+    if output.is_ok_and(|output| output.stdout.starts_with(b"1")) {
         return Ok("Hypervisor.framework works".into());
     }
     none("this Mac has no Hypervisor.framework".into(), "use a Mac with Apple silicon, or a host that nests VMs")
@@ -57,7 +57,7 @@ fn kvm(device: &Path) -> Found {
         ),
         Ok(()) => Ok(format!("{shown} works")),
         Err(Errno::ACCESS) => none(format!("you may not use {shown}"), permission::command(device)),
-        // What a container's device rules answer.
+        // The answer of a container's device rules.
         Err(Errno::PERM) => {
             none(format!("this container may not use {shown}"), format!("start the container with --device {shown}"))
         }
@@ -69,15 +69,15 @@ fn kvm(device: &Path) -> Found {
     }
 }
 
-/// Seen on a hosted VM: its `/dev/kvm` makes VMs, and executes a HLT in them, and yet no kernel boots.
+/// Seen on a hosted VM: `/dev/kvm` makes VMs and runs a HLT in them, but no kernel boots.
 fn has_no_virtualisation() -> bool {
-    let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let flags = told.lines().find(|line| line.starts_with("flags"));
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = cpuinfo.lines().find(|line| line.starts_with("flags"));
     cfg!(target_arch = "x86_64")
         && flags.is_some_and(|flags| !flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm"))
 }
 
-/// Makes an empty VM, which goes at once.
+/// Makes an empty VM, and removes it.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 fn make_vm(device: &Path) -> rustix::io::Result<()> {
@@ -89,7 +89,7 @@ fn make_vm(device: &Path) -> rustix::io::Result<()> {
     /// `KVM_CREATE_VM` of `linux/kvm.h`, for a VM of the default type.
     struct CreateVm;
 
-    // SAFETY: its argument is a number, 0, and its answer a file that belongs to nobody else.
+    // SAFETY: its argument is a number, 0, and its result a file that nothing else owns.
     unsafe impl Ioctl for CreateVm {
         type Output = OwnedFd;
         const IS_MUTATING: bool = false;
@@ -106,7 +106,7 @@ fn make_vm(device: &Path) -> rustix::io::Result<()> {
     }
 
     let kvm = rustix::fs::open(device, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-    // SAFETY: a file that is no KVM answers with an error.
+    // SAFETY: a device other than KVM returns an error.
     unsafe { ioctl(&kvm, CreateVm) }.map(drop)
 }
 
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_that_is_missing_or_no_kvm_is_told_with_what_mends_it() {
+    fn a_missing_or_wrong_device_is_reported_with_a_hint() {
         for (device, said) in [("/no/kvm", "there is no /no/kvm"), ("/dev/null", "/dev/null makes no VM")] {
             let wrong = kvm(Path::new(device)).unwrap_err();
             assert!(wrong.what.starts_with(said) && !wrong.hint.is_empty(), "{wrong:?}");

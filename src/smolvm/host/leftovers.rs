@@ -1,6 +1,6 @@
-//! What a `pack create` that was killed leaves behind: folders `pack-staging-XXXXXX` in the engine's cache (1.4.0 to
-//! 1.32.2, seen), which no later pack removes, or not at once (1.32.2 removes those of two minutes ago, not younger ones),
-//! and folders `.tmpXXXXXX` in `$TMPDIR` with an `assets.tar.zst` or a `libs.tar.zst` and nothing else (1.4.0 to 1.32.2, seen), which none does.
+//! What a killed `pack create` leaves behind: folders `pack-staging-XXXXXX` in the engine's cache, which no later pack removes
+//! (or only after two minutes), and folders `.tmpXXXXXX` in `$TMPDIR` with only an `assets.tar.zst` or a `libs.tar.zst`, which
+//! none removes.
 
 use super::processes;
 use crate::files;
@@ -10,27 +10,27 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// What was changed since is somebody's.
+/// A folder that was changed more recently may be in use.
 const FRESH: Duration = Duration::from_secs(60);
-/// What lies in the first kind of folder (1.4.0 to 1.32.2, seen), beside copies of disks.
+/// The files in the first kind of folder, beside copies of disks.
 const STAGED: [&str; 2] = ["staging", ".in-use"];
 const DISK_COPY: &str = "-flat.raw";
-/// The only file in the second kind of folder is one of these, which are compressed by Zstandard.
+/// The only file in the second kind of folder is one of these, compressed with Zstandard.
 const COMPRESSED: [&str; 2] = ["assets.tar.zst", "libs.tar.zst"];
 const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// A folder that an engine has left, or works in.
+/// A folder that an engine left behind, or works in.
 #[derive(Debug, Clone)]
 pub struct Leftover {
     /// The folder.
     pub path: PathBuf,
-    /// What it takes on the disk.
+    /// Bytes that it takes on the disk.
     pub bytes: u64,
-    /// Nobody uses it, as far as can be told, and it was not touched for a while.
+    /// Whether nothing seems to use it, and it was not changed for a while.
     pub is_ownerless: bool,
 }
 
-/// All of this user's.
+/// All leftovers of this user.
 pub fn leftovers() -> Vec<Leftover> {
     let [cache, temporary] = places();
     let staged = named(&cache, "pack-staging-").filter(|folder| holds_what_is_staged(folder));
@@ -46,16 +46,16 @@ fn places() -> [PathBuf; 2] {
 }
 
 impl Leftover {
-    /// Removes it, if still nobody uses it.
+    /// Removes it, if still nothing uses it.
     ///
     /// # Errors
-    /// Somebody does, or it cannot be removed.
+    /// It is in use, or cannot be removed.
     pub fn remove(&self) -> io::Result<()> {
         if is_ownerless(&self.path) { fs::remove_dir_all(&self.path) } else { Err(io::ErrorKind::ResourceBusy.into()) }
     }
 }
 
-/// The real folders of this user in `folder` that are named `prefix` and six letters or digits.
+/// The folders of this user in `folder`, not links, with a name of `prefix` and six letters or digits.
 fn named(folder: &Path, prefix: &'static str) -> impl Iterator<Item = PathBuf> + use<> {
     let me = rustix::process::geteuid().as_raw();
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -79,7 +79,7 @@ fn holds_what_is_compressed(folder: &Path) -> bool {
     let mut begin = Vec::new();
     let file = files::open_own(&folder.join(name)).ok().filter(|_| COMPRESSED.contains(&name.as_str()));
     let read = file.and_then(|file| file.take(ZSTANDARD.len() as u64).read_to_end(&mut begin).ok());
-    // It may have been killed before it wrote.
+    // The file may be empty: the engine may have been killed before it wrote.
     read.is_some() && ZSTANDARD.starts_with(&begin)
 }
 
@@ -96,7 +96,7 @@ fn is_ownerless(folder: &Path) -> bool {
         && processes::processes_using(folder).is_empty()
 }
 
-/// When anything in it was last written to.
+/// When something in it was last changed.
 fn newest_change(folder: &Path) -> io::Result<SystemTime> {
     let mut newest = fs::symlink_metadata(folder)?.modified()?;
     for entry in fs::read_dir(folder)? {

@@ -1,4 +1,4 @@
-//! The host of the engine: its processes, its disks, its hypervisor, and what killed commands left on it.
+//! The host of the engine: processes, disks, the hypervisor, and what killed commands left behind.
 
 mod disks;
 pub mod helper_vms;

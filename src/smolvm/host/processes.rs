@@ -1,4 +1,4 @@
-//! Who uses a folder. Only Linux tells, in `/proc`: elsewhere nobody can be ruled out.
+//! Processes that use a folder. Only Linux shows them, in `/proc`: elsewhere there may always be one.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,11 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Whether it can be told who uses a folder.
+/// Whether processes can be seen.
 pub const CAN_SEE: bool = cfg!(target_os = "linux");
 
-/// The processes that run something in `folder`, have a file in it open or mapped, work in it, or have it as `TMPDIR`, as
-/// far as this user may look; none where that cannot be told.
+/// The processes that run a program in `folder`, have a file in it open or mapped, work in it, or have it as `TMPDIR`, as far
+/// as this user may see them; none where processes cannot be seen.
 pub fn processes_using(folder: &Path) -> Vec<u32> {
     let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let me = std::process::id();
@@ -18,8 +18,8 @@ pub fn processes_using(folder: &Path) -> Vec<u32> {
     others.filter(|(_, process)| uses(process, &folder)).map(|(pid, _)| pid).collect()
 }
 
-/// Whether an engine of this user is at a `pack` that makes its folders in one of `places`: between two of its files it
-/// has none of them open.
+/// Whether an engine of this user runs a `pack` that makes its folders in one of `places`. It does not have them open all the
+/// time.
 pub fn pack_works_in(places: &[PathBuf]) -> bool {
     let me = rustix::process::geteuid().as_raw();
     let is_mine = |process: &Path| fs::metadata(process).is_ok_and(|meta| meta.uid() == me);
@@ -38,7 +38,7 @@ fn is_pack(process: &Path) -> bool {
     program.starts_with(b"smol") && words.iter().any(|word| *word == b"pack")
 }
 
-/// Whether an engine with this process's environment makes its folders in one of `places`, or that cannot be told.
+/// Whether an engine with this process's environment makes its folders in one of `places`; true if it cannot be read.
 fn may_write_in(process: &Path, places: &[PathBuf]) -> bool {
     let Ok(environment) = fs::read(process.join("environ")) else { return true };
     let variable = |name: &str| {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use crate::Engine;
+use crate::facts::Fact;
 
 pub const MAGIC: &[u8; 8] = b"SMOLPACK";
 const FOOTER: usize = 64;
@@ -79,9 +80,9 @@ pub fn restore(engine: &Engine, name: &str, from: &Path) -> Result<Value> {
     if !from.is_file() {
         bail!("config operation failed: create from .smolmachine: file not found: {}", from.display());
     }
-    let reading = if engine.version.checks_crc() { "read checkpoint footer" } else { "read .smolmachine" };
+    let reading = if engine.version.has(Fact::ChecksCrc) { "read checkpoint footer" } else { "read .smolmachine" };
     let artifact = Artifact::read(from).map_err(|error| anyhow!("agent operation failed: {reading}: {error:#}"))?;
-    if engine.version.checks_crc() && artifact.true_crc() != artifact.crc {
+    if engine.version.has(Fact::ChecksCrc) && artifact.true_crc() != artifact.crc {
         bail!("agent operation failed: verify checkpoint checksum: checksum mismatch for {}", from.display());
     }
     println!("Extracting .smolmachine assets...");
@@ -92,7 +93,7 @@ pub fn restore(engine: &Engine, name: &str, from: &Path) -> Result<Value> {
     fs::create_dir_all(&disks)?;
     match artifact.unpack(&disks) {
         // Versions without checks leave it to the guest to find the damage.
-        Err(error) if engine.version.checks_crc() => return Err(error),
+        Err(error) if engine.version.has(Fact::ChecksCrc) => return Err(error),
         _ => engine.store.make_disks(name)?,
     }
     Ok(manifest)
@@ -132,7 +133,7 @@ fn refuse(manifest: &Value) -> Result<()> {
 
 /// Two different artifacts that claim the same CRC are noticed only when both are extracted.
 fn remember_extraction(engine: &Engine, artifact: &Artifact) -> Result<()> {
-    if !engine.version.shares_extractions() {
+    if !engine.version.has(Fact::SharedUnpacks) {
         return Ok(());
     }
     let shared = engine.store.dir().join("shared");

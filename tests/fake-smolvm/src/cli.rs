@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
+use crate::facts::Fact;
 use crate::version::Version;
 
 pub fn command(v: Version) -> Command {
@@ -16,7 +17,7 @@ pub fn command(v: Version) -> Command {
         .arg_required_else_help(true)
         .subcommand(machine(v))
         .subcommand(pack(v));
-    if v.has_error_format() {
+    if v.has(Fact::ErrorFormat) {
         root.arg(value("error-format").value_parser(["text", "json"]).global(true))
     } else {
         root
@@ -31,17 +32,17 @@ fn machine(v: Version) -> Command {
         .arg_required_else_help(true)
         .subcommand(create(v))
         .subcommand(Command::new("start").arg(name_flag(v)).arg(flag("branchable").alias("forkable")))
-        .subcommand(since(v.has_error_format(), Command::new("stop").arg(name_flag(v)), || {
+        .subcommand(with_arg(v.has(Fact::StopTimeout), Command::new("stop").arg(name_flag(v)), || {
             value("timeout").short('t').value_name("SECS").value_parser(value_parser!(u64))
         }))
-        .subcommand(since(
-            v.since(1, 7, 0),
+        .subcommand(with_arg(
+            v.has(Fact::Cascade),
             Command::new("delete").visible_alias("rm").arg(name(v).required(true)).arg(flag("force").short('f')),
             || flag("cascade"),
         ))
         .subcommand(Command::new("status").arg(name_flag(v)).arg(flag("json")))
-        .subcommand(since(
-            v.has_include_workspace(),
+        .subcommand(with_arg(
+            v.has(Fact::QuietList),
             Command::new("ls").visible_alias("list").arg(flag("json")).arg(flag("verbose").short('v')),
             || flag("quiet").short('q'),
         ))
@@ -49,8 +50,8 @@ fn machine(v: Version) -> Command {
         .subcommand(exec(v))
         .subcommand(Command::new("cp").arg(positional("src")).arg(positional("dst")))
         .subcommand(Command::new("data-dir").arg(name(v).required(true)));
-    let group = if v.since(1, 13, 1) { group.subcommand(checkpoint(v)) } else { group };
-    if v.has_pause() {
+    let group = if v.has(Fact::Live) { group.subcommand(checkpoint(v)) } else { group };
+    if v.has(Fact::Pause) {
         group.subcommand(Command::new("pause").arg(name_flag(v))).subcommand(Command::new("resume").arg(name_flag(v)))
     } else {
         group
@@ -77,12 +78,12 @@ fn create(v: Version) -> Command {
         .arg(flag("ssh-agent"))
         .arg(path("smolfile").short('s'))
         .arg(path("from").value_name("PATH").conflicts_with_all(["image", "smolfile"]));
-    let create = since(v.since(1, 0, 0), create, || list("secret-env"));
-    let create = since(v.has_labels(), create, || list("label"));
+    let create = with_arg(v.has(Fact::SecretEnv), create, || list("secret-env"));
+    let create = with_arg(v.has(Fact::Labels), create, || list("label"));
     let create = create.args(crate::settings::options(v));
-    if v.names_are_flags() {
+    if v.has(Fact::NameFlags) {
         create.arg(Arg::new("command").value_name("COMMAND").num_args(1..).last(true))
-    } else if v.swallows_options_after_name() {
+    } else if v.has(Fact::SwallowsOptions) {
         // NAME and the workload are a single list of words, in which no option is recognized.
         create.mut_arg("name", |name| name.num_args(1..).trailing_var_arg(true))
     } else {
@@ -104,7 +105,7 @@ fn update(v: Version) -> Command {
         .arg(value("workdir").short('w'))
         .arg(number("storage"))
         .arg(number("overlay"));
-    since(v.since(1, 22, 0), update, || list("allow-cidr").value_name("CIDR").value_parser(cidr))
+    with_arg(v.has(Fact::EditsAllowList), update, || list("allow-cidr").value_name("CIDR").value_parser(cidr))
 }
 
 fn exec(v: Version) -> Command {
@@ -118,9 +119,9 @@ fn exec(v: Version) -> Command {
         .arg(flag("tty").short('t'))
         .arg(flag("stream"))
         .arg(Arg::new("command").value_name("COMMAND").num_args(1..).required(true).trailing_var_arg(true));
-    let exec = since(v.since(1, 0, 0), exec, || list("secret-env"));
-    let exec = since(v.since(1, 3, 0), exec, || flag("detach").short('d'));
-    since(v.has_include_workspace(), exec, || value("user").short('u'))
+    let exec = with_arg(v.has(Fact::SecretEnv), exec, || list("secret-env"));
+    let exec = with_arg(v.has(Fact::ExecDetach), exec, || flag("detach").short('d'));
+    with_arg(v.has(Fact::ExecUser), exec, || value("user").short('u'))
 }
 
 fn checkpoint(v: Version) -> Command {
@@ -139,9 +140,9 @@ fn pack(v: Version) -> Command {
         .arg(flag("no-sign"))
         .arg(flag("single-file"))
         .arg(path("smolfile").short('s'));
-    let create = since(v.has_staging_dir(), create, || path("staging-dir"));
-    let create = since(v.since(1, 3, 4), create, || flag("rebase-from-image"));
-    let create = since(v.has_include_workspace(), create, || flag("include-workspace"));
+    let create = with_arg(v.has(Fact::StagingDir), create, || path("staging-dir"));
+    let create = with_arg(v.has(Fact::Rebase), create, || flag("rebase-from-image"));
+    let create = with_arg(v.has(Fact::ImageWorkspace), create, || flag("include-workspace"));
     Command::new("pack")
         .about("Package and run self-contained VM executables")
         .subcommand_required(true)
@@ -155,7 +156,7 @@ fn pack(v: Version) -> Command {
 
 /// NAME of create, delete, update and data-dir: a flag, or the first word in old versions.
 fn name(v: Version) -> Arg {
-    if v.names_are_flags() { name_flag(v) } else { Arg::new("name").value_name("NAME") }
+    if v.has(Fact::NameFlags) { name_flag(v) } else { Arg::new("name").value_name("NAME") }
 }
 
 fn name_flag(v: Version) -> Arg {
@@ -163,10 +164,10 @@ fn name_flag(v: Version) -> Arg {
 }
 
 fn since_env(v: Version, arg: Arg) -> Arg {
-    if v.name_from_env() { arg.env("SMOLVM_MACHINE_NAME") } else { arg }
+    if v.has(Fact::NameFromEnv) { arg.env("SMOLVM_MACHINE_NAME") } else { arg }
 }
 
-fn since(there: bool, command: Command, arg: impl FnOnce() -> Arg) -> Command {
+fn with_arg(there: bool, command: Command, arg: impl FnOnce() -> Arg) -> Command {
     if there { command.arg(arg()) } else { command }
 }
 

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use anyhow::{Result, bail};
 use clap::ArgMatches;
 
+use crate::facts::Fact;
 use crate::machines::Record;
 use crate::{Engine, vmm};
 
@@ -75,7 +76,7 @@ fn clean_up_unreachable(record: &Record) -> Result<()> {
 /// Old versions read the artifact again at every start.
 fn check_source(engine: &Engine, record: &Record) -> Result<()> {
     match &record.source {
-        Some(source) if engine.version.start_needs_the_artifact() && !source.exists() => {
+        Some(source) if !engine.version.has(Fact::FreeArtifacts) && !source.exists() => {
             bail!("agent operation failed: start machine: source .smolmachine not found: {}", source.display())
         }
         _ => Ok(()),
@@ -114,7 +115,7 @@ fn stop_missing(engine: &Engine, name: &str, args: &ArgMatches) -> Result<i32> {
         println!("Stopping machine 'default'...\nMachine 'default' stopped");
         return Ok(0);
     }
-    if !engine.version.stop_knows_missing() {
+    if !engine.version.has(Fact::ReportsMissing) {
         println!("Machine '{name}' not found or not running");
         return Ok(0);
     }
@@ -167,16 +168,15 @@ pub fn delete(engine: &Engine, args: &ArgMatches) -> Result<i32> {
         println!("Cancelled");
         return Ok(0);
     }
-    if engine.version.delete_stops() {
+    if engine.version.has(Fact::DeleteStops) {
         record.pid.map_or(Ok(()), vmm::kill)?;
     }
     engine.faults.hit(engine, "before")?;
     let lock = engine.store.lock_database(engine.version, &format!("remove vm '{name}'"));
     match lock {
-        // Up to 1.4.0, the loser of the race exits with 0 and leaves the record; later it fails; since 1.14.1 it
-        // waits.
-        Err(error) if !engine.version.since(1, 9, 0) => eprintln!("WARN {error:#}"),
-        Err(error) if !engine.version.has_include_workspace() => return Err(error),
+        // In the oldest versions the loser of the race exits with 0 and leaves the record, later it fails, then it waits.
+        Err(error) if !engine.version.has(Fact::LostDeletes) => eprintln!("WARN {error:#}"),
+        Err(error) if !engine.version.has(Fact::DeletesWait) => return Err(error),
         _ => engine.store.remove(&name)?,
     }
     println!("Cleaning up data directory for vm: {name}\nDeleted machine: {name}");
@@ -184,7 +184,7 @@ pub fn delete(engine: &Engine, args: &ArgMatches) -> Result<i32> {
 }
 
 fn confirmed(engine: &Engine, name: &str) -> Result<bool> {
-    if engine.version.delete_needs_a_terminal() && !std::io::stdin().is_terminal() {
+    if engine.version.has(Fact::DeleteAsks) && !std::io::stdin().is_terminal() {
         bail!(
             "agent operation failed: delete: machine '{name}' needs confirmation but stdin is not a terminal; \
              pass --force to delete it, or --cascade to remove it together with any machines branched from it"

@@ -7,6 +7,7 @@ use clap::ArgMatches;
 use serde_json::{Map, Value, json};
 
 use crate::commands::{given, number, text, texts};
+use crate::facts::Fact;
 use crate::machines::{DEFAULT_CPUS, DEFAULT_MEM, Record, check_name};
 use crate::version::Version;
 use crate::{Engine, artifact, settings};
@@ -43,7 +44,7 @@ fn refused(error: anyhow::Error) -> anyhow::Error {
 }
 
 fn taken(version: Version, name: &str) -> anyhow::Error {
-    let more = if version.since(1, 0, 0) { " or is being created" } else { "" };
+    let more = if version.has(Fact::ReservesNames) { " or is being created" } else { "" };
     refused(anyhow!("machine '{name}' already exists{more}"))
 }
 
@@ -115,8 +116,8 @@ fn secret_refs(args: &ArgMatches) -> Map<String, Value> {
 
 /// The words after `--`; if NAME is positional, the words after NAME.
 fn workload(version: Version, args: &ArgMatches) -> Vec<String> {
-    let id = if version.names_are_flags() { "command" } else { "name" };
-    let skipped = usize::from(!version.names_are_flags());
+    let id = if version.has(Fact::NameFlags) { "command" } else { "name" };
+    let skipped = usize::from(!version.has(Fact::NameFlags));
     texts(args, id).into_iter().skip(skipped).collect()
 }
 
@@ -134,13 +135,13 @@ pub fn env_pair(version: Version, pair: &str) -> Option<String> {
     if pair.contains('=') {
         return Some(pair.to_owned());
     }
-    let value = std::env::var(pair).ok().filter(|_| version.env_from_host())?;
+    let value = std::env::var(pair).ok().filter(|_| version.has(Fact::EnvByName))?;
     Some(format!("{pair}={value}"))
 }
 
 fn check_mount(version: Version, mount: &str) -> Result<()> {
     let Some((source, _)) = mount.split_once(':') else {
-        let staged = if version.since(1, 14, 3) { "|:staged" } else { "" };
+        let staged = if version.has(Fact::StagedMounts) { "|:staged" } else { "" };
         bail!("invalid mount path: invalid format '{mount}' (expected host:guest[:ro|:rw{staged}])")
     };
     if !Path::new(source).is_absolute() || !Path::new(source).exists() {
@@ -154,7 +155,7 @@ fn check_image(version: Version, record: &Record) -> Result<()> {
         return Ok(());
     };
     let reachable = record.network || !record.ports.is_empty() || record.has_local_image();
-    if version.refuses_image_without_net() && !reachable {
+    if version.has(Fact::NetForImages) && !reachable {
         bail!(
             "config operation failed: create machine: image '{image}' must be pulled from a registry, but this \
              machine has no network, so the pull can never succeed. Add --net (or publish a port with -p, or set \
@@ -206,14 +207,14 @@ fn inherit(version: Version, record: &mut Record, manifest: &serde_json::Value, 
     let list = |key: &str| -> Vec<String> {
         manifest[key].as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
     };
-    let asked = |id: &str| version.honors_default_values_beside_from() && number(args, id).is_some();
+    let asked = |id: &str| version.has(Fact::DefaultsBesideFrom) && number(args, id).is_some();
     if record.cpus == DEFAULT_CPUS && !asked("cpus") {
         record.cpus = packed("cpus").unwrap_or(DEFAULT_CPUS);
     }
     if record.mem == DEFAULT_MEM && !asked("mem") {
         record.mem = packed("mem").unwrap_or(DEFAULT_MEM);
     }
-    if !version.honors_allow_list_beside_from() {
+    if !version.has(Fact::AllowListBesideFrom) {
         record.cidrs.clear();
         record.network = given(args, "net");
     }
@@ -242,7 +243,7 @@ fn announce(version: Version, record: &Record) {
         println!("  Ports: {}", record.ports.len());
     }
     println!("\nUse 'smolvm machine start --name {name}' to start the machine");
-    if version.names_are_flags() {
+    if version.has(Fact::NameFlags) {
         println!("Then use 'smolvm machine exec --name {name} -- <command>' to run commands");
     }
 }

@@ -14,6 +14,7 @@ use clap::ArgMatches;
 use crate::Engine;
 use crate::commands::{given, name_or_default, text, texts};
 use crate::create::env_pair;
+use crate::facts::Fact;
 use crate::machines::Record;
 
 /// Both for buffered output and for a stream.
@@ -62,10 +63,10 @@ pub fn connect(engine: &Engine, name: &str) -> Result<Record> {
     if record.live_state() == "unreachable" {
         engine.store.change(name, |record| record.state = "unreachable".into())?;
     }
-    if !engine.version.only_start_makes_disks() {
+    if !engine.version.has(Fact::DisksOnStart) {
         engine.store.make_disks(name)?;
     }
-    let advice = if engine.version.says_start_it_with() {
+    let advice = if engine.version.has(Fact::StartHint) {
         format!(
             "Start it with 'smolvm machine start --name {name}'; if a start is already in progress, \
              retry once it finishes."
@@ -157,7 +158,7 @@ fn guest_command(engine: &Engine, record: &Record, args: &ArgMatches, timeout: O
         .arg("_guest")
         .arg(std::process::id().to_string())
         .arg(timeout.map_or(0, |limit| limit.as_millis()).to_string())
-        .arg(if engine.version.exec_reports_signals() { "report" } else { "255" })
+        .arg(if engine.version.has(Fact::TellsSignals) { "report" } else { "255" })
         .current_dir(cwd);
     Ok(command)
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Engine;
 use crate::commands::{given, name_or_default, text};
+use crate::facts::Fact;
 use crate::machines::Record;
 use crate::settings::is_listed_if_there;
 use crate::version::Version;
@@ -56,14 +57,14 @@ pub fn status(engine: &Engine, args: &ArgMatches) -> Result<i32> {
         }
         bail!("vm not found: {name}");
     };
-    if !engine.version.only_start_makes_disks() {
+    if !engine.version.has(Fact::DisksOnStart) {
         engine.store.make_disks(&name)?;
     }
     if given(args, "json") {
         println!("{}", serde_json::to_string_pretty(&entry(engine.version, &record))?);
         return Ok(0);
     }
-    let state = match (engine.version.since(1, 0, 0), record.live_state()) {
+    let state = match (engine.version.has(Fact::ShowsStates), record.live_state()) {
         (true, state) => state,
         (false, "running") => "running",
         (false, _) => "not running",
@@ -80,23 +81,23 @@ fn entry(version: Version, record: &Record) -> Value {
             entry.extend(more);
         }
     };
-    add(version.since(1, 7, 2), json!({"forkpoint_held": false}));
+    add(version.has(Fact::Forkpoints), json!({"forkpoint_held": false}));
     add(
-        version.has_labels(),
+        version.has(Fact::Labels),
         json!({"cuda": false, "forkable": false, "cuda_fork_pool_size": null, "cuda_vram_limit_mib": null,
                "labels": record.labels}),
     );
     add(
-        version.since(1, 14, 0),
+        version.has(Fact::Branches),
         json!({"branchable": false, "branchpoint_held": false, "cuda_branch_pool_size": null,
                "parent_machine": null}),
     );
-    add(version.since(1, 14, 3), json!({"block_io": "sync"}));
-    add(version.since(1, 17, 0), json!({"disks": []}));
-    add(version.since(1, 22, 2), json!({"detached": false}));
-    add(version.since(1, 25, 2), json!({"disk_durability": "full"}));
-    add(version.shows_allowed_cidrs() && !record.cidrs.is_empty(), json!({"allowed_cidrs": record.cidrs}));
-    add(version.says_start_it_with(), json!({"state_reason": null}));
+    add(version.has(Fact::BlockIo), json!({"block_io": "sync"}));
+    add(version.has(Fact::ExtraDisks), json!({"disks": []}));
+    add(version.has(Fact::Detached), json!({"detached": false}));
+    add(version.has(Fact::Durability), json!({"disk_durability": "full"}));
+    add(version.has(Fact::ListsAllowList) && !record.cidrs.is_empty(), json!({"allowed_cidrs": record.cidrs}));
+    add(version.has(Fact::StartHint), json!({"state_reason": null}));
     for (key, value) in &record.settings {
         if entry.contains_key(key) || is_listed_if_there(version, key) {
             entry.insert(key.clone(), value.clone());

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::facts::Fact;
 use crate::version::Version;
 use crate::vmm::{self, Process};
 
@@ -200,7 +201,7 @@ impl Store {
         for entry in fs::read_dir(self.dir.join("vms"))? {
             records.extend(self.read(&entry?.path().join("record.json"))?);
         }
-        if version.sorts_ls() {
+        if version.has(Fact::SortsList) {
             records.sort_by(|a, b| a.name.cmp(&b.name));
         } else {
             records.sort_by_key(|record| std::cmp::Reverse(record.seq));
@@ -211,7 +212,7 @@ impl Store {
     /// Older versions have a database that fails when two commands write at once; newer ones wait.
     pub fn lock_database(&self, version: Version, doing: &str) -> Result<File> {
         let file = File::create(self.dir.join("database.lock"))?;
-        let how = if version.locks_well() {
+        let how = if version.has(Fact::ParallelChanges) {
             rustix::fs::FlockOperation::LockExclusive
         } else {
             rustix::fs::FlockOperation::NonBlockingLockExclusive
@@ -219,7 +220,7 @@ impl Store {
         if rustix::fs::flock(&file, how).is_err() {
             bail!("database operation failed: {doing}: database is locked");
         }
-        if !version.locks_well() {
+        if !version.has(Fact::ParallelChanges) {
             // Long enough that commands started together overlap.
             std::thread::sleep(Duration::from_millis(20));
         }

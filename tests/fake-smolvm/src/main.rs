@@ -9,6 +9,9 @@ mod commands;
 mod copy;
 mod create;
 mod exec;
+#[allow(dead_code, reason = "a part of the program, which uses all of it")]
+#[path = "../../../src/smolvm/facts.rs"]
+mod facts;
 mod faults;
 mod guest;
 mod listing;
@@ -17,18 +20,22 @@ mod machines;
 mod pack;
 mod registry;
 mod settings;
+#[path = "../../../src/smolvm/version.rs"]
 mod version;
 mod vmm;
 
 use std::path::{Path, PathBuf};
 use std::process::exit;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::ArgMatches;
 
 use faults::{FaultExit, Faults};
 use machines::Store;
 use version::Version;
+
+/// The version that is played when nothing names one.
+const NEWEST: &str = "1.32.2";
 
 /// What every command needs to know.
 pub(crate) struct Engine {
@@ -53,7 +60,8 @@ fn engine_call(argv: &[String]) -> i32 {
 }
 
 fn run(argv: &[String]) -> Result<i32> {
-    let version: Version = std::env::var("FAKE_SMOLVM_VERSION").unwrap_or_else(|_| "1.32.2".into()).parse()?;
+    let version = std::env::var("FAKE_SMOLVM_VERSION").unwrap_or_else(|_| NEWEST.into());
+    let version = version.parse().map_err(|()| anyhow!("FAKE_SMOLVM_VERSION must be X.Y.Z, not '{version}'"))?;
     let dir = state_dir()?;
     log::record_call(&dir, argv)?;
     let faults = Faults::armed_for(&dir, argv)?;

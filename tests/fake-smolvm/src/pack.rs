@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::commands::{given, name_or_default, number, text};
+use crate::facts::Fact;
 use crate::machines::{DEFAULT_CPUS, DEFAULT_MEM, Record};
 use crate::version::Version;
 use crate::vmm;
@@ -43,7 +44,7 @@ pub fn create(engine: &Engine, args: &ArgMatches) -> Result<i32> {
 /// created.
 fn admission(version: Version) -> Result<Option<File>> {
     let cache = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/smolvm"));
-    let Some(cache) = cache.filter(|_| version.locks_packs()) else { return Ok(None) };
+    let Some(cache) = cache.filter(|_| version.has(Fact::PackLock)) else { return Ok(None) };
     let lock = fs::create_dir_all(&cache).and_then(|()| tempfile::tempfile_in(&cache));
     let what = "agent operation failed: pack binary: compression error: acquire compression admission at";
     lock.map(Some).with_context(|| format!("{what} {}", cache.display()))
@@ -52,7 +53,7 @@ fn admission(version: Version) -> Result<Option<File>> {
 fn refuse_sidecar_name(version: Version, out: &Path) -> Result<()> {
     let text = out.to_string_lossy();
     match text.strip_suffix(".smolmachine") {
-        Some(stub) if version.refuses_sidecar_as_output() => bail!(
+        Some(stub) if version.has(Fact::LauncherNames) => bail!(
             "config operation failed: pack create: --output names the executable stub, not the .smolmachine \
              sidecar (which is created automatically as '<output>.smolmachine'). Use --output {stub} instead."
         ),
@@ -71,7 +72,7 @@ fn packable(engine: &Engine, name: &str) -> Result<Record> {
              smolvm machine stop --name {name}"
         );
     }
-    if record.has_local_image() && !engine.version.packs_local_images() {
+    if record.has_local_image() && !engine.version.has(Fact::LocalImages) {
         bail!(
             "agent operation failed: pack from VM: VM '{name}' was created from a local image ({}); only \
              machines of a REGISTRY image can be packed",
@@ -132,7 +133,7 @@ fn stage(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<TempDir>
     // It only checks that the disk's file exists: an empty one will do.
     let is_there = root.is_dir() || engine.store.vm_dir(&record.name).join("overlay.raw").is_file();
     // Older versions check before they print anything.
-    if !is_there && !engine.version.packs_storage() {
+    if !is_there && !engine.version.has(Fact::BareWorkspace) {
         return Err(missing());
     }
     println!("Packing VM '{}' snapshot...\nCollecting runtime libraries...", record.name);
@@ -151,7 +152,7 @@ fn stage(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<TempDir>
 
 /// Whether the storage disk with /workspace is packed: of bare VMs since 1.9.0, of image VMs only on request.
 fn takes_workspace(version: Version, record: &Record, asked: bool) -> bool {
-    if record.image.is_some() { asked } else { version.packs_storage() }
+    if record.image.is_some() { asked } else { version.has(Fact::BareWorkspace) }
 }
 
 fn say_copying(engine: &Engine, record: &Record, with_workspace: bool) {
@@ -170,7 +171,7 @@ fn say_copying(engine: &Engine, record: &Record, with_workspace: bool) {
 }
 
 fn staging_dir(version: Version, args: &ArgMatches) -> Result<TempDir> {
-    if !version.has_staging_dir() {
+    if !version.has(Fact::StagingDir) {
         return Ok(tempfile::Builder::new().prefix(".tmp").tempdir()?);
     }
     let parent = args
@@ -269,7 +270,7 @@ fn say_done(out: &Path) -> Result<()> {
 
 fn manifest(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<Value> {
     let version = engine.version;
-    let (cpus, mem) = match (version.packs_resources(), record.name.is_empty()) {
+    let (cpus, mem) = match (version.has(Fact::PacksResources), record.name.is_empty()) {
         (true, false) => (record.cpus, record.mem),
         _ => (DEFAULT_CPUS, DEFAULT_MEM),
     };
@@ -290,7 +291,7 @@ fn manifest(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<Value
         "assets": assets(version, record),
     });
     let mut entrypoint = record.entrypoint.clone();
-    if entrypoint.is_empty() && version.packs_bin_sh_entrypoint() {
+    if entrypoint.is_empty() && !version.has(Fact::NoEntrypoint) {
         entrypoint.push("/bin/sh".into());
     }
     let optional = [
@@ -298,7 +299,7 @@ fn manifest(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<Value
         ("cmd", json!(record.cmd), !record.cmd.is_empty()),
         ("env", json!(record.env), !record.env.is_empty()),
         ("workdir", json!(record.workdir), record.workdir.is_some()),
-        ("cuda", json!(record.settings.contains_key("cuda")), version.since(1, 6, 0)),
+        ("cuda", json!(record.settings.contains_key("cuda")), version.has(Fact::CudaInPacks)),
         ("secret_refs", json!(record.secret_refs), !record.secret_refs.is_empty()),
     ];
     for (key, value, there) in optional {
@@ -320,7 +321,7 @@ fn assets(version: Version, record: &Record) -> Value {
     if record.image.is_none() {
         assets["overlay_template"] = json!({"path": "overlay.raw", "size": DISK});
         assets["overlay_logical_size"] = json!(DISK);
-        if version.packs_storage() {
+        if version.has(Fact::BareWorkspace) {
             assets["storage_logical_size"] = json!(DISK);
         }
     }
@@ -373,7 +374,7 @@ pub fn run(_engine: &Engine, args: &ArgMatches) -> Result<i32> {
 pub fn checkpoint(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     let name = name_or_default(args);
     let out = args.get_one::<PathBuf>("output").cloned().unwrap_or_default();
-    let suffix = if engine.version.since(1, 27, 3) { "checkpoint" } else { "smolcheckpoint" };
+    let suffix = if engine.version.has(Fact::CheckpointEnding) { "checkpoint" } else { "smolcheckpoint" };
     let extension = out.extension().unwrap_or_default();
     if extension != suffix && extension != "smolcheckpoint" {
         bail!("config operation failed: checkpoint machine: output must end in .{suffix}");

@@ -5,6 +5,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::{Map, Value, json};
 
 use crate::commands::{given, texts};
+use crate::facts::Fact;
 use crate::version::Version;
 
 /// The kind of value of an option.
@@ -17,27 +18,31 @@ enum Kind {
     Disks,
 }
 
-type Since = (u32, u32, u32);
-
 #[derive(Clone, Copy)]
 struct Setting {
     option: &'static str,
     kind: Kind,
-    /// The first version that was seen to have it.
-    since: Since,
-    /// Its key in the list, and the first version that was seen to list it.
-    listed: Option<(&'static str, Since)>,
+    /// The fact of the versions that have it; all have it without one.
+    since: Option<Fact>,
+    /// Its key in the list, and the fact of the versions that list it.
+    listed: Option<(&'static str, Option<Fact>)>,
     /// Whether it opens the network, unless the VM is made from an artifact.
     opens: bool,
     /// Whether it is silently dropped beside `--from`.
     dropped: bool,
 }
 
-const fn unlisted(option: &'static str, kind: Kind, since: Since) -> Setting {
+const fn unlisted(option: &'static str, kind: Kind, since: Option<Fact>) -> Setting {
     Setting { option, kind, since, listed: None, opens: false, dropped: false }
 }
 
-const fn listed(option: &'static str, kind: Kind, since: Since, key: &'static str, in_list: Since) -> Setting {
+const fn listed(
+    option: &'static str,
+    kind: Kind,
+    since: Option<Fact>,
+    key: &'static str,
+    in_list: Option<Fact>,
+) -> Setting {
     Setting { option, kind, since, listed: Some((key, in_list)), opens: false, dropped: false }
 }
 
@@ -50,50 +55,56 @@ const fn dropped(setting: Setting) -> Setting {
 }
 
 const SETTINGS: [Setting; 40] = [
-    listed("block-io", Kind::Text, (1, 14, 3), "block_io", (1, 14, 3)),
-    listed("disk-durability", Kind::Text, (1, 25, 2), "disk_durability", (1, 25, 2)),
-    listed("disk", Kind::Disks, (1, 17, 0), "disks", (1, 17, 0)),
-    opening(listed("dns", Kind::Text, (0, 8, 0), "dns", (1, 28, 1))),
-    listed("dns-option", Kind::List, (1, 28, 1), "dns_options", (1, 28, 1)),
-    opening(listed("allow-host-pattern", Kind::List, (1, 27, 3), "allowed_hosts", (1, 27, 3))),
-    dropped(listed("gpu", Kind::Flag, (0, 8, 0), "gpu", (0, 8, 0))),
-    dropped(listed("gpu-vram", Kind::Number, (0, 8, 0), "gpu_vram_mib", (0, 8, 0))),
-    listed("cuda", Kind::Flag, (1, 4, 0), "cuda", (1, 8, 0)),
-    listed("auto-graph", Kind::Flag, (1, 14, 0), "cuda", (1, 8, 0)),
-    dropped(opening(unlisted("block-private", Kind::Flag, (1, 28, 1)))),
-    dropped(opening(unlisted("allow-private", Kind::List, (1, 28, 1)))),
-    opening(unlisted("deny-cidr", Kind::List, (1, 32, 2))),
-    opening(unlisted("allow-udp", Kind::List, (1, 32, 2))),
-    opening(unlisted("credential", Kind::List, (1, 18, 2))),
-    opening(unlisted("network", Kind::Text, (1, 14, 0))),
-    unlisted("net-backend", Kind::Text, (1, 4, 0)),
-    unlisted("guest-subnet", Kind::Text, (1, 18, 2)),
-    unlisted("use-host-proxy", Kind::Flag, (1, 27, 3)),
-    unlisted("trust-host-certs", Kind::Flag, (1, 27, 3)),
-    unlisted("shm-size", Kind::Text, (1, 32, 2)),
-    unlisted("nested", Kind::Flag, (1, 18, 2)),
-    unlisted("rosetta", Kind::Flag, (1, 14, 0)),
-    unlisted("expose-socket", Kind::List, (1, 14, 0)),
-    unlisted("mount-socket", Kind::List, (1, 14, 0)),
-    unlisted("user", Kind::Text, (1, 14, 0)),
-    unlisted("stop-on-exit", Kind::Flag, (1, 27, 3)),
-    unlisted("stop-signal", Kind::Text, (1, 28, 1)),
-    unlisted("stop-timeout", Kind::Number, (1, 28, 1)),
-    unlisted("docker-socket", Kind::Flag, (1, 14, 0)),
-    unlisted("cache-disk", Kind::Text, (1, 27, 3)),
-    unlisted("allow-system-mounts", Kind::Flag, (1, 14, 0)),
-    unlisted("max-image-size", Kind::Text, (1, 4, 0)),
-    unlisted("keep-identity", Kind::Flag, (1, 27, 3)),
-    unlisted("restore-cache-entries", Kind::Number, (1, 27, 3)),
-    unlisted("restore-cache-gib", Kind::Number, (1, 27, 3)),
-    unlisted("at", Kind::Text, (1, 18, 2)),
-    unlisted("state-dir", Kind::Text, (1, 32, 2)),
-    dropped(unlisted("secret-file", Kind::List, (1, 0, 0))),
-    dropped(unlisted("secret-keychain", Kind::List, (1, 31, 0))),
+    listed("block-io", Kind::Text, Some(Fact::BlockIo), "block_io", Some(Fact::BlockIo)),
+    listed("disk-durability", Kind::Text, Some(Fact::Durability), "disk_durability", Some(Fact::Durability)),
+    listed("disk", Kind::Disks, Some(Fact::ExtraDisks), "disks", Some(Fact::ExtraDisks)),
+    opening(listed("dns", Kind::Text, None, "dns", Some(Fact::ListsDns))),
+    listed("dns-option", Kind::List, Some(Fact::DnsOptions), "dns_options", Some(Fact::DnsOptions)),
+    opening(listed(
+        "allow-host-pattern",
+        Kind::List,
+        Some(Fact::HostPatterns),
+        "allowed_hosts",
+        Some(Fact::ListsAllowList),
+    )),
+    dropped(listed("gpu", Kind::Flag, None, "gpu", None)),
+    dropped(listed("gpu-vram", Kind::Number, None, "gpu_vram_mib", None)),
+    listed("cuda", Kind::Flag, None, "cuda", Some(Fact::ListsCuda)),
+    listed("auto-graph", Kind::Flag, Some(Fact::AutoGraph), "cuda", Some(Fact::ListsCuda)),
+    dropped(opening(unlisted("block-private", Kind::Flag, Some(Fact::PrivateRules)))),
+    dropped(opening(unlisted("allow-private", Kind::List, Some(Fact::PrivateRules)))),
+    opening(unlisted("deny-cidr", Kind::List, Some(Fact::DenyRules))),
+    opening(unlisted("allow-udp", Kind::List, Some(Fact::UdpRules))),
+    opening(unlisted("credential", Kind::List, Some(Fact::Credentials))),
+    opening(unlisted("network", Kind::Text, Some(Fact::VmNetworks))),
+    unlisted("net-backend", Kind::Text, Some(Fact::NetBackend)),
+    unlisted("guest-subnet", Kind::Text, Some(Fact::Credentials)),
+    unlisted("use-host-proxy", Kind::Flag, Some(Fact::HostProxy)),
+    unlisted("trust-host-certs", Kind::Flag, Some(Fact::HostProxy)),
+    unlisted("shm-size", Kind::Text, Some(Fact::ShmSize)),
+    unlisted("nested", Kind::Flag, Some(Fact::Nested)),
+    unlisted("rosetta", Kind::Flag, Some(Fact::Sockets)),
+    unlisted("expose-socket", Kind::List, Some(Fact::Sockets)),
+    unlisted("mount-socket", Kind::List, Some(Fact::Sockets)),
+    unlisted("user", Kind::Text, Some(Fact::GuestUser)),
+    unlisted("stop-on-exit", Kind::Flag, Some(Fact::StopOnExit)),
+    unlisted("stop-signal", Kind::Text, Some(Fact::StopSignal)),
+    unlisted("stop-timeout", Kind::Number, Some(Fact::StopSignal)),
+    unlisted("docker-socket", Kind::Flag, Some(Fact::Sockets)),
+    unlisted("cache-disk", Kind::Text, Some(Fact::CacheDisk)),
+    unlisted("allow-system-mounts", Kind::Flag, Some(Fact::SystemMounts)),
+    unlisted("max-image-size", Kind::Text, Some(Fact::NetBackend)),
+    unlisted("keep-identity", Kind::Flag, Some(Fact::Identity)),
+    unlisted("restore-cache-entries", Kind::Number, Some(Fact::RestoreCache)),
+    unlisted("restore-cache-gib", Kind::Number, Some(Fact::RestoreCache)),
+    unlisted("at", Kind::Text, Some(Fact::Rewinds)),
+    unlisted("state-dir", Kind::Text, Some(Fact::StateDir)),
+    dropped(unlisted("secret-file", Kind::List, Some(Fact::SecretEnv))),
+    dropped(unlisted("secret-keychain", Kind::List, Some(Fact::Keychain))),
 ];
 
-fn is_since(version: Version, (major, minor, patch): Since) -> bool {
-    version.since(major, minor, patch)
+fn is_since(version: Version, fact: Option<Fact>) -> bool {
+    fact.is_none_or(|fact| version.has(fact))
 }
 
 /// The options of this version.
@@ -140,7 +151,7 @@ fn value(version: Version, kind: Kind, texts: &[String]) -> Value {
 fn disk(version: Version, text: &str) -> Value {
     let path = text.strip_suffix(":ro");
     let mut disk = json!({"path": path.unwrap_or(text), "read_only": path.is_some()});
-    if version.says_start_it_with() {
+    if version.has(Fact::StartHint) {
         disk["format"] = json!("raw");
     }
     disk

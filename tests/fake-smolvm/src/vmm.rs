@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal};
 
+use crate::facts::Fact;
 use crate::version::Version;
 
 const LIFETIME: Duration = Duration::from_secs(600);
@@ -48,7 +49,7 @@ pub fn run(args: &[String]) -> i32 {
     let Ok(folder) = fs::metadata(vm_dir).map(|folder| folder.ino()) else {
         return 1;
     };
-    let deletes_stop = version.parse::<Version>().is_ok_and(Version::delete_stops);
+    let deletes_stop = version.parse::<Version>().is_ok_and(|version| version.has(Fact::DeleteStops));
     if rustix::process::setsid().is_err() || say_ready().is_err() {
         return 1;
     }

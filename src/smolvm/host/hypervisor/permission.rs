@@ -1,11 +1,11 @@
-//! How a user gets to use a device on this system: not every one has the group `kvm`, or gives it the device.
+//! How a user gets access to a device on this system: not every system has the group `kvm`, or gives it the device.
 
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What the answer depends on.
+/// What the command depends on.
 struct System<'a> {
     /// The text of `/etc/group`.
     groups: &'a str,
@@ -17,7 +17,7 @@ struct System<'a> {
     has: &'a dyn Fn(&str) -> bool,
 }
 
-/// The command that lets this user read and write `device`.
+/// The command that gives this user access to `device`.
 pub fn command(device: &Path) -> String {
     let gid = fs::metadata(device).ok().filter(|meta| meta.mode() & 0o060 == 0o060).map(|meta| meta.gid());
     let (groups, users) = (text("/etc/group"), text("/etc/passwd"));
@@ -28,7 +28,7 @@ pub fn command(device: &Path) -> String {
 }
 
 /// Whether VMs that root starts with `engine` cannot open `device`: the engine gives each its own uid, and the group `kvm` if
-/// there is one (1.4.0, 1.32.2), unless `$SMOLVM_VM_UID_DROP` is `off`, which a script before the engine may set.
+/// there is one, unless `$SMOLVM_VM_UID_DROP` is `off`, which a wrapper script may set.
 pub fn keeps_vms_of_root_out(device: &Path, engine: &Path) -> bool {
     const VARIABLE: &str = "SMOLVM_VM_UID_DROP";
     let Ok(meta) = fs::metadata(device) else { return false };
@@ -39,13 +39,13 @@ pub fn keeps_vms_of_root_out(device: &Path, engine: &Path) -> bool {
         read.is_ok() && head.starts_with(b"#!") && String::from_utf8_lossy(&head).contains(VARIABLE)
     };
     rustix::process::geteuid().is_root()
-        && !lets_anybody_in(meta.mode(), meta.gid(), &text("/etc/group"))
+        && !gives_access(meta.mode(), meta.gid(), &text("/etc/group"))
         && !is_off()
         && !is_script_that_sets_it()
 }
 
-/// Whether a process that is of no other group than `kvm` may read and write it.
-fn lets_anybody_in(mode: u32, gid: u32, groups: &str) -> bool {
+/// Whether a process that has no other group than `kvm` may read and write it.
+fn gives_access(mode: u32, gid: u32, groups: &str) -> bool {
     let is_kvm =
         || groups.lines().any(|line| line.starts_with("kvm:") && line.split(':').nth(2) == Some(&gid.to_string()));
     mode & 0o006 == 0o006 || (mode & 0o060 == 0o060 && is_kvm())
@@ -53,7 +53,7 @@ fn lets_anybody_in(mode: u32, gid: u32, groups: &str) -> bool {
 
 impl System<'_> {
     fn command(&self, device: &str) -> String {
-        // Root's group is no way in: it is of all that root has.
+        // Never root's group: it gives access to everything of root.
         let gid = self.gid.filter(|gid| *gid != 0).map(|gid| gid.to_string());
         let group = self.groups.lines().find(|line| gid.is_some() && line.split(':').nth(2) == gid.as_deref());
         let Some((group, rest)) = group.and_then(|line| line.split_once(':')) else {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn without_such_a_group_the_user_alone_is_let_in() {
+    fn without_such_a_group_only_the_user_gets_access() {
         for (gid, groups) in [(104, "root:x:0:"), (0, "root:x:0:\nkvm:x:104:"), (104, "")] {
             let fix = |tools: &[&str]| fix(gid, groups, tools);
             assert!(fix(&["sudo", "usermod", "setfacl"]).starts_with("sudo setfacl -m u:$(id -un):rw /dev/kvm"));
@@ -116,17 +116,17 @@ mod tests {
     }
 
     #[test]
-    fn vms_of_root_get_in_with_everybody_and_with_the_group_kvm() {
+    fn vms_of_root_have_access_if_all_have_or_the_group_kvm() {
         let groups = "root:x:0:\nkvm:x:104:\nhypervisors:x:105:";
         for (mode, gid, is_in) in
             [(0o600, 0, false), (0o666, 0, true), (0o660, 104, true), (0o660, 105, false), (0o660, 0, false)]
         {
-            assert_eq!(lets_anybody_in(0o20_000 | mode, gid, groups), is_in, "{mode:o} {gid}");
+            assert_eq!(gives_access(0o20_000 | mode, gid, groups), is_in, "{mode:o} {gid}");
         }
     }
 
     #[test]
-    fn who_has_joined_logs_in_again() {
+    fn a_new_member_of_the_group_logs_in_again() {
         assert!(fix(104, "kvm:x:104:bob,ann", &["usermod"]).starts_with("exit  # and log in again"));
         assert!(fix(104, "kvm:x:104:annette", &["sudo", "usermod"]).starts_with("sudo usermod"));
     }
