@@ -60,7 +60,7 @@ fn still_as_shown(shown: &Machine, now: &Machine) -> Result<()> {
     } else {
         return Ok(());
     };
-    let what = format!("'{}' was {how} meanwhile", now.name);
+    let what = format!("'{}' was {how} in the meantime", now.name);
     let failure = Failure::new(Status::BadState, what).state(format!("it is {}, and was not deleted", now.state));
     Err(failure.hint(format!("bottle-freeze rm {}", now.name)))
 }

@@ -26,7 +26,7 @@ pub enum LockError {
         owner: String,
     },
     /// The folder to lock was removed or replaced.
-    #[error("{0} was removed meanwhile")]
+    #[error("{0} was removed in the meantime")]
     Gone(String),
     /// The lock cannot be created.
     #[error("{what} cannot be locked in {}: {source}", folder.display())]

@@ -1,6 +1,7 @@
 //! `snapshot.json`: what a snapshot is, and the hash of each of its files. Only tags, note and labels change after it is
 //! written. Keys of a later version are kept.
 
+use super::hash::FileHash;
 use super::layout::{ARTIFACT, CHECKPOINT, METADATA};
 use super::origin::Origin;
 use super::tag::Tag;
@@ -23,16 +24,6 @@ pub const LIMIT: u64 = 4 << 20;
 const DESCRIPTION_LIMIT: u64 = 1 << 20;
 /// The part that is reserved for what is known only after packing: names of variables, files.
 const RESERVE: u64 = 1 << 20;
-
-/// Size and hash of a file of a snapshot.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FileHash {
-    /// Size in bytes.
-    pub bytes: u64,
-    /// SHA-256, 64 hexadecimal digits.
-    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
-    pub sha256: String,
-}
 
 /// The configuration of the VM when it was frozen, with what the artifact does not hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

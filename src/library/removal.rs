@@ -15,7 +15,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum RemoveError {
     /// The snapshot no longer exists, or another one has its name.
-    #[error("{0} was removed or replaced meanwhile")]
+    #[error("{0} was removed or replaced in the meantime")]
     Gone(String),
     /// The snapshot is being read, or cannot be locked.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! A snapshot from elsewhere becomes a part of the library.
+//! Checks a snapshot from elsewhere, and adds it to the library.
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
@@ -8,8 +8,8 @@ use crate::publish::PublishError;
 use crate::smolvm::Name;
 use crate::terminal::Warnings;
 
-/// Checks what came from elsewhere, and makes it part of the library, as a snapshot of `vm` if that was asked for. Tags
-/// that other snapshots have stay with those. Its snapshot.json keeps the warnings about it.
+/// Checks a snapshot from elsewhere, and adds it to the library: as a snapshot of `vm`, if given. It loses tags that other
+/// snapshots have. Its snapshot.json stores the warnings about it.
 pub fn take_in(
     app: &App,
     mut incoming: Incoming,
@@ -18,24 +18,25 @@ pub fn take_in(
     warnings: &Warnings,
 ) -> Result<Stored> {
     let source = origin.from.clone().unwrap_or_default();
-    // It counts in the library that it comes from.
+    // The number belongs to the library that it comes from.
     incoming.metadata.sequence = None;
-    let unbelievable = |why| Failure::new(Status::Damaged, format!("{source} cannot be believed: {why}"));
-    if incoming.metadata.arrive(origin).map_err(unbelievable)? {
-        warnings.warn("the time at which it says it was made cannot be true: it counts as made now");
+    let impossible = |why| Failure::new(Status::Damaged, format!("{source} is not a possible snapshot: {why}"));
+    if incoming.metadata.arrive(origin).map_err(impossible)? {
+        warnings.warn("its creation time is not possible; it was set to now");
     }
     if let Some(name) = vm {
         name.as_str().clone_into(&mut incoming.metadata.vm);
     }
     let metadata = &incoming.metadata;
-    let strange = |why: String| Failure::new(Status::Damaged, format!("{source} is not an exported snapshot: {why}"));
+    let not_exported =
+        |why: String| Failure::new(Status::Damaged, format!("{source} is not an exported snapshot: {why}"));
     if metadata.vm.parse::<Name>().is_err() || !layout::is_id(&metadata.id) {
-        return Err(strange("it names no VM or no id".into()));
+        return Err(not_exported("its VM or its id is not valid".into()));
     }
-    // It is held to what a freeze here would be, and is written anew.
+    // The same limits as for a freeze here: its snapshot.json is written again.
     check_description(&metadata.tags, metadata.note.as_deref(), &metadata.labels)
-        .map_err(|error| strange(error.to_string()))?;
-    metadata.text().map_err(|error| strange(error.to_string()))?;
+        .map_err(|error| not_exported(error.to_string()))?;
+    metadata.text().map_err(|error| not_exported(error.to_string()))?;
     app.terminal
         .during("check", "checking the snapshot", || verify::snapshot(app, &incoming.folder(), metadata))
         .map_err(|failure| {
@@ -45,24 +46,24 @@ pub fn take_in(
             Failure { what: format!("{source}: {why}"), ..failure }
         })?;
     let library = lock::library(app, &incoming.metadata.vm)?;
-    leave_taken_tags(&mut incoming.metadata, warnings)?;
+    remove_taken_tags(&mut incoming.metadata, warnings)?;
     incoming.metadata.warnings.extend(warnings.list());
     let reference = format!("{}@{}", incoming.metadata.vm, incoming.metadata.id);
     incoming.publish(&library).map_err(|error| match error {
-        ArchiveError::Unpublished(PublishError::Exists(_)) => is_there(&reference),
+        ArchiveError::Unpublished(PublishError::Exists(_)) => already_stored(&reference),
         error => error.into(),
     })
 }
 
 /// A snapshot is never replaced.
-fn is_there(reference: &str) -> Failure {
-    Failure::new(Status::OutputExists, format!("the library has {reference} already")).state("it was not changed").hint(
-        format!("add a copy as that of another VM with --as, or first run `bottle-freeze snapshot rm {reference}`"),
-    )
+fn already_stored(reference: &str) -> Failure {
+    Failure::new(Status::OutputExists, format!("{reference} is already in the library"))
+        .state("it was not changed")
+        .hint(format!("store it under another VM name with --as, or first run `bottle-freeze snapshot rm {reference}`"))
 }
 
-/// A tag is the name of one snapshot of a VM: the one that has it keeps it. One that could mean something else is left.
-fn leave_taken_tags(metadata: &mut Metadata, warnings: &Warnings) -> Result<()> {
+/// Removes tags that another snapshot of the VM has, and tags that look like an id or a file.
+fn remove_taken_tags(metadata: &mut Metadata, warnings: &Warnings) -> Result<()> {
     let (all, _) = store::list(Some(&metadata.vm))?;
     let id = metadata.id.clone();
     metadata.tags.retain(|tag| {

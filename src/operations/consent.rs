@@ -1,5 +1,5 @@
-//! What a snapshot opens requires confirmation, unless it is known that the frozen VM had it: the record of a snapshot from
-//! elsewhere was written elsewhere.
+//! Asks for confirmation of the network and ports that a snapshot opens, unless the frozen VM is known to have had them:
+//! another host may have written the record of a snapshot from elsewhere.
 
 use crate::app::App;
 use crate::error::Result;
@@ -18,22 +18,22 @@ pub struct Network {
     pub ports: Vec<String>,
 }
 
-/// What a VM made of a snapshot would have open.
+/// What a VM made from the snapshot would open.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Opens {
-    /// The network that its artifact opens by itself; empty: all of it.
+    /// The network that its artifact enables without an option; empty: all of it.
     by_itself: Option<Vec<String>>,
-    /// The network that its record gives back; empty: all of it.
+    /// The network that is restored from its record; empty: all of it.
     recorded: Option<Vec<String>>,
     /// The ports that it publishes.
     ports: Vec<String>,
 }
 
-/// Asks whether a VM may have what the snapshot opens, unless the user asked for it. `restores` says whether the VM gets back
-/// what is recorded of the frozen one. Whether the artifact opens a network by itself, which the user then agrees to.
+/// Asks the user to confirm what the snapshot opens, except for what `asked` allows. `restores` says whether the VM gets the
+/// recorded network and ports. Returns whether the artifact itself enables a network, which is then confirmed.
 ///
 /// # Errors
-/// The user does not agree.
+/// The user does not confirm.
 pub fn check(app: &App, checked: &Checked, asked: &Network, restores: bool) -> Result<bool> {
     let opens = Opens::of(checked, restores);
     let by_itself = opens.by_itself.is_some();
@@ -43,7 +43,7 @@ pub fn check(app: &App, checked: &Checked, asked: &Network, restores: bool) -> R
         return Ok(by_itself);
     }
     let question = format!("{}. Make the VM?", opens.sentence(checked));
-    app.ask(&question, &opens.words(is_live, checked), "no VM was made")?;
+    app.ask(&question, &opens.options(is_live, checked), "no VM was made")?;
     Ok(by_itself)
 }
 
@@ -68,9 +68,9 @@ impl Opens {
         }
     }
 
-    /// Without what the user asked for.
+    /// Removes what the user asked for.
     fn without(self, asked: &Network, is_live: bool) -> Self {
-        // A live one goes on with the network and the ports that it has: the user can only agree to them.
+        // A live snapshot continues with its own network and ports: the user can only accept them.
         let has_network = asked.net || (!is_live && !asked.allow_cidrs.is_empty());
         let is_left = |port: &String| if is_live { !asked.ports.contains(port) } else { asked.ports.is_empty() };
         Self {
@@ -80,7 +80,7 @@ impl Opens {
         }
     }
 
-    /// What it opens, and why that is not trusted.
+    /// What it opens, and where it comes from.
     fn sentence(&self, checked: &Checked) -> String {
         let network = |networks: &[String]| match networks {
             [] => "all of the network".to_owned(),
@@ -88,20 +88,20 @@ impl Opens {
         };
         let mut parts = Vec::new();
         parts.extend(
-            self.by_itself.as_deref().map(|networks| {
-                format!("it opens {} by itself, and not every limit of it is known", network(networks))
-            }),
+            self.by_itself
+                .as_deref()
+                .map(|networks| format!("it enables {}, and not all limits of it are known", network(networks))),
         );
         parts.extend(self.recorded.as_deref().map(|networks| format!("its VM gets {}", network(networks))));
         parts.extend((!self.ports.is_empty()).then(|| format!("its VM publishes the ports {}", self.ports.join(", "))));
         let foreign = checked.stored().map(|stored| &stored.metadata).filter(|metadata| !metadata.is_own());
-        let whereabouts = foreign.map(|metadata| format!(" {}", metadata.origin_phrase()));
-        let origin = format!("{}{}", checked.name(), whereabouts.unwrap_or_default());
+        let phrase = foreign.map(|metadata| format!(" {}", metadata.origin_phrase()));
+        let origin = format!("{}{}", checked.name(), phrase.unwrap_or_default());
         format!("{origin}: {}", parts.join("; "))
     }
 
     /// The options that answer the question.
-    fn words(&self, is_live: bool, checked: &Checked) -> String {
+    fn options(&self, is_live: bool, checked: &Checked) -> String {
         let mut words = Vec::new();
         if self.by_itself.is_some() {
             words.push(if is_live {

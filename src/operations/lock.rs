@@ -8,18 +8,18 @@ use crate::smolvm::{Name, Smolvm};
 use crate::terminal::Progress;
 use std::time::{Duration, Instant};
 
-/// How often a lock that another holds is tried.
+/// The pause between attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long changes of the library wait for each other.
-const MOMENT: Duration = Duration::from_secs(10);
+const LIBRARY_WAIT: Duration = Duration::from_secs(10);
 
-/// For a change of a VM that must not meet a freeze of it. The engine itself orders such changes among each other.
+/// Locks a VM against a freeze of it. Several runs may hold this lock: the engine itself orders their changes.
 pub fn vm_shared(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Result<Lock> {
     vm(app, engine, name, wait, Sharing::Shared)
 }
 
-/// For a freeze of a VM.
+/// Locks a VM for a freeze.
 pub fn vm_alone(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Result<Lock> {
     vm(app, engine, name, wait, Sharing::Alone)
 }
@@ -29,38 +29,37 @@ fn vm(app: &App, engine: &Smolvm, name: &Name, wait: Duration, sharing: Sharing)
     take(app, wait, || Lock::take(&format!("'{name}'"), &key, sharing))
 }
 
-/// For writing an output that another run could write too.
+/// Locks output files.
 pub fn output(app: &App, output: &Target, wait: Duration) -> Result<Option<Lock>> {
     take(app, wait, || output.lock())
 }
 
-/// For a change of a VM's snapshots in the library, which takes a moment.
+/// Locks the snapshots of a VM for a short change.
 pub fn library(app: &App, vm: &str) -> Result<Lock> {
-    take(app, MOMENT, || store::lock(vm))
+    take(app, LIBRARY_WAIT, || store::lock(vm))
 }
 
-/// For reading the files of a snapshot: no run removes them until the lock is dropped.
+/// Locks a snapshot against removal while its files are read.
 pub fn reading(app: &App, one: &Stored) -> Result<Option<Lock>> {
-    take(app, MOMENT, || one.hold())
+    take(app, LIBRARY_WAIT, || one.hold())
 }
 
-/// For a change of the installed engines.
+/// Locks the installed engines for a change.
 pub fn engines(app: &App) -> Result<Lock> {
     let refused = |error| Failure::not_writable(home::shown_path("engines").as_ref(), &error);
     let folder = home::folder("engines").map_err(refused)?;
     take(app, Duration::ZERO, || Lock::folder("the folder of the engines", &folder, Sharing::Alone))
 }
 
-/// Removes a snapshot, if it is still the one that was looked at. Waits while another run reads it, and does not lock the
-/// library meanwhile.
+/// Removes a snapshot, if it is still the one that was read. Waits while another run reads it, without locking the library.
 pub fn remove(app: &App, one: &Entry, wait: Duration) -> Result<Removal> {
     let mut waiting = Waiting::new(app, wait);
     loop {
         let library = library(app, one.vm())?;
         match one.remove(&library) {
-            Err(RemoveError::Locked(held)) if waiting.is_allowed(&held) => {
+            Err(RemoveError::Locked(held)) if waiting.may_wait(&held) => {
                 drop(library);
-                waiting.go_on(&held)?;
+                waiting.pause(&held)?;
             }
             result => return waiting.end(result),
         }
@@ -71,7 +70,7 @@ fn take<T>(app: &App, wait: Duration, take: impl Fn() -> Result<T, LockError>) -
     let mut waiting = Waiting::new(app, wait);
     loop {
         match take() {
-            Err(held) if waiting.is_allowed(&held) => waiting.go_on(&held)?,
+            Err(held) if waiting.may_wait(&held) => waiting.pause(&held)?,
             result => return waiting.end(result),
         }
     }
@@ -90,11 +89,11 @@ impl<'a> Waiting<'a> {
         Self { app, limit, began: Instant::now(), progress: None }
     }
 
-    fn is_allowed(&self, error: &LockError) -> bool {
+    fn may_wait(&self, error: &LockError) -> bool {
         matches!(error, LockError::Held { .. }) && self.began.elapsed() < self.limit
     }
 
-    fn go_on(&mut self, held: &LockError) -> Result<()> {
+    fn pause(&mut self, held: &LockError) -> Result<()> {
         self.app.signals.check()?;
         let terminal = &self.app.terminal;
         self.progress.get_or_insert_with(|| terminal.progress("wait", &format!("waiting: {held}"), None)).tick();

@@ -1,9 +1,8 @@
 //! What `freeze` and `pack` share: the progress of the engine, and the check of what it wrote.
 
 use crate::app::App;
-use crate::chunk;
 use crate::error::{Failure, Result, Status};
-use crate::library::{FileHash, Staging, Target};
+use crate::library::{FileHash, Staging, Target, hash_file};
 use crate::publish::PublishError;
 use crate::signals::ExitNote;
 use crate::smolvm::artifact::ArtifactError;
@@ -11,9 +10,6 @@ use crate::smolvm::secrets::{self, Finished};
 use crate::smolvm::{PackStep, StreamedHash};
 use crate::stream;
 use crate::terminal::Progress;
-use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// Prints a new step of the engine.
@@ -73,23 +69,8 @@ pub fn answer_signal(app: &App, output: &Target) -> Result<()> {
 }
 
 /// Size and SHA-256 of a file.
-pub fn record(path: &Path) -> Result<FileHash> {
-    let recorded = File::open(path).and_then(sha256);
-    recorded.map_err(|error| Failure::new(Status::Failed, format!("{} cannot be read: {error}", path.display())))
-}
-
-/// Size and SHA-256 of all that can be read.
-pub fn sha256(mut from: impl Read) -> std::io::Result<FileHash> {
-    let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
-    loop {
-        match chunk::read(&mut from, &mut buffer)? {
-            [] => return Ok(FileHash { bytes, sha256: base16ct::lower::encode_string(&hasher.finalize()) }),
-            read => {
-                hasher.update(read);
-                bytes += u64::try_from(read.len()).unwrap_or_default();
-            }
-        }
-    }
+pub fn hash(path: &Path) -> Result<FileHash> {
+    hash_file(path).map_err(|error| Failure::new(Status::Failed, format!("{} cannot be read: {error}", path.display())))
 }
 
 impl From<PublishError> for Failure {

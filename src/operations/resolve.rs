@@ -1,4 +1,4 @@
-//! What SNAPSHOT on a command line names: a file, or a snapshot in the library.
+//! Finds the SNAPSHOT of a command line: a file, or a snapshot in the library.
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
@@ -15,36 +15,36 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What a SNAPSHOT names. Only [`SnapshotSource::check`] gives the path of its artifact.
+/// A SNAPSHOT that was found. Only [`SnapshotSource::check`] gives the path of its artifact.
 pub struct SnapshotSource {
     which: Which,
-    /// No other run removes it while its files are read.
+    /// Prevents its removal while its files are read.
     _held: Option<Lock>,
 }
 
 enum Which {
-    /// A file, wherever it came from.
+    /// A file.
     File(PathBuf),
-    /// A snapshot of the library.
+    /// A snapshot in the library.
     Stored(Box<Stored>),
 }
 
 impl SnapshotSource {
-    /// A snapshot of the library. No other run removes it until this is dropped.
+    /// A snapshot in the library. No other run can remove it until this is dropped.
     ///
     /// # Errors
-    /// There is none of that name.
+    /// There is none with that name.
     pub fn of_library(app: &App, reference: &str) -> Result<Self> {
         let one = stored(reference)?;
         Ok(Self { _held: lock::reading(app, &one)?, which: Which::Stored(Box::new(one)) })
     }
 
-    /// A file: also one that lies in the library.
+    /// A file, which may be inside the library.
     fn of_file(path: &OsStr) -> Self {
         Self { which: Which::File(path.into()), _held: store::hold_file(Path::new(path)) }
     }
 
-    /// What identifies it: its file, or its folder.
+    /// Its file, or its folder in the library.
     pub fn path(&self) -> &Path {
         match &self.which {
             Which::File(path) => path,
@@ -52,7 +52,7 @@ impl SnapshotSource {
         }
     }
 
-    /// What the library holds of it, if it is one of the library.
+    /// The snapshot, if it is in the library.
     pub fn stored(&self) -> Option<&Stored> {
         match &self.which {
             Which::File(_) => None,
@@ -60,7 +60,7 @@ impl SnapshotSource {
         }
     }
 
-    /// How messages name it: `VM@ID`, or the file.
+    /// Its name in messages: `VM@ID`, or the file.
     pub fn name(&self) -> String {
         match &self.which {
             Which::File(path) => path.display().to_string(),
@@ -68,14 +68,14 @@ impl SnapshotSource {
         }
     }
 
-    /// What is read when it is checked.
+    /// Checks it, and returns what was read.
     ///
     /// # Errors
     /// See [`Self::check`].
     pub fn whole(&self, app: &App) -> Result<Whole> {
         match &self.which {
             Which::File(path) => {
-                let (artifact, sha256) = verify::check(app, path).map_err(|failure| or_its_sidecar(path, failure))?;
+                let (artifact, sha256) = verify::check(app, path).map_err(|failure| hint_at_sidecar(path, failure))?;
                 Ok(Whole { artifact, path: path.clone(), sha256 })
             }
             Which::Stored(stored) => {
@@ -85,8 +85,8 @@ impl SnapshotSource {
         }
     }
 
-    /// Checks every file of it: a file against its own checksum and a `snapshot.json` beside it, a snapshot of the library
-    /// against its own. Every command that passes on an artifact calls this.
+    /// Checks all its files: a file against its own checksum and the `snapshot.json` beside it, a snapshot in the library
+    /// against its metadata. Commands call this before they pass an artifact to the engine.
     ///
     /// # Errors
     /// It is missing or damaged, or no engine can make a VM from it.
@@ -97,90 +97,90 @@ impl SnapshotSource {
     }
 }
 
-/// What was read of a snapshot that is whole.
+/// The result of a check.
 pub struct Whole {
-    /// What its artifact says.
+    /// The content of its artifact.
     pub artifact: Artifact,
-    /// Its artifact, as it was named.
+    /// The path of its artifact.
     pub path: PathBuf,
-    /// The SHA-256 of its artifact, if that was recorded.
+    /// The SHA-256 of its artifact, if a snapshot.json has it.
     pub sha256: Option<String>,
 }
 
-/// A snapshot that is whole. Only this gives the path of its artifact.
+/// A snapshot that passed the check. Only this gives the path of its artifact.
 pub struct Checked {
     found: SnapshotSource,
     path: PathBuf,
-    /// What its artifact says.
+    /// The content of its artifact.
     pub artifact: Artifact,
 }
 
 impl Checked {
-    /// Its artifact, as an absolute path.
+    /// The absolute path of its artifact.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the library holds of it, if it is one of the library.
+    /// The snapshot, if it is in the library.
     pub fn stored(&self) -> Option<&Stored> {
         self.found.stored()
     }
 
-    /// How messages name it: `VM@ID`, or the file.
+    /// Its name in messages: `VM@ID`, or the file.
     pub fn name(&self) -> String {
         self.found.name()
     }
 }
 
-/// The failure, with the name of the artifact beside a launcher.
-fn or_its_sidecar(path: &Path, failure: Failure) -> Failure {
+/// Adds a hint to the failure if `path` is a launcher with an artifact beside it.
+fn hint_at_sidecar(path: &Path, failure: Failure) -> Failure {
     let mut sidecar = path.as_os_str().to_owned();
     sidecar.push(".smolmachine");
     let sidecar = PathBuf::from(sidecar);
     if sidecar.is_file() { failure.hint(format!("did you mean {}?", sidecar.display())) } else { failure }
 }
 
-/// Whether `text` names a file: it has a `/`, or the ending of an artifact. Everything else is a name in the library.
+/// Whether `text` names a file: it contains `/`, or ends like an artifact. Anything else is a name in the library.
 fn is_path(text: &OsStr) -> bool {
     let text = text.as_bytes();
     text.contains(&b'/') || layout::SUFFIXES.iter().any(|suffix| text.ends_with(suffix.as_bytes()))
 }
 
-/// Finds what `text` names.
+/// Finds the snapshot that `text` names.
 pub fn find(app: &App, text: &OsStr) -> Result<SnapshotSource> {
     if is_path(text) {
         return Ok(SnapshotSource::of_file(text));
     }
-    SnapshotSource::of_library(app, &text.to_string_lossy()).map_err(|failure| match file_meant(text) {
+    SnapshotSource::of_library(app, &text.to_string_lossy()).map_err(|failure| match similar_file(text) {
         Some(file) if failure.status == Status::NotFound => failure.hint(format!("to name the file, write {file}")),
         _ => failure,
     })
 }
 
-/// A file of that name, as it must be written to name a file.
-fn file_meant(text: &OsStr) -> Option<String> {
-    let written = |suffix: &str| {
+/// An existing file with that name, in the form that names a file on a command line.
+fn similar_file(text: &OsStr) -> Option<String> {
+    let to_path = |suffix: &str| {
         let mut path = OsString::from("./");
         path.push(text);
         path.push(suffix);
         path
     };
-    let all = layout::SUFFIXES.into_iter().chain([""]).map(written);
+    let all = layout::SUFFIXES.into_iter().chain([""]).map(to_path);
     let mut files = all.filter(|path| !text.is_empty() && Path::new(path).is_file());
     files.next().map(|path| quoted(&path.to_string_lossy()))
 }
 
-/// One of several snapshots on a command line: its name, and what that means from then on.
+/// One of several snapshots on a command line: its name, and what was found.
 pub struct Asked<T> {
     name: OsString,
     found: Result<T>,
 }
 
 impl<T> Asked<T> {
-    /// What is meant.
+    /// The snapshot.
     ///
     /// # Errors
-    /// Nothing was found.
+    /// It was not found.
     pub fn get(&self) -> Result<&T> {
         self.found.as_ref().map_err(Failure::clone)
     }
@@ -216,7 +216,7 @@ impl<T> fmt::Display for Asked<T> {
     }
 }
 
-/// What several references name in the library: each snapshot once, even if it is named in two ways.
+/// Finds several snapshots in the library: each one once, even if two references name it.
 pub fn several<T>(
     references: &[String],
     find: impl Fn(&str) -> Result<T>,
@@ -229,7 +229,7 @@ pub fn several<T>(
     once(references.iter().map(ask), |asked| asked.name.clone())
 }
 
-/// The same of snapshots that may be files as well.
+/// The same for snapshots that may also be files.
 pub fn several_of_any_kind(app: &App, texts: &[OsString]) -> Vec<Asked<SnapshotSource>> {
     let ask = |text: &OsString| {
         let found = find(app, text);
@@ -237,33 +237,33 @@ pub fn several_of_any_kind(app: &App, texts: &[OsString]) -> Vec<Asked<SnapshotS
         Asked { name: stored.map_or_else(|| text.clone(), OsString::from), found }
     };
     once(texts.iter().map(ask), |asked| {
-        // A name that is not in the library is not the file of that name.
+        // A name that was not found is not the file with that name.
         let path = asked.found.as_ref().ok().map(SnapshotSource::path);
         let path = path.map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
         path.ok_or_else(|| asked.name.clone())
     })
 }
 
-/// Finds a snapshot of the library.
+/// Finds a snapshot in the library.
 pub fn stored(reference: &str) -> Result<Stored> {
     store::find(reference).map_err(|error| not_found(reference, error))
 }
 
-/// Finds a snapshot of the library to remove: also a damaged one, by its id.
+/// Finds a snapshot in the library, or a damaged one by its id.
 pub fn entry(reference: &str) -> Result<Entry> {
     store::find_entry(reference).map_err(|error| not_found(reference, error))
 }
 
 fn not_found(reference: &str, error: FindError) -> Failure {
-    let meant = if matches!(error, FindError::NotFound(_)) { nearest_stored(reference) } else { None };
+    let similar = if matches!(error, FindError::NotFound(_)) { nearest_stored(reference) } else { None };
     let failure = Failure::from(error);
-    match (meant, failure.hint.clone()) {
-        (Some(meant), Some(hint)) => failure.hint(format!("did you mean {meant}? {hint}")),
+    match (similar, failure.hint.clone()) {
+        (Some(similar), Some(hint)) => failure.hint(format!("did you mean {similar}? {hint}")),
         _ => failure,
     }
 }
 
-/// A snapshot of almost that name: of a similar VM, or with a similar tag.
+/// A snapshot with a similar name: that of its VM, or its tag.
 fn nearest_stored(reference: &str) -> Option<String> {
     let (all, _) = store::list(None).ok()?;
     let vms = || all.iter().map(|one| one.metadata.vm.as_str()).filter(|vm| vm.parse::<Name>().is_ok());
@@ -273,7 +273,7 @@ fn nearest_stored(reference: &str) -> Option<String> {
     Some(nearest(tag, tags()).map_or_else(|| vm.to_owned(), |tag| format!("{vm}@{tag}")))
 }
 
-fn removal(broken: &Broken) -> String {
+fn removal_hint(broken: &Broken) -> String {
     if broken.is_removable() {
         return format!("remove it with `bottle-freeze snapshot rm {}`", broken.reference());
     }
@@ -302,12 +302,12 @@ impl From<FindError> for Failure {
                 Self::new(Status::NotFound, what).hint("list them with `bottle-freeze snapshot ls`")
             }
             FindError::Ambiguous { .. } => Self::new(Status::Usage, what).hint("give more digits of its id"),
-            FindError::Broken(broken) => Self::new(Status::Damaged, what).hint(removal(&broken)),
+            FindError::Broken(broken) => Self::new(Status::Damaged, what).hint(removal_hint(&broken)),
             FindError::NewestBroken(broken) => {
                 let reference = broken.reference();
                 let vm = reference.split('@').next().unwrap_or_default();
                 let others = format!("name the one you mean (`bottle-freeze snapshot ls {vm}` lists them)");
-                Self::new(Status::Damaged, what).hint(format!("{others}, or {}", removal(&broken)))
+                Self::new(Status::Damaged, what).hint(format!("{others}, or {}", removal_hint(&broken)))
             }
             FindError::Unreadable { source, .. } => Self::unwritten(what, &source),
         }

@@ -1,22 +1,22 @@
-//! Several things: each once, and side by side.
+//! Lists of things: without duplicates, and processed in parallel.
 
 use crate::threads;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// Each thing once, in the order in which they came. Things with the same `key` are the same.
+/// Removes duplicates (things with the same `key`), and keeps the order.
 pub fn once<T, K: Ord>(all: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
     let mut seen = BTreeSet::new();
     all.filter(|one| seen.insert(key(one))).collect()
 }
 
-/// Each word once.
+/// Removes duplicate words.
 pub fn distinct(words: &[String]) -> Vec<String> {
     once(words.iter().cloned(), Clone::clone)
 }
 
-/// Does `each` for every item, `jobs` at a time. The results are in the order of the items.
+/// Calls `each` for every item, `jobs` at a time. The results are in the order of the items.
 pub fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(items.len())));
     let work = || {
@@ -33,9 +33,9 @@ pub fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], each: impl Fn(&T)
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// How many of `count` at a time, unless the user `asked` for a number: half of the cores.
+/// How many of `count` to process at a time: the number that the user `asked` for, or half of the cores.
 pub fn jobs(asked: Option<u16>, count: usize) -> usize {
     let half = || std::thread::available_parallelism().map_or(1, |cores| usize::from(cores) / 2).max(1);
-    // For one VM the cores, a dozen system calls, are not counted.
+    // To count the cores takes a dozen system calls: skipped for one VM.
     if count < 2 { 1 } else { asked.map_or_else(half, usize::from) }
 }

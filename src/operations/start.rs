@@ -1,13 +1,13 @@
-//! A VM that runs commands when this returns.
+//! Starts a VM, and waits until it runs commands.
 
 use crate::smolvm::{EngineError, Name, Smolvm};
 use crate::terminal::Warnings;
 use std::time::{Duration, Instant};
 
-/// How long a VM that ran a moment ago may take until it executes a command. The engine gives up a boot after 30 s.
+/// The time limit to start a VM again that was running before. The engine gives up a boot after 30 s.
 pub const START_AGAIN: Duration = Duration::from_secs(120);
 
-/// Starts a VM and, if `ready`, waits until it executes a command, all of it within `limit`.
+/// Starts a VM and, if `ready`, waits until it runs commands; both within `limit`.
 pub fn start(
     engine: &Smolvm,
     name: &Name,

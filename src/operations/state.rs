@@ -1,21 +1,21 @@
-//! The state of VMs: before a decision, and after a failure.
+//! The state of VMs before a decision and after a failure.
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::operations::several::in_parallel;
 use crate::smolvm::{EngineError, Machine, Name, Smolvm, State};
 
-/// The VMs, for a decision: those that `is_meant` and that the engine lists as unreachable are asked again, all at once.
+/// Asks selected VMs again, at the same time, if the engine lists them as unreachable. Returns all VMs.
 ///
 /// # Errors
-/// A signal came, or the list can no longer be read.
+/// A signal arrived, or the VMs can no longer be listed.
 pub fn asked_again(
     app: &App,
     engine: &Smolvm,
     machines: Vec<Machine>,
-    is_meant: impl Fn(&Machine) -> bool,
+    is_selected: impl Fn(&Machine) -> bool,
 ) -> Result<Vec<Machine>> {
-    let is_silent = |vm: &Machine| vm.state == State::Unreachable && is_meant(vm);
+    let is_silent = |vm: &Machine| vm.state == State::Unreachable && is_selected(vm);
     let (silent, mut machines): (Vec<Machine>, Vec<Machine>) = machines.into_iter().partition(is_silent);
     if silent.is_empty() {
         return Ok(machines);
@@ -24,7 +24,7 @@ pub fn asked_again(
     let text = format!("waiting for an answer of {}", names.join(", "));
     let asked = app.terminal.during("wait", &text, || {
         let ask = |vm: &Machine| match engine.ask_again(vm.clone()) {
-            // The step that looks for it fails by itself.
+            // It was deleted: the next step reports that.
             Err(EngineError::NoSuchVm(_)) => Ok(vm.clone()),
             asked => asked,
         };
@@ -34,18 +34,17 @@ pub fn asked_again(
     Ok(machines)
 }
 
-/// How a VM is after something failed or was interrupted; `None` if the engine does not say.
+/// The state of a VM after a failure or a signal, as a sentence; `None` if the engine does not report it.
 pub fn state_now(engine: &Smolvm, name: &Name) -> Option<String> {
     let _cleanup = engine.signals().recovering();
     match engine.machine_listed(name) {
         Ok(vm) => Some(format!("'{name}' is {}", vm.state)),
-        Err(EngineError::NoSuchVm(_)) => Some(format!("there is no VM '{name}' now")),
+        Err(EngineError::NoSuchVm(_)) => Some(format!("the VM '{name}' no longer exists")),
         Err(_) => None,
     }
 }
 
-/// The guest of a running VM did not answer. The engine says that the VM does not run and must be started; but a start would
-/// end it.
+/// The failure for a running VM whose guest does not answer. The engine suggests to start it, but that would end it.
 pub fn unreachable(name: &Name) -> Failure {
     Failure::new(Status::BadState, format!("'{name}' is unreachable: its guest did not answer in time"))
         .hint("it may be busy: try again in a moment")

@@ -1,11 +1,11 @@
-//! A VM that is shut down, its files written.
+//! Stops a VM.
 
 use crate::smolvm::{EngineError, Name, Smolvm};
 use crate::terminal::Warnings;
 use std::time::Duration;
 
-/// Stops a VM, and has its guest write its files to disk before, if `writes`. Whether the engine took it for dead and
-/// ended it as it was, without that.
+/// Stops a VM. If `writes`, its guest first writes its files to disk. Returns whether the engine ended the VM without that,
+/// because it did not answer.
 pub fn stop(
     engine: &Smolvm,
     name: &Name,

@@ -3,12 +3,12 @@
 use crate::error::{Failure, Result, Status};
 use crate::library::{Tag, store};
 
-/// Sees to it that no other snapshot of the VM has one of these tags: it is taken from it, if `force`.
+/// Makes sure that no other snapshot of the VM has one of these tags. With `force`, removes them from it.
 pub fn free_tags(vm: &str, id: &str, tags: &[Tag], force: bool) -> Result<()> {
     let (all, _) = store::list(Some(vm))?;
     for other in store::tagged(&all, id, tags) {
         if !force {
-            let what = format!("{} has that tag already", other.reference());
+            let what = format!("{} already has that tag", other.reference());
             return Err(Failure::new(Status::OutputExists, what).hint("move it with --force"));
         }
         other.untag(tags).map_err(|error| Failure::not_writable(&other.folder, &error))?;

@@ -118,7 +118,7 @@ fn only_a_canonical_id_is_imported() {
         fs::copy(source.join("snapshot.json"), copy.join("snapshot.json")).unwrap();
         edit(&world, &format!("dev@{id}"), |metadata| metadata["id"] = json!(id));
         world.run(&format!("snapshot export dev@{id} -o x.tar --force")).success();
-        world.run("snapshot import x.tar --as other").code(10).stderr(contains("names no VM or no id"));
+        world.run("snapshot import x.tar --as other").code(10).stderr(contains("its VM or its id is not valid"));
         world.run(&format!("snapshot rm dev@{id} --yes")).success();
     }
     assert_eq!(references(&world), all);
@@ -159,7 +159,7 @@ fn a_snapshot_that_is_tagged_while_the_question_is_open_stays() {
         let status = if line.contains("prune") { 0 } else { 3 };
         assert_eq!(question.wait(), Some(status), "{}", question.screen());
         let printed = question.all_printed();
-        assert!(printed.contains("given the tag keep meanwhile"), "{printed}");
+        assert!(printed.contains("got the tag keep in the meantime"), "{printed}");
         assert_eq!(references(&world), [all[0].clone(), all[2].clone()]);
     }
 }
@@ -175,7 +175,7 @@ fn a_snapshot_that_replaced_the_shown_one_stays() {
         question.press("y");
         assert_eq!(question.wait(), Some(4), "{}", question.screen());
         let printed = question.all_printed();
-        assert!(printed.contains("removed or replaced meanwhile"), "{printed}");
+        assert!(printed.contains("removed or replaced in the meantime"), "{printed}");
         assert_eq!(references(&world), all);
     }
 }
@@ -188,7 +188,7 @@ fn prune_removes_nothing_if_a_snapshot_that_it_keeps_is_gone() {
     question.press("y");
     assert_eq!(question.wait(), Some(3), "{}", question.screen());
     let printed = question.all_printed();
-    let named = format!("{}, the newest that is whole, was removed or replaced meanwhile", all[2]);
+    let named = format!("{}, the newest that is whole, was removed or replaced in the meantime", all[2]);
     assert!(printed.contains(&named) && printed.contains("it was not removed"), "{printed}");
     assert_eq!(references(&world), all[..2]);
 }
@@ -222,7 +222,7 @@ fn a_vm_that_replaced_the_shown_one_is_not_deleted() {
     question.press("y");
     assert_eq!(question.wait(), Some(3), "{}", question.screen());
     let printed = question.all_printed();
-    assert!(printed.contains("'dev' was replaced meanwhile"), "{printed}");
+    assert!(printed.contains("'dev' was replaced in the meantime"), "{printed}");
     assert_eq!((world.state("dev").as_str(), world.state("other").as_str()), ("stopped", "missing"));
 }
 
@@ -235,7 +235,7 @@ fn a_vm_that_is_started_while_the_question_is_open_is_not_deleted() {
     question.press("y");
     assert_eq!(question.wait(), Some(5), "{}", question.screen());
     let printed = question.all_printed();
-    assert!(printed.contains("'dev' was started meanwhile"), "{printed}");
+    assert!(printed.contains("'dev' was started in the meantime"), "{printed}");
     assert_eq!(world.state("dev"), "running");
 }
 

@@ -1071,7 +1071,10 @@ fn an_unreachable_registry_is_reported_in_words_that_we_know() {
         engine.smolvm("pack push --file=open.smolmachine").misused("<REFERENCE>");
         engine.smolvm("pack pull --output=pulled").misused("<REFERENCE>");
         for call in ["push ./open.smolmachine 127.0.0.1:1/team/dev:t --yes", "pull 127.0.0.1:1/team/dev:t"] {
-            engine.bottle_freeze(&format!("snapshot {call}")).exits(1).complains("see whether 127.0.0.1:1 is there");
+            engine
+                .bottle_freeze(&format!("snapshot {call}"))
+                .exits(1)
+                .complains("check that 127.0.0.1:1 can be reached");
         }
         assert!(!engine.path("pulled").exists(), "{}", engine.label());
         assert!(names_in(&engine.path("tmp")).is_empty(), "{}", engine.label());

@@ -147,7 +147,7 @@ fn rm_does_not_delete_a_vm_that_replaced_the_named_one() {
     let world = World::new();
     world.vm("dev").stopped();
     world.fault(json!({"on": "machine ls", "nth": 2, "do": {"replace_vm": "dev"}}));
-    world.run("rm dev --yes").code(5).stderr(contains("was replaced meanwhile"));
+    world.run("rm dev --yes").code(5).stderr(contains("was replaced in the meantime"));
     assert_eq!(world.state("dev"), "stopped");
 }
 

@@ -280,7 +280,7 @@ fn a_workspace_that_the_engine_cannot_pack_is_restored() {
                 );
             }
         }
-        world.run("create plain --from dev").success().stderr(contains("only `bottle-freeze thaw` puts it back"));
+        world.run("create plain --from dev").success().stderr(contains("only `bottle-freeze thaw` restores it"));
     }
 }
 

@@ -476,7 +476,10 @@ fn a_registry_that_is_down_is_reported() {
         let host = ground.dead_host();
         for line in ["snapshot push dev HOST/dev:r1 --yes", "snapshot pull HOST/dev:r1"] {
             let said = stderr(&ground.refuses(&line.replace("HOST", host), 1));
-            assert!(said.contains(&format!("see whether {host} is there")) && said.contains("is as it was"), "{said}");
+            assert!(
+                said.contains(&format!("check that {host} can be reached")) && said.contains("is as it was"),
+                "{said}"
+            );
         }
     });
 }

@@ -74,7 +74,7 @@ fn fetch(app: &App, engine: &Smolvm, from: &Reference, work: &Staging) -> Result
     let mut progress = app.terminal.progress("pull", &format!("pulling {from}"), Some(work.path()));
     let pulled = engine.pack_pull(from, &file, work.path(), &mut || progress.tick());
     progress.end(pulled.is_ok());
-    pulled.map_err(|error| registry::explained(error, from).state("the library is as it was"))?;
+    pulled.map_err(|error| registry::explain(error, from).state("the library is as it was"))?;
     Ok(file)
 }
 
@@ -90,7 +90,7 @@ fn describe(file: &Path, whole: &Artifact, from: &Reference, vm: Option<&Name>) 
         let what = format!("no VM can be named after {from}");
         return Err(Failure::new(Status::Usage, what).hint("name it with --as VM"));
     };
-    let recorded = packed::record(file)?;
+    let recorded = packed::hash(file)?;
     let created = details.created.filter(|created| humantime::parse_rfc3339(created).is_ok());
     let now = || clock::rfc3339_millis(SystemTime::now());
     let manifest = &whole.manifest;

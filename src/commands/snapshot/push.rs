@@ -81,7 +81,7 @@ fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> R
     let mut progress = app.terminal.progress("push", &format!("pushing {name} to {to}"), None);
     let pushed = engine.pack_push(&file, to, &mut || progress.tick());
     progress.end(pushed.is_ok());
-    pushed.map_err(|error| registry::explained(error, to).state(format!("{name} is as it was")))?;
+    pushed.map_err(|error| registry::explain(error, to).state(format!("{name} is as it was")))?;
     let text = format!("pushed {name} ({size}); elsewhere: bottle-freeze snapshot pull {to}");
     app.terminal.result(to.to_string(), &text);
     app.terminal.report(&Pushed {

@@ -102,7 +102,7 @@ impl Freeze<'_> {
         downtime: Option<Duration>,
     ) -> Result<Metadata> {
         let artifact = &finished.artifact;
-        let launcher = self.cx.request.launcher.then(|| packed::record(&staging.launcher())).transpose()?;
+        let launcher = self.cx.request.launcher.then(|| packed::hash(&staging.launcher())).transpose()?;
         let name = if self.plan.is_live() { layout::CHECKPOINT } else { layout::ARTIFACT };
         let hash = FileHash { bytes: artifact.bytes, sha256: finished.sha256.clone() };
         let files = [(name, Some(hash)), (layout::LAUNCHER, launcher), (layout::WORKSPACE, workspace)];

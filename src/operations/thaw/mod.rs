@@ -111,7 +111,7 @@ impl Thaw<'_> {
         let question = format!("'{name}' is {}. {steps} into the library and replace it?", there.state);
         app.confirm(&question, request.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
         let replaced = |now: &Machine| {
-            let what = format!("'{name}' was started or replaced by another command meanwhile");
+            let what = format!("'{name}' was started or replaced by another command in the meantime");
             Failure::new(Status::Failed, what).hint("try again").state(format!("it is {}", now.state))
         };
         let now = engine.machine_listed(name)?;
