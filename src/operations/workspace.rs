@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::{FileHash, FileHasher, Staging, hash_reader, layout};
-use crate::smolvm::{EngineError, Exec, Name, Smolvm};
+use crate::smolvm::{Command, EngineError, Exec, Name, Smolvm};
 use crate::tarball;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ pub fn save(app: &App, engine: &Smolvm, name: &Name, work: &Staging) -> Result<F
 /// Writes the guest's `/workspace` into the new file `path`.
 fn read_guest(engine: &Smolvm, name: &Name, path: &Path) -> Result<FileHash, EngineError> {
     let command = save_command();
-    let shown = engine.machine_exec_call(name, &command).shell_line();
+    let shown = engine.command_line(Command::Exec(name, &command)).shell_line();
     let not_kept = |source| EngineError::NotKept { command: shown.clone(), source };
     let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(not_kept)?;
     let mut sink = Sink { file, hasher: FileHasher::default() };

@@ -5,6 +5,7 @@
 //! made a VM of that name. So a signal stops the engine where it is, and then the list shows who has the name.
 
 use super::call::Call;
+use super::command::Command;
 use super::engine::{QUICK, Smolvm};
 use super::error::{EngineError, Result};
 use super::facts::Fact;
@@ -179,7 +180,7 @@ impl Smolvm {
     /// What the engine, which is stopped for the moment, made, by its `output` and the list.
     fn left_by(&self, name: &Name, output: &str, began: SystemTime) -> Left {
         let _cleanup = self.signals().recovering();
-        let listed = self.machine_ls_call().capture(self.signals(), Some(LOOK), None);
+        let listed = self.command_line(Command::List).capture(self.signals(), Some(LOOK), None);
         let machines: Option<Vec<Machine>> = listed.ok().and_then(|list| serde_json::from_slice(&list.stdout).ok());
         let Some(machines) = machines else { return Left::Perhaps };
         let is_new = |vm: &Machine| vm.created_at.is_none_or(|at| at >= clock::seconds(began));

@@ -1,13 +1,13 @@
 //! Commands and copies in a guest.
 
-use super::call::Call;
+use super::command::{Command, Exec, with_command};
 use super::engine::Smolvm;
 use super::error::{EngineError, Reason, Result};
 use super::guest_env::EnvVar;
 use super::machine::Name;
 use super::outcome::Outcome;
 use super::retry::{PAUSES, longer};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -21,28 +21,6 @@ const LATE: i32 = 124;
 const USAGE: i32 = 2;
 /// The status of a Rust program that panicked.
 const PANIC: i32 = 101;
-
-/// A command for a guest.
-#[derive(Debug, Clone, Default)]
-pub struct Exec {
-    /// The command and its arguments.
-    pub command: Vec<OsString>,
-    /// Whether it reads the stdin of this process.
-    pub stdin: bool,
-    /// Whether it gets a terminal.
-    pub tty: bool,
-    /// Its working folder.
-    pub workdir: Option<String>,
-    /// When the engine kills it.
-    pub timeout: Option<Duration>,
-}
-
-impl Exec {
-    /// A command without arguments.
-    pub fn of(command: &str) -> Self {
-        Self { command: vec![command.into()], ..Self::default() }
-    }
-}
 
 /// How a `machine exec` ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +51,7 @@ impl Smolvm {
 
     /// `machine exec`, its output kept. The engine itself is ended after `limit`.
     pub fn machine_exec(&self, name: &Name, exec: &Exec, limit: Duration) -> Result<Outcome> {
-        let call = self.machine_exec_call(name, exec);
+        let call = self.command_line(Command::Exec(name, exec));
         self.announce(&call);
         call.capture(self.signals(), Some(limit), None)
     }
@@ -91,7 +69,7 @@ impl Smolvm {
         to: &mut dyn Write,
         idle: Option<Duration>,
     ) -> Result<Outcome> {
-        let call = self.machine_exec_call(name, exec);
+        let call = self.command_line(Command::Exec(name, exec));
         self.announce(&call);
         let outcome = call.transfer(self.signals(), from, to, idle)?;
         if outcome.status.success() { Ok(outcome) } else { Err(call.failure(&outcome)) }
@@ -105,30 +83,6 @@ impl Smolvm {
         let call = with_command(self.env_of_exec(self.exec_flags(name, exec), env)?, exec);
         self.announce(&call);
         Ok(call.stream(self.signals(), exec.stdin)?.exec_end())
-    }
-
-    /// The command line of an exec.
-    pub fn machine_exec_call(&self, name: &Name, exec: &Exec) -> Call {
-        with_command(self.exec_flags(name, exec), exec)
-    }
-
-    fn exec_flags(&self, name: &Name, exec: &Exec) -> Call {
-        let mut call = self.call("machine exec").value("--name", name.as_str());
-        if exec.tty {
-            call = call.arg("-t");
-        }
-        // Without `-i` the engine holds all output back until the end, and with `--stream` it ends a command that prints
-        // more than 11 MiB; with `-i` and an empty stdin it does neither.
-        if exec.stdin || !exec.tty {
-            call = call.arg("-i");
-        }
-        if let Some(workdir) = &exec.workdir {
-            call = call.value("--workdir", workdir);
-        }
-        if let Some(timeout) = exec.timeout {
-            call = call.value("--timeout", humantime::format_duration(timeout).to_string().replace(' ', ""));
-        }
-        call
     }
 
     /// Polls `exec true` with a growing delay until the guest runs it.
@@ -157,11 +111,6 @@ impl Smolvm {
         }
         self.run_ok(&self.call("machine cp").arg("--").arg(from).arg(to), None, None).map(drop)
     }
-}
-
-/// Adds the guest's own words, after all flags.
-fn with_command(call: Call, exec: &Exec) -> Call {
-    exec.command.iter().fold(call.arg("--"), Call::arg)
 }
 
 impl Outcome {

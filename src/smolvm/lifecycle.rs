@@ -1,6 +1,6 @@
 //! Starts, stops, pauses, resumes and deletes VMs.
 
-use super::call::Call;
+use super::command::Command;
 use super::engine::{QUICK, Smolvm};
 use super::error::{EngineError, Reason, Result};
 use super::facts::Fact;
@@ -14,7 +14,7 @@ use std::time::Duration;
 impl Smolvm {
     /// `machine data-dir`: the folder of the VM's disks on the host.
     pub fn machine_data_dir(&self, name: &Name) -> Result<PathBuf> {
-        let call = self.machine_data_dir_call(name);
+        let call = self.command_line(Command::DataDir(name));
         let outcome = self.run_ok(&call, Some(QUICK), None).map_err(|error| self.explain(name, error))?;
         let folder = Path::new(OsStr::from_bytes(outcome.stdout.trim_ascii()));
         if folder.is_absolute() {
@@ -23,26 +23,17 @@ impl Smolvm {
         Err(EngineError::Unreadable { command: call.shell_line(), why: "it is no absolute path".into() })
     }
 
-    /// The command line of [`Self::machine_data_dir`].
-    pub fn machine_data_dir_call(&self, name: &Name) -> Call {
-        self.named(self.call("machine data-dir").changes_nothing(), name)
-    }
-
     /// `machine start`, ended after `limit`; does nothing if the VM runs. Returns whether the engine took a VMM for dead
     /// and ended it first.
     pub fn machine_start(&self, name: &Name, limit: Duration) -> Result<bool> {
-        self.run_change(&self.machine_start_call(name), name, Some(limit)).map(|outcome| ended_a_vmm(&outcome))
-    }
-
-    /// The command line of [`Self::machine_start`].
-    pub fn machine_start_call(&self, name: &Name) -> Call {
-        self.call("machine start").value("--name", name.as_str())
+        self.run_change(&self.command_line(Command::Start(name)), name, Some(limit))
+            .map(|outcome| ended_a_vmm(&outcome))
     }
 
     /// `machine stop`, ended after `limit`; does nothing if the VM is stopped. Returns whether the engine took its VMM for
     /// dead and ended it without a shutdown.
     pub fn machine_stop(&self, name: &Name, limit: Option<Duration>) -> Result<bool> {
-        let call = self.machine_stop_call(name);
+        let call = self.command_line(Command::Stop(name));
         let outcome = self.run_change(&call, name, limit)?;
         if !self.version().has(Fact::ReportsMissing) {
             let state = self.machine_listed(name)?.state;
@@ -51,11 +42,6 @@ impl Smolvm {
             }
         }
         Ok(ended_a_vmm(&outcome))
-    }
-
-    /// The command line of [`Self::machine_stop`].
-    pub fn machine_stop_call(&self, name: &Name) -> Call {
-        self.call("machine stop").value("--name", name.as_str())
     }
 
     /// `machine delete -f`: removes the VM and its disks. Stops it first if this engine would leave its VMM alive.

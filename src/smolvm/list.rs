@@ -3,10 +3,9 @@
 //! The list reports `unreachable` for a VM whose guest was too busy for one ping (3 s), and for one with which an `exec`
 //! once failed: the engine never takes that back, although the guest runs commands.
 
-use super::call::Call;
+use super::command::{Command, Exec, machine_ls_of};
 use super::engine::{QUICK, Smolvm};
 use super::error::{EngineError, Result};
-use super::exec::Exec;
 use super::locate;
 use super::machine::{Machine, Name, State};
 use super::retry::{PAUSES, longer};
@@ -20,11 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// all engines answer alike. Nothing is written, and nothing else is run.
 pub fn machine_ls_at_once(asked: Option<&Path>, limit: Duration) -> Option<Vec<Machine>> {
     let (path, _) = locate::find(asked).ok().filter(|(path, _)| !locate::is_python(path))?;
-    serde_json::from_slice(&call(&path).capture_at_once(limit)?).ok()
-}
-
-fn call(engine: &Path) -> Call {
-    Call::new(engine, "machine ls").arg("--json").changes_nothing()
+    serde_json::from_slice(&machine_ls_of(&path).capture_at_once(limit)?).ok()
 }
 
 impl Smolvm {
@@ -33,17 +28,12 @@ impl Smolvm {
     /// # Errors
     /// Also when the list cannot be parsed: it is never taken for an empty one.
     pub fn machine_ls(&self) -> Result<Vec<Machine>> {
-        let call = self.machine_ls_call();
+        let call = self.command_line(Command::List);
         let outcome = self.run_ok(&call, Some(QUICK), None)?;
         let mut machines: Vec<Machine> = serde_json::from_slice(&outcome.stdout)
             .map_err(|error| EngineError::Unreadable { command: call.shell_line(), why: error.to_string() })?;
         machines.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(machines)
-    }
-
-    /// The command line of [`Self::machine_ls`].
-    pub fn machine_ls_call(&self) -> Call {
-        call(self.path())
     }
 
     /// One VM as it is listed. From `ls`, because `status` of an old engine makes disks for a VM that has none. Its state

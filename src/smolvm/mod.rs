@@ -1,7 +1,6 @@
 //! The smolvm engine: the only code that knows its command line, its files, its texts and its false successes.
 //!
-//! [`Smolvm`] has one method per engine command, named after it. A method whose name ends in `_call` returns the command
-//! line without running it, for `--dry-run`. This room never prints, and knows nothing of snapshots.
+//! [`Smolvm`] has one method per engine command, named after it. This room never prints, and knows nothing of snapshots.
 //!
 //! # What holds
 //! - Exit status 0 is only a claim: the result is looked up in the engine's own list, or in the file that it wrote.
@@ -15,7 +14,8 @@
 //! - `engine` is [`Smolvm`]; `locate` finds it and remembers its version, for as long as its `fingerprint` is the same;
 //!   `installed` are the engines in the library.
 //! - `list`, `lifecycle`, `create`, `exec` and `pack` are its commands; `guest_env` passes variables to a guest.
-//! - `call` is one command line, `run` and `supervise` run it; its result is an `outcome` or an `error`.
+//! - `command` has the command lines that a dry run prints; `call` is one command line, `run` and `supervise` run it; its
+//!   result is an `outcome` or an `error`.
 //! - `machine` is a VM as it is listed, [`settings`] what a VM made from an artifact keeps of it.
 //! - [`artifact`] reads, checks and changes `.smolmachine` files, [`secrets`] are removed from them, and `reference` is the
 //!   name of one in a registry.
@@ -24,6 +24,7 @@
 
 pub mod artifact;
 mod call;
+mod command;
 mod create;
 mod engine;
 mod error;
@@ -52,10 +53,11 @@ mod whole;
 
 pub use artifact::hash_while_written::{StreamedHash, follow};
 pub use call::Call;
+pub use command::{Command, Exec, PackOptions};
 pub use create::{CreateOptions, Source};
 pub use engine::{OnCall, Smolvm};
 pub use error::{EngineError, Reason};
-pub use exec::{Exec, ExecEnd};
+pub use exec::ExecEnd;
 pub use facts::{ABILITIES, Fact, Proof};
 pub use guest_env::EnvVar;
 pub use host::helper_vms::end_helpers;
@@ -64,7 +66,7 @@ pub use host::{Disks, hypervisor, leftovers};
 pub use list::machine_ls_at_once;
 pub use locate::EngineSource;
 pub use machine::{Machine, Name, State, is_local_image};
-pub use pack::{CHECKPOINT_SUFFIX, PackOptions, PackStep};
+pub use pack::{CHECKPOINT_SUFFIX, PackStep};
 pub use reference::Reference;
 pub use version::Version;
 pub use whole::{broken_files, empty_program};

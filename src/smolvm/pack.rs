@@ -1,9 +1,8 @@
 //! Packs VMs and images into artifacts, saves running VMs, and moves artifacts to and from registries.
 
-use super::call::Call;
+use super::command::{Command, PackOptions};
 use super::engine::Smolvm;
 use super::error::Result;
-use super::facts::Fact;
 use super::machine::Name;
 use super::reference::Reference;
 use std::path::Path;
@@ -11,23 +10,6 @@ use std::time::Duration;
 
 /// How the name of the file that `machine checkpoint` writes must end: the only ending that all versions accept.
 pub const CHECKPOINT_SUFFIX: &str = "smolcheckpoint";
-
-/// How `pack create` packs.
-#[derive(Debug, Clone)]
-pub struct PackOptions<'a> {
-    /// The folder for everything the engine writes: staging, temporary files, and the result.
-    pub folder: &'a Path,
-    /// The launcher to write, inside that folder; the sidecar goes beside it.
-    pub launcher: &'a Path,
-    /// Virtual CPUs for the manifest.
-    pub cpus: Option<u32>,
-    /// MiB of memory for the manifest.
-    pub memory_mib: Option<u64>,
-    /// A Smolfile that overrides what the engine would record.
-    pub smolfile: Option<&'a Path>,
-    /// Whether to pack `/workspace` too (image VMs, if the engine can).
-    pub include_workspace: bool,
-}
 
 /// What the engine does while it packs or saves a VM, as its output shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,41 +61,15 @@ impl Smolvm {
     /// `pack create --image`.
     pub fn pack_create(&self, image: &str, options: &PackOptions<'_>, on_step: OnStep<'_>) -> Result<()> {
         let mut on_line = |line: Option<&str>| on_step(line.and_then(PackStep::of));
-        let call = self.with_options(self.call("pack create").value("--image", image), options);
+        let call = self.pack_flags(self.call("pack create").value("--image", image), options);
         self.retry_transient(&call, None, Some(&mut on_line)).map(drop)
     }
 
     /// `pack create --from-vm`. The VM must be stopped; the engine does not check that.
     pub fn pack_create_from_vm(&self, name: &Name, options: &PackOptions<'_>, on_step: OnStep<'_>) -> Result<()> {
         let mut on_line = |line: Option<&str>| on_step(line.and_then(PackStep::of));
-        let call = self.pack_create_from_vm_call(name, options);
+        let call = self.command_line(Command::Pack(name, options));
         self.retry_transient(&call, None, Some(&mut on_line)).map(drop).map_err(|error| self.explain(name, error))
-    }
-
-    /// The command line of [`Self::pack_create_from_vm`].
-    pub fn pack_create_from_vm_call(&self, name: &Name, options: &PackOptions<'_>) -> Call {
-        self.with_options(self.call("pack create").value("--from-vm", name.as_str()), options)
-    }
-
-    fn with_options(&self, call: Call, options: &PackOptions<'_>) -> Call {
-        // Old engines take their launcher from ./target/release if there is one, so the working folder is our own.
-        let mut call = call.value("--output", options.launcher).env("TMPDIR", options.folder).folder(options.folder);
-        if self.version().has(Fact::StagingDir) {
-            call = call.value("--staging-dir", options.folder);
-        }
-        if let Some(cpus) = options.cpus {
-            call = call.value("--cpus", cpus.to_string());
-        }
-        if let Some(memory) = options.memory_mib {
-            call = call.value("--mem", memory.to_string());
-        }
-        if let Some(smolfile) = options.smolfile {
-            call = call.value("--smolfile", smolfile);
-        }
-        if options.include_workspace && self.version().has(Fact::ImageWorkspace) {
-            call = call.arg("--include-workspace");
-        }
-        call
     }
 
     /// `machine checkpoint`: saves a running VM, RAM included, into the file `output`, which must end in
@@ -130,15 +86,9 @@ impl Smolvm {
         on_step: OnStep<'_>,
     ) -> Result<Option<Duration>> {
         let mut on_line = |line: Option<&str>| on_step(line.and_then(PackStep::of));
-        let call = self.machine_checkpoint_call(name, folder, output);
+        let call = self.command_line(Command::Checkpoint(name, folder, output));
         let outcome = self.run_ok(&call, None, Some(&mut on_line)).map_err(|error| self.explain(name, error))?;
         Ok(source_pause(&outcome.text()))
-    }
-
-    /// The command line of [`Self::machine_checkpoint`].
-    pub fn machine_checkpoint_call(&self, name: &Name, folder: &Path, output: &Path) -> Call {
-        let call = self.call("machine checkpoint").value("--name", name.as_str()).value("--output", output);
-        call.value("--staging-dir", folder).env("TMPDIR", folder).folder(folder)
     }
 
     /// `pack push`: uploads the artifact unchanged, and its manifest in clear. The tag appears or moves last: a broken

@@ -2,11 +2,11 @@
 //! files still prints its version and lists VMs. It takes 0.6 s, and 65 MB while it runs.
 
 use super::call::Call;
+use super::command::{Command, PackOptions};
 use super::engine::{QUICK, Smolvm};
 use super::error::{EngineError, Result};
 use super::facts::Fact;
 use super::machine::Name;
-use super::pack::PackOptions;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ impl Smolvm {
         let name: Name =
             "trial".parse().map_err(|_| EngineError::Missing { why: "no name".into(), installed: None })?;
         run(self.named(self.call("machine create").value("--cpus", "1").value("--mem", "128"), &name))?;
-        let call = at_home(self.machine_data_dir_call(&name), &home);
+        let call = at_home(self.command_line(Command::DataDir(&name)), &home);
         let answer = self.run_ok(&call, Some(QUICK), None)?;
         let disks = PathBuf::from(String::from_utf8_lossy(answer.stdout.trim_ascii()).into_owned());
         if !disks.starts_with(&home) {
@@ -53,7 +53,8 @@ impl Smolvm {
             smolfile: None,
             include_workspace: false,
         };
-        let (pack, artifact) = (self.pack_create_from_vm_call(&name, &packing), launcher.with_extension("smolmachine"));
+        let (pack, artifact) =
+            (self.command_line(Command::Pack(&name, &packing)), launcher.with_extension("smolmachine"));
         run(pack.clone())?;
         if artifact.is_file() { Ok(artifact) } else { Err(pack.not_done("there is no artifact".into())) }
     }

@@ -77,7 +77,7 @@ fn a_vm_that_does_not_run_gives_125_and_how_to_start_it() {
         let world = World::new();
         world.vm("dev").in_state(state);
         let run = world.run("exec dev -- true").code(125);
-        run.stderr(contains(format!("but {state}")).and(contains("bottle-freeze start dev")));
+        run.stderr(contains(format!("it is {state}")).and(contains("bottle-freeze start dev")));
     }
 }
 

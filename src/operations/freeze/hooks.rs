@@ -4,7 +4,7 @@ use super::context::{Freeze, Frozen};
 use super::request::Hook;
 use crate::error::{Failure, Result, Status};
 use crate::signals::ExitNote;
-use crate::smolvm::{Call, EngineError, Exec, State};
+use crate::smolvm::{Call, Command, EngineError, Exec, State};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -123,7 +123,7 @@ impl Freeze<'_> {
             Hook::Guest(command) => {
                 let command = ["sh", "-c", command].map(Into::into).into();
                 let exec = Exec { command, timeout: Some(self.cx.request.hook_timeout), ..Exec::default() };
-                self.cx.engine.machine_exec_call(&self.job.name, &exec)
+                self.cx.engine.command_line(Command::Exec(&self.job.name, &exec))
             }
             // The name is no part of what the shell reads.
             Hook::Host(command) => Call::new(Path::new("sh"), "-c")

@@ -10,7 +10,7 @@ use crate::operations::state::asked_again;
 use crate::operations::tags::free_tags;
 use crate::operations::{configuration, lock, packed, workspace};
 use crate::report::Planned;
-use crate::smolvm::{Call, Disks, EngineError, Exec, Fact, Machine};
+use crate::smolvm::{Call, Command, Disks, EngineError, Exec, Fact, Machine};
 use std::path::Path;
 use std::time::Instant;
 
@@ -60,21 +60,22 @@ impl Freeze<'_> {
 
     fn call(&self, step: &Step) -> Call {
         let (engine, name) = (self.cx.engine, &self.job.name);
-        let exec = |command: &Exec| engine.machine_exec_call(name, command);
+        let exec = |command: &Exec| engine.command_line(Command::Exec(name, command));
         let folder = Staging::example_path(self.target.folder());
         match step {
-            Step::List => engine.machine_ls_call(),
-            Step::FindDisks => engine.machine_data_dir_call(name),
+            Step::List => engine.command_line(Command::List),
+            Step::FindDisks => engine.command_line(Command::DataDir(name)),
             Step::PreFreeze(hook) => self.hook_call(hook, ("".as_ref(), "")),
             Step::SaveWorkspace => exec(&workspace::save_command()),
             Step::Sync => exec(&Exec::of("sync")),
-            Step::Stop => engine.machine_stop_call(name),
+            Step::Stop => engine.command_line(Command::Stop(name)),
             Step::Pack => {
                 let (launcher, smolfile) = (folder.join("snapshot"), self.smolfile(&folder));
-                engine.pack_create_from_vm_call(name, &self.pack_options(&folder, &launcher, smolfile.as_deref()))
+                let options = self.pack_options(&folder, &launcher, smolfile.as_deref());
+                engine.command_line(Command::Pack(name, &options))
             }
-            Step::Checkpoint => engine.machine_checkpoint_call(name, &folder, &checkpoint_path(&folder)),
-            Step::Start => engine.machine_start_call(name),
+            Step::Checkpoint => engine.command_line(Command::Checkpoint(name, &folder, &checkpoint_path(&folder))),
+            Step::Start => engine.command_line(Command::Start(name)),
             Step::AwaitReady => exec(&Exec::of("true")),
             // Of a freeze that succeeds.
             Step::PostFreeze(hook) => match &self.cx.request.output {
