@@ -80,7 +80,7 @@ impl Signals {
         if again || (is_asking && !self.question_ends()) {
             let restore = lock(&self.0.question).take();
             if let Some(restore) = restore {
-                (restore.0)();
+                restore();
             }
             process::exit(128 + signal);
         }

@@ -2,7 +2,9 @@
 
 use super::children::{Children, Kind};
 use super::interrupted::Interrupted;
+use super::processes::end_group;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::process::Child;
@@ -11,11 +13,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 /// Shows whether a signal arrived. A copy is cheap, and shows the same. Without [`Signals::listen`] none ever arrives.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Signals(pub(super) Arc<State>);
 
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Signals").field(&self.caught()).finish()
+    }
+}
+
 /// What the copies of a token share.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct State {
     /// The first signal that arrived, from that moment on: a system call that it interrupts returns before the listening
     /// thread wakes. 0: none.
@@ -29,16 +37,7 @@ pub(super) struct State {
     notes: Mutex<BTreeMap<usize, String>>,
     next_note: AtomicUsize,
     /// While a question is open: what puts the terminal back.
-    pub question: Mutex<Option<Restore>>,
-}
-
-/// Puts the terminal back.
-pub(super) struct Restore(pub Box<dyn FnOnce() + Send>);
-
-impl std::fmt::Debug for Restore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Restore")
-    }
+    pub question: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Signals {
@@ -88,7 +87,7 @@ impl Signals {
     /// itself in a moment. `restore` puts the terminal back before.
     #[must_use]
     pub fn question(&self, restore: impl FnOnce() + Send + 'static) -> Question {
-        *lock(&self.0.question) = Some(Restore(Box::new(restore)));
+        *lock(&self.0.question) = Some(Box::new(restore));
         Question(self.clone())
     }
 
@@ -98,7 +97,7 @@ impl Signals {
         let is_recovering = lock(&self.0.recovering).contains(&thread::current().id());
         self.0.children.add(pid, if is_recovering { Kind::Spared } else { Kind::Ended });
         if self.check().is_err() {
-            super::processes::end_group(pid, false);
+            end_group(pid, false);
         }
         Registered(self.clone(), pid)
     }
