@@ -51,9 +51,9 @@ fn kvm(device: &Path) -> Found {
     use rustix::io::Errno;
     let shown = device.display();
     match make_vm(device) {
-        Ok(()) if has_no_virtualisation() => none(
+        Ok(()) if has_no_virtualization() => none(
             format!("{shown} makes VMs, but they do not boot: this CPU has neither vmx nor svm"),
-            "switch virtualisation on in the firmware, or nested virtualisation on the host",
+            "switch virtualization on in the firmware, or nested virtualization on the host",
         ),
         Ok(()) => Ok(format!("{shown} works")),
         Err(Errno::ACCESS) => none(format!("you may not use {shown}"), permission::command(device)),
@@ -63,14 +63,14 @@ fn kvm(device: &Path) -> Found {
         }
         Err(Errno::NOENT) => none(
             format!("there is no {shown}"),
-            "sudo modprobe kvm_intel || sudo modprobe kvm_amd, after switching virtualisation on in the firmware",
+            "sudo modprobe kvm_intel || sudo modprobe kvm_amd, after switching virtualization on in the firmware",
         ),
         Err(error) => none(format!("{shown} makes no VM: {error}"), "sudo dmesg | grep -i kvm"),
     }
 }
 
 /// Seen on a hosted VM: `/dev/kvm` makes VMs and runs a HLT in them, but no kernel boots.
-fn has_no_virtualisation() -> bool {
+fn has_no_virtualization() -> bool {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let flags = cpuinfo.lines().find(|line| line.starts_with("flags"));
     cfg!(target_arch = "x86_64")
