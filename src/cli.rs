@@ -75,15 +75,6 @@ pub enum ProgressFormat {
     Json,
 }
 
-impl Cli {
-    /// The terminal, as these options say.
-    pub fn terminal(&self) -> Terminal {
-        let format = |is_json| if is_json { Format::Json } else { Format::Text };
-        let errors = format(self.error_format == ErrorFormat::Json);
-        Terminal::new(self.quiet, self.json, self.verbose, errors, format(self.progress == ProgressFormat::Json))
-    }
-}
-
 /// One subcommand each. Their arguments and help texts are in `commands`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -124,6 +115,13 @@ impl Cli {
             }
             _ => Err(error),
         })
+    }
+
+    /// The terminal, as these options say.
+    pub fn terminal(&self) -> Terminal {
+        let format = |is_json| if is_json { Format::Json } else { Format::Text };
+        let errors = format(self.error_format == ErrorFormat::Json);
+        Terminal::new(self.quiet, self.json, self.verbose, errors, format(self.progress == ProgressFormat::Json))
     }
 
     /// Runs the subcommand.
