@@ -77,6 +77,11 @@ impl Failure {
         self
     }
 
+    /// Whether a signal caused it.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.status, Status::Interrupted(_))
+    }
+
     /// Prints it.
     pub fn print(&self, terminal: &Terminal) {
         terminal.about(self.about.as_deref().cloned()).error(&self.error(), &self.warnings);

@@ -89,7 +89,7 @@ pub fn report<T: ToString, R: Serialize, S: Serialize>(
 
 /// Prints the failure of one of several. An interrupt fails all of them alike: then the summary says it once.
 pub fn print_failure(app: &App, failure: &Failure) {
-    if !matches!(failure.status, Status::Interrupted(_)) || failure.state.is_some() {
+    if !failure.is_interrupted() || failure.state.is_some() {
         failure.print(&app.terminal);
     }
 }
@@ -106,7 +106,7 @@ pub fn verdict<T: ToString, R, S>(kind: &Kind<S>, items: &[T], results: Vec<Resu
     if of == 1 {
         return failures.pop().map_or(Ok(()), |(_, failure)| Err(failure));
     }
-    let interrupted = failures.iter().find(|(_, failure)| matches!(failure.status, Status::Interrupted(_)));
+    let interrupted = failures.iter().find(|(_, failure)| failure.is_interrupted());
     if let Some((_, failure)) = interrupted {
         return Err(Failure::new(failure.status, failure.what.clone()));
     }

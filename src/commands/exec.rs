@@ -89,7 +89,7 @@ fn why_not(engine: &Smolvm, name: &Name) -> Failure {
 }
 
 fn exec_failed(failure: Failure) -> Failure {
-    if matches!(failure.status, Status::Interrupted(_)) {
+    if failure.is_interrupted() {
         return failure;
     }
     Failure { status: Status::ExecFailed, ..failure }

@@ -113,7 +113,7 @@ pub fn select(
 
 /// Adds the state of the VM to an interrupt: the signal may have ended the engine before or after it changed the VM.
 fn with_state(engine: &Smolvm, name: &Name, failure: Failure) -> Failure {
-    if failure.state.is_some() || !matches!(failure.status, Status::Interrupted(_)) {
+    if failure.state.is_some() || !failure.is_interrupted() {
         return failure;
     }
     state_now(engine, name).into_iter().fold(failure, Failure::state)

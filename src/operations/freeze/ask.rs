@@ -3,7 +3,7 @@
 use super::context::{Context, Freeze, Job};
 use super::plan::Step;
 use crate::app::App;
-use crate::error::{Failure, Result, Status};
+use crate::error::{Failure, Result};
 use crate::smolvm::State;
 
 /// Asks about each VM that does not answer, which `--yes` does not confirm, and once about all others that stop. Gives the
@@ -18,7 +18,7 @@ pub fn ask<'a>(cx: Context, all: Vec<Freeze<'a>>, mut refuse: impl FnMut(&Job, F
     for freeze in silent {
         match ask_about_silent(&freeze) {
             Ok(()) => confirmed.push(freeze),
-            Err(failure) if matches!(failure.status, Status::Interrupted(_)) => return Err(failure),
+            Err(failure) if failure.is_interrupted() => return Err(failure),
             Err(failure) => refuse(freeze.job, failure),
         }
     }
