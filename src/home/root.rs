@@ -57,54 +57,6 @@ impl Home {
         &self.root
     }
 
-    /// The path of the folder `name` in it, to read; nothing if it does not exist.
-    ///
-    /// # Errors
-    /// It is a link, not a folder, or belongs to another user.
-    pub fn existing(&self, name: &str) -> io::Result<Option<PathBuf>> {
-        let mut path = self.root.clone();
-        for part in parts(name)? {
-            path.push(part);
-            match fs::symlink_metadata(&path) {
-                Ok(meta) => check_folder(&path, &meta)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Some(path))
-    }
-
-    /// The path of the folder `name`, which may not exist yet.
-    ///
-    /// # Errors
-    /// See [`Self::existing`].
-    pub fn planned(&self, name: &str) -> io::Result<PathBuf> {
-        self.existing(name).map(|_| self.root.join(name))
-    }
-
-    /// The path of the folder `name` in it, to write: created if it is missing, and closed to other users. Writes the
-    /// marker first.
-    ///
-    /// # Errors
-    /// It cannot be created; or it is a link, not a folder, or belongs to another user.
-    pub fn folder(&self, name: &str) -> io::Result<PathBuf> {
-        self.write_marker()?;
-        let mut path = self.root.clone();
-        for part in parts(name)? {
-            path.push(part);
-            if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-                make_folder(&path, 0o700)?;
-            }
-            let meta = fs::symlink_metadata(&path)?;
-            check_folder(&path, &meta)?;
-            if meta.mode() & 0o077 != 0 {
-                // The permissions of its owner stay: a library may be read-only on purpose.
-                let _ = fs::set_permissions(&path, fs::Permissions::from_mode(meta.mode() & 0o700));
-            }
-        }
-        Ok(path)
-    }
-
     /// Writes the marker, unless there is one.
     fn write_marker(&self) -> io::Result<()> {
         if self.found == Found::Marked || self.marked.get().is_some() {
@@ -121,28 +73,54 @@ impl Home {
     }
 }
 
-/// The folder `name`, to read: see [`Home::existing`].
+/// The path of the folder `name` in it, to read; nothing if it does not exist.
 ///
 /// # Errors
-/// The library or that folder cannot be used.
+/// The library cannot be used; or the folder is a link, not a folder, or belongs to another user.
 pub fn existing(name: &str) -> io::Result<Option<PathBuf>> {
-    Home::open()?.existing(name)
+    let mut path = Home::open()?.root.clone();
+    for part in parts(name)? {
+        path.push(part);
+        match fs::symlink_metadata(&path) {
+            Ok(meta) => check_folder(&path, &meta)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(path))
 }
 
-/// The folder `name`, which may not exist yet: see [`Home::planned`].
+/// The path of the folder `name`, which may not exist yet.
 ///
 /// # Errors
-/// The library or that folder cannot be used.
+/// See [`existing`].
 pub fn planned(name: &str) -> io::Result<PathBuf> {
-    Home::open()?.planned(name)
+    existing(name)?;
+    Ok(Home::open()?.root.join(name))
 }
 
-/// The folder `name`, to write: see [`Home::folder`].
+/// The path of the folder `name` in it, to write: created if it is missing, and closed to other users. Writes the marker
+/// first.
 ///
 /// # Errors
-/// The library or that folder cannot be used.
+/// See [`existing`]; or it cannot be created.
 pub fn folder(name: &str) -> io::Result<PathBuf> {
-    Home::open()?.folder(name)
+    let home = Home::open()?;
+    home.write_marker()?;
+    let mut path = home.root.clone();
+    for part in parts(name)? {
+        path.push(part);
+        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            make_folder(&path, 0o700)?;
+        }
+        let meta = fs::symlink_metadata(&path)?;
+        check_folder(&path, &meta)?;
+        if meta.mode() & 0o077 != 0 {
+            // The permissions of its owner stay: a library may be read-only on purpose.
+            let _ = fs::set_permissions(&path, fs::Permissions::from_mode(meta.mode() & 0o700));
+        }
+    }
+    Ok(path)
 }
 
 /// The path of the folder `name` for messages, unchecked.

@@ -4,7 +4,7 @@ use super::leftovers::leftovers;
 use super::staging::Staging;
 use super::{broken, layout, runtime, store, stored};
 use crate::files;
-use crate::home::{self, Home, HomeError};
+use crate::home::{self, HomeError};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,13 +40,12 @@ fn locks() -> Option<(String, &'static str)> {
 impl Health {
     /// Checks the library: lists it, and writes and locks in it.
     pub fn check() -> Self {
-        match Home::open().map(|home| home.planned(layout::SNAPSHOTS)) {
-            Err(refused) => Self::refused(&refused),
-            Ok(Err(error)) => match HomeError::in_error(&error) {
+        match home::planned(layout::SNAPSHOTS) {
+            Ok(folder) => Self::of(folder),
+            Err(error) => match HomeError::in_error(&error) {
                 Some(refused) => Self::refused(refused),
                 None => Self::of(home::shown_path(layout::SNAPSHOTS).into()),
             },
-            Ok(Ok(folder)) => Self::of(folder),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A VM's configuration beyond what its pack keeps: recorded when the VM is made here, read when it is frozen.
+//! The configuration of a VM that its pack does not hold: recorded when bottle-freeze creates the VM, read when it is frozen.
 
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, Creation};
@@ -7,7 +7,7 @@ use crate::smolvm::{CreateOptions, Fact, Machine, Name, Version, settings};
 use crate::terminal::Warnings;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Whether the configuration of a VM that will be made can be recorded.
+/// Checks that the configuration of a new VM can be recorded.
 ///
 /// # Errors
 /// It is too long.
@@ -26,11 +26,11 @@ fn record(recipe: &CreateOptions, made: (u64, u64)) -> Creation {
     }
 }
 
-/// Records what a VM was made with since `began`.
+/// Records the options of a VM that was created after `began`.
 pub fn remember(name: &Name, recipe: &CreateOptions, began: SystemTime, warnings: &Warnings) {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let record = record(recipe, (seconds(began), seconds(SystemTime::now())));
-    // Also a plain one: a VM that was made here has nothing that the engine does not list.
+    // Also without such options: the record says that the VM has no unlisted ones.
     let is_plain = !record.net && record.ports.is_empty() && record.volumes.is_empty();
     match record.write(name.as_str()) {
         Ok(()) => {}
@@ -42,7 +42,7 @@ pub fn remember(name: &Name, recipe: &CreateOptions, began: SystemTime, warnings
     }
 }
 
-/// The VM's configuration, as far as the engine and our own record know it.
+/// The configuration of a VM, from the engine's list and our own record.
 pub fn of(vm: &Machine, version: Version) -> Configuration {
     let record = Creation::of(&vm.name, vm.created_at);
     let unreported = if record.is_some() { Vec::new() } else { settings::unreported(version) };
@@ -75,7 +75,7 @@ pub fn of(vm: &Machine, version: Version) -> Configuration {
     }
 }
 
-/// What a snapshot will not hold of the VM: in the library, what is not known; in a file, all that a pack forgets.
+/// The warnings about what the snapshot will not hold: in the library, what is unknown; in a file, all that a pack omits.
 pub fn losses(vm: &Machine, known: &Configuration, in_library: bool) -> Vec<String> {
     let mut losses = Vec::new();
     if vm.mounts > 0 {

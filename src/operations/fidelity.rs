@@ -1,4 +1,4 @@
-//! What a VM made from a snapshot gets back of the frozen one, and what it lacks: the freeze and the thaw both say so.
+//! Which settings of the frozen VM a new VM gets, and which it lacks. Both freeze and thaw report that.
 
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, Metadata};
@@ -10,7 +10,7 @@ use crate::terminal::Warnings;
 use serde_json::Value;
 use std::path::Path;
 
-/// The warning of a freeze whose snapshot does not hold these secrets.
+/// The warning for a freeze that leaves out these secrets.
 pub fn secrets_left_out(secrets: &[String]) -> String {
     let names = secrets.join(", ");
     format!(
@@ -32,13 +32,12 @@ pub fn warn_of_missing_secrets(name: &Name, manifest: &Manifest, warnings: &Warn
     warnings.warn(format!("{what} (`{command}` sets them for one command)"));
 }
 
-/// The options of `exec`, quoted for a shell: the maker of the snapshot chose the names.
+/// The options of `exec`, quoted for a shell: the names in a snapshot may be anything.
 fn as_options(names: &[String]) -> String {
     names.iter().map(|name| format!("-e {}", quoted(name))).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether this host can run what the artifact holds. The engine refuses it too, but only after a VM that is replaced was
-/// deleted.
+/// Checks that this host can run the artifact. The engine checks it too, but only after `thaw --replace` has deleted a VM.
 pub fn check_host(manifest: &Manifest) -> Result<()> {
     match manifest.is_foreign() {
         None => Ok(()),
@@ -51,12 +50,12 @@ pub fn check_host(manifest: &Manifest) -> Result<()> {
 /// The key of the extra disks.
 const DISKS: &str = "disks";
 
-/// The settings of a frozen VM that are recorded, with their values.
+/// The recorded settings of a frozen VM, with their values.
 fn recorded(frozen: &Configuration) -> impl Iterator<Item = (&'static Setting, &Value)> {
     SETTINGS.iter().filter_map(|setting| Some((setting, frozen.settings.get(setting.key)?)))
 }
 
-/// What a freeze warns of: settings that a VM made from the snapshot will not have, in the library or in a file.
+/// The warnings of a freeze about settings that a VM made from the snapshot will not have.
 pub fn losses(known: &Configuration, in_library: bool) -> Vec<String> {
     let is_lost = |setting: &Setting| match setting.given {
         Given::Packed => false,
@@ -77,9 +76,9 @@ pub fn losses(known: &Configuration, in_library: bool) -> Vec<String> {
     losses
 }
 
-/// The options that give a new VM the settings of the frozen one, where this engine has them. Settings that reach out of the
-/// VM need a snapshot that was made here: the record of another one is what another user wrote. A disk is not shared with
-/// the VMs `others`.
+/// The options that give a new VM the settings of the frozen one, as far as this engine has them. Settings with access to
+/// the host are used only from snapshots made here, because another user wrote the record of any other. A disk that one of
+/// `others` uses is left out.
 pub fn options(
     snapshot: &Metadata,
     version: Version,
@@ -102,7 +101,7 @@ pub fn options(
     options
 }
 
-/// Whether a disk of the host is there, and no other VM has it, or none writes to it.
+/// Whether a disk exists on the host, and no other VM uses it, except if both only read it.
 fn is_free(disk: &Value, others: &[&Machine]) -> bool {
     let Some(path) = disk["path"].as_str() else { return false };
     let is_shared = |other: &Value| {
@@ -114,8 +113,8 @@ fn is_free(disk: &Value, others: &[&Machine]) -> bool {
         && !settings.flat_map(|disks| disks.as_array().cloned().unwrap_or_default()).any(|other| is_shared(&other))
 }
 
-/// Warns of the settings of the frozen VM that the new one lacks, and of those that it has in addition. `vm` is the new one,
-/// as the engine lists it.
+/// Warns of the settings that the new VM lacks or has in addition, compared with the frozen one. `vm` is the new VM, as the
+/// engine lists it.
 pub fn warn_of_differences(frozen: &Configuration, vm: &Machine, warnings: &Warnings) {
     let now = vm.settings();
     let differs = |key: &str| now.get(key) != frozen.settings.get(key);

@@ -1,4 +1,4 @@
-//! Makes a VM: alone under its name, and with no more network than the user asked for.
+//! Creates a VM with a locked name, and with no more network than the user asked for.
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
@@ -10,17 +10,17 @@ use crate::terminal::Warnings;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-/// What a VM may reach at most.
+/// The networks that a VM may reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
     /// Everything.
     Everything,
-    /// These networks; none: it has no network.
+    /// Only these networks; without any, it has no network.
     Only(Vec<String>),
 }
 
 impl Reach {
-    /// What the options ask for.
+    /// The networks in these options.
     pub fn asked_by(recipe: &CreateOptions) -> Self {
         if recipe.net && recipe.allow_cidrs.is_empty() {
             Self::Everything
@@ -29,7 +29,7 @@ impl Reach {
         }
     }
 
-    /// What a live snapshot brings along, if the user agreed to that.
+    /// The networks of a live snapshot, if the user confirmed them.
     pub fn of_live(checked: &Checked) -> Self {
         let own = checked.stored().map(|stored| &stored.metadata).filter(|metadata| metadata.is_own());
         let known = own.map(|metadata| &metadata.machine).filter(|machine| machine.network_known);
@@ -42,8 +42,8 @@ impl Reach {
     }
 }
 
-/// No other run makes a VM of that name until the lock is dropped. Where nothing can be locked, the engine alone decides
-/// which run gets the name.
+/// Locks a name, so that no other run creates a VM with it. Without a lock if there can be none: then the engine decides which
+/// run gets the name.
 pub fn lock_name(app: &App, engine: &Smolvm, name: &Name) -> Result<Option<Lock>> {
     match lock::vm_alone(app, engine, name, Duration::ZERO) {
         Err(failure) if failure.status == Status::NotWritable => Ok(None),
@@ -51,8 +51,8 @@ pub fn lock_name(app: &App, engine: &Smolvm, name: &Name) -> Result<Option<Lock>
     }
 }
 
-/// Makes a VM, whose name the caller has locked, and records what is `known` of it. If the engine gives it more network than
-/// `reach`, it is deleted again: the engine may be another one than its version said.
+/// Creates a VM, whose name the caller has locked, and records its `known` options. Deletes it again if the engine gives it
+/// more network than `reach`: the engine may not be the version that it reports.
 pub fn make_vm(
     engine: &Smolvm,
     name: &Name,
@@ -74,7 +74,7 @@ pub fn make_vm(
     Ok(())
 }
 
-/// Checks that the engine's own record of the VM has no more than these networks.
+/// Checks that the engine lists no other networks for the VM.
 fn check_reach(engine: &Smolvm, name: &Name, networks: &[String]) -> Result<()> {
     let vm = engine.machine_listed(name)?;
     let may_be_unlisted = || !engine.version().has(Fact::ListsAllowList) && engine.is_unchanged();
@@ -101,7 +101,7 @@ fn excess(vm: &Machine, networks: &[String], may_be_unlisted: impl Fn() -> bool)
     listed.iter().find(|cidr| !is_asked(cidr)).map(|cidr| format!("it may reach {cidr}"))
 }
 
-/// Whether all of the network `inner` is in `outer`.
+/// Whether the network `outer` contains all of `inner`.
 fn contains(outer: &str, inner: &str) -> bool {
     let (Some((outer_bits, outer_len, outer_max)), Some((bits, len, max))) = (network(outer), network(inner)) else {
         return outer == inner;
@@ -110,7 +110,7 @@ fn contains(outer: &str, inner: &str) -> bool {
     max == outer_max && len >= outer_len && shift(bits) == shift(outer_bits)
 }
 
-/// The address, the length of its prefix and the longest that it could have.
+/// The address, the prefix length, and the longest possible prefix.
 fn network(cidr: &str) -> Option<(u128, u8, u8)> {
     let (address, length) = cidr.split_once('/').map_or((cidr, None), |(address, length)| (address, Some(length)));
     let (bits, max) = match address.parse().ok()? {
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_contains_what_lies_in_it() {
+    fn a_network_contains_its_subnets() {
         for (outer, inner) in [
             ("10.0.0.0/8", "10.0.0.0/8"),
             ("10.0.0.0/8", "10.1.0.0/16"),
