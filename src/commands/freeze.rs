@@ -124,23 +124,19 @@ pub fn run(app: &App, args: Args) -> Result<()> {
         Err(failure) if several => batch::print_failure(app, failure),
         Err(_) => {}
     };
+    let with_warnings = |failure: Failure| failure.after(jobs.iter().flat_map(|job| job.warnings.list()).collect());
     let cx = Context { app, engine: &engine, request: &request, report: &report };
     if dry_run {
-        let plans = freeze::plans(cx, &jobs).map_err(|failure| with_warnings(failure, &jobs))?;
+        let plans = freeze::plans(cx, &jobs).map_err(with_warnings)?;
         if !app.terminal.json {
             app.terminal.lines(plans.iter().flatten().flat_map(|plan| plan.commands.clone()));
         }
         return batch::finish(app, &VMS, is_one, &names, plans);
     }
-    let frozen =
-        freeze::freeze(cx, &jobs.iter().collect::<Vec<_>>()).map_err(|failure| with_warnings(failure, &jobs))?;
+    let frozen = freeze::freeze(cx, &jobs.iter().collect::<Vec<_>>()).map_err(with_warnings)?;
     let (reports, verdicts): (Vec<_>, Vec<_>) = frozen.into_values().map(Frozen::split).unzip();
     batch::report(app, &VMS, is_one, &names, &reports);
     batch::verdict(&VMS, &names, verdicts)
-}
-
-fn with_warnings(failure: Failure, jobs: &[Job]) -> Failure {
-    failure.after(jobs.iter().flat_map(|job| job.warnings.list()).collect())
 }
 
 /// Prints the result of one VM, for people.

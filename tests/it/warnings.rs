@@ -204,7 +204,7 @@ const ALL: &[Row] = &[
         export(world);
         "snapshot import dev.tar".into()
     }).recorded(),
-    row("arrival.rs", "it counts as made now", |world| {
+    row("arrival.rs", "it was set to now", |world| {
         world.vm("dev").stopped();
         world.run("freeze dev").success();
         let folder = world.path("home/library/snapshots/dev");

@@ -1,4 +1,4 @@
-//! What the freeze of a VM does, and what its user should know first: decided before anything is changed.
+//! What the freeze of a VM does, and what the user should know first: decided before anything is changed.
 
 use super::request::{Hook, Live, Request, Restart};
 use crate::error::{Failure, Result, Status};
@@ -38,7 +38,7 @@ pub enum Step {
 pub struct Plan {
     /// In this order.
     pub steps: Vec<Step>,
-    /// What its user should know first.
+    /// What the user should know first.
     pub warnings: Vec<String>,
     /// The VM's configuration, as far as it is known.
     pub known: Configuration,

@@ -103,7 +103,7 @@ impl<'a> Freeze<'a> {
         Ok(Self { cx, job, began: Instant::now(), vm, plan, id, target, disks: None, locks: Vec::new() })
     }
 
-    /// Warns of what its user should know first.
+    /// Warns of what the user should know first.
     fn warn(&self) {
         self.plan.warnings.iter().for_each(|foreseen| self.job.warnings.warn(foreseen));
     }

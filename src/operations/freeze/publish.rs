@@ -61,23 +61,20 @@ impl Freeze<'_> {
         workspace: Option<FileHash>,
         downtime: Option<Duration>,
     ) -> Result<Published> {
-        let request = self.cx.request;
-        let metadata = match request.output {
-            Some(_) => None,
-            None => Some(self.metadata(staging, &finished, workspace, downtime)?),
-        };
-        self.cx.app.signals.check()?;
-        let metadata = if let Some(metadata) = metadata {
-            Some(self.publish_in_library(staging, metadata)?)
-        } else {
+        let metadata = if self.cx.request.output.is_some() {
+            self.cx.app.signals.check()?;
             self.target.publish(staging)?;
             None
+        } else {
+            let metadata = self.metadata(staging, &finished, workspace, downtime)?;
+            Some(self.publish_in_library(staging, metadata)?)
         };
         Ok(Published { artifact: finished.artifact, metadata, downtime })
     }
 
     fn publish_in_library(&self, staging: &Staging, mut metadata: Metadata) -> Result<Metadata> {
         let (vm, request) = (self.job.name.as_str(), self.cx.request);
+        self.cx.app.signals.check()?;
         let _lock = lock::library(self.cx.app, vm)?;
         metadata.sequence = Some(store::next_sequence(vm)?);
         if !request.force {

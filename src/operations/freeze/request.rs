@@ -3,7 +3,7 @@
 use crate::error::{Failure, Result, Status};
 use crate::library::{Tag, Target, check_description};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -98,17 +98,18 @@ impl Request {
     /// Two options contradict each other, or the tags, the note and the labels are too long.
     pub fn check(&self, vms: usize) -> Result<()> {
         let refused = |what: &str, hint: &str| Err(Failure::new(Status::Usage, what).hint(hint));
-        let is_live = |out: &Path| Target::is_live(out);
-        if self.output.as_deref().is_some_and(|out| is_live(out) != self.live.is_some()) {
-            let what = "a live snapshot, and no other, is named X.checkpoint";
-            return refused(what, "--live -o X.checkpoint, or -o X.smolmachine");
-        }
-        if self.output.is_some() && self.live == Some(Live::Auto) {
-            return refused("--live=auto does not know what -o will be", "leave one of them out");
-        }
-        if vms > 1 && self.output.is_some() {
-            let what = "-o names the output of one VM, and there are several";
-            return refused(what, "without -o, all are kept in the library");
+        if let Some(out) = &self.output {
+            if Target::is_live(out) != self.live.is_some() {
+                let what = "a live snapshot, and no other, is named X.checkpoint";
+                return refused(what, "--live -o X.checkpoint, or -o X.smolmachine");
+            }
+            if self.live == Some(Live::Auto) {
+                return refused("--live=auto does not know what -o will be", "leave one of them out");
+            }
+            if vms > 1 {
+                let what = "-o names the output of one VM, and there are several";
+                return refused(what, "without -o, all are kept in the library");
+            }
         }
         Ok(check_description(&self.tags, self.note.as_deref(), &self.labels)?)
     }

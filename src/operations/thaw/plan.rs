@@ -1,4 +1,4 @@
-//! The VM that a thaw makes: its name, its options, and what its user should know.
+//! The VM that a thaw makes: its name, its options, and what the user should know.
 
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, Metadata};
@@ -47,7 +47,7 @@ pub struct Plan {
     pub known: CreateOptions,
     /// What it may reach at most.
     pub reach: Reach,
-    /// What its user should know.
+    /// What the user should know.
     pub warnings: Vec<String>,
 }
 
@@ -69,7 +69,8 @@ impl Plan {
         let name = name(request, metadata, artifact, machines)?;
         let source = Source::Artifact(artifact.to_owned());
         if snapshot.artifact.manifest.is_live() {
-            let options = live_options(source, frozen);
+            // Its artifact has all of it but the labels, and the engine takes nothing else.
+            let options = CreateOptions { labels: frozen.map(labels).unwrap_or_default(), ..CreateOptions::of(source) };
             let known = frozen.map_or_else(|| options.clone(), carried);
             return Ok(Self { name, options, known, reach: Reach::of_live(snapshot), warnings: Vec::new() });
         }
@@ -99,12 +100,6 @@ fn name(request: &Request, metadata: Option<&Metadata>, artifact: &Path, machine
         let what = format!("no VM can be named after {}", artifact.display());
         Failure::new(Status::Usage, what).hint("give the new VM a NAME")
     })
-}
-
-/// A VM that goes on where it was frozen: its artifact has all of it but the labels, and the engine takes nothing else
-/// ("topology-changing create flags are not supported").
-fn live_options(source: Source, frozen: Option<&Configuration>) -> CreateOptions {
-    CreateOptions { labels: frozen.map(labels).unwrap_or_default(), ..CreateOptions::of(source) }
 }
 
 /// What a live artifact carries of a VM's configuration: all of it.
