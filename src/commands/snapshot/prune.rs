@@ -216,7 +216,7 @@ fn remove(
         match &removal {
             Removal::Removed => app.terminal.result(asked, &format!("removed {asked}")),
             Removal::Tagged(tags) => {
-                app.terminal.note(&format!("keep {asked} (it was given the tag {} meanwhile)", list_tags(tags)));
+                app.terminal.note(&format!("keep {asked} (it got the tag {} in the meantime)", list_tags(tags)));
             }
         }
         Ok(removal)
@@ -226,7 +226,7 @@ fn remove(
 /// Keeps the newest whole snapshot from being removed. If it is gone, more would be lost than was decided.
 fn hold(app: &App, whole: &Stored) -> Result<Option<Lock>> {
     if whole.is_gone() {
-        let what = format!("{}, the newest that is whole, was removed or replaced meanwhile", whole.reference());
+        let what = format!("{}, the newest that is whole, was removed or replaced in the meantime", whole.reference());
         return Err(Failure::new(Status::BadState, what).state("it was not removed").hint("run the prune again"));
     }
     lock::reading(app, whole)

@@ -36,7 +36,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         let one = asked.get()?;
         let bytes = one.bytes();
         if let Removal::Tagged(tags) = lock::remove(app, one, args.wait.wait)? {
-            let what = format!("{asked} was given the tag {} meanwhile", list_tags(&tags));
+            let what = format!("{asked} got the tag {} in the meantime", list_tags(&tags));
             let failure = Failure::new(Status::BadState, what).state("it was not removed");
             return Err(failure.hint(format!("bottle-freeze snapshot rm {asked}")));
         }
