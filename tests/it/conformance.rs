@@ -721,7 +721,7 @@ fn the_environment_fills_in_a_name_in_newer_engines() {
 }
 
 #[test]
-fn errors_can_be_json_from_1_28() {
+fn errors_can_be_json_in_newer_engines() {
     let calls = [
         ("machine stop --name nope", "NOT_FOUND", "vm not found: nope"),
         ("machine create --name dev", "CONFIG_ERROR", "already exists"),
@@ -894,7 +894,7 @@ fn pack_notices_a_bad_output_only_at_the_end() {
 }
 
 #[test]
-fn pack_refuses_the_name_of_a_sidecar_from_1_7() {
+fn pack_refuses_the_name_of_an_artifact_in_newer_engines() {
     on_every_engine(|engine| {
         engine.seeded_vm("");
         let outcome = engine.smolvm("pack create --from-vm bare -o out.smolmachine");
@@ -1098,7 +1098,7 @@ fn fake_of(version: &'static str) -> Engine {
 }
 
 #[test]
-fn names_were_positional_before_1_0_2() {
+fn names_are_positional_in_the_oldest_engines() {
     for version in ["0.8.0", "1.0.1"] {
         let engine = fake_of(version);
         engine.smolvm("machine create --name dev").misused("unexpected argument '--name' found");
@@ -1118,7 +1118,7 @@ fn names_were_positional_before_1_0_2() {
 }
 
 #[test]
-fn version_0_8_0_says_0_when_it_did_nothing() {
+fn the_oldest_engine_exits_with_0_when_it_did_nothing() {
     let engine = fake_of("0.8.0");
     engine.smolvm("machine stop --name nope").succeeds().says("Machine 'nope' not found or not running");
     engine.smolvm("machine create dev").succeeds();
