@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::commands::args::Wait;
-use crate::commands::vms::Vms;
+use crate::commands::vms::{Vms, select};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::Creation;
@@ -30,7 +30,8 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
     let machines = engine.machine_ls()?;
-    let names = args.vms.select(app, || Ok(machines.clone()))?;
+    let vms = &args.vms;
+    let names = select(app, &vms.names, vms.all, &vms.label, || Ok(machines.clone()))?;
     let is_meant = |vm: &Machine| !args.yes && names.iter().any(|name| name.as_str() == vm.name);
     let machines = asked_again(app, &engine, machines, is_meant)?;
     let find = |name: &Name| machines.iter().find(|machine| machine.name == name.as_str());
@@ -40,7 +41,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         let question = format!("Delete {}, disks and all?", list.join(", "));
         app.confirm(&question, args.yes, "nothing was deleted")?;
     }
-    args.vms.change_each(app, &engine, &names, |app, engine, name, _| {
+    vms.change_each(app, &engine, &names, |app, engine, name, _| {
         let shown = find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
         let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
         still_as_shown(shown, &engine.machine_listed(name)?)?;

@@ -34,14 +34,6 @@ pub struct Vms {
 }
 
 impl Vms {
-    /// Their names: see [`select`].
-    ///
-    /// # Errors
-    /// None has the labels, or the list cannot be read.
-    pub fn select(&self, app: &App, list: impl FnOnce() -> Result<Vec<Machine>, EngineError>) -> Result<Vec<Name>> {
-        select(app, &self.names, self.all, &self.label, list)
-    }
-
     /// Does `each`, which returns the state that it leaves the VM in, for every VM, while no freeze of that VM runs.
     ///
     /// # Errors
@@ -53,7 +45,7 @@ impl Vms {
         each: impl Fn(&App, &Smolvm, &Name, &Warnings) -> Result<Change> + Sync,
     ) -> Result<()> {
         let engine = app.engine()?;
-        let names = self.select(app, || engine.machine_ls())?;
+        let names = select(app, &self.names, self.all, &self.label, || engine.machine_ls())?;
         self.change_each(app, &engine, &names, |app, engine, name, warnings| {
             let _lock = lock::vm_shared(app, engine, name, wait.wait)?;
             each(app, engine, name, warnings)
