@@ -96,6 +96,7 @@ impl App {
                 Failure { status: Status::Interrupted(signal), ..refused("interrupted") }
             }
             Unconfirmed::NotAsked => not_asked("there is no terminal to ask on"),
+            Unconfirmed::Failed(why) => not_asked(&format!("the terminal could not be asked ({why})")),
         })
     }
 }

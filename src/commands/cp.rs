@@ -9,7 +9,7 @@ use crate::operations::packed;
 use crate::operations::state::unreachable;
 use crate::publish::{self, Existing, resolve_link};
 use crate::report::Copied;
-use crate::smolvm::{Name, Reason, Smolvm, State};
+use crate::smolvm::{Name, Reason, State};
 use crate::stream;
 use clap::ValueHint;
 use std::ffi::{OsStr, OsString};
@@ -53,8 +53,8 @@ impl<'a> Side<'a> {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     match (Side::parse(&args.source), Side::parse(&args.target)) {
-        (Side::Host(path), Side::Guest(name, inside)) => into(app, path, &name, inside),
-        (Side::Guest(name, inside), Side::Host(path)) => out_of(app, &name, inside, path),
+        (Side::Host(path), Side::Guest(name, inside)) => app.on_vm(&name, |app| into(app, path, &name, inside)),
+        (Side::Guest(name, inside), Side::Host(path)) => app.on_vm(&name, |app| out_of(app, &name, inside, path)),
         _ => Err(Failure::new(Status::Usage, "one side must be VM:PATH, the other a path on the host")),
     }
 }
@@ -130,10 +130,7 @@ fn guest_path(name: &Name, inside: &OsStr) -> OsString {
 }
 
 fn copy(app: &App, name: &Name, from: &OsStr, to: &OsStr) -> Result<()> {
-    app.on_vm(name, |app| copy_by(app, &app.engine()?, name, from, to))
-}
-
-fn copy_by(app: &App, engine: &Smolvm, name: &Name, from: &OsStr, to: &OsStr) -> Result<()> {
+    let engine = app.engine()?;
     app.terminal.during("copy", "copying", || engine.machine_cp(from, to)).map_err(|error| {
         let reason = error.reason();
         let failure = Failure::from(error);

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::commands::args::duration;
 use crate::completion::Offer;
 use crate::error::Result;
+use crate::operations::consent::Network;
 use crate::operations::thaw::{self, Request};
 use crate::smolvm::Name;
 use std::time::Duration;
@@ -18,6 +19,15 @@ pub struct Args {
     /// Snapshot of the VM: VM (its newest), VM@TAG or VM@ID
     #[arg(value_parser = snapshot, add = Offer::Snapshots)]
     pub snapshot: (Name, String),
+    /// Enable the network, without limits
+    #[arg(long)]
+    pub net: bool,
+    /// Enable the network, limited to this CIDR block (repeatable) [default: as frozen]
+    #[arg(long, value_name = "CIDR")]
+    pub allow_cidr: Vec<String>,
+    /// Publish this port, and none of the recorded ones (repeatable) [default: as frozen]
+    #[arg(short, long, value_name = "HOST[:GUEST]")]
+    pub port: Vec<String>,
     /// Do not start it
     #[arg(long)]
     pub no_start: bool,
@@ -49,6 +59,7 @@ impl From<Args> for Request {
             start: !args.no_start,
             replace: true,
             yes: args.yes,
+            network: Network { net: args.net, allow_cidrs: args.allow_cidr, ports: args.port },
             timeout: args.timeout,
             ..Self::default()
         }

@@ -188,15 +188,23 @@ pub enum Reason {
 
 /// What the engine prints, and what it means; the first that fits counts. All were seen in every version that was run.
 const TEXTS: [(&str, Reason); 22] = [
+    // The words of a registry follow these, and can be anything.
+    ("blob not found: ", Reason::NotInRegistry),
+    ("registry authentication failed", Reason::AccessDenied),
+    ("registry returned 401", Reason::AccessDenied),
+    ("registry returned 403", Reason::AccessDenied),
+    ("digest mismatch: expected ", Reason::DamagedInRegistry),
+    ("HTTP request failed: ", Reason::ConnectionLost),
+    // A full disk explains whatever else failed, and is not transient.
+    ("No space left on device", Reason::NoSpace),
+    ("os error 28", Reason::NoSpace),
+    ("File too large", Reason::FileTooLarge),
+    ("os error 27", Reason::FileTooLarge),
     ("vm not found", Reason::NoSuchVm),
     ("already exists", Reason::NameTaken),
     ("database is locked", Reason::Transient),
     ("refusing a second launch", Reason::Transient),
     ("boot process exited (code 0) before the agent was ready", Reason::Transient),
-    ("No space left on device", Reason::NoSpace),
-    ("os error 28", Reason::NoSpace),
-    ("File too large", Reason::FileTooLarge),
-    ("os error 27", Reason::FileTooLarge),
     ("saved execution", Reason::Paused),
     ("' is not running", Reason::WrongState),
     ("' must be running", Reason::WrongState),
@@ -204,19 +212,14 @@ const TEXTS: [(&str, Reason); 22] = [
     ("does not support", Reason::Unsupported),
     ("may not have been started", Reason::NeverStarted),
     ("never been started", Reason::NeverStarted),
-    ("blob not found: ", Reason::NotInRegistry),
-    ("registry authentication failed", Reason::AccessDenied),
-    ("registry returned 401", Reason::AccessDenied),
-    ("registry returned 403", Reason::AccessDenied),
-    ("digest mismatch: expected ", Reason::DamagedInRegistry),
-    ("HTTP request failed: ", Reason::ConnectionLost),
 ];
 
 impl Reason {
     /// What the end of a command and its standard error mean.
     fn of(status: ExitStatus, stderr: &str) -> Self {
         match Self::of_text(stderr) {
-            Self::Other if status.signal() == Some(libc::SIGXFSZ) => Self::FileTooLarge,
+            Self::NoSpace => Self::NoSpace,
+            _ if status.signal() == Some(libc::SIGXFSZ) => Self::FileTooLarge,
             reason => reason,
         }
     }
@@ -275,6 +278,8 @@ mod tests {
             ("Error: config operation failed: VM 'dev' not found", Reason::NoSuchVm),
             ("Error: image 'dev' not found in VM 'a'", Reason::Other),
             ("Error: reserve vm 'dev': database is locked", Reason::Transient),
+            ("registry returned 403: the tag already exists", Reason::AccessDenied),
+            ("database is locked\nNo space left on device (os error 28)", Reason::NoSpace),
             ("Error: agent operation failed: VM 'dev' is not running", Reason::WrongState),
             ("", Reason::Other),
         ] {

@@ -84,12 +84,13 @@ facts! {
     PackLock            (1, 17, 0) Probe  "lock its cache folder while it packs";
     DockerLogins        (1, 18, 2) Source "use the logins of `docker login`";
     // Settings of a VM: the option gives it to a VM made from an artifact too.
+    Cuda                (1, 3, 2)  Source "use CUDA";
+    DnsServer           (1, 2, 5)  Source "set the DNS server of a VM";
     BlockIo             (1, 14, 3) Probe  "choose the block I/O engine";
     DisksBesideFrom     (1, 18, 0) Probe  "attach extra disks to a VM made from an artifact";
     Durability          (1, 25, 1) Probe  "choose the durability of disks";
     DnsOptions          (1, 28, 1) Probe  "set DNS options";
     // Settings of a VM that no list reports.
-    NetBackend          (1, 4, 0)  Source "choose the network backend";
     Sockets             (1, 6, 4)  Probe  "share sockets, Docker's too, and run Rosetta";
     VmNetworks          (1, 8, 3)  Probe  "connect VMs";
     Nested              (1, 15, 0) Probe  "nest VMs";
@@ -102,6 +103,7 @@ facts! {
     ShmSize             (1, 31, 0) Probe  "choose the size of /dev/shm";
     // What only the stand-in engine of the tests plays.
     SwallowsOptions     (1, 0, 0)..(1, 0, 2) Source "take options after the name for the workload";
+    MaxImageSize        (1, 4, 0)  Source "limit the size of an image";
     TellsSignals        (0, 8, 1)  Source "report the signal that ended a guest's command";
     ShowsStates         (1, 0, 0)  Source "show every state of a VM in its status";
     FreeArtifacts       (1, 0, 0)  Source "start a VM whose artifact was removed";

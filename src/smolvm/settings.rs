@@ -49,8 +49,8 @@ pub const SETTINGS: [Setting; 21] = [
         ..setting("block_io", "block I/O engine", Given::Option("--block-io", Some(Fact::BlockIo)))
     },
     setting("disks", "extra disks", Given::Option("--disk", Some(Fact::DisksBesideFrom))),
-    setting("cuda", "CUDA", Given::Option("--cuda", None)),
-    setting("dns", "DNS server", Given::WithNetwork("--dns", None)),
+    setting("cuda", "CUDA", Given::Option("--cuda", Some(Fact::Cuda))),
+    setting("dns", "DNS server", Given::WithNetwork("--dns", Some(Fact::DnsServer))),
     setting("dns_options", "DNS options", Given::WithNetwork("--dns-option", Some(Fact::DnsOptions))),
     // There may be limits that are not listed, so it is never given without being asked for.
     setting("allowed_hosts", "allowed hosts", Given::Never),
@@ -74,7 +74,7 @@ pub const SETTINGS: [Setting; 21] = [
 /// network, ports and host folders are recorded or counted; `--init` has run.)
 const UNREPORTED: [(&str, Option<Fact>); 15] = [
     ("SSH agent", None),
-    ("network backend", Some(Fact::NetBackend)),
+    ("network backend", None),
     ("network between VMs", Some(Fact::VmNetworks)),
     ("Rosetta", Some(Fact::Sockets)),
     ("sockets of guest or host", Some(Fact::Sockets)),

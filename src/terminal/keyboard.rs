@@ -10,8 +10,11 @@ use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios, isatty, tcgeta
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
+use std::time::Duration;
 
 const CTRL_D: u8 = 4;
+/// How long a terminal that does not block is left alone when no key was pressed.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads each key as it is pressed, until it is dropped.
 pub struct Keyboard {
@@ -51,14 +54,17 @@ impl Keyboard {
             let asking = thread::Builder::new().spawn_scoped(scope, ask)?;
             let mut keys = Some(keys);
             while !asking.is_finished() {
-                let mut key = [0];
-                match read(&self.terminal, &mut key) {
+                let mut typed = [0; 64];
+                match read(&self.terminal, &mut typed) {
                     _ if signals.arrived().is_some() => keys = None,
-                    Ok(1) => {
-                        if let Some(keys) = &keys {
-                            let _ = write(keys, if key == [CTRL_D] { b"n" } else { &key });
-                        }
+                    Ok(count @ 1..) => {
+                        let typed = typed.iter().take(count).map(|key| if *key == CTRL_D { b'n' } else { *key });
+                        // In one piece: ESC alone is a key of its own, and cancels.
+                        let typed: Vec<u8> = typed.collect();
+                        let _ = keys.as_ref().map(|keys| write(keys, &typed));
                     }
+                    // Another process has made the terminal non-blocking; macOS cannot poll it.
+                    Err(Errno::AGAIN) if isatty(&self.terminal) => thread::sleep(PAUSE),
                     Ok(_) | Err(Errno::INTR) if isatty(&self.terminal) => {}
                     _ => keys = None,
                 }

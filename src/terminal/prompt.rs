@@ -32,20 +32,22 @@ impl Terminal {
             (Ok(Some(true)), _) => Ok(()),
             (_, Some(interrupted)) => Err(Unconfirmed::Interrupted(interrupted)),
             (Ok(_), None) => Err(Unconfirmed::Declined),
-            (Err(_), None) => Err(Unconfirmed::NotAsked),
+            (Err(error), None) => Err(Unconfirmed::Failed(error.to_string())),
         }
     }
 }
 
 /// Why a question was not answered with yes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unconfirmed {
     /// No, or the end of the input.
     Declined,
     /// Ctrl-C, or this signal.
     Interrupted(Interrupted),
-    /// Stdin or stderr is no terminal, or no longer, or stderr is for a program.
+    /// Stdin or stderr is no terminal, or stderr is for a program.
     NotAsked,
+    /// The terminal could not be used, for this reason.
+    Failed(String),
 }
 
 /// The answer; `None` is a key that cancels.

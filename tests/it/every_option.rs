@@ -269,6 +269,18 @@ fn an_older_engine_gets_no_options_that_it_does_not_have() {
     assert!(create.contains("--block-io=async") && !create.contains("durability"), "{create}");
 }
 
+/// Engines of which no wheel exists: a usage error would come when `--replace` has removed the old VM.
+#[test]
+fn engines_before_cuda_and_dns_get_neither_option() {
+    let world = World::new();
+    world.vm("dev").with("--net --cuda --dns 9.9.9.9").stopped();
+    world.run("freeze dev").success();
+    let mut thaw = world.line("thaw dev dev --no-start --replace --yes --net");
+    thaw.env("FAKE_SMOLVM_VERSION", "1.2.2").env("HOME", world.path("tmp"));
+    let said = stderr(&finish(thaw).success());
+    assert!(said.contains("CUDA") && said.contains("DNS server"), "{said}");
+}
+
 #[test]
 fn unreported_settings_are_named_unless_the_vm_was_made_here() {
     let world = World::new();

@@ -138,6 +138,26 @@ fn stdout_is_empty_if_the_only_vm_fails() {
 }
 
 #[test]
+fn a_freeze_that_is_not_confirmed_names_its_vm() {
+    let world = World::new();
+    world.vm("dev").running();
+    assert_eq!(error(run(&world, "freeze dev"), 6)["vm"], "dev");
+    assert_eq!(error(run(&world, "cp nosuch dev:/root/x"), 4)["vm"], "dev");
+}
+
+#[test]
+fn a_declined_fallback_of_live_keeps_the_results_of_the_others() {
+    let world = World::new();
+    world.vm("a").running();
+    world.vm("b").running();
+    let stderr = "Error: config operation failed: checkpoint machine: this profile does not support gpu";
+    world.fault(json!({"on": "machine checkpoint", "nth": 2, "do": {"fail": {"status": 1, "stderr": stderr}}}));
+    let run = run(&world, "freeze a b --live=auto -j 1").code(3);
+    let all: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    assert_eq!((&all[0]["live"], &all[1]["error"]["code"]), (&json!(true), &json!("not-confirmed")), "{all}");
+}
+
+#[test]
 fn a_failed_restart_is_reported_with_the_snapshot() {
     let world = World::new();
     world.vm("dev").running();

@@ -44,6 +44,18 @@ fn end_of_input_is_no() {
     assert_key_declines("\x04");
 }
 
+/// The arrow is three bytes, and the first of them alone is the key that cancels.
+#[test]
+fn an_arrow_is_no_answer() {
+    for _ in 0..10 {
+        let (world, mut session) = asked("rm dev");
+        session.press("\x1b[A");
+        session.press("y");
+        assert_eq!(session.wait(), Some(0), "{}", session.screen());
+        assert!(!world.path("fake/vms/dev").exists());
+    }
+}
+
 #[test]
 fn a_key_pressed_as_soon_as_the_question_appears_answers_it() {
     for key in ["\x04", "n", "\x03"].iter().cycle().take(30) {

@@ -44,6 +44,15 @@ fn a_vm_that_is_gone_comes_back() {
 }
 
 #[test]
+fn a_network_that_is_not_known_can_be_asked_for() {
+    let world = World::new();
+    world.vm("theirs").with("--net").stopped();
+    world.run("freeze theirs -t ready").success();
+    world.run("rollback theirs@ready --yes --no-start").success().stderr(contains("--net gives it"));
+    world.run("rollback theirs@ready --yes --no-start --net").success().stderr(contains("--net gives it").not());
+}
+
+#[test]
 fn nothing_changes_without_confirmation() {
     let world = world();
     world.run("rollback dev@ready").code(6).stderr(contains("--yes answers this question"));

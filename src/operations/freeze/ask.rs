@@ -18,12 +18,13 @@ pub fn ask<'a>(cx: Context, all: Vec<Freeze<'a>>, mut refuse: impl FnMut(&Job, F
     for freeze in silent {
         match ask_about_silent(&freeze) {
             Ok(()) => confirmed.push(freeze),
-            Err(failure) if failure.is_interrupted() => return Err(failure),
+            Err(failure) if failure.is_interrupted() => return Err(freeze.job.about(failure)),
             Err(failure) => refuse(freeze.job, failure),
         }
     }
     ask_about_stopping(cx.app, &others, cx.request.yes)?;
     confirmed.extend(others);
+    confirmed.sort_by(|a, b| a.job.name.cmp(&b.job.name));
     Ok(confirmed)
 }
 
@@ -37,12 +38,15 @@ fn ask_about_silent(freeze: &Freeze) -> Result<()> {
 }
 
 fn ask_about_stopping(app: &App, all: &[Freeze], yes: bool) -> Result<()> {
-    let up: Vec<_> = all.iter().filter(|freeze| freeze.plan.has(&Step::Stop)).map(|freeze| &freeze.vm).collect();
+    let up: Vec<&Freeze> = all.iter().filter(|freeze| freeze.plan.has(&Step::Stop)).collect();
     if up.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = up.iter().map(|vm| format!("'{}' is {}", vm.name, vm.state)).collect();
+    let list: Vec<String> = up.iter().map(|Freeze { vm, .. }| format!("'{}' is {}", vm.name, vm.state)).collect();
     let (list, them) = (list.join(", "), if up.len() == 1 { "it" } else { "them" });
     let question = format!("{list}. Stop {them} and freeze {them}? RAM and tmpfs (/tmp, /run) are not kept.");
-    app.confirm(&question, yes, &format!("{list}; nothing was changed"))
+    app.confirm(&question, yes, &format!("{list}; nothing was changed")).map_err(|failure| match up[..] {
+        [one] => one.job.about(failure),
+        _ => failure,
+    })
 }

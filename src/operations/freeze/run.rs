@@ -42,7 +42,12 @@ pub fn freeze(cx: Context, jobs: &[&Job]) -> Result<BTreeMap<Name, Result<Frozen
     drop(ready);
     if !refused_live.is_empty() {
         let request = Request { live: None, ..cx.request.clone() };
-        results.extend(freeze(Context { request: &request, ..cx }, &refused_live)?);
+        match freeze(Context { request: &request, ..cx }, &refused_live) {
+            Ok(more) => results.extend(more),
+            Err(failure) => refused_live.iter().for_each(|job| {
+                results.insert(job.name.clone(), Err(cx.failed(job, failure.clone())));
+            }),
+        }
     }
     Ok(results)
 }
