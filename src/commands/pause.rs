@@ -24,7 +24,7 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<()> {
     args.vms.change(app, &args.wait, |app, engine, name, _| {
         app.terminal.during("pause", &format!("pausing {name}"), || engine.machine_pause(name))?;
-        app.terminal.result(name.as_str(), &format!("{name} is paused; it goes on with: bottle-freeze resume {name}"));
+        app.terminal.result(name.as_str(), &format!("{name} is paused; resume it with: bottle-freeze resume {name}"));
         Ok(Change::Paused)
     })
 }

@@ -83,11 +83,11 @@ pub fn losses(vm: &Machine, known: &Configuration, in_library: bool) -> Vec<Stri
     }
     if vm.network && !in_library {
         losses.push(
-            "the snapshot will not hold the network: a VM made from it has none until `create` gives it one".into(),
+            "the snapshot will not hold the network: a VM made from it has none, unless `create` enables it".into(),
         );
     } else if !known.network_known {
         losses.push(
-            "smolvm does not report every limit of the network: a thawed VM has none until --net or --allow-cidr gives it one"
+            "smolvm does not report every limit of the network: a thawed VM has none, unless --net or --allow-cidr enables it"
                 .into(),
         );
     }

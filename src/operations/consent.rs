@@ -111,10 +111,10 @@ impl Opens {
             });
         }
         words.extend(self.recorded.as_ref().map(|networks| match networks.as_slice() {
-            [] => "--net gives it the network".to_owned(),
+            [] => "--net enables the network".to_owned(),
             some => {
                 let flags: Vec<_> = some.iter().map(|network| format!("--allow-cidr {}", quoted(network))).collect();
-                format!("{} gives it the network", flags.join(" "))
+                format!("{} enables the network", flags.join(" "))
             }
         }));
         if !self.ports.is_empty() {

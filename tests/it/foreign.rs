@@ -112,7 +112,7 @@ fn an_artifact_that_opens_the_network_requires_confirmation() {
     });
     // Only the record claims it: the artifact itself is closed.
     world.run("snapshot import x.tar").success();
-    world.run("thaw forged --no-start").code(6).stderr(contains("--net gives it the network"));
+    world.run("thaw forged --no-start").code(6).stderr(contains("--net enables the network"));
     world.run("create dev --from forged").success();
     assert_eq!(world.record("dev")["network"], false);
 }

@@ -155,8 +155,8 @@ fn a_network_with_unknown_limits_stays_closed() {
     for vm in ["open", "limited"] {
         world.run(&format!("freeze {vm}")).success().stderr(contains("every limit of the network"));
     }
-    world.run("thaw open open2").success().stderr(contains("this one has none (--net gives it)"));
-    world.run("thaw limited limited2").success().stderr(contains("(--allow-cidr 10.0.0.0/8 gives it)"));
+    world.run("thaw open open2").success().stderr(contains("are unknown (--net enables it)"));
+    world.run("thaw limited limited2").success().stderr(contains("(--allow-cidr 10.0.0.0/8 enables it)"));
     world.run("thaw limited limited3 --allow-cidr 10.0.0.0/8").success();
     for (vm, network) in [("open2", false), ("limited2", false), ("limited3", true)] {
         assert_eq!(listed(&world, vm)["network"], network, "{vm}");
@@ -344,7 +344,7 @@ fn a_workspace_that_is_not_fully_restored_is_reported() {
     world.run("freeze dev --yes").success();
     // The first exec checks whether the guest is ready, the second one restores, with a false success.
     world.warm().fault(json!({"on": "machine exec", "nth": 2, "do": {"lie": true}}));
-    world.run("thaw dev x").code(1).stderr(contains("./a differs").and(contains("without its whole /workspace")));
+    world.run("thaw dev x").code(1).stderr(contains("./a differs").and(contains("its /workspace is incomplete")));
 }
 
 fn guest(world: &World, vm: &str, path: &str) -> PathBuf {

@@ -75,7 +75,7 @@ fn a_live_snapshot_continues_with_the_same_cpus() {
     let world = World::new();
     world.vm("dev").running();
     world.run("freeze dev --live").success();
-    world.run("thaw dev --cpus 8").code(2).stderr(contains("goes on with the cpus"));
+    world.run("thaw dev --cpus 8").code(2).stderr(contains("continues with the cpus"));
     world.run("thaw dev --no-start").success();
     assert_ne!(world.state("dev-2"), "running");
 }

@@ -48,8 +48,8 @@ fn a_network_that_is_not_known_can_be_asked_for() {
     let world = World::new();
     world.vm("theirs").with("--net").stopped();
     world.run("freeze theirs -t ready").success();
-    world.run("rollback theirs@ready --yes --no-start").success().stderr(contains("--net gives it"));
-    world.run("rollback theirs@ready --yes --no-start --net").success().stderr(contains("--net gives it").not());
+    world.run("rollback theirs@ready --yes --no-start").success().stderr(contains("--net enables it"));
+    world.run("rollback theirs@ready --yes --no-start --net").success().stderr(contains("--net enables it").not());
 }
 
 #[test]

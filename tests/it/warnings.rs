@@ -171,12 +171,12 @@ const ALL: &[Row] = &[
         world.run("freeze dev --yes").success();
         "create dev2 --from dev".into()
     }).by("1.4.0"),
-    row("thaw/plan.rs", "not every limit is known", |world| {
+    row("thaw/plan.rs", "some limits of the frozen one are unknown", |world| {
         world.vm("dev").with("--net").stopped();
         world.run("freeze dev").success();
         "thaw dev dev2".into()
     }),
-    row("thaw/plan.rs", "published ports that are not known", |world| {
+    row("thaw/plan.rs", "the ports of the frozen VM are unknown", |world| {
         world.vm("dev").with("-p 8080:80").stopped();
         world.run("freeze dev").success();
         "thaw dev dev2".into()

@@ -15,8 +15,7 @@ pub fn check(fix: bool, warnings: &Warnings) -> Check {
     let ours: Vec<Folder> = library::leftovers().iter().map(|one| folder(&one.path, one.bytes, true)).collect();
     let engines = leftovers().into_iter().map(|one| folder(&one.path, one.bytes, one.is_ownerless));
     let (unused, used): (Vec<Folder>, Vec<Folder>) = engines.partition(|one| one.ownerless);
-    let parts =
-        [("of bottle-freeze commands that were killed", &ours), ("of smolvm commands that were killed", &unused)];
+    let parts = [("left by killed bottle-freeze commands", &ours), ("left by killed smolvm commands", &unused)];
     let parts = parts.into_iter().filter(|(_, folders)| !folders.is_empty());
     let found: Vec<String> = parts.map(|(of, folders)| format!("{of}: {}", list(folders))).collect();
     let perhaps = if used.is_empty() { String::new() } else { format!("; perhaps in use: {}", list(&used)) };

@@ -68,7 +68,7 @@ fn check_options(request: &Request, snapshot: &Checked) -> Result<()> {
     let has_other_port = || network.ports.iter().any(|port| !manifest.live_ports().contains(port));
     let is_sized = request.cpus.is_some() || request.memory_mib.is_some();
     if manifest.is_live() && (is_sized || !network.allow_cidrs.is_empty() || has_other_port()) {
-        let what = "a live snapshot goes on with the cpus, the memory, the network and the ports that it had";
+        let what = "a live snapshot continues with the cpus, memory, network and ports that it was frozen with";
         return Err(Failure::new(Status::Usage, what).hint("thaw it without these options"));
     }
     Ok(())
@@ -156,7 +156,7 @@ impl Thaw<'_> {
         if let Some(saved) = &saved {
             workspace::restore(app, engine, name, saved).map_err(|failure| {
                 let again = format!("remove it with `bottle-freeze rm {name}`, and thaw again");
-                failure.state(format!("'{name}' runs without its whole /workspace")).hint(again)
+                failure.state(format!("'{name}' is running, but its /workspace is incomplete")).hint(again)
             })?;
         }
         if request.start {

@@ -158,7 +158,7 @@ fn network(
     let flags: Vec<String> = cidrs.iter().map(|cidr| format!("--allow-cidr {cidr}")).collect();
     let give = if flags.is_empty() { "--net".to_owned() } else { flags.join(" ") };
     warnings.push(format!(
-        "the frozen VM had a network, of which not every limit is known: this one has none ({give} gives it)"
+        "the network of the new VM is off, because some limits of the frozen one are unknown ({give} enables it)"
     ));
     (false, Vec::new())
 }
@@ -170,7 +170,7 @@ fn ports(request: &Request, frozen: Option<&Configuration>, warnings: &mut Vec<S
     }
     let Some(frozen) = frozen else { return Vec::new() };
     let ports = frozen.ports.clone().unwrap_or_else(|| {
-        warnings.push("the frozen VM published ports that are not known: this one publishes none".into());
+        warnings.push("the ports of the frozen VM are unknown: the new one publishes none".into());
         Vec::new()
     });
     let (free, used): (Vec<_>, Vec<_>) = ports.into_iter().partition(|port| !request.start || is_free(port));
