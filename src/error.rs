@@ -191,8 +191,8 @@ impl From<EngineError> for Failure {
                     None => hint.to_owned(),
                 })
             }
-            EngineError::NameTaken(name) => failure(Status::Failed)
-                .hint(format!("choose another name, or delete it with `bottle-freeze rm {name}`")),
+            EngineError::NameTaken(_) => failure(Status::Failed)
+                .hint("choose another name, or replace it with `bottle-freeze thaw --replace`, which freezes it first"),
             EngineError::Interrupted(interrupted) => (*interrupted).into(),
             EngineError::LeftPerhaps { name, interrupted } => failure(Status::Interrupted(interrupted.0))
                 .state(format!("there may be a VM '{name}', made by this command or by another: it was not deleted"))

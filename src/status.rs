@@ -45,7 +45,7 @@ statuses! {
     4 NotFound "not-found" "no such VM, snapshot, image or file",
     5 BadState "bad-state" "the state of the VM does not allow this",
     6 NotConfirmed "not-confirmed" "not confirmed: declined, end of input, or no `--yes` without a terminal or with `--no-input`",
-    7 OutputExists "output-exists" "the output already exists",
+    7 OutputExists "output-exists" "the output or the tag already exists",
     8 NotWritable "not-writable" "no space left, or not writable",
     9 NotStopped "not-stopped" "the VM did not stop in time",
     10 Damaged "damaged" "the snapshot is damaged",

@@ -856,3 +856,22 @@ fn assert_state_is_refused(state: &str) {
 fn assert_whole(world: &World, file: &str) {
     world.run(&format!("create is-whole --from {file}")).success();
 }
+
+/// A `start` that was ended early can leave a VMM that the engine does not list (seen with a slow boot, 1.32.2).
+#[cfg(target_os = "linux")]
+#[test]
+fn disks_that_a_process_has_open_are_not_frozen() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let folder = String::from_utf8(world.smolvm("machine data-dir --name dev").stdout).unwrap();
+    let disk = fs::File::create_new(std::path::Path::new(folder.trim()).join("extra.raw")).unwrap();
+    let mut user = std::process::Command::new("sleep").arg("60").stdin(disk).spawn().unwrap();
+    let run = world.run("freeze dev -o x.smolmachine --yes").code(5);
+    run.stderr(
+        contains(format!("process {} has the disks of 'dev' open", user.id())).and(contains("bottle-freeze stop dev")),
+    );
+    world.assert_clean(&[]);
+    user.kill().unwrap();
+    user.wait().unwrap();
+    world.run("freeze dev -o x.smolmachine --yes").success();
+}

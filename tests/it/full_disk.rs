@@ -390,6 +390,8 @@ fn doctor_and_freeze_agree_on_the_space() {
         }
         let mut overlay = File::options().write(true).open(world.path("fake/vms/large/overlay.raw")).unwrap();
         std::io::copy(&mut std::io::repeat(1).take(8 << 20), &mut overlay).unwrap();
+        // A disk that a process has open is not frozen.
+        drop(overlay);
         for (mib, verdict) in [(124, "problem"), (126, "warning"), (148, "warning"), (150, "warning"), (4096, "ok")] {
             disk(&world.path("home/library"), &format!("size={mib}m"));
             let report: Value = serde_json::from_str(&stdout(&world.run("doctor --json"))).unwrap();

@@ -2,6 +2,7 @@
 
 use super::context::{Context, Freeze, Job};
 use super::plan::{Plan, Step};
+use super::stopped::VMM_EXIT;
 use super::take::checkpoint_path;
 use crate::error::{Failure, Result, Status};
 use crate::files::free_bytes;
@@ -10,9 +11,9 @@ use crate::operations::state::asked_again;
 use crate::operations::tags::free_tags;
 use crate::operations::{configuration, lock, packed, workspace};
 use crate::report::Planned;
-use crate::smolvm::{Call, Command, Disks, EngineError, Exec, Fact, Machine};
+use crate::smolvm::{Call, Command, Disks, EngineError, Exec, Fact, Machine, process_with_open_file};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What the freeze of each VM would do. Locks nothing, changes nothing, and reports each failure at once.
 ///
@@ -129,10 +130,33 @@ impl<'a> Freeze<'a> {
             Err(error @ EngineError::Interrupted(_)) => return Err(error.into()),
             folder => folder.ok(),
         };
-        if let Some(folder) = self.disks.as_deref().filter(|_| !request.no_space_check) {
-            self.check_room(folder)?;
+        if let Some(folder) = &self.disks {
+            self.check_unused(folder)?;
+            if !request.no_space_check {
+                self.check_room(folder)?;
+            }
         }
         Ok(self)
+    }
+
+    /// A start that was ended early may leave a VMM that the engine does not list, and that writes to the disks.
+    fn check_unused(&self, disks: &Path) -> Result<()> {
+        let (name, state) = (&self.vm.name, &self.vm.state);
+        if state.is_up() {
+            return Ok(());
+        }
+        let (began, mut user) = (Instant::now(), process_with_open_file(disks));
+        // A VM that was stopped a moment ago closes them soon.
+        while user.is_some() && began.elapsed() < VMM_EXIT {
+            self.cx.app.signals.check()?;
+            std::thread::sleep(Duration::from_millis(20));
+            user = process_with_open_file(disks);
+        }
+        user.map_or(Ok(()), |pid| {
+            let what = format!("process {pid} has the disks of '{name}' open, although smolvm lists the VM as {state}");
+            let hint = format!("if a start of it did not end, `bottle-freeze stop {name}` ends it");
+            Err(Failure::new(Status::BadState, what).state("nothing was changed").hint(hint))
+        })
     }
 
     /// An engine that runs out of space fails only when the VM was stopped, and leaves what it has written.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// How long the VMM may outlive the engine's `stop` (20 ms were seen in 1.16). Then the pack goes on: in a
 /// container without an init the process number of a dead VMM stays.
-const VMM_EXIT: Duration = Duration::from_secs(2);
+pub const VMM_EXIT: Duration = Duration::from_secs(2);
 /// How long a VM that did not stop in time is watched: does its guest still run commands?
 const SETTLING: Duration = Duration::from_secs(5);
 /// How long its VMM may live on after a signal that an ended `stop` has sent it.

@@ -18,6 +18,13 @@ pub fn processes_using(folder: &Path) -> Vec<u32> {
     others.filter(|(_, process)| uses(process, &folder)).map(|(pid, _)| pid).collect()
 }
 
+/// The first process that has a file in `folder` open, as far as this user may see them.
+pub fn process_with_open_file(folder: &Path) -> Option<u32> {
+    let folder = fs::canonicalize(folder).ok()?;
+    let me = std::process::id();
+    processes().find(|(pid, process)| *pid != me && has_open(process, &folder)).map(|(pid, _)| pid)
+}
+
 /// Whether an engine of this user runs a `pack` that makes its folders in one of `places`. It does not have them open all the
 /// time.
 pub fn pack_works_in(places: &[PathBuf]) -> bool {
@@ -53,16 +60,23 @@ fn may_write_in(process: &Path, places: &[PathBuf]) -> bool {
 }
 
 fn uses(process: &Path, folder: &Path) -> bool {
-    let leads_in = |link: PathBuf| fs::read_link(link).is_ok_and(|target| target.starts_with(folder));
     let name = folder.as_os_str().as_bytes();
     let names_it = |file: &str, from: &[u8]| {
         let text = fs::read(process.join(file)).unwrap_or_default();
         text.split(|byte| *byte == 0 || *byte == b'\n').any(|part| part.starts_with(from) && contains(part, name))
     };
-    ["cwd", "root", "exe"].iter().any(|link| leads_in(process.join(link)))
-        || fs::read_dir(process.join("fd")).into_iter().flatten().flatten().any(|open| leads_in(open.path()))
+    ["cwd", "root", "exe"].iter().any(|link| leads_into(&process.join(link), folder))
+        || has_open(process, folder)
         || names_it("maps", b"")
         || names_it("environ", b"TMPDIR=")
+}
+
+fn has_open(process: &Path, folder: &Path) -> bool {
+    fs::read_dir(process.join("fd")).into_iter().flatten().flatten().any(|open| leads_into(&open.path(), folder))
+}
+
+fn leads_into(link: &Path, folder: &Path) -> bool {
+    fs::read_link(link).is_ok_and(|target| target.starts_with(folder))
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
