@@ -6,7 +6,7 @@
 //! because the line is not entered yet). A candidate that a shell could interpret is quoted, or left out.
 
 use crate::completion::shells::SHELLS;
-use crate::library::{Stored, layout, store};
+use crate::library::{Stored, catalog, layout};
 use crate::smolvm::{Machine, Name, State, is_local_image, machine_ls_at_once};
 use crate::terminal;
 use crate::threads;
@@ -175,7 +175,7 @@ fn is_image_name(image: &str) -> bool {
 
 /// The snapshots of one VM or of all, newest first, except those with an invalid name.
 fn stored(vm: Option<Name>, deadline: Instant) -> Vec<Stored> {
-    let list = move || store::list(vm.as_ref().map(Name::as_str));
+    let list = move || catalog::list(vm.as_ref().map(Name::as_str));
     let mut all = in_time(deadline, move || list().map(|(all, _)| all).unwrap_or_default());
     let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     all.retain(|one| one.metadata.vm.parse::<Name>().is_ok() && is_id(&one.metadata.id));

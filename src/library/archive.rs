@@ -1,11 +1,11 @@
 //! Exports snapshots from the library and imports them into it. An exported snapshot is one file: a tar of the folder,
 //! `snapshot.json` first.
 
+use super::catalog;
 use super::layout::{ARTIFACT, FILES, LAUNCHER, METADATA, SNAPSHOTS};
 use super::lock::Lock;
 use super::metadata::{self, Metadata};
 use super::staging::Staging;
-use super::store;
 use super::stored::Stored;
 use crate::publish::{self, Existing, PublishError, resolve_link};
 use crate::signals::{Interrupted, Signals};
@@ -189,7 +189,7 @@ impl Incoming {
     /// It exists already, or cannot be written.
     pub fn publish(self, _library: &Lock) -> Result<Stored> {
         let (new, metadata) = (self.folder(), self.metadata);
-        let vm = store::vm_folder(&metadata.vm).map_err(io_error(&new))?;
+        let vm = catalog::vm_folder(&metadata.vm).map_err(io_error(&new))?;
         let folder = vm.join(&metadata.id);
         metadata.write(&new).map_err(io_error(&folder))?;
         publish::publish(&new, &folder, Existing::Keep).map_err(|error| match error {

@@ -2,7 +2,7 @@
 
 use super::leftovers::leftovers;
 use super::staging::Staging;
-use super::{broken, layout, runtime, store, stored};
+use super::{broken, catalog, layout, runtime, stored};
 use crate::files;
 use crate::home::{self, HomeError};
 use std::fs::File;
@@ -80,7 +80,7 @@ impl Health {
                 .and_then(|file| files::try_lock(&file, true))
                 .map_err(|error| unusable("locked", error))
         };
-        let listed = store::list(None).map_err(|error| error.to_string());
+        let listed = catalog::list(None).map_err(|error| error.to_string());
         let problem = written.and_then(|()| locked()).err().or_else(|| listed.as_ref().err().cloned());
         let (all, broken) = listed.unwrap_or_default();
         let free = files::free_bytes(existing);

@@ -10,7 +10,7 @@
 //! - No symbolic link out of the library is followed, and no path in a `snapshot.json` is used.
 //!
 //! # Files
-//! - [`layout`] has the names; [`Metadata`] is `snapshot.json` (its format: bottle-freeze-snapshot(5)); [`store`] lists and
+//! - [`layout`] has the names; [`Metadata`] is `snapshot.json` (its format: bottle-freeze-snapshot(5)); [`catalog`] lists and
 //!   finds snapshots; [`Policy`] decides what `prune` keeps; `archive` writes and reads a snapshot as one file.
 //! - [`Lock`] locks a VM, an output file or the snapshots of a VM; [`Creation`] stores the options of a VM.
 //! - [`Health`] checks the library for `doctor`.
@@ -18,6 +18,7 @@
 mod archive;
 mod arrival;
 mod broken;
+pub mod catalog;
 mod creation;
 mod hash;
 mod health;
@@ -33,13 +34,13 @@ mod removal;
 mod retention;
 mod runtime;
 mod staging;
-pub mod store;
 mod stored;
 mod tag;
 mod target;
 
 pub use archive::{ArchiveError, Incoming, export, export_to_stdout, library_staging};
 pub use broken::{Broken, Entry};
+pub use catalog::FindError;
 pub use creation::Creation;
 pub use hash::{FileHash, FileHasher, hash_file, hash_reader};
 pub use health::Health;
@@ -51,7 +52,6 @@ pub use period::{Reach, Unit};
 pub use removal::RemoveError;
 pub use retention::{NewestOf, Policy, TagList};
 pub use staging::Staging;
-pub use store::FindError;
 pub use stored::{Removal, Stored};
 pub use tag::Tag;
 pub use target::Target;

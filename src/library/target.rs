@@ -1,11 +1,11 @@
 //! The files that a freeze or a pack writes: an artifact, alone or as the sidecar of a launcher.
 
+use super::catalog;
 use super::layout::{LAUNCHER, SNAPSHOTS, WORKSPACE};
 use super::leftovers::sweep;
 use super::lock::{Lock, LockError, Sharing, file_key};
 use super::metadata::Metadata;
 use super::staging::Staging;
-use super::store;
 use crate::home;
 use crate::publish::{self, Existing, PublishError, publish, resolve_link};
 use std::fs::{self, DirBuilder};
@@ -77,7 +77,7 @@ impl Target {
     /// # Errors
     /// The library cannot be used.
     pub fn in_library(vm: &str, id: &str, artifact: &str, has_launcher: bool) -> Result<Self> {
-        let folder = store::vm_path(vm).map_err(PublishError::not_writable(home::shown_path(SNAPSHOTS).as_ref()))?;
+        let folder = catalog::vm_path(vm).map_err(PublishError::not_writable(home::shown_path(SNAPSHOTS).as_ref()))?;
         let snapshot = folder.join(id);
         Ok(Self {
             launcher: has_launcher.then(|| snapshot.join(LAUNCHER)),
@@ -130,7 +130,7 @@ impl Target {
         let staging = match &self.place {
             Place::Files { .. } => Staging::new(&self.folder),
             Place::Library { vm } => {
-                let create = || store::vm_folder(vm).and_then(|folder| Staging::new(&folder));
+                let create = || catalog::vm_folder(vm).and_then(|folder| Staging::new(&folder));
                 // Another run may remove the empty folder of the VM in between.
                 create().or_else(|error| if error.kind() == io::ErrorKind::NotFound { create() } else { Err(error) })
             }
@@ -203,7 +203,7 @@ impl Drop for Target {
     fn drop(&mut self) {
         if let Place::Library { .. } = self.place {
             // The freeze may have failed before it published a snapshot in it.
-            store::remove_if_empty(&self.folder);
+            catalog::remove_if_empty(&self.folder);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{ArchiveError, Incoming, Metadata, Origin, Stored, check_description, layout, store};
+use crate::library::{ArchiveError, Incoming, Metadata, Origin, Stored, catalog, check_description, layout};
 use crate::operations::{lock, verify};
 use crate::publish::PublishError;
 use crate::smolvm::Name;
@@ -64,14 +64,14 @@ fn already_stored(reference: &str) -> Failure {
 
 /// Removes tags that another snapshot of the VM has, and tags that look like an id or a file.
 fn remove_taken_tags(metadata: &mut Metadata, warnings: &Warnings) -> Result<()> {
-    let (all, _) = store::list(Some(&metadata.vm))?;
+    let (all, _) = catalog::list(Some(&metadata.vm))?;
     let id = metadata.id.clone();
     metadata.tags.retain(|tag| {
         if let Err(why) = tag.check_new() {
             warnings.warn(format!("the tag {} is left out: {why}", tag.as_str()));
             return false;
         }
-        let owners = store::tagged(&all, &id, std::slice::from_ref(tag));
+        let owners = catalog::tagged(&all, &id, std::slice::from_ref(tag));
         if let Some(owner) = owners.first() {
             warnings.warn(format!("the tag {} stays with {}", tag.as_str(), owner.reference()));
         }

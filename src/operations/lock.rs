@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::home;
-use crate::library::{Entry, Lock, LockError, Removal, RemoveError, Sharing, Stored, Target, store, vm_key};
+use crate::library::{Entry, Lock, LockError, Removal, RemoveError, Sharing, Stored, Target, catalog, vm_key};
 use crate::smolvm::{Name, Smolvm};
 use crate::terminal::Progress;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ pub fn output(app: &App, output: &Target, wait: Duration) -> Result<Option<Lock>
 
 /// Locks the snapshots of a VM for a short change.
 pub fn library(app: &App, vm: &str) -> Result<Lock> {
-    take(app, LIBRARY_WAIT, || store::lock(vm))
+    take(app, LIBRARY_WAIT, || catalog::lock(vm))
 }
 
 /// Locks a snapshot against removal while its files are read.

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{Broken, Entry, FindError, Lock, RemoveError, Stored, Tag, layout, store};
+use crate::library::{Broken, Entry, FindError, Lock, RemoveError, Stored, Tag, catalog, layout};
 use crate::nearest::nearest;
 use crate::operations::several::once;
 use crate::operations::{lock, verify};
@@ -41,7 +41,7 @@ impl SnapshotSource {
 
     /// A file, which may be inside the library.
     fn of_file(path: &OsStr) -> Self {
-        Self { which: Which::File(path.into()), _held: store::hold_file(Path::new(path)) }
+        Self { which: Which::File(path.into()), _held: catalog::hold_file(Path::new(path)) }
     }
 
     /// Its file, or its folder in the library.
@@ -246,12 +246,12 @@ pub fn several_of_any_kind(app: &App, texts: &[OsString]) -> Vec<Asked<SnapshotS
 
 /// Finds a snapshot in the library.
 pub fn stored(reference: &str) -> Result<Stored> {
-    store::find(reference).map_err(|error| not_found(reference, error))
+    catalog::find(reference).map_err(|error| not_found(reference, error))
 }
 
 /// Finds a snapshot in the library, or a damaged one by its id.
 pub fn entry(reference: &str) -> Result<Entry> {
-    store::find_entry(reference).map_err(|error| not_found(reference, error))
+    catalog::find_entry(reference).map_err(|error| not_found(reference, error))
 }
 
 fn not_found(reference: &str, error: FindError) -> Failure {
@@ -265,7 +265,7 @@ fn not_found(reference: &str, error: FindError) -> Failure {
 
 /// A snapshot with a similar name: that of its VM, or its tag.
 fn nearest_stored(reference: &str) -> Option<String> {
-    let (all, _) = store::list(None).ok()?;
+    let (all, _) = catalog::list(None).ok()?;
     let vms = || all.iter().map(|one| one.metadata.vm.as_str()).filter(|vm| vm.parse::<Name>().is_ok());
     let Some((vm, tag)) = reference.split_once('@') else { return nearest(reference, vms()).map(str::to_owned) };
     let vm = nearest(vm, vms())?;

@@ -36,7 +36,7 @@ const FLOORS: [&str; 26] = [
 /// The engine never prints, and the terminal knows neither the engine nor the library.
 const STRANGERS: [(&str, &str); 3] = [("library", "terminal"), ("terminal", "smolvm"), ("terminal", "library")];
 
-/// The files of `src` by their module paths: `["library", "store"]`; `[]` is lib.rs.
+/// The files of `src` by their module paths: `["library", "catalog"]`; `[]` is lib.rs.
 struct House(BTreeMap<Vec<String>, File>);
 
 struct File {
@@ -136,7 +136,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     all.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
-/// `library/store.rs` is `["library", "store"]`, `library/mod.rs` is `["library"]`.
+/// `library/catalog.rs` is `["library", "catalog"]`, `library/mod.rs` is `["library"]`.
 fn module(path: &Path) -> Vec<String> {
     let mut parts: Vec<String> =
         path.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::commands::args::label;
 use crate::completion::Offer;
 use crate::error::{Failure, Result};
-use crate::library::{Broken, FindError, Metadata, Stored, Tag, store};
+use crate::library::{Broken, FindError, Metadata, Stored, Tag, catalog};
 use crate::operations::packed;
 use crate::report::{Entry, Failed, Snapshot};
 use crate::smolvm::Name;
@@ -46,7 +46,7 @@ pub enum Order {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let (mut all, broken) = store::list(args.vm.as_ref().map(Name::as_str))?;
+    let (mut all, broken) = catalog::list(args.vm.as_ref().map(Name::as_str))?;
     let broken = warn_about(app, broken, broken_entry);
     all.retain(|one| {
         let metadata = &one.metadata;

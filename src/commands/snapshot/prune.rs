@@ -7,7 +7,7 @@ use crate::commands::batch::{self, SNAPSHOTS};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{
-    Entry, Lock, Metadata, NewestOf, Policy, Reach, Removal, Stored, Tag, TagList, Unit, store, sweep_library,
+    Entry, Lock, Metadata, NewestOf, Policy, Reach, Removal, Stored, Tag, TagList, Unit, catalog, sweep_library,
 };
 use crate::operations::resolve::Asked;
 use crate::operations::{lock, verify};
@@ -110,7 +110,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         let failure = Failure::new(Status::Usage, "no --keep option: nothing is removed without a policy");
         return Err(failure.hint("name what to keep, such as --keep-last 3"));
     }
-    let (all, broken) = store::list(args.vm.as_ref().map(Name::as_str))?;
+    let (all, broken) = catalog::list(args.vm.as_ref().map(Name::as_str))?;
     let broken = warn_about(app, broken, |one, warnings| {
         let reasons = vec!["it cannot be read".to_owned()];
         Pruned { warnings, ..Pruned::kept(one.reference(), one.bytes(), reasons) }

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::commands::batch;
 use crate::completion::Offer;
 use crate::error::Result;
-use crate::library::{Stored, store};
+use crate::library::{Stored, catalog};
 use crate::operations::resolve::{self, Asked};
 use crate::operations::{lock, verify};
 use crate::report::Whole;
@@ -24,7 +24,7 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let all = if args.all {
-        let (all, broken) = store::list(None)?;
+        let (all, broken) = catalog::list(None)?;
         if all.is_empty() && broken.is_empty() {
             app.terminal.note(&no_snapshots(None));
         }

@@ -3,7 +3,7 @@
 use super::context::{Freeze, Frozen};
 use crate::clock;
 use crate::error::{Failure, Result};
-use crate::library::{Configuration, FORMAT, FileHash, Metadata, Origin, Staging, layout, store};
+use crate::library::{Configuration, FORMAT, FileHash, Metadata, Origin, Staging, catalog, layout};
 use crate::operations::several::once;
 use crate::operations::tags::free_tags;
 use crate::operations::{lock, packed};
@@ -76,7 +76,7 @@ impl Freeze<'_> {
         let (vm, request) = (self.job.name.as_str(), self.cx.request);
         self.cx.app.signals.check()?;
         let _lock = lock::library(self.cx.app, vm)?;
-        metadata.sequence = Some(store::next_sequence(vm)?);
+        metadata.sequence = Some(catalog::next_sequence(vm)?);
         if !request.force {
             free_tags(vm, &self.id, &request.tags, false)?;
         }
