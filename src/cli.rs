@@ -32,6 +32,9 @@ pub struct Cli {
     /// The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one installed by `bottle-freeze engine`]
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
     pub smolvm: Option<PathBuf>,
+    /// The folder of the library [default: `$BOTTLE_FREEZE_HOME`, then `bottle-freeze` in the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
     /// Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -132,6 +135,9 @@ impl Cli {
         let app = App::new(terminal.clone(), signals, self.smolvm, self.no_input);
         if self.json && matches!(self.command, Command::Exec(_) | Command::Completions(_)) {
             return Err(Failure::new(Status::Usage, "this command prints no result that could be JSON"));
+        }
+        if let Some(folder) = self.home {
+            Home::choose(folder);
         }
         // Before anything is done, and before a VM is made that would not be recorded.
         if self.command.uses_library() {

@@ -20,7 +20,15 @@ pub struct Home {
     marked: OnceLock<()>,
 }
 
+/// The folder that `--home` names.
+static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+
 impl Home {
+    /// Uses this folder, not that of the environment. Call it first, and once: later calls change nothing.
+    pub fn choose(folder: PathBuf) {
+        let _ = CHOSEN.set(folder);
+    }
+
     /// Checks the folder, once per process. Writes nothing.
     ///
     /// # Errors
@@ -129,8 +137,9 @@ pub fn shown_path(name: &str) -> String {
 }
 
 fn root() -> Option<PathBuf> {
-    let named = std::env::var_os("BOTTLE_FREEZE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let root = named.or_else(|| Some(dirs::data_dir()?.join("bottle-freeze")))?;
+    let named = || std::env::var_os("BOTTLE_FREEZE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let default = || Some(dirs::data_dir()?.join("bottle-freeze"));
+    let root = CHOSEN.get().cloned().or_else(named).or_else(default)?;
     std::path::absolute(root).ok()
 }
 

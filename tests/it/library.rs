@@ -62,6 +62,20 @@ fn only_the_owner_can_read_the_library() {
 }
 
 #[test]
+fn an_option_names_another_library_from_the_working_directory() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev --home keep -t ready").success();
+    assert_eq!(names_in(&world.path("work/keep/snapshots")), ["dev"]);
+    assert!(!world.path("home/library").exists());
+    world.run("--home keep snapshot ls -q").success().stdout(contains("dev@"));
+    world.run("snapshot ls -q").success().stdout("");
+    world.run(&format!("thaw dev@ready new --home {}", world.path("work/keep").display())).success();
+    world.run("freeze dev --home ..").code(8).stderr(contains("is not a bottle-freeze library"));
+    world.run("snapshot ls --home ''").code(2);
+}
+
+#[test]
 fn a_freeze_that_fails_leaves_the_library_as_it_was() {
     let world = World::new();
     world.vm("dev").running();
