@@ -33,7 +33,7 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
     pub smolvm: Option<PathBuf>,
     /// The folder of the library [default: `$BOTTLE_FREEZE_HOME`, then `bottle-freeze` in the platform's data folder]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub home: Option<PathBuf>,
     /// Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line
     #[arg(short, long, global = true, conflicts_with = "verbose")]

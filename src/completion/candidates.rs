@@ -59,7 +59,8 @@ pub fn complete(command: impl Fn() -> Command) -> bool {
     std::panic::set_hook(Box::new(|_| {}));
     let folder = std::env::current_dir().ok();
     let command = || {
-        let mut command = command();
+        // The words before are read too, and may not be a whole line yet.
+        let mut command = command().ignore_errors(true);
         command.build();
         with_completers(command, deadline)
     };
@@ -88,6 +89,8 @@ fn completer(arg: &Arg, deadline: Instant) -> Option<ArgValueCompleter> {
         (Some(Offer::AnySnapshots), _) => Some(is_artifact),
         (Some(_), _) => None,
         (None, ValueHint::ExecutablePath) => Some(is_executable),
+        // Folders are offered where no file is.
+        (None, ValueHint::DirPath) => Some(|_| false),
         (None, _) => return None,
     };
     Some(ArgValueCompleter::new(move |typed: &OsStr| {

@@ -1,12 +1,13 @@
 //! The script for each shell, and the format of the candidates that it expects. fish and elvish quote what they insert, bash
 //! and PowerShell do not. bash and zsh have scripts of our own, because bash splits words at `@`, `:` and `=`.
 
+use crate::home::Home;
 use crate::quoted::quoted;
 use clap_complete::engine::{CompletionCandidate, complete};
 use clap_complete::env::{Elvish, EnvCompleter, Fish, Powershell, Shells};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Result, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// All supported shells.
 pub const SHELLS: Shells<'static> = Shells(&[&Bash, &ELVISH, &FISH, &POWERSHELL, &Zsh]);
@@ -31,9 +32,18 @@ fn candidates(
     let last = words.len().saturating_sub(1);
     let is_option = |word: Option<&str>| word.is_none_or(|word| word.starts_with('-'));
     let allows_options = is_option(words.last().and_then(|word| word.to_str()));
+    choose_home(command, words.iter().take(last));
     let mut all = complete(command, words, last, folder)?;
     all.retain(|one| allows_options || !is_option(one.get_value().to_str()));
     Ok(all)
+}
+
+/// Uses the library that these words name with `--home`, if they do.
+fn choose_home<'a>(command: &clap::Command, words: impl Iterator<Item = &'a OsString>) {
+    let Ok(line) = command.clone().try_get_matches_from(words) else { return };
+    let Ok(Some(folder)) = line.try_get_one::<PathBuf>("home") else { return };
+    let expanded = folder.strip_prefix("~").ok().and_then(|rest| Some(dirs::home_dir()?.join(rest)));
+    Home::choose(expanded.unwrap_or_else(|| folder.clone()));
 }
 
 /// The first line of the text that a shell may show beside a candidate.

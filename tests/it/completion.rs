@@ -124,6 +124,20 @@ fn tags_and_frozen_vms_are_offered() {
 }
 
 #[test]
+fn the_library_that_the_line_names_is_looked_into() {
+    let (world, _) = library();
+    world.run("freeze web -t other --home keep").success();
+    for line in ["--home keep thaw o", "thaw --home=keep --net o", "snapshot --home ../work/keep show o"] {
+        assert_offers(&world, line, &[]);
+        assert_offers(&world, &line.replace(" o", " web@o"), &["web@other"]);
+    }
+    fs::rename(world.path("work/keep"), world.path("home/keep")).unwrap();
+    assert_offers(&world, "snapshot ls --home ~/keep --tag ", &["other"]);
+    assert_offers(&world, "thaw web@o --home ~/keep", &["~/keep/"]);
+    assert_offers(&world, "snapshot ls --tag ", &["ready", "v1.0"]);
+}
+
+#[test]
 fn images_seen_before_are_offered() {
     let (world, _) = library();
     world.vm("db").with("--image ghcr.io/org/postgres:17").created();
@@ -320,6 +334,10 @@ fn hostile_files_are_offered_only_if_they_fit_on_one_line() {
     assert_offers(&world, "cp ", &["\"x", "$(touch pwned)", "'x", "`touch pwned`", "x y", "x;touch pwned"]);
     assert_offers(&world, "cp x", &["x y", "x;touch pwned"]);
     assert_offers(&world, "verify x", &[]);
+    for evil in EVIL {
+        fs::create_dir(world.path("home").join(evil)).unwrap();
+    }
+    assert_offers(&world, "ls --home ../home/x", &["../home/x y/", "../home/x;touch pwned/"]);
 }
 
 #[test]
