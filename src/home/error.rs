@@ -63,17 +63,17 @@ impl HomeError {
         match self {
             Self::DeadLink(_) => "create the folder that the link leads to, or remove the link",
             Self::Foreign { .. } | Self::InvalidMarker(_) => {
-                "name a new or empty folder in $BOTTLE_FREEZE_HOME, or move the other files elsewhere"
+                "name a new or empty folder with --home or $BOTTLE_FREEZE_HOME, or move the other files elsewhere"
             }
             Self::OtherUser { .. } => {
-                "run bottle-freeze as that user, or name a folder of your own in $BOTTLE_FREEZE_HOME"
+                "run bottle-freeze as that user, or name a folder of your own with --home or $BOTTLE_FREEZE_HOME"
             }
             Self::Newer { .. } => "update bottle-freeze",
             Self::Link(_) => {
-                "move the whole library to where the link points, and name that folder in $BOTTLE_FREEZE_HOME"
+                "move the whole library to where the link points, and name that folder with --home or $BOTTLE_FREEZE_HOME"
             }
             Self::Unknown | Self::NotFolder(_) | Self::Unreadable { .. } => {
-                "export BOTTLE_FREEZE_HOME=FOLDER, with a folder that you can write to"
+                "name a folder that you can write to with --home or $BOTTLE_FREEZE_HOME"
             }
         }
     }

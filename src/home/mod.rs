@@ -1,4 +1,5 @@
-//! The folder in which bottle-freeze keeps its own files: `$BOTTLE_FREEZE_HOME`, or the platform's data folder.
+//! The folder in which bottle-freeze keeps its own files: that of `--home` or `$BOTTLE_FREEZE_HOME`, or one in the
+//! platform's data folder.
 //!
 //! [`Home`] is the only way to a path in it, and opening it checks it: the folder belongs to this user, and its marker
 //! says that it is a library of a format that this version knows. Without a marker it must be empty, or hold only what

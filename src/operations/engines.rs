@@ -43,7 +43,7 @@ impl From<InstallError> for Failure {
                 Self::new(Status::Failed, what).hint("try again; $PIP_INDEX_URL names another index")
             }
             InstallError::NotWritable { source, .. } => Self::unwritten(what, &source)
-                .or_hint("free some disk space, or name another folder in $BOTTLE_FREEZE_HOME"),
+                .or_hint("free some disk space, or name another folder with --home or $BOTTLE_FREEZE_HOME"),
             InstallError::Foreign { .. } => Self::new(Status::NotWritable, what)
                 .state("nothing was removed")
                 .hint("move these files elsewhere, and try again"),

@@ -90,7 +90,7 @@ fn a_folder_with_anything_else_is_refused_and_not_touched() {
             let run = world.run(line).code(8);
             let said = stderr(&run);
             assert!(
-                said.contains("is not a bottle-freeze library") && said.contains("BOTTLE_FREEZE_HOME"),
+                said.contains("is not a bottle-freeze library") && said.contains("--home or $BOTTLE_FREEZE_HOME"),
                 "{line}: {said}"
             );
         }
