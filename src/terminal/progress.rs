@@ -5,6 +5,7 @@ use super::handle::Terminal;
 use super::screen;
 use super::text::one_line;
 use crate::threads;
+use dialoguer::console::is_dumb;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -87,16 +88,11 @@ impl Drop for Turning {
     }
 }
 
-/// Whether a spinner can be drawn.
-fn on_terminal() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
-}
-
 impl Progress {
     /// Begins. Where no spinner is drawn, `log` prints it in lines.
     fn start(terminal: &Terminal, phase: &'static str, what: &str, folder: Option<&Path>, log: bool) -> Self {
         let for_people = !terminal.quiet && !terminal.has_events();
-        let drawn = for_people && on_terminal();
+        let drawn = for_people && io::stderr().is_terminal() && !is_dumb();
         let bar = drawn.then(|| {
             let bar = terminal.run.spinners.add();
             // The part that may be long is the last: it is cut to the width of the terminal.

@@ -5,10 +5,11 @@ use super::keyboard::Keyboard;
 use super::text::one_line;
 use crate::signals::{Interrupted, Signals};
 use dialoguer::Confirm;
-use dialoguer::console::{Term, measure_text_width};
+use dialoguer::console::{Term, is_dumb, measure_text_width, strip_ansi_codes};
 use dialoguer::theme::Theme;
 use std::fmt;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::{AsRawFd, RawFd};
 
 impl Terminal {
     /// Asks a yes-or-no question whose default is No.
@@ -52,7 +53,7 @@ pub enum Unconfirmed {
 
 /// The answer; `None` is a key that cancels.
 fn ask(question: &str) -> io::Result<Option<bool>> {
-    let term = Term::stderr();
+    let term = screen();
     let theme = InPlace { columns: term.size_checked().map_or(usize::MAX, |(_, columns)| columns.into()) };
     let answer = Confirm::with_theme(&theme).with_prompt(question).default(false).interact_on_opt(&term);
     if answer.is_err() {
@@ -63,8 +64,34 @@ fn ask(question: &str) -> io::Result<Option<bool>> {
 
 /// Leaves a question without an answer. dialoguer has hidden the cursor. The terminal may be gone.
 fn end_line() {
-    let term = Term::stderr();
+    let term = screen();
     let _ = term.show_cursor().and_then(|()| term.write_line(""));
+}
+
+/// What the question is drawn on.
+fn screen() -> Term {
+    if is_dumb() { Term::read_write_pair(io::stdin(), Plain(io::stderr())) } else { Term::stderr() }
+}
+
+/// Stderr without control codes, which a dumb terminal would show.
+#[derive(Debug)]
+struct Plain(io::Stderr);
+
+impl Write for Plain {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.write_all(strip_ansi_codes(&String::from_utf8_lossy(text)).as_bytes())?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl AsRawFd for Plain {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
 }
 
 /// dialoguer's look, with the answer at the end of the question. dialoguer clears only the last row of the question before

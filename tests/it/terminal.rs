@@ -136,6 +136,21 @@ fn a_terminal_without_colors_gets_none() {
 }
 
 #[test]
+fn a_dumb_terminal_is_asked_without_control_codes() {
+    for (key, status, answer) in [("y", 0, "yes"), ("\x04", 6, "no"), ("\x03", 130, "")] {
+        let world = World::new();
+        world.vm("dev").running();
+        let mut command = world.line("rm dev");
+        let mut session = Session::start_on(command_with(&mut command, "TERM", "dumb"), [true; 3], 80);
+        session.wait_for("[y/N]");
+        session.press(key);
+        assert_eq!(session.wait(), Some(status), "{}", session.screen());
+        let screen = session.all_printed();
+        assert!(!screen.contains('\x1b') && screen.contains(&format!("[y/N] {answer}\r\n")), "{screen:?}");
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_is_not_an_error() {
     let world = library();
     for line in [
