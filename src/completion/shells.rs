@@ -4,13 +4,13 @@
 use crate::home::Home;
 use crate::quoted::quoted;
 use clap_complete::engine::{CompletionCandidate, complete};
-use clap_complete::env::{Elvish, EnvCompleter, Fish, Powershell, Shells};
+use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 
 /// All supported shells.
-pub const SHELLS: Shells<'static> = Shells(&[&Bash, &ELVISH, &FISH, &POWERSHELL, &Zsh]);
+pub const SHELLS: Shells<'static> = Shells(&[&BASH, &ELVISH, &FISH, &POWERSHELL, &ZSH]);
 
 /// The script to source in the shell, which calls `program` for candidates.
 ///
@@ -38,6 +38,16 @@ fn candidates(
     Ok(all)
 }
 
+/// What the shell's script reads: an answer for each candidate.
+fn each(
+    command: &mut clap::Command,
+    words: Vec<OsString>,
+    folder: Option<&Path>,
+    answer: impl Fn(&CompletionCandidate) -> String,
+) -> Result<Vec<String>> {
+    Ok(candidates(command, words, folder)?.iter().map(answer).collect())
+}
+
 /// Uses the library that these words name with `--home`, if they do.
 fn choose_home<'a>(command: &clap::Command, words: impl Iterator<Item = &'a OsString>) {
     let Ok(line) = command.clone().try_get_matches_from(words) else { return };
@@ -56,14 +66,57 @@ fn is_partial(value: &str) -> bool {
     value.ends_with(['/', ':', '='])
 }
 
+/// A shell: clap's name and script for it, and what clap does not know.
+struct Shell {
+    clap: &'static dyn EnvCompleter,
+    /// Our script instead, with words to replace: see [`script`].
+    script: Option<&'static str>,
+    /// The lines that the script reads.
+    answers: Answers,
+}
+
+/// From the command line, its words and the working folder.
+type Answers = fn(&mut clap::Command, Vec<OsString>, Option<&Path>) -> Result<Vec<String>>;
+
+impl EnvCompleter for Shell {
+    fn name(&self) -> &'static str {
+        self.clap.name()
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.clap.is(name)
+    }
+
+    fn write_registration(&self, var: &str, name: &str, bin: &str, completer: &str, out: &mut dyn Write) -> Result<()> {
+        match self.script {
+            Some(text) => out.write_all(script(text, var, bin, completer).as_bytes()),
+            None => self.clap.write_registration(var, name, bin, completer, out),
+        }
+    }
+
+    fn write_complete(
+        &self,
+        command: &mut clap::Command,
+        args: Vec<OsString>,
+        folder: Option<&Path>,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        (self.answers)(command, args, folder)?.iter().try_for_each(|line| writeln!(out, "{line}"))
+    }
+}
+
+/// Fills in the names in a script. The completer is last, because its path may contain the other placeholders.
+fn script(text: &str, var: &str, bin: &str, completer: &str) -> String {
+    text.replace("VAR", var).replace("BIN", bin).replace("COMPLETER", &quoted(completer))
+}
+
 // --------------------------------------------------------------------------------------------------------- bash
 
 /// bash 3.2 and later. Its script passes the whole line. bash replaces only the end of the last word: the part after the
 /// last `@`, `:` or `=`.
-#[derive(Debug)]
-struct Bash;
+const BASH: Shell = Shell { clap: &Bash, script: Some(BASH_SCRIPT), answers: for_bash };
 
-const BASH: &str = r#"_bottle_freeze() {
+const BASH_SCRIPT: &str = r#"_bottle_freeze() {
     COMPREPLY=()
     local candidate
     while IFS= read -r candidate; do
@@ -77,37 +130,12 @@ else
 fi
 "#;
 
-impl EnvCompleter for Bash {
-    fn name(&self) -> &'static str {
-        "bash"
-    }
-
-    fn is(&self, name: &str) -> bool {
-        name == "bash"
-    }
-
-    fn write_registration(&self, var: &str, _: &str, bin: &str, completer: &str, out: &mut dyn Write) -> Result<()> {
-        out.write_all(script(BASH, var, bin, completer).as_bytes())
-    }
-
-    fn write_complete(
-        &self,
-        command: &mut clap::Command,
-        args: Vec<OsString>,
-        folder: Option<&Path>,
-        out: &mut dyn Write,
-    ) -> Result<()> {
-        let line = args.into_iter().next().unwrap_or_default().to_string_lossy().into_owned();
-        let end = std::env::var("_BOTTLE_FREEZE_WORD").unwrap_or_default();
-        let typed = Typed::read(&line);
-        let words = typed.words.iter().map(OsString::from).collect();
-        for candidate in candidates(command, words, folder)? {
-            if let Some(answer) = candidate.get_value().to_str().and_then(|value| typed.answer(&end, value)) {
-                writeln!(out, "{answer}")?;
-            }
-        }
-        Ok(())
-    }
+fn for_bash(command: &mut clap::Command, args: Vec<OsString>, folder: Option<&Path>) -> Result<Vec<String>> {
+    let line = args.into_iter().next().unwrap_or_default().to_string_lossy().into_owned();
+    let end = std::env::var("_BOTTLE_FREEZE_WORD").unwrap_or_default();
+    let typed = Typed::read(&line);
+    let all = candidates(command, typed.words.iter().map(OsString::from).collect(), folder)?;
+    Ok(all.iter().filter_map(|one| typed.answer(&end, one.get_value().to_str()?)).collect())
 }
 
 /// A command line up to the cursor, split as bash splits it.
@@ -174,10 +202,13 @@ impl<'a> Typed<'a> {
 // ---------------------------------------------------------------------------------------------------------- zsh
 
 /// zsh. It quotes what it inserts. The first letter of each candidate says whether a space follows it.
-#[derive(Debug)]
-struct Zsh;
+const ZSH: Shell = Shell {
+    clap: &Zsh,
+    script: Some(ZSH_SCRIPT),
+    answers: |command, words, folder| each(command, words, folder, for_zsh),
+};
 
-const ZSH: &str = r#"#compdef BIN
+const ZSH_SCRIPT: &str = r#"#compdef BIN
 _bottle_freeze() {
     local line ret=1
     local -a whole partial
@@ -198,88 +229,39 @@ else
 fi
 "#;
 
-impl EnvCompleter for Zsh {
-    fn name(&self) -> &'static str {
-        "zsh"
-    }
-
-    fn is(&self, name: &str) -> bool {
-        name == "zsh"
-    }
-
-    fn write_registration(&self, var: &str, _: &str, bin: &str, completer: &str, out: &mut dyn Write) -> Result<()> {
-        out.write_all(script(ZSH, var, bin, completer).as_bytes())
-    }
-
-    fn write_complete(
-        &self,
-        command: &mut clap::Command,
-        args: Vec<OsString>,
-        folder: Option<&Path>,
-        out: &mut dyn Write,
-    ) -> Result<()> {
-        for candidate in candidates(command, args, folder)? {
-            let value = candidate.get_value().to_string_lossy();
-            let kind = if is_partial(&value) { 'p' } else { 'w' };
-            let value = value.replace('\\', "\\\\").replace(':', "\\:");
-            match help(&candidate) {
-                Some(help) => writeln!(out, "{kind}{value}:{}", help.replace('\\', "\\\\"))?,
-                None => writeln!(out, "{kind}{value}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Fills in the names in a script. The completer is last, because its path may contain the other placeholders.
-fn script(text: &str, var: &str, bin: &str, completer: &str) -> String {
-    text.replace("VAR", var).replace("BIN", bin).replace("COMPLETER", &quoted(completer))
+fn for_zsh(candidate: &CompletionCandidate) -> String {
+    let value = value(candidate);
+    let kind = if is_partial(&value) { 'p' } else { 'w' };
+    let value = value.replace('\\', "\\\\").replace(':', "\\:");
+    let help = help(candidate).map(|help| format!(":{}", help.replace('\\', "\\\\")));
+    format!("{kind}{value}{}", help.unwrap_or_default())
 }
 
 // ------------------------------------------------------------------------------------- fish, elvish, PowerShell
 
-/// A shell with the script of clap: one candidate per line.
-struct Other {
-    shell: &'static dyn EnvCompleter,
-    /// How to quote a candidate.
-    quote: fn(String) -> String,
-    /// Whether it shows a text after a tab beside the candidate.
-    shows_help: bool,
+// They have clap's script, which reads one candidate per line.
+const FISH: Shell = Shell {
+    clap: &Fish,
+    script: None,
+    answers: |command, words, folder| each(command, words, folder, |one| with_help(one, &value(one))),
+};
+const ELVISH: Shell =
+    Shell { clap: &Elvish, script: None, answers: |command, words, folder| each(command, words, folder, value) };
+const POWERSHELL: Shell = Shell {
+    clap: &Powershell,
+    script: None,
+    answers: |command, words, folder| {
+        each(command, words, folder, |one| with_help(one, &quoted_for_powershell(value(one))))
+    },
+};
+
+fn value(candidate: &CompletionCandidate) -> String {
+    candidate.get_value().to_string_lossy().into_owned()
 }
 
-const FISH: Other = Other { shell: &Fish, quote: std::convert::identity, shows_help: true };
-const ELVISH: Other = Other { shell: &Elvish, quote: std::convert::identity, shows_help: false };
-const POWERSHELL: Other = Other { shell: &Powershell, quote: quoted_for_powershell, shows_help: true };
-
-impl EnvCompleter for Other {
-    fn name(&self) -> &'static str {
-        self.shell.name()
-    }
-
-    fn is(&self, name: &str) -> bool {
-        self.shell.is(name)
-    }
-
-    fn write_registration(&self, var: &str, name: &str, bin: &str, completer: &str, out: &mut dyn Write) -> Result<()> {
-        self.shell.write_registration(var, name, bin, completer, out)
-    }
-
-    fn write_complete(
-        &self,
-        command: &mut clap::Command,
-        args: Vec<OsString>,
-        folder: Option<&Path>,
-        out: &mut dyn Write,
-    ) -> Result<()> {
-        for candidate in candidates(command, args, folder)? {
-            let value = (self.quote)(candidate.get_value().to_string_lossy().into_owned());
-            match help(&candidate).filter(|_| self.shows_help) {
-                Some(help) => writeln!(out, "{value}\t{help}")?,
-                None => writeln!(out, "{value}")?,
-            }
-        }
-        Ok(())
-    }
+/// The value, and after a tab the text that the shell shows beside it.
+fn with_help(candidate: &CompletionCandidate, value: &str) -> String {
+    help(candidate).map_or_else(|| value.to_owned(), |help| format!("{value}\t{help}"))
 }
 
 /// Quotes a value that PowerShell would interpret.
