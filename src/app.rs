@@ -3,7 +3,7 @@
 use crate::error::{Failure, Result, Status};
 use crate::signals::{Interrupted, Signals};
 use crate::smolvm::{Call, OnCall, Smolvm};
-use crate::terminal::{About, Terminal, Unconfirmed};
+use crate::terminal::{About, Terminal, Unconfirmed, Warnings};
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,27 +26,24 @@ impl App {
     }
 
     /// Does `work` on one VM: programs read that what it prints, and its failure, is about that VM.
-    ///
-    /// # Errors
-    /// Those of `work`.
     pub fn on_vm<T>(&self, name: &impl Display, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         self.on(Some(About::Vm(name.to_string())), work)
     }
 
     /// The same with one snapshot: a reference or a file.
-    ///
-    /// # Errors
-    /// Those of `work`.
     pub fn on_snapshot<T>(&self, snapshot: &impl Display, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         self.on(Some(About::Snapshot(snapshot.to_string())), work)
     }
 
     /// The same with anything, or nothing in particular.
-    ///
-    /// # Errors
-    /// Those of `work`.
     pub fn on<T>(&self, about: Option<About>, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         work(&self.about(about.clone())).map_err(|failure| failure.about(about))
+    }
+
+    /// Does `work` with an empty list of warnings; its failure gets those that came before.
+    pub fn with_warnings<T>(&self, work: impl FnOnce(&Warnings) -> Result<T>) -> Result<T> {
+        let warnings = Warnings::new(&self.terminal);
+        work(&warnings).map_err(|failure| failure.after(warnings.list()))
     }
 
     /// The same app; programs read that what it prints is about this.
@@ -72,18 +69,12 @@ impl App {
         Arc::new(move |call: &Call| terminal.command(&call.shell_line()))
     }
 
-    /// Asks `question`, unless `yes` has answered it; `state` is how things stand if the answer is no.
-    ///
-    /// # Errors
-    /// The answer is not yes.
+    /// Asks `question`, unless `yes` has answered it, and fails if the answer is not yes; `state` is how things stand then.
     pub fn confirm(&self, question: &str, yes: bool, state: &str) -> Result<()> {
         if yes { Ok(()) } else { self.ask(question, "--yes answers this question", state) }
     }
 
-    /// Asks `question`; `hint` names the option that answers it.
-    ///
-    /// # Errors
-    /// The answer is not yes.
+    /// The same; `hint` names the option that answers it.
     pub fn ask(&self, question: &str, hint: &str, state: &str) -> Result<()> {
         let refused = |why: &str| Failure::new(Status::NotConfirmed, why).state(state);
         let not_asked = |why: &str| refused(&format!("{why}: {question}")).hint(hint);

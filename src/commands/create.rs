@@ -69,10 +69,7 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    app.on_vm(&args.name, |app| {
-        let warnings = Warnings::new(&app.terminal);
-        create(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
-    })
+    app.on_vm(&args.name, |app| app.with_warnings(|warnings| create(app, args, warnings)))
 }
 
 fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
@@ -114,19 +111,17 @@ fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
 /// A bare VM with these options.
 fn options(args: &Args) -> CreateOptions {
     CreateOptions {
-        source: Source::Bare,
         cpus: args.cpus,
         memory_mib: args.mem,
         storage_gb: args.storage,
         overlay_gb: args.overlay,
         net: args.net,
         allow_cidrs: distinct(&args.allow_cidr),
-        env: Vec::new(),
         volumes: distinct(&args.volume),
         ports: distinct(&args.port),
         labels: distinct(&args.label),
         workdir: args.workdir.clone(),
-        settings: Vec::new(),
+        ..CreateOptions::default()
     }
 }
 

@@ -22,9 +22,10 @@ use std::time::{Duration, SystemTime};
 const LOOK: Duration = Duration::from_secs(10);
 
 /// What `machine create` makes a VM of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Source {
     /// The engine's own small Linux.
+    #[default]
     Bare,
     /// An OCI image, or an unpacked rootfs folder.
     Image(String),
@@ -33,7 +34,7 @@ pub enum Source {
 }
 
 /// The options of a new VM. Empty and `None` leave it to the engine (or the artifact).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CreateOptions {
     /// What it is made of.
     pub source: Source,
@@ -66,21 +67,7 @@ pub struct CreateOptions {
 impl CreateOptions {
     /// A VM of `source`, without other options.
     pub fn of(source: Source) -> Self {
-        Self {
-            source,
-            cpus: None,
-            memory_mib: None,
-            storage_gb: None,
-            overlay_gb: None,
-            net: false,
-            allow_cidrs: Vec::new(),
-            env: Vec::new(),
-            volumes: Vec::new(),
-            ports: Vec::new(),
-            labels: Vec::new(),
-            workdir: None,
-            settings: Vec::new(),
-        }
+        Self { source, ..Self::default() }
     }
 
     /// Adds the options but the environment to the command line.

@@ -28,10 +28,7 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    app.on_snapshot(&args.file.display(), |app| {
-        let warnings = Warnings::new(&app.terminal);
-        import(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
-    })
+    app.on_snapshot(&args.file.display(), |app| app.with_warnings(|warnings| import(app, args, warnings)))
 }
 
 fn import(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {

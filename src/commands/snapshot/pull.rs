@@ -33,10 +33,7 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    app.on_snapshot(&args.reference, |app| {
-        let warnings = Warnings::new(&app.terminal);
-        pull(app, args, &warnings).map_err(|failure| failure.after(warnings.list()))
-    })
+    app.on_snapshot(&args.reference, |app| app.with_warnings(|warnings| pull(app, args, warnings)))
 }
 
 fn pull(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {

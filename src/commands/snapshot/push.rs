@@ -46,10 +46,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         return Err(Failure::new(Status::Usage, what).hint("name a tag, such as HOST/NAME:TAG"));
     }
     let found = resolve::find(app, &args.snapshot)?;
-    app.on_snapshot(&found.name(), |app| {
-        let warnings = Warnings::new(&app.terminal);
-        push(app, args, found, &warnings).map_err(|failure| failure.after(warnings.list()))
-    })
+    app.on_snapshot(&found.name(), |app| app.with_warnings(|warnings| push(app, args, found, warnings)))
 }
 
 fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> Result<()> {

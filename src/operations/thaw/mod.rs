@@ -44,12 +44,10 @@ pub fn thaw(app: &App, request: &Request) -> Result<Thawed> {
         let engine = app.engine()?;
         let machines = engine.machine_ls()?;
         let plan = Plan::make(request, opens, &snapshot, &machines, engine.version())?;
-        app.on_vm(&plan.name, |app| {
-            let warnings = Warnings::new(&app.terminal);
+        let thaw = |app: &App, warnings: &Warnings| {
             let (engine, snapshot) = (app.share(&engine), &snapshot);
-            let thaw = Thaw { app, engine, request, snapshot, plan: &plan, warnings: &warnings };
-            let made = thaw.run(&machines).map_err(|failure| failure.after(warnings.list()));
-            made.map(|(state, replaced)| Thawed {
+            let (state, replaced) = Thaw { app, engine, request, snapshot, plan: &plan, warnings }.run(&machines)?;
+            Ok(Thawed {
                 vm: plan.name.to_string(),
                 reference: snapshot.stored().map(Stored::reference),
                 sidecar: JsonPath(snapshot.path().into()),
@@ -58,7 +56,8 @@ pub fn thaw(app: &App, request: &Request) -> Result<Thawed> {
                 seconds: began.elapsed().as_secs_f64(),
                 warnings: warnings.list(),
             })
-        })
+        };
+        app.on_vm(&plan.name, |app| app.with_warnings(|warnings| thaw(app, warnings)))
     })
 }
 

@@ -108,7 +108,7 @@ fn carried(frozen: &Configuration) -> CreateOptions {
         net: frozen.network && frozen.network_known,
         allow_cidrs: frozen.allowed_cidrs.clone().filter(|_| frozen.network_known).unwrap_or_default(),
         ports: frozen.ports.clone().unwrap_or_default(),
-        ..CreateOptions::of(Source::Bare)
+        ..CreateOptions::default()
     }
 }
 
