@@ -104,11 +104,8 @@ impl Smolvm {
         }
     }
 
-    /// `machine cp` of one file; one side is `VM:PATH`. An empty path copies nothing.
+    /// `machine cp` of one file; one side is `VM:PATH`.
     pub fn machine_cp(&self, from: &OsStr, to: &OsStr) -> Result<()> {
-        if from.is_empty() || to.is_empty() {
-            return Ok(());
-        }
         self.run_ok(&self.call("machine cp").arg("--").arg(from).arg(to), None, None).map(drop)
     }
 }

@@ -13,9 +13,9 @@ pub enum Given {
     /// The artifact carries it.
     Packed,
     /// An option of `machine create` gives it, beside `--from` too, in engines of which the fact is true.
-    Option(&'static str, Option<Fact>),
+    Option(&'static str, Fact),
     /// The same, for a VM with a network: without one it has no use.
-    WithNetwork(&'static str, Option<Fact>),
+    WithNetwork(&'static str, Fact),
     /// No option of `machine create --from` or `machine update` sets it.
     Never,
 }
@@ -42,16 +42,13 @@ const fn setting(key: &'static str, name: &'static str, given: Given) -> Setting
 pub const SETTINGS: [Setting; 21] = [
     Setting {
         default: "full",
-        ..setting("disk_durability", "disk durability", Given::Option("--disk-durability", Some(Fact::Durability)))
+        ..setting("disk_durability", "disk durability", Given::Option("--disk-durability", Fact::Durability))
     },
-    Setting {
-        default: "sync",
-        ..setting("block_io", "block I/O engine", Given::Option("--block-io", Some(Fact::BlockIo)))
-    },
-    setting("disks", "extra disks", Given::Option("--disk", Some(Fact::DisksBesideFrom))),
-    setting("cuda", "CUDA", Given::Option("--cuda", Some(Fact::Cuda))),
-    setting("dns", "DNS server", Given::WithNetwork("--dns", Some(Fact::DnsServer))),
-    setting("dns_options", "DNS options", Given::WithNetwork("--dns-option", Some(Fact::DnsOptions))),
+    Setting { default: "sync", ..setting("block_io", "block I/O engine", Given::Option("--block-io", Fact::BlockIo)) },
+    setting("disks", "extra disks", Given::Option("--disk", Fact::DisksBesideFrom)),
+    setting("cuda", "CUDA", Given::Option("--cuda", Fact::Cuda)),
+    setting("dns", "DNS server", Given::WithNetwork("--dns", Fact::DnsServer)),
+    setting("dns_options", "DNS options", Given::WithNetwork("--dns-option", Fact::DnsOptions)),
     // There may be limits that are not listed, so it is never given without being asked for.
     setting("allowed_hosts", "allowed hosts", Given::Never),
     setting("entrypoint", "entrypoint", Given::Packed),
@@ -92,12 +89,8 @@ const UNREPORTED: [(&str, Option<Fact>); 15] = [
 
 /// The settings that a VM of this engine may have and that its list does not report.
 pub fn unreported(version: Version) -> Vec<String> {
-    UNREPORTED.iter().filter(|(_, fact)| has(version, *fact)).map(|(name, _)| (*name).to_owned()).collect()
-}
-
-/// Whether the fact, if there is one, is true of an engine of that version.
-fn has(version: Version, fact: Option<Fact>) -> bool {
-    fact.is_none_or(|fact| version.has(fact))
+    let has = |fact: Option<Fact>| fact.is_none_or(|fact| version.has(fact));
+    UNREPORTED.iter().filter(|(_, fact)| has(*fact)).map(|(name, _)| (*name).to_owned()).collect()
 }
 
 /// The settings of a listed VM that are not the default.
@@ -129,8 +122,8 @@ impl Setting {
     /// The option with which this engine gives it to a VM, if there is one.
     fn option(&self, version: Version, has_network: bool) -> Option<&'static str> {
         match self.given {
-            Given::Option(option, fact) if has(version, fact) => Some(option),
-            Given::WithNetwork(option, fact) if has(version, fact) && has_network => Some(option),
+            Given::Option(option, fact) if version.has(fact) => Some(option),
+            Given::WithNetwork(option, fact) if version.has(fact) && has_network => Some(option),
             _ => None,
         }
     }
