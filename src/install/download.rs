@@ -4,12 +4,12 @@ use super::error::{InstallError, Result};
 use super::index::{Page, Wheel};
 use super::url;
 use crate::chunk;
+use crate::library::hash_file;
 use crate::signals::Signals;
 use crate::threads;
 use rustls::crypto::ring;
-use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -80,29 +80,16 @@ pub fn page(agent: &Agent, index: &str, target: &Path, signals: &Signals, tick: 
 pub fn wheel(agent: &Agent, wheel: &Wheel, target: &Path, signals: &Signals, tick: &mut dyn FnMut()) -> Result<()> {
     let limit = wheel.bytes.unwrap_or(WHEEL_LIMIT).min(WHEEL_LIMIT);
     get(agent, &wheel.url, target, limit, signals, tick)?;
-    let mut hasher = Hasher(Sha256::new());
-    let copied = File::open(target).and_then(|mut file| io::copy(&mut file, &mut hasher));
-    let bytes = copied.map_err(|source| InstallError::NotWritable { path: target.to_owned(), source })?;
+    let hash = hash_file(target).map_err(|source| InstallError::NotWritable { path: target.to_owned(), source })?;
     let untrusted = |why: String| Err(InstallError::Untrusted { name: wheel.name.clone(), why });
-    if let Some(promised) = wheel.bytes.filter(|promised| *promised != bytes) {
-        return untrusted(format!("it has {bytes} bytes, and the index says {promised}"));
-    }
-    match base16ct::lower::encode_string(&hasher.0.finalize()) {
-        hash if hash == wheel.sha256 => Ok(()),
-        hash => untrusted(format!("its SHA-256 is {hash}, and the index says {}", wheel.sha256)),
-    }
-}
-
-struct Hasher(Sha256);
-
-impl Write for Hasher {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    match wheel.bytes {
+        Some(promised) if promised != hash.bytes => {
+            untrusted(format!("it has {} bytes, and the index says {promised}", hash.bytes))
+        }
+        _ if hash.sha256 != wheel.sha256 => {
+            untrusted(format!("its SHA-256 is {}, and the index says {}", hash.sha256, wheel.sha256))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The configuration of a VM that its pack does not hold: recorded when bottle-freeze creates the VM, read when it is frozen.
 
+use crate::clock;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Configuration, Creation};
 use crate::operations::fidelity;
 use crate::smolvm::{CreateOptions, Fact, Machine, Name, Version, settings};
 use crate::terminal::Warnings;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// Checks that the configuration of a new VM can be recorded.
 ///
@@ -28,8 +29,7 @@ fn record(recipe: &CreateOptions, made: (u64, u64)) -> Creation {
 
 /// Records the options of a VM that was created after `began`.
 pub fn remember(name: &Name, recipe: &CreateOptions, began: SystemTime, warnings: &Warnings) {
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let record = record(recipe, (seconds(began), seconds(SystemTime::now())));
+    let record = record(recipe, (clock::seconds(began), clock::seconds(SystemTime::now())));
     // Also without such options: the record says that the VM has no unlisted ones.
     let is_plain = !record.net && record.ports.is_empty() && record.volumes.is_empty();
     match record.write(name.as_str()) {

@@ -65,7 +65,7 @@ extern "C" fn answer(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_vo
 }
 
 /// Handles `signal` with `new`, if there is one; returns what handled it before.
-fn action(signal: i32, new: Option<&libc::sigaction>) -> io::Result<libc::sigaction> {
+pub fn action(signal: i32, new: Option<&libc::sigaction>) -> io::Result<libc::sigaction> {
     // SAFETY: the call reads the new action, if any, and writes the present one into memory of ours.
     #[allow(unsafe_code)]
     unsafe {

@@ -58,10 +58,5 @@ fn of_this_system() -> impl Iterator<Item = i32> {
 
 /// Whether this process was started with the signal ignored, as by `nohup`.
 fn is_ignored(signal: i32) -> bool {
-    // SAFETY: without a new action, the call does nothing but write the present one into memory of ours.
-    #[allow(unsafe_code)]
-    unsafe {
-        let mut present: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, std::ptr::null(), &raw mut present) == 0 && present.sa_sigaction == libc::SIG_IGN
-    }
+    faults::action(signal, None).is_ok_and(|present| present.sa_sigaction == libc::SIG_IGN)
 }

@@ -4,6 +4,7 @@ use super::events::{Event, milliseconds};
 use super::handle::Terminal;
 use super::screen;
 use super::text::one_line;
+use crate::files::disk_usage;
 use crate::threads;
 use dialoguer::console::is_dumb;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
@@ -27,17 +28,11 @@ impl Terminal {
     }
 
     /// Does `work`, one of several phases: under a spinner on a terminal, after one line in a log.
-    ///
-    /// # Errors
-    /// Those of `work`.
     pub fn phase<T, E>(&self, phase: &'static str, text: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         Progress::start(self, phase, text, None, true).during(work)
     }
 
     /// Does `work` that a log need not mention: its result does.
-    ///
-    /// # Errors
-    /// Those of `work`.
     pub fn during<T, E>(&self, phase: &'static str, text: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         Progress::start(self, phase, text, None, false).during(work)
     }
@@ -150,7 +145,7 @@ impl Progress {
     pub fn tick(&mut self) {
         if let (Some(folder), Some(bar)) = (&self.folder, &self.bar) {
             if self.counted.elapsed() >= COUNT {
-                bar.set_prefix(format!("{} ", HumanBytes(bytes_in(folder))));
+                bar.set_prefix(format!("{} ", HumanBytes(disk_usage(folder))));
                 self.counted = Instant::now();
             }
         } else if self.counted.elapsed() >= REPORT {
@@ -168,7 +163,7 @@ impl Progress {
     fn report(&self, event: &'static str, ok: Option<bool>) {
         if self.terminal.has_events() {
             let message = Some(self.step.as_str()).filter(|step| ok.is_none() && !step.is_empty());
-            let (elapsed, bytes) = (milliseconds(self.began.elapsed()), self.folder.as_deref().map(bytes_in));
+            let (elapsed, bytes) = (milliseconds(self.began.elapsed()), self.folder.as_deref().map(disk_usage));
             let event = Event { phase: Some(self.phase), message, bytes, ok, ..Event::now(event) };
             self.terminal.event(Event { elapsed_ms: Some(elapsed), ..event });
         }
@@ -183,16 +178,4 @@ impl Drop for Progress {
         }
         self.report("finished", Some(self.ok));
     }
-}
-
-/// Bytes on disk under `folder`, not following links. What vanishes meanwhile counts as nothing.
-fn bytes_in(folder: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => bytes_in(&entry.path()),
-        Ok(meta) => meta.blocks() * 512,
-        Err(_) => 0,
-    });
-    sizes.sum()
 }

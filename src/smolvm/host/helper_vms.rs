@@ -2,41 +2,38 @@
 //! interrupted, with the packed VM's disk open and a folder among the VMs'. Only on Linux it can be found: elsewhere it runs
 //! until the engine's next pack.
 
+use super::processes::processes;
+use crate::files::is_own;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Ends the helper VM that an ended `pack create` left running, which worked in the private folder `private`. It is
 /// recognized by its `TMPDIR`, which is that folder.
 pub fn end_helpers(private: &Path) {
-    for process in processes_with_tmpdir(private) {
+    for (pid, process) in processes_with_tmpdir(private) {
         let folder = helper_folder(&process);
-        if let Some(pid) = process.file_name().and_then(|name| name.to_str()?.parse().ok()) {
-            kill(pid);
-        }
+        kill(pid);
         if let Some(folder) = folder {
             let _ = fs::remove_dir_all(folder);
         }
     }
 }
 
-/// The folders in `/proc` of this user's processes whose `TMPDIR` is that folder.
-fn processes_with_tmpdir(private: &Path) -> Vec<PathBuf> {
+/// This user's processes whose `TMPDIR` is that folder.
+fn processes_with_tmpdir(private: &Path) -> Vec<(u32, PathBuf)> {
     // Only the last part: the path may be spelled differently.
     let ending = [b"/", private.file_name().unwrap_or_default().as_bytes()].concat();
     let is_it = |variable: &[u8]| variable.starts_with(b"TMPDIR=/") && variable.ends_with(&ending);
     // Only our own: anyone can give a process such a variable.
-    let me = rustix::process::geteuid().as_raw();
-    let has_it = |process: &PathBuf| {
-        let is_mine = fs::metadata(process).is_ok_and(|meta| meta.uid() == me);
+    let has_it = |(_, process): &(u32, PathBuf)| {
+        let is_mine = fs::metadata(process).is_ok_and(|meta| is_own(&meta));
         is_mine && fs::read(process.join("environ")).is_ok_and(|env| env.split(|byte| *byte == 0).any(is_it))
     };
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(has_it).collect()
+    processes().filter(has_it).collect()
 }
 
 /// The folder of the helper VM in the process `… _boot-vm FOLDER/boot-config.json`, where FOLDER/name holds `pack-…`.
@@ -48,8 +45,8 @@ fn helper_folder(process: &Path) -> Option<PathBuf> {
 }
 
 /// Kills a process, and waits up to a second for its end.
-fn kill(pid: i32) {
-    let Some(target) = Pid::from_raw(pid) else { return };
+fn kill(pid: u32) {
+    let Some(target) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
     let began = Instant::now();
     let _ = kill_process(target, Signal::KILL);
     // A zombie has no environment any more.

@@ -6,7 +6,6 @@ use super::processes;
 use crate::files;
 use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -57,13 +56,10 @@ impl Leftover {
 
 /// The folders of this user in `folder`, not links, with a name of `prefix` and six letters or digits.
 fn named(folder: &Path, prefix: &'static str) -> impl Iterator<Item = PathBuf> + use<> {
-    let me = rustix::process::geteuid().as_raw();
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let fits = move |entry: &fs::DirEntry| {
-        let name = entry.file_name();
-        let random = name.to_str().and_then(|name| name.strip_prefix(prefix)).unwrap_or_default();
-        let is_random = random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        is_random && entry.metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == me)
+        files::is_private_name(&entry.file_name(), prefix)
+            && entry.metadata().is_ok_and(|meta| meta.is_dir() && files::is_own(&meta))
     };
     entries.filter(fits).map(|entry| entry.path())
 }

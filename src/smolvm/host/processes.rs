@@ -1,9 +1,9 @@
 //! Processes that use a folder. Only Linux shows them, in `/proc`: elsewhere there may always be one.
 
+use crate::files::is_own;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Whether processes can be seen.
@@ -28,12 +28,12 @@ pub fn process_with_open_file(folder: &Path) -> Option<u32> {
 /// Whether an engine of this user runs a `pack` that makes its folders in one of `places`. It does not have them open all the
 /// time.
 pub fn pack_works_in(places: &[PathBuf]) -> bool {
-    let me = rustix::process::geteuid().as_raw();
-    let is_mine = |process: &Path| fs::metadata(process).is_ok_and(|meta| meta.uid() == me);
+    let is_mine = |process: &Path| fs::metadata(process).is_ok_and(|meta| is_own(&meta));
     processes().any(|(_, process)| is_mine(&process) && is_pack(&process) && may_write_in(&process, places))
 }
 
-fn processes() -> impl Iterator<Item = (u32, PathBuf)> {
+/// The number of each process, and its folder in `/proc`.
+pub fn processes() -> impl Iterator<Item = (u32, PathBuf)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
 }
