@@ -31,9 +31,6 @@ struct Opens {
 
 /// Asks the user to confirm what the snapshot opens, except for what `asked` allows. `restores` says whether the VM gets the
 /// recorded network and ports. Returns whether the artifact itself enables a network, which is then confirmed.
-///
-/// # Errors
-/// The user does not confirm.
 pub fn check(app: &App, checked: &Checked, asked: &Network, restores: bool) -> Result<bool> {
     let opens = Opens::of(checked, restores);
     let by_itself = opens.by_itself.is_some();

@@ -40,9 +40,6 @@ pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<()> {
 }
 
 /// Publishes a file with this content, which only this user can read.
-///
-/// # Errors
-/// See [`publish`].
 pub fn publish_text(text: &[u8], to: &Path, existing: Existing) -> Result<()> {
     let write = || {
         loop {
@@ -65,9 +62,6 @@ pub const PRIVATE: &str = ".bottle-freeze-";
 
 /// Renames a published file or folder to the private name `to`, so that it can be removed. It stays hidden after a power
 /// cut.
-///
-/// # Errors
-/// The system refuses.
 pub fn withdraw(from: &Path, to: &Path) -> io::Result<()> {
     let folder = File::open(parent(from))?;
     fs::rename(from, to)?;
@@ -76,9 +70,6 @@ pub fn withdraw(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Removes a published file or link. It stays removed after a power cut.
-///
-/// # Errors
-/// The system refuses.
 pub fn remove(path: &Path) -> io::Result<()> {
     let folder = File::open(parent(path))?;
     fs::remove_file(path)?;
@@ -87,9 +78,6 @@ pub fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Creates a folder, and missing folders above it, with this mode. They survive a power cut.
-///
-/// # Errors
-/// The system refuses.
 pub fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
     match DirBuilder::new().mode(mode).create(path) {
         Ok(()) => {}

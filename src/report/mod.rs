@@ -135,16 +135,12 @@ pub struct Changed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
+#[allow(missing_docs)]
 pub enum Change {
-    #[allow(missing_docs)]
     Created,
-    #[allow(missing_docs)]
     Running,
-    #[allow(missing_docs)]
     Stopped,
-    #[allow(missing_docs)]
     Paused,
-    #[allow(missing_docs)]
     Deleted,
 }
 

@@ -42,9 +42,6 @@ pub(super) struct State {
 
 impl Signals {
     /// Fails if a signal arrived, except while this thread cleans up.
-    ///
-    /// # Errors
-    /// The signal.
     pub fn check(&self) -> Result<(), Interrupted> {
         let is_recovering = || lock(&self.0.recovering).contains(&thread::current().id());
         match self.caught() {
@@ -110,9 +107,6 @@ impl Signals {
     }
 
     /// Starts a command to which signals are passed on.
-    ///
-    /// # Errors
-    /// It does not start.
     pub fn forwarding(&self, start: impl FnOnce() -> io::Result<Child>) -> io::Result<(Child, Registered)> {
         let (child, pid) = self.0.children.start(start)?;
         if let Err(Interrupted(signal)) = self.check() {
