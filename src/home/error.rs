@@ -14,30 +14,15 @@ pub enum HomeError {
     /// The path is something else.
     #[error("{} is not a folder", .0.display())]
     NotFolder(PathBuf),
-    /// The folder holds files that bottle-freeze did not write.
+    /// The folder holds files that bottle-freeze did not write, first of all this one.
     #[error("{} is not a bottle-freeze library: it has no {MARKER}, and it holds {}", root.display(), relative(root, path))]
-    Foreign {
-        /// The folder.
-        root: PathBuf,
-        /// The first such file.
-        path: PathBuf,
-    },
+    Foreign { root: PathBuf, path: PathBuf },
     /// Another user owns the folder, or the folder in which it would be created.
     #[error("{} belongs to another user (uid {uid})", path.display())]
-    OtherUser {
-        /// The folder.
-        path: PathBuf,
-        /// Its owner.
-        uid: u32,
-    },
+    OtherUser { path: PathBuf, uid: u32 },
     /// A later version created the library.
     #[error("{} is a library of format {format}, which this version does not know", root.display())]
-    Newer {
-        /// The folder.
-        root: PathBuf,
-        /// The format in its marker.
-        format: u32,
-    },
+    Newer { root: PathBuf, format: u32 },
     /// A folder inside the library is a link.
     #[error("{} is a symbolic link; links inside the library are not followed", .0.display())]
     Link(PathBuf),
@@ -49,12 +34,7 @@ pub enum HomeError {
     InvalidMarker(PathBuf),
     /// The system refuses to read the folder.
     #[error("{} cannot be read: {why}", path.display())]
-    Unreadable {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's error.
-        why: String,
-    },
+    Unreadable { path: PathBuf, why: String },
 }
 
 impl HomeError {

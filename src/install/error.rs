@@ -15,46 +15,21 @@ pub enum InstallError {
     /// The index has no engine, or not this version, for this platform.
     #[error("{0}")]
     NoSuchEngine(String),
-    /// The index or a file cannot be downloaded.
+    /// The index or a file cannot be downloaded; the URL is without its password.
     #[error("{url} cannot be downloaded: {why}")]
-    Download {
-        /// The URL, without its password.
-        url: String,
-        /// What went wrong.
-        why: String,
-    },
+    Download { url: String, why: String },
     /// The file is not the one that the index promises, or not an engine.
     #[error("{name} is not an engine to be trusted: {why}")]
-    Untrusted {
-        /// The file.
-        name: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    Untrusted { name: String, why: String },
     /// A file or folder cannot be written.
     #[error("{} cannot be written: {source}", path.display())]
-    NotWritable {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    NotWritable { path: PathBuf, source: io::Error },
     /// The folder to remove holds files that bottle-freeze did not put there.
     #[error("{} holds what is not part of an engine: {}", folder.display(), names.join(", "))]
-    Foreign {
-        /// The folder.
-        folder: PathBuf,
-        /// Those files.
-        names: Vec<String>,
-    },
+    Foreign { folder: PathBuf, names: Vec<String> },
     /// The engine is complete, and does not run here.
     #[error("smolvm {version} does not run on this machine: {source}")]
-    DoesNotRun {
-        /// Its version.
-        version: Version,
-        /// Why.
-        source: EngineError,
-    },
+    DoesNotRun { version: Version, source: EngineError },
     /// A signal came.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),

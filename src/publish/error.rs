@@ -15,31 +15,16 @@ pub enum PublishError {
     IsFolder(PathBuf),
     /// The path is neither a file nor a folder: it is never replaced.
     #[error("{} is {what}", path.display())]
-    NotRegular {
-        /// The path.
-        path: PathBuf,
-        /// What it is.
-        what: &'static str,
-    },
+    NotRegular { path: PathBuf, what: &'static str },
     /// The path is inside the library.
     #[error("{} is inside the bottle-freeze library", .0.display())]
     InLibrary(PathBuf),
     /// The system would not allow the file to be replaced.
     #[error("{} cannot be replaced: {why}", path.display())]
-    Irreplaceable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: &'static str,
-    },
+    Irreplaceable { path: PathBuf, why: &'static str },
     /// The folder is missing or read-only, the disk is full …
     #[error("{} cannot be written: {source}", path.display())]
-    NotWritable {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    NotWritable { path: PathBuf, source: io::Error },
 }
 
 pub(super) type Result<T> = std::result::Result<T, PublishError>;

@@ -28,35 +28,19 @@ pub enum EngineError {
     },
     /// The executable is there and cannot be run.
     #[error("the engine {path} cannot be run: {source}")]
-    NotRunnable {
-        /// The executable.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    NotRunnable { path: PathBuf, source: io::Error },
     /// The executable is another program.
     #[error("{path} is not the smolvm engine: {why}")]
-    NotSmolvm {
-        /// The executable.
-        path: PathBuf,
-        /// What shows it.
-        why: String,
-    },
+    NotSmolvm { path: PathBuf, why: String },
     /// The engine cannot do it, or cannot do it safely.
     #[error("{}", fact.missing_in(*version))]
-    TooOld {
-        /// The engine's version.
-        version: Version,
-        /// What it cannot do.
-        fact: Fact,
-    },
+    TooOld { version: Version, fact: Fact },
     /// The engine is older than all that were run.
     #[error("smolvm {0} is too old: bottle-freeze runs smolvm {oldest} and later", oldest = Version::OLDEST)]
     Outdated(Version),
     /// The engine accepts these variables only in its command line.
     #[error("smolvm {version} takes the value of {names} {when}{}only in its command line, which every user of this host can read", if when.is_empty() { "" } else { " " })]
     Exposes {
-        /// The engine's version.
         version: Version,
         /// The variables.
         names: String,
@@ -69,71 +53,30 @@ pub enum EngineError {
     /// The name is taken.
     #[error("a VM named '{0}' already exists")]
     NameTaken(String),
-    /// The command exited with a failure, or a signal ended it.
+    /// The command, with its values masked, exited with a failure, or a signal ended it.
     #[error("`{command}` failed ({how}){}", indented(stderr))]
-    Failed {
-        /// The command line, values masked.
-        command: String,
-        /// Exit status or signal.
-        how: String,
-        /// What it printed to its standard error.
-        stderr: String,
-        /// What that text means.
-        reason: Reason,
-    },
+    Failed { command: String, how: String, stderr: String, reason: Reason },
     /// The command succeeded, and its output makes no sense.
     #[error("could not parse the output of `{command}`: {why}")]
-    Unreadable {
-        /// The command line.
-        command: String,
-        /// What is wrong with the output.
-        why: String,
-    },
+    Unreadable { command: String, why: String },
     /// The command reported success, and did not do its work.
     #[error("`{command}` reported success, but {instead}")]
-    NotDone {
-        /// The command line.
-        command: String,
-        /// What the engine's own list shows.
-        instead: String,
-    },
+    NotDone { command: String, instead: String },
     /// The command's output cannot be written where it belongs.
     #[error("could not save the output of `{command}`: {source}")]
-    NotKept {
-        /// The command line.
-        command: String,
-        /// The system's error.
-        source: io::Error,
-    },
+    NotKept { command: String, source: io::Error },
     /// The command did not end in time, and was ended.
     #[error("`{command}` did not end within {}", humantime::format_duration(*.limit))]
-    TimedOut {
-        /// The command line.
-        command: String,
-        /// The time it had.
-        limit: Duration,
-    },
+    TimedOut { command: String, limit: Duration },
     /// The VM is up, and its guest runs no command.
     #[error("'{name}' started, but did not become ready within {}{}", humantime::format_duration(*.waited), indented(last))]
-    NotReady {
-        /// The VM.
-        name: String,
-        /// How long it was polled.
-        waited: Duration,
-        /// The last refusal.
-        last: String,
-    },
+    NotReady { name: String, waited: Duration, last: String },
     /// The user ended this run with a signal.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
     /// The same while a VM was created, and it is not clear who made the VM that now has the name.
     #[error("{interrupted} while '{name}' was created")]
-    LeftPerhaps {
-        /// The VM's name.
-        name: String,
-        /// The signal.
-        interrupted: Interrupted,
-    },
+    LeftPerhaps { name: String, interrupted: Interrupted },
 }
 
 /// A name that no VM has.
