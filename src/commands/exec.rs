@@ -65,13 +65,13 @@ fn exec(app: &App, args: &Args) -> Result<ExitCode> {
         ExecEnd::Misunderstood => failed("the engine did not understand the request"),
         ExecEnd::Crashed => failed("the engine crashed"),
         ExecEnd::NotRun => Err(why_not(&engine, &args.name)),
-        ExecEnd::Killed(signal) => Err(Failure::new(ended_by(app, signal), "a signal ended the engine")),
+        ExecEnd::Killed(signal) => {
+            // A signal for this program ends the engine too: it is passed on, or the terminal sends it to both.
+            let is_ours = app.signals.was_passed_on(signal);
+            let status = if is_ours { Status::Interrupted(signal) } else { Status::ExecFailed };
+            Err(Failure::new(status, "a signal ended the engine"))
+        }
     }
-}
-
-/// A signal for this program ends the engine too: this program passes it on, or the terminal sends it to both.
-fn ended_by(app: &App, signal: i32) -> Status {
-    if app.signals.was_passed_on(signal) { Status::Interrupted(signal) } else { Status::ExecFailed }
 }
 
 /// Why the engine ran nothing. Its own message is on stderr already.

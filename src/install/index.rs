@@ -4,6 +4,7 @@ use super::error::{InstallError, Result};
 use super::url;
 use crate::smolvm::Version;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// The page of a package.
@@ -43,13 +44,7 @@ struct File {
     size: Option<u64>,
     /// `false`, or the reason.
     #[serde(default)]
-    yanked: serde_json::Value,
-}
-
-impl File {
-    fn is_yanked(&self) -> bool {
-        !matches!(self.yanked, serde_json::Value::Null | serde_json::Value::Bool(false))
-    }
+    yanked: Value,
 }
 
 /// The wheel for this platform, of that version, or the newest that was not withdrawn.
@@ -66,9 +61,10 @@ fn choose_for(page: &Page, wanted: Option<Version>, os: &str, arch: &str) -> Res
     let answer: Answer = serde_json::from_slice(&page.text).map_err(unreadable)?;
     let fitting = answer.files.into_iter().filter(|file| fits(&file.filename, os, arch));
     let mut versions = fitting.filter_map(|file| Some((version_of(&file.filename)?, file)));
+    let is_offered = |file: &File| matches!(file.yanked, Value::Null | Value::Bool(false));
     let found = match wanted {
         Some(wanted) => versions.find(|(version, _)| *version == wanted),
-        None => versions.filter(|(_, file)| !file.is_yanked()).max_by_key(|(version, _)| *version),
+        None => versions.filter(|(_, file)| is_offered(file)).max_by_key(|(version, _)| *version),
     };
     let Some((version, file)) = found else {
         let what = wanted.map_or_else(|| "no engine".to_owned(), |wanted| format!("no smolvm {wanted}"));
@@ -101,7 +97,7 @@ fn fits(name: &str, os: &str, arch: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     const HASH: &str = "ec2fe7c22843bc43725f3a5aac526bac990282a15ced6e97851f2e9bbe0899f3";
 

@@ -125,21 +125,17 @@ fn flush_open(path: &Path) -> io::Result<()> {
         File::options().read(!write).write(write).custom_flags(flags).open(path)
     };
     match open(false).or_else(|error| open(true).map_err(|_| error)) {
-        Ok(file) => ignore_unsupported(file.sync_all()),
+        Ok(file) => match file.sync_all() {
+            // Some file systems (CIFS, FUSE) cannot flush folders.
+            Err(error) if is_unsupported(error.raw_os_error()) => Ok(()),
+            flushed => flushed,
+        },
         // A file without permissions cannot be opened: flush everything instead.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             rustix::fs::sync();
             Ok(())
         }
         Err(error) => Err(error),
-    }
-}
-
-/// Some file systems (CIFS, FUSE) cannot flush folders: that is no error.
-fn ignore_unsupported(flushed: io::Result<()>) -> io::Result<()> {
-    match flushed {
-        Err(error) if is_unsupported(error.raw_os_error()) => Ok(()),
-        flushed => flushed,
     }
 }
 

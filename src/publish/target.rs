@@ -24,7 +24,9 @@ pub(super) fn parent(path: &Path) -> &Path {
 /// The file to write for `path`: the target, if `path` is a symbolic link to a regular file. The link stays a link.
 pub fn resolve_link(path: &Path) -> PathBuf {
     let target = if fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink()) { follow(path) } else { None };
-    target.filter(|target| is_regular(target)).unwrap_or_else(|| path.to_owned())
+    target
+        .filter(|target| fs::symlink_metadata(target).is_ok_and(|meta| meta.is_file()))
+        .unwrap_or_else(|| path.to_owned())
 }
 
 /// Follows one link at a time, because `/dev/stdout` and other links into `/proc` must not be resolved.
@@ -41,10 +43,6 @@ fn follow(path: &Path) -> Option<PathBuf> {
 
 fn holds_descriptors(folder: &Path) -> bool {
     folder.starts_with("/proc") || folder.starts_with("/dev/fd")
-}
-
-fn is_regular(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file())
 }
 
 /// Checks that a file can be published as `path`, which comes from [`resolve_link`]. `library` is a folder in which only

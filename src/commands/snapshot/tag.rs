@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::completion::Offer;
 use crate::error::{Failure, Result};
-use crate::library::{FindError, Metadata, Stored, Tag, check_description};
+use crate::library::{FindError, Stored, Tag, check_description};
 use crate::operations::several::once;
 use crate::operations::{lock, resolve, tags::free_tags};
 use crate::report::Tagged;
@@ -41,7 +41,7 @@ fn tag(app: &App, args: &Args, one: &Stored) -> Result<()> {
     if !args.tags.is_empty() {
         check_description(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
     }
-    write(one, &metadata)?;
+    metadata.write(&one.folder).map_err(|error| Failure::not_writable(&one.folder, &error))?;
     let tags: Vec<String> = metadata.tags.iter().map(|tag| tag.as_str().to_owned()).collect();
     let text = match tags.last() {
         None => format!("{}: no tags", one.reference()),
@@ -53,8 +53,4 @@ fn tag(app: &App, args: &Args, one: &Stored) -> Result<()> {
     app.terminal.result(one.reference(), &text);
     app.terminal.report(&Tagged { reference: one.reference(), tags });
     Ok(())
-}
-
-fn write(one: &Stored, metadata: &Metadata) -> Result<()> {
-    metadata.write(&one.folder).map_err(|error| Failure::not_writable(&one.folder, &error))
 }
