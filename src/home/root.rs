@@ -136,6 +136,11 @@ pub fn shown_path(name: &str) -> String {
     root().unwrap_or_default().join(name).display().to_string()
 }
 
+/// The folder that `--home` names, if it does.
+pub fn chosen() -> Option<PathBuf> {
+    std::path::absolute(CHOSEN.get()?).ok()
+}
+
 fn root() -> Option<PathBuf> {
     let named = || std::env::var_os("BOTTLE_FREEZE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let default = || Some(dirs::data_dir()?.join("bottle-freeze"));

@@ -36,6 +36,14 @@ fn hooks_run_around_the_freeze_in_the_order_they_are_given() {
 }
 
 #[test]
+fn a_hook_on_the_host_gets_the_library_that_an_option_names() {
+    let world = running();
+    let note = r#"--post-freeze 'host:cd /; echo "$BOTTLE_FREEZE_HOME" >> "$OLDPWD/log"'"#;
+    world.run(&format!("freeze dev --yes --home keep {note}")).success();
+    assert_eq!(fs::canonicalize(world.read("log").trim()).unwrap(), fs::canonicalize(world.path("work/keep")).unwrap());
+}
+
+#[test]
 fn a_hook_gets_the_path_of_the_output() {
     let world = running();
     world.run(&format!("freeze dev --yes -o 'my x.smolmachine' {NOTE}")).success();

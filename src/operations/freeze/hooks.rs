@@ -3,6 +3,7 @@
 use super::context::{Freeze, Frozen};
 use super::request::Hook;
 use crate::error::{Failure, Result, Status};
+use crate::home;
 use crate::signals::ExitNote;
 use crate::smolvm::{Call, Command, EngineError, Exec, State};
 use std::ffi::{OsStr, OsString};
@@ -126,11 +127,15 @@ impl Freeze<'_> {
                 self.cx.engine.command_line(Command::Exec(&self.job.name, &exec))
             }
             // The name is no part of what the shell reads.
-            Hook::Host(command) => Call::new(Path::new("sh"), "-c")
-                .arg(command)
-                .env("BOTTLE_FREEZE_VM", self.job.name.as_str())
-                .env("BOTTLE_FREEZE_SNAPSHOT", snapshot)
-                .env("BOTTLE_FREEZE_STATUS", status),
+            Hook::Host(command) => {
+                let call = Call::new(Path::new("sh"), "-c")
+                    .arg(command)
+                    .env("BOTTLE_FREEZE_VM", self.job.name.as_str())
+                    .env("BOTTLE_FREEZE_SNAPSHOT", snapshot)
+                    .env("BOTTLE_FREEZE_STATUS", status);
+                // A bottle-freeze in the hook uses the same library.
+                home::chosen().into_iter().fold(call, |call, home| call.env("BOTTLE_FREEZE_HOME", home))
+            }
         }
     }
 }
