@@ -107,6 +107,7 @@ facts! {
     TellsSignals        (0, 8, 1)  Source "report the signal that ended a guest's command";
     ShowsStates         (1, 0, 0)  Source "show every state of a VM in its status";
     FreeArtifacts       (1, 0, 0)  Source "start a VM whose artifact was removed";
+    EndsOrphans         (1, 5, 0)  Source "end the VMM of a start that was ended early";
     ExecDetach          (1, 3, 0)  Source "run a command in the background";
     Rebase              (1, 3, 4)  Source "pack an image anew";
     CudaInPacks         (1, 6, 0)  Source "record CUDA in a pack";

@@ -31,11 +31,12 @@ pub fn name_or_default(args: &ArgMatches) -> String {
     text(args, "name").unwrap_or_else(|| "default".into())
 }
 
-/// Boots the VM whatever its state, and records it.
+/// Boots the VM whatever its state, and records it when it has booted.
 pub fn boot(engine: &Engine, name: &str) -> Result<u32> {
     engine.store.make_disks(name)?;
     engine.store.touch_disks(name)?;
-    let pid = vmm::spawn(&engine.store.vm_dir(name), engine.version)?;
+    let pid = vmm::spawn(&engine.store.vm_dir(name))?;
+    engine.faults.hit(engine, "boot")?;
     engine.store.change(name, |record| {
         record.state = "running".into();
         record.pid = Some(pid);
@@ -58,12 +59,31 @@ pub fn start(engine: &Engine, args: &ArgMatches) -> Result<i32> {
         _ => {}
     }
     check_source(engine, &record)?;
+    if end_orphan(engine, &record)? {
+        bail!(
+            "agent operation failed: start machine: agent operation failed: start agent: \
+             another process is already starting or running this VM"
+        );
+    }
     eprintln!("Starting machine '{name}'...");
     engine.faults.hit(engine, "before")?;
     let pid = boot(engine, &name)?;
     engine.faults.hit(engine, "after")?;
     println!("Machine '{name}' running (PID: {pid})");
     Ok(0)
+}
+
+/// Ends the VMM of a start that was ended early, which no record names. Returns whether this version leaves it alive.
+fn end_orphan(engine: &Engine, record: &Record) -> Result<bool> {
+    let Some(pid) = vmm::last(&engine.store.vm_dir(&record.name)).filter(|pid| record.pid != Some(*pid)) else {
+        return Ok(false);
+    };
+    if !engine.version.has(Fact::EndsOrphans) {
+        return Ok(true);
+    }
+    eprintln!("Killing orphaned _boot-vm process (PID {pid}) for machine '{}'", record.name);
+    vmm::kill(pid)?;
+    Ok(false)
 }
 
 fn clean_up_unreachable(record: &Record) -> Result<()> {
@@ -98,6 +118,7 @@ pub fn stop(engine: &Engine, args: &ArgMatches) -> Result<i32> {
             bail!("agent operation failed: stop: machine has saved execution; use resume or delete")
         }
         state => {
+            end_orphan(engine, &record)?;
             println!("Machine '{name}' is not running (state: {state})");
             return Ok(0);
         }

@@ -97,7 +97,7 @@ impl Helper {
         let folder = engine.store.vm_dir(&name);
         fs::create_dir(&folder)?;
         fs::write(folder.join("name"), &name)?;
-        let pid = vmm::spawn(&folder, engine.version)?;
+        let pid = vmm::spawn(&folder)?;
         Ok(Some(Self { pid, folder }))
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,10 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal};
 
-use crate::facts::Fact;
-use crate::version::Version;
-
 const LIFETIME: Duration = Duration::from_secs(600);
+/// In the VM's folder, the number of its last VMM.
+const PID_FILE: &str = "vmm.pid";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Process {
@@ -22,12 +20,11 @@ pub enum Process {
     Gone,
 }
 
-/// Spawns the VMM and waits until it has left our session: from then on no ^C reaches it.
-pub fn spawn(vm_dir: &Path, version: Version) -> Result<u32> {
+/// Spawns the VMM and waits until it has left our session and opened its disks: from then on no ^C reaches it.
+pub fn spawn(vm_dir: &Path) -> Result<u32> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg("_boot-vm")
         .arg(vm_dir.join("boot-config.json"))
-        .arg(version.to_string())
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -42,26 +39,37 @@ pub fn spawn(vm_dir: &Path, version: Version) -> Result<u32> {
     Ok(child.id())
 }
 
-/// The VMM itself: lives as long as its VM's folder, but never long.
+/// The last VMM of the VM in that folder, if it lives.
+pub fn last(vm_dir: &Path) -> Option<u32> {
+    let pid = fs::read_to_string(vm_dir.join(PID_FILE)).ok()?.parse().ok()?;
+    let is_its_own = command_line(pid).contains(&vm_dir.display().to_string());
+    (is_its_own && process(pid) != Process::Gone).then_some(pid)
+}
+
+fn command_line(pid: u32) -> String {
+    if let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) {
+        return String::from_utf8_lossy(&line).into_owned();
+    }
+    let ps = Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]).output();
+    ps.map(|ps| String::from_utf8_lossy(&ps.stdout).into_owned()).unwrap_or_default()
+}
+
+/// The VMM itself: lives as long as the state folder, but never long. Only a kill ends it before: a delete does not.
 pub fn run(args: &[String]) -> i32 {
-    let [vm_dir, version] = args else { return 2 };
-    let Some(vm_dir) = Path::new(vm_dir).parent() else { return 2 };
-    let Ok(folder) = fs::metadata(vm_dir).map(|folder| folder.ino()) else {
-        return 1;
-    };
-    let deletes_stop = version.parse::<Version>().is_ok_and(|version| version.has(Fact::DeleteStops));
-    if rustix::process::setsid().is_err() || say_ready().is_err() {
+    let [config] = args else { return 2 };
+    let Some(vm_dir) = Path::new(config).parent() else { return 2 };
+    let Some(vms) = vm_dir.parent() else { return 2 };
+    // First: before it has its own session, it dies with its engine.
+    if fs::write(vm_dir.join(PID_FILE), std::process::id().to_string()).is_err() || rustix::process::setsid().is_err() {
         return 1;
     }
+    let open = |disk| fs::File::options().read(true).write(true).open(vm_dir.join(disk)).ok();
+    let _disks = ["overlay.raw", "storage.raw"].map(open);
+    // The engine may be gone.
+    let _ = say_ready();
     let born = Instant::now();
-    while born.elapsed() < LIFETIME {
+    while born.elapsed() < LIFETIME && vms.exists() {
         std::thread::sleep(Duration::from_millis(200));
-        let mine = fs::metadata(vm_dir).is_ok_and(|now| now.ino() == folder);
-        // 0.8.0 leaves the VMM of a deleted VM alive: it then ends only with the whole state folder.
-        let state_gone = vm_dir.parent().is_none_or(|vms| !vms.exists());
-        if state_gone || (deletes_stop && !mine) {
-            break;
-        }
     }
     0
 }
