@@ -6,8 +6,8 @@ use crate::commands::vms::{Vms, select};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::Creation;
-use crate::operations::lock;
 use crate::operations::state::asked_again;
+use crate::operations::{disks, lock};
 use crate::report::Change;
 use crate::smolvm::{EngineError, Machine, Name};
 
@@ -44,8 +44,12 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     vms.change_each(app, &engine, &names, |app, engine, name, _| {
         let shown = find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines))?;
         let _lock = lock::vm_shared(app, engine, name, args.wait.wait)?;
-        still_as_shown(shown, &engine.machine_listed(name)?)?;
-        app.terminal.during("delete", &format!("deleting {name}"), || engine.machine_delete(name))?;
+        let now = engine.machine_listed(name)?;
+        still_as_shown(shown, &now)?;
+        app.terminal.during("delete", &format!("deleting {name}"), || {
+            disks::free(engine, name, &now.state).map_err(|failure| failure.and_state(not_deleted(&now)))?;
+            Ok::<_, Failure>(engine.machine_delete(name)?)
+        })?;
         Creation::forget(name.as_str());
         app.terminal.result(name.as_str(), &format!("deleted {name}"));
         Ok(Change::Deleted)
@@ -62,6 +66,10 @@ fn still_as_shown(shown: &Machine, now: &Machine) -> Result<()> {
         return Ok(());
     };
     let what = format!("'{}' was {how} in the meantime", now.name);
-    let failure = Failure::new(Status::BadState, what).state(format!("it is {}, and was not deleted", now.state));
+    let failure = Failure::new(Status::BadState, what).state(not_deleted(now));
     Err(failure.hint(format!("bottle-freeze rm {}", now.name)))
+}
+
+fn not_deleted(vm: &Machine) -> String {
+    format!("it is {}, and was not deleted", vm.state)
 }

@@ -4,10 +4,10 @@ use crate::app::App;
 use crate::commands::args::{Wait, duration};
 use crate::commands::vms::{Vms, running};
 use crate::completion::Offer;
-use crate::error::{Failure, Result};
+use crate::error::Result;
 use crate::operations::start::start;
 use crate::report::Change;
-use crate::smolvm::{EngineError, Name, State};
+use crate::smolvm::State;
 use std::time::Duration;
 
 /// Start VMs and wait until they run commands
@@ -31,29 +31,17 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     args.vms.change(app, &args.wait, |app, engine, name, warnings| {
-        let started = app.terminal.during("start", &format!("starting {name}"), || match engine.machine(name)? {
+        app.terminal.during("start", &format!("starting {name}"), || match engine.machine(name)? {
             // A start would end a VM that the engine has given up.
             vm if vm.given_up => {
                 warnings.warn(format!("'{name}' runs, although smolvm lists it as unreachable until it is stopped"));
                 Ok(())
             }
             vm if vm.state == State::Running && args.no_wait => Ok(()),
-            vm if vm.state == State::Running => engine.wait_exec_ready(name, args.timeout),
+            vm if vm.state == State::Running => Ok(engine.wait_exec_ready(name, args.timeout)?),
             _ => start(engine, name, args.timeout, !args.no_wait, warnings),
-        });
-        started.map_err(|error| late(name, error))?;
+        })?;
         app.terminal.result(name.as_str(), &running(name));
         Ok(Change::Running)
     })
-}
-
-/// The engine may have left a VM that is still booting.
-fn late(name: &Name, error: EngineError) -> Failure {
-    let is_late = matches!(error, EngineError::TimedOut { .. });
-    let failure = Failure::from(error);
-    if !is_late {
-        return failure;
-    }
-    let hint = format!("give it a longer --timeout, or end it with `bottle-freeze stop {name}`");
-    failure.state(format!("'{name}' may still be starting")).hint(hint)
 }

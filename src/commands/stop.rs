@@ -4,7 +4,8 @@ use crate::app::App;
 use crate::commands::args::Wait;
 use crate::commands::vms::Vms;
 use crate::completion::Offer;
-use crate::error::Result;
+use crate::error::{Failure, Result};
+use crate::operations::disks::check_ended;
 use crate::operations::stop::stop;
 use crate::report::Change;
 use crate::smolvm::{Fact, State};
@@ -25,7 +26,12 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         let was_ended = app.terminal.during("stop", &format!("stopping {name}"), || {
             let vm = engine.machine(name)?;
             let is_flushed = engine.version().has(Fact::StopFlushes) && !vm.given_up;
-            stop(engine, name, vm.state == State::Running && !is_flushed, None, warnings)
+            let was_ended = stop(engine, name, vm.state == State::Running && !is_flushed, None, warnings)?;
+            // A start of it that was ended early.
+            if !vm.state.is_up() {
+                check_ended(engine, name, &vm.state)?;
+            }
+            Ok::<_, Failure>(was_ended)
         })?;
         if was_ended {
             warnings.warn(format!("'{name}' did not answer: what its guest had not written to disk is lost"));

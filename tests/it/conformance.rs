@@ -6,6 +6,8 @@
 //! disagree, the fake is wrong.
 
 use crate::support::fake;
+#[cfg(target_os = "linux")]
+use crate::support::{is_alive, signal, wait_until};
 use bottle_freeze::engine::{Fact, Version};
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+#[cfg(target_os = "linux")]
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -75,6 +79,8 @@ impl Engine {
             .env("HOME", self.home.path())
             .env("TMPDIR", self.path("tmp"))
             .env("SMOLVM_USAGE_DIR", "")
+            // A VMM of its own user cannot open what root owns.
+            .env("SMOLVM_VM_UID_DROP", "off")
             // No proxy of this machine answers for a registry that does not exist.
             .env("NO_PROXY", "127.0.0.1")
             .env("no_proxy", "127.0.0.1")
@@ -149,6 +155,30 @@ impl Engine {
             fs::create_dir_all(dir.join("disk/workspace")).unwrap();
             fs::write(dir.join("disk/root/kept"), vec![b'k'; 10_000]).unwrap();
         }
+    }
+
+    /// Has the boot of a VM take long: half a minute with a real engine without KVM.
+    #[cfg(target_os = "linux")]
+    fn slow_boot(&self) {
+        if self.real.is_none() {
+            let slow = json!([{"on": "machine start", "at": "boot", "do": "hang"}]);
+            fs::write(self.path("fake/faults.json"), slow.to_string()).unwrap();
+        }
+    }
+
+    /// The VMM that has a disk of the VM `bare` open.
+    #[cfg(target_os = "linux")]
+    fn vmm(&self) -> Option<i32> {
+        let folder = self.smolvm("machine data-dir --name bare").succeeds();
+        let disk = Path::new(folder.stdout.trim()).join("overlay.raw");
+        let has_open = |pid: &i32| {
+            // The engine itself looks into it for a moment.
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+            String::from_utf8_lossy(&line).contains("_boot-vm")
+                && open.map(|open| fs::read_link(open.path()).unwrap_or_default()).any(|file| file == disk)
+        };
+        names_in(Path::new("/proc")).into_iter().filter_map(|name| name.parse().ok()).find(has_open)
     }
 
     /// Writes a state into the engine's own record. Returns false if that is impossible: a real engine without
@@ -542,6 +572,51 @@ fn stopping_a_stopped_machine_is_not_a_failure() {
     on_every_engine(|engine| {
         engine.smolvm("machine create --name dev").succeeds();
         engine.smolvm("machine stop --name dev").succeeds().says("Machine 'dev' is not running (state: created)");
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_start_that_is_ended_leaves_its_vmm_and_a_stop_by_newer_engines_ends_it() {
+    on_every_engine(|engine| {
+        engine.seeded_vm("--cpus 1 --mem 256");
+        engine.slow_boot();
+        let mut start = engine.command();
+        start.args(["machine", "start", "--name=bare"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut start = start.spawn().unwrap();
+        wait_until("the VMM boots", || engine.vmm().is_some());
+        let vmm = engine.vmm().expect("a VMM that boots");
+        signal(i32::try_from(start.id()).unwrap(), Signal::TERM);
+        start.wait().unwrap();
+        assert_eq!(engine.listed("bare").unwrap()["state"], "created");
+        assert!(is_alive(vmm), "{}", engine.label());
+        let outcome = engine.smolvm("machine stop --name bare").succeeds().says("is not running (state: created)");
+        let is_ended = engine.has(Fact::EndsOrphans);
+        assert_eq!(is_alive(vmm), !is_ended, "{outcome:#?}");
+        if is_ended {
+            outcome.complains(&format!("Killing orphaned _boot-vm process (PID {vmm}) for machine 'bare'"));
+        }
+        signal(vmm, Signal::KILL);
+        wait_until("the VMM has ended", || !is_alive(vmm));
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bottle_freeze_ends_what_an_ended_start_left_on_newer_engines() {
+    on_every_engine(|engine| {
+        engine.seeded_vm("--cpus 1 --mem 256");
+        engine.slow_boot();
+        let outcome =
+            engine.bottle_freeze("start bare --timeout 100ms").exits(1).complains("did not start within 100ms");
+        let vmm = engine.vmm();
+        assert!(!(engine.has(Fact::EndsOrphans) && vmm.is_some()), "{outcome:#?}");
+        if let Some(vmm) = vmm {
+            outcome.complains(&format!("`kill {vmm}`"));
+            signal(vmm, Signal::KILL);
+        } else {
+            outcome.complains("'bare' is created");
+        }
     });
 }
 

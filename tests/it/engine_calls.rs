@@ -90,6 +90,16 @@ fn removing_takes_three_calls() {
 }
 
 #[test]
+fn stopping_or_removing_a_vm_that_is_down_looks_for_a_process_that_uses_its_disks() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.warm().run("stop dev").success();
+    assert_eq!(world.commands(), ["machine ls", "machine stop", "machine data-dir"]);
+    world.warm().run("rm dev --yes").success();
+    assert_eq!(world.commands(), ["machine ls", "machine ls", "machine data-dir", "machine delete"]);
+}
+
+#[test]
 fn a_cold_cache_costs_one_call_and_the_next_run_none() {
     let world = World::new();
     world.run("ls").success();

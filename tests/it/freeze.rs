@@ -865,6 +865,9 @@ fn disks_that_a_process_has_open_are_not_frozen() {
     world.vm("dev").stopped();
     let folder = String::from_utf8(world.smolvm("machine data-dir --name dev").stdout).unwrap();
     let disk = fs::File::create_new(std::path::Path::new(folder.trim()).join("extra.raw")).unwrap();
+    let backup = fs::File::open(std::path::Path::new(folder.trim()).join("extra.raw")).unwrap();
+    // One that reads them does no harm.
+    let mut reader = std::process::Command::new("sleep").arg("60").stdin(backup).spawn().unwrap();
     let mut user = std::process::Command::new("sleep").arg("60").stdin(disk).spawn().unwrap();
     let run = world.run("freeze dev -o x.smolmachine --yes").code(5);
     run.stderr(
@@ -874,4 +877,6 @@ fn disks_that_a_process_has_open_are_not_frozen() {
     user.kill().unwrap();
     user.wait().unwrap();
     world.run("freeze dev -o x.smolmachine --yes").success();
+    reader.kill().unwrap();
+    reader.wait().unwrap();
 }

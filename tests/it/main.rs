@@ -15,6 +15,7 @@ mod crash;
 mod create_races;
 mod damage;
 mod doctor;
+mod ended_start;
 mod engine_calls;
 mod engine_install;
 mod engine_version;

@@ -2,18 +2,17 @@
 
 use super::context::{Context, Freeze, Job};
 use super::plan::{Plan, Step};
-use super::stopped::VMM_EXIT;
 use super::take::checkpoint_path;
 use crate::error::{Failure, Result, Status};
 use crate::files::free_bytes;
 use crate::library::{Lock, Staging, Target, layout};
 use crate::operations::state::asked_again;
 use crate::operations::tags::free_tags;
-use crate::operations::{configuration, lock, packed, workspace};
+use crate::operations::{configuration, disks, lock, packed, workspace};
 use crate::report::Planned;
-use crate::smolvm::{Call, Command, Disks, EngineError, Exec, Fact, Machine, process_with_open_file};
+use crate::smolvm::{Call, Command, Disks, EngineError, Exec, Fact, Machine};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What the freeze of each VM would do. Locks nothing, changes nothing, and reports each failure at once.
 ///
@@ -126,37 +125,15 @@ impl<'a> Freeze<'a> {
         if !request.force {
             free_tags(self.job.name.as_str(), &self.id, &request.tags, false)?;
         }
-        self.disks = match self.cx.engine.machine_data_dir(&self.job.name) {
-            Err(error @ EngineError::Interrupted(_)) => return Err(error.into()),
-            folder => folder.ok(),
-        };
+        self.disks = disks::folder(self.cx.engine, &self.job.name)?;
         if let Some(folder) = &self.disks {
-            self.check_unused(folder)?;
+            disks::check_unused(self.cx.engine, &self.job.name, &self.vm.state, folder)
+                .map_err(|failure| failure.and_state("nothing was changed"))?;
             if !request.no_space_check {
                 self.check_room(folder)?;
             }
         }
         Ok(self)
-    }
-
-    /// A start that was ended early may leave a VMM that the engine does not list, and that writes to the disks.
-    fn check_unused(&self, disks: &Path) -> Result<()> {
-        let (name, state) = (&self.vm.name, &self.vm.state);
-        if state.is_up() {
-            return Ok(());
-        }
-        let (began, mut user) = (Instant::now(), process_with_open_file(disks));
-        // A VM that was stopped a moment ago closes them soon.
-        while user.is_some() && began.elapsed() < VMM_EXIT {
-            self.cx.app.signals.check()?;
-            std::thread::sleep(Duration::from_millis(20));
-            user = process_with_open_file(disks);
-        }
-        user.map_or(Ok(()), |pid| {
-            let what = format!("process {pid} has the disks of '{name}' open, although smolvm lists the VM as {state}");
-            let hint = format!("if a start of it did not end, `bottle-freeze stop {name}` ends it");
-            Err(Failure::new(Status::BadState, what).state("nothing was changed").hint(hint))
-        })
     }
 
     /// An engine that runs out of space fails only when the VM was stopped, and leaves what it has written.

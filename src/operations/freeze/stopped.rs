@@ -4,15 +4,13 @@ use super::context::{Freeze, Job};
 use super::plan::Step;
 use super::request::Restart;
 use crate::error::{Failure, Result, Status};
+use crate::operations::disks::VMM_EXIT;
 use crate::operations::start::{START_AGAIN, start};
 use crate::operations::stop::stop;
 use crate::signals::{ExitNote, Signals, is_alive};
 use crate::smolvm::{EngineError, State};
 use std::time::{Duration, Instant};
 
-/// How long the VMM may outlive the engine's `stop` (20 ms were seen in 1.16). Then the pack goes on: in a
-/// container without an init the process number of a dead VMM stays.
-pub const VMM_EXIT: Duration = Duration::from_secs(2);
 /// How long a VM that did not stop in time is watched: does its guest still run commands?
 const SETTLING: Duration = Duration::from_secs(5);
 /// How long its VMM may live on after a signal that an ended `stop` has sent it.
@@ -103,10 +101,12 @@ impl<'a> Stopped<'a> {
         }
         let _cleanup = self.signals().recovering();
         let name = &self.freeze.job.name;
-        self.start_again().map_err(|error| {
-            Failure::new(Status::NotRestarted, format!("'{name}' was frozen, but does not start again: {error}"))
-                .state(format!("the snapshot {} is whole", self.freeze.target.sidecar().display()))
-                .hint(format!("start it with `bottle-freeze start {name}`"))
+        self.start_again().map_err(|failure| {
+            let what = format!("'{name}' was frozen, but does not start again: {failure}");
+            let whole = format!("the snapshot {} is whole", self.freeze.target.sidecar().display());
+            let restart = Failure::new(Status::NotRestarted, what).state(whole);
+            let restart = failure.state.into_iter().fold(restart, Failure::and_state);
+            restart.hint(format!("start it with `bottle-freeze start {name}`"))
         })
     }
 
@@ -142,7 +142,8 @@ impl<'a> Stopped<'a> {
         }
         match self.start_again() {
             Ok(()) => format!("'{name}' is running again"),
-            Err(error) => format!("'{name}' is stopped, and does not start again: {error}"),
+            Err(Failure { what, state: Some(state), .. }) => format!("{state}, because {what}"),
+            Err(failure) => format!("'{name}' is stopped, and does not start again: {failure}"),
         }
     }
 
@@ -150,7 +151,7 @@ impl<'a> Stopped<'a> {
         &self.freeze.cx.app.signals
     }
 
-    fn start_again(&self) -> Result<(), EngineError> {
+    fn start_again(&self) -> Result<()> {
         let Freeze { cx, job, .. } = self.freeze;
         cx.app.terminal.phase("restart", &format!("starting {} again", job.name), || {
             start(cx.engine, &job.name, START_AGAIN, true, &job.warnings)

@@ -170,11 +170,13 @@ impl Thaw<'_> {
     fn start(&self) -> Result<()> {
         let (name, limit) = (&self.plan.name, self.request.timeout);
         let start = || start(&self.engine, name, limit, true, self.warnings);
-        self.app.terminal.phase("start", &format!("starting {name}"), start).map_err(|error| {
+        self.app.terminal.phase("start", &format!("starting {name}"), start).map_err(|failure| {
+            let again = format!("bottle-freeze start {name}");
+            if failure.state.is_some() {
+                return failure.or_hint(&again);
+            }
             let created = || format!("'{name}' is created");
-            Failure::from(error)
-                .state(state_now(&self.engine, name).unwrap_or_else(created))
-                .hint(format!("bottle-freeze start {name}"))
+            failure.state(state_now(&self.engine, name).unwrap_or_else(created)).hint(again)
         })
     }
 }

@@ -20,11 +20,16 @@ struct Disk {
     is_qcow2: bool,
 }
 
+/// Whether a file in a VM's folder is one of its disks: `*.raw` or `*.qcow2`.
+pub fn is_disk(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending == "raw" || ending == "qcow2")
+}
+
 impl Disks {
     /// Bytes that a pack writes besides the disks' content: launcher, runtime, helper files (at its peak).
     pub const BESIDES: u64 = 125 << 20;
 
-    /// The disks in the folder that `machine data-dir` names: `*.raw` and `*.qcow2`. A VM that was never
+    /// The disks in the folder that `machine data-dir` names. A VM that was never
     /// started has none, and may have no folder.
     ///
     /// # Errors
@@ -38,15 +43,14 @@ impl Disks {
         for entry in entries {
             let entry = entry?;
             let path = entry.path();
-            let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
             let meta = entry.metadata()?;
-            if meta.is_file() && ["raw", "qcow2"].contains(&extension) {
+            if meta.is_file() && is_disk(&path) {
                 disks.push(Disk {
                     inode: meta.ino(),
                     bytes: meta.len(),
                     allocated: meta.blocks() * 512,
                     modified: (meta.mtime(), meta.mtime_nsec()),
-                    is_qcow2: extension == "qcow2",
+                    is_qcow2: path.extension().is_some_and(|ending| ending == "qcow2"),
                 });
             }
         }

@@ -1,6 +1,6 @@
 //! The host of the engine: processes, disks, the hypervisor, and what killed commands left behind.
 
-mod disks;
+pub mod disks;
 pub mod helper_vms;
 mod hypervisor;
 mod leftovers;

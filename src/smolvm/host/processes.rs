@@ -1,9 +1,11 @@
 //! Processes that use a folder. Only Linux shows them, in `/proc`: elsewhere there may always be one.
 
+use super::disks::is_disk;
 use crate::files::is_own;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Whether processes can be seen.
@@ -18,17 +20,35 @@ pub fn processes_using(folder: &Path) -> Vec<u32> {
     others.filter(|(_, process)| uses(process, &folder)).map(|(pid, _)| pid).collect()
 }
 
-/// The first process that has a file in `folder` open, as far as this user may see them.
-pub fn process_with_open_file(folder: &Path) -> Option<u32> {
+/// The first process that has a disk in `folder` open for writing, as far as this user may see them. One that reads it, as a
+/// backup does, or that reads a log of the VM, does no harm.
+pub fn process_with_open_disk(folder: &Path) -> Option<u32> {
     let folder = fs::canonicalize(folder).ok()?;
-    let me = std::process::id();
-    processes().find(|(pid, process)| *pid != me && has_open(process, &folder)).map(|(pid, _)| pid)
+    let writes = |open: &Path| fs::symlink_metadata(open).is_ok_and(|link| link.mode() & 0o200 != 0);
+    let is_its_disk = |file: PathBuf| file.starts_with(&folder) && is_disk(&file);
+    let has = |open: PathBuf| writes(&open) && fs::read_link(&open).is_ok_and(is_its_disk);
+    processes().find(|(_, process)| open_files(process).any(has)).map(|(pid, _)| pid)
+}
+
+/// Whether an engine of this user and home folder runs `machine start` of the VM of that name.
+pub fn is_being_started(name: &str) -> bool {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let is_at_home = |process: &Path| {
+        let environment = fs::read(process.join("environ")).unwrap_or_default();
+        variable(&environment, "HOME=") == home
+    };
+    let starts = |process: &Path| {
+        let line = fs::read(process.join("cmdline")).unwrap_or_default();
+        let has = |one: &[u8]| line.split(|byte| *byte == 0).any(|word| word == one);
+        let names_it = has(name.as_bytes()) || has(format!("--name={name}").as_bytes());
+        names_it && has(b"start") && (has(b"machine") || has(b"vm"))
+    };
+    processes().any(|(_, process)| is_mine(&process) && starts(&process) && is_at_home(&process))
 }
 
 /// Whether an engine of this user runs a `pack` that makes its folders in one of `places`. It does not have them open all the
 /// time.
 pub fn pack_works_in(places: &[PathBuf]) -> bool {
-    let is_mine = |process: &Path| fs::metadata(process).is_ok_and(|meta| is_own(&meta));
     processes().any(|(_, process)| is_mine(&process) && is_pack(&process) && may_write_in(&process, places))
 }
 
@@ -36,6 +56,10 @@ pub fn pack_works_in(places: &[PathBuf]) -> bool {
 pub fn processes() -> impl Iterator<Item = (u32, PathBuf)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
+}
+
+fn is_mine(process: &Path) -> bool {
+    fs::metadata(process).is_ok_and(|meta| is_own(&meta))
 }
 
 fn is_pack(process: &Path) -> bool {
@@ -48,15 +72,18 @@ fn is_pack(process: &Path) -> bool {
 /// Whether an engine with this process's environment makes its folders in one of `places`; true if it cannot be read.
 fn may_write_in(process: &Path, places: &[PathBuf]) -> bool {
     let Ok(environment) = fs::read(process.join("environ")) else { return true };
-    let variable = |name: &str| {
-        let value = environment.split(|byte| *byte == 0).find_map(|one| one.strip_prefix(name.as_bytes()))?;
-        Some(PathBuf::from(OsStr::from_bytes(value)))
-    };
+    let variable = |name: &str| variable(&environment, name);
     let temporary = variable("TMPDIR=").unwrap_or_else(|| "/tmp".into());
     let caches = [variable("HOME=").map(|home| home.join(".cache")), variable("XDG_CACHE_HOME=")];
     let mut folders = caches.into_iter().flatten().map(|cache| cache.join("smolvm")).chain([temporary]);
     let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     folders.any(|folder| places.iter().any(|place| real(place) == real(&folder)))
+}
+
+/// The value of a variable, whose name ends with `=`.
+fn variable(environment: &[u8], name: &str) -> Option<PathBuf> {
+    let value = environment.split(|byte| *byte == 0).find_map(|one| one.strip_prefix(name.as_bytes()))?;
+    Some(PathBuf::from(OsStr::from_bytes(value)))
 }
 
 fn uses(process: &Path, folder: &Path) -> bool {
@@ -66,13 +93,14 @@ fn uses(process: &Path, folder: &Path) -> bool {
         text.split(|byte| *byte == 0 || *byte == b'\n').any(|part| part.starts_with(from) && contains(part, name))
     };
     ["cwd", "root", "exe"].iter().any(|link| leads_into(&process.join(link), folder))
-        || has_open(process, folder)
+        || open_files(process).any(|open| leads_into(&open, folder))
         || names_it("maps", b"")
         || names_it("environ", b"TMPDIR=")
 }
 
-fn has_open(process: &Path, folder: &Path) -> bool {
-    fs::read_dir(process.join("fd")).into_iter().flatten().flatten().any(|open| leads_into(&open.path(), folder))
+/// The links in `/proc` to the files that a process has open.
+fn open_files(process: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(process.join("fd")).into_iter().flatten().flatten().map(|open| open.path())
 }
 
 fn leads_into(link: &Path, folder: &Path) -> bool {
