@@ -20,7 +20,7 @@ pub struct Diagnosis {
 #[schemars(inline)]
 pub struct Check {
     /// What was checked.
-    #[schemars(extend("enum" = ["engine", "hypervisor", "library", "space", "leftovers", "completion"]))]
+    #[schemars(extend("enum" = ["engine", "hypervisor", "vms", "library", "space", "leftovers", "completion"]))]
     pub name: &'static str,
     /// With a problem, no freeze works; with a warning, freezing still works.
     pub verdict: Verdict,
@@ -65,6 +65,11 @@ pub enum Details {
         /// What it does not support.
         cannot: Vec<String>,
     },
+    /// The VMs.
+    Vms {
+        /// The VMs that smolvm lists as down, and whose disks a process has open.
+        used: Vec<UsedVm>,
+    },
     /// The library.
     Library {
         /// Its path.
@@ -88,6 +93,18 @@ pub enum Details {
         /// The folders that are left.
         folders: Vec<Folder>,
     },
+}
+
+/// A VM that is down, and whose disks a process has open.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct UsedVm {
+    /// Its name.
+    pub vm: String,
+    /// Its state as smolvm lists it.
+    pub state: String,
+    /// The number of the process.
+    pub pid: u32,
 }
 
 /// A leftover folder.

@@ -9,7 +9,7 @@ mod schemas;
 mod snapshots;
 
 pub use crate::terminal::Error;
-pub use doctor::{Check, Details, Diagnosis, Folder, Verdict};
+pub use doctor::{Check, Details, Diagnosis, Folder, UsedVm, Verdict};
 pub use engines::{InstalledEngine, RemovedEngine};
 pub use schemas::schemas;
 pub use snapshots::{Arrived, Exported, Pruned, Pushed, RemovedSnapshot, Tagged, Verified, Whole};

@@ -415,7 +415,7 @@ fn marks_are_ascii_if_the_locale_is() {
         command.env("LC_ALL", locale);
         let printed = stdout(&finish(command));
         assert!(printed.starts_with(mark), "{printed}");
-        assert_eq!(printed.lines().count(), 6, "{printed}");
+        assert_eq!(printed.lines().count(), 7, "{printed}");
     }
 }
 

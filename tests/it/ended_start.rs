@@ -1,11 +1,11 @@
 //! A start that is ended early, by `--timeout` or a signal, ends the VMM that the engine started, which would boot on.
 
 use crate::support::chaos::{Random, is_long};
-use crate::support::{Running, World, is_alive, signal, stderr, wait_until};
+use crate::support::{Running, World, is_alive, signal, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The engine starts a VMM, and does not come back: a slow boot.
@@ -193,6 +193,26 @@ fn rm_ends_the_vmm_of_a_killed_start() {
         ["machine data-dir", "machine stop", "machine data-dir", "machine delete"],
         "{commands:?}"
     );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn doctor_reports_the_vmm_of_a_killed_start() {
+    let check = |world: &World| {
+        let report: Value = serde_json::from_str(&stdout(&world.run("doctor --json").success())).unwrap();
+        report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "vms").unwrap().clone()
+    };
+    let (world, vmm) = world_of_a_killed_start("1.32.2");
+    world.vm("web").running();
+    world.vm("down").stopped();
+    let found = check(&world);
+    assert_eq!(found["details"], json!({"used": [{"vm": "dev", "state": "stopped", "pid": vmm}]}));
+    assert_eq!((&found["verdict"], &found["hint"]), (&json!("warning"), &json!("bottle-freeze stop dev")));
+    world.run("freeze dev -o x.smolmachine").code(5).stderr(contains("bottle-freeze stop dev"));
+    world.run("stop dev").success();
+    assert!(!is_alive(vmm));
+    assert_eq!(check(&world)["verdict"], "ok");
+    world.run("freeze dev -o x.smolmachine").success();
 }
 
 #[cfg(target_os = "linux")]

@@ -7,21 +7,23 @@ use crate::library::Health;
 use crate::operations::packed;
 use crate::quoted::quoted;
 use crate::report::{Details, Diagnosis};
-use crate::smolvm::hypervisor;
+use crate::smolvm::{Machine, hypervisor};
 use crate::terminal::Warnings;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod check;
 mod engine;
 mod leftovers;
 mod space;
+mod vms;
 
 use check::Check;
+use engine::Working;
 
 /// Check that freezing works here, and print how to fix what does not
 ///
-/// Prints one line each for the engine, KVM, the library, free space, leftovers of killed commands, and shell completion.
+/// Prints one line each for the engine, KVM, the VMs, the library, free space, leftovers of killed commands, and shell completion.
 /// Each is tried: the engine freezes an empty VM in a temporary home, which is then removed (1 s, 125 MB), and your shell
 /// completes a command. Exits with 0 if a freeze would work, otherwise with the status that it would fail with. Without
 /// KVM no VM starts, but stopped VMs can be frozen: that is a warning.
@@ -45,9 +47,11 @@ pub fn run(app: &App, args: &Args) -> ExitCode {
     let leftovers = leftovers::check(args.fix, &warnings);
     let health = Health::check();
     let (engine, working) = engine::check(app, &health);
-    let space = space::check(&health, working.as_ref());
+    let disks = working.as_ref().map(disks);
+    let space = space::check(&health, disks.as_deref().unwrap_or_default());
+    let vms = vms::check(disks.as_deref());
     let kvm = virtualization(working.as_ref().map(|working| working.engine.path()));
-    let checks = [engine, kvm, library(&health), space, leftovers, completion()];
+    let checks = [engine, kvm, vms, library(&health), space, leftovers, completion()];
     let problem = checks.iter().find(|check| check.is_problem());
     let status = problem.map_or(ExitCode::SUCCESS, |check| check.status.into());
     if app.terminal.json {
@@ -59,6 +63,12 @@ pub fn run(app: &App, args: &Args) -> ExitCode {
         app.terminal.lines(checks.iter().filter(is_printed).map(Check::line));
     }
     status
+}
+
+/// The VMs whose disks have a folder, and that folder.
+fn disks(working: &Working) -> Vec<(&Machine, PathBuf)> {
+    let folder = |vm: &Machine| working.engine.machine_data_dir(&vm.name.parse().ok()?).ok();
+    working.machines.iter().filter_map(|vm| Some((vm, folder(vm)?))).collect()
 }
 
 /// Without a hypervisor a stopped VM can still be frozen, unless a helper VM must export its image.

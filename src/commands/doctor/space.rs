@@ -1,23 +1,22 @@
 //! The line about free space: whether it is enough to freeze each VM, by the same rule as a freeze.
 
 use super::check::{Check, LEAST_ROOM};
-use super::engine::Working;
 use crate::error::Status;
 use crate::library::Health;
 use crate::operations::packed;
 use crate::report::Details;
-use crate::smolvm::{Disks, Machine, Name};
+use crate::smolvm::{Disks, Machine};
+use std::path::PathBuf;
 
 /// Less free space, in bytes, is little for any VM.
 const FAIR_ROOM: u64 = 2 << 30;
 
-/// Compares the free space for the library with what a freeze of each VM needs.
-pub fn check(health: &Health, working: Option<&Working>) -> Check {
+/// Compares the free space for the library with what a freeze of each VM needs, whose disks are in that folder.
+pub fn check(health: &Health, disks: &[(&Machine, PathBuf)]) -> Check {
     let Some(free) = health.free else {
         return Check::warning("space", "free space is unknown", "df -h");
     };
-    let needs = working.map(needs).unwrap_or_default();
-    let (fits, too_large): (Vec<_>, Vec<_>) = needs.into_iter().partition(|(_, needed)| *needed <= free);
+    let (fits, too_large): (Vec<_>, Vec<_>) = needs(disks).into_iter().partition(|(_, needed)| *needed <= free);
     let what = format!("{} free for the library", packed::size(free));
     let list = too_large.iter().map(|(vm, needed)| format!("{vm} ({})", packed::size(*needed)));
     let too_little = format!("{what}, too little to freeze {}", list.collect::<Vec<_>>().join(", "));
@@ -33,11 +32,10 @@ pub fn check(health: &Health, working: Option<&Working>) -> Check {
 }
 
 /// The bytes that a freeze of each VM needs, if its disks can be read.
-fn needs(working: &Working) -> Vec<(String, u64)> {
-    let need = |vm: &Machine| {
-        let name: Name = vm.name.parse().ok()?;
-        let disks = Disks::read(&working.engine.machine_data_dir(&name).ok()?).ok()?;
+fn needs(disks: &[(&Machine, PathBuf)]) -> Vec<(String, u64)> {
+    let need = |(vm, folder): &(&Machine, PathBuf)| {
+        let disks = Disks::read(folder).ok()?;
         (!disks.is_empty()).then(|| (vm.name.clone(), disks.room_to_pack()))
     };
-    working.machines.iter().filter_map(need).collect()
+    disks.iter().filter_map(need).collect()
 }
