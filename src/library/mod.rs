@@ -34,6 +34,7 @@ mod removal;
 mod retention;
 mod runtime;
 mod staging;
+pub mod store;
 mod stored;
 mod tag;
 mod target;

@@ -6,8 +6,10 @@ pub mod embedded_metadata;
 mod error;
 pub mod hash_while_written;
 mod manifest;
+mod member;
 
 pub(super) use content::Content;
 pub use content::{Artifact, assets, details, verify, verify_and_read};
 pub use error::ArtifactError;
 pub use manifest::{Details, Manifest};
+pub use member::{Member, MemberKind, Part};

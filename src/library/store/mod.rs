@@ -1,0 +1,15 @@
+//! The store: what snapshots consist of, each part once. An object is one zstd frame with at most 1 MiB of a file, named by
+//! the SHA-256 of its content; the same objects as in the engine's own stored checkpoints.
+//!
+//! # Rules
+//! - A snapshot's folder has hard links to all its objects: it is whole by itself, whatever happens to the store.
+//! - An object gets its name in the store after a link in a snapshot or a private folder, and loses it when it has no other
+//!   link. So no count and no list can be wrong, and a killed run leaves at most objects with one link.
+//! - An object that is new was decompressed and compared before it gets its name. One that is there is trusted when it is
+//!   linked; `verify` reads it.
+
+mod digest;
+mod index;
+
+pub use digest::Digest;
+pub use index::{Chunk, Entry, Index};
