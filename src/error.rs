@@ -128,7 +128,10 @@ impl Failure {
             ArtifactError::Io(source) => return Self::unread(format!("{} {error}", path.display()), source),
             ArtifactError::Copy(source) => return Self::unwritten(format!("{} {error}", path.display()), source),
             ArtifactError::Interrupted(Interrupted(signal)) => Status::Interrupted(*signal),
-            ArtifactError::NotArtifact(_) | ArtifactError::Damaged(_) | ArtifactError::Refused(_) => Status::Damaged,
+            ArtifactError::NotArtifact(_)
+            | ArtifactError::Damaged(_)
+            | ArtifactError::Refused(_)
+            | ArtifactError::Unknown(_) => Status::Damaged,
         };
         Self::new(status, format!("{} {error}", path.display()))
     }

@@ -14,7 +14,9 @@ use std::path::Path;
 
 /// Bytes of the footer.
 pub const FOOTER: usize = 64;
-const FORMAT_VERSION: u32 = 1;
+/// Its first bytes.
+pub const MAGIC: &[u8; 8] = b"SMOLPACK";
+pub const FORMAT_VERSION: u32 = 1;
 /// The engine's own limit for a manifest.
 const MANIFEST_LIMIT: u64 = 16 << 20;
 
@@ -27,6 +29,16 @@ pub struct Artifact {
     pub bytes: u64,
     /// CRC-32 of assets and manifest, in its footer, and compared with its content.
     pub crc32: u32,
+}
+
+impl Artifact {
+    /// The artifact with this manifest, of `bytes` in all, whose CRC-32 is known.
+    ///
+    /// # Errors
+    /// The engine would refuse its manifest.
+    pub fn of_parts(manifest: &str, bytes: u64, crc32: u32) -> Result<Self, ArtifactError> {
+        Ok(Self { manifest: Manifest::read(manifest.as_bytes())?, bytes, crc32 })
+    }
 }
 
 /// Reads the file once from beginning to end and checks footer, CRC-32 and manifest.
@@ -215,7 +227,7 @@ impl Footer {
         let mut raw = [0; FOOTER];
         file.seek(SeekFrom::Start(start))?;
         file.read_exact(&mut raw)?;
-        if !raw.starts_with(b"SMOLPACK") {
+        if !raw.starts_with(MAGIC) {
             return Err(ArtifactError::NotArtifact("it does not end in a smolvm footer".into()));
         }
         let number = |at: usize, size: usize| {

@@ -19,6 +19,9 @@ pub enum ArtifactError {
     /// It is whole, and the engine makes no VM from it.
     #[error("cannot become a VM: {0}")]
     Refused(String),
+    /// It may be whole, but is not made of what this program knows: it cannot be taken apart.
+    #[error("cannot be taken apart: {0}")]
+    Unknown(String),
     /// Its copy cannot be written.
     #[error("cannot be copied: {0}")]
     Copy(io::Error),

@@ -3,6 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The bytes that a tar header has for a path.
+const PATH_LIMIT: usize = 100;
+
+/// The most bytes of a member; the default size of a disk is 20 GiB.
+const SIZE_LIMIT: u64 = 16 << 40;
+
 /// A member of an artifact's tar, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Member {
@@ -12,10 +18,36 @@ pub struct Member {
     pub kind: MemberKind,
     /// The mode field of its header: permissions and, as the engine writes it, the type of file.
     pub mode: u32,
+    /// The user and the group that the engine ran as.
+    pub uid: u32,
+    /// See `uid`.
+    pub gid: u32,
     /// When it was changed, in seconds since 1970.
     pub mtime: u64,
     /// Bytes of its content. A sparse file ends after its last data: how long the disk is, the manifest says.
     pub size: u64,
+}
+
+impl Member {
+    /// Checks what a hostile tar or index could claim: its path stays inside its folder, and its header can hold it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let is_folder = self.kind == MemberKind::Folder;
+        let path = if is_folder { self.path.strip_suffix('/') } else { Some(self.path.as_str()) };
+        let is_plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
+        if !path.is_some_and(|path| path.split('/').all(is_plain)) {
+            return Err("a path in it is not a plain relative path");
+        }
+        if self.path.len() > PATH_LIMIT {
+            return Err("a path in it is too long");
+        }
+        if self.size > SIZE_LIMIT || is_folder && self.size > 0 {
+            return Err("a size in it cannot be true");
+        }
+        Ok(())
+    }
 }
 
 /// What a member of an artifact's tar is.
