@@ -17,6 +17,8 @@
 //! - `command` has the command lines that a dry run prints; `call` is one command line, `run` and `supervise` run it; its
 //!   result is an `outcome` or an `error`.
 //! - `machine` is a VM as it is listed, [`settings`] what a VM made from an artifact keeps of it.
+//! - `record` is what the engine's database holds of a VM, and `disk` reads its disks; from these, `direct` makes what the
+//!   engine would pack.
 //! - [`artifact`] reads, checks and changes `.smolmachine` files, [`secrets`] are removed from them, and `reference` is the
 //!   name of one in a registry.
 //! - `trial` packs an empty VM, and `whole` checks the engine's files: whether a freeze works.
@@ -26,6 +28,8 @@ pub mod artifact;
 mod call;
 mod command;
 mod create;
+mod direct;
+mod disk;
 mod engine;
 mod error;
 mod exec;
@@ -40,6 +44,7 @@ pub mod locate;
 mod machine;
 mod outcome;
 mod pack;
+mod record;
 mod reference;
 mod retry;
 mod run;
@@ -55,6 +60,8 @@ pub use artifact::hash_while_written::{StreamedHash, follow};
 pub use call::Call;
 pub use command::{Command, Exec, PackOptions};
 pub use create::{CreateOptions, Source};
+pub use direct::{Direct, direct};
+pub use disk::{Disk, DiskError};
 pub use engine::{OnCall, Smolvm};
 pub use error::{EngineError, Reason};
 pub use exec::ExecEnd;
@@ -67,6 +74,8 @@ pub use list::machine_ls_at_once;
 pub use locate::EngineSource;
 pub use machine::{Machine, Name, State, is_local_image};
 pub use pack::{CHECKPOINT_SUFFIX, PackStep};
+pub use record::Record;
 pub use reference::Reference;
+pub use trial::Trial;
 pub use version::Version;
 pub use whole::{broken_files, empty_program};

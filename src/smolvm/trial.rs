@@ -7,6 +7,7 @@ use super::engine::{QUICK, Smolvm};
 use super::error::{EngineError, Result};
 use super::facts::Fact;
 use super::machine::Name;
+use super::record::Record;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,14 @@ const DATA: &str = if cfg!(target_os = "macos") { "Library/Application Support" 
 const FOLDERS: [(&str, &str); 2] =
     [("XDG_DATA_HOME", DATA), ("XDG_CACHE_HOME", if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" })];
 
+/// An empty VM that was packed.
+pub struct Trial {
+    /// The artifact.
+    pub artifact: PathBuf,
+    /// What the engine recorded of the VM, if that can be read.
+    pub record: Option<Record>,
+}
+
 impl Smolvm {
     /// The engine's cache folder and why it cannot be written, if this engine needs it to pack.
     pub fn unwritable_cache(&self) -> Option<(PathBuf, std::io::Error)> {
@@ -23,11 +32,11 @@ impl Smolvm {
         is_writable(&cache).err().map(|error| (cache, error))
     }
 
-    /// Makes an empty VM and packs it. Everything that the engine writes is in `folder`. Returns the path of the artifact.
+    /// Makes an empty VM and packs it. Everything that the engine writes is in `folder`.
     ///
     /// # Errors
     /// The engine failed, or there is no artifact.
-    pub fn try_to_pack(&self, folder: &Path) -> Result<PathBuf> {
+    pub fn try_to_pack(&self, folder: &Path) -> Result<Trial> {
         let not_kept = |source| EngineError::NotKept { command: "smolvm pack create".into(), source };
         let folder = fs::canonicalize(folder).map_err(not_kept)?;
         let home = folder.join("home");
@@ -56,7 +65,14 @@ impl Smolvm {
         let (pack, artifact) =
             (self.command_line(Command::Pack(&name, &packing)), launcher.with_extension("smolmachine"));
         run(pack.clone())?;
-        if artifact.is_file() { Ok(artifact) } else { Err(pack.not_done("there is no artifact".into())) }
+        if !artifact.is_file() {
+            return Err(pack.not_done("there is no artifact".into()));
+        }
+        // With $SMOLVM_DATA_DIR, the data is in a home below that.
+        let data = home.join(DATA);
+        let states = [data.join("smolvm"), data.join(".local/share/smolvm")];
+        let record = states.iter().find_map(|state| Record::read(state, &name));
+        Ok(Trial { artifact, record })
     }
 }
 

@@ -74,7 +74,7 @@ fn of_engine(app: &App, engine: &Smolvm, health: &Health, what: &str, cannot: &[
 /// Freezes an empty VM into a folder that is then removed, and checks the artifact.
 fn try_to_freeze(app: &App, engine: &Smolvm, scratch: &Staging) -> Result<()> {
     let try_it = || {
-        let artifact = engine.try_to_pack(scratch.path()).map_err(shorten)?;
+        let artifact = engine.try_to_pack(scratch.path()).map_err(shorten)?.artifact;
         verify::check(app, &artifact)?;
         match empty_program(&artifact) {
             None => Ok(()),

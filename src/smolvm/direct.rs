@@ -1,0 +1,240 @@
+//! Freezes a VM from its disks, without the engine: what `pack create --from-vm` would write, where that is known.
+//!
+//! It is known of a bare VM whose record differs from that of an empty one of the same engine only in settings that were
+//! tried, and whose folder holds nothing unknown. The manifest is the empty VM's, with those settings: all engines from 1.4.0
+//! to 1.32.2 write the same keys in the same order.
+
+use super::artifact::{Member, MemberKind};
+use super::disk::Disk;
+use super::facts::Fact;
+use super::machine::{Machine, State};
+use super::record::Record;
+use super::version::Version;
+use crate::clock;
+use rustix::process::{getegid, geteuid};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// What the engine would pack.
+#[derive(Debug)]
+pub struct Direct {
+    /// The manifest.
+    pub manifest: String,
+    /// The variables whose references to secrets were left out.
+    pub secrets: Vec<String>,
+    /// The members of the artifact that are disks, in its order.
+    pub disks: Vec<(Member, Disk)>,
+}
+
+/// Settings that no pack holds, and that change no disk: the engine's pack of a VM with any of them is that of one without.
+#[rustfmt::skip]
+const NOT_PACKED: [&str; 44] = [
+    "name", "created_at", "state", "pid", "pid_start_time", "last_exit_code", "restart", "init", "init_completed", "labels",
+    "storage_gb", "overlay_gb", "block_io", "disk_durability", "shm_size",
+    // A pack says only whether there is a network, and a snapshot always says no.
+    "network", "network_backend", "network_name", "allowed_cidrs", "egress_rules", "block_private", "dns_filter_hosts", "dns",
+    "dns_options", "guest_subnet", "ports", "credential_policy", "credential_placeholders",
+    // What the host lends to the guest.
+    "mounts", "published_sockets", "docker_socket", "ssh_agent", "rosetta", "nested_virt", "gpu_vram_mib",
+    // How the engine watches and stops it.
+    "health_cmd", "health_interval_secs", "health_timeout_secs", "health_retries", "health_startup_grace_secs",
+    "stop_on_exit", "stop_signal", "stop_timeout_secs",
+    // The artifact that it was made from: its disks lie below the VM's own.
+    "source_smolmachine",
+];
+
+/// Settings that a pack holds.
+const PACKED: [&str; 10] = ["cpus", "mem", "entrypoint", "cmd", "env", "workdir", "user", "gpu", "cuda", "secret_refs"];
+
+/// The values of these settings.
+#[derive(Debug, Deserialize)]
+struct Settings {
+    #[serde(default)]
+    entrypoint: Vec<String>,
+    #[serde(default)]
+    cmd: Vec<String>,
+    #[serde(default)]
+    env: Vec<(String, String)>,
+    #[serde(default)]
+    workdir: Option<String>,
+    #[serde(default)]
+    user: Option<String>,
+    #[serde(default)]
+    gpu: Option<bool>,
+    #[serde(default)]
+    cuda: bool,
+    #[serde(default)]
+    secret_refs: BTreeMap<String, Value>,
+}
+
+/// The files in the folder of a bare VM, beside its disks: what the engine and the VMM leave there.
+#[rustfmt::skip]
+const FILES: [&str; 21] = [
+    ".pack-shared", ".vm-uid", "agent-console.log", "agent-startup-error.log", "agent.config.json", "agent.logs", "agent.pid",
+    "agent.ready", "agent.sock", "control.sock", "name", "overlay.formatted", "pack", "ports.sock", "smolvm_attach_ro",
+    "smolvm_attach_rw", "storage.formatted", "vm.lock", "vmm-exit.json", "vsock.sock", "workload.log",
+];
+
+/// A manifest of a bare VM, with the keys in the engine's order.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    mode: String,
+    image: String,
+    digest: String,
+    platform: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    entrypoint: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cmd: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    env: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workdir: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    /// In the place of the engine's `secret_refs`: see [`secrets`](super::secrets).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    bottle_freeze_secrets: Vec<String>,
+    cpus: u32,
+    mem: u64,
+    image_size: u64,
+    network: bool,
+    gpu: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cuda: Option<bool>,
+    host_platform: String,
+    created: String,
+    smolvm_version: String,
+    assets: Assets,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Assets {
+    libraries: Vec<Asset>,
+    agent_rootfs: Asset,
+    layers: [Asset; 0],
+    storage_template: Asset,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    storage_logical_size: Option<u64>,
+    overlay_template: Asset,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overlay_logical_size: Option<u64>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Asset {
+    path: String,
+    size: u64,
+}
+
+/// What the engine would pack of the VM, which is not up. `record` is the VM's, `trial` and `template` are record and manifest
+/// of an empty VM that the same engine packed, and `folder` has the VM's disks.
+///
+/// # Errors
+/// Why only the engine can pack it, as a sentence.
+pub fn direct(
+    vm: &Machine,
+    record: &Record,
+    trial: &Record,
+    template: &str,
+    folder: &Path,
+    version: Version,
+) -> Result<Direct, String> {
+    check_vm(vm, record, trial)?;
+    check_files(folder)?;
+    let mut manifest: Manifest =
+        serde_json::from_str(template).map_err(|error| format!("its manifest is new to bottle-freeze: {error}"))?;
+    if serde_json::to_string_pretty(&manifest).ok().as_deref() != Some(template) || manifest.mode != "vm" {
+        return Err("its manifest is new to bottle-freeze".to_owned());
+    }
+    let secrets = manifest.set(vm, record.settings()?);
+    let assets = &mut manifest.assets;
+    let mut disks = vec![disk(folder, "overlay", &mut assets.overlay_template, &mut assets.overlay_logical_size)?];
+    // Older engines pack an empty storage disk instead, which is in the template.
+    if version.has(Fact::BareWorkspace) {
+        disks.push(disk(folder, "storage", &mut assets.storage_template, &mut assets.storage_logical_size)?);
+    }
+    let manifest = serde_json::to_string_pretty(&manifest).map_err(|error| error.to_string())?;
+    Ok(Direct { manifest, secrets, disks })
+}
+
+/// Whether the VM is a bare one with known settings only.
+fn check_vm(vm: &Machine, record: &Record, trial: &Record) -> Result<(), String> {
+    if vm.image.is_some() || vm.ephemeral {
+        return Err("it is not a bare VM that is kept".to_owned());
+    }
+    if !matches!(vm.state, State::Created | State::Stopped | State::Failed) {
+        return Err(format!("it is {}", vm.state));
+    }
+    if record.get("name") != vm.name.as_str() || record.get("created_at").as_u64() != vm.created_at {
+        return Err("what smolvm recorded is of another VM".to_owned());
+    }
+    let is_known = |key: &str| NOT_PACKED.contains(&key) || PACKED.contains(&key);
+    let mut keys = record.keys().chain(trial.keys()).filter(|key| !is_known(key));
+    match keys.find(|key| record.get(key) != trial.get(key)) {
+        Some(key) => Err(format!("smolvm recorded a {key:?} that is new to bottle-freeze")),
+        None => Ok(()),
+    }
+}
+
+/// Whether the folder of a VM holds only files that are known.
+fn check_files(folder: &Path) -> Result<(), String> {
+    let unreadable = |error| format!("cannot read {}: {error}", folder.display());
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let is_disk = ["overlay.raw", "overlay.qcow2", "storage.raw", "storage.qcow2"].iter().any(|disk| name == *disk);
+        if !is_disk && !FILES.iter().any(|file| name == *file) {
+            return Err(format!("its folder has a file that is new to bottle-freeze: {}", name.to_string_lossy()));
+        }
+    }
+    Ok(())
+}
+
+/// A disk of the VM, and its member of the artifact. Sets its sizes in the manifest.
+fn disk(folder: &Path, name: &str, asset: &mut Asset, logical: &mut Option<u64>) -> Result<(Member, Disk), String> {
+    let files = ["raw", "qcow2"].map(|ending| folder.join(name).with_extension(ending));
+    let [path] = files.iter().filter(|path| path.symlink_metadata().is_ok()).collect::<Vec<_>>()[..] else {
+        return Err(format!("it has not one {name} disk"));
+    };
+    let disk = Disk::open(path).map_err(|error| error.to_string())?;
+    if disk.size() == 0 {
+        return Err(format!("its {name} disk is empty"));
+    }
+    asset.size = disk.size();
+    *logical = Some(disk.logical_size()).filter(|logical| *logical != disk.size());
+    let changed = path.symlink_metadata().map_err(|error| error.to_string())?.mtime();
+    let (path, mtime) = (asset.path.clone(), u64::try_from(changed).unwrap_or(0));
+    let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+    let member = Member { path, kind: MemberKind::Sparse, mode: 0o100_644, uid, gid, mtime, size: disk.size() };
+    Ok((member, disk))
+}
+
+impl Manifest {
+    /// Sets what depends on the VM, and returns the names of its secrets. The network stays closed, as in every snapshot.
+    fn set(&mut self, vm: &Machine, settings: Settings) -> Vec<String> {
+        self.image = format!("vm://{}", vm.name);
+        // Some engines record a shell if there is none.
+        if !settings.entrypoint.is_empty() {
+            self.entrypoint = settings.entrypoint;
+        }
+        self.cmd = settings.cmd;
+        self.env = settings.env.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+        self.workdir = settings.workdir;
+        self.user = settings.user;
+        self.bottle_freeze_secrets = settings.secret_refs.into_keys().collect();
+        (self.cpus, self.mem) = (vm.cpus, vm.memory_mib);
+        self.gpu = settings.gpu.unwrap_or(false);
+        // Old engines do not record it.
+        self.cuda = self.cuda.map(|_| settings.cuda);
+        self.created = clock::rfc3339_millis(SystemTime::now());
+        self.bottle_freeze_secrets.clone()
+    }
+}

@@ -1,0 +1,131 @@
+//! The content of a VM's disk, read from its file.
+//!
+//! A pack holds a disk from its first byte to the last one that is not zero; so does a [`Disk`].
+
+mod error;
+mod image;
+mod qcow2;
+mod raw;
+
+pub use error::DiskError;
+
+use super::artifact::Part;
+use crate::signals::{Interrupted, Signals};
+use image::{Image, Run};
+use std::ops::Range;
+use std::path::Path;
+
+/// Bytes of a disk that are looked up at once, so that no disk needs much memory: one table of a qcow2 file has so many.
+const WINDOW: u64 = 512 << 20;
+/// Bytes of a part. Each begins at a multiple of it.
+const PART: u64 = 1 << 20;
+
+/// A disk that can be read.
+#[derive(Debug)]
+pub struct Disk {
+    image: Image,
+    size: u64,
+}
+
+impl Disk {
+    /// Opens the file of a disk, and finds its last data. No process may change it until it is read.
+    ///
+    /// # Errors
+    /// It cannot be read, or it is not as the engine writes it.
+    pub fn open(path: &Path) -> Result<Self, DiskError> {
+        let image = Image::open(path)?;
+        let size = last_data(&image)?;
+        Ok(Self { image, size })
+    }
+
+    /// Bytes of the disk, as the VM sees it.
+    pub fn logical_size(&self) -> u64 {
+        self.image.size()
+    }
+
+    /// Bytes from its beginning to the end of its last data.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Passes its content, up to [`size`](Self::size), to `on_part`: 1 MiB as one part of data, or as part of a hole.
+    ///
+    /// # Errors
+    /// It cannot be read, a signal came, or `on_part` failed.
+    pub fn read<E>(&self, signals: &Signals, on_part: &mut dyn FnMut(Part<'_>) -> Result<(), E>) -> Result<(), E>
+    where
+        E: From<DiskError> + From<Interrupted>,
+    {
+        let (mut buffer, mut done) = (Vec::new(), 0);
+        for window in windows(self.size) {
+            let runs = self.image.runs(&window)?;
+            for runs in runs.chunk_by(|a, b| a.part() == b.part()) {
+                signals.check()?;
+                let Some(part) = runs.first().map(Run::part) else { continue };
+                let part = part.start..part.end.min(self.size);
+                if part.start > done {
+                    on_part(Part::Zeros(part.start.saturating_sub(done)))?;
+                }
+                read_part(&mut buffer, &part, runs)?;
+                on_part(Part::Data(&buffer))?;
+                done = part.end;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The windows of a disk up to that size.
+fn windows(size: u64) -> impl DoubleEndedIterator<Item = Range<u64>> {
+    (0..size.div_ceil(WINDOW)).map(move |number| {
+        let start = number.saturating_mul(WINDOW);
+        start..start.saturating_add(WINDOW).min(size)
+    })
+}
+
+/// Reads the part of a disk that has these runs of data.
+fn read_part(buffer: &mut Vec<u8>, part: &Range<u64>, runs: &[Run<'_>]) -> Result<(), DiskError> {
+    let bytes = |from: u64, to: u64| usize::try_from(to.saturating_sub(from)).unwrap_or(0);
+    let mut end = part.start;
+    buffer.resize(bytes(part.start, part.end), 0);
+    for run in runs {
+        let (start, run_end) = (run.at, run.at.saturating_add(run.bytes).min(part.end));
+        if let Some(hole) = buffer.get_mut(bytes(part.start, end)..bytes(part.start, start)) {
+            hole.fill(0);
+        }
+        let Some(data) = buffer.get_mut(bytes(part.start, start)..bytes(part.start, run_end)) else { break };
+        run.read(data)?;
+        end = run_end;
+    }
+    buffer.get_mut(bytes(part.start, end)..).unwrap_or_default().fill(0);
+    Ok(())
+}
+
+/// The end of the last byte that is not zero; 0 if there is none.
+fn last_data(image: &Image) -> Result<u64, DiskError> {
+    let mut buffer = Vec::new();
+    for window in windows(image.size()).rev() {
+        for run in image.runs(&window)?.iter().rev() {
+            buffer.resize(usize::try_from(run.bytes).unwrap_or(0), 0);
+            run.read(&mut buffer)?;
+            let bytes = before_zeros(&buffer);
+            if bytes > 0 {
+                return Ok(run.at.saturating_add(bytes));
+            }
+        }
+    }
+    Ok(0)
+}
+
+/// The number of bytes before the zeros at the end.
+fn before_zeros(mut bytes: &[u8]) -> u64 {
+    // Without an early exit, the compiler makes a loop over vectors of it.
+    let is_zero = |block: &[u8]| block.iter().fold(0, |all, byte| all | byte) == 0;
+    while let Some((rest, block)) = bytes.split_last_chunk::<4096>() {
+        if !is_zero(block) {
+            break;
+        }
+        bytes = rest;
+    }
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| (last as u64).saturating_add(1))
+}
