@@ -4,6 +4,11 @@
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
+/// The number of cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Starts a thread.
 ///
 /// # Errors
@@ -20,4 +25,13 @@ pub fn side_by_side(others: usize, work: impl Fn() + Sync) {
         let _all = (0..others).all(started);
         work();
     });
+}
+
+/// Does `work` in up to `count` more threads, and `lead` in this one, which gets the number of threads that started. Waits
+/// for all.
+pub fn beside<T>(count: usize, work: impl Fn() + Sync, lead: impl FnOnce(usize) -> T) -> T {
+    std::thread::scope(|scope| {
+        let started = |_: &usize| Builder::new().spawn_scoped(scope, &work).is_ok();
+        lead((0..count).take_while(started).count())
+    })
 }

@@ -35,7 +35,7 @@ pub fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], each: impl Fn(&T)
 
 /// How many of `count` to process at a time: the number that the user `asked` for, or half of the cores.
 pub fn jobs(asked: Option<u16>, count: usize) -> usize {
-    let half = || std::thread::available_parallelism().map_or(1, |cores| usize::from(cores) / 2).max(1);
+    let half = || (threads::cores() / 2).max(1);
     // To count the cores takes a dozen system calls: skipped for one VM.
     if count < 2 { 1 } else { asked.map_or_else(half, usize::from) }
 }

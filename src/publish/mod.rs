@@ -105,7 +105,7 @@ pub fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
 pub fn flush(path: &Path) -> io::Result<()> {
     let kind = fs::symlink_metadata(path)?.file_type();
     if kind.is_file() {
-        return flush_open(path);
+        return flush_alone(path);
     }
     if !kind.is_dir() {
         // Links, devices and the like have no content.
@@ -116,10 +116,14 @@ pub fn flush(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
         Err(error) => return Err(error),
     }
-    flush_open(path)
+    flush_alone(path)
 }
 
-fn flush_open(path: &Path) -> io::Result<()> {
+/// Flushes a file, or the names in a folder, to the disk.
+///
+/// # Errors
+/// It cannot be read, or the disk refuses.
+pub fn flush_alone(path: &Path) -> io::Result<()> {
     let open = |write: bool| {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         File::options().read(!write).write(write).custom_flags(flags).open(path)

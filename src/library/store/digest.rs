@@ -1,6 +1,7 @@
 //! A SHA-256.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// A SHA-256: 64 hexadecimal digits as text.
@@ -8,6 +9,11 @@ use std::fmt;
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
+    /// The SHA-256 of these bytes.
+    pub fn of(content: &[u8]) -> Self {
+        Self(Sha256::digest(content).into())
+    }
+
     /// Parses 64 lowercase hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];

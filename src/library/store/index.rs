@@ -1,12 +1,27 @@
 //! `index.json`: the artifact of a snapshot, as a list of chunks.
 
 use super::digest::Digest;
-use crate::smolvm::artifact::Member;
+use super::error::StoreError;
+use super::frame::{CHUNK, FRAME};
+use crate::files;
+use crate::library::hash::{FileHash, FileHasher};
+use crate::smolvm::artifact::{Member, MemberKind};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 /// The only version so far.
 pub const VERSION: u32 = 1;
+/// The file, in the folder of a snapshot.
+pub const INDEX: &str = "index.json";
+/// The most bytes of the file: some 700,000 chunks.
+const LIMIT: u64 = 64 << 20;
+/// The most bytes of the content of all members.
+const CONTENT_LIMIT: u64 = 16 << 40;
 
 /// An artifact: the members of its tar, in order, and its manifest.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,4 +54,129 @@ pub enum Chunk {
     Object(Digest, u32, u32, u32),
     /// `[null, LENGTH]`: so many zeros. They are not stored.
     Zeros((), u64),
+}
+
+impl Chunk {
+    /// Bytes of its content.
+    pub fn length(&self) -> u64 {
+        match *self {
+            Self::Object(_, length, ..) => length.into(),
+            Self::Zeros((), length) => length,
+        }
+    }
+}
+
+impl Index {
+    /// The index of an artifact with this manifest and these members.
+    ///
+    /// # Errors
+    /// The manifest is not JSON, or the members are not those of an artifact.
+    pub fn new(manifest: String, members: Vec<Entry>) -> Result<Self, StoreError> {
+        let manifest = RawValue::from_string(manifest).map_err(|error| StoreError::Content(error.to_string()))?;
+        let index = Self { version: VERSION, manifest, members };
+        index.check().map_err(StoreError::Content)?;
+        Ok(index)
+    }
+
+    /// Reads the index of the snapshot in that folder, whose `snapshot.json` has its size and hash.
+    ///
+    /// # Errors
+    /// It cannot be read, is not the `recorded` one, or does not describe an artifact.
+    pub fn read(folder: &Path, recorded: &FileHash) -> Result<Self, StoreError> {
+        let path = folder.join(INDEX);
+        let invalid = |why: String| StoreError::Index { path: path.clone(), why };
+        let mut text = Vec::new();
+        let file = files::open_existing(&path).map_err(StoreError::unreadable(&path))?;
+        file.take(LIMIT + 1).read_to_end(&mut text).map_err(StoreError::unreadable(&path))?;
+        if text.len() as u64 > LIMIT {
+            return Err(invalid(format!("it is longer than {LIMIT} bytes")));
+        }
+        let mut hasher = FileHasher::default();
+        hasher.update(&text);
+        if hasher.finish() != *recorded {
+            return Err(invalid("it is not the file that was written with the snapshot".into()));
+        }
+        let index: Self = serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
+        index.check().map_err(invalid)?;
+        Ok(index)
+    }
+
+    /// Writes it into the folder of a snapshot that is not yet published, and flushes it.
+    ///
+    /// # Errors
+    /// It is too long, or cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<FileHash, StoreError> {
+        let path = folder.join(INDEX);
+        let not_writable = StoreError::not_writable(&path);
+        let mut text = serde_json::to_vec(self).map_err(io::Error::from).map_err(&not_writable)?;
+        text.push(b'\n');
+        if text.len() as u64 > LIMIT {
+            return Err(StoreError::Content(format!("its index would be longer than {LIMIT} bytes")));
+        }
+        let write = || {
+            let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+            file.write_all(&text)?;
+            file.sync_data()
+        };
+        write().map_err(not_writable)?;
+        let mut hasher = FileHasher::default();
+        hasher.update(&text);
+        Ok(hasher.finish())
+    }
+
+    /// The objects that it needs, each once, and the bytes of their content and their frames.
+    pub fn objects(&self) -> HashMap<Digest, (u32, u32)> {
+        let chunks = self.members.iter().flat_map(|entry| &entry.chunks);
+        let objects = chunks.filter_map(|chunk| match *chunk {
+            Chunk::Object(name, length, bytes, _) => Some((name, (length, bytes))),
+            Chunk::Zeros(..) => None,
+        });
+        objects.collect()
+    }
+
+    /// Bytes of its objects, each counted once.
+    pub fn frame_bytes(&self) -> u64 {
+        self.objects().values().map(|(_, bytes)| u64::from(*bytes)).sum()
+    }
+
+    /// Why it does not describe an artifact.
+    fn check(&self) -> Result<(), String> {
+        if self.version != VERSION {
+            return Err(format!("its version is {}, which this version of bottle-freeze does not know", self.version));
+        }
+        let (mut paths, mut content) = (HashSet::new(), 0_u64);
+        for entry in &self.members {
+            let path = &entry.member.path;
+            let wrong = |why: &str| format!("{path:?} {why}");
+            entry.check().map_err(wrong)?;
+            if !paths.insert(path.trim_end_matches('/')) {
+                return Err(wrong("is in it twice"));
+            }
+            content = content.saturating_add(entry.member.size);
+        }
+        if content > CONTENT_LIMIT { Err(format!("it has more than {CONTENT_LIMIT} bytes of content")) } else { Ok(()) }
+    }
+}
+
+impl Entry {
+    fn check(&self) -> Result<(), &'static str> {
+        self.member.check()?;
+        if self.member.kind == MemberKind::Folder && !self.chunks.is_empty() {
+            return Err("is a folder, and has content");
+        }
+        let sum = self.chunks.iter().try_fold(0_u64, |sum, chunk| {
+            let is_possible = match *chunk {
+                Chunk::Object(_, length, bytes, _) => {
+                    (1..=CHUNK).contains(&(length as usize)) && (1..=FRAME).contains(&(bytes as usize))
+                }
+                Chunk::Zeros((), length) => length > 0,
+            };
+            sum.checked_add(chunk.length()).filter(|_| is_possible)
+        });
+        match sum {
+            None => Err("has a chunk of an impossible size"),
+            Some(sum) if sum != self.member.size => Err("has chunks of another size than itself"),
+            Some(_) => Ok(()),
+        }
+    }
 }

@@ -63,7 +63,7 @@ pub enum MemberKind {
 }
 
 /// The next part of an artifact's tar.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Part<'a> {
     /// A member begins. Its content follows, in order.
     Member(&'a Member),

@@ -1,0 +1,195 @@
+//! An artifact, put together from objects: frames of tar headers, the objects' frames as they are, manifest and footer.
+
+use super::digest::Digest;
+use super::error::{Bad, StoreError};
+use super::frame::{self, CHUNK, Frame, Packer, Unpacker};
+use super::index::{Chunk, Entry, Index};
+use super::objects::{OBJECTS, Objects};
+use crate::signals::Signals;
+use crate::smolvm::artifact::{Artifact, END, MemberKind, footer, headers, padding};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// A part of an artifact.
+enum Asset<'a> {
+    /// A frame of what lies between objects.
+    Made(&'a [u8]),
+    /// The frame of an object, and the bytes of its content.
+    Object(&'a Digest, u32, Frame),
+}
+
+impl Index {
+    /// The artifact that is put together from it, without reading an object.
+    ///
+    /// # Errors
+    /// The manifest is not one of an artifact.
+    pub fn artifact(&self) -> Result<Artifact, StoreError> {
+        let (mut bytes, mut crc32) = (0_u64, crc32fast::Hasher::new());
+        Assets::walk(self, &mut |asset| {
+            match asset {
+                Asset::Made(frame) => {
+                    bytes += frame.len() as u64;
+                    crc32.update(frame);
+                }
+                Asset::Object(_, _, frame) => {
+                    bytes += u64::from(frame.bytes);
+                    crc32.combine(&crc32fast::Hasher::new_with_initial_len(frame.crc32, frame.bytes.into()));
+                }
+            }
+            Ok(())
+        })?;
+        let manifest = self.manifest.get();
+        crc32.update(manifest.as_bytes());
+        let bytes = bytes + manifest.len() as u64 + footer(0, 0, 0).len() as u64;
+        Artifact::of_parts(manifest, bytes, crc32.finalize()).map_err(|error| StoreError::Content(error.to_string()))
+    }
+}
+
+/// Writes the artifact of the snapshot in that folder, with another `manifest` if one is given. Each object is checked by its
+/// size and CRC-32; another frame is accepted if its content is right.
+///
+/// # Errors
+/// An object is missing or damaged, also in the store; `to` cannot be written; a signal arrived.
+pub fn write_artifact(
+    folder: &Path,
+    index: &Index,
+    manifest: Option<&str>,
+    to: &mut impl Write,
+    signals: &Signals,
+) -> Result<(), StoreError> {
+    let (mut bytes, mut crc32) = (0_u64, crc32fast::Hasher::new());
+    let mut reader = Reader { folder, frame: Vec::new(), unpacker: Unpacker::new() };
+    Assets::walk(index, &mut |asset| {
+        signals.check()?;
+        let frame = match asset {
+            Asset::Made(frame) => frame,
+            Asset::Object(name, length, frame) => reader.read(name, length, frame)?,
+        };
+        bytes += frame.len() as u64;
+        crc32.update(frame);
+        to.write_all(frame).map_err(StoreError::Output)
+    })?;
+    let manifest = manifest.unwrap_or(index.manifest.get());
+    crc32.update(manifest.as_bytes());
+    let footer = footer(bytes, manifest.len() as u64, crc32.finalize());
+    to.write_all(manifest.as_bytes()).and_then(|()| to.write_all(&footer)).map_err(StoreError::Output)
+}
+
+/// Reads the objects of a snapshot.
+struct Reader<'a> {
+    folder: &'a Path,
+    frame: Vec<u8>,
+    unpacker: Unpacker,
+}
+
+impl Reader<'_> {
+    /// The frame of an object, from the store if that in the folder is damaged.
+    fn read(&mut self, name: &Digest, length: u32, recorded: Frame) -> Result<&[u8], StoreError> {
+        let path = self.folder.join(OBJECTS).join(name.to_string());
+        let first = self.check(&path, name, length, recorded);
+        if first.is_ok() {
+            return Ok(&self.frame);
+        }
+        let store = Objects::existing().ok().flatten();
+        if store.is_some_and(|store| store.heal(name, length, &path, &mut self.unpacker))
+            && self.check(&path, name, length, recorded).is_ok()
+        {
+            return Ok(&self.frame);
+        }
+        let is_missing = match first {
+            Err(error) if !frame::is_damage(&error) => return Err(StoreError::unreadable(&path)(error)),
+            first => first.is_err_and(|error| error.kind() == io::ErrorKind::NotFound),
+        };
+        let mut bad = Bad::default();
+        bad.add(*name, is_missing);
+        Err(StoreError::Damaged { folder: self.folder.to_owned(), bad })
+    }
+
+    fn check(&mut self, path: &Path, name: &Digest, length: u32, recorded: Frame) -> io::Result<()> {
+        frame::read(path, &mut self.frame)?;
+        if Frame::of(&self.frame) == recorded || self.unpacker.is_object(&self.frame, name, length) {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidData, "it does not hold what its name says"))
+    }
+}
+
+/// Walks through the assets of an artifact.
+struct Assets<'w> {
+    on_asset: &'w mut dyn FnMut(Asset<'_>) -> Result<(), StoreError>,
+    /// What lies between objects, so far.
+    between: Vec<u8>,
+    packer: Packer,
+    /// The frame of a chunk of zeros.
+    zeros: Vec<u8>,
+}
+
+impl<'w> Assets<'w> {
+    /// Calls `on_asset` for each, in order. The same index gives the same.
+    fn walk(index: &Index, on_asset: &'w mut dyn FnMut(Asset<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let packer = Packer::new().map_err(StoreError::Output)?;
+        let mut assets = Self { on_asset, between: Vec::new(), packer, zeros: Vec::new() };
+        for entry in &index.members {
+            assets.add(entry)?;
+        }
+        assets.between.extend_from_slice(&END);
+        assets.flush()
+    }
+
+    fn add(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        let data = data(entry);
+        self.between.extend(headers(&entry.member, &data));
+        for chunk in &entry.chunks {
+            match chunk {
+                Chunk::Object(name, length, bytes, crc32) => {
+                    self.flush()?;
+                    (self.on_asset)(Asset::Object(name, *length, Frame { bytes: *bytes, crc32: *crc32 }))?;
+                }
+                Chunk::Zeros((), count) if entry.member.kind == MemberKind::File => self.add_zeros(*count)?,
+                Chunk::Zeros(..) => {}
+            }
+        }
+        let padded = self.between.len() + padding(&entry.member, &data);
+        self.between.resize(padded, 0);
+        Ok(())
+    }
+
+    /// Zeros that are content, and not a hole.
+    fn add_zeros(&mut self, count: u64) -> Result<(), StoreError> {
+        let (chunks, rest) = (count / CHUNK as u64, usize::try_from(count % CHUNK as u64).unwrap_or_default());
+        if chunks > 0 {
+            self.flush()?;
+            if self.zeros.is_empty() {
+                self.zeros = self.packer.pack(&vec![0; CHUNK]).map_err(StoreError::Output)?.to_owned();
+            }
+            (0..chunks).try_for_each(|_| (self.on_asset)(Asset::Made(&self.zeros)))?;
+        }
+        self.between.resize(self.between.len() + rest, 0);
+        Ok(())
+    }
+
+    /// Ends the frame of what lies between objects: in parts, because the map of a sparse file may be long.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        for part in self.between.chunks(CHUNK) {
+            let frame = self.packer.pack(part).map_err(StoreError::Output)?;
+            (self.on_asset)(Asset::Made(frame))?;
+        }
+        self.between.clear();
+        Ok(())
+    }
+}
+
+/// Where the data of a member lies: offset and length, in order.
+fn data(entry: &Entry) -> Vec<(u64, u64)> {
+    let (mut data, mut offset) = (Vec::<(u64, u64)>::new(), 0);
+    for chunk in &entry.chunks {
+        if matches!(chunk, Chunk::Object(..)) {
+            match data.last_mut() {
+                Some((start, length)) if *start + *length == offset => *length += chunk.length(),
+                _ => data.push((offset, chunk.length())),
+            }
+        }
+        offset += chunk.length();
+    }
+    data
+}

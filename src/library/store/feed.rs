@@ -1,0 +1,177 @@
+//! Takes the members of an artifact, in order, and hands their chunks to the threads of a writer.
+
+use super::cut::{Cutter, Piece};
+use super::digest::Digest;
+use super::error::{Bad, StoreError};
+use super::frame::{Frame, Unpacker};
+use super::index::{Chunk, Entry};
+use super::objects::{self, OBJECTS};
+use super::work::{Job, Place, Storing, Work};
+use crate::smolvm::artifact::{Member, Part};
+use std::io;
+use std::path::Path;
+
+/// Takes the members of an artifact, in order.
+pub struct Feed<'w> {
+    cutter: Cutter,
+    /// Bytes of the last member so far.
+    bytes: u64,
+    chunks: Chunks<'w>,
+}
+
+impl<'w> Feed<'w> {
+    /// Hands the chunks to the `threads` that work, or stores them itself if there are none.
+    pub(super) fn new(work: &'w Work<'w>, has_threads: bool, has_flushers: bool) -> Self {
+        let chunks = Chunks { work, entries: Vec::new(), has_threads, has_flushers, storing: None };
+        Self { cutter: Cutter::default(), bytes: 0, chunks }
+    }
+
+    /// Takes the next part.
+    ///
+    /// # Errors
+    /// A member does not have the size that it says; the objects cannot be written; a signal arrived.
+    pub fn part(&mut self, part: Part<'_>) -> Result<(), StoreError> {
+        self.chunks.work.signals.check()?;
+        match part {
+            Part::Member(member) => {
+                self.end_member()?;
+                self.begin(member);
+                Ok(())
+            }
+            Part::Data(data) => {
+                self.count(data.len() as u64)?;
+                self.cutter.add(data, &mut |piece| self.chunks.add(piece))
+            }
+            Part::Zeros(count) => {
+                self.count(count)?;
+                self.cutter.add_zeros(count, &mut |piece| self.chunks.add(piece))
+            }
+        }
+    }
+
+    /// Takes a whole member whose objects are in the folder `from`: they are linked, not read again.
+    ///
+    /// # Errors
+    /// An object is missing or damaged, or cannot be linked.
+    pub fn known(&mut self, entry: &Entry, from: &Path) -> Result<(), StoreError> {
+        self.end_member()?;
+        self.begin(&entry.member);
+        self.bytes = entry.member.size;
+        let mut buffer = Vec::new();
+        for (at, chunk) in entry.chunks.iter().enumerate() {
+            if let Chunk::Object(name, length, bytes, crc32) = *chunk {
+                self.chunks.work.signals.check()?;
+                let place = Place(self.chunks.entries.len() - 1, at);
+                if self.chunks.work.claim(place, name) {
+                    let frame = self.link(&name, length, Frame { bytes, crc32 }, from, &mut buffer)?;
+                    self.chunks.work.made(name, frame);
+                }
+            }
+        }
+        if let Some(last) = self.chunks.entries.last_mut() {
+            last.chunks.clone_from(&entry.chunks);
+        }
+        Ok(())
+    }
+
+    /// Links an object from the folder `from`, and into the store if that does not have it.
+    fn link(
+        &self,
+        name: &Digest,
+        length: u32,
+        recorded: Frame,
+        from: &Path,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Frame, StoreError> {
+        let work = self.chunks.work;
+        let (there, here) = (from.join(OBJECTS).join(name.to_string()), work.folder.join(name.to_string()));
+        let damaged = |is_missing: bool| {
+            let mut bad = Bad::default();
+            bad.add(*name, is_missing);
+            StoreError::Damaged { folder: from.to_owned(), bad }
+        };
+        objects::link_or_copy(&there, &here, buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => damaged(true),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => damaged(false),
+            _ => StoreError::not_writable(&here)(error),
+        })?;
+        let frame = objects::trusted(&here, length as usize, buffer).ok_or_else(|| damaged(false))?;
+        if frame != recorded && !Unpacker::new().is_object(buffer, name, length) {
+            return Err(damaged(false));
+        }
+        let stored = work.objects.path(name);
+        work.objects.put(name, &here).map_err(StoreError::not_writable(&stored))?;
+        Ok(frame)
+    }
+
+    /// Ends the last member.
+    pub(super) fn finish(mut self) -> Result<Vec<Entry>, StoreError> {
+        self.end_member()?;
+        Ok(self.chunks.entries)
+    }
+
+    fn begin(&mut self, member: &Member) {
+        self.cutter.begin(member);
+        self.bytes = 0;
+        self.chunks.entries.push(Entry { member: member.clone(), chunks: Vec::new() });
+    }
+
+    fn count(&mut self, bytes: u64) -> Result<(), StoreError> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        match self.chunks.entries.last() {
+            Some(entry) if self.bytes <= entry.member.size => Ok(()),
+            Some(entry) => Err(uneven(&entry.member, "has more bytes than its header says")),
+            None => Err(StoreError::Content("it has bytes before its first member".into())),
+        }
+    }
+
+    fn end_member(&mut self) -> Result<(), StoreError> {
+        self.cutter.end(&mut |piece| self.chunks.add(piece))?;
+        match self.chunks.entries.last() {
+            Some(entry) if self.bytes != entry.member.size => {
+                Err(uneven(&entry.member, "has fewer bytes than its header says"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn uneven(member: &Member, what: &str) -> StoreError {
+    StoreError::Content(format!("{} {what} ({})", member.path, member.size))
+}
+
+/// The members so far, and where their chunks go.
+struct Chunks<'w> {
+    work: &'w Work<'w>,
+    entries: Vec<Entry>,
+    has_threads: bool,
+    has_flushers: bool,
+    storing: Option<Storing>,
+}
+
+impl Chunks<'_> {
+    fn add(&mut self, piece: Piece<'_>) -> Result<(), StoreError> {
+        let member = self.entries.len().saturating_sub(1);
+        let Some(entry) = self.entries.last_mut() else { return Ok(()) };
+        let chunk = match piece {
+            Piece::Zeros(more) => {
+                match entry.chunks.last_mut() {
+                    Some(Chunk::Zeros((), count)) => *count = count.saturating_add(more),
+                    _ => entry.chunks.push(Chunk::Zeros((), more)),
+                }
+                return Ok(());
+            }
+            Piece::Chunk(chunk) => chunk,
+        };
+        let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+        let place = Place(member, entry.chunks.len());
+        // Its name follows when a thread has made the object.
+        entry.chunks.push(Chunk::Object(Digest([0; 32]), length, 0, 0));
+        let job = Job { place, content: std::mem::replace(chunk, self.work.buffer()) };
+        if self.has_threads {
+            self.work.jobs.push(job);
+            return Ok(());
+        }
+        self.work.store(job, &mut self.storing, !self.has_flushers)
+    }
+}

@@ -1,0 +1,137 @@
+//! The compressed form of a chunk: one zstd frame.
+
+use super::digest::Digest;
+use crate::files;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::Path;
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe;
+
+/// The most bytes of a chunk.
+pub const CHUNK: usize = 1 << 20;
+/// The most bytes of its frame: more than zstd makes of bytes that it cannot compress.
+pub const FRAME: usize = CHUNK + (CHUNK >> 6);
+/// Where time and space meet: the level that the engine uses, too.
+const LEVEL: i32 = 3;
+
+/// A frame, without its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Its size.
+    pub bytes: u32,
+    /// The CRC-32 of its bytes.
+    pub crc32: u32,
+}
+
+impl Frame {
+    /// Describes these bytes, at most [`FRAME`].
+    pub fn of(frame: &[u8]) -> Self {
+        Self { bytes: u32::try_from(frame.len()).unwrap_or(u32::MAX), crc32: crc32fast::hash(frame) }
+    }
+}
+
+/// Whether these bytes are one whole frame with `length` bytes of content, by its headers: nothing is decompressed.
+pub fn looks_whole(frame: &[u8], length: usize) -> bool {
+    zstd_safe::find_frame_compressed_size(frame) == Ok(frame.len())
+        && matches!(zstd_safe::get_frame_content_size(frame), Ok(Some(size)) if size == length as u64)
+}
+
+/// Opens the file of an object.
+///
+/// # Errors
+/// It cannot be opened, is not a regular file, or is longer than an object.
+pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    let file = files::open_existing(path)?;
+    let meta = file.metadata()?;
+    if meta.len() > FRAME as u64 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than an object"));
+    }
+    Ok((file, meta))
+}
+
+/// Reads the file of an object into `buffer`.
+///
+/// # Errors
+/// See [`open`].
+pub fn read(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
+    read_open(&open(path)?.0, buffer)
+}
+
+/// The same from an open file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_open(file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    file.take(FRAME as u64 + 1).read_to_end(buffer).map(|_| ())
+}
+
+/// Decompresses frames into one buffer.
+pub struct Unpacker {
+    context: Decompressor<'static>,
+    content: Vec<u8>,
+}
+
+impl Unpacker {
+    /// Has room for a chunk.
+    pub fn new() -> Self {
+        Self { context: Decompressor::default(), content: Vec::with_capacity(CHUNK) }
+    }
+
+    /// The content of these bytes, if they are frames with `length` bytes of it.
+    pub fn unpack(&mut self, frame: &[u8], length: usize) -> Option<&[u8]> {
+        self.content.clear();
+        self.context.decompress_to_buffer(frame, &mut self.content).ok()?;
+        Some(&self.content[..]).filter(|content| content.len() == length)
+    }
+
+    /// Whether these bytes are the object with that name and content of `length` bytes.
+    pub fn is_object(&mut self, frame: &[u8], name: &Digest, length: u32) -> bool {
+        self.unpack(frame, length as usize).is_some_and(|content| Digest::of(content) == *name)
+    }
+}
+
+/// Compresses chunks, and checks the frames.
+pub struct Packer {
+    context: Compressor<'static>,
+    frame: Vec<u8>,
+    unpacker: Unpacker,
+}
+
+impl Packer {
+    /// Has room for a chunk.
+    ///
+    /// # Errors
+    /// zstd refuses its settings.
+    pub fn new() -> io::Result<Self> {
+        let context = Compressor::new(LEVEL)?;
+        Ok(Self { context, frame: Vec::with_capacity(FRAME), unpacker: Unpacker::new() })
+    }
+
+    /// The frame of a chunk, which was decompressed and compared.
+    ///
+    /// # Errors
+    /// The chunk is too long, or came out differently: the memory of this computer is not to be trusted.
+    pub fn pack(&mut self, content: &[u8]) -> io::Result<&[u8]> {
+        self.frame.clear();
+        self.context.compress_to_buffer(content, &mut self.frame)?;
+        match self.unpacker.unpack(&self.frame, content.len()) {
+            Some(unpacked) if unpacked == content => Ok(&self.frame),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "its compressed content cannot be read back")),
+        }
+    }
+}
+
+/// Whether an object that cannot be read is missing or damaged, and not only out of reach for now.
+pub fn is_damage(error: &io::Error) -> bool {
+    let is_broken_disk = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+    is_broken_disk
+        || matches!(
+            error.kind(),
+            io::ErrorKind::NotFound
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::UnexpectedEof
+        )
+}

@@ -1,0 +1,71 @@
+//! What one thread hands to others, in bounded numbers.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A queue that is full at `limit` items.
+pub struct Queue<T> {
+    limit: usize,
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    items: VecDeque<T>,
+    is_closed: bool,
+}
+
+impl<T> Queue<T> {
+    /// An empty queue.
+    pub fn new(limit: usize) -> Self {
+        let state = Mutex::new(State { items: VecDeque::with_capacity(limit), is_closed: false });
+        Self { limit, state, changed: Condvar::new() }
+    }
+
+    /// Adds an item, and waits while the queue is full. Drops the item if the queue is closed.
+    pub fn push(&self, item: T) {
+        let is_full = |state: &mut State<T>| state.items.len() >= self.limit && !state.is_closed;
+        let waited = self.changed.wait_while(self.lock(), is_full);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        if !state.is_closed {
+            state.items.push_back(item);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Takes the next item, and waits for it. Nothing when the queue is closed and empty.
+    pub fn pop(&self) -> Option<T> {
+        let is_waiting = |state: &mut State<T>| state.items.is_empty() && !state.is_closed;
+        let waited = self.changed.wait_while(self.lock(), is_waiting);
+        let item = waited.unwrap_or_else(PoisonError::into_inner).items.pop_front();
+        self.changed.notify_all();
+        item
+    }
+
+    /// No more items are added.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    /// The same, and those in it are dropped.
+    pub fn abandon(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.items.clear();
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes a queue when it is dropped, so that those who wait for items end however the one who adds them ends.
+pub struct CloseOnDrop<'q, T>(pub &'q Queue<T>);
+
+impl<T> Drop for CloseOnDrop<'_, T> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}

@@ -1,0 +1,90 @@
+//! Removes objects that no snapshot has.
+
+use super::digest::Digest;
+use super::objects::{OBJECTS, Objects, remove_file};
+use crate::files;
+use crate::publish::PRIVATE;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Whether a file of this name in the folder of a snapshot's objects was written by bottle-freeze.
+pub fn is_object_name(name: &str) -> bool {
+    Digest::parse(name).is_some() || files::is_private_name(name.as_ref(), PRIVATE)
+}
+
+/// Removes the objects of a snapshot that was removed: those in its `folder`, which has a private name by now, and then
+/// those of the store that no other snapshot has. The folder of the objects goes last, so that the next sweep knows of a
+/// removal that was killed. Returns the bytes that this frees.
+///
+/// # Errors
+/// The folder holds other files, or the system refuses.
+pub fn remove_objects(folder: &Path) -> io::Result<u64> {
+    remove_objects_in(Objects::existing()?.as_ref(), folder)
+}
+
+pub(super) fn remove_objects_in(store: Option<&Objects>, folder: &Path) -> io::Result<u64> {
+    let folder = folder.join(OBJECTS);
+    let mut freed = 0;
+    // Listed before: what a folder returns while files are removed from it is not defined everywhere.
+    for (path, name) in objects(&folder)? {
+        let meta = fs::symlink_metadata(&path)?;
+        remove_file(&path)?;
+        if meta.nlink() == 1 {
+            freed += meta.len();
+        } else if let (Some(store), Some(name)) = (store, name) {
+            freed += store.release(&name)?;
+        }
+    }
+    match fs::remove_dir(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(freed),
+    }
+}
+
+/// Removes all objects of the store that no snapshot has, which killed runs left. Returns the bytes that this frees.
+///
+/// # Errors
+/// The system refuses.
+pub fn sweep() -> io::Result<u64> {
+    Objects::existing()?.map_or(Ok(0), |store| sweep_in(&store))
+}
+
+pub(super) fn sweep_in(store: &Objects) -> io::Result<u64> {
+    let mut freed = 0;
+    for (path, name) in objects(store.folder())? {
+        match name {
+            Some(name) => freed += store.release(&name)?,
+            // A second name of an object. A run that is using it makes another.
+            None => remove_file(&path)?,
+        }
+    }
+    Ok(freed)
+}
+
+/// The bytes that removing the snapshot in this folder frees: those of the objects that no other snapshot has.
+pub fn unique_bytes(folder: &Path) -> u64 {
+    let folder = fs::read_dir(folder.join(OBJECTS)).into_iter().flatten().flatten();
+    let metas = folder.filter_map(|entry| entry.metadata().ok());
+    // One name here, one in the store.
+    metas.filter(|meta| meta.is_file() && meta.nlink() <= 2).map(|meta| meta.len()).sum()
+}
+
+/// The files in a folder that bottle-freeze wrote, and the names of the objects among them.
+fn objects(folder: &Path) -> io::Result<Vec<(PathBuf, Option<Digest>)>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut all = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_str().filter(|name| is_object_name(name));
+        if let (Some(name), false) = (name, entry.file_type()?.is_dir()) {
+            all.push((entry.path(), Digest::parse(name)));
+        }
+    }
+    Ok(all)
+}

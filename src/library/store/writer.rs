@@ -1,0 +1,74 @@
+//! Writes the objects of a snapshot.
+
+use super::error::StoreError;
+use super::feed::Feed;
+use super::index::Entry;
+use super::objects::{OBJECTS, Objects};
+use super::queue::CloseOnDrop;
+use super::work::{Added, Work};
+use crate::publish;
+use crate::signals::Signals;
+use crate::threads::{self, beside};
+use std::path::Path;
+
+/// The most threads that compress: each needs some MiB.
+const MOST_THREADS: usize = 12;
+/// Threads that wait for the disk. More of them share one write of its journal.
+const FLUSHERS: usize = 8;
+
+/// Writes the objects of a snapshot.
+#[derive(Debug)]
+pub struct Writer;
+
+impl Writer {
+    /// Stores what `feed` gives to the [`Feed`], on all cores. The objects are in `folder`/objects, which is private and
+    /// created here, and in the store, and are flushed. Returns the members, what the store did not have before, and what
+    /// `feed` returned.
+    ///
+    /// # Errors
+    /// Those of `feed`, unless a thread failed before: then that, so `feed` may pass on the errors of [`Feed`] in any form.
+    pub fn run<M, E: From<StoreError>>(
+        folder: &Path,
+        signals: &Signals,
+        feed: impl FnOnce(&mut Feed<'_>) -> Result<M, E>,
+    ) -> Result<(Vec<Entry>, Added, M), E> {
+        Self::run_in(Objects::create()?, folder, signals, feed)
+    }
+
+    pub(super) fn run_in<M, E: From<StoreError>>(
+        objects: Objects,
+        folder: &Path,
+        signals: &Signals,
+        feed: impl FnOnce(&mut Feed<'_>) -> Result<M, E>,
+    ) -> Result<(Vec<Entry>, Added, M), E> {
+        let (folder, threads) = (folder.join(OBJECTS), threads::cores().min(MOST_THREADS));
+        publish::make_folder(&folder, 0o700).map_err(StoreError::not_writable(&folder))?;
+        let work = Work::new(objects, folder, threads, signals);
+        let result = beside(
+            FLUSHERS,
+            || work.flush_all(),
+            |flushers| {
+                let _written = CloseOnDrop(&work.written);
+                beside(
+                    threads,
+                    || work.store_all(flushers == 0),
+                    |started| {
+                        let _jobs = CloseOnDrop(&work.jobs);
+                        let mut feeder = Feed::new(&work, started > 0, flushers > 0);
+                        let made = feed(&mut feeder);
+                        made.and_then(|made| Ok((feeder.finish()?, made))).inspect_err(|_| work.stop())
+                    },
+                )
+            },
+        );
+        if let Some(failure) = work.failure() {
+            return Err(failure.into());
+        }
+        let (mut entries, made) = result?;
+        for folder in [&*work.folder, work.objects.folder()] {
+            publish::flush_alone(folder).map_err(StoreError::not_writable(folder))?;
+        }
+        let added = work.finish(&mut entries);
+        Ok((entries, added, made))
+    }
+}
