@@ -38,7 +38,9 @@ mod threads;
 /// What tests and fuzzing use: the facts about engines, and the readers of what engines write.
 pub mod engine {
     use crate::signals::Signals;
-    pub use crate::smolvm::artifact::{Artifact, ArtifactError};
+    pub use crate::smolvm::artifact::{
+        Artifact, ArtifactError, END, Member, MemberKind, Part, footer, headers, padding,
+    };
     pub use crate::smolvm::{Fact, Machine, Proof, Version};
     use std::path::Path;
 
@@ -48,6 +50,17 @@ pub mod engine {
     /// It cannot be read, or is not whole.
     pub fn verify(path: &Path) -> Result<Artifact, ArtifactError> {
         crate::smolvm::artifact::verify(path, &Signals::default())
+    }
+
+    /// Checks an artifact, and passes the members of its tar and their content to `on_part`. Returns its manifest too.
+    ///
+    /// # Errors
+    /// As [`verify`], or it is made of what this program does not know.
+    pub fn take_apart(
+        path: &Path,
+        on_part: &mut dyn FnMut(Part<'_>) -> Result<(), ArtifactError>,
+    ) -> Result<(Artifact, String), ArtifactError> {
+        crate::smolvm::artifact::take_apart(path, &Signals::default(), on_part)
     }
 }
 

@@ -200,8 +200,9 @@ fn of_tar(error: io::Error) -> LayoutError {
     }
 }
 
+/// It refuses to use more than 128 MiB of memory.
 fn unzstd(content: &mut dyn Read) -> Result<impl Read + '_, LayoutError> {
-    ruzstd::decoding::StreamingDecoder::new(content).map_err(|error| LayoutError::Untrusted(error.to_string()))
+    zstd::Decoder::new(content).map_err(untrusted)
 }
 
 fn untrusted(error: impl std::fmt::Display) -> LayoutError {

@@ -59,7 +59,7 @@ fn is_ext4(file: &mut File, _: u64) -> Option<bool> {
 
 /// A program of the guest's system in this artifact that is an empty file. No intact engine has one.
 pub fn empty_program(artifact: &Path) -> Option<PathBuf> {
-    let assets = ruzstd::decoding::StreamingDecoder::new(artifact::assets(artifact).ok()?).ok()?;
+    let assets = zstd::Decoder::new(artifact::assets(artifact).ok()?).ok()?;
     let mut outer = tar::Archive::new(assets);
     let guest = outer.entries().ok()?.flatten().find(|entry| entry.path_bytes().ends_with(b"agent-rootfs.tar"))?;
     let mut guest = tar::Archive::new(guest);

@@ -1,7 +1,8 @@
 //! Lists and artifacts of real engines, changed at random: their readers never panic, never use memory without bound, and
 //! never accept a changed artifact. `BOTTLE_FREEZE_FAULTS=long` runs each for half a minute; `SEED` repeats a run.
 
-use bottle_freeze::engine::{Artifact, ArtifactError, Machine, verify};
+use crate::take_apart::assert_same_again;
+use bottle_freeze::engine::{Artifact, ArtifactError, Machine, Part, footer, take_apart, verify};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
@@ -239,6 +240,71 @@ fn no_changed_artifact_is_called_whole() {
         }
         Ok(())
     });
+}
+
+/// How the tar in an artifact is changed: anywhere, and in its headers.
+fn twisted_tar() -> impl Strategy<Value = (Vec<Change>, Vec<(Index, usize, u8)>)> {
+    // Where the fields of a header are that matter.
+    let field = prop_oneof![0..512_usize, 100..157_usize, 386..495_usize];
+    let byte = prop_oneof![any::<u8>(), b'0'..b'8', prop::sample::select(b"\0 S5xL/.".to_vec())];
+    (prop::collection::vec(change(), 0..2), prop::collection::vec((any::<Index>(), field, byte), 0..3))
+}
+
+/// Changes it; the checksums of the headers fit.
+fn twist(tar: &mut Vec<u8>, changes: &[Change], in_headers: &[(Index, usize, u8)]) {
+    all(changes, tar);
+    let is_header = |block: &&mut [u8]| block.len() == 512 && block[257..262] == *b"ustar";
+    let mut blocks: Vec<&mut [u8]> = tar.chunks_mut(512).filter(is_header).collect();
+    for (which, at, byte) in in_headers {
+        let count = blocks.len();
+        if count > 0 {
+            blocks[which.index(count)][*at] = *byte;
+        }
+    }
+    for block in blocks {
+        let mut header = tar::Header::from_byte_slice(block).clone();
+        header.set_cksum();
+        block.copy_from_slice(header.as_bytes());
+    }
+}
+
+#[test]
+fn a_changed_tar_is_taken_apart_as_it_is_or_refused() {
+    let (corpus, folder) = (corpus("artifact"), tempfile::tempdir().unwrap());
+    let file = folder.path().join("x.smolmachine");
+    let cases = (prop::sample::select(corpus), twisted_tar());
+    explore(150, &cases, |(whole, (changes, in_headers))| {
+        let (content, footer) = whole.split_at(whole.len() - FOOTER);
+        let assets = usize::try_from(u64::from_le_bytes(footer[28..36].try_into().unwrap())).unwrap();
+        let mut tar = zstd::decode_all(&content[..assets]).unwrap();
+        twist(&mut tar, &changes, &in_headers);
+        fs::write(&file, sealed(&zstd::encode_all(&tar[..], 1).unwrap(), &content[assets..])).unwrap();
+        let (mut data, mut holes) = (0, 0);
+        let (result, memory) = memory::peak_of(|| {
+            take_apart(&file, &mut |part| {
+                match part {
+                    Part::Data(bytes) => data += bytes.len(),
+                    Part::Zeros(count) => holes += count,
+                    Part::Member(_) => {}
+                }
+                Ok(())
+            })
+        });
+        prop_assert!(memory < 16 << 20, "{memory} bytes of memory");
+        prop_assert!(data <= tar.len() && holes < 1 << 60, "{data} bytes of data, {holes} of holes");
+        match result {
+            Ok(_) => assert_same_again(&file),
+            Err(error) => prop_assert!(matches!(error, ArtifactError::Unknown(_)), "{error}"),
+        }
+        Ok(())
+    });
+}
+
+/// An artifact with these assets and this manifest.
+fn sealed(assets: &[u8], manifest: &[u8]) -> Vec<u8> {
+    let content = [assets, manifest].concat();
+    let footer = footer(assets.len() as u64, manifest.len() as u64, crc32fast::hash(&content));
+    [content, footer.to_vec()].concat()
 }
 
 #[test]

@@ -58,6 +58,7 @@ mod signals;
 mod start;
 mod state_matrix;
 mod streams;
+mod take_apart;
 mod terminal;
 mod unprinted;
 mod unreachable;

@@ -24,14 +24,15 @@ pub fn headers(member: &Member, data: &[(u64, u64)]) -> Vec<u8> {
         MemberKind::Folder => EntryType::Directory,
         MemberKind::Sparse => EntryType::GNUSparse,
     });
+    let is_sparse = member.kind == MemberKind::Sparse;
     // The engine's last entry in a map is an empty one at the end of the file.
-    let end = (member.kind == MemberKind::Sparse).then_some((member.size, 0));
-    let mut map = data.iter().copied().chain(end).peekable();
+    let map = data.iter().copied().chain([(member.size, 0)]);
+    let mut map = map.take(if is_sparse { usize::MAX } else { 0 }).peekable();
     if let Some(gnu) = header.as_gnu_mut() {
         gnu.name.iter_mut().zip(member.path.bytes()).for_each(|(to, byte)| *to = byte);
         gnu.set_device_major(0);
         gnu.set_device_minor(0);
-        if end.is_some() {
+        if is_sparse {
             gnu.set_real_size(member.size);
             gnu.sparse.iter_mut().zip(&mut map).for_each(set);
             gnu.set_is_extended(map.peek().is_some());
