@@ -150,9 +150,12 @@ fn print(app: &App, request: &Request, frozen: &Frozen) {
         }
         _ => format!("thaw it with: bottle-freeze thaw {}", quoted(&shown)),
     };
+    // How much of it the library did not have.
+    let added = report.snapshot.as_ref().and_then(|snapshot| snapshot.artifact.as_ref());
+    let added = added.map(|artifact| format!(", {} new", packed::size(artifact.added))).unwrap_or_default();
     let word = if report.live { "paused" } else { "down" };
     let down = report.downtime_seconds.map(|down| format!(", {word} for {down:.1} s")).unwrap_or_default();
-    let text = format!("froze {vm} as {shown} ({size}, {:.1} s{down}); {hint}", report.seconds);
+    let text = format!("froze {vm} as {shown} ({size}{added}, {:.1} s{down}); {hint}", report.seconds);
     app.terminal.result(&name, &text);
 }
 

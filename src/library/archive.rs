@@ -2,20 +2,22 @@
 //! `snapshot.json` first.
 
 use super::catalog;
-use super::layout::{ARTIFACT, FILES, LAUNCHER, METADATA, SNAPSHOTS};
+use super::layout::{ARTIFACT, FILES, INDEX, LAUNCHER, METADATA, SNAPSHOTS};
 use super::lock::Lock;
-use super::metadata::{self, Metadata};
+use super::metadata::{self, InChunks, Metadata};
 use super::staging::Staging;
+use super::store::{self, Index, StoreError};
 use super::stored::Stored;
 use crate::publish::{self, Existing, PublishError, resolve_link};
 use crate::signals::{Interrupted, Signals};
 use crate::stream::{ReadError, Sink, Source, source_name};
 use crate::tarball::{self, Entry};
-use crate::{files, home};
-use std::fs::{self, DirBuilder, File};
+use crate::{clock, files, home};
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use thiserror::Error;
 
 /// Why a snapshot cannot be exported or imported.
@@ -58,6 +60,9 @@ pub enum ArchiveError {
         /// The system's error.
         source: io::Error,
     },
+    /// Its chunks are damaged, or cannot be written.
+    #[error(transparent)]
+    Chunks(#[from] StoreError),
     /// A signal arrived.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
@@ -65,11 +70,10 @@ pub enum ArchiveError {
 
 type Result<T> = std::result::Result<T, ArchiveError>;
 
+/// Bytes of a block of a tar.
+const BLOCK: u64 = 512;
 /// The number of bytes of a tar to read at a time.
 const BUFFER: usize = 256 << 10;
-
-/// The folder in the private folder that becomes the snapshot.
-const NEW: &str = "new";
 
 /// Writes the snapshot to `target`, completely or not at all.
 ///
@@ -102,15 +106,64 @@ pub fn export_to_stdout(one: &Stored, signals: &Signals) -> Result<()> {
 
 fn write_tar(one: &Stored, to: impl Write, signals: &Signals) -> io::Result<()> {
     let mut tar = tar::Builder::new(to);
-    let files = one.metadata.files.keys().map(String::as_str);
-    for name in std::iter::once(METADATA).chain(files) {
-        let file = Source::open(&one.folder.join(name), signals)?;
-        let mut header = tar::Header::new_gnu();
-        header.set_metadata(&file.metadata()?);
-        tar.append_data(&mut header, name, file)?;
+    let Stored { folder, metadata, .. } = one;
+    let index = metadata.files.get(INDEX).filter(|_| metadata.is_in_chunks());
+    let index = index.map(|recorded| Index::read(folder, recorded)).transpose().map_err(io::Error::other)?;
+    let exported = match &index {
+        Some(index) => {
+            let hash = store::artifact_hash(folder, index, signals).map_err(io::Error::other)?;
+            metadata.with_artifact(hash)
+        }
+        None => metadata.clone(),
+    };
+    append_bytes(&mut tar, METADATA, &exported.text()?)?;
+    for (name, file) in &exported.files {
+        match &index {
+            Some(index) if name == ARTIFACT => append_artifact(&mut tar, folder, index, file.bytes, signals)?,
+            _ => append_file(&mut tar, name, Source::open(&folder.join(name), signals)?)?,
+        }
     }
     tar.into_inner()?;
     Ok(())
+}
+
+fn append_file(tar: &mut tar::Builder<impl Write>, name: &str, file: Source) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_metadata(&file.metadata()?);
+    tar.append_data(&mut header, name, file)
+}
+
+fn append_bytes(tar: &mut tar::Builder<impl Write>, name: &str, bytes: &[u8]) -> io::Result<()> {
+    tar.append_data(&mut header_of(bytes.len() as u64), name, bytes)
+}
+
+/// Puts the artifact together in the tar itself.
+fn append_artifact(
+    tar: &mut tar::Builder<impl Write>,
+    folder: &Path,
+    index: &Index,
+    bytes: u64,
+    signals: &Signals,
+) -> io::Result<()> {
+    let mut header = header_of(bytes);
+    header.set_path(ARTIFACT)?;
+    header.set_cksum();
+    let to = tar.get_mut();
+    to.write_all(header.as_bytes())?;
+    store::write_artifact(folder, index, None, to, signals).map_err(|error| match error {
+        StoreError::Output(error) => error,
+        error => io::Error::other(error),
+    })?;
+    let rest = bytes.next_multiple_of(BLOCK) - bytes;
+    io::copy(&mut io::repeat(0).take(rest), to).map(drop)
+}
+
+fn header_of(bytes: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes);
+    header.set_mode(0o600);
+    header.set_mtime(clock::seconds(SystemTime::now()));
+    header
 }
 
 /// Creates a private folder in the library, after removing what killed runs left in it.
@@ -137,8 +190,7 @@ impl Incoming {
     pub fn unpack(file: &Path, signals: &Signals) -> Result<Self> {
         let not_exported = not_exported(file);
         let staging = library_staging()?;
-        let folder = staging.path().join(NEW);
-        DirBuilder::new().mode(0o700).create(&folder).map_err(io_error(&folder))?;
+        let folder = staging.make_snapshot().map_err(io_error(&staging.snapshot()))?;
         let from = Source::open(file, signals).map_err(io_error(file))?;
         let broken = |error: io::Error| match error.downcast::<ReadError>() {
             Ok(unread) => ArchiveError::Unreadable(unread),
@@ -160,10 +212,10 @@ impl Incoming {
     /// The text cannot be parsed, or does not list the artifact; or it cannot be written.
     pub fn from_artifact(staging: Staging, artifact: &Path, text: &[u8], source: &str) -> Result<Self> {
         let not_exported = |why: String| ArchiveError::NotExported { from: source.to_owned(), why };
-        let folder = staging.path().join(NEW);
+        let folder = staging.snapshot();
         let target = folder.join(ARTIFACT);
         let move_artifact = || {
-            DirBuilder::new().mode(0o700).create(&folder)?;
+            staging.make_snapshot()?;
             fs::rename(artifact, &target)?;
             fs::set_permissions(&target, fs::Permissions::from_mode(0o600))?;
             publish::flush(&target)?;
@@ -180,7 +232,24 @@ impl Incoming {
 
     /// The folder of its files.
     pub fn folder(&self) -> PathBuf {
-        self.staging.path().join(NEW)
+        self.staging.snapshot()
+    }
+
+    /// Takes its artifact apart, unless that is live, or has something that an index cannot hold. The caller has checked it.
+    ///
+    /// # Errors
+    /// It is damaged, or its chunks cannot be written.
+    pub fn take_apart(&mut self, signals: &Signals) -> std::result::Result<(), StoreError> {
+        let (folder, artifact) = (self.folder(), self.folder().join(ARTIFACT));
+        if !self.metadata.files.contains_key(ARTIFACT) {
+            return Ok(());
+        }
+        let Some((index, added)) = store::take_apart(&folder, &artifact, signals, |_| None)? else {
+            return Ok(());
+        };
+        let bytes = index.artifact()?.bytes;
+        self.metadata = self.metadata.with_chunks(index.write(&folder)?, InChunks { bytes, added: added.bytes });
+        fs::remove_file(&artifact).map_err(|source| StoreError::NotWritable { path: artifact, source })
     }
 
     /// Moves it into the library in one step, under the VM and id in its metadata. The lock is that of the VM's snapshots.
@@ -202,9 +271,10 @@ impl Incoming {
 
 /// The error for a failure to write `path`: the cause may be a failure to read the source.
 fn io_error(path: &Path) -> impl Fn(io::Error) -> ArchiveError + '_ {
-    move |error| match error.downcast::<ReadError>() {
+    move |error| match error.downcast::<ReadError>().map_err(io::Error::downcast::<StoreError>) {
         Ok(unread) => ArchiveError::Unreadable(unread),
-        Err(source) => ArchiveError::NotWritable { path: path.to_owned(), source },
+        Err(Ok(error)) => ArchiveError::Chunks(error),
+        Err(Err(source)) => ArchiveError::NotWritable { path: path.to_owned(), source },
     }
 }
 

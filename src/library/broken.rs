@@ -67,7 +67,7 @@ impl Broken {
     ///
     /// # Errors
     /// It holds other files, was replaced in the meantime, or the system refuses.
-    pub fn remove(&self, _library: &Lock) -> Result<(), RemoveError> {
+    pub fn remove(&self, _library: &Lock) -> Result<u64, RemoveError> {
         if !is_folder(&self.folder) {
             let source = io::Error::other("it is a link, or not a folder");
             return Err(RemoveError::Io { folder: self.folder.clone(), source });
@@ -136,7 +136,7 @@ impl Entry {
     pub fn remove(&self, library: &Lock) -> Result<Removal, RemoveError> {
         match self {
             Self::Whole(stored) => stored.remove(library),
-            Self::Broken(broken) => broken.remove(library).map(|()| Removal::Removed),
+            Self::Broken(broken) => broken.remove(library).map(Removal::Removed),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::leftovers::leftovers;
 use super::staging::Staging;
-use super::{broken, catalog, layout, runtime, stored};
+use super::{broken, catalog, layout, runtime, store, stored};
 use crate::files;
 use crate::home::{self, HomeError};
 use std::fs::File;
@@ -18,7 +18,7 @@ pub struct Health {
     pub snapshots: usize,
     /// The number of folders in it that are not valid snapshots.
     pub broken: usize,
-    /// Bytes of all snapshots (as recorded), damaged ones, and leftovers of killed runs.
+    /// Bytes of all chunks, of snapshots that have none (as recorded), of damaged ones, and of leftovers of killed runs.
     pub bytes: u64,
     /// Bytes that are free for this user, if the system says so.
     pub free: Option<u64>,
@@ -86,8 +86,9 @@ impl Health {
         let free = files::free_bytes(existing);
         let root = folder.parent().unwrap_or(&folder);
         let left = leftovers().into_iter().filter(|left| left.path.starts_with(root)).map(|left| left.bytes);
-        let bytes =
-            all.iter().map(stored::Stored::bytes).chain(broken.iter().map(broken::Broken::bytes)).chain(left).sum();
+        let whole = all.iter().filter(|one| !one.metadata.is_in_chunks()).map(stored::Stored::bytes);
+        let broken_bytes = broken.iter().map(broken::Broken::bytes);
+        let bytes = whole.chain(broken_bytes).chain(left).chain([store::bytes()]).fold(0, u64::saturating_add);
         let problem = problem.map(|problem| (problem, USE_ANOTHER)).or_else(locks);
         let unwritable = unwritable(&folder);
         Self { snapshots: all.len(), broken: broken.len(), bytes, free, unwritable, problem, folder }

@@ -9,11 +9,15 @@ pub const METADATA: &str = "snapshot.json";
 pub const ARTIFACT: &str = "vm.smolmachine";
 /// The artifact of a running VM.
 pub const CHECKPOINT: &str = "vm.checkpoint";
+/// The artifact as a list of chunks, instead of the artifact itself.
+pub const INDEX: &str = "index.json";
+/// The folder of these chunks.
+pub const OBJECTS: &str = "objects";
 /// The launcher, if there is one.
 pub const LAUNCHER: &str = "vm";
 /// The saved `/workspace`, if the artifact does not hold it.
 pub const WORKSPACE: &str = "workspace.tar";
-/// All files that a snapshot may have.
+/// All files that an exported snapshot may have, and those of one in the library that is not in chunks.
 pub const FILES: [&str; 5] = [METADATA, ARTIFACT, CHECKPOINT, LAUNCHER, WORKSPACE];
 
 /// The endings of files that hold a snapshot: ours, and those of the engine's `machine checkpoint`.

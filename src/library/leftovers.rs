@@ -1,8 +1,10 @@
 //! Finds what killed runs left, and removes it if its name, content and owner show that bottle-freeze wrote it.
 
+use super::layout::OBJECTS;
 use super::lock;
 use super::parts;
 use super::staging::{ALIVE, SIGN, Staging, WorkEntry, clear, parse_entry};
+use super::store;
 use crate::files;
 use crate::home::{self, Home};
 use crate::publish::PRIVATE;
@@ -142,7 +144,11 @@ impl Register {
                 Owner::Dead(_lock) => {
                     end_helpers(&path);
                     let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                    if is_folder { clear(&path) } else { fs::remove_file(&path) }.is_ok()
+                    let has_objects =
+                        [path.join(OBJECTS), path.join("new").join(OBJECTS)].iter().any(|path| path.is_dir());
+                    let is_gone = if is_folder { clear(&path) } else { fs::remove_file(&path) }.is_ok();
+                    // Its objects may be without an owner now.
+                    is_gone && (!has_objects || store::sweep().is_ok())
                 }
             };
         }

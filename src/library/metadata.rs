@@ -2,7 +2,7 @@
 //! written. Keys of a later version are kept.
 
 use super::hash::FileHash;
-use super::layout::{ARTIFACT, CHECKPOINT, METADATA};
+use super::layout::{ARTIFACT, CHECKPOINT, INDEX, METADATA};
 use super::origin::Origin;
 use super::tag::Tag;
 use crate::files;
@@ -16,8 +16,10 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
 
-/// The only format so far.
+/// The format of a snapshot whose artifact is one of its files, as in an export.
 pub const FORMAT: u32 = 1;
+/// The format of a snapshot whose artifact is in chunks.
+pub const FORMAT_IN_CHUNKS: u32 = 2;
 /// The most bytes of a snapshot.json, and of a record of a VM. A reader takes no more into memory.
 pub const LIMIT: u64 = 4 << 20;
 /// The part of it that tags, note and labels may take.
@@ -71,11 +73,31 @@ pub struct Configuration {
     pub labels: BTreeMap<String, String>,
 }
 
+/// How the engine's artifact was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Way {
+    /// By the engine.
+    Engine,
+    /// From the disks of the VM, without the engine.
+    Disks,
+}
+
+/// The artifact that is put together from the chunks of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InChunks {
+    /// Bytes of the artifact.
+    pub bytes: u64,
+    /// Bytes of its chunks that the library did not have before.
+    pub added: u64,
+}
+
 /// A snapshot in the library. Later versions of bottle-freeze may add keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {
-    /// The format of this file.
-    #[schemars(extend("const" = FORMAT))]
+    /// The format of this file: 1, or 2 if the artifact is in chunks.
+    #[schemars(extend("enum" = [FORMAT, FORMAT_IN_CHUNKS]))]
     pub format: u32,
     /// Its id, unique among the snapshots of the VM.
     #[schemars(regex(pattern = "^[0-9A-Za-z]{1,64}$"))]
@@ -108,6 +130,12 @@ pub struct Metadata {
     pub machine: Configuration,
     /// Its other files, by name.
     pub files: BTreeMap<String, FileHash>,
+    /// The artifact, if it is in chunks (format 2); missing: it is one of the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<InChunks>,
+    /// How the artifact was made; missing: by the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
     /// Seconds that the VM was stopped or paused; null if it was not running.
     #[serde(default)]
     pub downtime_seconds: Option<f64>,
@@ -201,10 +229,13 @@ impl Metadata {
         }
         let unreadable = |error: serde_json::Error| MetadataError(error.to_string());
         let Format { format } = serde_json::from_slice(text).map_err(unreadable)?;
-        if format != FORMAT {
+        if ![FORMAT, FORMAT_IN_CHUNKS].contains(&format) {
             return Err(MetadataError(format!("it has format {format}: update bottle-freeze")));
         }
         let metadata: Self = serde_json::from_slice(text).map_err(unreadable)?;
+        if metadata.is_in_chunks() != (metadata.artifact.is_some() && metadata.files.contains_key(INDEX)) {
+            return Err(MetadataError(format!("it has format {format}, but not the files of that format")));
+        }
         let is_name = |name: &str| Path::new(name).file_name() == Some(name.as_ref()) && !name.contains('\0');
         match metadata.files.keys().find(|name| !is_name(name)) {
             None => Ok(metadata),
@@ -234,9 +265,32 @@ impl Metadata {
         Self::read(folder)?.check_location(folder)
     }
 
-    /// The file name of its artifact, if it has one.
-    pub fn artifact(&self) -> Option<&'static str> {
+    /// Whether its artifact is in chunks.
+    pub fn is_in_chunks(&self) -> bool {
+        self.format == FORMAT_IN_CHUNKS
+    }
+
+    /// The file name of its artifact, if that is one of its files.
+    pub fn artifact_file(&self) -> Option<&'static str> {
         [ARTIFACT, CHECKPOINT].into_iter().find(|name| self.files.contains_key(*name))
+    }
+
+    /// The same snapshot with its artifact as a file.
+    #[must_use]
+    pub fn with_artifact(&self, artifact: FileHash) -> Self {
+        let mut files = self.files.clone();
+        files.remove(INDEX);
+        files.insert(ARTIFACT.to_owned(), artifact);
+        Self { format: FORMAT, files, artifact: None, ..self.clone() }
+    }
+
+    /// The same snapshot with its artifact in chunks.
+    #[must_use]
+    pub fn with_chunks(&self, index: FileHash, artifact: InChunks) -> Self {
+        let mut files = self.files.clone();
+        files.remove(ARTIFACT);
+        files.insert(INDEX.to_owned(), index);
+        Self { format: FORMAT_IN_CHUNKS, files, artifact: Some(artifact), ..self.clone() }
     }
 
     /// Checks that it belongs to the folder `VM/ID`.

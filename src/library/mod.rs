@@ -47,7 +47,7 @@ pub use hash::{FileHash, FileHasher, hash_file, hash_reader};
 pub use health::Health;
 pub use leftovers::{leftovers, sweep_library};
 pub use lock::{Lock, LockError, Sharing, vm_key};
-pub use metadata::{Configuration, FORMAT, Metadata, TooLong, check_description, recorded_hash};
+pub use metadata::{Configuration, FORMAT, InChunks, Metadata, TooLong, Way, check_description, recorded_hash};
 pub use origin::Origin;
 pub use period::{Reach, Unit};
 pub use removal::RemoveError;

@@ -1,8 +1,9 @@
 //! Recognizes a private folder by the names of its contents, if its lock file does not: 0.1.0 left the lock files empty,
 //! and the rest of a removed snapshot has none.
 
-use super::layout::{CHECKPOINT, FILES};
+use super::layout::{CHECKPOINT, FILES, INDEX, OBJECTS};
 use super::staging::ALIVE;
+use super::store;
 use crate::publish::PRIVATE;
 use crate::{files, home};
 use std::fs::{self, DirEntry};
@@ -66,9 +67,12 @@ fn is_part(name: &str, entry: &DirEntry) -> bool {
         || (is_checkpoint && all(&path, |name, _| CHECKPOINT_PARTS.contains(&name)))
 }
 
-/// A file of a snapshot, or an empty folder with its name.
+/// A file of a snapshot, or an empty folder with its name; the folder of its objects.
 fn is_snapshot_file(name: &str, entry: &DirEntry) -> bool {
-    let is_known = FILES.contains(&name) || files::is_private_name(name.as_ref(), PRIVATE);
+    if name == OBJECTS && is_folder(entry) {
+        return store::foreign(&entry.path()).is_ok_and(|names| names.is_empty());
+    }
+    let is_known = FILES.contains(&name) || name == INDEX || files::is_private_name(name.as_ref(), PRIVATE);
     is_known && (!is_folder(entry) || fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_none()))
 }
 

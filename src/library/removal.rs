@@ -1,7 +1,8 @@
 //! Removes the folder of a snapshot, but no file that a user put into it.
 
-use super::layout::{FILES, METADATA, new_id};
+use super::layout::{FILES, INDEX, METADATA, OBJECTS, new_id};
 use super::lock::{Lock, LockError, Sharing};
+use super::store;
 use crate::publish::{self, PRIVATE, withdraw};
 use crate::{files, home};
 use std::fs;
@@ -70,11 +71,12 @@ impl Identity {
 
 /// Removes the folder `VM/ID` of a snapshot, with the lock `_alone` on it: hides it in one step, then removes its files. If
 /// the run is killed, the next one knows the rest by the names of the files, which needs no disk space. `is_recorded`
-/// says which other files belong to the snapshot.
+/// says which other files belong to the snapshot. Returns the bytes that this frees: other snapshots keep the chunks that they
+/// share.
 ///
 /// # Errors
 /// It holds other files, or the system refuses.
-pub fn remove(folder: &Path, _alone: &Lock, is_recorded: &dyn Fn(&str) -> bool) -> Result<(), RemoveError> {
+pub fn remove(folder: &Path, _alone: &Lock, is_recorded: &dyn Fn(&str) -> bool) -> Result<u64, RemoveError> {
     let refused = |source| RemoveError::Io { folder: folder.to_owned(), source };
     let meta = fs::symlink_metadata(folder).map_err(refused)?;
     if !meta.is_dir() || !files::is_own(&meta) {
@@ -103,9 +105,13 @@ fn foreign(folder: &Path, is_recorded: &dyn Fn(&str) -> bool) -> io::Result<Vec<
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let (name, path, meta) = entry.and_then(|entry| Ok((entry.file_name(), entry.path(), entry.metadata()?)))?;
-        let is_known = name.to_str().is_some_and(|name| FILES.contains(&name) || is_recorded(name))
+        let is_known = name.to_str().is_some_and(|name| FILES.contains(&name) || name == INDEX || is_recorded(name))
             || files::is_private_name(&name, PRIVATE)
             || files::is_private_name(&name, home::TEMPORARY);
+        if name == OBJECTS && meta.is_dir() && files::is_own(&meta) {
+            names.extend(store::foreign(&path)?);
+            continue;
+        }
         let is_full_folder = meta.is_dir() && fs::read_dir(&path)?.next().is_some();
         if !is_known || is_full_folder || !files::is_own(&meta) {
             names.push(name.to_string_lossy().into_owned());
@@ -115,14 +121,15 @@ fn foreign(folder: &Path, is_recorded: &dyn Fn(&str) -> bool) -> io::Result<Vec<
     Ok(names)
 }
 
-fn clear(folder: &Path) -> io::Result<()> {
+fn clear(folder: &Path) -> io::Result<u64> {
+    let mut freed = store::remove_objects(folder)?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let path = entry.path();
-        match if entry.file_type()?.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) } {
+        let (path, meta) = (entry.path(), entry.metadata()?);
+        match if meta.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) } {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+            _ => freed += meta.len(),
         }
     }
-    fs::remove_dir(folder)
+    fs::remove_dir(folder).map(|()| freed)
 }

@@ -1,13 +1,14 @@
 //! The private folder of a run.
 
-use super::layout::new_id;
+use super::layout::{SNAPSHOTS, new_id};
+use super::store;
 use crate::publish::PRIVATE;
 use crate::{files, home};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -17,6 +18,8 @@ pub(super) const SIGN: &[u8] = b"bottle-freeze works in this folder, and removes
 /// The names of the launcher and the artifact in it.
 const LAUNCHER: &str = "snapshot";
 const SIDECAR: &str = "snapshot.smolmachine";
+/// The name of the folder in it that becomes a snapshot of the library.
+const NEW: &str = "new";
 /// The prefix of the files in `work`, and their text before the path of a folder.
 const ENTRY: &str = "run-";
 const WORKS_IN: &[u8] = b"a bottle-freeze works in this folder:\n";
@@ -61,6 +64,18 @@ impl Staging {
         }
     }
 
+    /// Creates one for a file of so many bytes: in the library, or in `$TMPDIR` if the library is full or read-only.
+    pub fn for_artifact(bytes: u64) -> io::Result<Self> {
+        let has_room = |folder: &Path| files::free_bytes(folder).is_none_or(|free| free >= bytes);
+        let in_library =
+            || home::folder(SNAPSHOTS).ok().filter(|folder| has_room(folder)).map(|folder| Self::new(&folder));
+        match in_library() {
+            Some(Ok(staging)) => Ok(staging),
+            _ if has_room(&std::env::temp_dir()) => Self::temporary(),
+            _ => Err(io::ErrorKind::StorageFull.into()),
+        }
+    }
+
     /// The form of its path, for a dry run.
     pub fn example_path(beside: &Path) -> PathBuf {
         beside.join(format!("{PRIVATE}XXXXXX"))
@@ -74,6 +89,18 @@ impl Staging {
     /// The path of the launcher that the engine writes.
     pub fn launcher(&self) -> PathBuf {
         self.path().join(LAUNCHER)
+    }
+
+    /// The path of the folder that becomes a snapshot of the library.
+    pub fn snapshot(&self) -> PathBuf {
+        self.path().join(NEW)
+    }
+
+    /// Creates that folder.
+    pub fn make_snapshot(&self) -> io::Result<PathBuf> {
+        let folder = self.snapshot();
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(folder)
     }
 
     /// The path of the artifact that the engine writes beside the launcher.
@@ -119,6 +146,10 @@ pub(super) fn clear(folder: &Path) -> io::Result<()> {
         if entry.file_name() != ALIVE {
             let is_folder = entry.file_type()?.is_dir();
             let path = entry.path();
+            if is_folder && entry.file_name() == NEW {
+                // A snapshot that is not published: the store may have its new objects already.
+                done = done.and(store::remove_objects(&path).map(drop));
+            }
             done = done.and(if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) });
         }
     }

@@ -1,6 +1,6 @@
 //! A snapshot in the library.
 
-use super::layout::WORKSPACE;
+use super::layout::{INDEX, WORKSPACE};
 use super::lock::{Lock, LockError, Sharing};
 use super::metadata::Metadata;
 use super::removal::{self, Identity, RemoveError};
@@ -23,8 +23,8 @@ pub struct Stored {
 /// The result of a removal.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// The snapshot is removed.
-    Removed,
+    /// The snapshot is removed, and this many bytes are free again.
+    Removed(u64),
     /// The snapshot stays: it was given these tags after it was read.
     Tagged(Vec<Tag>),
 }
@@ -61,9 +61,9 @@ impl Stored {
         }
     }
 
-    /// The SHA-256 of its artifact, as recorded.
+    /// The SHA-256 of its artifact, as recorded; nothing if that is in chunks.
     pub fn sha256(&self) -> Option<String> {
-        self.metadata.files.get(self.metadata.artifact()?).map(|file| file.sha256.clone())
+        self.metadata.files.get(self.metadata.artifact_file()?).map(|file| file.sha256.clone())
     }
 
     /// The file of its saved `/workspace`, if it has one beside the artifact.
@@ -76,9 +76,10 @@ impl Stored {
         format!("{}@{}", self.metadata.vm, self.metadata.id)
     }
 
-    /// Bytes of all its files, as recorded.
+    /// Bytes of all its files, as recorded, with its artifact in one piece: what a thaw needs.
     pub fn bytes(&self) -> u64 {
-        self.metadata.files.values().map(|file| file.bytes).sum()
+        let files = self.metadata.files.iter().filter(|(name, _)| *name != INDEX).map(|(_, file)| file.bytes);
+        files.chain(self.metadata.artifact.iter().map(|artifact| artifact.bytes)).fold(0, u64::saturating_add)
     }
 
     /// Removes these tags from it.
@@ -102,7 +103,6 @@ impl Stored {
         if !tags.is_empty() {
             return Ok(Removal::Tagged(tags));
         }
-        removal::remove(&self.folder, &alone, &|name| self.metadata.files.contains_key(name))?;
-        Ok(Removal::Removed)
+        removal::remove(&self.folder, &alone, &|name| self.metadata.files.contains_key(name)).map(Removal::Removed)
     }
 }

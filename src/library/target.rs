@@ -8,10 +8,10 @@ use super::metadata::Metadata;
 use super::staging::Staging;
 use crate::home;
 use crate::publish::{self, Existing, PublishError, publish, resolve_link};
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The extension of a sidecar.
@@ -92,6 +92,15 @@ impl Target {
         &self.sidecar
     }
 
+    /// Its name in messages: the file, or `VM@ID`.
+    pub fn name(&self) -> String {
+        let id = self.sidecar.parent().and_then(Path::file_name).unwrap_or_default();
+        match &self.place {
+            Place::Files { .. } => self.sidecar.display().to_string(),
+            Place::Library { vm } => format!("{vm}@{}", id.to_string_lossy()),
+        }
+    }
+
     /// The absolute path of the launcher, if one is kept.
     pub fn launcher(&self) -> Option<&Path> {
         self.launcher.as_deref()
@@ -147,7 +156,10 @@ impl Target {
 
     /// Flushes what the engine wrote to the disk, each file with its mode. The time depends on their size.
     pub fn flush(&self, staging: &Staging) -> Result<()> {
-        flush(&staging.sidecar(), 0o600)?;
+        // What is in chunks was flushed when it was written.
+        if !staging.snapshot().exists() {
+            flush(&staging.sidecar(), 0o600)?;
+        }
         if self.launcher.is_some() { flush(&staging.launcher(), 0o700) } else { Ok(()) }
     }
 
@@ -182,10 +194,12 @@ impl Target {
 
     /// Publishes flushed files and their `snapshot.json` as one folder of the library, in one step.
     pub fn publish_snapshot(&self, staging: &Staging, metadata: &Metadata) -> Result<()> {
-        let (new, folder) = (staging.path().join("new"), self.sidecar.with_file_name(""));
+        let (new, folder) = (staging.snapshot(), self.sidecar.with_file_name(""));
         let prepare = || {
-            DirBuilder::new().mode(0o700).create(&new)?;
-            fs::rename(staging.sidecar(), new.join(self.sidecar.file_name().unwrap_or_default()))?;
+            if !metadata.is_in_chunks() {
+                staging.make_snapshot()?;
+                fs::rename(staging.sidecar(), new.join(self.sidecar.file_name().unwrap_or_default()))?;
+            }
             if let Some(name) = self.launcher.as_ref().and_then(|launcher| launcher.file_name()) {
                 fs::rename(staging.launcher(), new.join(name))?;
             }

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
+use crate::library::store::Seen;
 use crate::library::{ArchiveError, Incoming, Metadata, Origin, Stored, catalog, check_description, layout};
 use crate::operations::{lock, verify};
 use crate::publish::PublishError;
@@ -38,13 +39,16 @@ pub fn take_in(
         .map_err(|error| not_exported(error.to_string()))?;
     metadata.text().map_err(|error| not_exported(error.to_string()))?;
     app.terminal
-        .during("check", "checking the snapshot", || verify::snapshot(app, &incoming.folder(), metadata))
+        .during("check", "checking the snapshot", || {
+            verify::snapshot(app, &incoming.folder(), metadata, &Seen::default())
+        })
         .map_err(|failure| {
             // The private folder means nothing to the user.
             let folder = incoming.folder().display().to_string();
             let why = failure.what.replace(&format!("{folder}/"), "").replace(&folder, "the snapshot");
             Failure { what: format!("{source}: {why}"), ..failure }
         })?;
+    app.terminal.during("store", "storing the snapshot", || incoming.take_apart(&app.signals))?;
     let library = lock::library(app, &incoming.metadata.vm)?;
     remove_taken_tags(&mut incoming.metadata, warnings)?;
     incoming.metadata.warnings.extend(warnings.list());
@@ -85,6 +89,7 @@ impl From<ArchiveError> for Failure {
         let what = error.to_string();
         match error {
             ArchiveError::Unpublished(error) => error.into(),
+            ArchiveError::Chunks(error) => error.into(),
             ArchiveError::Interrupted(interrupted) => Self::from(interrupted).state("nothing was written"),
             ArchiveError::Present(reference) => Self::new(Status::OutputExists, what)
                 .state("nothing was changed")

@@ -52,20 +52,22 @@ pub fn refuse_stream(out: &Path) -> Result<()> {
 /// Checks that the engine's result is whole, and that a VM can be made from it: its exit 0 is only a claim. References to
 /// secrets are removed, because no VM can be made from a pack that has some.
 pub fn check(app: &App, work: &Staging, followed: Option<StreamedHash>) -> Result<Finished> {
-    secrets::take_out(&work.sidecar(), &app.signals, followed).map_err(|error| {
-        if let ArtifactError::Interrupted(interrupted) = error {
-            return interrupted.into();
-        }
-        let what = format!("the engine reported success, but what it wrote {error}");
-        Failure::new(Status::Failed, what).hint("try again; if it happens again, check the disk")
-    })
+    secrets::take_out(&work.sidecar(), &app.signals, followed).map_err(|error| not_whole(&error))
+}
+
+/// What the engine wrote is not a whole artifact.
+pub fn not_whole(error: &ArtifactError) -> Failure {
+    if let ArtifactError::Interrupted(interrupted) = error {
+        return (*interrupted).into();
+    }
+    let what = format!("the engine reported success, but what it wrote {error}");
+    Failure::new(Status::Failed, what).hint("try again; if it happens again, check the disk")
 }
 
 /// A signal that came after the output was published: the work is done, and the exit status names the signal.
 pub fn answer_signal(app: &App, output: &Target) -> Result<()> {
     let Some(interrupted) = app.signals.caught() else { return Ok(()) };
-    Err(Failure::from(interrupted)
-        .state(format!("the snapshot {} is whole: the signal came too late", output.sidecar().display())))
+    Err(Failure::from(interrupted).state(format!("the snapshot {} is whole: the signal came too late", output.name())))
 }
 
 /// Size and SHA-256 of a file.

@@ -2,11 +2,15 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{Broken, Entry, FindError, Lock, RemoveError, Stored, Tag, catalog, layout};
+use crate::library::store::{self, Index, Seen};
+use crate::library::{
+    Broken, Entry, FileHash, FindError, Lock, Metadata, RemoveError, Staging, Stored, Tag, catalog, layout,
+};
 use crate::nearest::nearest;
 use crate::operations::several::once;
-use crate::operations::{lock, verify};
+use crate::operations::{lock, packed, verify};
 use crate::quoted::quoted;
+use crate::signals::ExitNote;
 use crate::smolvm::Name;
 use crate::smolvm::artifact::Artifact;
 use std::ffi::{OsStr, OsString};
@@ -79,7 +83,9 @@ impl SnapshotSource {
                 Ok(Whole { artifact, path: path.clone(), sha256 })
             }
             Which::Stored(stored) => {
-                let (artifact, path) = verify::snapshot(app, &stored.folder, &stored.metadata)?;
+                let artifact = verify::snapshot(app, &stored.folder, &stored.metadata, &Seen::default())?;
+                let folder = &stored.folder;
+                let path = stored.metadata.artifact_file().map_or_else(|| folder.clone(), |file| folder.join(file));
                 Ok(Whole { artifact, path, sha256: stored.sha256() })
             }
         }
@@ -91,9 +97,26 @@ impl SnapshotSource {
     /// # Errors
     /// It is missing or damaged, or no engine can make a VM from it.
     pub fn check(self, app: &App) -> Result<Checked> {
+        if let Some(index) = self.stored().map(|one| verify::index(&one.folder, &one.metadata)).transpose()?.flatten() {
+            return self.put_together(app, &index);
+        }
         let Whole { artifact, path, .. } = self.whole(app)?;
         let path = std::path::absolute(&path).map_err(|error| Failure::artifact(&path, &error.into()))?;
-        Ok(Checked { found: self, path, artifact })
+        Ok(Checked { found: self, path, artifact, put_together: None })
+    }
+
+    /// Writes the artifact whose chunks are in the library into a private folder, and checks them meanwhile.
+    fn put_together(self, app: &App, index: &Index) -> Result<Checked> {
+        let (artifact, folder) = (index.artifact()?, self.path());
+        let private = Staging::for_artifact(artifact.bytes).map_err(|error| {
+            let what = format!("there is no place for its artifact of {} bytes: {error}", artifact.bytes);
+            Failure::unwritten(what, &error)
+        })?;
+        let path = private.sidecar();
+        let note = packed::leaves(app, &private);
+        let hash = store::put_together(folder, index, &path, &app.signals)?;
+        let put_together = Some(PutTogether { hash, _note: note, _private: private });
+        Ok(Checked { path, artifact, put_together, found: self })
     }
 }
 
@@ -113,12 +136,33 @@ pub struct Checked {
     path: PathBuf,
     /// The content of its artifact.
     pub artifact: Artifact,
+    /// If the artifact was put together from chunks.
+    put_together: Option<PutTogether>,
+}
+
+/// An artifact in a private folder, until this is dropped.
+struct PutTogether {
+    hash: FileHash,
+    _note: ExitNote,
+    _private: Staging,
 }
 
 impl Checked {
-    /// The absolute path of its artifact.
+    /// The absolute path of its artifact, until this is dropped.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The path of its artifact, if that is a lasting file.
+    pub fn file(&self) -> Option<&Path> {
+        self.put_together.is_none().then_some(&self.path)
+    }
+
+    /// What goes with its artifact to another machine, if it is in the library.
+    pub fn metadata(&self) -> Option<Metadata> {
+        let metadata = &self.stored()?.metadata;
+        let together = self.put_together.as_ref().map(|one| metadata.with_artifact(one.hash.clone()));
+        Some(together.unwrap_or_else(|| metadata.clone()))
     }
 
     /// The snapshot, if it is in the library.

@@ -1,11 +1,12 @@
 //! Checks snapshots by reading their files, without an engine.
 
 use crate::app::App;
-use crate::error::{Failure, Result};
-use crate::library::{FileHasher, Metadata, recorded_hash};
+use crate::error::{Failure, Result, Status};
+use crate::library::store::{self, Index, Seen, StoreError};
+use crate::library::{FileHasher, Metadata, layout, recorded_hash};
 use crate::operations::packed;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const OTHER_FILE: &str = "it is not the file that its snapshot.json records";
 
@@ -26,10 +27,31 @@ pub fn check(app: &App, path: &Path) -> Result<(Artifact, Option<String>)> {
     Ok((artifact, Some(recorded.sha256)))
 }
 
-/// Checks all files of the snapshot in `folder` against its metadata. Returns its artifact and the path of it.
-pub fn snapshot(app: &App, folder: &Path, metadata: &Metadata) -> Result<(Artifact, PathBuf)> {
+/// Checks all files of the snapshot in `folder` against its metadata. `seen` has the chunks that this run has checked
+/// before: each is read once.
+pub fn snapshot(app: &App, folder: &Path, metadata: &Metadata, seen: &Seen) -> Result<Artifact> {
+    let artifact = other_files(folder, metadata)?;
+    let Some(index) = index(folder, metadata)? else {
+        return check(app, &folder.join(artifact)).map(|(whole, _)| whole);
+    };
+    store::verify(folder, &index, seen, &app.signals)?;
+    Ok(index.artifact()?)
+}
+
+/// The index of a snapshot in `folder` whose artifact is in chunks.
+///
+/// # Errors
+/// It cannot be read, or is not the file that was recorded.
+pub fn index(folder: &Path, metadata: &Metadata) -> Result<Option<Index>> {
+    let recorded = metadata.files.get(layout::INDEX).filter(|_| metadata.is_in_chunks());
+    Ok(recorded.map(|recorded| Index::read(folder, recorded)).transpose()?)
+}
+
+/// Checks all files of the snapshot but the one that holds its artifact. Returns the name of that.
+fn other_files<'a>(folder: &Path, metadata: &'a Metadata) -> Result<&'a str> {
     let damaged = |path: &Path, why: &str| Failure::artifact(path, &ArtifactError::Damaged(why.into()));
-    let Some(artifact) = metadata.artifact() else {
+    let artifact = if metadata.is_in_chunks() { Some(layout::INDEX) } else { metadata.artifact_file() };
+    let Some(artifact) = artifact else {
         return Err(damaged(folder, "its snapshot.json lists no artifact"));
     };
     for (name, recorded) in &metadata.files {
@@ -44,6 +66,20 @@ pub fn snapshot(app: &App, folder: &Path, metadata: &Metadata) -> Result<(Artifa
             return Err(damaged(&path, OTHER_FILE));
         }
     }
-    let path = folder.join(artifact);
-    check(app, &path).map(|(artifact, _)| (artifact, path))
+    Ok(artifact)
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let what = error.to_string();
+        match error {
+            StoreError::Interrupted(interrupted) => interrupted.into(),
+            StoreError::NotWritable { source, .. } | StoreError::Output(source) => Self::unwritten(what, &source),
+            StoreError::Unreadable { source, .. } => Self::unread(what, &source),
+            StoreError::Artifact { path, error } => Self::artifact(&path, &error),
+            StoreError::Damaged { .. } | StoreError::Index { .. } | StoreError::Content(_) => {
+                Self::new(Status::Damaged, what)
+            }
+        }
+    }
 }

@@ -151,8 +151,8 @@ pub struct Thawed {
     pub vm: String,
     /// The snapshot, VM@ID; null if it is a file outside the library.
     pub reference: Option<String>,
-    /// The path of the artifact.
-    pub sidecar: JsonPath,
+    /// The path of the artifact; null if the library holds it in chunks.
+    pub sidecar: Option<JsonPath>,
     /// The state of the VM now.
     pub state: Change,
     /// With --replace: the snapshot (VM@ID) that holds the VM that was replaced.
@@ -173,8 +173,8 @@ pub struct Frozen {
     pub reference: Option<String>,
     /// The contents of its snapshot.json; null if it was written with -o.
     pub snapshot: Option<Metadata>,
-    /// The path of the artifact.
-    pub sidecar: JsonPath,
+    /// The path of the artifact; null if the library holds it in chunks.
+    pub sidecar: Option<JsonPath>,
     /// The launcher; null if there is none.
     pub launcher: Option<JsonPath>,
     /// Size in bytes.

@@ -24,8 +24,10 @@ pub struct Whole {
 pub struct RemovedSnapshot {
     /// The snapshot, VM@ID.
     pub reference: String,
-    /// Size in bytes.
+    /// Bytes that a thaw of it needed.
     pub bytes: u64,
+    /// Bytes that its removal freed: other snapshots keep the chunks that they share with it.
+    pub freed: u64,
     /// True: one that is still there is a failure.
     pub removed: bool,
 }
@@ -64,6 +66,8 @@ pub struct Pruned {
     pub reasons: Vec<String>,
     /// Whether it was removed; always false with --dry-run.
     pub removed: bool,
+    /// Bytes that its removal freed; null if it was not removed.
+    pub freed: Option<u64>,
     /// The warnings about its removal.
     pub warnings: Vec<String>,
     /// Why it could not be removed.
@@ -75,7 +79,7 @@ impl Pruned {
     /// A snapshot that is kept for these reasons.
     #[must_use]
     pub fn kept(reference: String, bytes: u64, reasons: Vec<String>) -> Self {
-        Self { reference, bytes, keep: true, reasons, removed: false, warnings: Vec::new(), error: None }
+        Self { reference, bytes, keep: true, reasons, removed: false, freed: None, warnings: Vec::new(), error: None }
     }
 }
 
@@ -117,8 +121,8 @@ pub struct Arrived {
 pub struct Pushed {
     /// The snapshot, VM@ID; null if it is a file outside the library.
     pub reference: Option<String>,
-    /// The path of the artifact.
-    pub sidecar: JsonPath,
+    /// The path of the artifact; null if the library holds it in chunks.
+    pub sidecar: Option<JsonPath>,
     /// Its name in the registry.
     pub to: String,
     /// Size of the artifact in bytes.

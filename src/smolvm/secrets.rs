@@ -32,8 +32,8 @@ pub struct Finished {
 pub fn take_out(path: &Path, signals: &Signals, followed: Option<StreamedHash>) -> Result<Finished, ArtifactError> {
     let (mut content, mut sha256) = Content::read_hashed(path, signals, followed)?;
     let mut secrets = Vec::new();
-    if let Some((manifest, names)) = without(&content.manifest) {
-        content = content.with(manifest)?;
+    if let Some((manifest, names)) = std::str::from_utf8(&content.manifest).ok().and_then(without) {
+        content = content.with(manifest.into_bytes())?;
         content.write_end(path)?;
         secrets = names;
     }
@@ -44,14 +44,14 @@ pub fn take_out(path: &Path, signals: &Signals, followed: Option<StreamedHash>) 
 
 /// The manifest without references, and their names; `None` if there are none. The manifest of a running VM is not changed:
 /// its other parts may depend on it.
-fn without(manifest: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
-    let mut keys: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(manifest).ok()?;
+pub fn without(manifest: &str) -> Option<(String, Vec<String>)> {
+    let mut keys: BTreeMap<String, Box<RawValue>> = serde_json::from_str(manifest).ok()?;
     if keys.get("checkpoint").is_some_and(|value| value.get() != "null") {
         return None;
     }
     let references: BTreeMap<String, Box<RawValue>> = serde_json::from_str(keys.remove(KEY)?.get()).ok()?;
     let names: Vec<String> = references.into_keys().collect();
     keys.insert(NAMES.to_owned(), serde_json::value::to_raw_value(&names).ok()?);
-    let manifest = serde_json::to_vec(&keys).ok()?;
+    let manifest = serde_json::to_string(&keys).ok()?;
     (!names.is_empty()).then_some((manifest, names))
 }

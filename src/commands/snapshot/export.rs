@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
+use crate::library::store::Seen;
 use crate::library::{self, Stored};
 use crate::operations::{lock, packed, resolve, verify};
 use crate::publish::Existing;
@@ -44,8 +45,9 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 
 fn export(app: &App, args: &Args, one: &Stored, to_stdout: bool) -> Result<()> {
     let reference = one.reference();
-    app.terminal
-        .during("check", &format!("checking {reference}"), || verify::snapshot(app, &one.folder, &one.metadata))?;
+    app.terminal.during("check", &format!("checking {reference}"), || {
+        verify::snapshot(app, &one.folder, &one.metadata, &Seen::default())
+    })?;
     app.terminal
         .during("export", &format!("exporting {reference}"), || {
             if to_stdout {

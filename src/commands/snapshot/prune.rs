@@ -6,11 +6,12 @@ use crate::commands::args::Wait;
 use crate::commands::batch::{self, SNAPSHOTS};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
+use crate::library::store::Seen;
 use crate::library::{
     Entry, Lock, Metadata, NewestOf, Policy, Reach, Removal, Stored, Tag, TagList, Unit, catalog, sweep_library,
 };
 use crate::operations::resolve::Asked;
-use crate::operations::{lock, verify};
+use crate::operations::{lock, packed, verify};
 use crate::report::{Done, Pruned};
 use crate::smolvm::Name;
 use jiff::Timestamp;
@@ -186,7 +187,8 @@ fn decide(app: &App, args: &Args, policy: &Policy, newest_first: Vec<Stored>) ->
 }
 
 fn is_whole(app: &App, one: &Stored) -> bool {
-    let check = || lock::reading(app, one).and_then(|_held| verify::snapshot(app, &one.folder, &one.metadata));
+    let verify = |_held| verify::snapshot(app, &one.folder, &one.metadata, &Seen::default());
+    let check = || lock::reading(app, one).and_then(verify);
     app.terminal.during("check", &format!("checking {}", one.reference()), check).is_ok()
 }
 
@@ -214,7 +216,9 @@ fn remove(
         let _held = newest_whole.get(one.vm()).map(|whole| hold(app, whole)).transpose()?;
         let removal = lock::remove(app, one, args.wait.wait)?;
         match &removal {
-            Removal::Removed => app.terminal.result(asked, &format!("removed {asked}")),
+            Removal::Removed(freed) => {
+                app.terminal.result(asked, &format!("removed {asked} ({} freed)", packed::size(*freed)));
+            }
             Removal::Tagged(tags) => {
                 app.terminal.note(&format!("keep {asked} (it got the tag {} in the meantime)", list_tags(tags)));
             }
@@ -242,8 +246,8 @@ fn report(app: &App, all: &[Decided], results: &[Result<Done<Removal>>], broken:
         }
         match results.next() {
             None => Pruned { keep: false, ..decided },
-            Some(Ok(Done { result: Removal::Removed, warnings })) => {
-                Pruned { keep: false, removed: true, warnings: warnings.clone(), ..decided }
+            Some(Ok(Done { result: Removal::Removed(freed), warnings })) => {
+                Pruned { keep: false, removed: true, freed: Some(*freed), warnings: warnings.clone(), ..decided }
             }
             Some(Ok(Done { result: Removal::Tagged(_), warnings })) => {
                 Pruned { reasons: vec![TAGGED.to_owned()], warnings: warnings.clone(), ..decided }

@@ -69,10 +69,8 @@ fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> R
     app.confirm(&question, args.yes, "nothing was pushed")?;
     let work = library_staging()?;
     let _leaves = packed::leaves(app, &work);
-    let file = match whole.stored() {
-        Some(stored) => {
-            app.terminal.during("copy", "copying it", || copy(app, whole.path(), &stored.metadata, &work))?
-        }
+    let file = match whole.metadata() {
+        Some(metadata) => app.terminal.during("copy", "copying it", || copy(app, whole.path(), metadata, &work))?,
         None => whole.path().to_owned(),
     };
     let mut progress = app.terminal.progress("push", &format!("pushing {name} to {to}"), None);
@@ -83,7 +81,7 @@ fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> R
     app.terminal.result(to.to_string(), &text);
     app.terminal.report(&Pushed {
         reference: whole.stored().map(Stored::reference),
-        sidecar: JsonPath(whole.path().to_owned()),
+        sidecar: whole.file().map(|file| JsonPath(file.into())),
         to: to.to_string(),
         bytes: whole.artifact.bytes,
         warnings: warnings.list(),
@@ -111,18 +109,17 @@ fn disclosed(stored: Option<&Stored>, details: &Details) -> Vec<String> {
     parts.extend(metadata.machine.allowed_cidrs.as_ref().map(|cidrs| format!("the networks {}", cidrs.join(", "))));
     let show = format!("bottle-freeze snapshot show {}", stored.reference());
     lines.push(format!("its snapshot.json is pushed too: {} (print it with: {show})", parts.join("; ")));
-    for file in metadata.files.keys().filter(|file| *file != layout::ARTIFACT) {
+    for file in metadata.files.keys().filter(|file| ![layout::ARTIFACT, layout::INDEX].contains(&file.as_str())) {
         lines.push(format!("its file '{file}' is not pushed"));
     }
     lines
 }
 
 /// Copies the artifact, with its `snapshot.json` in its manifest; that records this file alone.
-fn copy(app: &App, path: &Path, metadata: &Metadata, work: &Staging) -> Result<PathBuf> {
+fn copy(app: &App, path: &Path, mut metadata: Metadata, work: &Staging) -> Result<PathBuf> {
     let target = work.sidecar();
     let file = File::options().write(true).create_new(true).mode(0o600).open(&target);
     let mut file = file.map_err(|error| Failure::not_writable(&target, &error))?;
-    let mut metadata = metadata.clone();
     metadata.files.retain(|name, _| name == layout::ARTIFACT);
     metadata.text().map_err(|error| Failure::new(Status::Failed, format!("it cannot be pushed: {error}")))?;
     match embedded_metadata::copy_with(path, &app.signals, &mut file, &metadata) {

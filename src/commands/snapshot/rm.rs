@@ -7,7 +7,7 @@ use crate::commands::batch;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Entry, Removal, sweep_library};
-use crate::operations::{lock, resolve};
+use crate::operations::{lock, packed, resolve};
 use crate::report::RemovedSnapshot;
 
 /// Remove snapshots (asks for confirmation)
@@ -35,13 +35,17 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let results = batch::each(app, &batch::SNAPSHOTS, 1, &all, |app, asked, _| {
         let one = asked.get()?;
         let bytes = one.bytes();
-        if let Removal::Tagged(tags) = lock::remove(app, one, args.wait.wait)? {
-            let what = format!("{asked} got the tag {} in the meantime", list_tags(&tags));
-            let failure = Failure::new(Status::BadState, what).state("it was not removed");
-            return Err(failure.hint(format!("bottle-freeze snapshot rm {asked}")));
+        match lock::remove(app, one, args.wait.wait)? {
+            Removal::Tagged(tags) => {
+                let what = format!("{asked} got the tag {} in the meantime", list_tags(&tags));
+                let failure = Failure::new(Status::BadState, what).state("it was not removed");
+                Err(failure.hint(format!("bottle-freeze snapshot rm {asked}")))
+            }
+            Removal::Removed(freed) => {
+                app.terminal.result(asked, &format!("removed {asked} ({} freed)", packed::size(freed)));
+                Ok(RemovedSnapshot { reference: asked.to_string(), bytes, freed, removed: true })
+            }
         }
-        app.terminal.result(asked, &format!("removed {asked}"));
-        Ok(RemovedSnapshot { reference: asked.to_string(), bytes, removed: true })
     });
     batch::finish(app, &batch::SNAPSHOTS, args.snapshots.len() == 1, &all, results)
 }

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::commands::batch;
 use crate::completion::Offer;
 use crate::error::Result;
+use crate::library::store::Seen;
 use crate::library::{Stored, catalog};
 use crate::operations::resolve::{self, Asked};
 use crate::operations::{lock, verify};
@@ -32,11 +33,13 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     } else {
         resolve::several(&args.snapshots, resolve::stored, Stored::reference)
     };
+    // Snapshots share chunks: each is read once.
+    let seen = Seen::default();
     let results = batch::each(app, &batch::SNAPSHOTS, 1, &all, |app, asked, _| {
         let one = asked.get()?;
         let _reading = lock::reading(app, one)?;
-        let check = || verify::snapshot(app, &one.folder, &one.metadata);
-        let (artifact, _) = app.terminal.during("check", &format!("checking {asked}"), check)?;
+        let check = || verify::snapshot(app, &one.folder, &one.metadata, &seen);
+        let artifact = app.terminal.during("check", &format!("checking {asked}"), check)?;
         app.terminal.result(asked, &format!("{asked} is whole"));
         let crc32 = format!("{:08x}", artifact.crc32);
         Ok(Whole { reference: one.reference(), whole: true, bytes: artifact.bytes, crc32 })

@@ -8,6 +8,7 @@
 //! - An object that is new was decompressed and compared before it gets its name. One that is there is trusted when it is
 //!   linked; `verify` reads it.
 
+mod apart;
 mod assemble;
 mod cut;
 mod digest;
@@ -25,13 +26,14 @@ mod verify;
 mod work;
 mod writer;
 
+pub use apart::{artifact_hash, put_together, take_apart};
 pub use assemble::write_artifact;
 pub use digest::Digest;
 pub use error::{Bad, StoreError};
 pub use feed::Feed;
 pub use index::{Chunk, Entry, Index};
 pub use runtimes::Runtime;
-pub use sweep::{is_object_name, remove_objects, sweep, unique_bytes};
+pub use sweep::{bytes, foreign, remove_objects, sweep, unique_bytes};
 pub use verify::{Seen, verify};
 pub use work::Added;
 pub use writer::Writer;

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Whether a file of this name in the folder of a snapshot's objects was written by bottle-freeze.
-pub fn is_object_name(name: &str) -> bool {
+fn is_object_name(name: &str) -> bool {
     Digest::parse(name).is_some() || files::is_private_name(name.as_ref(), PRIVATE)
 }
 
@@ -69,6 +69,28 @@ pub fn unique_bytes(folder: &Path) -> u64 {
     let metas = folder.filter_map(|entry| entry.metadata().ok());
     // One name here, one in the store.
     metas.filter(|meta| meta.is_file() && meta.nlink() <= 2).map(|meta| meta.len()).sum()
+}
+
+/// The names in the folder of a snapshot's objects of what bottle-freeze did not write.
+///
+/// # Errors
+/// It cannot be read.
+pub fn foreign(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (name, meta) = (entry.file_name(), entry.metadata()?);
+        if !meta.is_file() || !files::is_own(&meta) || !name.to_str().is_some_and(is_object_name) {
+            names.push(format!("{OBJECTS}/{}", name.to_string_lossy()));
+        }
+    }
+    Ok(names)
+}
+
+/// Bytes of all objects.
+pub fn bytes() -> u64 {
+    let folder = Objects::existing().ok().flatten().and_then(|store| fs::read_dir(store.folder()).ok());
+    folder.into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
 }
 
 /// The files in a folder that bottle-freeze wrote, and the names of the objects among them.

@@ -85,7 +85,8 @@ impl Frozen {
 
     /// The snapshot's `VM@ID`, or its file.
     pub fn name(&self) -> OsString {
-        self.report.reference.as_ref().map_or_else(|| self.report.sidecar.0.clone().into(), Into::into)
+        let file = || self.report.sidecar.as_ref().map(|sidecar| sidecar.0.clone().into());
+        self.report.reference.as_ref().map(OsString::from).or_else(file).unwrap_or_default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Step 7 of a freeze: from one instant to the next, the new snapshot stands where the old one stood, or in the library.
 
 use super::context::{Freeze, Frozen};
+use super::take::{Finished, Kept};
 use crate::clock;
 use crate::error::{Failure, Result};
 use crate::library::{Configuration, FORMAT, FileHash, Metadata, Origin, Staging, catalog, layout};
@@ -9,7 +10,6 @@ use crate::operations::tags::free_tags;
 use crate::operations::{lock, packed};
 use crate::report::{self, JsonPath};
 use crate::smolvm::artifact::Artifact;
-use crate::smolvm::secrets::Finished;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -27,11 +27,12 @@ impl Published {
     /// The result of the freeze, which ends now; `failure` came after it was published.
     pub fn frozen(self, freeze: &Freeze, failure: Option<Failure>) -> Frozen {
         let Self { artifact, metadata, downtime } = self;
+        let is_file = metadata.as_ref().is_none_or(|metadata| !metadata.is_in_chunks());
         let report = report::Frozen {
             vm: freeze.vm.name.clone(),
             reference: metadata.as_ref().map(|metadata| format!("{}@{}", metadata.vm, metadata.id)),
             snapshot: metadata,
-            sidecar: JsonPath(freeze.target.sidecar().into()),
+            sidecar: is_file.then(|| JsonPath(freeze.target.sidecar().into())),
             launcher: freeze.target.launcher().map(|path| JsonPath(path.into())),
             bytes: artifact.bytes,
             crc32: format!("{:08x}", artifact.crc32),
@@ -101,9 +102,12 @@ impl Freeze<'_> {
         let artifact = &finished.artifact;
         let launcher = self.cx.request.launcher.then(|| packed::hash(&staging.launcher())).transpose()?;
         let name = if self.plan.is_live() { layout::CHECKPOINT } else { layout::ARTIFACT };
-        let hash = FileHash { bytes: artifact.bytes, sha256: finished.sha256.clone() };
-        let files = [(name, Some(hash)), (layout::LAUNCHER, launcher), (layout::WORKSPACE, workspace)];
-        Ok(Metadata {
+        let file = match &finished.kept {
+            Kept::Whole(file) => Some(file.clone()),
+            Kept::InChunks { .. } => None,
+        };
+        let files = [(name, file), (layout::LAUNCHER, launcher), (layout::WORKSPACE, workspace)];
+        let metadata = Metadata {
             platform: artifact.manifest.host_platform().map(str::to_owned),
             machine: Configuration {
                 env: artifact.manifest.env_names(),
@@ -113,6 +117,12 @@ impl Freeze<'_> {
             files: files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), file?))).collect(),
             downtime_seconds: downtime.map(|downtime| downtime.as_secs_f64()),
             ..self.draft()
+        };
+        Ok(match &finished.kept {
+            Kept::Whole(_) => metadata,
+            Kept::InChunks { index, artifact, way } => {
+                Metadata { way: Some(*way), ..metadata.with_chunks(index.clone(), artifact.clone()) }
+            }
         })
     }
 
@@ -133,6 +143,8 @@ impl Freeze<'_> {
             platform: None,
             machine: self.plan.known.clone(),
             files: BTreeMap::new(),
+            artifact: None,
+            way: None,
             downtime_seconds: None,
             warnings: self.job.warnings.list(),
             origin: Some(Origin::here()),

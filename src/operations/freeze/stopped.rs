@@ -103,7 +103,7 @@ impl<'a> Stopped<'a> {
         let name = &self.freeze.job.name;
         self.start_again().map_err(|failure| {
             let what = format!("'{name}' was frozen, but does not start again: {failure}");
-            let whole = format!("the snapshot {} is whole", self.freeze.target.sidecar().display());
+            let whole = format!("the snapshot {} is whole", self.freeze.target.name());
             let restart = Failure::new(Status::NotRestarted, what).state(whole);
             let restart = failure.state.into_iter().fold(restart, Failure::and_state);
             restart.hint(format!("start it with `bottle-freeze start {name}`"))

@@ -1,25 +1,59 @@
-//! Steps 5 and 6 of a freeze: what the engine writes into the private folder, and whether that can be believed.
+//! Steps 5 and 6 of a freeze: what is written into the private folder, and whether that can be believed.
 
 use super::context::Freeze;
 use super::plan::Step;
 use crate::error::{Failure, Result, Status};
-use crate::library::{FileHash, Staging};
+use crate::library::store::{self, Added, Index, StoreError};
+use crate::library::{FileHash, InChunks, Staging, Way};
 use crate::operations::{fidelity, packed, workspace};
-use crate::smolvm::secrets::Finished;
+use crate::smolvm::artifact::Artifact;
+use crate::smolvm::secrets;
 use crate::smolvm::{
     CHECKPOINT_SUFFIX, Disks, EngineError, PackOptions, PackStep, Reason, StreamedHash, end_helpers, follow,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What the engine wrote.
+/// What was taken.
 pub struct Taken<'a> {
     /// The folder of the VM's disks, and how they were just before; `None` if the engine does not say, or the VM runs on.
     disks: Option<(&'a Path, Disks)>,
     /// How long the VM was paused, if it runs on.
     pub paused: Option<Duration>,
-    /// Its hash, if all of it was read while it was written.
-    followed: Option<StreamedHash>,
+    /// What is in the private folder.
+    written: Written,
+}
+
+enum Written {
+    /// The engine's artifact; its hash, if all of it was read while it was written.
+    Artifact(Option<StreamedHash>),
+    /// Its chunks.
+    Chunks { index: Box<Index>, added: Added, secrets: Vec<String>, way: Way },
+}
+
+/// What was taken and checked.
+pub struct Finished {
+    /// The artifact.
+    pub artifact: Artifact,
+    /// The variables whose references to secrets were removed.
+    pub secrets: Vec<String>,
+    /// How it is kept.
+    pub kept: Kept,
+}
+
+/// How an artifact is kept.
+pub enum Kept {
+    /// As one file.
+    Whole(FileHash),
+    /// In chunks.
+    InChunks {
+        /// The file that lists them.
+        index: FileHash,
+        /// For the snapshot.json.
+        artifact: InChunks,
+        /// How it was made.
+        way: Way,
+    },
 }
 
 impl Freeze<'_> {
@@ -45,15 +79,19 @@ impl Freeze<'_> {
         let options = self.pack_options(staging.path(), &launcher, smolfile.as_deref());
         let mut progress = terminal.progress("pack", &format!("packing {name}"), Some(staging.path()));
         let mut on_step = |step| packed::show_step(&mut progress, step);
-        let (packed, followed) = follow(&staging.sidecar(), &self.cx.app.signals, || {
-            self.cx.engine.pack_create_from_vm(name, &options, &mut on_step)
-        });
+        let mut pack = || self.cx.engine.pack_create_from_vm(name, &options, &mut on_step);
+        let (packed, followed) = if self.keeps_whole() {
+            follow(&staging.sidecar(), &self.cx.app.signals, pack)
+        } else {
+            // Read when it is taken apart.
+            (pack(), None)
+        };
         progress.end(packed.is_ok());
         if packed.is_err() {
             end_helpers(staging.path());
         }
         match packed {
-            Ok(()) => Ok(Taken { disks, paused: None, followed }),
+            Ok(()) => Ok(Taken { disks, paused: None, written: self.take_apart(staging, followed)? }),
             Err(error) if error.reason() == Reason::NeverStarted => {
                 let what = format!("'{name}' has no disk yet: it was never started");
                 Err(Failure::new(Status::BadState, what).hint(format!("start it with `bottle-freeze start {name}`")))
@@ -77,7 +115,37 @@ impl Freeze<'_> {
         let paused = paused?;
         // If there is nothing after all, the check fails.
         let _ = std::fs::rename(&saved, staging.sidecar());
-        Ok(Taken { disks: None, paused, followed })
+        Ok(Taken { disks: None, paused, written: Written::Artifact(followed) })
+    }
+
+    /// Whether the snapshot holds the engine's file: only the engine can read the state of a running VM, and a launcher
+    /// looks for the file beside it.
+    fn keeps_whole(&self) -> bool {
+        self.plan.is_live() || self.cx.request.output.is_some() || self.cx.request.launcher
+    }
+
+    /// Takes what the engine packed apart, unless it is kept as a file.
+    fn take_apart(&self, staging: &Staging, followed: Option<StreamedHash>) -> Result<Written> {
+        let (app, sidecar) = (self.cx.app, staging.sidecar());
+        if self.keeps_whole() {
+            return Ok(Written::Artifact(followed));
+        }
+        let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
+        let (text, mut secrets) = (format!("storing the snapshot of {}", self.job.name), Vec::new());
+        let apart = app.terminal.phase("store", &text, || {
+            store::take_apart(&folder, &sidecar, &app.signals, |manifest| {
+                let (manifest, names) = secrets::without(manifest)?;
+                secrets = names;
+                Some(manifest)
+            })
+        });
+        let Some((index, added)) = apart.map_err(not_stored)? else {
+            let _ = std::fs::remove_dir_all(folder);
+            return Ok(Written::Artifact(None));
+        };
+        // Its chunks are on the disk, and it may be as large again.
+        let _ = std::fs::remove_file(&sidecar);
+        Ok(Written::Chunks { index: Box::new(index), added, secrets, way: Way::Engine })
     }
 
     /// How the engine packs the VM.
@@ -106,8 +174,21 @@ impl Freeze<'_> {
     /// 6. Check: the artifact is whole, and the VM was not touched meanwhile.
     pub fn check(&self, staging: &Staging, taken: Taken) -> Result<Finished> {
         let text = format!("checking the snapshot of {}", self.job.name);
-        let finished =
-            self.cx.app.terminal.phase("check", &text, || packed::check(self.cx.app, staging, taken.followed))?;
+        let finished = match taken.written {
+            Written::Artifact(followed) => {
+                let check = || packed::check(self.cx.app, staging, followed);
+                let secrets::Finished { artifact, sha256, secrets } =
+                    self.cx.app.terminal.phase("check", &text, check)?;
+                let kept = Kept::Whole(FileHash { bytes: artifact.bytes, sha256 });
+                Finished { artifact, secrets, kept }
+            }
+            Written::Chunks { index, added, secrets, way } => {
+                let artifact = index.artifact()?;
+                let in_chunks = InChunks { bytes: artifact.bytes, added: added.bytes };
+                let kept = Kept::InChunks { index: index.write(&staging.snapshot())?, artifact: in_chunks, way };
+                Finished { artifact, secrets, kept }
+            }
+        };
         let recorded = &finished.artifact.manifest;
         let live = self.plan.is_live();
         // A live one has the network that the VM had, and all its limits.
@@ -147,6 +228,14 @@ impl Freeze<'_> {
         Err(Failure::new(Status::Failed, format!("'{name}' was {how} or replaced while it was packed"))
             .state(format!("the snapshot was thrown away; it is {}", now.state))
             .hint("freeze it again"))
+    }
+}
+
+/// What the engine wrote is not whole, or its chunks cannot be written.
+fn not_stored(error: StoreError) -> Failure {
+    match error {
+        StoreError::Artifact { error, .. } => packed::not_whole(&error),
+        error => error.into(),
     }
 }
 

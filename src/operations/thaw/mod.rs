@@ -50,7 +50,7 @@ pub fn thaw(app: &App, request: &Request) -> Result<Thawed> {
             Ok(Thawed {
                 vm: plan.name.to_string(),
                 reference: snapshot.stored().map(Stored::reference),
-                sidecar: JsonPath(snapshot.path().into()),
+                sidecar: snapshot.file().map(|file| JsonPath(file.into())),
                 state,
                 replaced,
                 seconds: began.elapsed().as_secs_f64(),
