@@ -26,10 +26,18 @@ use target::parent;
 /// # Errors
 /// `to` exists and is not replaced, or the system refuses. Then `from` is unchanged.
 pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<()> {
+    flush(from).map_err(PublishError::not_writable(to))?;
+    publish_flushed(from, to, existing)
+}
+
+/// The same for what is flushed already, with all its contents.
+///
+/// # Errors
+/// See [`publish`].
+pub fn publish_flushed(from: &Path, to: &Path, existing: Existing) -> Result<()> {
     let not_writable = PublishError::not_writable(to);
     // Opened before the rename: nothing may fail after it.
     let folder = File::open(parent(to)).map_err(&not_writable)?;
-    flush(from).map_err(&not_writable)?;
     let kind = fs::symlink_metadata(from).map_err(&not_writable)?.file_type();
     match existing {
         Existing::Keep => rename_new(from, to, kind),
