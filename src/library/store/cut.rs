@@ -3,6 +3,7 @@
 use super::frame::CHUNK;
 use crate::smolvm::artifact::{Member, MemberKind};
 use fastcdc::v2020::{Normalization, cut, select_masks};
+use std::path::Path;
 
 /// The least and the average bytes of a chunk that is cut by content.
 const LEAST: usize = 64 << 10;
@@ -33,8 +34,12 @@ impl Cutter {
     /// Begins a file. A disk changes in place: it is cut at each MiB. A tar, or another file of more than a chunk, is cut by
     /// its content, so that what is the same is found again after something longer.
     pub fn begin(&mut self, member: &Member) {
-        let is_large = member.size > CHUNK as u64 || member.path.to_ascii_lowercase().ends_with(".tar");
-        self.is_by_content = member.kind == MemberKind::File && is_large;
+        let path = Path::new(&member.path);
+        let ends_in =
+            |endings: &[&str]| path.extension().is_some_and(|ending| endings.iter().any(|one| ending == *one));
+        // A disk without a hole is a regular file.
+        let is_disk = member.kind == MemberKind::Sparse || ends_in(&["raw", "ext4"]);
+        self.is_by_content = !is_disk && (member.size > CHUNK as u64 || ends_in(&["tar"]));
     }
 
     /// Adds the next bytes.

@@ -169,8 +169,9 @@ impl Chunks<'_> {
         entry.chunks.push(Chunk::Object(Digest([0; 32]), length, 0, 0));
         let job = Job { place, content: std::mem::replace(chunk, self.work.buffer()) };
         if self.has_threads {
-            self.work.jobs.push(job);
-            return Ok(());
+            let is_added = self.work.jobs.push(job);
+            // What failed there is what the writer returns.
+            return if is_added { Ok(()) } else { Err(StoreError::Content("it was not stored to its end".into())) };
         }
         self.work.store(job, &mut self.storing, !self.has_flushers)
     }

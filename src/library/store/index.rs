@@ -5,7 +5,7 @@ use super::error::StoreError;
 use super::frame::{CHUNK, FRAME};
 use crate::files;
 use crate::library::hash::{FileHash, FileHasher};
-use crate::smolvm::artifact::{Member, MemberKind};
+use crate::smolvm::artifact::Member;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
@@ -144,7 +144,7 @@ impl Index {
         if self.version != VERSION {
             return Err(format!("its version is {}, which this version of bottle-freeze does not know", self.version));
         }
-        let (mut paths, mut content) = (HashSet::new(), 0_u64);
+        let (mut paths, mut objects, mut content) = (HashSet::new(), HashMap::new(), 0_u64);
         for entry in &self.members {
             let path = &entry.member.path;
             let wrong = |why: &str| format!("{path:?} {why}");
@@ -153,6 +153,13 @@ impl Index {
                 return Err(wrong("is in it twice"));
             }
             content = content.saturating_add(entry.member.size);
+            for chunk in &entry.chunks {
+                if let Chunk::Object(name, ..) = chunk {
+                    if objects.insert(name, chunk).is_some_and(|other| other != chunk) {
+                        return Err(format!("it contradicts itself about the object {name}"));
+                    }
+                }
+            }
         }
         if content > CONTENT_LIMIT { Err(format!("it has more than {CONTENT_LIMIT} bytes of content")) } else { Ok(()) }
     }
@@ -161,9 +168,6 @@ impl Index {
 impl Entry {
     fn check(&self) -> Result<(), &'static str> {
         self.member.check()?;
-        if self.member.kind == MemberKind::Folder && !self.chunks.is_empty() {
-            return Err("is a folder, and has content");
-        }
         let sum = self.chunks.iter().try_fold(0_u64, |sum, chunk| {
             let is_possible = match *chunk {
                 Chunk::Object(_, length, bytes, _) => {

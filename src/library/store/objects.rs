@@ -169,12 +169,18 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 
 /// Makes `to` a link to the file `from`, in one step.
 fn link_over(from: &Path, to: &Path) -> io::Result<()> {
-    let new = to.with_file_name(format!("{PRIVATE}{:.6}", new_id()));
-    fs::hard_link(from, &new)?;
-    let renamed = fs::rename(&new, to);
-    // It stays if both are the same file already.
-    let _ = fs::remove_file(&new);
-    renamed
+    loop {
+        let new = to.with_file_name(format!("{PRIVATE}{:.6}", new_id()));
+        fs::hard_link(from, &new)?;
+        let renamed = fs::rename(&new, to);
+        // It stays if both are the same file already.
+        let _ = fs::remove_file(&new);
+        match renamed {
+            // A sweep of another run removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            renamed => return renamed,
+        }
+    }
 }
 
 fn are_same(one: &Path, other: &Path) -> bool {

@@ -7,7 +7,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 pub struct Queue<T> {
     limit: usize,
     state: Mutex<State<T>>,
-    changed: Condvar,
+    has_items: Condvar,
+    has_room: Condvar,
 }
 
 struct State<T> {
@@ -19,41 +20,41 @@ impl<T> Queue<T> {
     /// An empty queue.
     pub fn new(limit: usize) -> Self {
         let state = Mutex::new(State { items: VecDeque::with_capacity(limit), is_closed: false });
-        Self { limit, state, changed: Condvar::new() }
+        Self { limit, state, has_items: Condvar::new(), has_room: Condvar::new() }
     }
 
-    /// Adds an item, and waits while the queue is full. Drops the item if the queue is closed.
-    pub fn push(&self, item: T) {
+    /// Adds an item, and waits while the queue is full. Returns whether it was added: a closed queue drops it.
+    pub fn push(&self, item: T) -> bool {
         let is_full = |state: &mut State<T>| state.items.len() >= self.limit && !state.is_closed;
-        let waited = self.changed.wait_while(self.lock(), is_full);
+        let waited = self.has_room.wait_while(self.lock(), is_full);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         if !state.is_closed {
             state.items.push_back(item);
-            self.changed.notify_all();
+            self.has_items.notify_one();
         }
+        !state.is_closed
     }
 
     /// Takes the next item, and waits for it. Nothing when the queue is closed and empty.
     pub fn pop(&self) -> Option<T> {
         let is_waiting = |state: &mut State<T>| state.items.is_empty() && !state.is_closed;
-        let waited = self.changed.wait_while(self.lock(), is_waiting);
+        let waited = self.has_items.wait_while(self.lock(), is_waiting);
         let item = waited.unwrap_or_else(PoisonError::into_inner).items.pop_front();
-        self.changed.notify_all();
+        self.has_room.notify_one();
         item
     }
 
     /// No more items are added.
     pub fn close(&self) {
         self.lock().is_closed = true;
-        self.changed.notify_all();
+        self.has_items.notify_all();
+        self.has_room.notify_all();
     }
 
     /// The same, and those in it are dropped.
     pub fn abandon(&self) {
-        let mut state = self.lock();
-        state.is_closed = true;
-        state.items.clear();
-        self.changed.notify_all();
+        self.close();
+        self.lock().items.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {

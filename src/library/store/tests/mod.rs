@@ -1,10 +1,14 @@
-//! Tests of the whole store.
+//! Tests of the whole store, and what they need.
+
+mod damage;
+mod hostile;
+mod model;
+mod whole;
 
 use super::objects::{OBJECTS, Objects};
-use super::{Chunk, Entry, Index, Seen, StoreError, Writer, sweep, verify, write_artifact};
+use super::{Added, Entry, Index, Seen, StoreError, Writer, verify, write_artifact};
 use crate::signals::Signals;
 use crate::smolvm::artifact::{self, Member, MemberKind, Part};
-use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -62,20 +66,23 @@ impl Library {
         names
     }
 
-    fn freeze(&self, name: &str, sources: &[Source]) -> Result<(Index, super::Added), StoreError> {
-        let (members, added, ()) =
-            Writer::run_in(self.store(), &self.folder(name), &Signals::default(), |feed| -> Result<(), StoreError> {
-                for source in sources {
-                    feed.part(Part::Member(&source.member))?;
-                    for part in &source.parts {
-                        match part {
-                            Ok(data) => data.chunks(100_000).try_for_each(|data| feed.part(Part::Data(data)))?,
-                            Err(zeros) => feed.part(Part::Zeros(*zeros))?,
-                        }
+    fn write(&self, store: Objects, name: &str, sources: &[Source]) -> Result<(Vec<Entry>, Added, ()), StoreError> {
+        Writer::run_in(store, &self.folder(name), &Signals::default(), |feed| {
+            for source in sources {
+                feed.part(Part::Member(&source.member))?;
+                for part in &source.parts {
+                    match part {
+                        Ok(data) => data.chunks(100_000).try_for_each(|data| feed.part(Part::Data(data)))?,
+                        Err(zeros) => feed.part(Part::Zeros(*zeros))?,
                     }
                 }
-                Ok(())
-            })?;
+            }
+            Ok(())
+        })
+    }
+
+    fn freeze(&self, name: &str, sources: &[Source]) -> Result<(Index, Added), StoreError> {
+        let (members, added, ()) = self.write(self.store(), name, sources)?;
         Ok((Index::new(MANIFEST.into(), members)?, added))
     }
 
@@ -124,39 +131,4 @@ fn contents(path: &Path) -> Vec<(Member, Vec<u8>)> {
     };
     artifact::take_apart(path, &Signals::default(), on_part).unwrap();
     all
-}
-
-#[test]
-fn an_artifact_put_together_has_the_content_that_was_stored() {
-    let library = Library::new();
-    let sources = [
-        Source::new("agent-rootfs.tar", MemberKind::File, vec![Ok(noise(1, 3 * MIB)), Err(2 << 20), Ok(noise(2, 77))]),
-        Source::new("layers/", MemberKind::Folder, vec![]),
-        Source::new("empty", MemberKind::File, vec![]),
-        Source::new("small", MemberKind::File, vec![Ok(b"small".to_vec()), Err(513)]),
-        disk(vec![Err(5 << 20), Ok(noise(3, 10)), Err(70), Ok(noise(4, 2 * MIB)), Err(1 << 20), Ok(noise(5, 4097))]),
-        Source::new("storage.ext4", MemberKind::Sparse, vec![Ok(noise(3, 10)), Err(3 << 20)]),
-    ];
-    let (index, added) = library.freeze("one", &sources).unwrap();
-    assert_eq!(index.frame_bytes(), added.bytes);
-    library.verify("one", &index).unwrap();
-    let path = library.artifact("one", &index);
-    let found = contents(&path);
-    for (source, (member, content)) in sources.iter().zip(&found) {
-        assert_eq!((&source.member, &source.content() == content), (member, true), "{member:?}");
-    }
-    let (expected, found) = (index.artifact().unwrap(), artifact::verify(&path, &Signals::default()).unwrap());
-    assert_eq!((expected.bytes, expected.crc32), (found.bytes, found.crc32));
-}
-
-#[test]
-fn what_the_store_has_is_linked() {
-    let library = Library::new();
-    let sources = [disk(vec![Ok(noise(1, 5 * MIB)), Err(9 << 20), Ok(noise(2, 100))])];
-    let (index, added) = library.freeze("one", &sources).unwrap();
-    assert_eq!((added.objects, added.is_unshared), (6, false));
-    let (again, added) = library.freeze("two", &sources).unwrap();
-    assert_eq!((added.objects, added.bytes, &again.members), (0, 0, &index.members));
-    assert_eq!(library.names("store"), library.names("one/objects"));
-    assert_eq!(sweep::unique_bytes(&library.folder("one")), 0);
 }

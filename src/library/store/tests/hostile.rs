@@ -1,0 +1,97 @@
+//! An index or an object that lies.
+
+use super::super::{StoreError, write_artifact};
+use super::*;
+use crate::library::hash::{FileHash, hash_reader};
+use std::os::unix::fs::symlink;
+
+fn read(folder: &Path, text: &str) -> Result<Index, StoreError> {
+    let recorded: FileHash = hash_reader(text.as_bytes()).unwrap();
+    fs::write(folder.join("index.json"), text).unwrap();
+    Index::read(folder, &recorded)
+}
+
+fn index(members: &str) -> String {
+    format!("{{\"version\":1,\"manifest\":{MANIFEST},\"members\":[{members}]}}")
+}
+
+fn member(path: &str, kind: &str, size: u64, chunks: &str) -> String {
+    format!(
+        r#"{{"path":{path:?},"kind":"{kind}","mode":420,"uid":0,"gid":0,"mtime":0,"size":{size},"chunks":[{chunks}]}}"#
+    )
+}
+
+#[test]
+fn an_index_that_lies_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "ab".repeat(32);
+    let object = |length: u64, bytes: u64| format!("[\"{name}\",{length},{bytes},1]");
+    read(folder.path(), &index(&member("a/b", "file", 5, &object(5, 3)))).unwrap();
+    let lies = [
+        member("../b", "file", 5, &object(5, 3)),
+        member("/b", "file", 5, &object(5, 3)),
+        member("a//b", "file", 5, &object(5, 3)),
+        member("b", "file", 6, &object(5, 3)),
+        member("b", "file", 0, &object(0, 3)),
+        member("b", "file", 5, &object(5, 2 << 20)),
+        member("b", "file", 2 << 20, &object(2 << 20, 3)),
+        member("b", "file", 4, &format!("[null,{}],[null,5]", u64::MAX)),
+        member("b", "file", 0, "[null,0]"),
+        member("b", "folder", 5, &object(5, 3)),
+        member("b", "link", 5, &object(5, 3)),
+        member("b", "sparse", u64::MAX, &format!("[null,{}]", u64::MAX)),
+        [member("b", "file", 0, ""), member("b", "file", 0, "")].join(","),
+        member("b", "file", 10, &[object(5, 3), object(5, 4)].join(",")),
+        member("b", "file", 5, "[\"../../../etc/passwd\",5,3,1]"),
+        member("b", "file", 5, &object(5, 3).to_uppercase()),
+    ];
+    for lie in lies {
+        let result = read(folder.path(), &index(&lie));
+        assert!(matches!(result, Err(StoreError::Index { .. })), "{lie}: {result:?}");
+    }
+    let newer = index("").replace("\"version\":1", "\"version\":2");
+    assert!(read(folder.path(), &newer).unwrap_err().to_string().contains("its version is 2"));
+}
+
+#[test]
+fn an_index_that_was_changed_or_replaced_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorded = hash_reader(index("").as_bytes()).unwrap();
+    fs::write(folder.path().join("index.json"), index("") + " ").unwrap();
+    let error = Index::read(folder.path(), &recorded).unwrap_err();
+    assert!(matches!(error, StoreError::Index { .. }), "{error}");
+    fs::rename(folder.path().join("index.json"), folder.path().join("other")).unwrap();
+    symlink("other", folder.path().join("index.json")).unwrap();
+    let error = Index::read(folder.path(), &recorded).unwrap_err();
+    assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
+}
+
+#[test]
+fn a_bomb_or_a_link_in_place_of_an_object_is_damage() {
+    let library = Library::new();
+    let (index, _) = library.freeze("one", &[disk(vec![Ok(noise(1, 1000))])]).unwrap();
+    fs::remove_dir_all(library.folder("store")).unwrap();
+    let object = library.folder("one/objects").join(&library.names("one/objects")[0]);
+    let bomb = zstd::bulk::compress(&vec![0; 64 * MIB], 3).unwrap();
+    let long = vec![7; 3 * MIB];
+    let put = |bytes: &[u8]| fs::write(&object, bytes).unwrap();
+    let link = || {
+        fs::remove_file(&object).unwrap();
+        symlink("/etc/passwd", &object).unwrap();
+    };
+    for damage in [&(|| put(&bomb)) as &dyn Fn(), &|| put(&long), &|| put(b""), &link] {
+        damage();
+        let error = library.verify("one", &index).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        let made = write_artifact(&library.folder("one"), &index, None, &mut Vec::new(), &Signals::default());
+        assert!(matches!(made, Err(StoreError::Damaged { .. })), "{made:?}");
+    }
+}
+
+#[test]
+fn many_zeros_in_a_file_take_little_memory_and_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = index(&member("b", "file", 1 << 40, &format!("[null,{}]", 1_u64 << 40)));
+    let artifact = read(folder.path(), &text).unwrap().artifact().unwrap();
+    assert!(artifact.bytes < 100 << 20, "{}", artifact.bytes);
+}
