@@ -41,7 +41,7 @@ pub mod engine {
     pub use crate::smolvm::artifact::{
         Artifact, ArtifactError, END, Member, MemberKind, Part, footer, headers, padding,
     };
-    pub use crate::smolvm::{Fact, Machine, Proof, Version};
+    pub use crate::smolvm::{Disk, DiskError, Fact, Machine, Name, Proof, Record, Version, direct};
     use std::path::Path;
 
     /// Reads an artifact and checks footer, CRC-32 and manifest.
@@ -50,6 +50,17 @@ pub mod engine {
     /// It cannot be read, or is not whole.
     pub fn verify(path: &Path) -> Result<Artifact, ArtifactError> {
         crate::smolvm::artifact::verify(path, &Signals::default())
+    }
+
+    /// Passes the content of a disk to `on_part`.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read_disk(disk: &Disk, on_part: &mut dyn FnMut(Part<'_>)) -> anyhow::Result<()> {
+        disk.read(&Signals::default(), &mut |part| {
+            on_part(part);
+            Ok(())
+        })
     }
 
     /// Checks an artifact, and passes the members of its tar and their content to `on_part`. Returns its manifest too.

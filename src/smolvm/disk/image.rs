@@ -15,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 /// The longest chain of files. The engine makes two: a disk, and a template or the disk of an artifact.
 const DEEPEST: usize = 4;
 /// The largest disk. Larger than any that the engine makes, and small enough to look up all of it.
-const LARGEST: u64 = 64 << 40;
+const LARGEST: u64 = 16 << 40;
 
 /// A file of a disk.
 #[derive(Debug)]

@@ -6,6 +6,8 @@ mod error;
 mod image;
 mod qcow2;
 mod raw;
+#[cfg(test)]
+mod tests;
 
 pub use error::DiskError;
 
