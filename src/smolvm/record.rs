@@ -32,15 +32,15 @@ impl Record {
         let path = database.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         // SQLite reads a log through a file of its own, which it creates if it is missing. Without a log it needs none.
         let has_log = || fs::metadata(database.with_extension("db-wal")).is_ok_and(|log| log.len() > 0);
-        let had_log = has_log();
-        let how = if had_log { "readonly_shm=1" } else { "immutable=1" };
+        let before = has_log();
+        let how = if before { "readonly_shm=1" } else { "immutable=1" };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
         let connection = Connection::open_with_flags(format!("file:{path}?{how}"), flags).ok()?;
         connection.busy_timeout(BUSY).ok()?;
         let query = "select cast(data as text) from vms where name = ?1";
         let data: String = connection.query_row(query, [name.as_str()], |row| row.get(0)).ok()?;
         // If a command of the engine began meanwhile, what was read may be torn.
-        if has_log() == had_log { Self::parse(&data) } else { None }
+        if has_log() == before { Self::parse(&data) } else { None }
     }
 
     /// Parses a record.

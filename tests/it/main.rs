@@ -53,6 +53,7 @@ mod registry;
 mod replacing;
 mod retention;
 mod rollback;
+mod same_vm;
 mod secrets;
 mod signals;
 mod start;

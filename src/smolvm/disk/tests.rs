@@ -139,9 +139,9 @@ fn a_disk_without_data_has_no_content() {
 #[test]
 fn a_qcow2_disk_holds_its_own_clusters_zeros_and_what_lies_below() {
     let mut qcow2 = Qcow2::over(4 * MIB + 5, "overlay-template.ext4", "raw");
-    raw(&qcow2.file("overlay-template.ext4"), 8 * MIB, &[(0, &[1; 200_000]), (4 * MIB + 3, b"xyz")]);
-    qcow2.cluster(1, &[2; 65_536]);
-    qcow2.cluster(32, &[3; 65_536]);
+    raw(&qcow2.file("overlay-template.ext4"), 8 * MIB, &[(0, &vec![1; 200_000]), (4 * MIB + 3, b"xyz")]);
+    qcow2.cluster(1, &vec![2; 65_536]);
+    qcow2.cluster(32, &vec![3; 65_536]);
     qcow2.entry(2, 1);
     // The file ends in its last cluster.
     qcow2.cluster(40, &[4; 100]);
@@ -163,7 +163,7 @@ fn a_qcow2_disk_holds_its_own_clusters_zeros_and_what_lies_below() {
 fn a_qcow2_disk_may_be_larger_than_what_lies_below_and_lie_over_another() {
     let mut middle = Qcow2::over(2 * MIB, "overlay-template.ext4", "raw");
     raw(&middle.file("overlay-template.ext4"), MIB, &[(MIB - 1, b"a")]);
-    middle.cluster(20, &[5; 65_536]);
+    middle.cluster(20, &vec![5; 65_536]);
     fs::create_dir(middle.file("_cow-bases")).unwrap();
     fs::write(middle.file("_cow-bases/base.qcow2"), &middle.bytes).unwrap();
     symlink("../overlay-template.ext4", middle.file("_cow-bases/overlay-template.ext4")).unwrap();
@@ -215,7 +215,7 @@ fn a_qcow2_disk_with_unknown_features_is_refused() {
     for (why, at, bytes) in cases {
         let mut qcow2 = Qcow2::over(MIB, "overlay-template.ext4", "raw");
         raw(&qcow2.file("overlay-template.ext4"), MIB, &[(0, b"a")]);
-        qcow2.cluster(1, &[2; 65_536]);
+        qcow2.cluster(1, &vec![2; 65_536]);
         assert!(Disk::open(&qcow2.write()).is_ok());
         qcow2.put(at, &bytes);
         assert_eq!(qcow2.refusal(), why, "at {at}");

@@ -1,0 +1,398 @@
+//! What is read from a VM's disks and its record is what the real engine packs: members bit by bit, manifest key by key. No VM
+//! is booted: a start that fails leaves the disks as the engine makes them.
+
+use crate::conformance::{Engine, on_engines, on_real_engines};
+use bottle_freeze::engine::{Disk, Machine, Member, Name, Part, Record, direct, read_disk, take_apart};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+// ----------------------------------------------------------------------------------------------------- content
+
+/// The content of a member, as the hashes of its blocks that are not zero.
+#[derive(Debug, Default, PartialEq)]
+struct Content {
+    size: u64,
+    blocks: BTreeMap<u64, Vec<u8>>,
+    /// The last block, as far as it is known.
+    block: Vec<u8>,
+}
+
+impl Content {
+    const BLOCK: u64 = 256 * KIB;
+
+    fn add(&mut self, part: Part<'_>) {
+        match part {
+            Part::Member(_) => panic!("a member in a member"),
+            Part::Data(mut bytes) => {
+                while !bytes.is_empty() {
+                    let (now, later) = bytes.split_at(bytes.len().min(self.room()));
+                    self.block.extend_from_slice(now);
+                    self.end_block();
+                    bytes = later;
+                }
+            }
+            Part::Zeros(mut count) => {
+                while count > 0 && !self.block.is_empty() {
+                    let now = self.room().min(usize::try_from(count).unwrap());
+                    self.block.resize(self.block.len() + now, 0);
+                    self.end_block();
+                    count -= now as u64;
+                }
+                if count > 0 {
+                    self.size += count / Self::BLOCK * Self::BLOCK;
+                    self.block.resize(usize::try_from(count % Self::BLOCK).unwrap(), 0);
+                }
+            }
+        }
+    }
+
+    fn room(&self) -> usize {
+        usize::try_from(Self::BLOCK).unwrap() - self.block.len()
+    }
+
+    fn end_block(&mut self) {
+        if self.room() == 0 {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        if self.block.iter().any(|byte| *byte != 0) {
+            self.blocks.insert(self.size, Sha256::digest(&self.block).to_vec());
+        }
+        self.size += self.block.len() as u64;
+        self.block.clear();
+    }
+}
+
+/// An artifact, taken apart.
+struct Parts {
+    members: BTreeMap<String, Content>,
+    manifest: String,
+}
+
+fn parts(artifact: &Path) -> Parts {
+    let (mut members, mut current) = (BTreeMap::<String, Content>::new(), String::new());
+    let (_, manifest) = take_apart(artifact, &mut |part| {
+        if let Part::Member(member) = part {
+            if let Some(last) = members.get_mut(&current) {
+                last.end();
+            }
+            current.clone_from(&member.path);
+            members.insert(current.clone(), Content::default());
+        } else {
+            members.get_mut(&current).unwrap().add(part);
+        }
+        Ok(())
+    })
+    .unwrap();
+    members.values_mut().for_each(Content::end);
+    Parts { members, manifest }
+}
+
+fn content(disk: &Disk) -> Content {
+    let mut content = Content::default();
+    read_disk(disk, &mut |part| content.add(part)).unwrap();
+    content.end();
+    content
+}
+
+// --------------------------------------------------------------------------------------------------------- VMs
+
+fn data_dir(engine: &Engine, name: &str) -> PathBuf {
+    PathBuf::from(engine.smolvm(&format!("machine data-dir --name {name}")).succeeds().stdout.trim())
+}
+
+/// A VM with the disks that the engine makes for it.
+fn vm(engine: &Engine, name: &str, flags: &str) -> PathBuf {
+    engine.smolvm(&format!("machine create --name {name} {flags}")).succeeds();
+    engine.smolvm(&format!("machine start --name {name}"));
+    engine.smolvm(&format!("machine stop --name {name}")).succeeds();
+    data_dir(engine, name)
+}
+
+/// A VM with disks that are then made by hand.
+fn vm_without_disks(engine: &Engine, name: &str, flags: &str) -> PathBuf {
+    engine.smolvm(&format!("machine create --name {name} {flags}")).succeeds();
+    let folder = data_dir(engine, name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn record(engine: &Engine, name: &str) -> Record {
+    Record::read(&engine.path(".local/share/smolvm"), &name.parse::<Name>().unwrap()).unwrap()
+}
+
+fn pack(engine: &Engine, name: &str, flags: &str) -> PathBuf {
+    engine.smolvm(&format!("pack create --from-vm {name} --output {name} {flags}")).succeeds();
+    fs::remove_file(engine.path(name)).unwrap();
+    engine.path(&format!("{name}.smolmachine"))
+}
+
+/// An empty VM, as `try_to_pack` makes it.
+struct Trial {
+    record: Record,
+    parts: Parts,
+}
+
+impl Trial {
+    fn of(engine: &Engine) -> Self {
+        let folder = vm_without_disks(engine, "trial", "--cpus 1 --mem 128");
+        for disk in ["overlay.raw", "storage.raw"] {
+            File::create(folder.join(disk)).unwrap().set_len(MIB).unwrap();
+        }
+        Self { record: record(engine, "trial"), parts: parts(&pack(engine, "trial", "")) }
+    }
+
+    /// Freezes the VM both ways, and compares. The engine is asked for a closed network and true CPUs and memory, as by a
+    /// freeze.
+    fn compare(&self, engine: &Engine, name: &str) {
+        let about = format!("{} {name}", engine.label());
+        let listed: Machine = serde_json::from_value(engine.listed(name).unwrap()).unwrap();
+        let version = engine.version.parse().unwrap();
+        let folder = data_dir(engine, name);
+        let direct = direct(&listed, &record(engine, name), &self.record, &self.parts.manifest, &folder, version);
+        let direct = direct.unwrap_or_else(|why| panic!("{about}: {why}"));
+
+        fs::write(engine.path("closed.smolfile"), "net = false\n").unwrap();
+        let flags = format!("--cpus {} --mem {} --smolfile closed.smolfile", listed.cpus, listed.memory_mib);
+        let artifact = pack(engine, name, &flags);
+        assert_eq!(shape(&direct.manifest), shape(&manifest(&artifact)), "{about}");
+        if direct.secrets.is_empty() {
+            self.compare_members(&about, &direct.disks, parts(&artifact).members);
+        }
+    }
+
+    fn compare_members(&self, about: &str, disks: &[(Member, Disk)], mut packed: BTreeMap<String, Content>) {
+        for (member, disk) in disks {
+            let expected = packed.remove(&member.path).unwrap_or_else(|| panic!("{about}: no {}", member.path));
+            assert_eq!((member.size, disk.size()), (expected.size, expected.size), "{about}: {}", member.path);
+            assert!(content(disk) == expected, "{about}: {} differs", member.path);
+        }
+        // The others are those of the empty VM. Older engines pack only one disk.
+        assert_eq!(packed.len() + disks.len(), self.parts.members.len(), "{about}");
+        for (path, content) in &packed {
+            assert!(self.parts.members.get(path) == Some(content), "{about}: {path} differs");
+        }
+    }
+}
+
+/// The manifest of an artifact, which `take_apart` refuses if it has references to secrets.
+fn manifest(artifact: &Path) -> String {
+    let bytes = fs::read(artifact).unwrap();
+    let footer = &bytes[bytes.len() - 64..];
+    let number = |at: usize| usize::try_from(u64::from_le_bytes(footer[at..at + 8].try_into().unwrap())).unwrap();
+    String::from_utf8(bytes[number(36)..number(36) + number(44)].to_vec()).unwrap()
+}
+
+/// The lines of a manifest, but for the time, and without the parts that hold references to secrets or their names.
+fn shape(manifest: &str) -> Vec<String> {
+    let (mut lines, mut skipped) = (Vec::new(), None);
+    for line in manifest.lines() {
+        let key = line.trim_start().split(':').next().unwrap_or_default();
+        if skipped.is_none() && ["\"secret_refs\"", "\"bottle_freeze_secrets\""].contains(&key) {
+            skipped = Some(());
+        } else if skipped.is_some() {
+            skipped = Some(()).filter(|()| !["  },", "  ],"].contains(&line));
+        } else if key != "\"created\"" {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
+}
+
+// ------------------------------------------------------------------------------------------------------- disks
+
+fn run(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {output:?}");
+}
+
+/// A file system with some files.
+fn ext4(path: &Path, mib: u64) {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    run(Command::new("mke2fs").args(["-q", "-t", "ext4", "-d"]).arg(files).arg(path).arg(format!("{mib}M")));
+}
+
+/// The same, as a crash leaves it: with blocks in its journal.
+fn dirty_ext4(path: &Path, mib: u64) {
+    ext4(path, mib);
+    let script = path.with_extension("script");
+    fs::write(&script, "jo\njw -b 2000-2100 /dev/urandom\njc\n").unwrap();
+    run(Command::new("debugfs").arg("-w").arg("-f").arg(&script).arg(path));
+    fs::remove_file(script).unwrap();
+    let header = Command::new("dumpe2fs").arg("-h").arg(path).output().unwrap().stdout;
+    assert!(String::from_utf8_lossy(&header).contains("needs_recovery"), "the journal of {} is clean", path.display());
+}
+
+/// Bytes that do not repeat.
+fn noise(count: u64) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0] | 1
+    };
+    (0..count).map(next).collect()
+}
+
+/// A file without a hole, but for the last bytes.
+fn full(path: &Path, mib: u64) {
+    let file = File::create(path).unwrap();
+    file.set_len(mib * MIB).unwrap();
+    file.write_all_at(&noise(mib * MIB - 3000), 0).unwrap();
+}
+
+/// A file in which every other block is a hole, and some data is zeros.
+fn fragmented(path: &Path, mib: u64) {
+    let file = File::create(path).unwrap();
+    file.set_len(mib * MIB).unwrap();
+    let noise = noise(4 * KIB);
+    for block in (0..mib * 256 - 100).step_by(2) {
+        let block_is_zero = block % 32 == 0;
+        let data = if block_is_zero { vec![0; 4096] } else { noise.clone() };
+        file.write_all_at(&data, block * 4 * KIB).unwrap();
+    }
+    file.write_all_at(&vec![0; 40_960], (mib - 1) * MIB + 500_000).unwrap();
+}
+
+/// Writes clusters into a qcow2 file that the engine made, as a VM does: those of a new second table for each 512 MiB, over
+/// data, over holes, one of zeros, and a last one that ends with the file.
+fn write_clusters(path: &Path) {
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    let read = |at: u64| {
+        let mut word = [0; 8];
+        file.read_exact_at(&mut word, at).unwrap();
+        u64::from_be_bytes(word)
+    };
+    let (cluster, size, first) = (64 * KIB, read(24), read(40));
+    let mut end = file.metadata().unwrap().len().next_multiple_of(cluster);
+    let data = noise(cluster);
+    let mut write = |bytes: &[u8]| {
+        file.write_all_at(bytes, end).unwrap();
+        end = (end + bytes.len() as u64).next_multiple_of(cluster);
+        end - cluster
+    };
+    for table in [0, 1, size / (512 * MIB) - 1] {
+        let second = write(&vec![0; 65_536]);
+        file.write_all_at(&(second | 1 << 63).to_be_bytes(), first + 8 * table).unwrap();
+        for (entry, bytes) in
+            [(0, &data[..]), (1, &data), (5, &vec![0; 65_536]), (700, &data), (701, &data), (8000, &data)]
+        {
+            let offset = write(bytes);
+            file.write_all_at(&(offset | 1 << 63).to_be_bytes(), second + 8 * entry).unwrap();
+        }
+        file.write_all_at(&1_u64.to_be_bytes(), second + 8 * 2).unwrap();
+        let last = write(&data[..1000]);
+        file.write_all_at(&(last | 1 << 63).to_be_bytes(), second + 8 * 8100).unwrap();
+    }
+}
+
+/// Disks with one byte.
+fn tiny_disks(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    for disk in ["overlay.raw", "storage.raw"] {
+        let file = File::create(folder.join(disk)).unwrap();
+        file.set_len(2 * MIB).unwrap();
+        file.write_all_at(b"a", MIB).unwrap();
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------- tests
+
+/// The disks of each kind, read and packed.
+#[test]
+fn the_disks_of_each_kind_are_read_as_they_are_packed() {
+    type Make = fn(&Path, u64);
+    let kinds = [
+        ("files", ext4 as Make),
+        ("dirty", dirty_ext4 as Make),
+        ("full", full as Make),
+        ("fragmented", fragmented as Make),
+    ];
+    let is_real = |engine: &Engine| engine.real.is_some();
+    on_engines(is_real, |engine| {
+        let trial = Trial::of(engine);
+        for (name, make) in kinds {
+            let folder = vm_without_disks(engine, name, "--cpus 2 --mem 300");
+            make(&folder.join("overlay.raw"), 48);
+            make(&folder.join("storage.raw"), 32);
+            trial.compare(engine, name);
+        }
+        let folder = vm_without_disks(engine, "grown", "");
+        for disk in ["overlay.raw", "storage.raw"] {
+            ext4(&folder.join(disk), 32);
+            File::options().write(true).open(folder.join(disk)).unwrap().set_len(200 * MIB).unwrap();
+        }
+        trial.compare(engine, "grown");
+    });
+}
+
+/// The disks that the engine makes for a VM, and for one that is made from an artifact.
+#[test]
+fn the_disks_that_an_engine_makes_are_read_as_they_are_packed() {
+    on_real_engines(|engine| {
+        let trial = Trial::of(engine);
+        // Engines without qcow2 read all 30 GiB of disks of the default size.
+        let first = vm(engine, "first", "");
+        let has_qcow2 = first.join("overlay.qcow2").exists();
+        if has_qcow2 {
+            trial.compare(engine, "first");
+            write_clusters(&first.join("overlay.qcow2"));
+            write_clusters(&first.join("storage.qcow2"));
+            trial.compare(engine, "first");
+        }
+        vm(engine, "small", "--storage 1 --overlay 1");
+        trial.compare(engine, "small");
+        let folder = vm_without_disks(engine, "source", "");
+        ext4(&folder.join("overlay.raw"), 32);
+        ext4(&folder.join("storage.raw"), 32);
+        let artifact = pack(engine, "source", "");
+        vm(engine, "thawed", &format!("--storage 1 --overlay 1 --from {}", artifact.display()));
+        trial.compare(engine, "thawed");
+    });
+}
+
+/// Settings that a pack holds, and settings that it does not hold.
+#[test]
+fn the_settings_of_a_vm_are_in_the_manifest_as_in_a_pack() {
+    on_real_engines(|engine| {
+        let trial = Trial::of(engine);
+        let smolfile = "entrypoint = [\"/bin/echo\", \"a\"]\ncmd = [\"\\u00e9 \\\"\"]\nenv = [\"A=1\", \"B=x = y\"]\n\
+                        workdir = \"/root\"\ninit = [\"true\"]\n[restart]\npolicy = \"always\"\n[health]\nexec = [\"true\"]\n";
+        fs::write(engine.path("settings"), smolfile).unwrap();
+        let options = [
+            "--smolfile settings",
+            "--smolfile settings --secret-env S=HOME --cpus 3 --mem 700",
+            "--net",
+            "--gpu",
+            "--cuda",
+            "--user 1000 --workdir /root --env C=2",
+            "--label a=b",
+            "--port 8080:80",
+            "--allow-cidr 10.0.0.0/8",
+            "--volume /tmp:/mnt",
+            "--ssh-agent",
+            "--dns 1.1.1.1",
+        ];
+        for (number, options) in options.iter().enumerate() {
+            let name = format!("vm{number}");
+            // Not every engine has every option.
+            if engine.smolvm(&format!("machine create --name {name} {options}")).status != 2 {
+                tiny_disks(&data_dir(engine, &name));
+                trial.compare(engine, &name);
+            }
+        }
+        engine.smolvm("machine create --name command -- sleep 10").succeeds();
+        tiny_disks(&data_dir(engine, "command"));
+        trial.compare(engine, "command");
+    });
+}
