@@ -62,6 +62,9 @@ pub struct Args {
     /// Store the launcher in the library too
     #[arg(long, conflicts_with_all = ["output", "live"])]
     pub launcher: bool,
+    /// Have the engine pack the disks, also where bottle-freeze can read them itself, which is much faster
+    #[arg(long, conflicts_with = "live")]
+    pub engine_pack: bool,
     /// Stop a running VM without asking
     #[arg(short, long)]
     pub yes: bool,
@@ -169,6 +172,7 @@ impl From<Args> for Request {
             note: args.note,
             labels: args.label.into_iter().collect(),
             launcher: args.launcher,
+            engine_pack: args.engine_pack,
             yes: args.yes,
             allow_unresponsive: args.allow_unresponsive,
             force: args.force,

@@ -5,6 +5,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Index, Seen, StoreError};
 use crate::library::{FileHasher, Metadata, layout, recorded_hash};
 use crate::operations::packed;
+use crate::smolvm::DiskError;
 use crate::smolvm::artifact::{self, Artifact, ArtifactError};
 use std::path::Path;
 
@@ -75,8 +76,11 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Interrupted(interrupted) => interrupted.into(),
             StoreError::NotWritable { source, .. } | StoreError::Output(source) => Self::unwritten(what, &source),
-            StoreError::Unreadable { source, .. } => Self::unread(what, &source),
+            StoreError::Disk(DiskError::Unreadable { source, .. }) | StoreError::Unreadable { source, .. } => {
+                Self::unread(what, &source)
+            }
             StoreError::Artifact { path, error } => Self::artifact(&path, &error),
+            StoreError::Disk(DiskError::Unknown { .. }) => Self::new(Status::Failed, what),
             StoreError::Damaged { .. } | StoreError::Index { .. } | StoreError::Content(_) => {
                 Self::new(Status::Damaged, what)
             }

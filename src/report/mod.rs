@@ -15,7 +15,7 @@ pub use schemas::schemas;
 pub use snapshots::{Arrived, Exported, Pruned, Pushed, RemovedSnapshot, Tagged, Verified, Whole};
 
 use crate::error::Failure;
-use crate::library::Metadata;
+use crate::library::{Metadata, Way};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -205,6 +205,8 @@ pub struct Frozen {
 pub struct Planned {
     /// The VM's name.
     pub vm: String,
+    /// Whether it would be made from the VM's disks, or by the engine.
+    pub way: Way,
     /// The engine commands, in order, quoted for a shell.
     pub commands: Vec<String>,
     /// The warnings that were printed.

@@ -6,8 +6,10 @@ use super::command::{Command, PackOptions};
 use super::engine::{QUICK, Smolvm};
 use super::error::{EngineError, Result};
 use super::facts::Fact;
+use super::fingerprint::Fingerprint;
 use super::machine::Name;
 use super::record::Record;
+use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +32,22 @@ impl Smolvm {
     pub fn unwritable_cache(&self) -> Option<(PathBuf, std::io::Error)> {
         let cache = dirs::cache_dir().filter(|_| self.version().has(Fact::PackLock))?.join("smolvm");
         is_writable(&cache).err().map(|error| (cache, error))
+    }
+
+    /// A name for what this engine adds to every artifact: its guest's system. Nothing if the files of the engine do not say
+    /// which engine runs.
+    pub fn runtime_key(&self) -> Option<String> {
+        let engine = serde_json::to_vec(&Fingerprint::of(self.path()).ok()??).ok()?;
+        let mut key = Sha256::new_with_prefix(engine);
+        // A user's own files in place of the engine's.
+        for variable in ["SMOLVM_AGENT_ROOTFS", "SMOLVM_LIB_DIR"] {
+            let folder = std::env::var_os(variable).map(PathBuf::from);
+            let changed = folder.as_ref().and_then(|folder| fs::metadata(folder).and_then(|meta| meta.modified()).ok());
+            key.update(format!("\0{folder:?}{changed:?}"));
+        }
+        let mut key = base16ct::lower::encode_string(&key.finalize());
+        key.truncate(32);
+        Some(format!("{}-{key}", self.version().to_string().replace('.', "-")))
     }
 
     /// Makes an empty VM and packs it. Everything that the engine writes is in `folder`.

@@ -86,7 +86,7 @@ pub struct PrintedError<'a> {
 #[derive(Serialize, Default, JsonSchema)]
 pub struct Event<'a> {
     /// started, progress and finished report a phase; warning: a warning; interrupted: a signal arrived, cleaning up; command:
-    /// an engine command, with --verbose; output: a line printed by a hook.
+    /// an engine command, with --verbose; detail: something else that --verbose asks for; output: a line printed by a hook.
     #[serde(rename = "event")]
     #[schemars(extend("enum" = KINDS))]
     pub kind: &'static str,
@@ -145,7 +145,7 @@ const PHASES: [&str; 21] = [
 ];
 
 /// The kinds of events.
-const KINDS: [&str; 7] = ["started", "progress", "finished", "warning", "interrupted", "command", "output"];
+const KINDS: [&str; 8] = ["started", "progress", "finished", "warning", "interrupted", "command", "detail", "output"];
 
 impl Event<'_> {
     /// That happens now.

@@ -76,6 +76,13 @@ impl Terminal {
         }
     }
 
+    /// Prints something that only --verbose asks for.
+    pub fn detail(&self, text: &str) {
+        if self.verbose {
+            self.message("detail", text, text);
+        }
+    }
+
     /// Prints the output of a command that ran for `whom`.
     pub fn output(&self, whom: &str, text: &str) {
         for line in text.lines().filter(|_| !self.quiet) {

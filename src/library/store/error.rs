@@ -3,6 +3,7 @@
 use super::digest::Digest;
 use crate::home;
 use crate::signals::Interrupted;
+use crate::smolvm::DiskError;
 use crate::smolvm::artifact::ArtifactError;
 use std::fmt;
 use std::io;
@@ -58,6 +59,9 @@ pub enum StoreError {
         /// Why.
         error: ArtifactError,
     },
+    /// A disk of the VM is not one that can be read without the engine, or cannot be read.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// The user ended this run with a signal.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),

@@ -5,6 +5,7 @@
 
 mod ask;
 mod context;
+mod disks;
 mod hooks;
 mod plan;
 mod prepare;

@@ -21,7 +21,9 @@ pub enum Step {
     Sync,
     /// Stop the VM.
     Stop,
-    /// Pack its disks.
+    /// Read its disks, and have the engine pack them only if something in them is new to bottle-freeze.
+    ReadDisks,
+    /// Have the engine pack its disks.
     Pack,
     /// Save its disks and its RAM while it runs.
     Checkpoint,
@@ -86,13 +88,15 @@ fn steps(request: &Request, vm: &Machine, live: bool, version: Version) -> Vec<S
     let mut steps = vec![Step::List, Step::FindDisks];
     let is_run = |hook: &&Hook| runs || matches!(hook, Hook::Host(_));
     steps.extend(request.before.iter().filter(is_run).cloned().map(Step::PreFreeze));
+    let reads_disks = !live && vm.image.is_none() && !request.keeps_whole() && !request.engine_pack;
     let looks_again = is_stopped && !version.has(Fact::ReportsMissing);
     for (is_needed, step) in [
         (runs && !live && saves_workspace(request, vm, version), Step::SaveWorkspace),
         (runs && is_stopped, Step::Sync),
         (is_stopped, Step::Stop),
         (looks_again, Step::List),
-        (!live, Step::Pack),
+        (reads_disks, Step::ReadDisks),
+        (!live && !reads_disks, Step::Pack),
         (live, Step::Checkpoint),
         (true, Step::List),
         (restarts, Step::Start),

@@ -5,7 +5,7 @@ use super::plan::{Plan, Step};
 use super::take::checkpoint_path;
 use crate::error::{Failure, Result, Status};
 use crate::files::free_bytes;
-use crate::library::{Lock, Staging, Target, layout};
+use crate::library::{Lock, Staging, Target, Way, layout};
 use crate::operations::state::asked_again;
 use crate::operations::tags::free_tags;
 use crate::operations::{configuration, disks, lock, packed, workspace};
@@ -54,15 +54,19 @@ pub fn prepare<'a>(
 impl Freeze<'_> {
     /// What it would do.
     pub fn planned(&self) -> Planned {
-        let commands = self.plan.steps.iter().map(|step| self.call(step).shell_line()).collect();
-        Planned { vm: self.vm.name.clone(), commands, warnings: self.plan.warnings.clone() }
+        let calls = self.plan.steps.iter().filter_map(|step| self.call(step));
+        let commands = calls.map(|call| call.shell_line()).collect();
+        let way = if self.plan.has(&Step::ReadDisks) { Way::Disks } else { Way::Engine };
+        Planned { vm: self.vm.name.clone(), way, commands, warnings: self.plan.warnings.clone() }
     }
 
-    fn call(&self, step: &Step) -> Call {
+    /// The engine command of a step, if it has one.
+    fn call(&self, step: &Step) -> Option<Call> {
         let (engine, name) = (self.cx.engine, &self.job.name);
         let exec = |command: &Exec| engine.command_line(Command::Exec(name, command));
         let folder = Staging::example_path(self.target.folder());
-        match step {
+        Some(match step {
+            Step::ReadDisks => return None,
             Step::List => engine.command_line(Command::List),
             Step::FindDisks => engine.command_line(Command::DataDir(name)),
             Step::PreFreeze(hook) => self.hook_call(hook, ("".as_ref(), "")),
@@ -82,7 +86,7 @@ impl Freeze<'_> {
                 Some(_) => self.hook_call(hook, (self.target.sidecar().as_os_str(), "0")),
                 None => self.hook_call(hook, (format!("{name}@ID").as_ref(), "0")),
             },
-        }
+        })
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Request {
     pub labels: BTreeMap<String, String>,
     /// Store the launcher in the library too.
     pub launcher: bool,
+    /// Have the engine pack the disks, even where they could be read without it.
+    pub engine_pack: bool,
     /// Stop running VMs without asking.
     pub yes: bool,
     /// Freeze VMs that do not answer without asking.
@@ -92,6 +94,11 @@ impl FromStr for Hook {
 }
 
 impl Request {
+    /// Whether the snapshot is the engine's own file: a launcher looks for that beside it.
+    pub fn keeps_whole(&self) -> bool {
+        self.output.is_some() || self.launcher
+    }
+
     /// Whether it makes sense for so many VMs.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub struct Taken<'a> {
     written: Written,
 }
 
-enum Written {
+pub enum Written {
     /// The engine's artifact; its hash, if all of it was read while it was written.
     Artifact(Option<StreamedHash>),
     /// Its chunks.
@@ -65,12 +65,20 @@ impl Freeze<'_> {
 
     /// 5. Take: the disks, or the state of a VM that runs on.
     pub fn take(&self, staging: &Staging) -> Result<Taken<'_>> {
-        if self.plan.is_live() { self.checkpoint(staging) } else { self.pack(staging) }
+        if self.plan.is_live() {
+            return self.checkpoint(staging);
+        }
+        let disks = self.disks.as_deref().and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
+        let read = if self.plan.has(&Step::ReadDisks) { self.read_disks(staging)? } else { None };
+        let written = match read {
+            Some(written) => written,
+            None => self.pack(staging)?,
+        };
+        Ok(Taken { disks, paused: None, written })
     }
 
-    fn pack(&self, staging: &Staging) -> Result<Taken<'_>> {
+    fn pack(&self, staging: &Staging) -> Result<Written> {
         let (name, terminal) = (&self.job.name, &self.cx.app.terminal);
-        let disks = self.disks.as_deref().and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
         let smolfile = self.smolfile(staging.path());
         if let Some(path) = &smolfile {
             std::fs::write(path, "net = false\n").map_err(|error| Failure::not_writable(path, &error))?;
@@ -91,7 +99,7 @@ impl Freeze<'_> {
             end_helpers(staging.path());
         }
         match packed {
-            Ok(()) => Ok(Taken { disks, paused: None, written: self.take_apart(staging, followed)? }),
+            Ok(()) => self.take_apart(staging, followed),
             Err(error) if error.reason() == Reason::NeverStarted => {
                 let what = format!("'{name}' has no disk yet: it was never started");
                 Err(Failure::new(Status::BadState, what).hint(format!("start it with `bottle-freeze start {name}`")))
@@ -118,10 +126,9 @@ impl Freeze<'_> {
         Ok(Taken { disks: None, paused, written: Written::Artifact(followed) })
     }
 
-    /// Whether the snapshot holds the engine's file: only the engine can read the state of a running VM, and a launcher
-    /// looks for the file beside it.
+    /// Whether the snapshot holds the engine's file.
     fn keeps_whole(&self) -> bool {
-        self.plan.is_live() || self.cx.request.output.is_some() || self.cx.request.launcher
+        self.plan.is_live() || self.cx.request.keeps_whole()
     }
 
     /// Takes what the engine packed apart, unless it is kept as a file.
