@@ -1,6 +1,6 @@
 //! An error names what failed, and its exit status says what kind of failure it is.
 
-use crate::support::{World, stderr, stdout, wait_until};
+use crate::support::{World, random_bytes, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
@@ -56,9 +56,7 @@ fn an_export_of_a_snapshot_that_loses_a_file_names_the_file() {
     // This engine packs no /workspace: it is in a second file.
     let world = World::with_engine("1.8.0");
     world.vm("dev").running();
-    let noise: String =
-        (0..2_000_000_u64).map(|at| char::from(b' ' + u8::try_from((at * at / 7) % 90).unwrap())).collect();
-    world.write_guest("dev", "root/big", &noise);
+    world.write_guest("dev", "root/big", random_bytes(2_000_000));
     world.run("freeze dev --yes").success();
     let mut export = world.line("snapshot export dev -o -");
     let mut export = export.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

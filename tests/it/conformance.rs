@@ -8,7 +8,8 @@
 use crate::support::fake;
 #[cfg(target_os = "linux")]
 use crate::support::{is_alive, signal, wait_until};
-use bottle_freeze::engine::{Fact, Version};
+use crate::take_apart::assert_same_again;
+use bottle_freeze::engine::{Fact, Part, Version, take_apart};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -294,6 +295,8 @@ impl Outcome {
 /// An artifact, parsed according to its specification, independently of any other code.
 struct Artifact {
     bytes: Vec<u8>,
+    /// Bytes of the assets.
+    assets: usize,
     manifest: Value,
 }
 
@@ -312,7 +315,7 @@ impl Artifact {
         assert_eq!(footer[52..56], crc32fast::hash(&bytes[..assets + manifest]).to_le_bytes(), "CRC");
         assert_eq!(footer[56..], [0; 8]);
         let manifest = serde_json::from_slice(&bytes[assets..assets + manifest]).unwrap();
-        Self { bytes, manifest }
+        Self { bytes, assets, manifest }
     }
 }
 
@@ -952,6 +955,22 @@ fn pack_takes_resources_and_a_closed_network_from_its_flags() {
 }
 
 #[test]
+fn an_artifact_is_made_of_what_can_be_taken_apart() {
+    on_every_engine(|engine| {
+        assert_same_again(&artifact(engine, true));
+        let mut paths = Vec::new();
+        let taken = take_apart(&artifact(engine, true), &mut |part| {
+            if let Part::Member(member) = part {
+                paths.push(member.path.clone());
+            }
+            Ok(())
+        });
+        taken.unwrap();
+        assert_eq!(paths, ["agent-rootfs.tar", "layers/", "overlay.raw", "storage.ext4"], "{}", engine.label());
+    });
+}
+
+#[test]
 fn pack_overwrites_without_asking() {
     on_every_engine(|engine| {
         engine.seeded_vm("");
@@ -1098,9 +1117,8 @@ fn a_flipped_byte_collides_with_the_good_artifact_where_unpacks_are_shared() {
         |engine| engine.has(Fact::SharedUnpacks) && !engine.has(Fact::ChecksCrc),
         |engine| {
             let good = artifact(engine, true);
-            let mut bytes = Artifact::read(&good).bytes;
-            let middle = bytes.len() / 3;
-            bytes[middle] ^= 1;
+            let Artifact { mut bytes, assets, .. } = Artifact::read(&good);
+            bytes[assets / 3] ^= 1;
             fs::write(engine.path("bad.smolmachine"), bytes).unwrap();
             engine.smolvm(&format!("machine create --name good --from={}", good.display())).succeeds();
             engine.smolvm("machine create --name bad --from=bad.smolmachine").fails("shared pack checksum collision");

@@ -5,7 +5,7 @@
 
 use crate::support::chaos::is_long;
 use crate::support::namespace::{disk, in_a_namespace};
-use crate::support::{World, finish, names_in, real, stderr, stdout};
+use crate::support::{World, finish, names_in, random_bytes, real, stderr, stdout};
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -88,7 +88,7 @@ fn a_disk_that_fills_up_during_the_pack_loses_nothing() {
     in_a_namespace(|| {
         // Enough space according to the VM's disks; but the engine writes more.
         let world = world_with_disk("size=127m");
-        world.write_guest("dev", "root/big", &"x".repeat(50 << 20));
+        world.write_guest("dev", "root/big", random_bytes(50 << 20));
         let run = assert_nothing_lost(&world, || world.run(FREEZE));
         let said = contains("No space left on device").and(contains("running again")).and(contains("free some"));
         run.code(8).stderr(said);
@@ -100,7 +100,7 @@ fn a_disk_that_fills_up_during_the_pack_loses_nothing() {
 fn on_a_disk_of_any_fullness_a_freeze_succeeds_or_loses_nothing() {
     in_a_namespace(|| {
         let world = world_with_disk("size=4m");
-        world.write_guest("dev", "root/some", &"x".repeat(200 << 10));
+        world.write_guest("dev", "root/some", random_bytes(200 << 10));
         let mut done = Vec::new();
         for kib in [40, 100, 240, 300, 450, 520, 640, 700, 760, 900, 1100, 1400, 2000] {
             disk(&world.path("work"), &format!("size={kib}k"));

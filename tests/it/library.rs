@@ -1,6 +1,6 @@
 //! The library: snapshots are kept, found, checked, named, thawed and removed.
 
-use crate::support::{World, names_in, stderr, stdout, wait_until};
+use crate::support::{World, names_in, random_bytes, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
@@ -630,7 +630,7 @@ fn the_list_is_sorted_as_requested() {
     let world = World::new();
     for vm in ["b", "a"] {
         world.vm(vm).stopped();
-        world.write_guest(vm, "root/x", &vm.repeat(if vm == "b" { 30_000 } else { 1 }));
+        world.write_guest(vm, "root/x", random_bytes(if vm == "b" { 30_000 } else { 1 }));
         world.run(&format!("freeze {vm}")).success();
     }
     for (sort, first) in [("", "b@"), ("--sort age", "b@"), ("--sort size", "a@"), ("--sort vm", "a@")] {
@@ -762,7 +762,7 @@ fn an_interrupted_export_or_import_leaves_nothing_behind() {
     let world = World::new();
     world.vm("dev").stopped();
     // Large enough that copying takes a while.
-    world.write_guest("dev", "root/large", &"large ".repeat(2 << 20));
+    world.write_guest("dev", "root/large", random_bytes(12 << 20));
     world.run("freeze dev").success();
     world.run("snapshot export dev -o kept.tar").success();
     for (line, beside, copy) in [

@@ -9,7 +9,7 @@
 use crate::engine_install::{Index, command, wheel};
 use crate::support::chaos::is_long;
 use crate::support::namespace::in_a_namespace;
-use crate::support::{World, finish, stderr, stdout, wait_until};
+use crate::support::{World, finish, random_bytes, stderr, stdout, wait_until};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -199,7 +199,7 @@ fn cut_the_power(kind: &'static str, options: &str) {
     };
     let world = World::in_folder(TempDir::new_in(disk.path()).unwrap(), "1.32.2");
     world.vm("dev").stopped();
-    world.write_guest("dev", "root/note", &"something that is not small ".repeat(10_000));
+    world.write_guest("dev", "root/note", random_bytes(280_000));
     fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
     let index = Index::new();
     index.offer(&[("1.4.0", wheel("1.4.0")), ("1.10.0", wheel("1.10.0"))]);

@@ -4,7 +4,7 @@
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::pty::Session;
-use crate::support::{Running, World, stderr, wait_until};
+use crate::support::{Running, World, random_bytes, stderr, wait_until};
 use assert_cmd::assert::Assert;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -241,8 +241,7 @@ fn with_small_files(world: &World, line: &str, kib: u64) -> Assert {
 fn beyond_a_file_size_limit_every_write_fails_with_a_message() {
     let world = World::new();
     world.vm("dev").running();
-    let noise: String =
-        (0..3_000_000_u64).map(|at| char::from(b' ' + u8::try_from((at * at / 7) % 90).unwrap())).collect();
+    let noise = random_bytes(3_000_000);
     world.write_guest("dev", "root/big", &noise);
     world.run("freeze dev --restart --yes").success();
     world.run("snapshot export dev -o whole.tar").success();

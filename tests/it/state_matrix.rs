@@ -1,7 +1,7 @@
 //! Whatever happens to a freeze in any state of the VM: its exit status, the state of the VM afterwards, and the
 //! output.
 
-use crate::support::{Running, World, names_in, wait_until};
+use crate::support::{Running, World, names_in, random_bytes, wait_until};
 use Luck::{
     EngineDies, InterruptedPack, InterruptedPublish, InterruptedStop, Ok, PackFails, PackFailsForGood, StartFails,
 };
@@ -110,7 +110,7 @@ fn interrupted_while_publishing(row: Row) {
     for _ in 0..50 {
         let world = world_in(row.0, Ok);
         // Large enough that writing it to disk takes a while.
-        world.write_guest("dev", "root/large", &"large ".repeat(3 << 20));
+        world.write_guest("dev", "root/large", random_bytes(18 << 20));
         let freeze = world.spawn(&line(Ok));
         wait_until("the sidecar is being written to disk", || sidecar_mode(&world).is_none_or(|mode| mode == 0o600));
         freeze.signal(Signal::STOP);

@@ -4,7 +4,7 @@
 use crate::engine_install::{Index, command as installing, wheel_with_guest};
 use crate::support::chaos::{Random, is_long, within};
 use crate::support::pty::Session;
-use crate::support::{World, finish, handles_signals, names_in, stderr, wait_until};
+use crate::support::{World, finish, handles_signals, names_in, random_bytes, stderr, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
@@ -61,7 +61,7 @@ fn the_stream_is_the_same_tar_as_in_a_file() {
 fn a_reader_that_goes_away_is_a_failure() {
     let world = world();
     // More than fits in a pipe.
-    world.write_guest("dev", "root/large", &"large ".repeat(100_000));
+    world.write_guest("dev", "root/large", random_bytes(600_000));
     world.run("freeze dev").success();
     let mut export = world.line("snapshot export dev -o -");
     let mut export = export.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -175,7 +175,7 @@ fn an_import_that_waits_ends_at_the_first_signal() {
 #[test]
 fn an_export_to_a_blocked_pipe_ends_at_the_first_signal() {
     let world = world();
-    world.write_guest("dev", "root/large", &"large ".repeat(100_000));
+    world.write_guest("dev", "root/large", random_bytes(600_000));
     world.run("freeze dev").success();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let (_reader, writer) = std::io::pipe().unwrap();

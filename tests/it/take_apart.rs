@@ -150,6 +150,16 @@ fn assets_may_be_many_frames() {
 }
 
 #[test]
+fn a_folder_may_have_a_slash_at_its_end() {
+    let folder = TempDir::new().unwrap();
+    let header = |path| headers(&member(path, MemberKind::Folder, 0), &[]);
+    let folders = [header("layers/"), header("layers/workspace-seed"), header("layers/workspace-seed/x/")].concat();
+    assert_same_again(&written(&folder, &compressed(&ended(&folders))));
+    assert_unknown(&compressed(&ended(&header("layers//"))), "plain relative path");
+    assert_unknown(&compressed(&ended(&header("/"))), "plain relative path");
+}
+
+#[test]
 fn a_disk_may_be_one_hole_or_have_none() {
     let folder = TempDir::new().unwrap();
     for (size, map) in [(1 << 40, &[][..]), (1000, &[(0, 1000)]), (0, &[])] {
@@ -188,7 +198,7 @@ fn other_tars_are_unknown() {
     for kind in *b"123467xgLKVA" {
         assert_unknown(&compressed(&with_type(tar::EntryType::new(kind))), "smolvm does not write");
     }
-    assert_unknown(&compressed(&with_type(tar::EntryType::Directory)), "plain relative path");
+    assert_unknown(&compressed(&with_type(tar::EntryType::Directory)), "a size in it");
     let changed = |at: usize, byte| {
         let mut tar = ended(&plain);
         tar[at] = byte;

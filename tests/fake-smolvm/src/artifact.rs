@@ -1,14 +1,13 @@
 //! The `.smolmachine` file: assets, then a JSON manifest, then a footer of 64 bytes.
 
-use std::fs::{self, File};
-use std::io::Cursor;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
-use crate::Engine;
 use crate::facts::Fact;
+use crate::{Engine, assets};
 
 pub const MAGIC: &[u8; 8] = b"SMOLPACK";
 const FOOTER: usize = 64;
@@ -54,8 +53,7 @@ impl Artifact {
     }
 
     fn unpack(&self, target: &Path) -> Result<()> {
-        tar::Archive::new(Cursor::new(&self.bytes[..self.assets])).unpack(target)?;
-        Ok(())
+        assets::unpack(&self.bytes[..self.assets], target)
     }
 }
 
@@ -178,10 +176,4 @@ pub fn to_push(path: &Path) -> Result<Vec<u8>> {
 /// What the artifact says about itself, without any check.
 pub fn manifest(path: &Path) -> Result<Value> {
     Artifact::read(path)?.manifest()
-}
-
-/// Adds a disk's folder to the assets.
-pub fn add_disk(tar: &mut tar::Builder<File>, name: &str, disk: &Path) -> Result<()> {
-    tar.follow_symlinks(false);
-    tar.append_dir_all(name, disk).with_context(|| format!("agent operation failed: pack {name} disk"))
 }

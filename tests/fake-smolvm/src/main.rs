@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a stand-in may panic where there is no thread")]
 
 mod artifact;
+mod assets;
 mod cli;
 mod commands;
 mod copy;

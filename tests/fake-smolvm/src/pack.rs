@@ -16,7 +16,7 @@ use crate::facts::Fact;
 use crate::machines::{DEFAULT_CPUS, DEFAULT_MEM, Record};
 use crate::version::Version;
 use crate::vmm;
-use crate::{Engine, artifact};
+use crate::{Engine, artifact, assets};
 
 const LAUNCHER_SIZE: usize = 4096;
 
@@ -32,8 +32,8 @@ pub fn create(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     engine.faults.hit(engine, "staged")?;
     let scratch = tempfile::Builder::new().prefix(".tmp").tempdir().context("create a temporary folder")?;
     let _lock = admission(engine.version)?;
-    let assets = compress(staging.path(), scratch.path())?;
-    let manifest = manifest(engine, &record, args)?;
+    let assets = assets::compress(staging.path(), scratch.path())?;
+    let manifest = manifest(engine, &record, staging.path(), args)?;
     write_pair(engine, &out, &assets, &serde_json::to_vec_pretty(&manifest)?)?;
     engine.faults.hit(engine, "end")?;
     say_done(&out)?;
@@ -127,7 +127,7 @@ fn stage(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<TempDir>
     };
     if record.name.is_empty() {
         println!("Starting agent VM...");
-        fs::create_dir_all(staging.path().join("root"))?;
+        assets::stage_image(staging.path(), &root, None)?;
         return Ok(staging);
     }
     // It only checks that the disk's file exists: an empty one will do.
@@ -143,10 +143,10 @@ fn stage(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<TempDir>
     }
     let with_workspace = takes_workspace(engine.version, record, given(args, "include-workspace"));
     say_copying(engine, record, with_workspace);
-    copy_disk(&root, &staging.path().join("root"))?;
-    if with_workspace {
-        copy_disk(&engine.store.workspace_disk(&record.name), &staging.path().join("workspace"))?;
-    }
+    let workspace = engine.store.workspace_disk(&record.name);
+    let workspace = with_workspace.then_some(workspace.as_path());
+    let stage = if record.image.is_some() { assets::stage_image } else { assets::stage_disks };
+    stage(staging.path(), &root, workspace)?;
     Ok(staging)
 }
 
@@ -182,33 +182,6 @@ fn staging_dir(version: Version, args: &ArgMatches) -> Result<TempDir> {
         .unwrap_or_else(std::env::temp_dir);
     fs::create_dir_all(&parent)?;
     Ok(tempfile::Builder::new().prefix("pack-staging-").tempdir_in(parent)?)
-}
-
-/// A faithful copy of a folder through tar: links stay links, modes stay modes.
-fn copy_disk(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    if !from.is_dir() {
-        return Ok(());
-    }
-    let mut tar = tar::Builder::new(tempfile::tempfile_in(to)?);
-    artifact::add_disk(&mut tar, ".", from)?;
-    let mut copy = tar.into_inner()?;
-    std::io::Seek::rewind(&mut copy)?;
-    tar::Archive::new(copy).unpack(to)?;
-    Ok(())
-}
-
-/// The assets, compressed in `$TMPDIR` before they are written out.
-fn compress(staging: &Path, scratch: &Path) -> Result<Vec<u8>> {
-    let file = scratch.join("assets.tar");
-    let mut tar = tar::Builder::new(File::create(&file)?);
-    for disk in ["root", "workspace"] {
-        if staging.join(disk).is_dir() {
-            artifact::add_disk(&mut tar, disk, &staging.join(disk))?;
-        }
-    }
-    tar.into_inner()?.flush()?;
-    Ok(fs::read(file)?)
 }
 
 /// Truncates the old pair and writes the new one over it, the launcher first, without any precaution.
@@ -268,7 +241,7 @@ fn say_done(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn manifest(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<Value> {
+fn manifest(engine: &Engine, record: &Record, staged: &Path, args: &ArgMatches) -> Result<Value> {
     let version = engine.version;
     let (cpus, mem) = match (version.has(Fact::PacksResources), record.name.is_empty()) {
         (true, false) => (record.cpus, record.mem),
@@ -288,7 +261,7 @@ fn manifest(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<Value
         "host_platform": platform(),
         "created": rfc3339(SystemTime::now())?,
         "smolvm_version": version.to_string(),
-        "assets": assets(version, record),
+        "assets": assets(version, record, staged)?,
     });
     let mut entrypoint = record.entrypoint.clone();
     if entrypoint.is_empty() && !version.has(Fact::NoEntrypoint) {
@@ -310,22 +283,24 @@ fn manifest(engine: &Engine, record: &Record, args: &ArgMatches) -> Result<Value
     Ok(manifest)
 }
 
-fn assets(version: Version, record: &Record) -> Value {
+fn assets(version: Version, record: &Record, staged: &Path) -> Result<Value> {
     const DISK: u64 = 64 << 20;
+    let size = |name: &str| -> Result<u64> { Ok(fs::metadata(assets::staged(staged).join(name))?.len()) };
     let mut assets = json!({
         "libraries": [{"path": "lib/libkrun.so", "size": 1}, {"path": "lib/libkrunfw.so.5", "size": 1}],
-        "agent_rootfs": {"path": "agent-rootfs.tar", "size": 1},
+        "agent_rootfs": {"path": "agent-rootfs.tar", "size": size("agent-rootfs.tar")?},
         "layers": [],
-        "storage_template": {"path": "storage.ext4", "size": DISK},
+        "storage_template": {"path": "storage.ext4", "size": size("storage.ext4")?},
     });
     if record.image.is_none() {
-        assets["overlay_template"] = json!({"path": "overlay.raw", "size": DISK});
-        assets["overlay_logical_size"] = json!(DISK);
+        let overlay = size("overlay.raw")?;
+        assets["overlay_template"] = json!({"path": "overlay.raw", "size": overlay});
+        assets["overlay_logical_size"] = json!(overlay.max(DISK));
         if version.has(Fact::BareWorkspace) {
-            assets["storage_logical_size"] = json!(DISK);
+            assets["storage_logical_size"] = json!(size("storage.ext4")?.max(DISK));
         }
     }
-    assets
+    Ok(assets)
 }
 
 fn platform() -> String {
@@ -391,11 +366,11 @@ pub fn checkpoint(engine: &Engine, args: &ArgMatches) -> Result<i32> {
         );
     }
     let staging = staging_dir(engine.version, args)?;
-    copy_disk(&engine.store.root_disk(&name), &staging.path().join("root"))?;
-    copy_disk(&engine.store.workspace_disk(&name), &staging.path().join("workspace"))?;
+    let workspace = engine.store.workspace_disk(&name);
+    assets::stage_disks(staging.path(), &engine.store.root_disk(&name), Some(&workspace))?;
     engine.faults.hit(engine, "staged")?;
     let scratch = tempfile::Builder::new().prefix(".tmp").tempdir()?;
-    let assets = compress(staging.path(), scratch.path())?;
+    let assets = assets::compress(staging.path(), scratch.path())?;
     let manifest = json!({
         "mode": "vm", "image": format!("vm://{name}"), "digest": "none", "platform": platform(),
         "cpus": record.cpus, "mem": record.mem, "network": record.network, "env": record.env,

@@ -204,10 +204,10 @@ impl World {
     }
 
     /// Writes a file onto a VM's disk: `root/x` or `workspace/x`.
-    pub fn write_guest(&self, name: &str, path: &str, text: &str) {
+    pub fn write_guest(&self, name: &str, path: &str, content: impl AsRef<[u8]>) {
         let path = self.path(&format!("fake/vms/{name}/disk/{path}"));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        fs::write(path, content).unwrap();
     }
 
     /// Reads a file from a VM's disk.
@@ -506,4 +506,12 @@ pub fn manifest(file: &Path) -> Value {
     let footer = &bytes[bytes.len() - 64..];
     let long = |at: usize| usize::try_from(u64::from_le_bytes(footer[at..at + 8].try_into().unwrap())).unwrap();
     serde_json::from_slice(&bytes[long(36)..long(36) + long(44)]).unwrap()
+}
+
+/// Bytes that no compression makes fewer.
+pub fn random_bytes(count: usize) -> Vec<u8> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    fs::File::open("/dev/urandom").unwrap().take(count as u64).read_to_end(&mut bytes).unwrap();
+    bytes
 }

@@ -1,6 +1,6 @@
 //! The newest real engine, for what a fake one cannot show. No VM is booted, so no KVM is needed.
 
-use super::World;
+use super::{World, random_bytes};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -52,13 +52,6 @@ pub fn vm_with(world: &World, name: &str, flags: &str, mib: usize) {
         fs::create_dir_all(&content).unwrap();
     }
     fs::remove_dir_all(world.path("content")).unwrap();
-}
-
-fn random_bytes(count: usize) -> Vec<u8> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    fs::File::open("/dev/urandom").unwrap().take(count as u64).read_to_end(&mut bytes).unwrap();
-    bytes
 }
 
 /// Packs such a VM with the engine's own `pack create` into `artifact`.
