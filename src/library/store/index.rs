@@ -20,6 +20,10 @@ pub const VERSION: u32 = 1;
 pub const INDEX: &str = "index.json";
 /// The most bytes of the file: some 700,000 chunks.
 const LIMIT: u64 = 64 << 20;
+/// The most lists and objects in its JSON, so that a hostile file takes no more memory than a long one: one list for each
+/// chunk, and one object for each member.
+const LISTS: usize = 800_000;
+const OBJECTS: usize = 20_000;
 /// The most bytes of the content of all members.
 const CONTENT_LIMIT: u64 = 16 << 40;
 
@@ -88,9 +92,7 @@ impl Index {
         let mut text = Vec::new();
         let file = files::open_existing(&path).map_err(StoreError::unreadable(&path))?;
         file.take(LIMIT + 1).read_to_end(&mut text).map_err(StoreError::unreadable(&path))?;
-        if text.len() as u64 > LIMIT {
-            return Err(invalid(format!("it is longer than {LIMIT} bytes")));
-        }
+        check_size(&text).map_err(invalid)?;
         let mut hasher = FileHasher::default();
         hasher.update(&text);
         if hasher.finish() != *recorded {
@@ -110,9 +112,7 @@ impl Index {
         let not_writable = StoreError::not_writable(&path);
         let mut text = serde_json::to_vec(self).map_err(io::Error::from).map_err(&not_writable)?;
         text.push(b'\n');
-        if text.len() as u64 > LIMIT {
-            return Err(StoreError::Content(format!("its index would be longer than {LIMIT} bytes")));
-        }
+        check_size(&text).map_err(StoreError::Content)?;
         let write = || {
             let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
             file.write_all(&text)?;
@@ -183,4 +183,16 @@ impl Entry {
             Some(_) => Ok(()),
         }
     }
+}
+
+/// Why it takes too much memory to parse this text.
+fn check_size(text: &[u8]) -> Result<(), String> {
+    if text.len() as u64 > LIMIT {
+        return Err(format!("it is longer than {LIMIT} bytes"));
+    }
+    let count = |bracket: u8| memchr::memchr_iter(bracket, text).count();
+    if count(b'[') > LISTS || count(b'{') > OBJECTS {
+        return Err(format!("it has more than {LISTS} chunks or {OBJECTS} members"));
+    }
+    Ok(())
 }

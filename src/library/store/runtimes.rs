@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::index::Index;
+use super::objects::Objects;
 use super::sweep;
 use crate::library::hash::FileHash;
 use crate::library::layout::new_id;
@@ -46,11 +47,7 @@ struct Record {
 impl Runtime {
     /// The runtime with this key; nothing if there is none, or it is damaged.
     pub fn find(key: &str) -> Option<Self> {
-        let folder = home::existing(RUNTIMES).ok()??.join(plain(key)?);
-        let mut text = Vec::new();
-        files::open_existing(&folder.join(RECORD)).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
-        let Record { index, record } = serde_json::from_slice(&text).ok()?;
-        Some(Self { index: Index::read(&folder, &index).ok()?, folder, record })
+        Self::find_in(&home::existing(RUNTIMES).ok()??, key)
     }
 
     /// Keeps the private folder `from`, with an index and its objects, as the runtime with this key, unless there is one.
@@ -60,20 +57,8 @@ impl Runtime {
     /// It cannot be written.
     pub fn add(key: &str, from: &Path, index: FileHash, record: Box<RawValue>) -> Result<(), StoreError> {
         let all = home::folder(RUNTIMES).map_err(StoreError::closed(RUNTIMES))?;
-        let not_writable = StoreError::not_writable(&all);
-        let key = plain(key).ok_or_else(|| not_writable(io::ErrorKind::InvalidInput.into()))?;
-        let write = || {
-            let text = serde_json::to_vec(&Record { index, record })?;
-            publish_text(&text, &from.join(RECORD), Existing::Replace)?;
-            publish::flush_alone(from)?;
-            match fs::rename(from, all.join(key)) {
-                // Another run was quicker.
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-                renamed => renamed,
-            }
-        };
-        write().and_then(|()| publish::flush_alone(&all)).map_err(&not_writable)?;
-        remove_old(&all).map_err(&not_writable)
+        let store = Objects::create()?;
+        Self::add_in(&all, &store, key, from, &Record { index, record }).map_err(StoreError::not_writable(&all))
     }
 
     /// Removes it: it is damaged, or another engine has its key.
@@ -81,10 +66,30 @@ impl Runtime {
     /// # Errors
     /// The system refuses.
     pub fn remove(key: &str) -> io::Result<()> {
-        match (home::existing(RUNTIMES)?, plain(key)) {
-            (Some(all), Some(key)) => remove(&all.join(key)),
+        match (home::existing(RUNTIMES)?, Objects::existing()?, plain(key)) {
+            (Some(all), Some(store), Some(key)) => remove(&store, &all.join(key)),
             _ => Ok(()),
         }
+    }
+
+    fn find_in(all: &Path, key: &str) -> Option<Self> {
+        let folder = all.join(plain(key)?);
+        let mut text = Vec::new();
+        files::open_existing(&folder.join(RECORD)).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
+        let Record { index, record } = serde_json::from_slice(&text).ok()?;
+        Some(Self { index: Index::read(&folder, &index).ok()?, folder, record })
+    }
+
+    fn add_in(all: &Path, store: &Objects, key: &str, from: &Path, record: &Record) -> io::Result<()> {
+        let key = plain(key).ok_or(io::ErrorKind::InvalidInput)?;
+        publish_text(&serde_json::to_vec(record)?, &from.join(RECORD), Existing::Replace)?;
+        publish::flush_alone(from)?;
+        match fs::rename(from, all.join(key)) {
+            // Another run was quicker.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            renamed => renamed.and_then(|()| publish::flush_alone(all))?,
+        }
+        remove_old(store, all)
     }
 }
 
@@ -95,35 +100,129 @@ fn plain(key: &str) -> Option<&str> {
 }
 
 /// Removes all but the newest, and those whose removal was killed.
-fn remove_old(all: &Path) -> io::Result<()> {
+fn remove_old(store: &Objects, all: &Path) -> io::Result<()> {
     let mut kept = Vec::new();
     for entry in fs::read_dir(all)? {
         let entry = entry?;
         let (name, meta) = (entry.file_name(), entry.metadata()?);
         let Some(name) = name.to_str().filter(|_| meta.is_dir() && files::is_own(&meta)) else { continue };
         if name.starts_with(REMOVED) {
-            clear(&entry.path())?;
+            clear(store, &entry.path())?;
         } else if plain(name).is_some() {
             kept.push((Reverse(meta.modified()?), entry.path()));
         }
     }
     kept.sort();
-    kept.iter().skip(KEPT).try_for_each(|(_, path)| remove(path))
+    kept.iter().skip(KEPT).try_for_each(|(_, path)| remove(store, path))
 }
 
-fn remove(folder: &Path) -> io::Result<()> {
+fn remove(store: &Objects, folder: &Path) -> io::Result<()> {
     let removed = folder.with_file_name(format!("{REMOVED}{}", new_id()));
     match fs::rename(folder, &removed) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        renamed => renamed.and_then(|()| clear(&removed)),
+        renamed => renamed.and_then(|()| clear(store, &removed)),
     }
 }
 
 /// Another run may do the same at the same time.
-fn clear(folder: &Path) -> io::Result<()> {
-    sweep::remove_objects(folder)?;
+fn clear(store: &Objects, folder: &Path) -> io::Result<()> {
+    sweep::remove_objects_in(Some(store), folder)?;
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::store::{Entry, Writer};
+    use crate::signals::Signals;
+    use crate::smolvm::artifact::{Member, MemberKind, Part};
+    use std::time::{Duration, SystemTime};
+
+    /// A library without snapshots.
+    struct Library(tempfile::TempDir);
+
+    impl Library {
+        fn new() -> Self {
+            let library = Self(tempfile::tempdir().unwrap());
+            fs::create_dir(library.folder("store")).unwrap();
+            fs::create_dir(library.folder("runtimes")).unwrap();
+            library
+        }
+
+        fn folder(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn add(&self, key: &str, content: &[u8]) -> io::Result<()> {
+            let (from, store) = (self.folder("new"), Objects::at(self.folder("store")));
+            let size = content.len() as u64;
+            let kind = MemberKind::File;
+            let member = Member { path: "agent-rootfs.tar".into(), kind, mode: 0o644, uid: 0, gid: 0, mtime: 0, size };
+            let written = Writer::run_in(store.clone(), &from, &Signals::default(), |feed| {
+                feed.part(Part::Member(&member)).and_then(|()| feed.part(Part::Data(content)))
+            });
+            let (members, ..): (Vec<Entry>, _, _) = written.unwrap();
+            let index = Index::new("{}".into(), members).unwrap().write(&from).unwrap();
+            let record = RawValue::from_string(format!("{key:?}")).unwrap();
+            Runtime::add_in(&self.folder("runtimes"), &store, key, &from, &Record { index, record })
+        }
+
+        fn find(&self, key: &str) -> Option<Runtime> {
+            Runtime::find_in(&self.folder("runtimes"), key)
+        }
+
+        /// Makes it older than it is.
+        fn age(&self, key: &str) {
+            let then = SystemTime::now() - Duration::from_secs(100);
+            fs::File::open(self.folder("runtimes").join(key)).unwrap().set_modified(then).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_two_newest_are_kept_and_what_only_the_others_had_is_removed() {
+        let library = Library::new();
+        library.add("a", b"a").unwrap();
+        library.add("b", b"b").unwrap();
+        library.age("a");
+        library.add("c", b"c").unwrap();
+        assert!(library.find("a").is_none());
+        assert_eq!(library.find("b").unwrap().record.get(), "\"b\"");
+        assert_eq!(library.find("c").unwrap().index.members.len(), 1);
+        assert_eq!(fs::read_dir(library.folder("store")).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(library.folder("runtimes")).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn one_that_another_run_added_stays() {
+        let library = Library::new();
+        library.add("a", b"first").unwrap();
+        library.add("a", b"second").unwrap();
+        assert_eq!(library.find("a").unwrap().index.members[0].member.size, 5);
+    }
+
+    #[test]
+    fn one_that_is_damaged_or_leads_elsewhere_is_not_found() {
+        let library = Library::new();
+        library.add("a", b"first").unwrap();
+        fs::write(library.folder("runtimes/a/index.json"), "{}").unwrap();
+        assert!(library.find("a").is_none());
+        for key in ["", "..", "a/b", ".a"] {
+            assert!(library.find(key).is_none() && library.add(key, b"x").is_err());
+            fs::remove_dir_all(library.folder("new")).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_removal_that_was_killed_is_finished() {
+        let library = Library::new();
+        library.add("a", b"first").unwrap();
+        fs::rename(library.folder("runtimes/a"), library.folder("runtimes").join(format!("{REMOVED}00000000")))
+            .unwrap();
+        library.add("b", b"second").unwrap();
+        assert_eq!(fs::read_dir(library.folder("store")).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(library.folder("runtimes")).unwrap().count(), 1);
     }
 }

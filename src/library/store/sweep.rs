@@ -29,7 +29,11 @@ pub(super) fn remove_objects_in(store: Option<&Objects>, folder: &Path) -> io::R
     let mut freed = 0;
     // Listed before: what a folder returns while files are removed from it is not defined everywhere.
     for (path, name) in objects(&folder)? {
-        let meta = fs::symlink_metadata(&path)?;
+        let meta = match fs::symlink_metadata(&path) {
+            // Another run removes them, too.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            meta => meta?,
+        };
         remove_file(&path)?;
         if meta.nlink() == 1 {
             freed += meta.len();

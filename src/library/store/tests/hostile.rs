@@ -49,6 +49,11 @@ fn an_index_that_lies_is_not_read() {
         let result = read(folder.path(), &index(&lie));
         assert!(matches!(result, Err(StoreError::Index { .. })), "{lie}: {result:?}");
     }
+    for many in
+        [member("b", "file", 0, "[null,1],").repeat(30_000), member("b", "file", 0, &"[null,1],".repeat(900_000))]
+    {
+        assert!(read(folder.path(), &index(&many)).unwrap_err().to_string().contains("chunks or"));
+    }
     let newer = index("").replace("\"version\":1", "\"version\":2");
     assert!(read(folder.path(), &newer).unwrap_err().to_string().contains("its version is 2"));
 }

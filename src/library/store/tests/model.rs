@@ -110,7 +110,7 @@ fn run(steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn snapshots_stay_whole_and_nothing_else_stays(steps in prop::collection::vec(step(), 1..14)) {
@@ -132,7 +132,7 @@ fn freezes_removals_and_sweeps_at_the_same_time_leave_whole_snapshots() {
         library.verify(&name, &index).unwrap();
         sweep::remove_objects_in(Some(&library.store()), &library.folder(&name)).unwrap();
     };
-    let left = AtomicUsize::new(60);
+    let left = AtomicUsize::new(40);
     crate::threads::side_by_side(3, || {
         while let Ok(round) = left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)) {
             work(round);

@@ -169,7 +169,7 @@ fn sources() -> impl Strategy<Value = Vec<Source>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn whatever_is_stored_comes_out_again(sources in sources()) {
