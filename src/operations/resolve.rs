@@ -97,7 +97,8 @@ impl SnapshotSource {
     /// # Errors
     /// It is missing or damaged, or no engine can make a VM from it.
     pub fn check(self, app: &App) -> Result<Checked> {
-        if let Some(index) = self.stored().map(|one| verify::index(&one.folder, &one.metadata)).transpose()?.flatten() {
+        let in_chunks = self.stored().filter(|one| one.metadata.is_in_chunks());
+        if let Some(index) = in_chunks.map(|one| verify::index(&one.folder, &one.metadata)).transpose()?.flatten() {
             return self.put_together(app, &index);
         }
         let Whole { artifact, path, .. } = self.whole(app)?;

@@ -31,25 +31,26 @@ pub fn check(app: &App, path: &Path) -> Result<(Artifact, Option<String>)> {
 /// Checks all files of the snapshot in `folder` against its metadata. `seen` has the chunks that this run has checked
 /// before: each is read once.
 pub fn snapshot(app: &App, folder: &Path, metadata: &Metadata, seen: &Seen) -> Result<Artifact> {
-    let artifact = other_files(folder, metadata)?;
     let Some(index) = index(folder, metadata)? else {
+        let artifact = metadata.artifact_file().unwrap_or_default();
         return check(app, &folder.join(artifact)).map(|(whole, _)| whole);
     };
     store::verify(folder, &index, seen, &app.signals)?;
     Ok(index.artifact()?)
 }
 
-/// The index of a snapshot in `folder` whose artifact is in chunks.
+/// The index of the snapshot in `folder`, if its artifact is in chunks. Checks all files but the artifact itself.
 ///
 /// # Errors
-/// It cannot be read, or is not the file that was recorded.
+/// One cannot be read, or is not the file that was recorded.
 pub fn index(folder: &Path, metadata: &Metadata) -> Result<Option<Index>> {
+    other_files(folder, metadata)?;
     let recorded = metadata.files.get(layout::INDEX).filter(|_| metadata.is_in_chunks());
     Ok(recorded.map(|recorded| Index::read(folder, recorded)).transpose()?)
 }
 
-/// Checks all files of the snapshot but the one that holds its artifact. Returns the name of that.
-fn other_files<'a>(folder: &Path, metadata: &'a Metadata) -> Result<&'a str> {
+/// Checks all files of the snapshot but the one that holds its artifact.
+fn other_files(folder: &Path, metadata: &Metadata) -> Result<()> {
     let damaged = |path: &Path, why: &str| Failure::artifact(path, &ArtifactError::Damaged(why.into()));
     let artifact = if metadata.is_in_chunks() { Some(layout::INDEX) } else { metadata.artifact_file() };
     let Some(artifact) = artifact else {
@@ -67,7 +68,7 @@ fn other_files<'a>(folder: &Path, metadata: &'a Metadata) -> Result<&'a str> {
             return Err(damaged(&path, OTHER_FILE));
         }
     }
-    Ok(artifact)
+    Ok(())
 }
 
 impl From<StoreError> for Failure {

@@ -61,14 +61,10 @@ impl Runtime {
         Self::add_in(&all, &store, key, from, &Record { index, record }).map_err(StoreError::not_writable(&all))
     }
 
-    /// Removes it: it is damaged, or another engine has its key.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn remove(key: &str) -> io::Result<()> {
-        match (home::existing(RUNTIMES)?, Objects::existing()?, plain(key)) {
-            (Some(all), Some(store), Some(key)) => remove(&store, &all.join(key)),
-            _ => Ok(()),
+    /// Removes it, because it is damaged: the next freeze makes it again.
+    pub fn remove(&self) {
+        if let Ok(Some(store)) = Objects::existing() {
+            let _ = remove(&store, &self.folder);
         }
     }
 

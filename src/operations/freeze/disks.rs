@@ -30,8 +30,13 @@ impl Freeze<'_> {
                 Ok(Some(Written::Chunks { index: Box::new(index), added, secrets: direct.secrets, way: Way::Disks }))
             }
             Err(StoreError::Disk(DiskError::Unknown { path, why })) => {
-                let _ = std::fs::remove_dir_all(folder);
+                clear(&folder);
                 Ok(only_engine(format!("{} {why}", path.display())))
+            }
+            Err(StoreError::Damaged { folder: damaged, .. }) if damaged == runtime.folder => {
+                clear(&folder);
+                runtime.remove();
+                Ok(only_engine("what the engine adds is damaged in the library".to_owned()))
             }
             Err(error) => Err(error.into()),
         }
@@ -56,6 +61,13 @@ impl Freeze<'_> {
             Ok((runtime, direct))
         }))
     }
+}
+
+/// Removes the chunks that were written in vain.
+fn clear(folder: &Path) {
+    // A rest stays in the private folder, which is removed in the end.
+    let _ = store::remove_objects(folder);
+    let _ = std::fs::remove_dir_all(folder);
 }
 
 /// Writes the chunks and the index: disks from the VM, all else from the runtime.
