@@ -65,13 +65,15 @@ pub fn is_private_name(name: &OsStr, prefix: &str) -> bool {
     ending.is_some_and(|ending| ending.len() == 6 && ending.iter().all(u8::is_ascii_alphanumeric))
 }
 
-/// Bytes that a file, or a folder with its contents, takes on the disk. Does not follow links.
+/// Bytes that a file, or a folder with its contents, takes on the disk. Does not follow links. A file with more names, which
+/// stays without this one, counts as nothing.
 pub fn disk_usage(path: &Path) -> u64 {
     match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => {
             let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
             entries.map(|entry| disk_usage(&entry.path())).sum()
         }
+        Ok(meta) if meta.nlink() > 1 => 0,
         Ok(meta) => meta.blocks() * 512,
         Err(_) => 0,
     }

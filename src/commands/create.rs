@@ -73,7 +73,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 }
 
 fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
-    let (mut options, mut live_reach) = (options(args), None);
+    let (mut options, mut live_reach, mut from) = (options(args), None, None);
     // A snapshot is held until the VM is made.
     let checked;
     match (&args.image, &args.from) {
@@ -82,6 +82,7 @@ fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
             let opens_network;
             (checked, opens_network) = check(app, args, snapshot, warnings)?;
             options.source = Source::Artifact(checked.path().to_owned());
+            from = checked.stored();
             if checked.artifact.manifest.is_live() {
                 // It has its own network and ports: the options only confirm them.
                 (options.net, options.ports, live_reach) = (false, Vec::new(), Some(Reach::of_live(&checked)));
@@ -98,7 +99,7 @@ fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     let _lock = make::lock_name(app, &engine, &args.name)?;
     let reach = live_reach.unwrap_or_else(|| Reach::asked_by(&options));
     app.terminal.during("create", &format!("creating {}", args.name), || {
-        make_vm(&engine, &args.name, &options, &options, &reach, warnings)
+        make_vm(&engine, &args.name, &options, &options, &reach, from, warnings)
     })?;
     let text = format!("created {0}; start it with: bottle-freeze start {0}", args.name);
     app.terminal.result(args.name.as_str(), &text);

@@ -25,6 +25,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
     bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \
     bottle-freeze freeze dev --live\n  \
+    bottle-freeze freeze --all --yes --restart --if-changed\n  \
     bottle-freeze freeze dev --pre-freeze 'guest:pg_ctl stop -D /data'\n  \
     bottle-freeze freeze dev --post-freeze 'host:logger \"$BOTTLE_FREEZE_SNAPSHOT\"'\n  \
     bottle-freeze freeze dev -o dev.smolmachine --yes --force")]
@@ -62,6 +63,10 @@ pub struct Args {
     /// Store the launcher in the library too
     #[arg(long, conflicts_with_all = ["output", "live"])]
     pub launcher: bool,
+    /// Make no snapshot if the newest one of the VM holds the same, and print that one; the VM is stopped to find out. It gets
+    /// the tags, but not the note and the labels
+    #[arg(long, conflicts_with_all = ["output", "live", "launcher"])]
+    pub if_changed: bool,
     /// Have the engine pack the disks, also where bottle-freeze can read them itself, which is much faster
     #[arg(long, conflicts_with = "live")]
     pub engine_pack: bool,
@@ -158,7 +163,11 @@ fn print(app: &App, request: &Request, frozen: &Frozen) {
     let added = added.map(|artifact| format!(", {} new", packed::size(artifact.added))).unwrap_or_default();
     let word = if report.live { "paused" } else { "down" };
     let down = report.downtime_seconds.map(|down| format!(", {word} for {down:.1} s")).unwrap_or_default();
-    let text = format!("froze {vm} as {shown} ({size}{added}, {:.1} s{down}); {hint}", report.seconds);
+    let text = if report.unchanged {
+        format!("{vm} is unchanged since {shown} ({:.1} s{down}); {hint}", report.seconds)
+    } else {
+        format!("froze {vm} as {shown} ({size}{added}, {:.1} s{down}); {hint}", report.seconds)
+    };
     app.terminal.result(&name, &text);
 }
 
@@ -172,6 +181,7 @@ impl From<Args> for Request {
             note: args.note,
             labels: args.label.into_iter().collect(),
             launcher: args.launcher,
+            if_changed: args.if_changed,
             engine_pack: args.engine_pack,
             yes: args.yes,
             allow_unresponsive: args.allow_unresponsive,

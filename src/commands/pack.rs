@@ -80,7 +80,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         crc32: format!("{:08x}", artifact.crc32),
         seconds: began.elapsed().as_secs_f64(),
     });
-    packed::answer_signal(app, &output)
+    packed::answer_signal(app, &output.name())
 }
 
 /// The image for the engine: an absolute path if it begins like a path, because the engine runs in another folder;

@@ -1,6 +1,7 @@
 //! Snapshots from elsewhere: their `snapshot.json` was written by another host, and is checked when it arrives. What it
 //! would open on this host must be confirmed when it is thawed.
 
+use super::lineage::is_reference;
 use super::metadata::{Configuration, Metadata};
 use super::origin::Origin;
 use crate::clock;
@@ -37,6 +38,7 @@ impl Metadata {
     /// Its configuration is not possible.
     pub fn arrive(&mut self, origin: Origin) -> Result<bool, String> {
         self.origin = Some(origin);
+        self.parent = self.parent.take().filter(|parent| is_reference(parent));
         self.check_sizes()?;
         self.check_texts()?;
         let latest = clock::seconds(SystemTime::now()).saturating_add(CLOCKS_DIFFER);

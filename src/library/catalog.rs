@@ -91,15 +91,11 @@ pub fn vm_folder(vm: &str) -> io::Result<PathBuf> {
     home::folder(&format!("{SNAPSHOTS}/{vm}"))
 }
 
-/// The `sequence` of the next snapshot of `vm`: the milliseconds since 1970, or more if the clock has gone back. The
-/// caller holds the lock of that VM's snapshots.
-///
-/// # Errors
-/// The library cannot be read.
-pub fn next_sequence(vm: &str) -> Result<u64, FindError> {
+/// The `sequence` of the next snapshot of a VM that has these: the milliseconds since 1970, or more if the clock has gone
+/// back. The caller holds the lock of that VM's snapshots.
+pub fn next_sequence(all: &[Stored]) -> u64 {
     let now = jiff::Timestamp::now().as_millisecond().try_into().unwrap_or(0);
-    let (all, _) = list(Some(vm))?;
-    Ok(all.last().map_or(now, |last| now.max(last.metadata.order().saturating_add(1))))
+    all.last().map_or(now, |last| now.max(last.metadata.order().saturating_add(1)))
 }
 
 /// The snapshots of `vm`, or of all VMs, oldest first; and the folders that are not valid snapshots.

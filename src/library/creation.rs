@@ -25,6 +25,12 @@ pub struct Creation {
     pub ports: Vec<String>,
     /// Mounted host folders, `HOST:GUEST`.
     pub volumes: Vec<String>,
+    /// The snapshot that it was made from, `VM@ID`; missing: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The least `sequence` of its own snapshots: an earlier VM of that name may have others; missing: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_sequence: Option<u64>,
 }
 
 impl Creation {

@@ -18,7 +18,7 @@ pub struct Health {
     pub snapshots: usize,
     /// The number of folders in it that are not valid snapshots.
     pub broken: usize,
-    /// Bytes of all chunks, of snapshots that have none (as recorded), of damaged ones, and of leftovers of killed runs.
+    /// Bytes of all chunks, each once, of the other files of snapshots, of damaged ones, and of leftovers of killed runs.
     pub bytes: u64,
     /// Bytes that are free for this user, if the system says so.
     pub free: Option<u64>,
@@ -86,9 +86,9 @@ impl Health {
         let free = files::free_bytes(existing);
         let root = folder.parent().unwrap_or(&folder);
         let left = leftovers().into_iter().filter(|left| left.path.starts_with(root)).map(|left| left.bytes);
-        let whole = all.iter().filter(|one| !one.metadata.is_in_chunks()).map(stored::Stored::bytes);
+        let own = all.iter().map(stored::Stored::own_bytes);
         let broken_bytes = broken.iter().map(broken::Broken::bytes);
-        let bytes = whole.chain(broken_bytes).chain(left).chain([store::bytes()]).fold(0, u64::saturating_add);
+        let bytes = own.chain(broken_bytes).chain(left).chain([store::bytes()]).fold(0, u64::saturating_add);
         let problem = problem.map(|problem| (problem, USE_ANOTHER)).or_else(locks);
         let unwritable = unwritable(&folder);
         Self { snapshots: all.len(), broken: broken.len(), bytes, free, unwritable, problem, folder }

@@ -75,7 +75,7 @@ fn known_folders() -> Vec<PathBuf> {
     let snapshots: Vec<PathBuf> = known("snapshots").into_iter().collect();
     let vms: Vec<PathBuf> = snapshots.iter().flat_map(|folder| folders_in(folder)).collect();
     let stored: Vec<PathBuf> = vms.iter().flat_map(|folder| folders_in(folder)).collect();
-    let others = ["engines", "vms", ""].into_iter().filter_map(known);
+    let others = ["engines", "vms", "store", ""].into_iter().filter_map(known);
     [snapshots, vms, stored].into_iter().flatten().chain(others).chain([std::env::temp_dir()]).collect()
 }
 

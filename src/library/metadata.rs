@@ -110,6 +110,9 @@ pub struct Metadata {
     /// from elsewhere, or from bottle-freeze 0.1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
+    /// The snapshot, VM@ID, that the VM was made from or frozen as before; null or missing: none, or unknown.
+    #[serde(default)]
+    pub parent: Option<String>,
     /// Its tags.
     #[serde(default)]
     pub tags: Vec<Tag>,

@@ -1,11 +1,12 @@
 //! A snapshot in the library.
 
-use super::layout::{INDEX, WORKSPACE};
+use super::layout::{INDEX, METADATA, WORKSPACE};
 use super::lock::{Lock, LockError, Sharing};
 use super::metadata::Metadata;
 use super::removal::{self, Identity, RemoveError};
 use super::tag::Tag;
 use std::collections::HashSet;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 
@@ -80,6 +81,12 @@ impl Stored {
     pub fn bytes(&self) -> u64 {
         let files = self.metadata.files.iter().filter(|(name, _)| *name != INDEX).map(|(_, file)| file.bytes);
         files.chain(self.metadata.artifact.iter().map(|artifact| artifact.bytes)).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes of the files that it shares with no other snapshot: all but its chunks.
+    pub fn own_bytes(&self) -> u64 {
+        let metadata = fs::metadata(self.folder.join(METADATA)).map_or(0, |meta| meta.len());
+        self.metadata.files.values().map(|file| file.bytes).fold(metadata, u64::saturating_add)
     }
 
     /// Removes these tags from it.

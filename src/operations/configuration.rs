@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::error::{Failure, Result, Status};
-use crate::library::{Configuration, Creation};
+use crate::library::{Configuration, Creation, Stored, catalog};
 use crate::operations::fidelity;
 use crate::smolvm::{CreateOptions, Fact, Machine, Name, Version, settings};
 use crate::terminal::Warnings;
@@ -24,12 +24,17 @@ fn record(recipe: &CreateOptions, made: (u64, u64)) -> Creation {
         allow_cidrs: recipe.allow_cidrs.clone(),
         ports: recipe.ports.clone(),
         volumes: recipe.volumes.clone(),
+        from: None,
+        first_sequence: None,
     }
 }
 
-/// Records the options of a VM that was created after `began`.
-pub fn remember(name: &Name, recipe: &CreateOptions, began: SystemTime, warnings: &Warnings) {
+/// Records the options of a VM that was created after `began`, and the snapshot that it was made from.
+pub fn remember(name: &Name, recipe: &CreateOptions, from: Option<&Stored>, began: SystemTime, warnings: &Warnings) {
     let record = record(recipe, (clock::seconds(began), clock::seconds(SystemTime::now())));
+    let earlier = catalog::list(Some(name.as_str())).ok();
+    let first_sequence = earlier.map(|(all, _)| catalog::next_sequence(&all));
+    let record = Creation { from: from.map(Stored::reference), first_sequence, ..record };
     // Also without such options: the record says that the VM has no unlisted ones.
     let is_plain = !record.net && record.ports.is_empty() && record.volumes.is_empty();
     match record.write(name.as_str()) {

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::Lock;
+use crate::library::{Lock, Stored};
 use crate::operations::resolve::Checked;
 use crate::operations::{configuration, lock};
 use crate::smolvm::{CreateOptions, EngineError, Fact, Machine, Name, Smolvm, Source};
@@ -51,7 +51,8 @@ pub fn lock_name(app: &App, engine: &Smolvm, name: &Name) -> Result<Option<Lock>
     }
 }
 
-/// Creates a VM, whose name the caller has locked, and records its `known` options. Deletes it again if the engine gives it
+/// Creates a VM, whose name the caller has locked, and records its `known` options and the snapshot
+/// that it is made `from`. Deletes it again if the engine gives it
 /// more network than `reach`: the engine may not be the version that it reports.
 pub fn make_vm(
     engine: &Smolvm,
@@ -59,6 +60,7 @@ pub fn make_vm(
     recipe: &CreateOptions,
     known: &CreateOptions,
     reach: &Reach,
+    from: Option<&Stored>,
     warnings: &Warnings,
 ) -> Result<()> {
     let began = SystemTime::now();
@@ -70,7 +72,7 @@ pub fn make_vm(
         }
         _ => {}
     }
-    configuration::remember(name, known, began, warnings);
+    configuration::remember(name, known, from, began, warnings);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{FileHash, Staging, Target, hash_file};
+use crate::library::{FileHash, Staging, hash_file};
 use crate::publish::PublishError;
 use crate::signals::ExitNote;
 use crate::smolvm::artifact::ArtifactError;
@@ -64,10 +64,10 @@ pub fn not_whole(error: &ArtifactError) -> Failure {
     Failure::new(Status::Failed, what).hint("try again; if it happens again, check the disk")
 }
 
-/// A signal that came after the output was published: the work is done, and the exit status names the signal.
-pub fn answer_signal(app: &App, output: &Target) -> Result<()> {
+/// A signal that came after the output with that name was published: the work is done, and the exit status names the signal.
+pub fn answer_signal(app: &App, output: &str) -> Result<()> {
     let Some(interrupted) = app.signals.caught() else { return Ok(()) };
-    Err(Failure::from(interrupted).state(format!("the snapshot {} is whole: the signal came too late", output.name())))
+    Err(Failure::from(interrupted).state(format!("the snapshot {output} is whole: the signal came too late")))
 }
 
 /// Size and SHA-256 of a file.

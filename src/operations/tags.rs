@@ -1,7 +1,8 @@
 //! Tags: each names at most one snapshot of a VM.
 
 use crate::error::{Failure, Result, Status};
-use crate::library::{Tag, catalog};
+use crate::library::{Metadata, Stored, Tag, catalog, check_description};
+use crate::operations::several::once;
 
 /// Makes sure that no other snapshot of the VM has one of these tags. With `force`, removes them from it.
 pub fn free_tags(vm: &str, id: &str, tags: &[Tag], force: bool) -> Result<()> {
@@ -14,4 +15,20 @@ pub fn free_tags(vm: &str, id: &str, tags: &[Tag], force: bool) -> Result<()> {
         other.untag(tags).map_err(|error| Failure::not_writable(&other.folder, &error))?;
     }
     Ok(())
+}
+
+/// Adds tags to a snapshot, and removes others. The caller has the lock of the VM's snapshots. What is recorded of it then.
+///
+/// # Errors
+/// Another snapshot has one of the tags, without `force`; there are too many; or they cannot be written.
+pub fn change(one: &Stored, add: &[Tag], remove: &[Tag], force: bool) -> Result<Metadata> {
+    let mut metadata = one.metadata.clone();
+    free_tags(&metadata.vm, &metadata.id, add, force)?;
+    metadata.tags.retain(|tag| !remove.contains(tag) && !add.contains(tag));
+    metadata.tags.extend(once(add.iter().cloned(), |tag| tag.as_str().to_owned()));
+    if !add.is_empty() {
+        check_description(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
+    }
+    metadata.write(&one.folder).map_err(|error| Failure::not_writable(&one.folder, &error))?;
+    Ok(metadata)
 }

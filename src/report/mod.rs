@@ -12,7 +12,7 @@ pub use crate::terminal::Error;
 pub use doctor::{Check, Details, Diagnosis, Folder, UsedVm, Verdict};
 pub use engines::{InstalledEngine, RemovedEngine};
 pub use schemas::schemas;
-pub use snapshots::{Arrived, Exported, Pruned, Pushed, RemovedSnapshot, Tagged, Verified, Whole};
+pub use snapshots::{Arrived, Exported, Listed, Pruned, Pushed, RemovedSnapshot, Tagged, Verified, Whole};
 
 use crate::error::Failure;
 use crate::library::{Metadata, Way};
@@ -171,6 +171,8 @@ pub struct Frozen {
     pub vm: String,
     /// The snapshot, VM@ID; null if it was written with -o.
     pub reference: Option<String>,
+    /// Whether nothing was made, because this snapshot, the newest of the VM, holds the same (--if-changed).
+    pub unchanged: bool,
     /// The contents of its snapshot.json; null if it was written with -o.
     pub snapshot: Option<Metadata>,
     /// The path of the artifact; null if the library holds it in chunks.

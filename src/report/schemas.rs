@@ -1,10 +1,9 @@
 //! The JSON Schemas of all that is printed for programs, made from its types.
 
 use super::{
-    Arrived, Changed, Copied, Diagnosis, Done, Engine, Entry, Exported, Frozen, InstalledEngine, Packed, Planned,
-    Pruned, Pushed, RemovedEngine, RemovedSnapshot, Results, Snapshot, Tagged, Thawed, Verified, Vm, Whole,
+    Arrived, Changed, Copied, Diagnosis, Done, Engine, Entry, Exported, Frozen, InstalledEngine, Listed, Packed,
+    Planned, Pruned, Pushed, RemovedEngine, RemovedSnapshot, Results, Snapshot, Tagged, Thawed, Verified, Vm, Whole,
 };
-use crate::library::Metadata;
 use crate::smolvm::Machine;
 use crate::terminal::{ErrorLine, Event};
 use schemars::generate::SchemaSettings;
@@ -27,8 +26,8 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         result_of::<Copied>("cp", "cp"),
         result_of::<Packed>("pack", "pack"),
         result_of::<Vec<Verified>>("verify", "verify"),
-        result_of::<Vec<Entry<Metadata, Snapshot>>>("snapshot-ls", "snapshot ls"),
-        result_of::<Metadata>("snapshot-show", "snapshot show"),
+        result_of::<Vec<Entry<Listed<'_>, Snapshot>>>("snapshot-ls", "snapshot ls"),
+        result_of::<Listed<'_>>("snapshot-show", "snapshot show"),
         result_of::<Results<Done<Whole>, Snapshot>>("snapshot-verify", "snapshot verify"),
         result_of::<Tagged>("snapshot-tag", "snapshot tag"),
         result_of::<Results<Done<RemovedSnapshot>, Snapshot>>("snapshot-rm", "snapshot rm"),

@@ -1,9 +1,29 @@
 //! What the commands print that act on snapshots.
 
 use super::{Error, JsonPath};
-use crate::library::Metadata;
+use crate::library::{Metadata, Sizes, Stored};
 use schemars::JsonSchema;
 use serde::Serialize;
+
+/// A snapshot in the library: the contents of its snapshot.json, and its sizes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Listed<'a> {
+    /// The contents of its snapshot.json.
+    #[serde(flatten)]
+    pub snapshot: &'a Metadata,
+    /// Bytes that a thaw of it needs: of all its files, with its artifact in one piece.
+    pub bytes: u64,
+    /// Bytes that its removal frees: other snapshots keep the chunks that they share with it.
+    pub unique_bytes: u64,
+}
+
+impl<'a> Listed<'a> {
+    /// This snapshot, in a library with these sizes.
+    pub fn new(one: &'a Stored, sizes: &Sizes) -> Self {
+        let unique_bytes = sizes.unique(&one.reference()).saturating_add(one.own_bytes());
+        Self { snapshot: &one.metadata, bytes: one.bytes(), unique_bytes }
+    }
+}
 
 /// A snapshot that is intact.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -1,23 +1,29 @@
 //! `snapshot ls`: snapshots as a table, as names, or as JSON.
 
 use super::print::{list_tags, no_snapshots, warn_about};
+use super::tree;
 use crate::app::App;
 use crate::commands::args::label;
 use crate::completion::Offer;
 use crate::error::{Failure, Result};
-use crate::library::{Broken, FindError, Metadata, Stored, Tag, catalog};
+use crate::library::{Broken, FindError, Sizes, Stored, Tag, catalog};
 use crate::operations::packed;
-use crate::report::{Entry, Failed, Snapshot};
+use crate::report::{Entry, Failed, Listed, Snapshot};
 use crate::smolvm::Name;
 use crate::terminal;
 use clap::ValueEnum;
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// List snapshots
+///
+/// SIZE is what a thaw needs. UNIQUE is what removing the snapshot frees: others keep the chunks that they share with it.
 #[derive(Debug, clap::Args)]
 #[command(
     visible_alias = "list",
     after_help = "Examples:\n  bottle-freeze snapshot ls\n  \
-    bottle-freeze snapshot ls dev --tag ready -q"
+    bottle-freeze snapshot ls dev --tag ready -q\n  \
+    bottle-freeze snapshot ls --tree"
 )]
 pub struct Args {
     /// Only snapshots of this VM
@@ -32,6 +38,9 @@ pub struct Args {
     /// Sort order
     #[arg(long, value_enum, default_value_t = Order::Age)]
     pub sort: Order,
+    /// Print each snapshot under the one that its VM was made from or frozen as before
+    #[arg(long, conflicts_with = "sort")]
+    pub tree: bool,
 }
 
 /// An order of snapshots.
@@ -46,43 +55,64 @@ pub enum Order {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let (mut all, broken) = catalog::list(args.vm.as_ref().map(Name::as_str))?;
+    let (listed, broken) = catalog::list(args.vm.as_ref().map(Name::as_str))?;
     let broken = warn_about(app, broken, broken_entry);
-    all.retain(|one| {
+    let is_shown = |one: &&Stored| {
         let metadata = &one.metadata;
         args.tag.as_ref().is_none_or(|tag| metadata.tags.contains(tag))
             && args.label.as_ref().is_none_or(|(key, value)| metadata.labels.get(key) == Some(value))
-    });
+    };
+    let mut shown: Vec<&Stored> = listed.iter().filter(is_shown).collect();
     match args.sort {
         // The library is listed in this order.
         Order::Age => {}
-        Order::Size => all.sort_by_key(Stored::bytes),
-        Order::Vm => all.sort_by(|a, b| a.metadata.vm.cmp(&b.metadata.vm)),
+        Order::Size => shown.sort_by_key(|one| one.bytes()),
+        Order::Vm => shown.sort_by(|a, b| a.metadata.vm.cmp(&b.metadata.vm)),
     }
+    let rows = if args.tree { tree::grow(&shown) } else { shown.into_iter().map(|one| (String::new(), one)).collect() };
+    if app.terminal.quiet && !app.terminal.json {
+        app.terminal.lines(rows.iter().map(|(_, one)| terminal::one_line(&one.reference())));
+        return Ok(());
+    }
+    let all = if args.vm.is_some() { Cow::Owned(catalog::list(None)?.0) } else { Cow::Borrowed(&listed[..]) };
+    let sizes = Sizes::of(&all);
     if app.terminal.json {
-        app.terminal.print_json(&all.iter().map(|one| Entry::Done(&one.metadata)).chain(broken).collect::<Vec<_>>());
-    } else if app.terminal.quiet {
-        app.terminal.lines(all.iter().map(|one| terminal::one_line(&one.reference())));
-    } else if all.is_empty() {
+        let entries = rows.iter().map(|(_, one)| Entry::Done(Listed::new(one, &sizes)));
+        app.terminal.print_json(&entries.chain(broken).collect::<Vec<_>>());
+    } else if rows.is_empty() {
         app.terminal.note(&no_snapshots(args.vm.as_ref()));
     } else {
-        app.terminal.table(&["SNAPSHOT", "TAGS", "AGE", "SIZE", "NOTE"], all.iter().map(row));
+        print(app, args, &rows, &all, &sizes);
     }
     Ok(())
 }
 
-fn broken_entry<'a>(one: Broken, warnings: Vec<String>) -> Entry<&'a Metadata, Snapshot> {
-    let reference = one.reference();
-    Entry::Failed(Failed::new(Snapshot { reference }, &Failure::from(FindError::Broken(one)).after(warnings)))
+/// Prints the table, and a line about the whole library.
+fn print(app: &App, args: &Args, rows: &[(String, &Stored)], all: &[Stored], sizes: &Sizes) {
+    let names: HashSet<String> = all.iter().map(Stored::reference).collect();
+    let row = |(branches, one): &(String, &Stored)| {
+        let (metadata, sizes) = (&one.metadata, Listed::new(one, sizes));
+        // Where the tree does not show what it descends from.
+        let parent = metadata.parent.as_ref().filter(|_| args.tree && branches.is_empty());
+        let gone = parent.map(|parent| if names.contains(parent) { "" } else { ", which is gone" }).unwrap_or_default();
+        let from = parent.map(|parent| format!(" (from {parent}{gone})")).unwrap_or_default();
+        vec![
+            format!("{branches}{}{from}", one.reference()),
+            list_tags(&metadata.tags),
+            metadata.age(),
+            packed::size(sizes.bytes).to_string(),
+            packed::size(sizes.unique_bytes).to_string(),
+            metadata.note.clone().unwrap_or_default(),
+        ]
+    };
+    app.terminal.table(&["SNAPSHOT", "TAGS", "AGE", "SIZE", "UNIQUE", "NOTE"], rows.iter().map(row));
+    let bytes = all.iter().map(Stored::own_bytes).fold(sizes.all, u64::saturating_add);
+    let of = if rows.len() == all.len() { String::new() } else { format!("{} of ", rows.len()) };
+    let word = if all.len() == 1 { "snapshot" } else { "snapshots" };
+    app.terminal.note(&format!("{of}{} {word}, {} in the library", all.len(), packed::size(bytes)));
 }
 
-fn row(one: &Stored) -> Vec<String> {
-    let metadata = &one.metadata;
-    vec![
-        one.reference(),
-        list_tags(&metadata.tags),
-        metadata.age(),
-        packed::size(one.bytes()).to_string(),
-        metadata.note.clone().unwrap_or_default(),
-    ]
+fn broken_entry<'a>(one: Broken, warnings: Vec<String>) -> Entry<Listed<'a>, Snapshot> {
+    let reference = one.reference();
+    Entry::Failed(Failed::new(Snapshot { reference }, &Failure::from(FindError::Broken(one)).after(warnings)))
 }

@@ -14,6 +14,7 @@ mod push;
 mod rm;
 mod show;
 mod tag;
+mod tree;
 mod verify;
 
 /// List, check, tag, remove and share the snapshots in the library

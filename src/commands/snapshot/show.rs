@@ -3,9 +3,11 @@
 use crate::app::App;
 use crate::completion::Offer;
 use crate::error::Result;
+use crate::library::{Sizes, catalog};
 use crate::operations::resolve;
+use crate::report::Listed;
 
-/// Print everything recorded about a snapshot, as JSON
+/// Print everything recorded about a snapshot, and its sizes, as JSON
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot show dev\n  \
     bottle-freeze snapshot show dev@ready | jq .machine")]
@@ -16,6 +18,8 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    app.terminal.print_json(&resolve::stored(&args.snapshot)?.metadata);
+    let one = resolve::stored(&args.snapshot)?;
+    let (all, _) = catalog::list(None)?;
+    app.terminal.print_json(&Listed::new(&one, &Sizes::of(&all)));
     Ok(())
 }

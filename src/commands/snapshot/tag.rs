@@ -2,10 +2,9 @@
 
 use crate::app::App;
 use crate::completion::Offer;
-use crate::error::{Failure, Result};
-use crate::library::{FindError, Stored, Tag, check_description};
-use crate::operations::several::once;
-use crate::operations::{lock, resolve, tags::free_tags};
+use crate::error::Result;
+use crate::library::{FindError, Stored, Tag};
+use crate::operations::{lock, resolve, tags};
 use crate::report::Tagged;
 
 /// Add tags to a snapshot, or remove them
@@ -34,14 +33,8 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 
 fn tag(app: &App, args: &Args, one: &Stored) -> Result<()> {
     let _lock = lock::library(app, &one.metadata.vm)?;
-    let mut metadata = one.reload().ok_or_else(|| FindError::NotFound(one.reference()))?.metadata;
-    free_tags(&metadata.vm, &metadata.id, &args.tags, args.force)?;
-    metadata.tags.retain(|tag| !args.remove.contains(tag) && !args.tags.contains(tag));
-    metadata.tags.extend(once(args.tags.iter().cloned(), |tag| tag.as_str().to_owned()));
-    if !args.tags.is_empty() {
-        check_description(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
-    }
-    metadata.write(&one.folder).map_err(|error| Failure::not_writable(&one.folder, &error))?;
+    let now = one.reload().ok_or_else(|| FindError::NotFound(one.reference()))?;
+    let metadata = tags::change(&now, &args.tags, &args.remove, args.force)?;
     let tags: Vec<String> = metadata.tags.iter().map(|tag| tag.as_str().to_owned()).collect();
     let text = match tags.last() {
         None => format!("{}: no tags", one.reference()),

@@ -3,13 +3,14 @@
 use super::digest::Digest;
 use super::error::StoreError;
 use super::frame::{CHUNK, FRAME};
+use super::objects;
 use crate::files;
 use crate::library::hash::{FileHash, FileHasher};
 use crate::smolvm::artifact::Member;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::{HashMap, HashSet};
-use std::fs::File;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -68,6 +69,14 @@ impl Chunk {
             Self::Zeros((), length) => length,
         }
     }
+
+    /// What it holds: the object, or nothing for zeros, and the length.
+    fn content(&self) -> (Option<Digest>, u64) {
+        match *self {
+            Self::Object(name, ..) => (Some(name), self.length()),
+            Self::Zeros(..) => (None, self.length()),
+        }
+    }
 }
 
 impl Index {
@@ -122,6 +131,30 @@ impl Index {
         let mut hasher = FileHasher::default();
         hasher.update(&text);
         Ok(hasher.finish())
+    }
+
+    /// Whether it holds the same as `other`, apart from times, and from how objects are compressed.
+    pub fn has_same_content(&self, other: &Self) -> bool {
+        let manifest = |index: &Self| {
+            let keys: Option<BTreeMap<String, serde_json::Value>> = serde_json::from_str(index.manifest.get()).ok();
+            keys.map(|mut keys| (keys.remove("created"), keys).1)
+        };
+        let are_same = |(one, other): (&Entry, &Entry)| {
+            Member { mtime: 0, ..one.member.clone() } == Member { mtime: 0, ..other.member.clone() }
+                && one.chunks.iter().map(Chunk::content).eq(other.chunks.iter().map(Chunk::content))
+        };
+        self.members.len() == other.members.len()
+            && self.members.iter().zip(&other.members).all(are_same)
+            && manifest(self).is_some_and(|keys| Some(keys) == manifest(other))
+    }
+
+    /// Whether the snapshot in this folder has all objects, in their full size.
+    pub fn has_all_objects(&self, folder: &Path) -> bool {
+        let folder = folder.join(objects::OBJECTS);
+        let is_there = |(name, (_, bytes)): (&Digest, &(u32, u32))| {
+            fs::metadata(folder.join(name.to_string())).is_ok_and(|meta| meta.len() == u64::from(*bytes))
+        };
+        self.objects().iter().all(is_there)
     }
 
     /// The objects that it needs, each once, and the bytes of their content and their frames.

@@ -70,9 +70,7 @@ impl Runtime {
 
     fn find_in(all: &Path, key: &str) -> Option<Self> {
         let folder = all.join(plain(key)?);
-        let mut text = Vec::new();
-        files::open_existing(&folder.join(RECORD)).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
-        let Record { index, record } = serde_json::from_slice(&text).ok()?;
+        let Record { index, record } = read_record(&folder)?;
         Some(Self { index: Index::read(&folder, &index).ok()?, folder, record })
     }
 
@@ -87,6 +85,19 @@ impl Runtime {
         }
         remove_old(store, all)
     }
+}
+
+/// The folders of all, and what is recorded of their indexes.
+pub fn runtime_indexes() -> Vec<(PathBuf, FileHash)> {
+    let all = home::existing(RUNTIMES).ok().flatten().and_then(|all| fs::read_dir(all).ok());
+    let folders = all.into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.filter_map(|folder| read_record(&folder).map(|record| (folder, record.index))).collect()
+}
+
+fn read_record(folder: &Path) -> Option<Record> {
+    let mut text = Vec::new();
+    files::open_existing(&folder.join(RECORD)).ok()?.take(LIMIT).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// Whether a key can be the name of a folder.

@@ -67,14 +67,6 @@ pub(super) fn sweep_in(store: &Objects) -> io::Result<u64> {
     Ok(freed)
 }
 
-/// The bytes that removing the snapshot in this folder frees: those of the objects that no other snapshot has.
-pub fn unique_bytes(folder: &Path) -> u64 {
-    let folder = fs::read_dir(folder.join(OBJECTS)).into_iter().flatten().flatten();
-    let metas = folder.filter_map(|entry| entry.metadata().ok());
-    // One name here, one in the store.
-    metas.filter(|meta| meta.is_file() && meta.nlink() <= 2).map(|meta| meta.len()).sum()
-}
-
 /// The names in the folder of a snapshot's objects of what bottle-freeze did not write.
 ///
 /// # Errors

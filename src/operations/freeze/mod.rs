@@ -14,6 +14,7 @@ mod request;
 mod run;
 mod stopped;
 mod take;
+mod unchanged;
 
 pub use context::{Context, Frozen, Job};
 pub use prepare::plans;

@@ -3,8 +3,8 @@
 use super::context::{Freeze, Frozen};
 use super::take::{Finished, Kept};
 use crate::clock;
-use crate::error::{Failure, Result};
-use crate::library::{Configuration, FORMAT, FileHash, Metadata, Origin, Staging, catalog, layout};
+use crate::error::Result;
+use crate::library::{self, Configuration, FORMAT, FileHash, Metadata, Origin, Staging, catalog, layout};
 use crate::operations::several::once;
 use crate::operations::tags::free_tags;
 use crate::operations::{lock, packed};
@@ -21,16 +21,22 @@ pub struct Published {
     pub metadata: Option<Metadata>,
     /// How long the VM was down for it, or paused.
     pub downtime: Option<Duration>,
+    /// Whether it was there before, and nothing has changed.
+    pub unchanged: bool,
 }
 
 impl Published {
-    /// The result of the freeze, which ends now; `failure` came after it was published.
-    pub fn frozen(self, freeze: &Freeze, failure: Option<Failure>) -> Frozen {
-        let Self { artifact, metadata, downtime } = self;
+    /// The result of the freeze.
+    pub fn frozen(self, freeze: &Freeze) -> Frozen {
+        let Self { artifact, metadata, downtime, unchanged } = self;
         let is_file = metadata.as_ref().is_none_or(|metadata| !metadata.is_in_chunks());
         let report = report::Frozen {
             vm: freeze.vm.name.clone(),
             reference: metadata.as_ref().map(|metadata| format!("{}@{}", metadata.vm, metadata.id)),
+            unchanged,
+            engine_version: metadata
+                .as_ref()
+                .map_or_else(|| freeze.cx.engine.version().to_string(), |metadata| metadata.engine_version.clone()),
             snapshot: metadata,
             sidecar: is_file.then(|| JsonPath(freeze.target.sidecar().into())),
             launcher: freeze.target.launcher().map(|path| JsonPath(path.into())),
@@ -39,11 +45,10 @@ impl Published {
             seconds: freeze.began.elapsed().as_secs_f64(),
             live: freeze.plan.is_live(),
             downtime_seconds: downtime.map(|downtime| downtime.as_secs_f64()),
-            engine_version: freeze.cx.engine.version().to_string(),
             warnings: Vec::new(),
             error: None,
         };
-        Frozen { report, failure }
+        Frozen { report, failure: None }
     }
 }
 
@@ -62,22 +67,27 @@ impl Freeze<'_> {
         workspace: Option<FileHash>,
         downtime: Option<Duration>,
     ) -> Result<Published> {
-        let metadata = if self.cx.request.output.is_some() {
+        if self.cx.request.output.is_some() {
             self.cx.app.signals.check()?;
             self.target.publish(staging)?;
-            None
-        } else {
-            let metadata = self.metadata(staging, &finished, workspace, downtime)?;
-            Some(self.publish_in_library(staging, metadata)?)
-        };
-        Ok(Published { artifact: finished.artifact, metadata, downtime })
+            return Ok(Published { artifact: finished.artifact, metadata: None, downtime, unchanged: false });
+        }
+        let metadata = self.metadata(staging, &finished, workspace, downtime)?;
+        self.cx.app.signals.check()?;
+        let _lock = lock::library(self.cx.app, self.job.name.as_str())?;
+        if let Some((metadata, artifact)) = self.unchanged(staging, &metadata)? {
+            return Ok(Published { artifact, metadata: Some(metadata), downtime, unchanged: true });
+        }
+        let metadata = Some(self.publish_in_library(staging, metadata)?);
+        Ok(Published { artifact: finished.artifact, metadata, downtime, unchanged: false })
     }
 
+    /// The caller has the lock of the VM's snapshots.
     fn publish_in_library(&self, staging: &Staging, mut metadata: Metadata) -> Result<Metadata> {
         let (vm, request) = (self.job.name.as_str(), self.cx.request);
-        self.cx.app.signals.check()?;
-        let _lock = lock::library(self.cx.app, vm)?;
-        metadata.sequence = Some(catalog::next_sequence(vm)?);
+        let (all, _) = catalog::list(Some(vm))?;
+        metadata.sequence = Some(catalog::next_sequence(&all));
+        metadata.parent = library::parent(&all, vm, self.vm.created_at);
         if !request.force {
             free_tags(vm, &self.id, &request.tags, false)?;
         }
@@ -135,6 +145,7 @@ impl Freeze<'_> {
             vm: self.vm.name.clone(),
             created: clock::rfc3339_millis(SystemTime::now()),
             sequence: None,
+            parent: None,
             tags: once(request.tags.iter().cloned(), |tag| tag.as_str().to_owned()),
             note: request.note.clone(),
             labels: request.labels.clone(),

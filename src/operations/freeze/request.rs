@@ -25,6 +25,8 @@ pub struct Request {
     pub labels: BTreeMap<String, String>,
     /// Store the launcher in the library too.
     pub launcher: bool,
+    /// Make no snapshot if the newest one of the VM holds the same.
+    pub if_changed: bool,
     /// Have the engine pack the disks, even where they could be read without it.
     pub engine_pack: bool,
     /// Stop running VMs without asking.

@@ -96,8 +96,9 @@ impl Freeze<'_> {
 
     /// The whole result: a signal that came late is a failure, but the work is done.
     fn finished(&self, frozen: Frozen) -> Frozen {
+        let name = frozen.name().to_string_lossy().into_owned();
         let Frozen { report, failure } = frozen;
-        let failure = failure.or_else(|| packed::answer_signal(self.cx.app, &self.target).err());
+        let failure = failure.or_else(|| packed::answer_signal(self.cx.app, &name).err());
         let failure = failure.map(|failure| self.job.about(failure));
         let error = failure.as_ref().map(Failure::error);
         Frozen { report: report::Frozen { warnings: self.job.warnings.list(), error, ..report }, failure }
@@ -109,8 +110,9 @@ impl Freeze<'_> {
         let mut vm = Stopped::not_yet(self);
         hooks.after(match self.take_snapshot(&hooks, &mut vm) {
             Ok(published) => {
-                let failure = vm.keep().err(); // 8. Restart
-                Ok(published.frozen(self, failure))
+                let mut frozen = published.frozen(self);
+                frozen.failure = vm.keep(&frozen.name().to_string_lossy()).err(); // 8. Restart
+                Ok(frozen)
             }
             Err(failure) => Err(vm.put_back(failure)),
         })

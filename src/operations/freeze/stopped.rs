@@ -91,11 +91,11 @@ impl<'a> Stopped<'a> {
         }
     }
 
-    /// 8. Restart, if the user asks for it and this freeze stopped it.
+    /// 8. Restart, if the user asks for it and this freeze stopped it; `snapshot` is what was made.
     ///
     /// # Errors
     /// It does not start again.
-    pub fn keep(self) -> Result<()> {
+    pub fn keep(self, snapshot: &str) -> Result<()> {
         if self.since.is_none() || !self.freeze.plan.has(&Step::Start) {
             return Ok(());
         }
@@ -103,7 +103,7 @@ impl<'a> Stopped<'a> {
         let name = &self.freeze.job.name;
         self.start_again().map_err(|failure| {
             let what = format!("'{name}' was frozen, but does not start again: {failure}");
-            let whole = format!("the snapshot {} is whole", self.freeze.target.name());
+            let whole = format!("the snapshot {snapshot} is whole");
             let restart = Failure::new(Status::NotRestarted, what).state(whole);
             let restart = failure.state.into_iter().fold(restart, Failure::and_state);
             restart.hint(format!("start it with `bottle-freeze start {name}`"))

@@ -141,7 +141,7 @@ impl Thaw<'_> {
         let Self { app, engine, request, plan, warnings, .. } = self;
         let (name, terminal, stored) = (&plan.name, &app.terminal, self.snapshot.stored());
         terminal.phase("create", &format!("creating {name}"), || {
-            make_vm(engine, name, &plan.options, &plan.known, &plan.reach, warnings)
+            make_vm(engine, name, &plan.options, &plan.known, &plan.reach, stored, warnings)
         })?;
         fidelity::warn_of_missing_secrets(name, &self.snapshot.artifact.manifest, warnings);
         if let Some(stored) = stored {

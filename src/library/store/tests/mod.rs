@@ -10,6 +10,7 @@ use super::{Added, Entry, Index, Seen, StoreError, Writer, verify, write_artifac
 use crate::signals::Signals;
 use crate::smolvm::artifact::{self, Member, MemberKind, Part};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -39,6 +40,12 @@ impl Source {
         };
         self.parts.iter().flat_map(part).collect()
     }
+}
+
+/// The bytes that removing the snapshot in this folder frees: one name is there, and one in the store.
+fn unique_bytes(folder: &Path) -> u64 {
+    let metas = fs::read_dir(folder.join(OBJECTS)).unwrap().map(|entry| entry.unwrap().metadata().unwrap());
+    metas.filter(|meta| meta.nlink() <= 2).map(|meta| meta.len()).sum()
 }
 
 /// A store, and folders of snapshots beside it.

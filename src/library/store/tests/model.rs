@@ -78,7 +78,7 @@ fn run(steps: &[Step]) {
             }
             Step::Remove(which) => {
                 let Some(name) = model.name(*which) else { continue };
-                let unique = sweep::unique_bytes(&library.folder(&name));
+                let unique = unique_bytes(&library.folder(&name));
                 let freed = sweep::remove_objects_in(Some(&library.store()), &library.folder(&name)).unwrap();
                 assert_eq!((freed, bytes(&library)), (unique, before - unique));
                 fs::remove_dir(library.folder(&name)).unwrap();

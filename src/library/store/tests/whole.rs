@@ -37,7 +37,7 @@ fn what_the_store_has_is_linked() {
     let (again, added) = library.freeze("two", &sources).unwrap();
     assert_eq!((added.objects, added.bytes, &again.members), (0, 0, &index.members));
     assert_eq!(library.names("store"), library.names("one/objects"));
-    assert_eq!(sweep::unique_bytes(&library.folder("one")), 0);
+    assert_eq!(unique_bytes(&library.folder("one")), 0);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn without_hard_links_each_snapshot_has_its_own_objects() {
         let (members, added, ()) = library.write(store, name, &sources).unwrap();
         assert_eq!((added.objects, added.is_unshared), (2, true));
         library.verify(name, &Index::new(MANIFEST.into(), members).unwrap()).unwrap();
-        assert_eq!(sweep::unique_bytes(&library.folder(name)), added.bytes);
+        assert_eq!(unique_bytes(&library.folder(name)), added.bytes);
     }
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }

@@ -1,0 +1,27 @@
+//! Which snapshot another one descends from.
+
+use super::creation::Creation;
+use super::layout::is_id;
+use super::stored::Stored;
+use crate::smolvm::Name;
+
+/// What the next snapshot of a VM descends from, as `VM@ID`: the last of `all` its snapshots here, or else the snapshot that
+/// it was made from. Snapshots of an earlier VM of that name are not its own.
+pub fn parent(all: &[Stored], vm: &str, created_at: Option<u64>) -> Option<String> {
+    let record = Creation::of(vm, created_at);
+    let first = record.as_ref().and_then(|record| record.first_sequence);
+    let is_its_own = |one: &&Stored| {
+        let second = u64::try_from(one.metadata.time().as_second()).ok();
+        let is_later = match first {
+            Some(first) => one.metadata.order() >= first,
+            None => created_at.is_some_and(|at| second >= Some(at)),
+        };
+        is_later && one.metadata.is_own()
+    };
+    all.iter().rfind(is_its_own).map(Stored::reference).or_else(|| record?.from)
+}
+
+/// Whether this is `VM@ID`.
+pub fn is_reference(text: &str) -> bool {
+    text.split_once('@').is_some_and(|(vm, id)| vm.parse::<Name>().is_ok() && is_id(id))
+}

@@ -1,0 +1,50 @@
+//! `--if-changed`: no snapshot is made if the newest one of the VM holds the same.
+
+use super::context::Freeze;
+use crate::error::Result;
+use crate::library::store::Index;
+use crate::library::{Metadata, Staging, Stored, catalog, layout};
+use crate::operations::tags;
+use crate::smolvm::artifact::Artifact;
+
+impl Freeze<'_> {
+    /// With `--if-changed`: the newest snapshot of the VM and its artifact, if they hold the same as what was taken. It gets
+    /// the tags. The caller has the lock of the VM's snapshots.
+    ///
+    /// # Errors
+    /// It cannot get the tags.
+    pub fn unchanged(&self, staging: &Staging, taken: &Metadata) -> Result<Option<(Metadata, Artifact)>> {
+        let request = self.cx.request;
+        let find = || {
+            let newest = catalog::find(self.job.name.as_str()).ok().filter(|_| request.if_changed)?;
+            let index = same_index(staging, taken, &newest)?;
+            Some((newest, index))
+        };
+        let Some((newest, index)) = find() else { return Ok(None) };
+        let artifact = index.artifact()?;
+        if request.note.is_some() || !request.labels.is_empty() {
+            let reference = newest.reference();
+            self.job.warnings.warn(format!("{reference} did not get the note and the labels: it was made before"));
+        }
+        if request.tags.is_empty() {
+            return Ok(Some((newest.metadata, artifact)));
+        }
+        let metadata = tags::change(&newest, &request.tags, &[], request.force)?;
+        Ok(Some((metadata, artifact)))
+    }
+}
+
+/// The index of the newest snapshot, if it holds the same as what was `taken`, and is not damaged as far as its names show.
+fn same_index(staging: &Staging, taken: &Metadata, newest: &Stored) -> Option<Index> {
+    let others = |metadata: &Metadata| {
+        let mut files = metadata.files.clone();
+        files.remove(layout::INDEX);
+        files
+    };
+    if taken.machine != newest.metadata.machine || others(taken) != others(&newest.metadata) {
+        return None;
+    }
+    let new = Index::read(&staging.snapshot(), taken.files.get(layout::INDEX)?).ok()?;
+    let index = Index::read(&newest.folder, newest.metadata.files.get(layout::INDEX)?).ok()?;
+    (index.has_same_content(&new) && index.has_all_objects(&newest.folder)).then_some(index)
+}

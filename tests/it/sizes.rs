@@ -1,0 +1,106 @@
+//! What snapshots take: SIZE, UNIQUE and the last line of `snapshot ls`; the same numbers for programs and in `doctor`.
+
+use crate::support::{World, names_in, stdout};
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+fn json(world: &World, line: &str) -> Value {
+    serde_json::from_str(&stdout(&world.run(line).success())).unwrap()
+}
+
+/// Two snapshots that share most, and one of another VM.
+fn world() -> World {
+    let world = World::new();
+    for vm in ["dev", "web"] {
+        world.vm(vm).stopped();
+        world.write_guest(vm, "root/notes", vm);
+    }
+    world.run("freeze dev -t first").success();
+    world.write_guest("dev", "root/more", "more".repeat(1000));
+    world.run("freeze dev").success();
+    world.run("freeze web").success();
+    world
+}
+
+/// The bytes of all files below, each once.
+fn bytes_below(folder: &Path, seen: &mut HashMap<u64, u64>) -> u64 {
+    for entry in fs::read_dir(folder).unwrap() {
+        let (path, meta) = entry.map(|entry| (entry.path(), entry.metadata().unwrap())).unwrap();
+        if meta.is_dir() {
+            bytes_below(&path, seen);
+        } else {
+            seen.insert(meta.ino(), meta.len());
+        }
+    }
+    seen.values().sum()
+}
+
+#[test]
+fn removing_a_snapshot_frees_what_is_listed_as_unique() {
+    let world = world();
+    while let Some(one) = json(&world, "snapshot ls --json").as_array().unwrap().first() {
+        let name = format!("{}@{}", one["vm"].as_str().unwrap(), one["id"].as_str().unwrap());
+        let shown = json(&world, &format!("snapshot show {name}"));
+        assert_eq!((&shown["bytes"], &shown["unique_bytes"]), (&one["bytes"], &one["unique_bytes"]));
+        let removed = json(&world, &format!("snapshot rm {name} --yes --json"));
+        assert_eq!((&removed["bytes"], &removed["freed"]), (&one["bytes"], &one["unique_bytes"]));
+    }
+}
+
+#[test]
+fn the_table_has_both_sizes_and_a_total() {
+    let world = world();
+    let table = stdout(&world.run("snapshot ls").success());
+    let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(header, ["SNAPSHOT", "TAGS", "AGE", "SIZE", "UNIQUE", "NOTE"]);
+    assert!(table.lines().last().unwrap().starts_with("3 snapshots, "), "{table}");
+    world.run("snapshot ls web").success().stdout(contains("\n1 of 3 snapshots, "));
+    world.run("snapshot ls --tag first").success().stdout(contains("\n1 of 3 snapshots, "));
+    world.run("snapshot ls -q").success().stdout(contains("in the library").not());
+    world.run("snapshot ls none").success().stdout(contains("in the library").not());
+}
+
+#[test]
+fn the_kept_sizes_are_those_of_the_snapshots_that_are_there() {
+    let world = world();
+    let kept = world.path("home/library/store/sizes.json");
+    let list = || stdout(&world.run("snapshot ls --json").success());
+    let first = list();
+    let mut sizes: Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
+    // The next run believes it.
+    sizes["unique"] = Value::Object(serde_json::Map::new());
+    fs::write(&kept, sizes.to_string()).unwrap();
+    assert_ne!(list(), first);
+    // Not of another set of snapshots, and not if it cannot be read.
+    world.run("freeze web").success();
+    let measured = list();
+    for text in ["", "{", "[]", "\u{0}"] {
+        fs::write(&kept, text).unwrap();
+        assert_eq!(list(), measured, "{text:?}");
+    }
+    fs::remove_file(&kept).unwrap();
+    let store = world.path("home/library/store");
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o500)).unwrap();
+    assert_eq!(list(), measured);
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o700)).unwrap();
+    world.assert_clean(&[]);
+}
+
+#[test]
+fn doctor_counts_each_file_once() {
+    let world = world();
+    let checks = json(&world, "doctor --json");
+    let library = checks["checks"].as_array().unwrap().iter().find(|check| check["name"] == "library").unwrap();
+    let counted = library["details"]["bytes"].as_u64().unwrap();
+    let folder = world.path("home/library");
+    let mut seen = HashMap::new();
+    let (objects, snapshots) = (folder.join("store/objects"), folder.join("snapshots"));
+    assert!(!names_in(&objects).is_empty());
+    bytes_below(&objects, &mut seen);
+    assert_eq!(counted, bytes_below(&snapshots, &mut seen));
+}

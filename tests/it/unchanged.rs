@@ -1,0 +1,114 @@
+//! `freeze --if-changed`: no snapshot is made of a VM that is as it was.
+
+use crate::support::{World, finish, names_in, stdout};
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+fn references(world: &World) -> Vec<String> {
+    stdout(&world.run("snapshot ls -q").success()).lines().map(str::to_owned).collect()
+}
+
+fn json(world: &World, line: &str) -> Value {
+    serde_json::from_str(&stdout(&world.run(&format!("{line} --json")).success())).unwrap()
+}
+
+/// Each object of the store belongs to a snapshot or a runtime, too.
+fn assert_no_orphans(world: &World) {
+    let store = world.path("home/library/store/objects");
+    for name in names_in(&store) {
+        assert!(fs::metadata(store.join(&name)).unwrap().nlink() > 1, "{name}");
+    }
+}
+
+#[test]
+fn a_vm_that_is_as_it_was_gets_no_second_snapshot() {
+    for flags in ["", "--engine-pack"] {
+        let world = World::new();
+        world.vm("dev").stopped();
+        world.write_guest("dev", "root/notes", "one");
+        let line = format!("freeze dev --if-changed {flags}");
+        world.run(line.trim_end()).success();
+        let first = references(&world);
+        let said = stdout(&world.run(line.trim_end()).success());
+        assert!(said.starts_with(&format!("dev is unchanged since {} (", first[0])), "{said}");
+        let report = json(&world, line.trim_end());
+        assert_eq!((&report["unchanged"], &report["reference"]), (&json!(true), &json!(first[0])));
+        assert_eq!(report["snapshot"]["id"], json!(first[0].split('@').next_back()));
+        assert_eq!(references(&world), first);
+        assert_no_orphans(&world);
+        world.assert_clean(&[]);
+
+        world.write_guest("dev", "root/notes", "two");
+        world.run(line.trim_end()).success().stdout(contains("froze dev as dev@"));
+        assert_eq!(references(&world).len(), 2);
+        assert_eq!(json(&world, "freeze dev")["unchanged"], json!(false));
+        assert_eq!(references(&world).len(), 3);
+    }
+}
+
+#[test]
+fn another_configuration_is_a_change() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    world.edit("dev", "labels", json!({"team": "b"}));
+    world.run("freeze dev --if-changed").success().stdout(contains("froze dev"));
+    world.run("freeze dev --if-changed").success().stdout(contains("unchanged"));
+}
+
+#[test]
+fn the_snapshot_that_is_there_gets_the_tags_but_no_note() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev -t old -m first").success();
+    world.write_guest("dev", "root/notes", "two");
+    world.run("freeze dev -m second --label k=v").success();
+    let newest = references(&world).pop().unwrap();
+    world.run("freeze dev --if-changed -t old").code(7).stderr(contains("already has that tag"));
+    let warning = contains(format!("{newest} did not get the note and the labels"));
+    world.run("freeze dev --if-changed -t old -t new -m third --force").success().stderr(warning);
+    let shown = json(&world, "snapshot show dev");
+    assert_eq!((&shown["tags"], &shown["note"]), (&json!(["old", "new"]), &json!("second")));
+    assert_eq!(shown["labels"], json!({"k": "v"}));
+    assert_eq!(references(&world).len(), 2);
+    world.run("snapshot ls --tag old -q").success().stdout(format!("{newest}\n"));
+}
+
+#[test]
+fn a_running_vm_is_stopped_and_started_as_for_any_freeze() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.run("freeze dev --if-changed --yes --restart").success();
+    assert_eq!(world.state("dev"), "running");
+    let first = references(&world);
+    let hook = "host:echo \"$BOTTLE_FREEZE_SNAPSHOT\" > seen";
+    let words = ["freeze", "dev", "--if-changed", "--yes", "--restart", "--post-freeze", hook];
+    finish(world.command(words)).success().stdout(contains("unchanged").and(contains("down for")));
+    assert_eq!(world.read("seen").trim(), first[0]);
+    assert_eq!(world.state("dev"), "running");
+    assert_eq!(references(&world), first);
+}
+
+#[test]
+fn a_snapshot_that_lost_chunks_is_not_believed() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    let objects = world.path(&format!("home/library/snapshots/{}/objects", references(&world)[0].replace('@', "/")));
+    fs::remove_file(objects.join(&names_in(&objects)[0])).unwrap();
+    world.run("freeze dev --if-changed").success().stdout(contains("froze dev"));
+}
+
+#[test]
+fn only_a_snapshot_in_chunks_can_be_compared() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    for other in ["-o x.smolmachine", "--live", "--launcher"] {
+        world.run(&format!("freeze dev --if-changed {other}")).code(2).stderr(contains("cannot be used with"));
+    }
+    world.run("freeze dev --launcher").success();
+    world.run("freeze dev --if-changed").success().stdout(contains("froze dev"));
+}
