@@ -2,12 +2,15 @@
 
 use super::frame::CHUNK;
 use crate::smolvm::artifact::{Member, MemberKind};
-use fastcdc::v2020::{Normalization, cut, select_masks};
+use fastcdc::v2020::{MASKS, cut};
 use std::path::Path;
 
 /// The least and the average bytes of a chunk that is cut by content.
 const LEAST: usize = 64 << 10;
 const AVERAGE: usize = 256 << 10;
+/// What makes chunks of less, and of more, than this average: its number of bits (18), and one more or less.
+const STRICT: u64 = MASKS[19];
+const LOOSE: u64 = MASKS[17];
 /// Content that is collected before it is cut: what remains of it is moved to the front.
 const WINDOW: usize = 4 * CHUNK;
 
@@ -96,10 +99,9 @@ impl Cutter {
 
     /// Cuts while more than `keep` bytes are left: what follows could move the next cut.
     fn cut_by_content<E>(&mut self, keep: usize, emit: &mut dyn FnMut(Piece<'_>) -> Result<(), E>) -> Result<(), E> {
-        let (strict, loose) = select_masks(AVERAGE, Normalization::Level1);
         let mut start = 0;
         while let Some(rest) = self.rest.get(start..).filter(|rest| rest.len() > keep) {
-            let (_, length) = cut(rest, LEAST, AVERAGE, CHUNK, strict, loose, strict << 1, loose << 1);
+            let (_, length) = cut(rest, LEAST, AVERAGE, CHUNK, STRICT, LOOSE, STRICT << 1, LOOSE << 1);
             self.chunk.extend_from_slice(rest.get(..length).unwrap_or(rest));
             emit_chunk(&mut self.chunk, emit)?;
             start += length;
