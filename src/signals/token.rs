@@ -121,6 +121,14 @@ impl Signals {
     }
 }
 
+#[cfg(test)]
+impl Signals {
+    /// As if this signal had arrived.
+    pub fn arrive(&self, signal: i32) {
+        self.0.caught.store(signal, SeqCst);
+    }
+}
+
 /// See [`Signals::recovering`].
 #[derive(Debug)]
 pub struct Recovering {

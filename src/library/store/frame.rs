@@ -1,7 +1,7 @@
 //! The compressed form of a chunk: one zstd frame.
 
 use super::digest::Digest;
-use crate::files;
+use crate::{files, threads};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
@@ -14,6 +14,11 @@ pub const CHUNK: usize = 1 << 20;
 pub const FRAME: usize = CHUNK + (CHUNK >> 6);
 /// Where time and space meet: the level that the engine uses, too.
 const LEVEL: i32 = 3;
+
+/// How many threads pack or unpack: not more, because each needs some MiB.
+pub fn threads() -> usize {
+    threads::cores().min(12)
+}
 
 /// A frame, without its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,10 +21,10 @@ pub const VERSION: u32 = 1;
 pub const INDEX: &str = "index.json";
 /// The most bytes of the file: some 700,000 chunks.
 const LIMIT: u64 = 64 << 20;
-/// The most lists and objects in its JSON, so that a hostile file takes no more memory than a long one: one list for each
-/// chunk, and one object for each member.
-const LISTS: usize = 800_000;
-const OBJECTS: usize = 20_000;
+/// The most chunks and members, so that a hostile file takes no more memory than a long one. Each begins with a bracket; so
+/// do parts of the manifest.
+const CHUNKS: usize = 800_000;
+const MEMBERS: usize = 20_000;
 /// The most bytes of the content of all members.
 const CONTENT_LIMIT: u64 = 16 << 40;
 
@@ -151,17 +151,18 @@ impl Index {
     /// Whether the snapshot in this folder has all objects, in their full size.
     pub fn has_all_objects(&self, folder: &Path) -> bool {
         let folder = folder.join(objects::OBJECTS);
-        let is_there = |(name, (_, bytes)): (&Digest, &(u32, u32))| {
+        let is_there = |(name, _, bytes): &(Digest, u32, u32)| {
             fs::metadata(folder.join(name.to_string())).is_ok_and(|meta| meta.len() == u64::from(*bytes))
         };
         self.objects().iter().all(is_there)
     }
 
-    /// The objects that it needs, each once, and the bytes of their content and their frames.
-    pub fn objects(&self) -> HashMap<Digest, (u32, u32)> {
+    /// The objects that it needs, each once, in order: name, bytes of the content, bytes of the frame.
+    pub fn objects(&self) -> Vec<(Digest, u32, u32)> {
+        let mut seen = HashSet::new();
         let chunks = self.members.iter().flat_map(|entry| &entry.chunks);
         let objects = chunks.filter_map(|chunk| match *chunk {
-            Chunk::Object(name, length, bytes, _) => Some((name, (length, bytes))),
+            Chunk::Object(name, length, bytes, _) => seen.insert(name).then_some((name, length, bytes)),
             Chunk::Zeros(..) => None,
         });
         objects.collect()
@@ -169,7 +170,7 @@ impl Index {
 
     /// Bytes of its objects, each counted once.
     pub fn frame_bytes(&self) -> u64 {
-        self.objects().values().map(|(_, bytes)| u64::from(*bytes)).sum()
+        self.objects().iter().map(|(_, _, bytes)| u64::from(*bytes)).sum()
     }
 
     /// Why it does not describe an artifact.
@@ -224,8 +225,8 @@ fn check_size(text: &[u8]) -> Result<(), String> {
         return Err(format!("it is longer than {LIMIT} bytes"));
     }
     let count = |bracket: u8| memchr::memchr_iter(bracket, text).count();
-    if count(b'[') > LISTS || count(b'{') > OBJECTS {
-        return Err(format!("it has more than {LISTS} chunks or {OBJECTS} members"));
+    if count(b'[') > CHUNKS || count(b'{') > MEMBERS {
+        return Err(format!("it has more than {CHUNKS} chunks or {MEMBERS} members"));
     }
     Ok(())
 }

@@ -143,7 +143,8 @@ fn clear(store: &Objects, folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::library::store::{Entry, Writer};
+    use crate::library::store::Writer;
+    use crate::library::store::index::Entry;
     use crate::signals::Signals;
     use crate::smolvm::artifact::{Member, MemberKind, Part};
     use std::time::{Duration, SystemTime};

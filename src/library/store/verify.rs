@@ -14,9 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The most threads that check: each needs some MiB.
-const MOST_THREADS: usize = 12;
-
 /// The objects that this run has read and found whole. Snapshots share objects: each is read once.
 #[derive(Debug, Default)]
 pub struct Seen(Mutex<HashMap<(u64, u64), (Digest, u32)>>);
@@ -38,19 +35,16 @@ pub(super) fn verify_in(
     seen: &Seen,
     signals: &Signals,
 ) -> Result<(), StoreError> {
-    // In the order of their names, which is that of their inodes at least as often as any other.
-    let mut objects: Vec<_> = index.objects().into_iter().map(|(name, (length, _))| (name, length)).collect();
-    objects.sort_unstable();
     let check = Check {
         store,
         folder: folder.join(OBJECTS),
-        objects,
+        objects: index.objects(),
         seen,
         signals,
         next: AtomicUsize::new(0),
         found: Mutex::default(),
     };
-    threads::side_by_side(threads::cores().min(MOST_THREADS) - 1, || check.run());
+    threads::side_by_side(frame::threads() - 1, || check.run());
     let Found { bad, has_healed, failure } = check.found.into_inner().unwrap_or_else(PoisonError::into_inner);
     if has_healed {
         publish::flush_alone(&check.folder).map_err(StoreError::not_writable(&check.folder))?;
@@ -66,7 +60,7 @@ pub(super) fn verify_in(
 struct Check<'v> {
     store: Option<Objects>,
     folder: PathBuf,
-    objects: Vec<(Digest, u32)>,
+    objects: Vec<(Digest, u32, u32)>,
     seen: &'v Seen,
     signals: &'v Signals,
     next: AtomicUsize,
@@ -83,7 +77,7 @@ struct Found {
 impl Check<'_> {
     fn run(&self) {
         let (mut unpacker, mut buffer) = (Unpacker::new(), Vec::new());
-        while let Some((name, length)) = self.objects.get(self.next.fetch_add(1, Relaxed)) {
+        while let Some((name, length, _)) = self.objects.get(self.next.fetch_add(1, Relaxed)) {
             let checked = self.signals.check().map_err(StoreError::from);
             if let Err(failure) = checked.and_then(|()| self.check(name, *length, &mut unpacker, &mut buffer)) {
                 self.next.store(self.objects.len(), Relaxed);

@@ -93,9 +93,9 @@ impl<'r> Work<'r> {
 
     /// Stores chunks until there are no more.
     pub fn store_all(&self, is_flushing: bool) {
-        let mut packer = None;
+        let mut storing = None;
         while let Some(job) = self.jobs.pop() {
-            if let Err(error) = self.store(job, &mut packer, is_flushing) {
+            if let Err(error) = self.store(job, &mut storing, is_flushing) {
                 return self.fail(error);
             }
         }
@@ -105,13 +105,13 @@ impl<'r> Work<'r> {
     ///
     /// # Errors
     /// It cannot be written, or a signal arrived.
-    pub fn store(&self, mut job: Job, packer: &mut Option<Storing>, is_flushing: bool) -> Result<(), StoreError> {
+    pub fn store(&self, mut job: Job, storing: &mut Option<Storing>, is_flushing: bool) -> Result<(), StoreError> {
         self.signals.check()?;
         let name = Digest::of(&job.content);
         if self.claim(job.place, name) {
-            let storing = match packer {
+            let storing = match storing {
                 Some(storing) => storing,
-                None => packer.insert(Storing::new().map_err(StoreError::not_writable(&self.folder))?),
+                None => storing.insert(Storing::new().map_err(StoreError::not_writable(&self.folder))?),
             };
             self.make(&name, &job.content, storing, is_flushing)?;
         }

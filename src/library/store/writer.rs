@@ -2,17 +2,16 @@
 
 use super::error::StoreError;
 use super::feed::Feed;
+use super::frame;
 use super::index::Entry;
 use super::objects::{OBJECTS, Objects};
 use super::queue::CloseOnDrop;
 use super::work::{Added, Work};
 use crate::publish;
 use crate::signals::Signals;
-use crate::threads::{self, beside};
+use crate::threads::beside;
 use std::path::Path;
 
-/// The most threads that compress: each needs some MiB.
-const MOST_THREADS: usize = 12;
 /// Threads that wait for the disk. More of them share one write of its journal.
 const FLUSHERS: usize = 8;
 
@@ -41,7 +40,7 @@ impl Writer {
         signals: &Signals,
         feed: impl FnOnce(&mut Feed<'_>) -> Result<M, E>,
     ) -> Result<(Vec<Entry>, Added, M), E> {
-        let (folder, threads) = (folder.join(OBJECTS), threads::cores().min(MOST_THREADS));
+        let (folder, threads) = (folder.join(OBJECTS), frame::threads());
         publish::make_folder(&folder, 0o700).map_err(StoreError::not_writable(&folder))?;
         let work = Work::new(objects, folder, threads, signals);
         let result = beside(

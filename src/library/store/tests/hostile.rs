@@ -3,6 +3,7 @@
 use super::super::{StoreError, write_artifact};
 use super::*;
 use crate::library::hash::{FileHash, hash_reader};
+use proptest::prelude::*;
 use std::os::unix::fs::symlink;
 
 fn read(folder: &Path, text: &str) -> Result<Index, StoreError> {
@@ -99,4 +100,32 @@ fn many_zeros_in_a_file_take_little_memory_and_time() {
     let text = index(&member("b", "file", 1 << 40, &format!("[null,{}]", 1_u64 << 40)));
     let artifact = read(folder.path(), &text).unwrap().artifact().unwrap();
     assert!(artifact.bytes < 100 << 20, "{}", artifact.bytes);
+}
+
+/// What may stand in place of a byte.
+const BYTES: &[u8] = b"0919,[]{}\"nul./-a\0\xff";
+
+proptest! {
+    #[test]
+    fn an_index_with_changed_bytes_is_refused_or_read(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(BYTES)), 1..6),
+    ) {
+        let (folder, name) = (tempfile::tempdir().unwrap(), "ab".repeat(32));
+        let members = [
+            member("layers/", "folder", 0, ""),
+            member("a.tar", "file", 1_048_581, &format!("[\"{name}\",5,30,1234],[null,1048576]")),
+            member("overlay.raw", "sparse", 2_097_157, &format!("[null,2097152],[\"{name}\",5,30,1234]")),
+        ];
+        let mut text = index(&members.join(",")).into_bytes();
+        for (at, byte) in changes {
+            *at.get_mut(&mut text) = byte;
+        }
+        let recorded = hash_reader(&text[..]).unwrap();
+        fs::write(folder.path().join("index.json"), &text).unwrap();
+        if let Ok(index) = Index::read(folder.path(), &recorded) {
+            let _ = index.artifact();
+            let verified = verify::verify_in(None, folder.path(), &index, &Seen::default(), &Signals::default());
+            prop_assert_eq!(verified.is_ok(), index.objects().is_empty());
+        }
+    }
 }

@@ -5,8 +5,9 @@ mod hostile;
 mod model;
 mod whole;
 
+use super::index::{Chunk, Entry};
 use super::objects::{OBJECTS, Objects};
-use super::{Added, Entry, Index, Seen, StoreError, Writer, verify, write_artifact};
+use super::{Added, Index, Seen, StoreError, Writer, verify, write_artifact};
 use crate::signals::Signals;
 use crate::smolvm::artifact::{self, Member, MemberKind, Part};
 use std::fs;

@@ -1,6 +1,6 @@
 //! What goes in comes out.
 
-use super::super::{Chunk, Index, StoreError, Writer, sweep, write_artifact};
+use super::super::{Index, StoreError, Writer, write_artifact};
 use super::*;
 use crate::smolvm::artifact;
 use proptest::prelude::*;
@@ -127,6 +127,23 @@ fn a_disk_that_is_full_ends_the_writer() {
     fs::write(library.folder("store"), "").unwrap();
     let error = library.freeze("one", &[disk(vec![Ok(noise(1, 40 * MIB))])]).unwrap_err();
     assert!(matches!(error, StoreError::NotWritable { .. }), "{error}");
+}
+
+#[test]
+fn a_signal_ends_the_writer_and_every_reader() {
+    let (library, signals) = (Library::new(), Signals::default());
+    let source = disk(vec![Ok(noise(1, 3 * MIB))]);
+    let (index, _) = library.freeze("one", std::slice::from_ref(&source)).unwrap();
+    let written = Writer::run_in(library.store(), &library.folder("two"), &signals, |feed| {
+        feed.part(Part::Member(&source.member))?;
+        signals.arrive(15);
+        feed.part(Part::Data(&source.content()))
+    });
+    assert!(matches!(written, Err(StoreError::Interrupted(_))));
+    let verified = verify::verify_in(None, &library.folder("one"), &index, &Seen::default(), &signals);
+    assert!(matches!(verified, Err(StoreError::Interrupted(_))));
+    let made = write_artifact(&library.folder("one"), &index, None, &mut Vec::new(), &signals);
+    assert!(matches!(made, Err(StoreError::Interrupted(_))));
 }
 
 #[test]
