@@ -168,11 +168,6 @@ impl Index {
         objects.collect()
     }
 
-    /// Bytes of its objects, each counted once.
-    pub fn frame_bytes(&self) -> u64 {
-        self.objects().iter().map(|(_, _, bytes)| u64::from(*bytes)).sum()
-    }
-
     /// Why it does not describe an artifact.
     fn check(&self) -> Result<(), String> {
         if self.version != VERSION {
