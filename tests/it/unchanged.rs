@@ -1,6 +1,6 @@
 //! `freeze --if-changed`: no snapshot is made of a VM that is as it was.
 
-use crate::support::{World, finish, names_in, stdout};
+use crate::support::{World, finish, names_in, real, stdout};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
@@ -111,4 +111,22 @@ fn only_a_snapshot_in_chunks_can_be_compared() {
     }
     world.run("freeze dev --launcher").success();
     world.run("freeze dev --if-changed").success().stdout(contains("froze dev"));
+}
+
+#[test]
+fn the_real_engine_gives_the_same_vm_twice() {
+    let world = World::new();
+    real::vm(&world, "dev", 1);
+    let run = |line: &str| stdout(&finish(real::line(&world, line)).success());
+    for flags in ["", " --engine-pack"] {
+        assert!(run(&format!("freeze dev{flags}")).starts_with("froze dev as dev@"));
+        let newest = run("snapshot ls -q").lines().last().unwrap().to_owned();
+        // Whichever way it was frozen.
+        for flags in ["", " --engine-pack"] {
+            let said = run(&format!("freeze dev --if-changed{flags}"));
+            assert!(said.starts_with(&format!("dev is unchanged since {newest}")), "{said}");
+        }
+    }
+    assert_eq!(run("snapshot ls -q").lines().count(), 2);
+    assert_no_orphans(&world);
 }
