@@ -4,6 +4,7 @@ use super::{
     Arrived, Changed, Copied, Diagnosis, Done, Engine, Entry, Exported, Frozen, InstalledEngine, Listed, Packed,
     Planned, Pruned, Pushed, RemovedEngine, RemovedSnapshot, Results, Snapshot, Tagged, Thawed, Verified, Vm, Whole,
 };
+use crate::library::Metadata;
 use crate::smolvm::Machine;
 use crate::terminal::{ErrorLine, Event};
 use schemars::generate::SchemaSettings;
@@ -16,6 +17,7 @@ use serde_json::json;
 pub fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
         of::<ErrorLine>("error", "An error, as a line on stderr with --error-format json"),
+        of::<Metadata>("snapshot", "snapshot.json, in the folder of a snapshot"),
         of::<Event>("progress", "An event, as a line on stderr with --progress=json"),
         result_of::<Done<Changed>>("create", "create"),
         result_of::<Results<Done<Changed>, Vm>>("vms", "start, stop, pause, resume, rm"),

@@ -462,7 +462,7 @@ fn every_snapshot_json_on_disk_matches_its_schema() {
     let folder = world.path("home/library/snapshots/dev");
     for id in names_in(&folder) {
         let text = fs::read(folder.join(&id).join("snapshot.json")).unwrap();
-        schema::assert_valid("snapshot-show", &serde_json::from_slice(&text).unwrap(), &[&id]);
+        schema::assert_valid("snapshot", &serde_json::from_slice(&text).unwrap(), &[&id]);
     }
 }
 

@@ -66,20 +66,17 @@ fn a_rollback_begins_a_branch() {
     let mut command = world.line("snapshot ls --tree");
     command.env("LC_ALL", "C.UTF-8");
     let drawn = stdout(&crate::support::finish(command).success());
-    for line in [format!("├─ {second}"), format!("│  └─ {kept}"), format!("└─ {last}")] {
+    for line in [format!("├─ {second}"), format!("│  ↳ {kept}"), format!("└─ {last}")] {
         assert!(drawn.contains(&line), "{drawn}");
     }
-    assert_eq!(
-        tree(&world, ""),
-        [first.clone(), format!("|- {second}"), format!("|  `- {kept}"), format!("`- {last}")]
-    );
+    assert_eq!(tree(&world, ""), [first.clone(), format!("|- {second}"), format!("|  > {kept}"), format!("`- {last}")]);
     assert_eq!(
         stdout(&world.run("snapshot ls --tree -q").success()).lines().collect::<Vec<_>>(),
         [&*first, &*second, &*kept, &*last]
     );
     world.run(&format!("snapshot rm {first} --yes")).success();
     let gone = format!("(from {first}, which is gone)");
-    assert_eq!(tree(&world, "dev"), [format!("{second} {gone}"), format!("`- {kept}"), format!("{last} {gone}")]);
+    assert_eq!(tree(&world, "dev"), [format!("{second} {gone}"), format!("> {kept}"), format!("{last} {gone}")]);
 }
 
 #[test]
@@ -91,7 +88,7 @@ fn a_parent_of_another_vm_is_named_where_it_is_not_shown() {
     stop(&world, "other");
     let (second, _) = freeze(&world, "other");
     assert_eq!(tree(&world, "other"), [format!("{second} (from {first})")]);
-    assert_eq!(tree(&world, ""), [first, format!("`- {second}")]);
+    assert_eq!(tree(&world, ""), [first, format!("> {second}")]);
 }
 
 #[test]
@@ -128,7 +125,7 @@ fn a_circle_is_shown_too() {
         metadata["parent"] = json!(other);
         fs::write(&path, metadata.to_string()).unwrap();
     }
-    assert_eq!(tree(&world, ""), [format!("{} (from {})", all[0], all[1]), format!("`- {}", all[1])]);
+    assert_eq!(tree(&world, ""), [format!("{} (from {})", all[0], all[1]), format!("> {}", all[1])]);
 }
 
 #[test]

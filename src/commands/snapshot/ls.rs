@@ -38,7 +38,8 @@ pub struct Args {
     /// Sort order
     #[arg(long, value_enum, default_value_t = Order::Age)]
     pub sort: Order,
-    /// Print each snapshot under the one that its VM was made from or frozen as before
+    /// Print each snapshot under the one that its VM was made from or frozen as before: an only one after an arrow, several as
+    /// branches
     #[arg(long, conflicts_with = "sort")]
     pub tree: bool,
 }
@@ -89,7 +90,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 
 /// Prints the table, and a line about the whole library.
 fn print(app: &App, args: &Args, rows: &[(String, &Stored)], all: &[Stored], sizes: &Sizes) {
-    let names: HashSet<String> = all.iter().map(Stored::reference).collect();
+    let names: HashSet<String> = all.iter().filter(|_| args.tree).map(Stored::reference).collect();
     let row = |(branches, one): &(String, &Stored)| {
         let (metadata, sizes) = (&one.metadata, Listed::new(one, sizes));
         // Where the tree does not show what it descends from.

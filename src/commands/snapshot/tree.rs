@@ -4,16 +4,19 @@ use crate::library::Stored;
 use crate::terminal;
 use std::collections::{HashMap, HashSet};
 
-/// What is drawn before the last of several snapshots, before the others, and below both.
+/// What is drawn before the only child of a snapshot, which stays in its column; before the last of several, and the others;
+/// and below both.
 struct Branches {
+    only: &'static str,
     last: &'static str,
     other: &'static str,
     below_last: &'static str,
     below_other: &'static str,
 }
 
-const DRAWN: Branches = Branches { last: "└─ ", other: "├─ ", below_last: "   ", below_other: "│  " };
-const ASCII: Branches = Branches { last: "`- ", other: "|- ", below_last: "   ", below_other: "|  " };
+const DRAWN: Branches =
+    Branches { only: "↳ ", last: "└─ ", other: "├─ ", below_last: "   ", below_other: "│  " };
+const ASCII: Branches = Branches { only: "> ", last: "`- ", other: "|- ", below_last: "   ", below_other: "|  " };
 
 /// The snapshots in the order of the tree, each with the branches before it. One whose parent is not among them is a root.
 pub fn grow<'a>(all: &[&'a Stored]) -> Vec<(String, &'a Stored)> {
@@ -33,10 +36,16 @@ pub fn grow<'a>(all: &[&'a Stored]) -> Vec<(String, &'a Stored)> {
         while let Some((number, before, below)) = stack.pop() {
             let Some(one) = all.get(number).filter(|_| seen.insert(number)) else { continue };
             rows.push((before, *one));
-            for (place, child) in children.remove(&Some(number)).unwrap_or_default().into_iter().rev().enumerate() {
-                let is_last = place == 0;
-                let before = if is_last { branches.last } else { branches.other };
-                let lower = if is_last { branches.below_last } else { branches.below_other };
+            let under = children.remove(&Some(number)).unwrap_or_default();
+            if let [child] = under[..] {
+                stack.push((child, format!("{below}{}", branches.only), below));
+                continue;
+            }
+            for (place, child) in under.into_iter().rev().enumerate() {
+                let (before, lower) = match place {
+                    0 => (branches.last, branches.below_last),
+                    _ => (branches.other, branches.below_other),
+                };
                 stack.push((child, format!("{below}{before}"), format!("{below}{lower}")));
             }
         }
