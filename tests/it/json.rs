@@ -439,7 +439,7 @@ fn every_schema_belongs_to_a_command_and_is_in_the_man_page() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/bottle-freeze-json.7")).unwrap();
     let page = page.replace("\\-", "-");
     let mut used: BTreeSet<String> = schema::commands().iter().map(|command| schema::of_command(&[command])).collect();
-    used.extend(["error", "progress", "freeze-dry-run"].map(str::to_owned));
+    used.extend(["error", "progress", "freeze-dry-run", "snapshot"].map(str::to_owned));
     for name in schema::all().keys() {
         assert!(used.contains(name), "{name} is the schema of no command");
         assert!(page.contains(&format!("{name}.json")), "man 7 bottle-freeze-json does not name {name}.json");
