@@ -71,7 +71,7 @@ pub mod engine {
         path: &Path,
         on_part: &mut dyn FnMut(Part<'_>) -> Result<(), ArtifactError>,
     ) -> Result<(Artifact, String), ArtifactError> {
-        crate::smolvm::artifact::take_apart(path, &Signals::default(), on_part)
+        crate::smolvm::artifact::take_apart(path, &Signals::default(), |_| None, on_part)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Recognizes a library of 0.1.0, which has no marker, by the names and contents of its files. They never change.
+//! Recognizes a library without a marker, of 0.1.0 or after a power cut, by the names and contents of its files.
 
 use super::names::{MARKER, TEMPORARY};
 use crate::files;
@@ -16,7 +16,7 @@ const LIMIT: u64 = 1 << 20;
 pub enum Contents {
     /// Nothing.
     Nothing,
-    /// A library of 0.1.0, or the beginning of a library.
+    /// A library.
     Library,
     /// This file or folder, which bottle-freeze did not write.
     Foreign(PathBuf),
@@ -124,6 +124,7 @@ fn in_root(entry: &Entry) -> Foreign {
         "work" => first_except(entry.path, &|file| file.is_file() && is_work_entry(file.name.as_ref(), &file.text())),
         "vms" => first_except(entry.path, &is_record),
         "engines" => first_foreign(entry.path, &in_engines),
+        "store" => first_foreign(entry.path, &in_store),
         _ => Ok(entry.unless(false)),
     }
 }
@@ -147,21 +148,49 @@ fn in_vm_folder(entry: &Entry) -> Foreign {
     if !entry.is_folder() || !is_id {
         return Ok(entry.unless(false));
     }
-    match first_except(entry.path, &is_snapshot_file) {
+    match first_foreign(entry.path, &in_snapshot) {
         // It cannot be read, and so is never removed.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
         foreign => foreign,
     }
 }
 
-fn is_snapshot_file(entry: &Entry) -> bool {
-    const FILES: [&str; 4] = ["vm.smolmachine", "vm.checkpoint", "vm", "workspace.tar"];
-    if entry.name != "snapshot.json" {
-        return entry.is_private() || FILES.contains(&entry.name);
+fn in_snapshot(entry: &Entry) -> Foreign {
+    const FILES: [&str; 5] = ["vm.smolmachine", "vm.checkpoint", "index.json", "vm", "workspace.tar"];
+    match entry.name {
+        "snapshot.json" => {
+            // A damaged file may hold anything, but valid JSON must have these keys.
+            let is_ours = |json: Value| ["format", "id", "vm"].iter().all(|key| json.get(key).is_some());
+            Ok(entry.unless(entry.json().is_none_or(is_ours)))
+        }
+        "objects" if entry.is_folder() => first_except(entry.path, &is_object),
+        name => Ok(entry.unless(entry.is_private() || FILES.contains(&name))),
     }
-    // A damaged file may hold anything, but valid JSON must have these keys.
-    let is_ours = |json: Value| ["format", "id", "vm"].iter().all(|key| json.get(key).is_some());
-    entry.json().is_none_or(is_ours)
+}
+
+fn in_store(entry: &Entry) -> Foreign {
+    match entry.name {
+        _ if !entry.is_folder() => Ok(entry.unless(false)),
+        "objects" => first_except(entry.path, &is_object),
+        "runtimes" => first_foreign(entry.path, &in_runtimes),
+        _ => Ok(entry.unless(false)),
+    }
+}
+
+fn in_runtimes(entry: &Entry) -> Foreign {
+    if entry.is_folder() { first_foreign(entry.path, &in_runtime) } else { Ok(entry.unless(false)) }
+}
+
+fn in_runtime(entry: &Entry) -> Foreign {
+    match entry.name {
+        "objects" if entry.is_folder() => first_except(entry.path, &is_object),
+        name => Ok(entry.unless(entry.is_private() || ["index.json", "record.json"].contains(&name))),
+    }
+}
+
+fn is_object(entry: &Entry) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    entry.is_private() || (entry.is_file() && entry.name.len() == 64 && entry.name.bytes().all(is_digit))
 }
 
 fn is_lock(entry: &Entry) -> bool {

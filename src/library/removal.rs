@@ -88,6 +88,10 @@ pub fn remove(folder: &Path, _alone: &Lock, is_recorded: &dyn Fn(&str) -> bool) 
     }
     // Checked before it is hidden: a snapshot that cannot be removed stays whole.
     publish::check_removable(folder).map_err(refused)?;
+    let objects = folder.join(OBJECTS);
+    if objects.is_dir() {
+        publish::check_removable(&objects).map_err(refused)?;
+    }
     // Still locked while its files are removed, so that no other run sweeps it.
     let gone = folder.with_file_name(format!("{PRIVATE}{:.6}", new_id()));
     match withdraw(folder, &gone) {

@@ -74,11 +74,11 @@ struct Settings {
 
 /// The files in the folder of a bare VM, beside its disks: what the engine and the VMM leave there.
 #[rustfmt::skip]
-const FILES: [&str; 22] = [
+const FILES: [&str; 24] = [
     ".pack-shared", ".vm-uid", "agent-console.log", "agent-startup-error.log", "agent.config.json", "agent.logs", "agent.pid",
-    "agent.ready", "agent.sock", "control.sock", "name", "overlay.formatted", "pack", "port-forward.sock", "ports.sock",
-    "smolvm_attach_ro", "smolvm_attach_rw", "storage.formatted", "vm.lock", "vmm-exit.json", "vmm-stop-requested",
-    "workload.log",
+    "agent.ready", "agent.sock", "control.sock", "name", "overlay.formatted", "pack", "pack.lock",
+    "packed-layers-dax-window", "port-forward.sock", "ports.sock", "smolvm_attach_ro", "smolvm_attach_rw",
+    "storage.formatted", "vm.lock", "vmm-exit.json", "vmm-stop-requested", "workload.log",
 ];
 
 /// A manifest of a bare VM, with the keys in the engine's order.

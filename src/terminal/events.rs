@@ -120,9 +120,12 @@ pub struct Event<'a> {
 }
 
 /// The phases.
-const PHASES: [&str; 21] = [
+const PHASES: [&str; 24] = [
     "create",
     "check",
+    "trial",
+    "read",
+    "store",
     "start",
     "stop",
     "delete",

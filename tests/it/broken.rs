@@ -1,12 +1,13 @@
 //! A damaged entry of the library is reported, never skipped, and can be removed.
 
 use crate::support::chaos::without_override;
+use crate::support::library::{make_old, objects};
 use crate::support::{World, finish, names_in, stderr, stdout};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -170,7 +171,7 @@ fn foreign_files_are_not_removed_with_a_damaged_entry() {
     world.run(&format!("snapshot rm dev@{new} --yes")).code(8).stderr(contains("snapshot.json"));
     assert!(
         folder(&world, &new).join("snapshot.json/thesis.txt").exists()
-            && folder(&world, &new).join("vm.smolmachine").exists()
+            && folder(&world, &new).join("index.json").exists()
     );
 }
 
@@ -207,20 +208,46 @@ fn the_list_names_a_damaged_entry() {
     world.run("snapshot ls --json").success().stderr(contains(&*new));
 }
 
+/// The commands that read all of the newest snapshot.
+const READERS: [&str; 3] = ["snapshot verify dev", "thaw dev x", "snapshot export dev -o x.tar"];
+
 #[test]
 fn a_snapshot_without_its_artifact_is_damaged() {
-    let (world, [old, new]) = world();
-    fs::remove_file(folder(&world, &new).join("vm.smolmachine")).unwrap();
-    for line in ["snapshot verify dev", "thaw dev x", "snapshot export dev -o x.tar"] {
-        world.run(line).code(10).stderr(contains("vm.smolmachine").and(contains("missing")));
+    for name in ["vm.smolmachine", "index.json"] {
+        let (world, [old, new]) = world();
+        if name == "vm.smolmachine" {
+            make_old(&world, &folder(&world, &old));
+            make_old(&world, &folder(&world, &new));
+        }
+        fs::remove_file(folder(&world, &new).join(name)).unwrap();
+        for line in READERS {
+            world.run(line).code(10).stderr(contains(name).and(contains("missing")));
+        }
+        symlink(folder(&world, &old).join(name), folder(&world, &new).join(name)).unwrap();
+        world.run("thaw dev x").code(10).stderr(contains("not a regular file"));
+        world.run("snapshot rm dev --yes").success();
+        world.run(&format!("snapshot verify dev@{old}")).success();
     }
-    std::os::unix::fs::symlink(
-        folder(&world, &old).join("vm.smolmachine"),
-        folder(&world, &new).join("vm.smolmachine"),
-    )
-    .unwrap();
-    world.run("thaw dev x").code(10).stderr(contains("not a regular file"));
-    world.run("snapshot rm dev --yes").success();
+}
+
+#[test]
+fn a_snapshot_without_an_object_is_whole_again_if_the_store_has_it() {
+    let (world, [_, new]) = world();
+    for object in objects(&folder(&world, &new)) {
+        fs::remove_file(object).unwrap();
+        world.run("snapshot verify dev").success();
+    }
+    let object = objects(&folder(&world, &new)).pop().unwrap();
+    let name = object.file_name().unwrap().to_str().unwrap();
+    fs::remove_file(&object).unwrap();
+    fs::remove_file(world.path("home/library/store/objects").join(name)).unwrap();
+    for line in READERS {
+        world.run(line).code(10).stderr(contains(name).and(contains("1 object is missing")));
+    }
+    assert_eq!((world.state("x"), names_in(&world.path("work"))), ("missing".to_owned(), vec![]));
+    // The next freeze with the same content writes it anew.
+    world.run("freeze dev").success();
+    world.run("snapshot verify --all").success();
 }
 
 #[test]

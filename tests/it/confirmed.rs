@@ -8,6 +8,7 @@ use predicates::str::contains;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// The snapshots of `dev`, oldest first: `VM@ID`.
 fn references(world: &World) -> Vec<String> {
@@ -113,9 +114,7 @@ fn only_a_canonical_id_is_imported() {
     for id in ["ready", "1", "DEADBEEF", "deadbeef0", "deadbee"] {
         let (vm, source) = (world.path("home/library/snapshots/dev"), folder(&world, &all[0]));
         let copy = vm.join(id);
-        fs::create_dir(&copy).unwrap();
-        fs::copy(source.join("vm.smolmachine"), copy.join("vm.smolmachine")).unwrap();
-        fs::copy(source.join("snapshot.json"), copy.join("snapshot.json")).unwrap();
+        assert!(Command::new("cp").arg("-r").arg(source).arg(&copy).status().unwrap().success());
         edit(&world, &format!("dev@{id}"), |metadata| metadata["id"] = json!(id));
         world.run(&format!("snapshot export dev@{id} -o x.tar --force")).success();
         world.run("snapshot import x.tar --as other").code(10).stderr(contains("its VM or its id is not valid"));

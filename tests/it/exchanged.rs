@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 fn world() -> (World, PathBuf) {
     let world = World::new();
     world.vm("dev").stopped();
+    // Its artifact is one file.
     world.run("freeze dev -t ready --launcher").success();
     world.smolvm("machine delete -f --name dev");
     let vm = world.path("home/library/snapshots/dev");

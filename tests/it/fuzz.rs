@@ -2,7 +2,7 @@
 //! never accept a changed artifact. `BOTTLE_FREEZE_FAULTS=long` runs each for half a minute; `SEED` repeats a run.
 
 use crate::take_apart::assert_same_again;
-use bottle_freeze::engine::{Artifact, ArtifactError, Machine, Part, footer, take_apart, verify};
+use bottle_freeze::engine::{Artifact, ArtifactError, Disk, Machine, Part, footer, read_disk, take_apart, verify};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
@@ -324,6 +324,76 @@ fn a_manifest_of_any_size_is_read_in_bounded_memory() {
         assert!(verdict.is_err(), "{size} bytes of {filling:?}");
         assert!(memory < 60 << 20, "{size} bytes of {filling:?}: {memory} bytes of memory");
     }
+}
+
+// ------------------------------------------------------------------------------------------------------- disks
+
+const CLUSTER: u64 = 64 << 10;
+
+/// A qcow2 disk of 2 GiB over a template: header, two levels of tables, three clusters of data.
+fn qcow2() -> Vec<u8> {
+    let mut bytes = vec![0; 7 * 65_536];
+    let mut put = |at: usize, new: &[u8]| bytes[at..at + new.len()].copy_from_slice(new);
+    for (at, word) in [(4, 3_u32), (16, 21), (20, 16), (36, 4), (96, 4), (100, 104), (104, 0xe279_2aca), (108, 3)] {
+        put(at, &word.to_be_bytes());
+    }
+    for (at, long) in [(8, 512_u64), (24, 2 << 30), (40, CLUSTER)] {
+        put(at, &long.to_be_bytes());
+    }
+    put(0, b"QFI\xfb");
+    put(112, b"raw");
+    put(512, b"overlay-template.ext4");
+    for (entry, cluster) in [(8192, 2), (8194, 3), (16_384, 4), (16_385, 5), (32_767, 6)] {
+        put(8 * entry, &((1 << 63) | (cluster * CLUSTER)).to_be_bytes());
+    }
+    put(8 * 16_386, &1_u64.to_be_bytes());
+    bytes[4 * 65_536..].fill(7);
+    bytes
+}
+
+/// How a qcow2 file is changed: anywhere, and in the words of its header and its tables, where a field turns over.
+fn twisted_disk() -> impl Strategy<Value = (Vec<Change>, Vec<(usize, u64)>)> {
+    let offset = prop_oneof![(0..9_u64).prop_map(|cluster| cluster * CLUSTER), number()];
+    let marks = prop::sample::select(vec![0, 1 << 63, 1 << 62, 1, 1 << 56]);
+    let entry = (offset, marks).prop_map(|(offset, mark)| offset | mark);
+    let place = prop_oneof![0..80_usize, 8192..8200_usize, 16_384..16_390_usize, 24_576..32_768_usize];
+    (prop::collection::vec(change(), 0..2), prop::collection::vec((place, entry), 0..4))
+}
+
+#[test]
+fn a_changed_disk_is_read_in_bounded_memory_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (template, file) = (folder.path().join("overlay-template.ext4"), folder.path().join("overlay.qcow2"));
+    fs::write(&template, "template").unwrap();
+    fs::File::options().write(true).open(&template).unwrap().set_len(1 << 30).unwrap();
+    let whole = qcow2();
+    explore(300, &twisted_disk(), |(changes, words)| {
+        let mut bytes = whole.clone();
+        for (at, word) in words {
+            bytes[8 * at..8 * (at + 1)].copy_from_slice(&word.to_be_bytes());
+        }
+        all(&changes, &mut bytes);
+        fs::write(&file, &bytes).unwrap();
+        let mut content = 0;
+        let (read, memory) = memory::peak_of(|| {
+            let disk = Disk::open(&file).ok()?;
+            read_disk(&disk, &mut |part| match part {
+                Part::Data(bytes) => content += bytes.len() as u64,
+                Part::Zeros(count) => content += count,
+                Part::Member(_) => panic!("a member in a disk"),
+            })
+            .ok()?;
+            Some((disk.size(), disk.logical_size()))
+        });
+        prop_assert!(memory < 8 << 20, "{memory} bytes of memory");
+        if let Some((size, logical)) = read {
+            prop_assert_eq!(content, size);
+            prop_assert!(size <= logical && logical <= 16 << 40);
+        }
+        Ok(())
+    });
+    fs::write(&file, &whole).unwrap();
+    assert_eq!(Disk::open(&file).unwrap().size(), 3 * (512 << 20));
 }
 
 // ------------------------------------------------------------------------------------------------------- lists

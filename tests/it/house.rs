@@ -106,7 +106,7 @@ impl House {
 impl File {
     fn read(path: PathBuf) -> Self {
         let text = fs::read_to_string(&path).unwrap();
-        let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         let (mut code, mut imports, mut import) = (String::new(), Vec::new(), None::<String>);
         for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
             let is_import =

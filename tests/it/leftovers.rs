@@ -4,10 +4,12 @@
 //! `SEED` repeats a run; `BOTTLE_FREEZE_FAULTS=long` kills at every system call.
 
 use crate::support::chaos::{Random, is_long};
-use crate::support::{World, finish, names_in, stderr, stdout, wait_until};
+use crate::support::library::stored_objects;
+use crate::support::{World, finish, names_in, random_bytes, stderr, stdout, wait_until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -98,6 +100,9 @@ fn assert_swept_by(world: &World, sweeper: &str, round: &str) {
     assert!(status == Some(0) || sweeper.starts_with("doctor"), "{round}: {sweeper}: {}", stderr(&run));
     assert_eq!(left(world), NONE, "{round}: after {sweeper}");
     assert_eq!(names_in(&world.path("home/library/work")), [""; 0], "{round}: after {sweeper}");
+    let objects = stored_objects(world).into_iter();
+    let unused: Vec<_> = objects.filter(|object| fs::metadata(object).unwrap().nlink() == 1).collect();
+    assert_eq!(unused, NONE, "{round}: after {sweeper}");
 }
 
 #[test]
@@ -138,12 +143,18 @@ fn leftovers_of_a_killed_freeze_are_listed_with_their_size() {
 fn leftovers_of_a_killed_removal_are_removed_by_another_freeze() {
     let world = world();
     let vm = world.path("home/library/snapshots/dev");
-    let id = names_in(&vm).remove(0);
-    // As 0.1.0 left it, and as this version does.
-    for hidden in ["removed", ""] {
+    let snapshot = vm.join(names_in(&vm).remove(0));
+    // As 0.1.0 left it, and as this version does: of an artifact, and of one in chunks.
+    for (hidden, name) in [("removed", "vm.smolmachine"), ("", "vm.smolmachine"), ("", "objects"), ("", "index.json")] {
         let private = vm.join(".bottle-freeze-abc123");
         fs::create_dir_all(private.join(hidden)).unwrap();
-        fs::copy(vm.join(&id).join("vm.smolmachine"), private.join(hidden).join("vm.smolmachine")).unwrap();
+        match name {
+            "vm.smolmachine" => fs::write(private.join(hidden).join(name), "half of it").unwrap(),
+            name => {
+                let copied = Command::new("cp").arg("-rl").args([snapshot.join(name), private.clone()]).status();
+                assert!(copied.unwrap().success());
+            }
+        }
         assert_eq!(listed(&world), std::slice::from_ref(&private));
         assert_swept_by(&world, SWEEPERS[0], "a killed removal");
     }
@@ -186,13 +197,29 @@ fn freeze_one_to_remove(world: &World) {
 }
 
 /// The system calls at which it is killed: those that change the disk, or lock it.
-const CALLS: [&str; 11] =
-    ["mkdir", "rename", "renameat2", "unlink", "unlinkat", "rmdir", "fsync", "flock", "fchmod", "chmod", "write"];
+const CALLS: [&str; 12] = [
+    "mkdir",
+    "rename",
+    "renameat2",
+    "linkat",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "fsync",
+    "flock",
+    "fchmod",
+    "chmod",
+    "write",
+];
 
 /// The command, killed at its `nth` such call. Returns whether it was killed.
 fn killed_at(world: &World, line: &str, call: &str, nth: u64) -> bool {
     let line = world.line(line);
     let mut strace = Command::new("strace");
+    if call == "linkat" {
+        // Threads of its own link objects.
+        strace.arg("-f");
+    }
     strace.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"]);
     strace.arg(format!("inject={call}:signal=KILL:when={nth}"));
     strace.arg(line.get_program()).args(line.get_args()).current_dir(world.path("work"));
@@ -242,6 +269,35 @@ fn leftovers_of_a_kill_at_any_system_call_are_found_and_removed() {
         }
     }
     println!("{kills} kills, {remains} left something");
+}
+
+/// An object of the store that no snapshot has is found only while something else is left: all of it goes together.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_freeze_or_removal_leaves_no_object_in_the_store() {
+    if Command::new("strace").arg("--version").output().is_err() {
+        return println!("NOT RUN: strace is not installed");
+    }
+    let world = world();
+    for (line, call) in [("freeze dev", "linkat"), ("freeze dev", "rename"), ("snapshot rm dev@gone --yes", "unlink")] {
+        let mut nth = 1;
+        loop {
+            world.write_guest("dev", "root/new", random_bytes(100 << 10));
+            if line.contains("gone") {
+                world.run("freeze dev -t gone --force").success();
+            }
+            if !killed_at(&world, line, call, nth) {
+                break;
+            }
+            wait_for_the_dead(&world);
+            let round = format!("{line}: {call} {nth}");
+            assert_eq!(listed(&world), left(&world), "{round}");
+            assert_swept_by(&world, SWEEPERS[usize::try_from(nth).unwrap() % SWEEPERS.len()], &round);
+            nth += 1;
+        }
+        assert!(nth > 1, "{line} makes no {call}");
+    }
+    world.run("snapshot verify --all").success();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The library: snapshots are kept, found, checked, named, thawed and removed.
 
+use crate::support::library::{IN_CHUNKS, damage, make_old, objects, stored_objects};
 use crate::support::{World, names_in, random_bytes, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
+use std::process::Command;
 
 // ------------------------------------------------------------------------------------------- freeze, keep
 
@@ -17,7 +19,7 @@ fn a_freeze_without_an_output_is_kept_in_the_library() {
     world.vm("dev").running();
     let said = stdout(&world.run("freeze dev --yes").success());
     assert!(said.starts_with("froze dev as dev@") && said.contains("down for"), "{said}");
-    assert_eq!(names_in(&snapshot(&world)), ["snapshot.json", "vm.smolmachine"]);
+    assert_eq!(names_in(&snapshot(&world)), IN_CHUNKS);
     world.assert_clean(&[]);
 }
 
@@ -28,7 +30,7 @@ fn the_record_matches_the_vm_and_the_options() {
     world.run("freeze dev -t ready -t v1 -m 'all set up' --label k=v").success();
     let metadata = metadata(&world);
     let machine = &metadata["machine"];
-    assert_eq!(metadata["format"], 1);
+    assert_eq!((&metadata["format"], &metadata["way"]), (&json!(2), &json!("engine")));
     assert_eq!((&metadata["vm"], &metadata["note"]), (&json!("dev"), &json!("all set up")));
     assert_eq!((&metadata["tags"], &metadata["labels"]), (&json!(["ready", "v1"]), &json!({"k": "v"})));
     assert_eq!((&machine["cpus"], &machine["memory_mib"]), (&json!(2), &json!(1024)));
@@ -43,7 +45,9 @@ fn the_launcher_is_kept_only_when_it_is_asked_for() {
     world.vm("dev").stopped();
     world.run("freeze dev --launcher").success();
     assert_eq!(names_in(&snapshot(&world)), ["snapshot.json", "vm", "vm.smolmachine"]);
-    assert!(metadata(&world)["files"]["vm"]["sha256"].is_string());
+    let metadata = metadata(&world);
+    assert!(metadata["files"]["vm"]["sha256"].is_string());
+    assert_eq!((&metadata["format"], &metadata["artifact"]), (&json!(1), &Value::Null));
 }
 
 #[test]
@@ -52,12 +56,14 @@ fn only_the_owner_can_read_the_library() {
     world.vm("dev").stopped();
     world.run("freeze dev").success();
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    for folder in ["home/library", "home/library/snapshots", "home/library/snapshots/dev"] {
-        assert_eq!(mode(world.path(folder)), 0o700, "{folder}");
+    for folder in ["", "snapshots", "snapshots/dev", "store", "store/objects"] {
+        assert_eq!(mode(world.path("home/library").join(folder)), 0o700, "{folder}");
     }
-    assert_eq!(mode(snapshot(&world)), 0o700);
-    for file in names_in(&snapshot(&world)) {
-        assert_eq!(mode(snapshot(&world).join(&file)), 0o600, "{file}");
+    let snapshot = snapshot(&world);
+    assert_eq!((mode(snapshot.clone()), mode(snapshot.join("objects"))), (0o700, 0o700));
+    let files = ["index.json", "snapshot.json"].map(|name| snapshot.join(name));
+    for file in objects(&snapshot).into_iter().chain(stored_objects(&world)).chain(files) {
+        assert_eq!(mode(file.clone()), 0o600, "{}", file.display());
     }
 }
 
@@ -279,7 +285,7 @@ fn a_workspace_that_the_engine_cannot_pack_is_restored() {
         symlink("deep/b c", guest(&world, "dev", "soft")).unwrap();
         let frozen = world.run("freeze dev --yes").success();
         assert!(!stderr(&frozen).contains("/workspace: smolvm"), "{}", stderr(&frozen));
-        assert_eq!(names_in(&snapshot(&world)), ["snapshot.json", "vm.smolmachine", "workspace.tar"]);
+        assert_eq!(names_in(&snapshot(&world)), ["index.json", "objects", "snapshot.json", "workspace.tar"]);
         assert!(metadata(&world)["files"]["workspace.tar"]["sha256"].is_string());
         for (line, state) in [("thaw dev", "running"), ("thaw dev dev-3 --no-start", "stopped")] {
             let world = &world;
@@ -305,7 +311,7 @@ fn a_stopped_vm_that_loses_its_workspace_gets_a_warning() {
         world.vm("dev").with(flags).stopped();
         let frozen = stderr(&world.run("freeze dev").success());
         assert!(frozen.contains("will not hold /workspace") && frozen.contains("while it runs"), "{frozen}");
-        assert_eq!(names_in(&snapshot(&world)), ["snapshot.json", "vm.smolmachine"]);
+        assert_eq!(names_in(&snapshot(&world)), IN_CHUNKS);
     }
 }
 
@@ -325,7 +331,7 @@ fn a_workspace_that_cannot_be_saved_stops_nothing() {
         world.clear_faults();
     }
     world.run("freeze dev --yes --no-workspace").success();
-    assert_eq!(names_in(&snapshot(&world)), ["snapshot.json", "vm.smolmachine"]);
+    assert_eq!(names_in(&snapshot(&world)), IN_CHUNKS);
 }
 
 #[test]
@@ -377,10 +383,7 @@ fn a_damaged_snapshot_is_not_thawed() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
-    let artifact = snapshot(&world).join("vm.smolmachine");
-    let mut bytes = fs::read(&artifact).unwrap();
-    bytes[100] ^= 1;
-    fs::write(&artifact, bytes).unwrap();
+    damage(&snapshot(&world));
     world.warm();
     for line in ["thaw dev", "create x --from dev", "snapshot verify dev"] {
         world.run(line).code(10).stderr(contains("damaged"));
@@ -548,7 +551,8 @@ fn a_freeze_makes_a_readable_library_private() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
-    let folders = ["home/library/snapshots", "home/library/snapshots/dev"].map(|folder| world.path(folder));
+    let folders = ["snapshots", "snapshots/dev", "store", "store/objects"];
+    let folders = folders.map(|folder| world.path("home/library").join(folder));
     for folder in &folders {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -573,8 +577,8 @@ fn a_matching_record_does_not_excuse_damage() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev").success();
-    let folder = world.path("home/library/snapshots/dev");
-    let folder = folder.join(&names_in(&folder)[0]);
+    let folder = snapshot(&world);
+    make_old(&world, &folder);
     let mut bytes = fs::read(folder.join("vm.smolmachine")).unwrap();
     bytes[20] ^= 1;
     fs::write(folder.join("vm.smolmachine"), &bytes).unwrap();
@@ -706,7 +710,7 @@ fn a_tagged_snapshot_is_pruned_only_when_its_tag_is_named() {
 fn the_newest_intact_snapshot_is_never_pruned() {
     let world = four_snapshots();
     let newest = world.path("home/library/snapshots/dev").join(shown(&world, "dev")["id"].as_str().unwrap());
-    fs::write(newest.join("vm.smolmachine"), "damaged").unwrap();
+    damage(&newest);
     world.run("snapshot prune --keep-tag first --yes").success().stdout(contains("the newest that is whole"));
     assert_eq!(notes(&world), ["1", "3"]);
 }
@@ -715,9 +719,10 @@ fn the_newest_intact_snapshot_is_never_pruned() {
 fn four_snapshots() -> World {
     let world = World::new();
     world.vm("dev").stopped();
-    world.run("freeze dev -m 1 -t first").success();
-    for note in 2..=4 {
-        world.run(&format!("freeze dev -m {note}")).success();
+    for note in 1..=4 {
+        // Each one has something that no other has.
+        world.write_guest("dev", "root/note", random_bytes(10 << 10));
+        world.run(&format!("freeze dev -m {note} {}", if note == 1 { "-t first" } else { "" })).success();
     }
     world
 }
@@ -852,7 +857,7 @@ fn an_invalid_entry_is_reported_and_the_rest_stays_usable() {
     let vm = world.path("home/library/snapshots/dev");
     fs::create_dir(vm.join("halfway0")).unwrap();
     fs::create_dir(vm.join("fromnewr")).unwrap();
-    fs::write(vm.join("fromnewr/snapshot.json"), r#"{"format": 2}"#).unwrap();
+    fs::write(vm.join("fromnewr/snapshot.json"), r#"{"format": 3}"#).unwrap();
     let list = world.run("snapshot ls").success();
     list.stderr(contains("halfway0 is not a valid snapshot").and(contains("update bottle-freeze")));
     let whole = stdout(&world.run("snapshot ls -q").success());
@@ -884,7 +889,7 @@ fn a_symbolic_link_in_the_library_is_not_a_snapshot() {
         world.run(line).code(10).stderr(contains("a link"));
     }
     world.run("snapshot rm dev@aaaa1111 --yes").code(8);
-    assert!(world.path("outside/vm.smolmachine").exists());
+    assert_eq!(names_in(&world.path("outside")), IN_CHUNKS);
 }
 
 #[test]
@@ -951,7 +956,8 @@ fn a_library_that_cannot_be_written_can_be_read() {
     world.run("freeze dev --yes --restart").success();
     let folder = world.path("home/library");
     let mode = |mode| {
-        for path in [folder.clone(), folder.join("snapshots"), folder.join("snapshots/dev"), snapshot(&world)] {
+        let folders = ["", "snapshots", "snapshots/dev", "store", "store/objects"].map(|name| folder.join(name));
+        for path in folders.into_iter().chain([snapshot(&world), snapshot(&world).join("objects")]) {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         }
     };
@@ -976,7 +982,7 @@ fn a_library_without_locks_can_be_read_and_loses_nothing() {
     world.run("freeze dev --yes --restart").success();
     let strace = |line: &str| {
         let line = world.line(line);
-        let mut strace = std::process::Command::new("strace");
+        let mut strace = Command::new("strace");
         strace.args(["-qq", "-o", "/dev/null", "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"]);
         strace.arg(line.get_program()).args(line.get_args()).current_dir(world.path("work"));
         strace.env_clear().envs(line.get_envs().filter_map(|(key, value)| Some((key, value?))));
@@ -1021,9 +1027,9 @@ fn listed(world: &World, name: &str) -> Value {
 /// A copy of a snapshot under another id.
 fn copy_as(world: &World, one: &std::path::Path, id: &str) {
     let folder = world.path("home/library/snapshots/dev").join(id);
-    fs::create_dir(&folder).unwrap();
-    fs::copy(one.join("vm.smolmachine"), folder.join("vm.smolmachine")).unwrap();
+    assert!(Command::new("cp").arg("-rl").arg(one).arg(&folder).status().unwrap().success());
     let mut metadata: Value = serde_json::from_slice(&fs::read(one.join("snapshot.json")).unwrap()).unwrap();
     metadata["id"] = json!(id);
+    fs::remove_file(folder.join("snapshot.json")).unwrap();
     fs::write(folder.join("snapshot.json"), metadata.to_string()).unwrap();
 }

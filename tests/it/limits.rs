@@ -1,6 +1,7 @@
 //! What is written can be read again: texts of a user, and everything else that is recorded, have a limit that is
 //! checked first.
 
+use crate::support::library::make_old;
 use crate::support::{World, finish, names_in, stderr, stdout};
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -30,6 +31,12 @@ fn snapshot_json(world: &World) -> (PathBuf, Value) {
     let path = world.path("home/library/snapshots/dev").join(&snapshots(world)[0]).join("snapshot.json");
     let text = fs::read(&path).unwrap();
     (path, serde_json::from_slice(&text).unwrap())
+}
+
+/// The same of a snapshot whose artifact is a file, as in a tar.
+fn old_snapshot_json(world: &World) -> (PathBuf, Value) {
+    make_old(world, snapshot_json(world).0.parent().unwrap());
+    snapshot_json(world)
 }
 
 /// A freeze with labels of this many bytes in total, including quotes and colons.
@@ -127,7 +134,7 @@ fn a_snapshot_json_that_is_too_long_is_reported_as_such() {
     let world = world();
     world.run("freeze dev --yes --restart -t t").success();
     world.run("snapshot export dev -o whole.tar").success();
-    let (path, mut metadata) = snapshot_json(&world);
+    let (path, mut metadata) = old_snapshot_json(&world);
     metadata["later"] = "x".repeat(LIMIT).into();
     fs::write(&path, metadata.to_string()).unwrap();
     let said = contains("longer than 4194304 bytes");
@@ -143,7 +150,7 @@ fn a_snapshot_json_that_is_too_long_is_reported_as_such() {
 fn a_snapshot_that_could_not_be_read_again_is_not_imported() {
     let world = world();
     world.run("freeze dev --yes --restart -t t").success();
-    let (path, mut metadata) = snapshot_json(&world);
+    let (path, mut metadata) = old_snapshot_json(&world);
     // It gets longer when it is rewritten.
     metadata["id"] = "0badcafe".into();
     metadata["later"] = Value::Null;
@@ -160,7 +167,7 @@ fn a_snapshot_that_could_not_be_read_again_is_not_imported() {
 fn a_foreign_snapshot_has_the_same_limit_for_texts() {
     let world = world();
     world.run("freeze dev --yes --restart -t t").success();
-    let (path, mut metadata) = snapshot_json(&world);
+    let (path, mut metadata) = old_snapshot_json(&world);
     metadata["note"] = "x".repeat(WORDS).into();
     fs::write(&path, metadata.to_string()).unwrap();
     pack(&world, &path);

@@ -109,7 +109,7 @@ fn auto_falls_back_to_an_ordinary_freeze_and_asks() {
     world.run("freeze dev --live=auto").code(6).stderr(contains("cannot be frozen live").and(contains("--yes")));
     assert_eq!(world.state("dev"), "running");
     world.run("freeze dev --live=auto --yes").success().stderr(contains("It is frozen in the ordinary way"));
-    assert_eq!(files(&shown(&world, "dev")), ["vm.smolmachine"]);
+    assert_eq!(files(&shown(&world, "dev")), ["index.json"]);
     assert_eq!(world.state("dev"), "stopped");
 }
 
@@ -123,7 +123,7 @@ fn auto_falls_back_if_the_engine_refuses() {
     world.run("freeze dev --live=auto").code(6).stderr(contains("does not support gpu").and(contains("--yes")));
     assert_eq!(world.state("dev"), "running");
     world.run("freeze dev --live=auto --yes --restart").success();
-    assert_eq!(files(&shown(&world, "dev")), ["vm.smolmachine"]);
+    assert_eq!(files(&shown(&world, "dev")), ["index.json"]);
     assert_eq!(world.state("dev"), "running");
 }
 

@@ -1,6 +1,7 @@
 //! Only files that bottle-freeze wrote are removed: what counts as a library, whose it is, and what cleanup may remove.
 
 use crate::support::chaos::without_override;
+use crate::support::library::{make_old, objects};
 use crate::support::{World, finish, names_in, stderr, stdout};
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -243,7 +244,8 @@ fn a_library_made_read_only_by_its_user_stays_read_only() {
     // Root can write anyway, so only the modes are checked.
     let world = world_with_vm();
     world.run("freeze dev").success();
-    let folders = ["snapshots", "snapshots/dev", "work"].map(|name| world.path("home/library").join(name));
+    let folders = ["snapshots", "snapshots/dev", "store", "store/objects", "work"]
+        .map(|name| world.path("home/library").join(name));
     for folder in &folders {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).unwrap();
     }
@@ -256,26 +258,37 @@ fn a_library_made_read_only_by_its_user_stays_read_only() {
 #[test]
 fn a_snapshot_whose_files_cannot_be_removed_stays_visible() {
     let world = world_with_vm();
-    world.run("freeze dev").success();
-    let ids = names_in(&world.path("home/library/snapshots/dev"));
-    let file = world.path("home/library/snapshots/dev").join(&ids[0]).join("vm.smolmachine");
-    let change = |how: &str| std::process::Command::new("chattr").arg(how).arg(&file).status();
-    if !change("+i").is_ok_and(|status| status.success()) {
-        return;
+    for of in ["--launcher", ""] {
+        world.run(&format!("freeze dev {of}")).success();
+        let ids = names_in(&world.path("home/library/snapshots/dev"));
+        let snapshot = world.path("home/library/snapshots/dev").join(&ids[0]);
+        let files = if of.is_empty() {
+            vec![snapshot.join("index.json"), objects(&snapshot).remove(0)]
+        } else {
+            vec![snapshot.join("vm.smolmachine")]
+        };
+        for file in files {
+            let change = |how: &str| std::process::Command::new("chattr").arg(how).arg(&file).status();
+            if !change("+i").is_ok_and(|status| status.success()) {
+                return;
+            }
+            let before = tree(&world.path("home/library"));
+            let run = world.run("snapshot rm dev --yes");
+            let after = tree(&world.path("home/library"));
+            change("-i").unwrap();
+            let name = file.file_name().unwrap().to_str().unwrap();
+            run.code(8).stderr(contains(format!("{name}: it is immutable")));
+            assert_eq!(before, after, "{name}");
+            world.run("snapshot verify dev").success();
+        }
+        world.run("snapshot rm dev --yes").success();
     }
-    let before = tree(&world.path("home/library/snapshots"));
-    let run = world.run("snapshot rm dev --yes");
-    let after = tree(&world.path("home/library/snapshots"));
-    change("-i").unwrap();
-    run.code(8).stderr(contains("vm.smolmachine: it is immutable"));
-    assert_eq!(before, after);
-    world.run("snapshot rm dev --yes").success();
 }
 
 // ------------------------------------------------------------------------------- what only looks like ours
 
 /// Folders with the name of a private one that no run created.
-const LOOK_ALIKES: [&[(&str, &str)]; 8] = [
+const LOOK_ALIKES: [&[(&str, &str)]; 11] = [
     &[("keep.jpg", "mine")],
     &[("alive", ""), ("keep.jpg", "mine")],
     &[("alive", "they all were\n"), ("export", "mine")],
@@ -284,6 +297,9 @@ const LOOK_ALIKES: [&[(&str, &str)]; 8] = [
     &[("alive", ""), ("tmp/keep.jpg", "mine")],
     &[("vm.smolmachine/keep.jpg", "mine")],
     &[("engine/keep.jpg", "mine")],
+    &[("index.json/keep.jpg", "mine")],
+    &[("objects/keep.jpg", "mine")],
+    &[("new/objects/keep.jpg", "mine")],
 ];
 
 #[test]
@@ -331,6 +347,9 @@ fn library_of_0_1_0() -> World {
     let world = world_with_vm();
     world.run("create net --net").success();
     world.run("freeze dev -t ready").success();
+    let vm = world.path("home/library/snapshots/dev");
+    make_old(&world, &vm.join(&names_in(&vm)[0]));
+    fs::remove_dir_all(world.path("home/library/store")).unwrap();
     fs::remove_file(world.path("home/library/bottle-freeze.json")).unwrap();
     put(&world, "home/library/locks/vm-dev.lock", "process 4194999 on here, since 2026-01-01T00:00:00Z\n");
     put(&world, "home/library/locks/engines.lock", "");
@@ -389,6 +408,25 @@ fn a_folder_with_a_foreign_file_is_not_a_library_of_0_1_0() {
         let before = tree(&world.path("home/library"));
         world.run("freeze dev").code(8).stderr(contains("is not a bottle-freeze library"));
         assert_eq!(tree(&world.path("home/library")), before, "{file}");
+    }
+}
+
+#[test]
+fn a_foreign_file_in_a_store_is_noticed_without_a_marker() {
+    let world = world_with_vm();
+    world.run("freeze dev").success();
+    let snapshot = format!("snapshots/dev/{}", names_in(&world.path("home/library/snapshots/dev"))[0]);
+    let in_snapshot = format!("{snapshot}/objects/x");
+    put(&world, "home/library/store/runtimes/a-key/index.json", "{}");
+    let marker = world.path("home/library/bottle-freeze.json");
+    for file in ["store/x", "store/objects/x", "store/runtimes/x/x", "store/runtimes/a-key/x", &*in_snapshot] {
+        fs::remove_file(&marker).unwrap();
+        let file = put(&world, &format!("home/library/{file}"), "precious");
+        world.run("freeze dev").code(8).stderr(contains("is not a bottle-freeze library"));
+        fs::remove_file(&file).unwrap();
+        let _ = fs::remove_dir(file.parent().unwrap());
+        world.run("freeze dev").success();
+        assert!(marker.exists());
     }
 }
 
@@ -471,7 +509,7 @@ fn root_creates_no_library_in_the_home_of_another_user() {
 
 #[test]
 fn links_inside_a_library_are_not_followed() {
-    for inside in ["snapshots", "snapshots/dev", "work", "vms", "engines", "locks"] {
+    for inside in ["snapshots", "snapshots/dev", "store", "store/objects", "work", "vms", "engines", "locks"] {
         let world = world_with_vm();
         world.run("create net --net").success();
         world.run("freeze dev -t ready").success();

@@ -159,8 +159,8 @@ fn verify_all_skips_a_snapshot_that_is_removed_before_its_turn() {
 #[test]
 fn verify_all_names_a_snapshot_whose_files_are_gone() {
     let world = three();
-    let one = references(&world)[0].replace('@', "/");
-    std::fs::remove_file(world.path("home/library/snapshots").join(one).join("vm.smolmachine")).unwrap();
+    let one = world.path("home/library/snapshots").join(references(&world)[0].replace('@', "/"));
+    std::fs::remove_file(one.join("index.json")).unwrap();
     world.run("snapshot verify --all").code(3).stderr(contains("it is missing"));
 }
 

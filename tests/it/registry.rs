@@ -2,8 +2,10 @@
 //! `BOTTLE_FREEZE_REAL_ENGINES` is set as for the conformance tests, on the real 1.32.2 with Debian's
 //! `docker-registry`.
 
+use crate::support::library::{ARTIFACT, IN_CHUNKS, artifact, damage};
 use crate::support::{World, finish, is_alive, names_in, real, stderr, stdout, wait_until};
 use assert_cmd::assert::Assert;
+use bottle_freeze::engine::{Member, Part, take_apart};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
@@ -18,7 +20,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-const ARTIFACT: &str = "vm.smolmachine";
 /// What a pull of something hostile must never print.
 const HARMFUL: [char; 4] = ['\u{1b}', '\u{9b}', '\u{202e}', '\u{7}'];
 const EVIL: &str = "x\u{1b}[2J\u{9b}2J\u{202e}\u{7}\nerror: forged";
@@ -116,14 +117,16 @@ impl Ground {
     }
 
     fn artifact(&self, vm: &str) -> Vec<u8> {
-        fs::read(self.folder(vm).join(ARTIFACT)).unwrap()
+        artifact(&self.world, vm)
     }
 
     /// The current state, to compare with a later one.
     fn state(&self) -> State {
         let home = names_in(&self.world.path("home")).into_iter().filter(|name| !name.starts_with('.')).collect();
         let mut files = BTreeMap::new();
-        read_all(&self.world.path("home/library/snapshots"), &mut files);
+        for folder in ["snapshots", "store"] {
+            read_all(&self.world.path("home/library").join(folder), &mut files);
+        }
         State { files, names: [home, names_in(&self.world.path("")), names_in(&self.world.path("work"))] }
     }
 
@@ -346,26 +349,29 @@ fn a_pushed_snapshot_is_pulled_identically_with_its_snapshot_json() {
         ground.run("snapshot rm dev --yes").success();
         ground.run(&format!("snapshot pull {to}")).success().stderr(contains("without a snapshot.json").not());
         ground.assert_idle("pull");
-        assert!(ground.artifact("dev") == artifact, "another artifact came back");
-        // The launcher is not pushed.
-        let files = metadata["files"].as_object_mut().unwrap();
-        assert!(files.remove("vm").is_some(), "{files:?}");
+        // It is compressed anew, in chunks.
+        let in_chunks = ground.artifact("dev");
+        assert!(contents(&in_chunks) == contents(&artifact), "another artifact came back");
         let mut pulled = ground.metadata("dev");
+        assert_eq!(pulled["artifact"]["bytes"], in_chunks.len());
         assert_eq!(pulled["origin"]["kind"], "pulled");
         pulled["origin"] = metadata["origin"].clone();
-        // It is counted in the library that it comes from.
+        // It is counted in the library that it comes from; and the launcher is not pushed.
         metadata.as_object_mut().unwrap().remove("sequence");
+        for key in ["format", "files", "artifact"] {
+            metadata[key] = pulled[key].clone();
+        }
         assert_eq!(pulled, metadata);
-        assert_eq!(names_in(&ground.folder("dev")), ["snapshot.json", ARTIFACT]);
+        assert_eq!(names_in(&ground.folder("dev")), IN_CHUNKS);
         ground.run("snapshot verify dev@ready").success();
         ground.refuses(&format!("snapshot pull {to}"), 7);
         // Under another name it belongs to another VM; and it can be pushed again from there.
         ground.run(&format!("snapshot pull {to} --as other")).success();
-        assert!(ground.artifact("other") == artifact);
+        assert!(ground.artifact("other") == in_chunks);
         ground.run(&format!("snapshot push other {to} --yes")).success();
         ground.run("snapshot rm other --yes").success();
         ground.run(&format!("snapshot pull {to}")).success();
-        assert!(ground.artifact("other") == artifact);
+        assert!(ground.artifact("other") == in_chunks, "the same chunks made another artifact");
     });
 }
 
@@ -391,10 +397,9 @@ fn an_artifact_pushed_by_the_engine_gets_a_snapshot_json() {
         ground.run(&format!("snapshot pull {to}")).success().stderr(contains("without a snapshot.json"));
         ground.assert_idle("pull");
         let metadata = ground.metadata("dev");
-        let recorded = &metadata["files"][ARTIFACT];
-        assert!(ground.artifact("dev") == artifact, "another artifact came");
-        assert_eq!(recorded["sha256"], sha256(&artifact));
+        assert!(contents(&ground.artifact("dev")) == contents(&artifact), "another artifact came");
         assert_eq!(metadata["id"], sha256(&artifact)[..8]);
+        assert_eq!(names_in(&ground.folder("dev")), IN_CHUNKS);
         let machine = &metadata["machine"];
         assert_eq!(
             (&machine["cpus"], &machine["memory_mib"], &machine["storage_gb"]),
@@ -405,12 +410,11 @@ fn an_artifact_pushed_by_the_engine_gets_a_snapshot_json() {
         ground.run("snapshot verify dev").success();
         ground.refuses(&format!("snapshot pull {to}"), 7);
         // A file can be pushed without one, too.
-        ground.run("snapshot export dev -o x.tar").success();
-        let file = ground.folder("dev").join(ARTIFACT);
+        let file = ground.world.write("x.smolmachine", &artifact);
         let line = format!("snapshot push {} {}/file:1 --yes", file.display(), ground.host());
         ground.run(&line).success().stderr(contains("a file is pushed without a snapshot.json"));
         ground.run(&format!("snapshot pull {}/file:1 --as other", ground.host())).success();
-        assert!(ground.artifact("other") == artifact);
+        assert!(contents(&ground.artifact("other")) == contents(&artifact));
     });
 }
 
@@ -521,8 +525,16 @@ fn a_live_snapshot_is_not_pushed() {
 #[test]
 fn a_damaged_snapshot_is_not_pushed() {
     on_both(|ground| {
+        // In chunks, too.
+        ground.run("snapshot export dev -o x.tar").success();
+        ground.run("snapshot import x.tar --as other").success();
         flip(&ground.folder("dev").join(ARTIFACT), 300);
+        damage(&ground.folder("other"));
         ground.refuses(&format!("snapshot push dev {}/dev:r1 --yes", ground.host()), 10);
+        // The store forgets the damaged object.
+        let run = ground.run(&format!("snapshot push other {}/dev:r1 --yes", ground.host())).code(10);
+        run.stderr(contains("1 object is damaged"));
+        ground.assert_idle("push");
         assert_eq!(ground.tags("dev"), [""; 0]);
     });
 }
@@ -686,6 +698,10 @@ fn a_hostile_snapshot_json_is_refused_and_writes_nothing() {
             embedded.to_string()
         };
         let recorded = good["files"][ARTIFACT].clone();
+        let mut in_chunks = good.clone();
+        in_chunks["format"] = 2.into();
+        in_chunks["files"]["index.json"] = recorded.clone();
+        in_chunks["artifact"] = json!({"bytes": plain.len(), "added": 0});
         let deep = format!("{{\"format\":1,\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
         // With --as, the VM that it names does not matter.
         let vms = ["../x", "/tmp/x", "..", ".bottle-freeze-x", EVIL, ""].map(|vm| but("vm", vm.into()));
@@ -699,6 +715,7 @@ fn a_hostile_snapshot_json_is_refused_and_writes_nothing() {
             but("note", "x".repeat(2 << 20).into()),
             but("format", 2.into()),
             but("files", json!({})),
+            in_chunks.to_string(),
             but("files", json!({"vm.checkpoint": recorded})),
             but("files", json!({"../x": recorded, ARTIFACT: recorded})),
             but("files", json!({EVIL: recorded, "a/b": recorded, ARTIFACT: recorded})),
@@ -772,9 +789,13 @@ fn hostile_text_of_a_pulled_snapshot_is_escaped() {
         for key in ["origin", "created", "warnings"] {
             metadata[key] = embedded[key].clone();
         }
+        // It is in chunks now.
+        for key in ["format", "files"] {
+            metadata[key] = embedded[key].clone();
+        }
         metadata.as_object_mut().unwrap().retain(|key, _| embedded.get(key).is_some());
         assert_eq!(metadata, embedded);
-        assert!(ground.artifact("hostile") == plain);
+        assert!(contents(&ground.artifact("hostile")) == contents(&plain));
     });
 }
 
@@ -830,6 +851,37 @@ fn put(ground: &Ground, artifact: &[u8]) -> String {
     fs::remove_file(file).unwrap();
     to
 }
+
+/// The manifest of an artifact, its members, and their blocks that are not zero: however it is compressed, and whatever it
+/// calls a hole.
+fn contents(artifact: &[u8]) -> (String, Vec<(Member, Blocks)>) {
+    const BLOCK: u64 = 512;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), artifact).unwrap();
+    let (mut members, mut at): (Vec<(Member, Blocks)>, u64) = (Vec::new(), 0);
+    let (_, manifest) = take_apart(file.path(), &mut |part| {
+        match part {
+            Part::Member(member) => {
+                members.push((member.clone(), BTreeMap::new()));
+                at = 0;
+            }
+            Part::Zeros(length) => at += length,
+            Part::Data(bytes) => {
+                let blocks = &mut members.last_mut().unwrap().1;
+                for (byte, place) in bytes.iter().zip(at..).filter(|(byte, _)| **byte != 0) {
+                    let block = blocks.entry(place / BLOCK).or_insert([0; 512]);
+                    block[usize::try_from(place % BLOCK).unwrap()] = *byte;
+                }
+                at += bytes.len() as u64;
+            }
+        }
+        Ok(())
+    })
+    .unwrap();
+    (manifest, members)
+}
+
+type Blocks = BTreeMap<u64, [u8; 512]>;
 
 fn sha256(bytes: &[u8]) -> String {
     base16ct::lower::encode_string(&Sha256::digest(bytes))

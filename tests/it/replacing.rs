@@ -1,5 +1,6 @@
 //! What an output may replace: a regular file, or the one that a symlink points to, and nothing else.
 
+use crate::support::library::IN_CHUNKS;
 use crate::support::namespace::{disk, in_a_namespace};
 use crate::support::{World, finish, names_in, stderr};
 use predicates::prelude::*;
@@ -159,9 +160,9 @@ fn an_output_inside_the_library_is_refused_even_with_force() {
     let snapshots = world.path("home/library/snapshots/other");
     let id = &names_in(&snapshots)[0];
     let folder = snapshots.join(id);
-    let whole = fs::read(folder.join("vm.smolmachine")).unwrap();
+    let whole = fs::read(folder.join("index.json")).unwrap();
     let outputs =
-        [folder.join("vm.smolmachine"), folder.join("new"), snapshots.join("new"), world.path("home/library/x")];
+        [folder.join("index.json"), folder.join("new"), snapshots.join("new"), world.path("home/library/store/x")];
     for output in outputs {
         let output = output.display();
         for line in ["freeze other", "pack alpine", "snapshot export other@t"] {
@@ -172,8 +173,8 @@ fn an_output_inside_the_library_is_refused_even_with_force() {
         }
         world.run(&format!("cp dev:/root/note {output}")).code(8);
     }
-    assert_eq!(names_in(&folder), ["snapshot.json", "vm.smolmachine"]);
-    assert_eq!(fs::read(folder.join("vm.smolmachine")).unwrap(), whole);
+    assert_eq!(names_in(&folder), IN_CHUNKS);
+    assert_eq!(fs::read(folder.join("index.json")).unwrap(), whole);
     world.run("snapshot verify --all").success();
 }
 

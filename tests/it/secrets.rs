@@ -1,10 +1,10 @@
 //! Secrets: the engine puts references to them into a pack, and then refuses to create a VM from it. A snapshot has
 //! none.
 
-use crate::support::{World, forged, manifest, names_in, real, stderr, stdout};
+use crate::support::library::artifact;
+use crate::support::{World, forged, manifest, real, stderr, stdout};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::PathBuf;
 
 const OPTIONS: &str = "--secret-env TOKEN=HOST_TOKEN --secret-file CERT=/etc/hostname";
 
@@ -15,13 +15,6 @@ fn world() -> World {
 }
 
 type Change = fn(&mut Value);
-
-/// The artifact of the only snapshot of `dev`.
-fn artifact(world: &World) -> PathBuf {
-    let vm = world.path("home/library/snapshots/dev");
-    let id = names_in(&vm).into_iter().find(|name| !name.starts_with('.')).unwrap();
-    vm.join(id).join("vm.smolmachine")
-}
 
 fn json_of(world: &World, line: &str) -> Value {
     serde_json::from_str(&stdout(&world.run(line).success())).unwrap()
@@ -35,7 +28,8 @@ fn text(warnings: &Value) -> String {
 fn a_vm_with_secrets_is_frozen_without_references_and_can_be_thawed() {
     let world = world();
     let report = json_of(&world, "freeze dev --json");
-    let frozen = manifest(&artifact(&world));
+    world.write("exported.smolmachine", artifact(&world, "dev"));
+    let frozen = manifest(&world.path("work/exported.smolmachine"));
     assert!(frozen.get("secret_refs").is_none(), "{frozen}");
     assert!(!frozen.to_string().contains("HOST_TOKEN") && !frozen.to_string().contains("/etc/hostname"), "{frozen}");
     assert_eq!(report["snapshot"]["machine"]["secrets"], json!(["CERT", "TOKEN"]));
@@ -106,7 +100,7 @@ fn a_vm_without_secrets_is_packed_as_the_engine_packs_it() {
     let report = json_of(&world, "freeze dev --json");
     assert_eq!(text(&report["warnings"]), "");
     assert!(report["snapshot"]["machine"].get("secrets").is_none(), "{report}");
-    let bytes = fs::read(artifact(&world)).unwrap();
+    let bytes = artifact(&world, "dev");
     let text = bytes[..bytes.len() - 64].to_vec();
     assert!(String::from_utf8_lossy(&text).contains("\n  \"mode\": \"vm\""), "the manifest is not the engine's");
 }

@@ -3,7 +3,7 @@
 use super::index::Index;
 use super::work::Added;
 use super::writer::Writer;
-use super::{StoreError, write_artifact};
+use super::{StoreError, remove_objects, write_artifact};
 use crate::library::{FileHash, FileHasher};
 use crate::signals::Signals;
 use crate::smolvm::artifact::{self, ArtifactError, Part};
@@ -25,18 +25,19 @@ pub fn take_apart(
 ) -> Result<Option<(Index, Added)>, StoreError> {
     let taken = Writer::run(folder, signals, |feed| {
         let mut on_part = |part: Part<'_>| feed.part(part).map_err(Ended::Store);
-        artifact::take_apart(path, signals, &mut on_part).map_err(|ended| match ended {
+        artifact::take_apart(path, signals, edit, &mut on_part).map_err(|ended| match ended {
             Ended::Store(error) => error,
             Ended::Artifact(error) => StoreError::Artifact { path: path.to_owned(), error },
         })
     });
     match taken {
-        Err(StoreError::Artifact { error: ArtifactError::Unknown(_), .. }) => Ok(None),
-        Err(error) => Err(error),
-        Ok((members, added, (_, manifest))) => {
-            let manifest = edit(&manifest).unwrap_or(manifest);
-            Ok(Some((Index::new(manifest, members)?, added)))
+        Err(StoreError::Artifact { error: ArtifactError::Unknown(_), .. }) => {
+            // The store may have its first chunks already.
+            remove_objects(folder).map_err(StoreError::not_writable(folder))?;
+            Ok(None)
         }
+        Err(error) => Err(error),
+        Ok((members, added, (_, manifest))) => Ok(Some((Index::new(manifest, members)?, added))),
     }
 }
 

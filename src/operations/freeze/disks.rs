@@ -8,7 +8,7 @@ use crate::library::store::{self, Runtime, StoreError, Writer};
 use crate::library::{Staging, Way, library_staging};
 use crate::operations::packed;
 use crate::smolvm::artifact::Part;
-use crate::smolvm::{Direct, DiskError, Record, Smolvm, State, direct};
+use crate::smolvm::{Direct, DiskError, Name, Record, Smolvm, State, direct};
 use std::path::Path;
 
 impl Freeze<'_> {
@@ -19,7 +19,7 @@ impl Freeze<'_> {
     pub fn read_disks(&self, staging: &Staging) -> Result<Option<Written>> {
         let app = self.cx.app;
         let only_engine = |why: String| {
-            app.terminal.detail(&format!("the engine packs '{}': {why}", self.job.name));
+            app.terminal.detail(&only_engine(&self.job.name, &why));
             None
         };
         let Some((runtime, direct)) = self.direct()?.map_err(only_engine).ok() else { return Ok(None) };
@@ -61,6 +61,11 @@ impl Freeze<'_> {
             Ok((runtime, direct))
         }))
     }
+}
+
+/// The message that a VM is packed by the engine after all, and why.
+pub fn only_engine(name: &Name, why: &str) -> String {
+    format!("the engine packs '{name}': {why}")
 }
 
 /// Removes the chunks that were written in vain.

@@ -47,11 +47,18 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans the freeze of `vm` by an engine of this version; `known` is the configuration that was found.
+    /// Plans the freeze of `vm` by an engine of this version; `known` is the configuration that was found, and `has_record`
+    /// whether the engine's own record of the VM was.
     ///
     /// # Errors
     /// The VM cannot be frozen, or not in this way.
-    pub fn make(request: &Request, vm: &Machine, known: Configuration, version: Version) -> Result<Self> {
+    pub fn make(
+        request: &Request,
+        vm: &Machine,
+        known: Configuration,
+        has_record: bool,
+        version: Version,
+    ) -> Result<Self> {
         can_be_frozen(vm)?;
         let not_live = request.live.and_then(|_| why_not_live(vm, version));
         if let (Some(Live::Always), Some(why)) = (request.live, &not_live) {
@@ -63,7 +70,8 @@ impl Plan {
         // Only of these versions it was seen that a live artifact carries an allow list.
         let is_carried = !live || !vm.network || version.has(Fact::ListsAllowList);
         let known = Configuration { network_known: known.network_known && is_carried, ..known };
-        let steps = steps(request, vm, live, version);
+        let reads_disks = !live && has_record && reads_disks(request, vm);
+        let steps = steps(request, vm, live, reads_disks, version);
         let mut warnings: Vec<String> = not_live.map(|why| in_the_ordinary_way(&why)).into_iter().collect();
         if !live {
             warnings.extend(losses(request, vm, &known, version));
@@ -82,13 +90,17 @@ impl Plan {
     }
 }
 
-fn steps(request: &Request, vm: &Machine, live: bool, version: Version) -> Vec<Step> {
+/// Whether the disks of the VM may be read without the engine.
+pub fn reads_disks(request: &Request, vm: &Machine) -> bool {
+    vm.image.is_none() && !request.keeps_whole() && !request.engine_pack
+}
+
+fn steps(request: &Request, vm: &Machine, live: bool, reads_disks: bool, version: Version) -> Vec<Step> {
     let (runs, is_stopped) = (vm.state == State::Running, vm.state.is_up() && !live);
     let restarts = is_stopped && request.restart == Restart::Always;
     let mut steps = vec![Step::List, Step::FindDisks];
     let is_run = |hook: &&Hook| runs || matches!(hook, Hook::Host(_));
     steps.extend(request.before.iter().filter(is_run).cloned().map(Step::PreFreeze));
-    let reads_disks = !live && vm.image.is_none() && !request.keeps_whole() && !request.engine_pack;
     let looks_again = is_stopped && !version.has(Fact::ReportsMissing);
     for (is_needed, step) in [
         (runs && !live && saves_workspace(request, vm, version), Step::SaveWorkspace),
@@ -203,37 +215,43 @@ mod tests {
 
     const NEWEST: Version = Version(1, 32, 2);
 
-    fn plan(state: &str, request: &Request, version: Version) -> Result<Plan> {
+    fn plan(state: &str, request: &Request, has_record: bool, version: Version) -> Result<Plan> {
         let vm = json!({"name": "dev", "state": state, "cpus": 2, "memory_mib": 512, "network": false});
         let known = json!({"cpus": 2, "memory_mib": 512, "network": false, "network_known": true});
         let (vm, known) = (serde_json::from_value(vm).unwrap(), serde_json::from_value(known).unwrap());
-        Plan::make(request, &vm, known, version)
+        Plan::make(request, &vm, known, has_record, version)
     }
 
     #[test]
     fn the_steps_follow_from_the_request_the_vm_and_the_engine() {
-        use Step::{AwaitReady, Checkpoint, FindDisks, List, Pack, SaveWorkspace, Start, Stop, Sync};
+        use Step::{AwaitReady, Checkpoint, FindDisks, List, Pack, ReadDisks, SaveWorkspace, Start, Stop, Sync};
         let plain = Request::default();
         let restart = Request { restart: Restart::Always, ..Request::default() };
         let live = Request { live: Some(Live::Always), ..Request::default() };
+        let engine_pack = Request { engine_pack: true, ..Request::default() };
         for (state, request, version, steps) in [
             ("stopped", &restart, NEWEST, vec![Pack, List]),
+            ("stopped", &engine_pack, NEWEST, vec![Pack, List]),
             ("running", &plain, NEWEST, vec![Sync, Stop, Pack, List]),
             ("running", &plain, Version(1, 4, 0), vec![SaveWorkspace, Sync, Stop, Pack, List]),
             ("running", &restart, NEWEST, vec![Sync, Stop, Pack, List, Start, AwaitReady]),
             ("unreachable", &plain, NEWEST, vec![Stop, Pack, List]),
             ("running", &live, NEWEST, vec![Checkpoint, List]),
         ] {
-            let planned = plan(state, request, version).unwrap().steps;
-            assert_eq!(planned, [vec![List, FindDisks], steps].concat(), "{state}, {version}");
+            let planned = |has_record| plan(state, request, has_record, version).unwrap().steps;
+            let steps = [vec![List, FindDisks], steps].concat();
+            assert_eq!(planned(false), steps, "{state}, {version}");
+            let reads = |step| if step == Pack && !request.engine_pack { ReadDisks } else { step };
+            let steps: Vec<_> = steps.into_iter().map(reads).collect();
+            assert_eq!(planned(true), steps, "{state}, {version}");
         }
     }
 
     #[test]
     fn a_vm_that_cannot_be_frozen_live_is_refused_or_frozen_in_the_ordinary_way() {
         let live = |live| Request { live: Some(live), ..Request::default() };
-        assert_eq!(plan("stopped", &live(Live::Always), NEWEST).unwrap_err().status, Status::BadState);
-        let ordinary = plan("stopped", &live(Live::Auto), NEWEST).unwrap();
+        assert_eq!(plan("stopped", &live(Live::Always), true, NEWEST).unwrap_err().status, Status::BadState);
+        let ordinary = plan("stopped", &live(Live::Auto), true, NEWEST).unwrap();
         assert!(!ordinary.is_live() && ordinary.warnings[0].contains("it is stopped"), "{ordinary:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! Steps 1 and 2 of a freeze: whether it can be done at all, before anything is changed.
 
 use super::context::{Context, Freeze, Job};
-use super::plan::{Plan, Step};
+use super::disks::only_engine;
+use super::plan::{Plan, Step, reads_disks};
 use super::take::checkpoint_path;
 use crate::error::{Failure, Result, Status};
 use crate::files::free_bytes;
@@ -97,7 +98,13 @@ impl<'a> Freeze<'a> {
         let (request, name, version) = (cx.request, &job.name, cx.engine.version());
         let found = machines.iter().find(|machine| machine.name == name.as_str());
         let vm = found.ok_or_else(|| EngineError::no_such_vm(name, machines))?.clone();
-        let plan = Plan::make(request, &vm, configuration::of(&vm, version), version)?;
+        // It is read again when the VM is stopped.
+        let reads_disks = reads_disks(request, &vm);
+        let has_record = reads_disks && cx.engine.record(name).is_some();
+        if reads_disks && !has_record {
+            cx.app.terminal.detail(&only_engine(name, "what smolvm recorded of it cannot be read"));
+        }
+        let plan = Plan::make(request, &vm, configuration::of(&vm, version), has_record, version)?;
         let id = layout::new_id();
         let artifact = if plan.is_live() { layout::CHECKPOINT } else { layout::ARTIFACT };
         let target = match &request.output {

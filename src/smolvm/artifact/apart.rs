@@ -24,7 +24,7 @@ const DATA: u64 = 1 << 30;
 const DATA_PER_BYTE: u64 = 64;
 
 /// Reads the file once, checks it as [`super::verify`] does, and passes the members of its tar and their content to `on_part`.
-/// Returns what it says about itself, and its manifest.
+/// `edit` may return another manifest. Returns what the artifact says about itself, and its manifest, both as edited.
 ///
 /// # Errors
 /// As `verify`, or of `on_part`, which may have got any part of the content by then. [`ArtifactError::Unknown`]: `verify` accepts
@@ -32,6 +32,7 @@ const DATA_PER_BYTE: u64 = 64;
 pub fn take_apart<E: From<ArtifactError>>(
     path: &Path,
     signals: &Signals,
+    edit: impl FnOnce(&str) -> Option<String>,
     on_part: &mut dyn FnMut(Part<'_>) -> Result<(), E>,
 ) -> Result<(Artifact, String), E> {
     let mut decoder = raw::Decoder::new().map_err(ArtifactError::Io)?;
@@ -48,6 +49,10 @@ pub fn take_apart<E: From<ArtifactError>>(
         return Err(error);
     }
     let content = finished?;
+    let content = match std::str::from_utf8(&content.manifest).ok().and_then(edit) {
+        Some(manifest) => content.with(manifest.into_bytes())?,
+        None => content,
+    };
     let artifact = content.artifact()?;
     if let Some(Stop::Unknown(why)) = stopped {
         return Err(ArtifactError::Unknown(why).into());

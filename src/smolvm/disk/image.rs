@@ -3,15 +3,14 @@
 use super::error::DiskError;
 use super::qcow2::Qcow2;
 use super::raw::Raw;
-use super::{PART, WINDOW};
-use rustix::fs::{Mode, OFlags};
+use super::source::{Run, Source};
+use rustix::fs::OFlags;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
+/// Bytes of a disk that are looked up at once, so that no disk needs much memory: one table of a qcow2 file has so many.
+pub(super) const WINDOW: u64 = 512 << 20;
 /// The longest chain of files. The engine makes two: a disk, and a template or the disk of an artifact.
 const DEEPEST: usize = 4;
 /// The largest disk. Larger than any that the engine makes, and small enough to look up all of it.
@@ -21,26 +20,8 @@ const LARGEST: u64 = 16 << 40;
 #[derive(Debug)]
 pub(super) enum Image {
     Raw(Raw),
-    Qcow2(Qcow2),
-}
-
-/// An open file that has data of a disk.
-#[derive(Debug)]
-pub(super) struct Source {
-    pub path: PathBuf,
-    pub file: File,
-    pub bytes: u64,
-}
-
-/// Bytes of a disk that are in a file. They lie in one [`PART`].
-#[derive(Debug)]
-pub(super) struct Run<'a> {
-    /// Where they are on the disk.
-    pub at: u64,
-    pub bytes: u64,
-    source: &'a Source,
-    /// Where they are in the file.
-    offset: u64,
+    /// And the file below it.
+    Qcow2(Qcow2, Option<Box<Image>>),
 }
 
 impl Image {
@@ -51,7 +32,7 @@ impl Image {
     }
 
     /// The file that lies below a qcow2 file: one of the engine's own, whatever the qcow2 file says.
-    pub fn below(path: &Path, is_qcow2: bool, deepest: usize) -> Result<Self, DiskError> {
+    fn below(path: &Path, is_qcow2: bool, deepest: usize) -> Result<Self, DiskError> {
         let source = Source::open(path, OFlags::empty())?;
         if !is_engines_own(path) {
             return Err(source.unknown("is not a file of the engine"));
@@ -61,7 +42,13 @@ impl Image {
 
     fn of(source: Source, is_qcow2: bool, deepest: usize) -> Result<Self, DiskError> {
         let Some(deepest) = deepest.checked_sub(1) else { return Err(source.unknown("has too many files below it")) };
-        let image = if is_qcow2 { Self::Qcow2(Qcow2::open(source, deepest)?) } else { Self::Raw(Raw(source)) };
+        let image = if is_qcow2 {
+            let (qcow2, below) = Qcow2::open(source)?;
+            let below = below.map(|(path, is_qcow2)| Self::below(&path, is_qcow2, deepest)).transpose()?;
+            Self::Qcow2(qcow2, below.map(Box::new))
+        } else {
+            Self::Raw(Raw(source))
+        };
         if image.size() > LARGEST {
             return Err(image.source().unknown("is too large"));
         }
@@ -71,7 +58,7 @@ impl Image {
     fn source(&self) -> &Source {
         match self {
             Self::Raw(raw) => &raw.0,
-            Self::Qcow2(qcow2) => qcow2.source(),
+            Self::Qcow2(qcow2, _) => qcow2.source(),
         }
     }
 
@@ -79,76 +66,40 @@ impl Image {
     pub fn size(&self) -> u64 {
         match self {
             Self::Raw(raw) => raw.0.bytes,
-            Self::Qcow2(qcow2) => qcow2.size(),
+            Self::Qcow2(qcow2, _) => qcow2.size(),
         }
     }
 
-    /// The data in a range of the disk, which is at most one [`WINDOW`]. All other bytes in it are zeros.
-    pub fn runs(&self, range: &Range<u64>) -> Result<Vec<Run<'_>>, DiskError> {
-        debug_assert!(range.end.saturating_sub(range.start) <= WINDOW);
+    /// Bytes of its files.
+    pub fn file_bytes(&self) -> u64 {
+        match self {
+            Self::Raw(raw) => raw.0.bytes,
+            Self::Qcow2(qcow2, below) => {
+                let below = below.as_ref().map_or(0, |below| below.file_bytes());
+                qcow2.source().bytes.saturating_add(below)
+            }
+        }
+    }
+
+    /// The data in a window of the disk. All other bytes in it are zeros. `room` is what the data of all windows may take: a
+    /// small file whose tables name one cluster again and again is not read for days.
+    pub fn runs(&self, window: &Range<u64>, room: &mut u64) -> Result<Vec<Run<'_>>, DiskError> {
+        debug_assert!(window.end.saturating_sub(window.start) <= WINDOW);
         let mut runs = Vec::new();
-        self.add_runs(range, &mut runs)?;
+        self.add_runs(window, &mut runs)?;
+        let bytes = runs.iter().map(|run| run.bytes).fold(0, u64::saturating_add);
+        *room = room.checked_sub(bytes).ok_or_else(|| self.source().unknown("has more data than its files"))?;
         Ok(runs)
     }
 
-    pub fn add_runs<'a>(&'a self, range: &Range<u64>, runs: &mut Vec<Run<'a>>) -> Result<(), DiskError> {
+    fn add_runs<'a>(&'a self, range: &Range<u64>, runs: &mut Vec<Run<'a>>) -> Result<(), DiskError> {
         let range = range.start..range.end.min(self.size());
         match self {
             Self::Raw(raw) => raw.add_runs(&range, runs),
-            Self::Qcow2(qcow2) => qcow2.add_runs(&range, runs),
+            Self::Qcow2(qcow2, below) => qcow2.add_runs(&range, runs, &|range, runs| {
+                below.as_ref().map_or(Ok(()), |below| below.add_runs(range, runs))
+            }),
         }
-    }
-}
-
-impl Source {
-    fn open(path: &Path, flags: OFlags) -> Result<Self, DiskError> {
-        let unreadable = |source| DiskError::Unreadable { path: path.to_owned(), source };
-        let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|error| unreadable(error.into()))?);
-        let meta = file.metadata().map_err(unreadable)?;
-        let source = Self { path: path.to_owned(), file, bytes: meta.len() };
-        if meta.is_file() { Ok(source) } else { Err(source.unknown("is not a regular file")) }
-    }
-
-    pub fn unknown(&self, why: impl Into<String>) -> DiskError {
-        DiskError::Unknown { path: self.path.clone(), why: why.into() }
-    }
-
-    pub fn unreadable(&self, source: io::Error) -> DiskError {
-        DiskError::Unreadable { path: self.path.clone(), source }
-    }
-
-    /// Adds the bytes at `offset` of this file as those of a disk at `at`.
-    pub fn add_runs<'a>(&'a self, mut at: u64, mut offset: u64, mut bytes: u64, runs: &mut Vec<Run<'a>>) {
-        while bytes > 0 {
-            let here = bytes.min(PART.saturating_sub(at % PART));
-            match runs.last_mut() {
-                Some(last) if last.continues(self, at, offset) => last.bytes = last.bytes.saturating_add(here),
-                _ => runs.push(Run { at, bytes: here, source: self, offset }),
-            }
-            (at, offset, bytes) = (at.saturating_add(here), offset.saturating_add(here), bytes.saturating_sub(here));
-        }
-    }
-}
-
-impl Run<'_> {
-    /// The part of the disk in which it lies.
-    pub fn part(&self) -> Range<u64> {
-        let start = self.at.saturating_sub(self.at % PART);
-        start..start.saturating_add(PART)
-    }
-
-    /// Reads its first bytes: as many as the buffer takes.
-    pub fn read(&self, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.source.file.read_exact_at(buffer, self.offset).map_err(|error| self.source.unreadable(error))
-    }
-
-    /// Whether bytes of that file, at those places in the disk's part and in the file, follow.
-    fn continues(&self, source: &Source, at: u64, offset: u64) -> bool {
-        std::ptr::eq(self.source, source)
-            && self.part().contains(&at)
-            && at == self.at.saturating_add(self.bytes)
-            && offset == self.offset.saturating_add(self.bytes)
     }
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod image;
 mod qcow2;
 mod raw;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -13,14 +14,10 @@ pub use error::DiskError;
 
 use super::artifact::Part;
 use crate::signals::{Interrupted, Signals};
-use image::{Image, Run};
+use image::{Image, WINDOW};
+use source::Run;
 use std::ops::Range;
 use std::path::Path;
-
-/// Bytes of a disk that are looked up at once, so that no disk needs much memory: one table of a qcow2 file has so many.
-const WINDOW: u64 = 512 << 20;
-/// Bytes of a part. Each begins at a multiple of it.
-const PART: u64 = 1 << 20;
 
 /// A disk that can be read.
 #[derive(Debug)]
@@ -59,8 +56,9 @@ impl Disk {
         E: From<DiskError> + From<Interrupted>,
     {
         let (mut buffer, mut done) = (Vec::new(), 0);
+        let mut room = self.image.file_bytes();
         for window in windows(self.size) {
-            let runs = self.image.runs(&window)?;
+            let runs = self.image.runs(&window, &mut room)?;
             for runs in runs.chunk_by(|a, b| a.part() == b.part()) {
                 signals.check()?;
                 let Some(part) = runs.first().map(Run::part) else { continue };
@@ -106,8 +104,9 @@ fn read_part(buffer: &mut Vec<u8>, part: &Range<u64>, runs: &[Run<'_>]) -> Resul
 /// The end of the last byte that is not zero; 0 if there is none.
 fn last_data(image: &Image) -> Result<u64, DiskError> {
     let mut buffer = Vec::new();
+    let mut room = image.file_bytes();
     for window in windows(image.size()).rev() {
-        for run in image.runs(&window)?.iter().rev() {
+        for run in image.runs(&window, &mut room)?.iter().rev() {
             buffer.resize(usize::try_from(run.bytes).unwrap_or(0), 0);
             run.read(&mut buffer)?;
             let bytes = before_zeros(&buffer);

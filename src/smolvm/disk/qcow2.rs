@@ -2,7 +2,7 @@
 //! the engine's own. Anything else is refused, so that what is read is what the VM sees.
 
 use super::error::DiskError;
-use super::image::{Image, Run, Source};
+use super::source::{Run, Source};
 use std::ffi::OsStr;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
@@ -39,29 +39,27 @@ pub(super) struct Qcow2 {
     size: u64,
     /// Where the table of the first level is.
     table: u64,
-    /// What clusters hold that are not in this file.
-    below: Option<Box<Image>>,
 }
 
+/// The file below, which has what clusters hold that are not in this file; and whether it is a qcow2 file.
+pub(super) type Below = Option<(PathBuf, bool)>;
+/// Adds the data of the file below.
+type AddBelow<'b, 'a> = dyn Fn(&Range<u64>, &mut Vec<Run<'a>>) -> Result<(), DiskError> + 'b;
+
 impl Qcow2 {
-    /// Reads the header. At most `deepest` files may lie below it.
-    pub fn open(source: Source, deepest: usize) -> Result<Self, DiskError> {
+    /// Reads the header.
+    pub fn open(source: Source) -> Result<(Self, Below), DiskError> {
         let mut bytes = vec![0; usize::try_from(CLUSTER.min(source.bytes)).unwrap_or(0)];
         source.file.read_exact_at(&mut bytes, 0).map_err(|error| source.unreadable(error))?;
         let header = Header::read(&bytes).map_err(|why| source.unknown(why))?;
-        let below = match &header.below {
-            None => None,
-            Some((path, is_qcow2)) => {
-                let path = source.path.parent().unwrap_or(Path::new("")).join(path);
-                Some(Box::new(Image::below(&path, *is_qcow2, deepest)?))
-            }
-        };
         let entries = u64::from(header.entries);
         let end = header.table.checked_add(entries.saturating_mul(ENTRY));
         if end.is_none_or(|end| end > source.bytes) || entries.saturating_mul(TABLE) < header.size {
             return Err(source.unknown("has a first table that is not whole"));
         }
-        Ok(Self { source, size: header.size, table: header.table, below })
+        let folder = source.path.parent().unwrap_or(Path::new(""));
+        let below = header.below.map(|(path, is_qcow2)| (folder.join(path), is_qcow2));
+        Ok((Self { source, size: header.size, table: header.table }, below))
     }
 
     pub fn source(&self) -> &Source {
@@ -73,8 +71,13 @@ impl Qcow2 {
         self.size
     }
 
-    /// Adds the data in the range.
-    pub fn add_runs<'a>(&'a self, range: &Range<u64>, runs: &mut Vec<Run<'a>>) -> Result<(), DiskError> {
+    /// Adds the data in the range, with that of the file below.
+    pub fn add_runs<'a>(
+        &'a self,
+        range: &Range<u64>,
+        runs: &mut Vec<Run<'a>>,
+        add_below: &AddBelow<'_, 'a>,
+    ) -> Result<(), DiskError> {
         let mut start = range.start;
         while start < range.end {
             let number = start / TABLE;
@@ -82,8 +85,8 @@ impl Qcow2 {
             let mut entry = [0; 8];
             self.read(&mut entry, self.table.saturating_add(number.saturating_mul(ENTRY)))?;
             match self.offset(u64::from_be_bytes(entry))? {
-                None => self.add_below(start..end, runs)?,
-                Some(table) => self.add_clusters(table, start..end, runs)?,
+                None => add_below(&(start..end), runs)?,
+                Some(table) => self.add_clusters(table, start..end, runs, add_below)?,
             }
             start = end;
         }
@@ -91,7 +94,13 @@ impl Qcow2 {
     }
 
     /// Adds the data of clusters that are listed in the table of the second level at this offset.
-    fn add_clusters<'a>(&'a self, table: u64, range: Range<u64>, runs: &mut Vec<Run<'a>>) -> Result<(), DiskError> {
+    fn add_clusters<'a>(
+        &'a self,
+        table: u64,
+        range: Range<u64>,
+        runs: &mut Vec<Run<'a>>,
+        add_below: &AddBelow<'_, 'a>,
+    ) -> Result<(), DiskError> {
         let mut entries = vec![0; usize::try_from(CLUSTER).unwrap_or(0)];
         self.read(&mut entries, table)?;
         let mut start = range.start;
@@ -103,7 +112,7 @@ impl Qcow2 {
             let entry = u64::from_be_bytes(entry.first_chunk().copied().unwrap_or_default());
             match self.offset(entry & !ZEROS)? {
                 _ if entry & ZEROS != 0 => {}
-                None => self.add_below(start..end, runs)?,
+                None => add_below(&(start..end), runs)?,
                 Some(offset) => {
                     let offset = offset.saturating_add(start % CLUSTER);
                     // A file may end in its last cluster; the rest of that is zeros.
@@ -114,11 +123,6 @@ impl Qcow2 {
             start = end;
         }
         Ok(())
-    }
-
-    /// Adds the data that lies below.
-    fn add_below<'a>(&'a self, range: Range<u64>, runs: &mut Vec<Run<'a>>) -> Result<(), DiskError> {
-        self.below.as_ref().map_or(Ok(()), |below| below.add_runs(&range, runs))
     }
 
     /// The offset in an entry of a table, if it has one.
@@ -148,8 +152,7 @@ struct Header {
     table: u64,
     /// Entries of the first table.
     entries: u32,
-    /// The file below, and whether it is a qcow2 file.
-    below: Option<(PathBuf, bool)>,
+    below: Below,
 }
 
 impl Header {

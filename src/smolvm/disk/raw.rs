@@ -1,7 +1,7 @@
 //! A disk in a raw file, which has holes.
 
 use super::error::DiskError;
-use super::image::{Run, Source};
+use super::source::{Run, Source};
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 use std::ops::Range;

@@ -223,6 +223,17 @@ fn a_qcow2_disk_with_unknown_features_is_refused() {
 }
 
 #[test]
+fn a_small_file_whose_tables_make_a_large_disk_is_refused() {
+    let mut qcow2 = Qcow2::over(1 << 40, "", "");
+    qcow2.put(36, &2048_u32.to_be_bytes());
+    qcow2.cluster(0, &vec![0; 65_536]);
+    let (table, entry) = (((1 << 63) | (2 * CLUSTER)).to_be_bytes(), ((1 << 63) | (3 * CLUSTER)).to_be_bytes());
+    qcow2.put(65_536, &table.repeat(2048));
+    qcow2.put(2 * 65_536, &entry.repeat(8192));
+    assert_eq!(qcow2.refusal(), "has more data than its files");
+}
+
+#[test]
 fn only_files_of_the_engine_may_lie_below() {
     for below in ["/etc/passwd", "_cow-bases/../secret"] {
         let qcow2 = Qcow2::over(MIB, below, "raw");

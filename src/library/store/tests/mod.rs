@@ -137,6 +137,6 @@ fn contents(path: &Path) -> Vec<(Member, Vec<u8>)> {
         }
         Ok::<_, artifact::ArtifactError>(())
     };
-    artifact::take_apart(path, &Signals::default(), on_part).unwrap();
+    artifact::take_apart(path, &Signals::default(), |_| None, on_part).unwrap();
     all
 }
