@@ -190,6 +190,11 @@ impl Freeze<'_> {
                 Finished { artifact, secrets, kept }
             }
             Written::Chunks { index, added, secrets, way } => {
+                if added.is_unshared {
+                    self.job
+                        .warnings
+                        .warn("its chunks are not shared: the file system of the library has no hard links");
+                }
                 let artifact = index.artifact()?;
                 let in_chunks = InChunks { bytes: artifact.bytes, added: added.bytes };
                 let kept = Kept::InChunks { index: index.write(&staging.snapshot())?, artifact: in_chunks, way };
