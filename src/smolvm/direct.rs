@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -72,14 +72,15 @@ struct Settings {
     secret_refs: BTreeMap<String, Value>,
 }
 
-/// The files in the folder of a bare VM, beside its disks: what the engine and the VMM leave there.
+/// The files and folders in the folder of a bare VM that hold nothing of it. Sockets hold nothing either.
 #[rustfmt::skip]
-const FILES: [&str; 24] = [
-    ".pack-shared", ".vm-uid", "agent-console.log", "agent-startup-error.log", "agent.config.json", "agent.logs", "agent.pid",
-    "agent.ready", "agent.sock", "control.sock", "name", "overlay.formatted", "pack", "pack.lock",
-    "packed-layers-dax-window", "port-forward.sock", "ports.sock", "smolvm_attach_ro", "smolvm_attach_rw",
+const FILES: [&str; 18] = [
+    ".pack-shared", ".vm-uid", "agent-console.log", "agent-startup-error.log", "agent.config.json", "agent.pid", "name",
+    "overlay.formatted", "pack", "pack.lock", "packed-layers-dax-window", "smolvm_attach_ro", "smolvm_attach_rw",
     "storage.formatted", "vm.lock", "vmm-exit.json", "vmm-stop-requested", "workload.log",
 ];
+/// The disks of a bare VM.
+const DISKS: [&str; 4] = ["overlay.raw", "overlay.qcow2", "storage.raw", "storage.qcow2"];
 
 /// A manifest of a bare VM, with the keys in the engine's order.
 #[derive(Debug, Deserialize, Serialize)]
@@ -149,12 +150,15 @@ pub fn direct(
     folder: &Path,
     version: Version,
 ) -> Result<Direct, String> {
+    if !version.has(Fact::KnownDisks) {
+        return Err(format!("bottle-freeze does not know the disks of smolvm {version}"));
+    }
     check_vm(vm, record, trial)?;
     check_files(folder)?;
     let mut manifest: Manifest =
-        serde_json::from_str(template).map_err(|error| format!("its manifest is new to bottle-freeze: {error}"))?;
+        serde_json::from_str(template).map_err(|error| format!("bottle-freeze does not know its manifest: {error}"))?;
     if serde_json::to_string_pretty(&manifest).ok().as_deref() != Some(template) || manifest.mode != "vm" {
-        return Err("its manifest is new to bottle-freeze".to_owned());
+        return Err("bottle-freeze does not know its manifest".to_owned());
     }
     let secrets = manifest.set(vm, record.settings()?);
     let assets = &mut manifest.assets;
@@ -170,7 +174,7 @@ pub fn direct(
 /// Whether the VM is a bare one with known settings only.
 fn check_vm(vm: &Machine, record: &Record, trial: &Record) -> Result<(), String> {
     if vm.image.is_some() || vm.ephemeral {
-        return Err("it is not a bare VM that is kept".to_owned());
+        return Err("it is not a bare VM, or it is removed when it stops".to_owned());
     }
     if !matches!(vm.state, State::Created | State::Stopped | State::Failed) {
         return Err(format!("it is {}", vm.state));
@@ -181,19 +185,21 @@ fn check_vm(vm: &Machine, record: &Record, trial: &Record) -> Result<(), String>
     let is_known = |key: &str| NOT_PACKED.contains(&key) || PACKED.contains(&key);
     let mut keys = record.keys().chain(trial.keys()).filter(|key| !is_known(key));
     match keys.find(|key| record.get(key) != trial.get(key)) {
-        Some(key) => Err(format!("smolvm recorded a {key:?} that is new to bottle-freeze")),
+        Some(key) => Err(format!("bottle-freeze does not know its setting {key:?}")),
         None => Ok(()),
     }
 }
 
-/// Whether the folder of a VM holds only files that are known.
+/// Whether the folder of a VM holds only what is known.
 fn check_files(folder: &Path) -> Result<(), String> {
     let unreadable = |error| format!("cannot read {}: {error}", folder.display());
     for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let name = entry.map_err(unreadable)?.file_name();
-        let is_disk = ["overlay.raw", "overlay.qcow2", "storage.raw", "storage.qcow2"].iter().any(|disk| name == *disk);
-        if !is_disk && !FILES.iter().any(|file| name == *file) {
-            return Err(format!("its folder has a file that is new to bottle-freeze: {}", name.to_string_lossy()));
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name();
+        let is_known = FILES.iter().chain(&DISKS).any(|known| name == *known)
+            || entry.file_type().map_err(unreadable)?.is_socket();
+        if !is_known {
+            return Err(format!("its folder has an unknown file: {}", name.to_string_lossy()));
         }
     }
     Ok(())
@@ -203,7 +209,7 @@ fn check_files(folder: &Path) -> Result<(), String> {
 fn disk(folder: &Path, name: &str, asset: &mut Asset, logical: &mut Option<u64>) -> Result<(Member, Disk), String> {
     let files = ["raw", "qcow2"].map(|ending| folder.join(name).with_extension(ending));
     let [path] = files.iter().filter(|path| path.symlink_metadata().is_ok()).collect::<Vec<_>>()[..] else {
-        return Err(format!("it has not one {name} disk"));
+        return Err(format!("it does not have exactly one {name} disk"));
     };
     let disk = Disk::open(path).map_err(|error| error.to_string())?;
     if disk.size() == 0 {

@@ -55,7 +55,7 @@ impl Record {
 
     /// Its settings of one kind.
     pub(super) fn settings<T: DeserializeOwned>(&self) -> Result<T, String> {
-        T::deserialize(&self.0).map_err(|error| format!("what smolvm recorded of it is new to bottle-freeze: {error}"))
+        T::deserialize(&self.0).map_err(|error| format!("bottle-freeze does not know its settings: {error}"))
     }
 
     /// Its keys.

@@ -7,98 +7,105 @@ use super::source::{Run, Source};
 use rustix::fs::OFlags;
 use std::ffi::OsStr;
 use std::ops::Range;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
-/// Bytes of a disk that are looked up at once, so that no disk needs much memory: one table of a qcow2 file has so many.
-pub(super) const WINDOW: u64 = 512 << 20;
-/// The longest chain of files. The engine makes two: a disk, and a template or the disk of an artifact.
-const DEEPEST: usize = 4;
+/// The most files. The engine makes two: the disk, and a template or the disk of an artifact.
+const MOST: usize = 4;
 /// The largest disk. Larger than any that the engine makes, and small enough to look up all of it.
 const LARGEST: u64 = 16 << 40;
+/// Bytes of a disk that are looked up at once, so that no disk needs much memory: one table of a qcow2 file has so many.
+pub(super) const WINDOW: u64 = 512 << 20;
+
+/// The files of a disk: its own, the one below that, and so on.
+#[derive(Debug)]
+pub(super) struct Image(Vec<Layer>);
 
 /// A file of a disk.
 #[derive(Debug)]
-pub(super) enum Image {
+enum Layer {
     Raw(Raw),
-    /// And the file below it.
-    Qcow2(Qcow2, Option<Box<Image>>),
+    Qcow2(Qcow2),
 }
 
 impl Image {
-    /// Opens the file of a VM's disk, `*.raw` or `*.qcow2`.
+    /// Opens the file of a VM's disk, `*.raw` or `*.qcow2`, and those below it, which must be the engine's own.
     pub fn open(path: &Path) -> Result<Self, DiskError> {
         let is_qcow2 = path.extension() == Some(OsStr::new("qcow2"));
-        Self::of(Source::open(path, OFlags::NOFOLLOW)?, is_qcow2, DEEPEST)
-    }
-
-    /// The file that lies below a qcow2 file: one of the engine's own, whatever the qcow2 file says.
-    fn below(path: &Path, is_qcow2: bool, deepest: usize) -> Result<Self, DiskError> {
-        let source = Source::open(path, OFlags::empty())?;
-        if !is_engines_own(path) {
-            return Err(source.unknown("is not a file of the engine"));
+        let mut layers = vec![Layer::open(Source::open(path, OFlags::NOFOLLOW)?, is_qcow2)?];
+        while let Some((path, is_qcow2)) = layers.last().and_then(Layer::below) {
+            let source = Source::open(path, OFlags::empty())?;
+            if !is_engines_own(path) {
+                return Err(source.unknown("is not a file of the engine"));
+            }
+            if layers.len() == MOST {
+                return Err(source.unknown("lies below too many files"));
+            }
+            let layer = Layer::open(source, *is_qcow2)?;
+            layers.push(layer);
         }
-        Self::of(source, is_qcow2, deepest)
-    }
-
-    fn of(source: Source, is_qcow2: bool, deepest: usize) -> Result<Self, DiskError> {
-        let Some(deepest) = deepest.checked_sub(1) else { return Err(source.unknown("has too many files below it")) };
-        let image = if is_qcow2 {
-            let (qcow2, below) = Qcow2::open(source)?;
-            let below = below.map(|(path, is_qcow2)| Self::below(&path, is_qcow2, deepest)).transpose()?;
-            Self::Qcow2(qcow2, below.map(Box::new))
-        } else {
-            Self::Raw(Raw(source))
-        };
-        if image.size() > LARGEST {
-            return Err(image.source().unknown("is too large"));
-        }
-        Ok(image)
-    }
-
-    fn source(&self) -> &Source {
-        match self {
-            Self::Raw(raw) => &raw.0,
-            Self::Qcow2(qcow2, _) => qcow2.source(),
-        }
+        Ok(Self(layers))
     }
 
     /// Bytes of the disk.
     pub fn size(&self) -> u64 {
-        match self {
-            Self::Raw(raw) => raw.0.bytes,
-            Self::Qcow2(qcow2, _) => qcow2.size(),
-        }
+        self.0.first().map_or(0, Layer::size)
     }
 
     /// Bytes of its files.
     pub fn file_bytes(&self) -> u64 {
-        match self {
-            Self::Raw(raw) => raw.0.bytes,
-            Self::Qcow2(qcow2, below) => {
-                let below = below.as_ref().map_or(0, |below| below.file_bytes());
-                qcow2.source().bytes.saturating_add(below)
-            }
-        }
+        self.0.iter().map(|layer| layer.source().bytes).fold(0, u64::saturating_add)
     }
 
     /// The data in a window of the disk. All other bytes in it are zeros. `room` is what the data of all windows may take: a
     /// small file whose tables name one cluster again and again is not read for days.
     pub fn runs(&self, window: &Range<u64>, room: &mut u64) -> Result<Vec<Run<'_>>, DiskError> {
-        debug_assert!(window.end.saturating_sub(window.start) <= WINDOW);
         let mut runs = Vec::new();
-        self.add_runs(window, &mut runs)?;
+        add_runs(&self.0, window, &mut runs)?;
         let bytes = runs.iter().map(|run| run.bytes).fold(0, u64::saturating_add);
-        *room = room.checked_sub(bytes).ok_or_else(|| self.source().unknown("has more data than its files"))?;
+        match (room.checked_sub(bytes), self.0.first()) {
+            (None, Some(layer)) => return Err(layer.source().unknown("has more data than its files")),
+            (rest, _) => *room = rest.unwrap_or(0),
+        }
         Ok(runs)
     }
+}
 
-    fn add_runs<'a>(&'a self, range: &Range<u64>, runs: &mut Vec<Run<'a>>) -> Result<(), DiskError> {
-        let range = range.start..range.end.min(self.size());
+/// Adds the data that these layers have in the range.
+fn add_runs<'a>(layers: &'a [Layer], range: &Range<u64>, runs: &mut Vec<Run<'a>>) -> Result<(), DiskError> {
+    let Some((layer, below)) = layers.split_first() else { return Ok(()) };
+    let range = range.start..range.end.min(layer.size());
+    match layer {
+        Layer::Raw(raw) => raw.add_runs(&range, runs),
+        Layer::Qcow2(qcow2) => qcow2.add_runs(&range, runs, &|range, runs| add_runs(below, &range, runs)),
+    }
+}
+
+impl Layer {
+    fn open(source: Source, is_qcow2: bool) -> Result<Self, DiskError> {
+        let layer = if is_qcow2 { Self::Qcow2(Qcow2::open(source)?) } else { Self::Raw(Raw(source)) };
+        if layer.size() > LARGEST { Err(layer.source().unknown("is too large")) } else { Ok(layer) }
+    }
+
+    fn source(&self) -> &Source {
         match self {
-            Self::Raw(raw) => raw.add_runs(&range, runs),
-            Self::Qcow2(qcow2, below) => qcow2.add_runs(&range, runs, &|range, runs| {
-                below.as_ref().map_or(Ok(()), |below| below.add_runs(range, runs))
-            }),
+            Self::Raw(raw) => &raw.0,
+            Self::Qcow2(qcow2) => &qcow2.source,
+        }
+    }
+
+    /// Bytes of the disk.
+    fn size(&self) -> u64 {
+        match self {
+            Self::Raw(raw) => raw.0.bytes,
+            Self::Qcow2(qcow2) => qcow2.size,
+        }
+    }
+
+    /// The file below, and whether it is a qcow2 file.
+    fn below(&self) -> Option<&(PathBuf, bool)> {
+        match self {
+            Self::Raw(_) => None,
+            Self::Qcow2(qcow2) => qcow2.below.as_ref(),
         }
     }
 }

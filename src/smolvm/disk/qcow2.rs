@@ -6,7 +6,6 @@ use super::source::{Run, Source};
 use std::ffi::OsStr;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 const MAGIC: u32 = u32::from_be_bytes(*b"QFI\xfb");
@@ -35,57 +34,48 @@ const FEATURE_NAMES: u32 = 0x6803_f857;
 /// A qcow2 file.
 #[derive(Debug)]
 pub(super) struct Qcow2 {
-    source: Source,
-    size: u64,
+    pub source: Source,
+    /// Bytes of the disk.
+    pub size: u64,
+    /// The file that has what clusters hold that are not in this one, and whether it is a qcow2 file.
+    pub below: Option<(PathBuf, bool)>,
     /// Where the table of the first level is.
     table: u64,
 }
 
-/// The file below, which has what clusters hold that are not in this file; and whether it is a qcow2 file.
-pub(super) type Below = Option<(PathBuf, bool)>;
-/// Adds the data of the file below.
-type AddBelow<'b, 'a> = dyn Fn(&Range<u64>, &mut Vec<Run<'a>>) -> Result<(), DiskError> + 'b;
+/// A function that adds the data of what lies below.
+type Below<'a, 'b> = &'b dyn Fn(Range<u64>, &mut Vec<Run<'a>>) -> Result<(), DiskError>;
 
 impl Qcow2 {
     /// Reads the header.
-    pub fn open(source: Source) -> Result<(Self, Below), DiskError> {
+    pub fn open(source: Source) -> Result<Self, DiskError> {
         let mut bytes = vec![0; usize::try_from(CLUSTER.min(source.bytes)).unwrap_or(0)];
-        source.file.read_exact_at(&mut bytes, 0).map_err(|error| source.unreadable(error))?;
-        let header = Header::read(&bytes).map_err(|why| source.unknown(why))?;
-        let entries = u64::from(header.entries);
-        let end = header.table.checked_add(entries.saturating_mul(ENTRY));
-        if end.is_none_or(|end| end > source.bytes) || entries.saturating_mul(TABLE) < header.size {
+        source.read(&mut bytes, 0)?;
+        let Header { size, table, entries, below } = Header::read(&bytes).map_err(|why| source.unknown(why))?;
+        let end = table.checked_add(u64::from(entries).saturating_mul(ENTRY));
+        if end.is_none_or(|end| end > source.bytes) || u64::from(entries).saturating_mul(TABLE) < size {
             return Err(source.unknown("has a first table that is not whole"));
         }
         let folder = source.path.parent().unwrap_or(Path::new(""));
-        let below = header.below.map(|(path, is_qcow2)| (folder.join(path), is_qcow2));
-        Ok((Self { source, size: header.size, table: header.table }, below))
+        let below = below.map(|(path, is_qcow2)| (folder.join(path), is_qcow2));
+        Ok(Self { source, size, below, table })
     }
 
-    pub fn source(&self) -> &Source {
-        &self.source
-    }
-
-    /// Bytes of the disk.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Adds the data in the range, with that of the file below.
+    /// Adds the data in the range.
     pub fn add_runs<'a>(
         &'a self,
         range: &Range<u64>,
         runs: &mut Vec<Run<'a>>,
-        add_below: &AddBelow<'_, 'a>,
+        add_below: Below<'a, '_>,
     ) -> Result<(), DiskError> {
         let mut start = range.start;
         while start < range.end {
             let number = start / TABLE;
             let end = number.saturating_add(1).saturating_mul(TABLE).min(range.end);
             let mut entry = [0; 8];
-            self.read(&mut entry, self.table.saturating_add(number.saturating_mul(ENTRY)))?;
+            self.source.read(&mut entry, self.table.saturating_add(number.saturating_mul(ENTRY)))?;
             match self.offset(u64::from_be_bytes(entry))? {
-                None => add_below(&(start..end), runs)?,
+                None => add_below(start..end, runs)?,
                 Some(table) => self.add_clusters(table, start..end, runs, add_below)?,
             }
             start = end;
@@ -99,30 +89,32 @@ impl Qcow2 {
         table: u64,
         range: Range<u64>,
         runs: &mut Vec<Run<'a>>,
-        add_below: &AddBelow<'_, 'a>,
+        add_below: Below<'a, '_>,
     ) -> Result<(), DiskError> {
         let mut entries = vec![0; usize::try_from(CLUSTER).unwrap_or(0)];
-        self.read(&mut entries, table)?;
-        let mut start = range.start;
+        self.source.read(&mut entries, table)?;
+        // From `below` to `start` nothing is in this file.
+        let (mut below, mut start) = (range.start, range.start);
         for entry in entries.chunks_exact(8).skip(usize::try_from(start % TABLE / CLUSTER).unwrap_or(0)) {
             if start >= range.end {
                 break;
             }
             let end = (start / CLUSTER).saturating_add(1).saturating_mul(CLUSTER).min(range.end);
             let entry = u64::from_be_bytes(entry.first_chunk().copied().unwrap_or_default());
-            match self.offset(entry & !ZEROS)? {
-                _ if entry & ZEROS != 0 => {}
-                None => add_below(&(start..end), runs)?,
-                Some(offset) => {
-                    let offset = offset.saturating_add(start % CLUSTER);
-                    // A file may end in its last cluster; the rest of that is zeros.
-                    let bytes = end.saturating_sub(start).min(self.source.bytes.saturating_sub(offset));
-                    self.source.add_runs(start, offset, bytes, runs);
-                }
+            let offset = self.offset(entry & !ZEROS)?;
+            if offset.is_some() || entry & ZEROS != 0 {
+                add_below(below..start, runs)?;
+                below = end;
+            }
+            if let Some(offset) = offset.filter(|_| entry & ZEROS == 0) {
+                let offset = offset.saturating_add(start % CLUSTER);
+                // A file may end in its last cluster; the rest of that is zeros.
+                let bytes = end.saturating_sub(start).min(self.source.bytes.saturating_sub(offset));
+                self.source.add_runs(start, offset, bytes, runs);
             }
             start = end;
         }
-        Ok(())
+        add_below(below..range.end, runs)
     }
 
     /// The offset in an entry of a table, if it has one.
@@ -139,10 +131,6 @@ impl Qcow2 {
         };
         Err(self.source.unknown(why))
     }
-
-    fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), DiskError> {
-        self.source.file.read_exact_at(buffer, offset).map_err(|error| self.source.unreadable(error))
-    }
 }
 
 /// What a header says.
@@ -152,7 +140,8 @@ struct Header {
     table: u64,
     /// Entries of the first table.
     entries: u32,
-    below: Below,
+    /// The file below, and whether it is a qcow2 file.
+    below: Option<(PathBuf, bool)>,
 }
 
 impl Header {

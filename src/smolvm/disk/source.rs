@@ -1,4 +1,4 @@
-//! An open file that has data of a disk.
+//! The open files of a disk, and where its data is in them.
 
 use super::error::DiskError;
 use rustix::fs::{Mode, OFlags};
@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// Bytes of a part. Each begins at a multiple of it.
+/// Bytes of a part of a disk. Each begins at a multiple of it.
 pub(super) const PART: u64 = 1 << 20;
 
 /// An open file that has data of a disk.
@@ -31,7 +31,7 @@ pub(super) struct Run<'a> {
 }
 
 impl Source {
-    /// Opens a regular file.
+    /// Opens a regular file to read.
     pub fn open(path: &Path, flags: OFlags) -> Result<Self, DiskError> {
         let unreadable = |source| DiskError::Unreadable { path: path.to_owned(), source };
         let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -43,6 +43,11 @@ impl Source {
 
     pub fn unknown(&self, why: impl Into<String>) -> DiskError {
         DiskError::Unknown { path: self.path.clone(), why: why.into() }
+    }
+
+    /// Reads the bytes at this offset.
+    pub fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), DiskError> {
+        self.file.read_exact_at(buffer, offset).map_err(|error| self.unreadable(error))
     }
 
     pub fn unreadable(&self, source: io::Error) -> DiskError {
@@ -71,7 +76,7 @@ impl Run<'_> {
 
     /// Reads its first bytes: as many as the buffer takes.
     pub fn read(&self, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.source.file.read_exact_at(buffer, self.offset).map_err(|error| self.source.unreadable(error))
+        self.source.read(buffer, self.offset)
     }
 
     /// Whether bytes of that file, at those places in the disk's part and in the file, follow.
