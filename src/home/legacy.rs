@@ -170,7 +170,7 @@ fn in_snapshot(entry: &Entry) -> Foreign {
 
 fn in_store(entry: &Entry) -> Foreign {
     match entry.name {
-        _ if !entry.is_folder() => Ok(entry.unless(false)),
+        _ if !entry.is_folder() => Ok(entry.unless(entry.is_private() || entry.name == "sizes.json")),
         "objects" => first_except(entry.path, &is_object),
         "runtimes" => first_foreign(entry.path, &in_runtimes),
         _ => Ok(entry.unless(false)),

@@ -1,6 +1,7 @@
 //! `-q` prints the bare result on stdout, one per line, and nothing else, so that a script can use it directly.
 
-use crate::support::{World, finish, names_in, stderr, stdout};
+use crate::support::library::artifact;
+use crate::support::{World, finish, stderr, stdout};
 use std::os::unix::ffi::OsStrExt;
 
 /// The stdout of a quiet command; it prints nothing on stderr.
@@ -49,16 +50,12 @@ fn a_frozen_vm_is_thawed_by_what_the_freeze_printed() {
     assert_eq!(quiet(&world, &format!("snapshot tag {reference} good")).trim(), reference);
     assert_eq!(quiet(&world, &format!("thaw {reference} tuesday")), "tuesday\n");
     assert_eq!(quiet(&world, &format!("thaw {reference} tuesday --replace -y")), "tuesday\n");
-    assert_eq!(quiet(&world, &format!("create wednesday --from {}", artifact(&world, reference))), "wednesday\n");
+    world.write("kept.smolmachine", artifact(&world, reference));
+    for from in [reference, "kept.smolmachine"] {
+        assert_eq!(quiet(&world, &format!("create wednesday --from {from}")), "wednesday\n");
+        assert_eq!(quiet(&world, "rm wednesday -y"), "wednesday\n");
+    }
     assert_eq!(quiet(&world, &format!("snapshot rm {reference} -y")).trim(), reference);
-}
-
-/// The artifact of a snapshot in the library.
-fn artifact(world: &World, reference: &str) -> String {
-    let (vm, id) = reference.split_once('@').unwrap();
-    let folder = world.path("home/library/snapshots").join(vm).join(id);
-    let name = names_in(&folder).into_iter().find(|name| name.ends_with(".smolmachine")).unwrap();
-    folder.join(name).display().to_string()
 }
 
 #[test]
