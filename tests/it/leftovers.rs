@@ -279,7 +279,9 @@ fn a_killed_freeze_or_removal_leaves_no_object_in_the_store() {
         return println!("NOT RUN: strace is not installed");
     }
     let world = world();
-    for (line, call) in [("freeze dev", "linkat"), ("freeze dev", "renameat2"), ("snapshot rm dev@gone --yes", "unlink")] {
+    for (line, call) in
+        [("freeze dev", "linkat"), ("freeze dev", "renameat2"), ("snapshot rm dev@gone --yes", "unlink")]
+    {
         let mut nth = 1;
         loop {
             world.write_guest("dev", "root/new", random_bytes(100 << 10));
