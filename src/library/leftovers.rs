@@ -47,6 +47,13 @@ pub fn sweep(beside: &Path) {
     sweep_library();
 }
 
+/// The same, and removes chunks that no snapshot has, wherever they come from.
+pub fn sweep_all() {
+    sweep_library();
+    // What cannot be removed stays for the next run.
+    let _ = store::sweep();
+}
+
 /// Removes what killed runs of this library left.
 pub fn sweep_library() {
     lock::sweep();

@@ -47,7 +47,7 @@ pub use catalog::FindError;
 pub use creation::Creation;
 pub use hash::{FileHash, FileHasher, hash_file, hash_reader};
 pub use health::Health;
-pub use leftovers::{leftovers, sweep_library};
+pub use leftovers::{leftovers, sweep_all, sweep_library};
 pub use lineage::parent;
 pub use lock::{Lock, LockError, Sharing, vm_key};
 pub use metadata::{Configuration, FORMAT, InChunks, Metadata, TooLong, Way, check_description, recorded_hash};

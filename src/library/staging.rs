@@ -1,6 +1,6 @@
 //! The private folder of a run.
 
-use super::layout::{SNAPSHOTS, new_id};
+use super::layout::{OBJECTS, SNAPSHOTS, new_id};
 use super::store;
 use crate::publish::PRIVATE;
 use crate::{files, home};
@@ -146,8 +146,12 @@ pub(super) fn clear(folder: &Path) -> io::Result<()> {
         if entry.file_name() != ALIVE {
             let is_folder = entry.file_type()?.is_dir();
             let path = entry.path();
+            // The store may have the objects of a snapshot that is not published, or not any more.
+            if is_folder && entry.file_name() == OBJECTS {
+                done = done.and(store::remove_objects(folder).map(drop));
+                continue;
+            }
             if is_folder && entry.file_name() == NEW {
-                // A snapshot that is not published: the store may have its new objects already.
                 done = done.and(store::remove_objects(&path).map(drop));
             }
             done = done.and(if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) });

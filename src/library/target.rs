@@ -1,7 +1,7 @@
 //! The files that a freeze or a pack writes: an artifact, alone or as the sidecar of a launcher.
 
 use super::catalog;
-use super::layout::{LAUNCHER, SNAPSHOTS, WORKSPACE};
+use super::layout::{INDEX, LAUNCHER, SNAPSHOTS, WORKSPACE};
 use super::leftovers::sweep;
 use super::lock::{Lock, LockError, Sharing, file_key};
 use super::metadata::Metadata;
@@ -209,7 +209,15 @@ impl Target {
             metadata.write(&new)
         };
         prepare().map_err(PublishError::not_writable(&folder))?;
-        publish(&new, &folder, Existing::Keep)
+        if !metadata.is_in_chunks() {
+            return publish(&new, &folder, Existing::Keep);
+        }
+        // Chunks and index were flushed when they were written: the VM may be down meanwhile, and there are many.
+        let others = metadata.files.keys().filter(|name| *name != INDEX).map(|name| new.join(name));
+        let flushed =
+            others.into_iter().try_for_each(|path| publish::flush(&path)).and_then(|()| publish::flush_alone(&new));
+        flushed.map_err(PublishError::not_writable(&folder))?;
+        publish::publish_flushed(&new, &folder, Existing::Keep)
     }
 }
 

@@ -76,6 +76,5 @@ pub use machine::{Machine, Name, State, is_local_image};
 pub use pack::{CHECKPOINT_SUFFIX, PackStep};
 pub use record::Record;
 pub use reference::Reference;
-pub use trial::Trial;
 pub use version::Version;
 pub use whole::{broken_files, empty_program};

@@ -34,7 +34,7 @@ pub fn check(fix: bool, warnings: &Warnings) -> Check {
 fn remove(warnings: &Warnings) -> u64 {
     let size = || library::leftovers().iter().map(|one| one.bytes).sum::<u64>();
     let before = size();
-    library::sweep_library();
+    library::sweep_all();
     let mut removed = before.saturating_sub(size());
     for one in leftovers().iter().filter(|one| one.is_ownerless) {
         match one.remove() {

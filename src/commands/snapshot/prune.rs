@@ -8,7 +8,7 @@ use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::Seen;
 use crate::library::{
-    Entry, Lock, Metadata, NewestOf, Policy, Reach, Removal, Stored, Tag, TagList, Unit, catalog, sweep_library,
+    Entry, Lock, Metadata, NewestOf, Policy, Reach, Removal, Stored, Tag, TagList, Unit, catalog, sweep_all,
 };
 use crate::operations::resolve::Asked;
 use crate::operations::{lock, packed, verify};
@@ -131,7 +131,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         app.terminal.note(&no_snapshots(args.vm.as_ref()));
     }
     if !args.dry_run {
-        sweep_library();
+        sweep_all();
     }
     let going = all.iter().filter(|decided| decided.reasons.is_empty());
     let going: Vec<Asked<Entry>> = going.map(|decided| Asked::from(Entry::from(decided.one.clone()))).collect();
