@@ -1,7 +1,7 @@
 //! Only files that bottle-freeze wrote are removed: what counts as a library, whose it is, and what cleanup may remove.
 
 use crate::support::chaos::without_override;
-use crate::support::library::{make_old, objects};
+use crate::support::library::{make_old, objects, stored_objects};
 use crate::support::{World, finish, names_in, stderr, stdout};
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -283,6 +283,33 @@ fn a_snapshot_whose_files_cannot_be_removed_stays_visible() {
         }
         world.run("snapshot rm dev --yes").success();
     }
+}
+
+#[test]
+fn a_foreign_file_among_objects_is_neither_used_nor_removed() {
+    let world = world_with_vm();
+    world.run("freeze dev").success();
+    let snapshot = world.path("home/library/snapshots/dev");
+    let snapshot = snapshot.join(&names_in(&snapshot)[0]);
+    let kept = put(&world, "home/library/store/objects/thesis.txt", "mine");
+    let inside = snapshot.join("objects/thesis.txt");
+    fs::write(&inside, "mine").unwrap();
+    world.run("snapshot verify dev").success();
+    let before = tree(&world.path("home/library"));
+    world.run("snapshot rm dev --yes").code(8).stderr(contains("objects/thesis.txt"));
+    assert_eq!(tree(&world.path("home/library")), before);
+    fs::remove_file(inside).unwrap();
+    world.run("snapshot rm dev --yes").success();
+    assert_eq!(names_in(&world.path("home/library/store/objects")), ["thesis.txt"]);
+    // A link in place of an object is not followed, and replaced.
+    world.run("freeze dev").success();
+    let object = stored_objects(&world).into_iter().find(|path| path.file_name() != kept.file_name()).unwrap();
+    world.run("snapshot rm dev --yes").success();
+    symlink(&kept, &object).unwrap();
+    world.run("freeze dev").success();
+    assert!(fs::symlink_metadata(&object).unwrap().is_file());
+    world.run("snapshot verify dev").success();
+    assert_eq!(fs::read_to_string(kept).unwrap(), "mine");
 }
 
 // ------------------------------------------------------------------------------- what only looks like ours
