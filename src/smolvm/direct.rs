@@ -245,3 +245,123 @@ impl Manifest {
         self.bottle_freeze_secrets.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+    use tempfile::TempDir;
+
+    /// What a VM is frozen from.
+    struct Vm {
+        listed: Value,
+        record: Value,
+        trial: Value,
+        template: String,
+        folder: TempDir,
+        version: Version,
+    }
+
+    impl Vm {
+        /// A bare VM of smolvm 1.32.2.
+        fn new() -> Self {
+            let record = json!({
+                "name": "dev", "created_at": 5, "state": "stopped", "cpus": 2, "mem": 600, "env": [["A", "1=2"]],
+                "workdir": null, "secret_refs": {"S": {"from_env": "HOME"}}, "labels": {"a": "b"}, "image": null,
+            });
+            let asset = |path: &str| json!({"path": path, "size": 1});
+            let template = format!(
+                concat!(
+                    r#"{{"mode":"vm","image":"vm://trial","digest":"none","platform":"linux/amd64","cpus":1,"mem":128,"#,
+                    r#""image_size":0,"network":false,"gpu":false,"cuda":false,"host_platform":"linux/amd64","#,
+                    r#""created":"","smolvm_version":"1.32.2","assets":{{"libraries":[],"agent_rootfs":{},"layers":[],"#,
+                    r#""storage_template":{},"overlay_template":{}}}}}"#
+                ),
+                asset("agent-rootfs.tar"),
+                asset("storage.ext4"),
+                asset("overlay.raw")
+            );
+            let template: Manifest = serde_json::from_str(&template).unwrap();
+            let vm = Self {
+                listed: json!({
+                    "name": "dev", "created_at": 5, "state": "stopped", "cpus": 2, "memory_mib": 600, "network": true
+                }),
+                record,
+                trial: json!({"name": "trial", "cpus": 1, "mem": 128, "workdir": null}),
+                template: serde_json::to_string_pretty(&template).unwrap(),
+                folder: tempfile::tempdir().unwrap(),
+                version: Version(1, 32, 2),
+            };
+            for disk in ["overlay.raw", "storage.raw"] {
+                let file = File::create(vm.folder.path().join(disk)).unwrap();
+                file.set_len(1 << 20).unwrap();
+                file.write_all_at(b"a", 99).unwrap();
+            }
+            vm
+        }
+
+        fn direct(&self) -> Result<Direct, String> {
+            let listed = serde_json::from_value(self.listed.clone()).unwrap();
+            let record = |json: &Value| Record::parse(&json.to_string()).unwrap();
+            let (record, trial) = (record(&self.record), record(&self.trial));
+            direct(&listed, &record, &trial, &self.template, self.folder.path(), self.version)
+        }
+    }
+
+    #[test]
+    fn a_bare_vm_is_known() {
+        let direct = Vm::new().direct().unwrap();
+        let manifest: Value = serde_json::from_str(&direct.manifest).unwrap();
+        assert_eq!(
+            (&manifest["image"], &manifest["cpus"], &manifest["mem"]),
+            (&json!("vm://dev"), &json!(2), &json!(600))
+        );
+        assert_eq!((&manifest["network"], &manifest["env"]), (&json!(false), &json!(["A=1=2"])));
+        assert_eq!((&manifest["bottle_freeze_secrets"], &direct.secrets[..]), (&json!(["S"]), &["S".to_owned()][..]));
+        assert_eq!(manifest["assets"]["overlay_template"], json!({"path": "overlay.raw", "size": 100}));
+        assert_eq!(manifest["assets"]["storage_logical_size"], json!(1 << 20));
+        let members: Vec<_> = direct.disks.iter().map(|(member, _)| (member.path.as_str(), member.size)).collect();
+        assert_eq!(members, [("overlay.raw", 100), ("storage.ext4", 100)]);
+    }
+
+    #[test]
+    fn an_old_engine_packs_only_one_disk() {
+        let vm = Vm { version: Version(1, 8, 3), ..Vm::new() };
+        assert_eq!(vm.direct().unwrap().disks.len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_to_the_engine() {
+        type Change = fn(&mut Vm);
+        let cases: [(&str, Change); 14] = [
+            ("bottle-freeze does not know the disks of smolvm 1.33.0", |vm| vm.version = Version(1, 33, 0)),
+            ("it is not a bare VM, or it is removed when it stops", |vm| vm.listed["image"] = json!("alpine")),
+            ("it is not a bare VM, or it is removed when it stops", |vm| vm.listed["ephemeral"] = json!(true)),
+            ("it is paused", |vm| vm.listed["state"] = json!("paused")),
+            ("what smolvm recorded is of another VM", |vm| vm.record["created_at"] = json!(6)),
+            ("bottle-freeze does not know its setting \"image\"", |vm| vm.record["image"] = json!("alpine")),
+            ("bottle-freeze does not know its setting \"new\"", |vm| vm.record["new"] = json!(true)),
+            ("bottle-freeze does not know its setting \"new\"", |vm| vm.trial["new"] = json!(1)),
+            ("bottle-freeze does not know its settings: ", |vm| vm.record["env"] = json!({"A": 1})),
+            ("bottle-freeze does not know its manifest", |vm| vm.template.push('\n')),
+            ("bottle-freeze does not know its manifest: ", |vm| vm.template = vm.template.replace("gpu", "tpu")),
+            ("its folder has an unknown file: data.raw", |vm| {
+                File::create(vm.folder.path().join("data.raw")).unwrap();
+            }),
+            ("it does not have exactly one overlay disk", |vm| {
+                File::create(vm.folder.path().join("overlay.qcow2")).unwrap();
+            }),
+            ("its storage disk is empty", |vm| {
+                File::create(vm.folder.path().join("storage.raw")).unwrap();
+            }),
+        ];
+        for (why, change) in cases {
+            let mut vm = Vm::new();
+            change(&mut vm);
+            let error = vm.direct().unwrap_err();
+            assert!(error == why || why.ends_with(": ") && error.starts_with(why), "{error}");
+        }
+    }
+}

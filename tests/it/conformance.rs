@@ -52,18 +52,9 @@ pub fn on_engines(wanted: impl Fn(&Engine) -> bool, test: impl Fn(&Engine)) {
     }
 }
 
-/// Runs the test on every real engine that is there, of any version.
+/// Runs the test on the real engines.
 pub fn on_real_engines(test: impl Fn(&Engine)) {
-    let Some(root) = std::env::var_os("BOTTLE_FREEZE_REAL_ENGINES").map(PathBuf::from) else { return };
-    let names = fs::read_dir(&root).unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
-    let versions: BTreeSet<Version> = names.filter_map(|name| name.parse().ok()).collect();
-    for version in versions {
-        let version: &'static str = version.to_string().leak();
-        let real = Some(root.join(version)).filter(|folder| folder.join("smolvm").exists());
-        if real.is_some() {
-            test(&Engine { version, real, home: TempDir::new().unwrap() });
-        }
-    }
+    on_engines(|engine| engine.real.is_some(), test);
 }
 
 impl Engine {

@@ -1,7 +1,7 @@
 //! What is read from a VM's disks and its record is what the real engine packs: members bit by bit, manifest key by key. No VM
 //! is booted: a start that fails leaves the disks as the engine makes them.
 
-use crate::conformance::{Engine, on_engines, on_real_engines};
+use crate::conformance::{Engine, on_real_engines};
 use bottle_freeze::engine::{Direct, Disk, Machine, Member, Name, Part, Record, direct, read_disk, take_apart};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -324,8 +324,7 @@ fn the_disks_of_each_kind_are_read_as_they_are_packed() {
         ("full", full as Make),
         ("fragmented", fragmented as Make),
     ];
-    let is_real = |engine: &Engine| engine.real.is_some();
-    on_engines(is_real, |engine| {
+    on_real_engines(|engine| {
         let trial = Trial::of(engine);
         for (name, make) in kinds {
             let folder = vm_without_disks(engine, name, "--cpus 2 --mem 300");
