@@ -3,7 +3,7 @@
 use super::cut::{Cutter, Piece};
 use super::digest::Digest;
 use super::error::{Bad, StoreError};
-use super::frame::{Frame, Unpacker};
+use super::frame::{self, Frame, Unpacker};
 use super::index::{Chunk, Entry};
 use super::objects::{self, OBJECTS};
 use super::work::{Job, Place, Storing, Work};
@@ -95,7 +95,11 @@ impl<'w> Feed<'w> {
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => damaged(false),
             _ => StoreError::not_writable(&here)(error),
         })?;
-        let frame = objects::trusted(&here, length as usize, buffer).ok_or_else(|| damaged(false))?;
+        objects::read_own(&here, buffer).map_err(|error| {
+            if frame::is_damage(&error) { damaged(false) } else { StoreError::unreadable(&here)(error) }
+        })?;
+        let frame = Frame::of(buffer);
+        // What is recorded was compared with the content when the other folder was written.
         if frame != recorded && !Unpacker::new().is_object(buffer, name, length) {
             return Err(damaged(false));
         }

@@ -6,7 +6,6 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 use zstd::bulk::{Compressor, Decompressor};
-use zstd::zstd_safe;
 
 /// The most bytes of a chunk.
 pub const CHUNK: usize = 1 << 20;
@@ -34,12 +33,6 @@ impl Frame {
     pub fn of(frame: &[u8]) -> Self {
         Self { bytes: u32::try_from(frame.len()).unwrap_or(u32::MAX), crc32: crc32fast::hash(frame) }
     }
-}
-
-/// Whether these bytes are one whole frame with `length` bytes of content, by its headers: nothing is decompressed.
-pub fn looks_whole(frame: &[u8], length: usize) -> bool {
-    zstd_safe::find_frame_compressed_size(frame) == Ok(frame.len())
-        && matches!(zstd_safe::get_frame_content_size(frame), Ok(Some(size)) if size == length as u64)
 }
 
 /// Opens the file of an object.
@@ -121,10 +114,15 @@ impl Packer {
     pub fn pack(&mut self, content: &[u8]) -> io::Result<&[u8]> {
         self.frame.clear();
         self.context.compress_to_buffer(content, &mut self.frame)?;
-        match self.unpacker.unpack(&self.frame, content.len()) {
-            Some(unpacked) if unpacked == content => Ok(&self.frame),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "its compressed content cannot be read back")),
+        if self.unpacker.unpack(&self.frame, content.len()) == Some(content) {
+            return Ok(&self.frame);
         }
+        Err(io::Error::new(io::ErrorKind::InvalidData, "its compressed content cannot be read back"))
+    }
+
+    /// Whether these bytes are a frame of this chunk.
+    pub fn is_frame_of(&mut self, frame: &[u8], content: &[u8]) -> bool {
+        self.unpacker.unpack(frame, content.len()) == Some(content)
     }
 }
 

@@ -2,15 +2,15 @@
 
 use super::digest::Digest;
 use super::error::StoreError;
-use super::frame::{CHUNK, FRAME};
-use super::objects;
+use super::frame::{self, CHUNK, FRAME, Unpacker};
+use super::objects::{self, Objects};
 use crate::files;
 use crate::library::hash::{FileHash, FileHasher};
 use crate::smolvm::artifact::Member;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -148,13 +148,20 @@ impl Index {
             && manifest(self).is_some_and(|keys| Some(keys) == manifest(other))
     }
 
-    /// Whether the snapshot in this folder has all objects, in their full size.
+    /// Whether the snapshot in this folder has all objects, undamaged, after a freeze with the same content: what that found
+    /// in the store, or put there, it compared. Others are read.
     pub fn has_all_objects(&self, folder: &Path) -> bool {
-        let folder = folder.join(objects::OBJECTS);
-        let is_there = |(name, _, bytes): &(Digest, u32, u32)| {
-            fs::metadata(folder.join(name.to_string())).is_ok_and(|meta| meta.len() == u64::from(*bytes))
+        self.has_all_objects_in(Objects::existing().ok().flatten().as_ref(), folder)
+    }
+
+    pub(super) fn has_all_objects_in(&self, store: Option<&Objects>, folder: &Path) -> bool {
+        let (folder, mut unpacker, mut frame) = (folder.join(objects::OBJECTS), Unpacker::new(), Vec::new());
+        let is_whole = |(name, length, _): &(Digest, u32, u32)| {
+            let path = folder.join(name.to_string());
+            store.is_some_and(|store| objects::is_one_file(&store.path(name), &path))
+                || frame::read(&path, &mut frame).is_ok() && unpacker.is_object(&frame, name, *length)
         };
-        self.objects().iter().all(is_there)
+        self.objects().iter().all(is_whole)
     }
 
     /// The objects that it needs, each once, in order: name, bytes of the content, bytes of the frame.

@@ -2,7 +2,7 @@
 
 use super::digest::Digest;
 use super::error::StoreError;
-use super::frame::{self, Frame, Unpacker};
+use super::frame::{self, Frame, Packer, Unpacker};
 use crate::library::layout::new_id;
 use crate::publish::PRIVATE;
 use crate::{files, home};
@@ -63,20 +63,27 @@ impl Objects {
         self.folder.join(name.to_string())
     }
 
-    /// Links the object into the folder `into`, if there is one that can be trusted: its headers say that it is whole, and
-    /// has content of `length` bytes. Its frame is read into `buffer`.
-    pub fn link(&self, name: &Digest, length: usize, into: &Path, buffer: &mut Vec<u8>) -> Option<Frame> {
+    /// Links the object into the folder `into`, if there is one with this content: it is decompressed and compared. Its frame
+    /// is read into `buffer`.
+    pub fn link(
+        &self,
+        name: &Digest,
+        content: &[u8],
+        into: &Path,
+        packer: &mut Packer,
+        buffer: &mut Vec<u8>,
+    ) -> Option<Frame> {
         let link = into.join(name.to_string());
         match fs::hard_link(self.path(name), &link) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return None,
             _ => {}
         }
-        // The link is checked, not what it was made from: that may be replaced at any time.
-        let frame = trusted(&link, length, buffer);
-        if frame.is_none() {
-            let _ = fs::remove_file(&link);
+        // The link is compared, not what it was made from: that may be replaced at any time.
+        if read_own(&link, buffer).is_ok() && packer.is_frame_of(buffer, content) {
+            return Some(Frame::of(buffer));
         }
-        frame
+        let _ = fs::remove_file(&link);
+        None
     }
 
     /// Gives the finished, flushed object `from` its name in the store. An object of that name that is there is used, if it
@@ -149,11 +156,16 @@ pub fn link_or_copy(from: &Path, to: &Path, buffer: &mut Vec<u8>) -> io::Result<
     }
 }
 
-/// The frame of an object that can be trusted, read into `buffer`: see [`Objects::link`].
-pub fn trusted(path: &Path, length: usize, buffer: &mut Vec<u8>) -> Option<Frame> {
-    let (file, meta) = frame::open(path).ok()?;
-    frame::read_open(&file, buffer).ok()?;
-    (files::is_own(&meta) && frame::looks_whole(buffer, length)).then(|| Frame::of(buffer))
+/// Reads the file of an object into `buffer`, if this user owns it.
+///
+/// # Errors
+/// It belongs to another user, or see [`frame::open`].
+pub fn read_own(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let (file, meta) = frame::open(path)?;
+    if !files::is_own(&meta) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it belongs to another user"));
+    }
+    frame::read_open(&file, buffer)
 }
 
 /// Removes a file that may be gone.
@@ -181,6 +193,12 @@ fn link_over(from: &Path, to: &Path) -> io::Result<()> {
             renamed => return renamed,
         }
     }
+}
+
+/// Whether both are names of one file.
+pub fn is_one_file(one: &Path, other: &Path) -> bool {
+    let inode = |path| fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+    inode(one).is_some_and(|one| inode(other) == Some(one))
 }
 
 fn are_same(one: &Path, other: &Path) -> bool {

@@ -137,13 +137,14 @@ impl<'r> Work<'r> {
     }
 
     fn make(&self, name: &Digest, content: &[u8], storing: &mut Storing, is_flushing: bool) -> Result<(), StoreError> {
-        if let Some(frame) = self.objects.link(name, content.len(), &self.folder, &mut storing.buffer) {
+        let Storing { packer, buffer } = storing;
+        if let Some(frame) = self.objects.link(name, content, &self.folder, packer, buffer) {
             self.made(*name, frame);
             return Ok(());
         }
         let path = self.folder.join(name.to_string());
         let not_writable = StoreError::not_writable(&path);
-        let frame = storing.packer.pack(content).map_err(&not_writable)?;
+        let frame = packer.pack(content).map_err(&not_writable)?;
         let file = objects::create(&path, frame).map_err(&not_writable)?;
         self.made(*name, Frame::of(frame));
         let written = Written { file, name: *name, bytes: frame.len() as u64 };

@@ -48,6 +48,37 @@ fn the_next_freeze_heals_all_snapshots_that_have_the_object() {
 }
 
 #[test]
+fn a_freeze_compares_what_it_links_and_writes_a_damaged_object_anew() {
+    let (library, sources, indexes, object) = shared();
+    flip(&object);
+    let (index, added) = library.freeze("four", &sources[..1]).unwrap();
+    assert_eq!((added.objects, &index.members), (1, &indexes[0].members));
+    library.verify("four", &index).unwrap();
+    assert!(contents(&library.artifact("four", &index))[0].1 == sources[0].content());
+    let has_all = |name| indexes[0].has_all_objects_in(Some(&library.store()), &library.folder(name));
+    assert_eq!((has_all("one"), has_all("four")), (false, true));
+    library.verify("one", &indexes[0]).unwrap();
+    assert!(has_all("one"));
+}
+
+#[test]
+fn a_damaged_object_of_a_known_member_ends_the_writer() {
+    let (library, sources, indexes, object) = shared();
+    flip(&object);
+    let known = |name| {
+        Writer::run_in(library.store(), &library.folder(name), &Signals::default(), |feed| {
+            feed.known(&indexes[0].members[0], &library.folder("one"))
+        })
+    };
+    let error = known("four").unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    // The content, from elsewhere, makes it whole.
+    library.freeze("five", &sources[..1]).unwrap();
+    library.verify("one", &indexes[0]).unwrap();
+    known("six").unwrap();
+}
+
+#[test]
 fn a_truncated_or_foreign_object_is_not_linked_but_written_anew() {
     for damage in [
         |path: &Path| fs::write(path, "").unwrap(),
