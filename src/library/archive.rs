@@ -150,7 +150,7 @@ fn append_artifact(
     header.set_cksum();
     let to = tar.get_mut();
     to.write_all(header.as_bytes())?;
-    store::write_artifact(folder, index, None, to, signals).map_err(|error| match error {
+    store::write_artifact(folder, index, to, signals).map_err(|error| match error {
         StoreError::Output(error) => error,
         error => io::Error::other(error),
     })?;

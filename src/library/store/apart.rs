@@ -61,7 +61,7 @@ pub fn put_together(folder: &Path, index: &Index, to: &Path, signals: &Signals) 
     let not_writable = |source| StoreError::NotWritable { path: to.to_owned(), source };
     let file = File::options().write(true).create_new(true).mode(0o600).open(to).map_err(not_writable)?;
     let mut to = Hashed { to: file, hasher: FileHasher::default() };
-    match write_artifact(folder, index, None, &mut to, signals) {
+    match write_artifact(folder, index, &mut to, signals) {
         Err(StoreError::Output(error)) => Err(not_writable(error)),
         result => result.map(|()| to.hasher.finish()),
     }
@@ -73,7 +73,7 @@ pub fn put_together(folder: &Path, index: &Index, to: &Path, signals: &Signals) 
 /// A chunk is damaged.
 pub fn artifact_hash(folder: &Path, index: &Index, signals: &Signals) -> Result<FileHash, StoreError> {
     let mut to = Hashed { to: io::sink(), hasher: FileHasher::default() };
-    write_artifact(folder, index, None, &mut to, signals)?;
+    write_artifact(folder, index, &mut to, signals)?;
     Ok(to.hasher.finish())
 }
 

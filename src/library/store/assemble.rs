@@ -4,7 +4,7 @@ use super::digest::Digest;
 use super::error::{Bad, StoreError};
 use super::frame::{self, CHUNK, Frame, Packer, Unpacker};
 use super::index::{Chunk, Entry, Index};
-use super::objects::{OBJECTS, Objects};
+use super::objects::{self, OBJECTS, Objects};
 use crate::signals::Signals;
 use crate::smolvm::artifact::{Artifact, END, MemberKind, footer, headers, padding};
 use std::io::{self, Write};
@@ -45,20 +45,24 @@ impl Index {
     }
 }
 
-/// Writes the artifact of the snapshot in that folder, with another `manifest` if one is given. Each object is checked by its
-/// size and CRC-32; another frame is accepted if its content is right.
+/// Writes the artifact of the snapshot in that folder. Each object is checked by its size and CRC-32; another frame is
+/// accepted if its content is right.
 ///
 /// # Errors
 /// An object is missing or damaged, also in the store; `to` cannot be written; a signal arrived.
-pub fn write_artifact(
+pub fn write_artifact(folder: &Path, index: &Index, to: &mut impl Write, signals: &Signals) -> Result<(), StoreError> {
+    write_artifact_in(Objects::existing().ok().flatten(), folder, index, to, signals)
+}
+
+pub(super) fn write_artifact_in(
+    store: Option<Objects>,
     folder: &Path,
     index: &Index,
-    manifest: Option<&str>,
     to: &mut impl Write,
     signals: &Signals,
 ) -> Result<(), StoreError> {
     let (mut bytes, mut crc32) = (0_u64, crc32fast::Hasher::new());
-    let mut reader = Reader { folder, frame: Vec::new(), unpacker: Unpacker::new() };
+    let mut reader = Reader { store, folder, frame: Vec::new(), unpacker: Unpacker::new() };
     Assets::walk(index, &mut |asset| {
         signals.check()?;
         let frame = match asset {
@@ -69,7 +73,7 @@ pub fn write_artifact(
         crc32.update(frame);
         to.write_all(frame).map_err(StoreError::Output)
     })?;
-    let manifest = manifest.unwrap_or(index.manifest.get());
+    let manifest = index.manifest.get();
     crc32.update(manifest.as_bytes());
     let footer = footer(bytes, manifest.len() as u64, crc32.finalize());
     to.write_all(manifest.as_bytes()).and_then(|()| to.write_all(&footer)).map_err(StoreError::Output)
@@ -77,6 +81,7 @@ pub fn write_artifact(
 
 /// Reads the objects of a snapshot.
 struct Reader<'a> {
+    store: Option<Objects>,
     folder: &'a Path,
     frame: Vec<u8>,
     unpacker: Unpacker,
@@ -90,10 +95,10 @@ impl Reader<'_> {
         if first.is_ok() {
             return Ok(&self.frame);
         }
-        let store = Objects::existing().ok().flatten();
-        if store.is_some_and(|store| store.heal(name, length, &path, &mut self.unpacker))
-            && self.check(&path, name, length, recorded).is_ok()
-        {
+        let stored = self.store.as_ref().map(|store| store.path(name));
+        if let Some(stored) = stored.filter(|stored| self.check(stored, name, length, recorded).is_ok()) {
+            // Other readers need it whole, too; but the library may be read-only.
+            let _ = objects::link_over(&stored, &path);
             return Ok(&self.frame);
         }
         let is_missing = match first {

@@ -102,17 +102,13 @@ impl Objects {
         }
     }
 
-    /// Replaces the `object` of a snapshot, which is missing or damaged, by that of the store, if that is whole. If it is
-    /// not, it loses its name, so that the next freeze with this content writes it anew. Returns whether the object is whole
-    /// now.
+    /// Replaces the `object` of a snapshot, which is missing or damaged, by that of the store, if that is whole. Returns
+    /// whether the object is whole now.
     pub fn heal(&self, name: &Digest, length: u32, object: &Path, unpacker: &mut Unpacker) -> bool {
         let (stored, mut frame) = (self.path(name), Vec::new());
-        let is_whole = frame::read(&stored, &mut frame).is_ok() && unpacker.is_object(&frame, name, length);
-        if is_whole {
-            return link_over(&stored, object).is_ok();
-        }
-        let _ = fs::remove_file(&stored);
-        false
+        frame::read(&stored, &mut frame).is_ok()
+            && unpacker.is_object(&frame, name, length)
+            && link_over(&stored, object).is_ok()
     }
 
     /// Removes the object, if no snapshot has it. Returns the bytes that this frees.
@@ -180,7 +176,10 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 }
 
 /// Makes `to` a link to the file `from`, in one step.
-fn link_over(from: &Path, to: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// The system refuses.
+pub fn link_over(from: &Path, to: &Path) -> io::Result<()> {
     loop {
         let new = to.with_file_name(format!("{PRIVATE}{:.6}", new_id()));
         fs::hard_link(from, &new)?;

@@ -19,8 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Seen(Mutex<HashMap<(u64, u64), (Digest, u32)>>);
 
 /// Reads the objects of the snapshot in that folder, and compares them with their names. One that is missing or damaged is
-/// replaced by that of the store, if that one is whole: a later freeze may have written it anew. A damaged object of the store
-/// loses its name there, so that the next freeze with this content writes it.
+/// replaced by that of the store, if that one is whole: a later freeze may have written it anew.
 ///
 /// # Errors
 /// Objects are missing or damaged; one cannot be read; a signal arrived.

@@ -1,6 +1,6 @@
 //! Damaged objects are found, and whole again after the next freeze.
 
-use super::super::{StoreError, write_artifact};
+use super::super::{Digest, StoreError, assemble, frame, write_artifact};
 use super::*;
 use std::os::unix::fs::MetadataExt;
 
@@ -113,8 +113,43 @@ fn a_missing_object_is_linked_again() {
 fn an_artifact_is_not_made_of_a_damaged_object() {
     let (library, _, indexes, object) = shared();
     flip(&object);
-    let made = write_artifact(&library.folder("two"), &indexes[1], None, &mut Vec::new(), &Signals::default());
+    let made = write_artifact(&library.folder("two"), &indexes[1], &mut Vec::new(), &Signals::default());
     assert!(matches!(made, Err(StoreError::Damaged { .. })), "{made:?}");
+}
+
+#[test]
+fn an_artifact_is_made_of_what_the_store_has_even_if_the_snapshot_cannot_be_written() {
+    let (library, sources, indexes, object) = shared();
+    flip(&object);
+    library.freeze("four", &sources[..1]).unwrap();
+    let write = |store| {
+        let mut to = Vec::new();
+        assemble::write_artifact_in(store, &library.folder("one"), &indexes[0], &mut to, &Signals::default())
+            .map(|()| to)
+    };
+    write(None).unwrap_err();
+    // A link to the store's object cannot get the name of a folder.
+    fs::remove_file(&object).unwrap();
+    fs::create_dir(&object).unwrap();
+    let made = write(Some(library.store())).unwrap();
+    assert!(object.is_dir());
+    fs::remove_dir(&object).unwrap();
+    assert!(write(Some(library.store())).unwrap() == made);
+    assert!(write(None).unwrap() == made);
+}
+
+#[test]
+fn the_store_keeps_what_cannot_be_read_for_now() {
+    let (library, _, _, object) = shared();
+    let name = Digest::parse(object.file_name().unwrap().to_str().unwrap()).unwrap();
+    let stored = library.store().path(&name);
+    fs::remove_file(&stored).unwrap();
+    fs::create_dir(&stored).unwrap();
+    assert!(!library.store().heal(&name, 1 << 20, &object, &mut frame::Unpacker::new()));
+    fs::remove_dir(&stored).unwrap();
+    fs::write(&stored, "damaged").unwrap();
+    assert!(!library.store().heal(&name, 1 << 20, &object, &mut frame::Unpacker::new()));
+    assert!(stored.is_file());
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn a_bomb_or_a_link_in_place_of_an_object_is_damage() {
         damage();
         let error = library.verify("one", &index).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
-        let made = write_artifact(&library.folder("one"), &index, None, &mut Vec::new(), &Signals::default());
+        let made = write_artifact(&library.folder("one"), &index, &mut Vec::new(), &Signals::default());
         assert!(matches!(made, Err(StoreError::Damaged { .. })), "{made:?}");
     }
 }

@@ -102,7 +102,7 @@ impl Library {
     fn artifact(&self, name: &str, index: &Index) -> PathBuf {
         let path = self.folder("vm.smolmachine");
         let mut file = fs::File::create(&path).unwrap();
-        write_artifact(&self.folder(name), index, None, &mut file, &Signals::default()).unwrap();
+        write_artifact(&self.folder(name), index, &mut file, &Signals::default()).unwrap();
         path
     }
 }

@@ -53,17 +53,6 @@ fn the_same_index_gives_the_same_artifact() {
 }
 
 #[test]
-fn an_artifact_can_have_another_manifest() {
-    let library = Library::new();
-    let (index, _) = library.freeze("one", &[disk(vec![Ok(noise(1, 5000))])]).unwrap();
-    let path = library.folder("vm.smolmachine");
-    let manifest = MANIFEST.replace("\"cpus\": 1", "\"cpus\": 7");
-    let mut file = fs::File::create(&path).unwrap();
-    write_artifact(&library.folder("one"), &index, Some(&manifest), &mut file, &Signals::default()).unwrap();
-    assert_eq!(artifact::verify(&path, &Signals::default()).unwrap().manifest.cpus, 7);
-}
-
-#[test]
 fn a_byte_added_to_a_tar_changes_few_chunks() {
     let library = Library::new();
     let content = noise(1, 20 * MIB);
@@ -143,7 +132,7 @@ fn a_signal_ends_the_writer_and_every_reader() {
     assert!(matches!(written, Err(StoreError::Interrupted(_))));
     let verified = verify::verify_in(None, &library.folder("one"), &index, &Seen::default(), &signals);
     assert!(matches!(verified, Err(StoreError::Interrupted(_))));
-    let made = write_artifact(&library.folder("one"), &index, None, &mut Vec::new(), &signals);
+    let made = write_artifact(&library.folder("one"), &index, &mut Vec::new(), &signals);
     assert!(matches!(made, Err(StoreError::Interrupted(_))));
 }
 
