@@ -50,8 +50,8 @@ impl Runtime {
         Self::find_in(&home::existing(RUNTIMES).ok()??, key)
     }
 
-    /// Keeps the private folder `from`, with an index and its objects, as the runtime with this key, unless there is one.
-    /// Removes old ones.
+    /// Keeps the private folder `from`, with an index and its objects, as the runtime with this key, unless there is one that
+    /// can be used. Removes old ones.
     ///
     /// # Errors
     /// It cannot be written.
@@ -61,7 +61,7 @@ impl Runtime {
         Self::add_in(&all, &store, key, from, &Record { index, record }).map_err(StoreError::not_writable(&all))
     }
 
-    /// Removes it, because it is damaged: the next freeze makes it again.
+    /// Removes it, because it cannot be used: the next freeze makes it again.
     pub fn remove(&self) {
         if let Ok(Some(store)) = Objects::existing() {
             let _ = remove(&store, &self.folder);
@@ -78,12 +78,25 @@ impl Runtime {
         let key = plain(key).ok_or(io::ErrorKind::InvalidInput)?;
         publish_text(&serde_json::to_vec(record)?, &from.join(RECORD), Existing::Replace)?;
         publish::flush_alone(from)?;
-        match fs::rename(from, all.join(key)) {
-            // Another run was quicker.
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
-            renamed => renamed.and_then(|()| publish::flush_alone(all))?,
+        let folder = all.join(key);
+        if !move_to(from, &folder)? && Self::find_in(all, key).is_none() {
+            // It is damaged, or of another version of bottle-freeze.
+            remove(store, &folder)?;
+            move_to(from, &folder)?;
         }
+        publish::flush_alone(all)?;
         remove_old(store, all)
+    }
+}
+
+/// Moves a folder, unless there is one: another run was quicker then.
+fn move_to(from: &Path, to: &Path) -> io::Result<bool> {
+    match fs::rename(from, to) {
+        // XFS returns the second.
+        Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {
+            Ok(false)
+        }
+        renamed => renamed.map(|()| true),
     }
 }
 
@@ -220,6 +233,18 @@ mod tests {
         for key in ["", "..", "a/b", ".a"] {
             assert!(library.find(key).is_none() && library.add(key, b"x").is_err());
             fs::remove_dir_all(library.folder("new")).unwrap();
+        }
+    }
+
+    #[test]
+    fn one_that_cannot_be_used_is_replaced() {
+        let library = Library::new();
+        for file in ["index.json", "record.json"] {
+            library.add("a", b"first").unwrap();
+            fs::write(library.folder("runtimes/a").join(file), "{}").unwrap();
+            library.add("a", b"second").unwrap();
+            assert_eq!(library.find("a").unwrap().index.members[0].member.size, 6, "{file}");
+            fs::remove_dir_all(library.folder("runtimes/a")).unwrap();
         }
     }
 
