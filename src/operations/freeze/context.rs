@@ -1,5 +1,6 @@
 //! What a freeze works on, and what it gives back.
 
+use super::disks::Pattern;
 use super::plan::Plan;
 use super::request::Request;
 use crate::app::App;
@@ -62,6 +63,8 @@ pub struct Freeze<'a> {
     pub target: Target,
     /// The folder of the VM's disks, if the engine says which.
     pub disks: Option<PathBuf>,
+    /// What the engine adds to every artifact, if the disks are to be read.
+    pub pattern: Option<Pattern>,
     /// Of the VM, and of the target.
     pub locks: Vec<Lock>,
 }

@@ -3,13 +3,19 @@
 use super::context::Freeze;
 use super::take::Written;
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Runtime, StoreError, Writer};
 use crate::library::{Staging, Way, library_staging};
 use crate::operations::packed;
 use crate::smolvm::artifact::Part;
 use crate::smolvm::{Direct, DiskError, Name, Record, Smolvm, State, direct};
+use serde_json::value::RawValue;
 use std::path::Path;
+use std::sync::Arc;
+
+/// What an engine adds to every artifact, and its record of an empty VM; or why only the engine can pack. All VMs of one
+/// command share it.
+pub type Pattern = Arc<std::result::Result<(Runtime, Record), String>>;
 
 impl Freeze<'_> {
     /// Takes the disks of the VM apart. Nothing is written if only the engine can pack it; why, is printed with --verbose.
@@ -22,10 +28,10 @@ impl Freeze<'_> {
             app.terminal.detail(&only_engine(&self.job.name, &why));
             None
         };
-        let Some((runtime, direct)) = self.direct()?.map_err(only_engine).ok() else { return Ok(None) };
+        let Some((runtime, direct)) = self.direct().map_err(only_engine).ok() else { return Ok(None) };
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
         let text = format!("reading the disks of {}", self.job.name);
-        match app.terminal.phase("read", &text, || write(&folder, &runtime, &direct, app)) {
+        match app.terminal.phase("read", &text, || write(&folder, runtime, &direct, app)) {
             Ok((index, added)) => {
                 Ok(Some(Written::Chunks { index: Box::new(index), added, secrets: direct.secrets, way: Way::Disks }))
             }
@@ -43,23 +49,19 @@ impl Freeze<'_> {
     }
 
     /// What the engine would pack, and what it adds; or why only the engine can pack it.
-    fn direct(&self) -> Result<std::result::Result<(Runtime, Direct), String>> {
-        let (app, engine) = (self.cx.app, self.cx.engine);
-        let Some(folder) = &self.disks else { return Ok(Err("its disks were not found".to_owned())) };
-        let Some(record) = engine.record(&self.job.name) else {
-            return Ok(Err("what smolvm recorded of it cannot be read".to_owned()));
-        };
-        let runtime = runtime(app, engine)?;
+    fn direct(&self) -> std::result::Result<(&Runtime, Direct), String> {
+        let engine = self.cx.engine;
+        let folder = self.disks.as_deref().ok_or("its disks were not found")?;
+        let record = engine.record(&self.job.name).ok_or("what smolvm recorded of it cannot be read")?;
+        let pattern = self.pattern.as_deref().ok_or("it has no pattern")?;
+        let (runtime, trial) = pattern.as_ref().map_err(String::clone)?;
         // It was listed before it was stopped.
         let mut vm = self.vm.clone();
         if vm.state.is_up() {
             vm.state = State::Stopped;
         }
-        Ok(runtime.and_then(|(runtime, trial)| {
-            let template = runtime.index.manifest.get();
-            let direct = direct(&vm, &record, &trial, template, folder, engine.version())?;
-            Ok((runtime, direct))
-        }))
+        let template = runtime.index.manifest.get();
+        Ok((runtime, direct(&vm, &record, trial, template, folder, engine.version())?))
     }
 }
 
@@ -99,32 +101,43 @@ fn write(
 }
 
 /// What this engine adds to every artifact, and its record of an empty VM; packed once. Or why there is none.
-fn runtime(app: &App, engine: &Smolvm) -> Result<std::result::Result<(Runtime, Record), String>> {
-    let Some(key) = engine.runtime_key() else {
-        return Ok(Err("its program does not say which engine it runs".to_owned()));
+///
+/// # Errors
+/// A signal arrived.
+pub fn pattern(app: &App, engine: &Smolvm) -> Result<Pattern> {
+    let found = match engine.runtime_key() {
+        None => Err("its program does not say which engine it runs".to_owned()),
+        Some(key) => match find(&key) {
+            None => make(app, engine, &key).map_err(|failure| format!("its pack of an empty VM cannot be used: {failure}")),
+            Some(found) => Ok(found),
+        },
     };
-    let found = match Runtime::find(&key) {
-        None => make_runtime(app, engine, &key)?,
-        found => found,
-    };
-    let record = found.as_ref().and_then(|runtime| Record::parse(runtime.record.get()));
-    Ok(found.zip(record).ok_or_else(|| "its pack of an empty VM cannot be used".to_owned()))
+    app.signals.check()?;
+    Ok(Arc::new(found))
+}
+
+fn find(key: &str) -> Option<(Runtime, Record)> {
+    let runtime = Runtime::find(key)?;
+    let record = Record::parse(runtime.record.get());
+    if record.is_none() {
+        runtime.remove();
+    }
+    Some((runtime, record?))
 }
 
 /// Has the engine pack an empty VM, and keeps what is in the artifact.
-fn make_runtime(app: &App, engine: &Smolvm, key: &str) -> Result<Option<Runtime>> {
+fn make(app: &App, engine: &Smolvm, key: &str) -> Result<(Runtime, Record)> {
+    let unknown = |what: &str| Failure::new(Status::Failed, format!("bottle-freeze does not know {what}"));
     let staging = library_staging()?;
     let _leaves = packed::leaves(app, &staging);
-    let trial =
-        app.terminal.phase("trial", "packing an empty VM, once for this engine", || engine.try_to_pack(staging.path()));
-    app.signals.check()?;
-    let Some((artifact, record)) = trial.ok().and_then(|trial| Some((trial.artifact, trial.record?))) else {
-        return Ok(None);
-    };
+    let trial = app
+        .terminal
+        .phase("trial", "packing an empty VM, once for this engine", || engine.try_to_pack(staging.path()))?;
+    let record = trial.record.ok_or_else(|| unknown("the engine's record of it"))?.to_json();
+    let record = RawValue::from_string(record).map_err(|error| Failure::new(Status::Failed, error.to_string()))?;
     let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
-    let Some((index, _)) = store::take_apart(&folder, &artifact, &app.signals, |_| None)? else { return Ok(None) };
-    let record = serde_json::value::RawValue::from_string(record.to_json());
-    let record = record.map_err(|error| Failure::new(crate::error::Status::Failed, error.to_string()))?;
+    let apart = store::take_apart(&folder, &trial.artifact, &app.signals, |_| None)?;
+    let (index, _) = apart.ok_or_else(|| unknown("what is in it"))?;
     Runtime::add(key, &folder, index.write(&folder)?, record)?;
-    Ok(Runtime::find(key))
+    find(key).ok_or_else(|| unknown("what was kept of it"))
 }

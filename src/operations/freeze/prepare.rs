@@ -1,7 +1,7 @@
 //! Steps 1 and 2 of a freeze: whether it can be done at all, before anything is changed.
 
 use super::context::{Context, Freeze, Job};
-use super::disks::only_engine;
+use super::disks::{only_engine, pattern};
 use super::plan::{Plan, Step, reads_disks};
 use super::take::checkpoint_path;
 use crate::error::{Failure, Result, Status};
@@ -46,6 +46,13 @@ pub fn prepare<'a>(
         match lock.and_then(|lock| Freeze::look(cx, job, &machines)?.preflight(lock)) {
             Ok(freeze) => ready.push(freeze),
             Err(failure) => refuse(job, failure),
+        }
+    }
+    // Now, because it takes seconds: later the VMs are down. Once for all of them.
+    if ready.iter().any(|freeze| freeze.plan.has(&Step::ReadDisks)) {
+        let pattern = pattern(cx.app, cx.engine)?;
+        for freeze in &mut ready {
+            freeze.pattern = Some(pattern.clone());
         }
     }
     ready.iter().for_each(Freeze::warn);
@@ -111,7 +118,7 @@ impl<'a> Freeze<'a> {
             Some(out) => Target::new(out, request.force)?,
             None => Target::in_library(name.as_str(), &id, artifact, request.launcher)?,
         };
-        Ok(Self { cx, job, began: Instant::now(), vm, plan, id, target, disks: None, locks: Vec::new() })
+        Ok(Self { cx, job, began: Instant::now(), vm, plan, id, target, disks: None, pattern: None, locks: Vec::new() })
     }
 
     /// Warns of what the user should know first.
