@@ -160,13 +160,15 @@ impl<'a> Freeze<'a> {
         let (Ok(disks), Some(free)) = (Disks::read(disks), free_bytes(self.target.folder())) else { return Ok(()) };
         // Of a live one the RAM as well: as it is, and compressed.
         let ram = if self.plan.is_live() { vm.memory_mib.saturating_mul(2 << 20) } else { 0 };
-        let needed = disks.room_to_pack().saturating_add(ram);
+        let reads = self.plan.has(&Step::ReadDisks);
+        let needed = if reads { disks.room_to_read() } else { disks.room_to_pack().saturating_add(ram) };
         if needed <= free {
             return Ok(());
         }
         let folder = self.target.folder().display();
         let (needed, free) = (packed::size(needed), packed::size(free));
-        let what = format!("packing '{}' may take {needed} in {folder}, where {free} are free", vm.name);
+        let how = if reads { "freezing" } else { "packing" };
+        let what = format!("{how} '{}' may take {needed} in {folder}, where {free} are free", vm.name);
         Err(Failure::new(Status::NotWritable, what)
             .state(format!("'{}' is {} as before", vm.name, vm.state))
             .hint("free some space, choose another place with -o, or skip this check with --no-space-check"))

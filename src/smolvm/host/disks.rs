@@ -29,6 +29,9 @@ impl Disks {
     /// Bytes that a pack writes besides the disks' content: launcher, runtime, helper files (at its peak).
     pub const BESIDES: u64 = 125 << 20;
 
+    /// Bytes that a read of them writes besides their content: new parts of the runtime, and the lists of chunks.
+    const BESIDES_READ: u64 = 16 << 20;
+
     /// The disks in the folder that `machine data-dir` names. A VM that was never
     /// started has none, and may have no folder.
     ///
@@ -74,5 +77,26 @@ impl Disks {
     pub fn room_to_pack(&self) -> u64 {
         let room = |disk: &Disk| disk.allocated.saturating_mul(if disk.is_qcow2 { 4 } else { 3 });
         self.0.iter().map(room).fold(Self::BESIDES, u64::saturating_add)
+    }
+
+    /// Bytes that it takes at most to read them without the engine: their chunks go straight into the library.
+    pub fn room_to_read(&self) -> u64 {
+        self.0.iter().map(|disk| disk.allocated).fold(Self::BESIDES_READ, u64::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_takes_no_more_than_the_disks_and_a_pack_several_times_as_much() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("storage.raw"), vec![1; 1 << 20]).unwrap();
+        fs::write(folder.path().join("overlay.qcow2"), vec![1; 1 << 20]).unwrap();
+        let disks = Disks::read(folder.path()).unwrap();
+        let allocated = |read: u64| read - Disks::BESIDES_READ;
+        let one = allocated(disks.room_to_read()) / 2;
+        assert_eq!(disks.room_to_pack(), Disks::BESIDES + 7 * one);
     }
 }
