@@ -5,10 +5,10 @@ use super::take::Written;
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Runtime, StoreError, Writer};
-use crate::library::{Staging, Way, library_staging};
-use crate::operations::packed;
+use crate::library::{FileHash, Staging, Way, library_staging};
+use crate::operations::{disks, packed};
 use crate::smolvm::artifact::Part;
-use crate::smolvm::{Direct, DiskError, Name, Record, Smolvm, State, direct};
+use crate::smolvm::{Direct, DiskError, Machine, Name, Record, Smolvm, State, direct};
 use serde_json::value::RawValue;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,14 +21,22 @@ impl Freeze<'_> {
     /// Takes the disks of the VM apart. Nothing is written if only the engine can pack it; why, is printed with --verbose.
     ///
     /// # Errors
-    /// A disk cannot be read, or the chunks cannot be written.
+    /// A process has the disks open, a disk cannot be read, or the chunks cannot be written.
     pub fn read_disks(&self, staging: &Staging) -> Result<Option<Written>> {
         let app = self.cx.app;
+        // It was listed before it was stopped.
+        let mut vm = self.vm.clone();
+        if vm.state.is_up() {
+            vm.state = State::Stopped;
+        }
+        if let Some(folder) = &self.disks {
+            disks::check_unused(self.cx.engine, &self.job.name, &vm.state, folder)?;
+        }
         let only_engine = |why: String| {
             app.terminal.detail(&only_engine(&self.job.name, &why));
             None
         };
-        let Some((runtime, direct)) = self.direct().map_err(only_engine).ok() else { return Ok(None) };
+        let Some((runtime, direct)) = self.direct(&vm).map_err(only_engine).ok() else { return Ok(None) };
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
         let text = format!("reading the disks of {}", self.job.name);
         match app.terminal.phase("read", &text, || write(&folder, runtime, &direct, app)) {
@@ -49,19 +57,14 @@ impl Freeze<'_> {
     }
 
     /// What the engine would pack, and what it adds; or why only the engine can pack it.
-    fn direct(&self) -> std::result::Result<(&Runtime, Direct), String> {
+    fn direct(&self, vm: &Machine) -> std::result::Result<(&Runtime, Direct), String> {
         let engine = self.cx.engine;
         let folder = self.disks.as_deref().ok_or("its disks were not found")?;
         let record = engine.record(&self.job.name).ok_or("what smolvm recorded of it cannot be read")?;
         let pattern = self.pattern.as_deref().ok_or("it has no pattern")?;
         let (runtime, trial) = pattern.as_ref().map_err(String::clone)?;
-        // It was listed before it was stopped.
-        let mut vm = self.vm.clone();
-        if vm.state.is_up() {
-            vm.state = State::Stopped;
-        }
         let template = runtime.index.manifest.get();
-        Ok((runtime, direct(&vm, &record, trial, template, folder, engine.version())?))
+        Ok((runtime, direct(vm, &record, trial, template, folder, engine.version())?))
     }
 }
 
@@ -108,7 +111,9 @@ pub fn pattern(app: &App, engine: &Smolvm) -> Result<Pattern> {
     let found = match engine.runtime_key() {
         None => Err("its program does not say which engine it runs".to_owned()),
         Some(key) => match find(&key) {
-            None => make(app, engine, &key).map_err(|failure| format!("its pack of an empty VM cannot be used: {failure}")),
+            None => {
+                make(app, engine, &key).map_err(|failure| format!("its pack of an empty VM cannot be used: {failure}"))
+            }
             Some(found) => Ok(found),
         },
     };
