@@ -55,11 +55,15 @@ impl Fingerprint {
         Ok(stamps.ok().map(|files| Self { path: real, files }))
     }
 
+    /// The engine's own program, which a wrapper script starts.
+    pub fn program(&self) -> PathBuf {
+        let head = read_head(&self.path).unwrap_or_default();
+        started_by(&self.path, &head).unwrap_or_else(|| self.path.clone())
+    }
+
     /// Whether the program is an engine itself, and not one that starts an engine. Reads all of it.
     pub fn is_of_an_engine(&self) -> bool {
-        let head = read_head(&self.path).unwrap_or_default();
-        let program = started_by(&self.path, &head).unwrap_or_else(|| self.path.clone());
-        fs::read(program).is_ok_and(|all| is_program(&all) && memmem::find(&all, MARK).is_some())
+        fs::read(self.program()).is_ok_and(|all| is_program(&all) && memmem::find(&all, MARK).is_some())
     }
 }
 
