@@ -2,6 +2,7 @@
 //! `snapshot.json` first.
 
 use super::catalog;
+use super::hash::FileHash;
 use super::layout::{ARTIFACT, FILES, INDEX, LAUNCHER, METADATA, SNAPSHOTS};
 use super::lock::Lock;
 use super::metadata::{self, InChunks, Metadata};
@@ -111,7 +112,7 @@ fn write_tar(one: &Stored, to: impl Write, signals: &Signals) -> io::Result<()> 
     let index = index.map(|recorded| Index::read(folder, recorded)).transpose().map_err(io::Error::other)?;
     let exported = match &index {
         Some(index) => {
-            let hash = store::artifact_hash(folder, index, signals).map_err(io::Error::other)?;
+            let hash = store::write_and_hash(folder, index, &mut io::sink(), signals).map_err(io::Error::other)?;
             metadata.with_artifact(hash)
         }
         None => metadata.clone(),
@@ -119,7 +120,7 @@ fn write_tar(one: &Stored, to: impl Write, signals: &Signals) -> io::Result<()> 
     append_bytes(&mut tar, METADATA, &exported.text()?)?;
     for (name, file) in &exported.files {
         match &index {
-            Some(index) if name == ARTIFACT => append_artifact(&mut tar, folder, index, file.bytes, signals)?,
+            Some(index) if name == ARTIFACT => append_artifact(&mut tar, folder, index, file, signals)?,
             _ => append_file(&mut tar, name, Source::open(&folder.join(name), signals)?)?,
         }
     }
@@ -137,23 +138,27 @@ fn append_bytes(tar: &mut tar::Builder<impl Write>, name: &str, bytes: &[u8]) ->
     tar.append_data(&mut header_of(bytes.len() as u64), name, bytes)
 }
 
-/// Puts the artifact together in the tar itself.
+/// Puts the artifact together in the tar itself. The `snapshot.json` before it has its size and hash already.
 fn append_artifact(
     tar: &mut tar::Builder<impl Write>,
     folder: &Path,
     index: &Index,
-    bytes: u64,
+    recorded: &FileHash,
     signals: &Signals,
 ) -> io::Result<()> {
+    let bytes = recorded.bytes;
     let mut header = header_of(bytes);
     header.set_path(ARTIFACT)?;
     header.set_cksum();
     let to = tar.get_mut();
     to.write_all(header.as_bytes())?;
-    store::write_artifact(folder, index, to, signals).map_err(|error| match error {
+    let written = store::write_and_hash(folder, index, to, signals).map_err(|error| match error {
         StoreError::Output(error) => error,
         error => io::Error::other(error),
     })?;
+    if written != *recorded {
+        return Err(io::Error::other("its objects were changed while they were read"));
+    }
     let rest = bytes.next_multiple_of(BLOCK) - bytes;
     io::copy(&mut io::repeat(0).take(rest), to).map(drop)
 }
@@ -313,5 +318,22 @@ fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Res
     match io::copy(entry, &mut file).map_err(io_error(&target))? {
         copied if copied == bytes => publish::flush(&target).map_err(io_error(&target)),
         copied => Err(not_exported(format!("it ends after {copied} of {bytes} bytes of {name}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_artifact_is_exported_only_as_its_metadata_says() {
+        let (folder, signals) = (tempfile::tempdir().unwrap(), Signals::default());
+        let index = Index::new("{}".into(), Vec::new()).unwrap();
+        let hash = store::write_and_hash(folder.path(), &index, &mut io::sink(), &signals).unwrap();
+        let append = |recorded: &FileHash| {
+            append_artifact(&mut tar::Builder::new(Vec::new()), folder.path(), &index, recorded, &signals)
+        };
+        append(&hash).unwrap();
+        assert!(append(&FileHash { sha256: "0".repeat(64), ..hash }).is_err());
     }
 }

@@ -60,19 +60,23 @@ impl From<ArtifactError> for Ended {
 pub fn put_together(folder: &Path, index: &Index, to: &Path, signals: &Signals) -> Result<FileHash, StoreError> {
     let not_writable = |source| StoreError::NotWritable { path: to.to_owned(), source };
     let file = File::options().write(true).create_new(true).mode(0o600).open(to).map_err(not_writable)?;
-    let mut to = Hashed { to: file, hasher: FileHasher::default() };
-    match write_artifact(folder, index, &mut to, signals) {
-        Err(StoreError::Output(error)) => Err(not_writable(error)),
-        result => result.map(|()| to.hasher.finish()),
-    }
+    write_and_hash(folder, index, &mut &file, signals).map_err(|error| match error {
+        StoreError::Output(error) => not_writable(error),
+        error => error,
+    })
 }
 
 /// Size and hash of the artifact, without writing it.
 ///
 /// # Errors
-/// A chunk is damaged.
-pub fn artifact_hash(folder: &Path, index: &Index, signals: &Signals) -> Result<FileHash, StoreError> {
-    let mut to = Hashed { to: io::sink(), hasher: FileHasher::default() };
+/// A chunk is damaged, or it cannot be written.
+pub fn write_and_hash(
+    folder: &Path,
+    index: &Index,
+    to: &mut impl Write,
+    signals: &Signals,
+) -> Result<FileHash, StoreError> {
+    let mut to = Hashed { to, hasher: FileHasher::default() };
     write_artifact(folder, index, &mut to, signals)?;
     Ok(to.hasher.finish())
 }

@@ -26,7 +26,7 @@ mod verify;
 mod work;
 mod writer;
 
-pub use apart::{artifact_hash, put_together, take_apart};
+pub use apart::{put_together, take_apart, write_and_hash};
 pub use assemble::write_artifact;
 pub use digest::Digest;
 pub use error::StoreError;
