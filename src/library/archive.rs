@@ -249,11 +249,11 @@ impl Incoming {
         if !self.metadata.files.contains_key(ARTIFACT) {
             return Ok(());
         }
-        let Some((index, added)) = store::take_apart(&folder, &artifact, signals, |_| None)? else {
+        let Some((index, recorded, added)) = store::take_apart(&folder, &artifact, signals, |_| None)? else {
             return Ok(());
         };
         let bytes = index.artifact()?.bytes;
-        self.metadata = self.metadata.with_chunks(index.write(&folder)?, InChunks { bytes, added: added.bytes });
+        self.metadata = self.metadata.with_chunks(recorded, InChunks { bytes, added: added.bytes });
         fs::remove_file(&artifact).map_err(|source| StoreError::NotWritable { path: artifact, source })
     }
 

@@ -1,9 +1,11 @@
 //! Takes an artifact apart into chunks, and puts it together again as a file.
 
 use super::index::Index;
+use super::objects::Objects;
+use super::sweep::remove_objects_in;
 use super::work::Added;
 use super::writer::Writer;
-use super::{StoreError, remove_objects, write_artifact};
+use super::{StoreError, write_artifact};
 use crate::library::{FileHash, FileHasher};
 use crate::signals::Signals;
 use crate::smolvm::artifact::{self, ArtifactError, Part};
@@ -12,8 +14,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Takes the artifact at `path` apart: `folder` has its chunks then, and nothing else. `edit` may return another manifest.
-/// Nothing is returned if the artifact has something that an index cannot hold; then it is to be kept as it is.
+/// Takes the artifact at `path` apart: `folder` has its chunks and its index then, and nothing else of them. `edit` may return
+/// another manifest. Returns the index, the size and hash of its file, and what the store did not have; or nothing if the
+/// artifact has something that an index cannot hold: then it is to be kept as it is.
 ///
 /// # Errors
 /// It is not a whole artifact, or the chunks cannot be written.
@@ -22,22 +25,36 @@ pub fn take_apart(
     path: &Path,
     signals: &Signals,
     edit: impl FnOnce(&str) -> Option<String>,
-) -> Result<Option<(Index, Added)>, StoreError> {
-    let taken = Writer::run(folder, signals, |feed| {
+) -> Result<Option<(Index, FileHash, Added)>, StoreError> {
+    take_apart_in(&Objects::create()?, folder, path, signals, edit)
+}
+
+fn take_apart_in(
+    store: &Objects,
+    folder: &Path,
+    path: &Path,
+    signals: &Signals,
+    edit: impl FnOnce(&str) -> Option<String>,
+) -> Result<Option<(Index, FileHash, Added)>, StoreError> {
+    let taken = Writer::run_in(store.clone(), folder, signals, |feed| {
         let mut on_part = |part: Part<'_>| feed.part(part).map_err(Ended::Store);
         artifact::take_apart(path, signals, edit, &mut on_part).map_err(|ended| match ended {
             Ended::Store(error) => error,
             Ended::Artifact(error) => StoreError::Artifact { path: path.to_owned(), error },
         })
     });
-    match taken {
-        Err(StoreError::Artifact { error: ArtifactError::Unknown(_), .. }) => {
-            // The store may have its first chunks already.
-            remove_objects(folder).map_err(StoreError::not_writable(folder))?;
+    let indexed = taken.and_then(|(members, added, (_, manifest))| {
+        let index = Index::new(manifest, members)?;
+        let hash = index.write(folder)?;
+        Ok(Some((index, hash, added)))
+    });
+    match indexed {
+        Err(StoreError::Content(_) | StoreError::Artifact { error: ArtifactError::Unknown(_), .. }) => {
+            // The store may have its chunks already.
+            remove_objects_in(Some(store), folder).map_err(StoreError::not_writable(folder))?;
             Ok(None)
         }
-        Err(error) => Err(error),
-        Ok((members, added, (_, manifest))) => Ok(Some((Index::new(manifest, members)?, added))),
+        indexed => indexed,
     }
 }
 
@@ -66,7 +83,7 @@ pub fn put_together(folder: &Path, index: &Index, to: &Path, signals: &Signals) 
     })
 }
 
-/// Size and hash of the artifact, without writing it.
+/// Writes the artifact into `to`. Its size and hash.
 ///
 /// # Errors
 /// A chunk is damaged, or it cannot be written.
@@ -96,5 +113,49 @@ impl<W: Write> Write for Hashed<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smolvm::artifact::{Member, MemberKind};
+    use std::fs;
+
+    const MANIFEST: &str = r#"{"cpus": 1, "mem": 512, "platform": "linux/amd64", "mode": "vm", "image": "", "digest": "",
+        "assets": {"libraries": [], "layers": [], "agent_rootfs": {"path": "agent-rootfs.tar", "size": 1}}}"#;
+
+    /// An artifact with small files of these names.
+    fn artifact(path: &Path, names: &[&str]) {
+        let mut tar = Vec::new();
+        for name in names {
+            let (path, size) = ((*name).to_owned(), name.len() as u64);
+            let member = Member { path, kind: MemberKind::File, mode: 0o644, uid: 0, gid: 0, mtime: 0, size };
+            tar.extend(artifact::headers(&member, &[]));
+            tar.extend(name.as_bytes());
+            tar.resize(tar.len() + artifact::padding(&member, &[]), 0);
+        }
+        tar.extend(artifact::END);
+        let assets = zstd::encode_all(&*tar, 3).unwrap();
+        let bytes = [&*assets, MANIFEST.as_bytes()].concat();
+        let footer = artifact::footer(assets.len() as u64, MANIFEST.len() as u64, crc32fast::hash(&bytes));
+        fs::write(path, [&*bytes, &footer].concat()).unwrap();
+    }
+
+    #[test]
+    fn what_an_index_refuses_is_kept_whole_and_leaves_no_objects() {
+        let at = tempfile::tempdir().unwrap();
+        let [store, file] = ["store", "vm.smolmachine"].map(|name| at.path().join(name));
+        fs::create_dir(&store).unwrap();
+        let take = |new: &str, names: &[&str]| {
+            let folder = at.path().join(new);
+            fs::create_dir(&folder).unwrap();
+            artifact(&file, names);
+            let taken = take_apart_in(&Objects::at(store.clone()), &folder, &file, &Signals::default(), |_| None);
+            let left = [&store, &folder].map(|folder| fs::read_dir(folder).unwrap().count());
+            (taken.unwrap().map(|(index, ..)| index.members.len()), left)
+        };
+        assert_eq!(take("first", &["agent-rootfs.tar", "a", "a"]), (None, [0, 0]));
+        assert_eq!(take("second", &["agent-rootfs.tar", "a", "b"]), (Some(3), [3, 2]));
     }
 }

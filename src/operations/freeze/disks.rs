@@ -40,8 +40,13 @@ impl Freeze<'_> {
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
         let text = format!("reading the disks of {}", self.job.name);
         match app.terminal.phase("read", &text, || write(&folder, runtime, &direct, app)) {
-            Ok((index, added)) => {
-                Ok(Some(Written::Chunks { index: Box::new(index), added, secrets: direct.secrets, way: Way::Disks }))
+            Ok((index, recorded, added)) => {
+                let secrets = direct.secrets;
+                Ok(Some(Written::Chunks { index: Box::new(index), recorded, added, secrets, way: Way::Disks }))
+            }
+            Err(StoreError::Content(why)) => {
+                clear(&folder);
+                Ok(only_engine(format!("its disks do not fit into a list of chunks: {why}")))
             }
             Err(StoreError::Disk(DiskError::Unknown { path, why })) => {
                 clear(&folder);
@@ -86,7 +91,7 @@ fn write(
     runtime: &Runtime,
     direct: &Direct,
     app: &App,
-) -> std::result::Result<(store::Index, store::Added), StoreError> {
+) -> std::result::Result<(store::Index, FileHash, store::Added), StoreError> {
     let signals = &app.signals;
     let (members, added, ()) = Writer::run(folder, signals, |feed| -> std::result::Result<(), StoreError> {
         for entry in &runtime.index.members {
@@ -100,7 +105,9 @@ fn write(
         }
         Ok(())
     })?;
-    Ok((store::Index::new(direct.manifest.clone(), members)?, added))
+    let index = store::Index::new(direct.manifest.clone(), members)?;
+    let recorded = index.write(folder)?;
+    Ok((index, recorded, added))
 }
 
 /// What this engine adds to every artifact, and its record of an empty VM; packed once. Or why there is none.
@@ -142,7 +149,7 @@ fn make(app: &App, engine: &Smolvm, key: &str) -> Result<(Runtime, Record)> {
     let record = RawValue::from_string(record).map_err(|error| Failure::new(Status::Failed, error.to_string()))?;
     let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
     let apart = store::take_apart(&folder, &trial.artifact, &app.signals, |_| None)?;
-    let (index, _) = apart.ok_or_else(|| unknown("what is in it"))?;
-    Runtime::add(key, &folder, index.write(&folder)?, record)?;
+    let (_, recorded, _) = apart.ok_or_else(|| unknown("what is in it"))?;
+    Runtime::add(key, &folder, recorded, record)?;
     find(key).ok_or_else(|| unknown("what was kept of it"))
 }

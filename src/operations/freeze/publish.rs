@@ -75,7 +75,7 @@ impl Freeze<'_> {
         let metadata = self.metadata(staging, &finished, workspace, downtime)?;
         self.cx.app.signals.check()?;
         let _lock = lock::library(self.cx.app, self.job.name.as_str())?;
-        if let Some((metadata, artifact)) = self.unchanged(staging, &metadata)? {
+        if let Some((metadata, artifact)) = self.unchanged(&finished.kept, &metadata)? {
             return Ok(Published { artifact, metadata: Some(metadata), downtime, unchanged: true });
         }
         let metadata = Some(self.publish_in_library(staging, metadata)?);
@@ -130,7 +130,7 @@ impl Freeze<'_> {
         };
         Ok(match &finished.kept {
             Kept::Whole(_) => metadata,
-            Kept::InChunks { index, artifact, way } => {
+            Kept::InChunks { index, artifact, way, .. } => {
                 Metadata { way: Some(*way), ..metadata.with_chunks(index.clone(), artifact.clone()) }
             }
         })

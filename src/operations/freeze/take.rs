@@ -27,8 +27,8 @@ pub struct Taken<'a> {
 pub enum Written {
     /// The engine's artifact; its hash, if all of it was read while it was written.
     Artifact(Option<StreamedHash>),
-    /// Its chunks.
-    Chunks { index: Box<Index>, added: Added, secrets: Vec<String>, way: Way },
+    /// Its chunks, and the file that lists them.
+    Chunks { index: Box<Index>, recorded: FileHash, added: Added, secrets: Vec<String>, way: Way },
 }
 
 /// What was taken and checked.
@@ -49,6 +49,8 @@ pub enum Kept {
     InChunks {
         /// The file that lists them.
         index: FileHash,
+        /// What that file lists.
+        contents: Box<Index>,
         /// For the snapshot.json.
         artifact: InChunks,
         /// How it was made.
@@ -146,13 +148,13 @@ impl Freeze<'_> {
                 Some(manifest)
             })
         });
-        let Some((index, added)) = apart.map_err(not_stored)? else {
+        let Some((index, recorded, added)) = apart.map_err(not_stored)? else {
             let _ = std::fs::remove_dir_all(folder);
             return Ok(Written::Artifact(None));
         };
         // Its chunks are on the disk, and it may be as large again.
         let _ = std::fs::remove_file(&sidecar);
-        Ok(Written::Chunks { index: Box::new(index), added, secrets, way: Way::Engine })
+        Ok(Written::Chunks { index: Box::new(index), recorded, added, secrets, way: Way::Engine })
     }
 
     /// How the engine packs the VM.
@@ -189,7 +191,7 @@ impl Freeze<'_> {
                 let kept = Kept::Whole(FileHash { bytes: artifact.bytes, sha256 });
                 Finished { artifact, secrets, kept }
             }
-            Written::Chunks { index, added, secrets, way } => {
+            Written::Chunks { index, recorded, added, secrets, way } => {
                 if added.is_unshared {
                     self.job
                         .warnings
@@ -197,7 +199,7 @@ impl Freeze<'_> {
                 }
                 let artifact = index.artifact()?;
                 let in_chunks = InChunks { bytes: artifact.bytes, added: added.bytes };
-                let kept = Kept::InChunks { index: index.write(&staging.snapshot())?, artifact: in_chunks, way };
+                let kept = Kept::InChunks { index: recorded, contents: index, artifact: in_chunks, way };
                 Finished { artifact, secrets, kept }
             }
         };

@@ -1,9 +1,10 @@
 //! `--if-changed`: no snapshot is made if the newest one of the VM holds the same.
 
 use super::context::Freeze;
+use super::take::Kept;
 use crate::error::Result;
 use crate::library::store::Index;
-use crate::library::{Metadata, Staging, Stored, catalog, layout};
+use crate::library::{Metadata, Stored, catalog, layout};
 use crate::operations::tags;
 use crate::smolvm::artifact::Artifact;
 
@@ -13,11 +14,11 @@ impl Freeze<'_> {
     ///
     /// # Errors
     /// It cannot get the tags.
-    pub fn unchanged(&self, staging: &Staging, taken: &Metadata) -> Result<Option<(Metadata, Artifact)>> {
+    pub fn unchanged(&self, new: &Kept, taken: &Metadata) -> Result<Option<(Metadata, Artifact)>> {
         let request = self.cx.request;
         let find = || {
             let newest = catalog::find(self.job.name.as_str()).ok().filter(|_| request.if_changed)?;
-            let index = same_index(staging, taken, &newest)?;
+            let index = same_index(new, taken, &newest)?;
             Some((newest, index))
         };
         let Some((newest, index)) = find() else { return Ok(None) };
@@ -35,7 +36,8 @@ impl Freeze<'_> {
 }
 
 /// The index of the newest snapshot, if it holds the same as what was `taken`, and is not damaged as far as its names show.
-fn same_index(staging: &Staging, taken: &Metadata, newest: &Stored) -> Option<Index> {
+fn same_index(new: &Kept, taken: &Metadata, newest: &Stored) -> Option<Index> {
+    let Kept::InChunks { contents, .. } = new else { return None };
     let others = |metadata: &Metadata| {
         let mut files = metadata.files.clone();
         files.remove(layout::INDEX);
@@ -44,7 +46,6 @@ fn same_index(staging: &Staging, taken: &Metadata, newest: &Stored) -> Option<In
     if taken.machine != newest.metadata.machine || others(taken) != others(&newest.metadata) {
         return None;
     }
-    let new = Index::read(&staging.snapshot(), taken.files.get(layout::INDEX)?).ok()?;
     let index = Index::read(&newest.folder, newest.metadata.files.get(layout::INDEX)?).ok()?;
-    (index.has_same_content(&new) && index.has_all_objects(&newest.folder)).then_some(index)
+    (index.has_same_content(contents) && index.has_all_objects(&newest.folder)).then_some(index)
 }
