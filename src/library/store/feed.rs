@@ -103,8 +103,7 @@ impl<'w> Feed<'w> {
         if frame != recorded && !Unpacker::new().is_object(buffer, name, length) {
             return Err(damaged(false));
         }
-        let stored = work.objects.path(name);
-        work.objects.put(name, &here).map_err(StoreError::not_writable(&stored))?;
+        work.put(name, &here, frame.bytes.into())?;
         Ok(frame)
     }
 

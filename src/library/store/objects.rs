@@ -97,6 +97,7 @@ impl Objects {
             Ok(()) => Ok(Put::New),
             Err(error) if cannot_link(&error) => Ok(Put::Unshared),
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            Err(_) if is_one_file(from, &stored) => Ok(Put::Known),
             Err(_) if are_same(from, &stored) && link_over(&stored, from).is_ok() => Ok(Put::Known),
             Err(_) => link_over(from, &stored).map(|()| Put::New),
         }

@@ -9,7 +9,7 @@ use super::queue::Queue;
 use crate::signals::Signals;
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What the store did not have before.
@@ -168,13 +168,21 @@ impl<'r> Work<'r> {
     fn flush(&self, written: &Written) -> Result<(), StoreError> {
         let path = self.folder.join(written.name.to_string());
         written.file.sync_data().map_err(StoreError::not_writable(&path))?;
-        let stored = self.objects.path(&written.name);
-        let put = self.objects.put(&written.name, &path).map_err(StoreError::not_writable(&stored))?;
+        self.put(&written.name, &path, written.bytes)
+    }
+
+    /// Gives a flushed object of `bytes` its name in the store, and counts it if the store did not have it.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn put(&self, name: &Digest, path: &Path, bytes: u64) -> Result<(), StoreError> {
+        let stored = self.objects.path(name);
+        let put = self.objects.put(name, path).map_err(StoreError::not_writable(&stored))?;
         let mut state = self.state();
         state.added.is_unshared |= put == Put::Unshared;
         if put != Put::Known {
             state.added.objects += 1;
-            state.added.bytes += written.bytes;
+            state.added.bytes += bytes;
         }
         Ok(())
     }

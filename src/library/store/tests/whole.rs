@@ -84,15 +84,19 @@ fn is_zeros(chunk: &Chunk) -> bool {
 fn known_members_are_linked_from_another_folder() {
     let library = Library::new();
     let sources = [Source::new("agent-rootfs.tar", MemberKind::File, vec![Ok(noise(1, 2 * MIB)), Err(5 << 20)])];
-    let (template, _) = library.freeze("template", &sources).unwrap();
+    let (template, first) = library.freeze("template", &sources).unwrap();
     // The store forgets them.
     fs::remove_dir_all(library.folder("store")).unwrap();
     fs::create_dir(library.folder("store")).unwrap();
-    let (members, ..) = Writer::run_in(library.store(), &library.folder("one"), &Signals::default(), |feed| {
-        feed.known(&template.members[0], &library.folder("template"))
-    })
-    .unwrap();
-    assert_eq!(members, template.members);
+    let known = |name| {
+        Writer::run_in(library.store(), &library.folder(name), &Signals::default(), |feed| {
+            feed.known(&template.members[0], &library.folder("template"))
+        })
+        .unwrap()
+    };
+    let (members, added, ()) = known("one");
+    assert_eq!((&members, added), (&template.members, first));
+    assert_eq!(known("two").1, Added::default());
     assert_eq!(library.names("store"), library.names("template/objects"));
     library.verify("one", &Index::new(MANIFEST.into(), members).unwrap()).unwrap();
 }
