@@ -89,7 +89,7 @@ pub fn bytes() -> u64 {
     folder.into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
 }
 
-/// The files in a folder that bottle-freeze wrote, and the names of the objects among them.
+/// The files in a folder that bottle-freeze wrote, and the names of the objects among them. Those without one come first.
 fn objects(folder: &Path) -> io::Result<Vec<(PathBuf, Option<Digest>)>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -104,5 +104,7 @@ fn objects(folder: &Path) -> io::Result<Vec<(PathBuf, Option<Digest>)>> {
             all.push((entry.path(), Digest::parse(name)));
         }
     }
+    // A second name, which a killed run left, would keep its object.
+    all.sort_by_key(|(_, name)| name.is_some());
     Ok(all)
 }

@@ -119,6 +119,24 @@ proptest! {
 }
 
 #[test]
+fn a_second_name_that_a_killed_run_left_keeps_no_object() {
+    // Folders list their files in any order.
+    for seed in 0..8 {
+        let library = Library::new();
+        library.freeze("one", &chunks(&[seed, seed + 8])).unwrap();
+        let names = library.names("one/objects");
+        for (folder, name) in [("store", &names[0]), ("one/objects", &names[1])] {
+            let folder = library.folder(folder);
+            fs::hard_link(folder.join(name), folder.join(".bottle-freeze-a1b2c3")).unwrap();
+        }
+        sweep::remove_objects_in(Some(&library.store()), &library.folder("one")).unwrap();
+        assert_eq!(library.names("store").len(), 2, "the object with two names, and its second name");
+        sweep::sweep_in(&library.store()).unwrap();
+        assert_eq!(library.names("store"), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn freezes_removals_and_sweeps_at_the_same_time_leave_whole_snapshots() {
     let (library, next) = (Library::new(), AtomicUsize::new(0));
     let work = |round: usize| {
