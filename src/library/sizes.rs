@@ -2,13 +2,12 @@
 
 use super::hash::FileHash;
 use super::layout::INDEX;
-use super::store::{self, Chunk, Digest};
+use super::store::{self, Digest, Index};
 use super::stored::Stored;
 use crate::publish::{Existing, publish_text};
 use crate::{files, home};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -27,18 +26,6 @@ pub struct Sizes {
     pub all: u64,
     /// By `VM@ID`: the objects that no other snapshot has. Those without any are not in it.
     unique: HashMap<String, u64>,
-}
-
-/// An index, as far as it matters here.
-#[derive(Deserialize)]
-struct Members {
-    members: Vec<Chunks>,
-}
-
-#[derive(Deserialize)]
-struct Chunks {
-    #[serde(default)]
-    chunks: Vec<Chunk>,
 }
 
 /// The owner of an object: the number of a folder, or several.
@@ -81,18 +68,13 @@ impl Sizes {
     fn measure(of: String, folders: &[Folder]) -> (Self, bool) {
         let (mut owners, mut is_complete) = (HashMap::<Digest, (Owner, u64)>::new(), true);
         for (number, folder) in folders.iter().enumerate() {
-            let index = fs::read(folder.path.join(INDEX)).ok();
-            let Some(Members { members }) = index.and_then(|text| serde_json::from_slice(&text).ok()) else {
+            let Ok(index) = Index::read(&folder.path, &folder.index) else {
                 is_complete = false;
                 continue;
             };
-            for chunk in members.iter().flat_map(|member| &member.chunks) {
-                if let Chunk::Object(name, _, bytes, _) = *chunk {
-                    let owner = owners.entry(name).or_insert((Owner::One(number), bytes.into()));
-                    if !matches!(owner.0, Owner::One(other) if other == number) {
-                        owner.0 = Owner::Several;
-                    }
-                }
+            for (name, _, bytes) in index.objects() {
+                let owner = owners.entry(name);
+                owner.and_modify(|(owner, _)| *owner = Owner::Several).or_insert((Owner::One(number), bytes.into()));
             }
         }
         let mut sizes = Self { of, ..Self::default() };

@@ -30,7 +30,7 @@ pub use apart::{put_together, take_apart, write_and_hash};
 pub use assemble::write_artifact;
 pub use digest::Digest;
 pub use error::StoreError;
-pub use index::{Chunk, Index};
+pub use index::Index;
 pub use runtimes::{Runtime, runtime_indexes};
 pub use sweep::{bytes, foreign, remove_objects, sweep};
 pub use verify::{Seen, verify};
