@@ -264,4 +264,9 @@ fn bombs_are_stopped() {
     });
     assert!(matches!(result, Err(ArtifactError::Unknown(why)) if why.contains("larger than its compressed size")));
     assert!(taken <= (1 << 30) + frames.len() * 64, "{taken} bytes");
+    // Zeros that are data take time.
+    let bomb = member("bomb", MemberKind::File, 3 << 29);
+    let zeros = compressed(&vec![0; 1 << 20]).repeat(512);
+    assert_unknown(&[compressed(&headers(&bomb, &[])), piece.repeat(1024), zeros].concat(), "its compressed size");
+    assert_unknown(&compressed(&ended(&sparse(10 << 40, &[]).repeat(2))), "bytes of content");
 }

@@ -6,7 +6,7 @@ use super::frame::{self, CHUNK, FRAME, Unpacker};
 use super::objects::{self, Objects};
 use crate::files;
 use crate::library::hash::{FileHash, FileHasher};
-use crate::smolvm::artifact::{Member, MemberKind};
+use crate::smolvm::artifact::{CONTENT_LIMIT, Member, MemberKind};
 use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;

@@ -2,7 +2,7 @@
 
 use super::content::{Artifact, Content};
 use super::error::ArtifactError;
-use super::member::{Member, MemberKind, Part};
+use super::member::{CONTENT_LIMIT, Member, MemberKind, Part};
 use super::together::{BLOCK, END, headers, padding};
 use crate::signals::Signals;
 use std::io::{self, Write};
@@ -18,10 +18,12 @@ const WINDOW: u32 = 23;
 const MEMBERS: usize = 10_000;
 /// The most entries in the map of a sparse file: one per 4 KiB of 1 GiB, if it is as fragmented as can be.
 const FRAGMENTS: usize = 1 << 18;
-/// The most bytes of data, besides zeros, that a small artifact can have, and that each compressed byte adds. A store must
+/// The most bytes of data that a small artifact can have, and that each compressed byte adds. A store must
 /// keep them, and compressing them anew makes more of what was made to be smallest as a whole.
 const DATA: u64 = 1 << 30;
 const DATA_PER_BYTE: u64 = 64;
+/// How many zeros that are data cost as much as a byte of other data: no space, but time.
+const ZEROS_PER_BYTE: usize = 16;
 
 /// Reads the file once, checks it as [`super::verify`] does, and passes the members of its tar and their content to `on_part`.
 /// `edit` may return another manifest. Returns what the artifact says about itself, and its manifest, both as edited.
@@ -99,6 +101,8 @@ struct Tar<'a, E> {
     /// The blocks of a member's header so far.
     header: Vec<u8>,
     members: usize,
+    /// Bytes of the content that its members may still have, with holes.
+    content_limit: u64,
     data_limit: u64,
     stopped: Option<Stop<E>>,
 }
@@ -151,7 +155,8 @@ impl<E: From<ArtifactError>> Write for Tar<'_, E> {
 impl<'a, E: From<ArtifactError>> Tar<'a, E> {
     fn new(signals: &'a Signals, on_part: &'a mut dyn FnMut(Part<'_>) -> Result<(), E>) -> Self {
         let (next, header) = (Next::Header, Vec::new());
-        Self { signals, on_part, next, header, members: 0, data_limit: DATA, stopped: None }
+        let (members, content_limit, data_limit) = (0, CONTENT_LIMIT, DATA);
+        Self { signals, on_part, next, header, members, content_limit, data_limit, stopped: None }
     }
 
     /// Takes some of the bytes, and returns the others.
@@ -241,6 +246,10 @@ impl<'a, E: From<ArtifactError>> Tar<'a, E> {
         if self.members > MEMBERS {
             return unknown(format!("it has more than {MEMBERS} members"));
         }
+        match self.content_limit.checked_sub(member.size) {
+            Some(left) => self.content_limit = left,
+            None => return unknown(format!("it has more than {CONTENT_LIMIT} bytes of content")),
+        }
         self.part(Part::Member(member))?;
         let padding = padding(member, &map);
         if member.kind == MemberKind::File {
@@ -266,7 +275,8 @@ impl<'a, E: From<ArtifactError>> Tar<'a, E> {
     }
 
     fn count(&mut self, data: &[u8]) -> Result<(), Stop<E>> {
-        let count = data.chunks(ZEROS.len()).filter(|chunk| !is_zero(chunk)).map(<[u8]>::len).sum::<usize>();
+        let cost = |chunk: &[u8]| if is_zero(chunk) { chunk.len().div_ceil(ZEROS_PER_BYTE) } else { chunk.len() };
+        let count = data.chunks(ZEROS.len()).map(cost).sum::<usize>();
         match self.data_limit.checked_sub(count as u64) {
             Some(left) => self.data_limit = left,
             None => return unknown("it is much larger than its compressed size allows"),

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 /// The bytes that a tar header has for a path.
 const PATH_LIMIT: usize = 100;
 
-/// The most bytes of a member; the default size of a disk is 20 GiB.
-const SIZE_LIMIT: u64 = 16 << 40;
+/// The most bytes of a member, and of all together; the default size of a disk is 20 GiB.
+pub const CONTENT_LIMIT: u64 = 16 << 40;
 
 /// A member of an artifact's tar, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -44,7 +44,7 @@ impl Member {
         if self.path.len() > PATH_LIMIT {
             return Err("a path in it is too long");
         }
-        if self.size > SIZE_LIMIT || is_folder && self.size > 0 {
+        if self.size > CONTENT_LIMIT || is_folder && self.size > 0 {
             return Err("a size in it cannot be true");
         }
         Ok(())
