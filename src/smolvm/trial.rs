@@ -115,7 +115,7 @@ fn guest_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Adds the names, sizes and times of these files, and of all files below these folders, to a hash. Of a folder only the name:
-/// its times change when a VM boots. Takes 4 ms for an engine. Nothing if there are too many.
+/// its times change when a VM boots. Nothing if there are too many.
 fn add_files(key: &mut Sha256, roots: &[PathBuf]) -> Option<()> {
     let mut paths: Vec<PathBuf> = roots.iter().filter_map(|root| fs::canonicalize(root).ok()).collect();
     paths.sort();

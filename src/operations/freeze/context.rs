@@ -1,6 +1,6 @@
 //! What a freeze works on, and what it gives back.
 
-use super::disks::Pattern;
+use super::pattern::Pattern;
 use super::plan::Plan;
 use super::request::Request;
 use crate::app::App;

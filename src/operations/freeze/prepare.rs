@@ -1,7 +1,8 @@
 //! Steps 1 and 2 of a freeze: whether it can be done at all, before anything is changed.
 
 use super::context::{Context, Freeze, Job};
-use super::disks::{only_engine, pattern};
+use super::disks::only_engine;
+use super::pattern::pattern;
 use super::plan::{Plan, Step, reads_disks};
 use super::take::checkpoint_path;
 use crate::error::{Failure, Result, Status};
