@@ -66,6 +66,23 @@ fn the_table_has_both_sizes_and_a_total() {
 }
 
 #[test]
+fn an_index_that_was_replaced_by_a_pipe_or_by_a_long_file_is_not_read() {
+    let world = world();
+    let snapshots = world.path("home/library/snapshots/dev");
+    let index = snapshots.join(&names_in(&snapshots)[0]).join("index.json");
+    let lists = || {
+        let _ = fs::remove_file(world.path("home/library/store/sizes.json"));
+        world.run("snapshot ls").success();
+    };
+    fs::remove_file(&index).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&index).status().unwrap().success());
+    lists();
+    fs::remove_file(&index).unwrap();
+    fs::File::create(&index).unwrap().set_len(1 << 40).unwrap();
+    lists();
+}
+
+#[test]
 fn the_kept_sizes_are_those_of_the_snapshots_that_are_there() {
     let world = world();
     let kept = world.path("home/library/store/sizes.json");
