@@ -412,3 +412,25 @@ fn the_settings_of_a_vm_are_in_the_manifest_as_in_a_pack() {
         }
     });
 }
+
+/// What an engine adds to every artifact: packed before the first freeze, and again if it cannot be used.
+#[test]
+fn an_engine_packs_an_empty_vm_once() {
+    on_real_engines(|engine| {
+        for name in ["first", "second"] {
+            tiny_disks(&vm_without_disks(engine, name, ""));
+        }
+        let trials = || {
+            let frozen = engine.bottle_freeze("freeze first second --jobs 2 --verbose").succeeds();
+            assert!(!frozen.stderr.contains("the engine packs"), "{frozen:?}");
+            frozen.stderr.matches("packing an empty VM").count()
+        };
+        assert_eq!((trials(), trials()), (1, 0), "{}", engine.label());
+        let runtimes = engine.path(".local/share/bottle-freeze/store/runtimes");
+        for file in ["record.json", "index.json"] {
+            let runtime = fs::read_dir(&runtimes).unwrap().next().unwrap().unwrap().path();
+            fs::write(runtime.join(file), "{}").unwrap();
+            assert_eq!((trials(), trials()), (1, 0), "{}: {file}", engine.label());
+        }
+    });
+}
