@@ -113,7 +113,7 @@ fn data_dir(engine: &Engine, name: &str) -> PathBuf {
 /// A VM with the disks that the engine makes for it.
 fn vm(engine: &Engine, name: &str, flags: &str) -> PathBuf {
     engine.smolvm(&format!("machine create --name {name} {flags}")).succeeds();
-    engine.smolvm(&format!("machine start --name {name}"));
+    engine.make_disks(name);
     engine.smolvm(&format!("machine stop --name {name}")).succeeds();
     data_dir(engine, name)
 }
