@@ -74,10 +74,10 @@ struct Settings {
 
 /// The files and folders in the folder of a bare VM that hold nothing of it. Sockets hold nothing either.
 #[rustfmt::skip]
-const FILES: [&str; 18] = [
-    ".pack-shared", ".vm-uid", "agent-console.log", "agent-startup-error.log", "agent.config.json", "agent.pid", "name",
-    "overlay.formatted", "pack", "pack.lock", "packed-layers-dax-window", "smolvm_attach_ro", "smolvm_attach_rw",
-    "storage.formatted", "vm.lock", "vmm-exit.json", "vmm-stop-requested", "workload.log",
+const FILES: [&str; 20] = [
+    ".pack-shared", ".vm-uid", "agent-console.log", "agent-startup-error.log", "agent.config.json", "agent.pid",
+    "boot-config.json", "egress", "name", "overlay.formatted", "pack", "pack.lock", "packed-layers-dax-window",
+    "smolvm_attach_ro", "smolvm_attach_rw", "storage.formatted", "vm.lock", "vmm-exit.json", "vmm-stop-requested", "workload.log",
 ];
 /// The disks of a bare VM.
 const DISKS: [&str; 4] = ["overlay.raw", "overlay.qcow2", "storage.raw", "storage.qcow2"];
