@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// Size and hash of a file of a snapshot.
@@ -40,6 +40,33 @@ impl FileHasher {
     /// The result.
     pub fn finish(self) -> FileHash {
         FileHash { bytes: self.bytes, sha256: base16ct::lower::encode_string(&self.hasher.finalize()) }
+    }
+}
+
+/// Hashes what is written through it.
+pub struct HashingWriter<W> {
+    /// Where it is written.
+    pub to: W,
+    /// The hash so far.
+    pub hasher: FileHasher,
+}
+
+impl<W: Write> HashingWriter<W> {
+    /// Writes into `to`.
+    pub fn new(to: W) -> Self {
+        Self { to, hasher: FileHasher::default() }
+    }
+}
+
+impl<W: Write> Write for HashingWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.to.write(bytes)?;
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 

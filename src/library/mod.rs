@@ -45,7 +45,7 @@ pub use archive::{ArchiveError, Incoming, export, export_to_stdout, library_stag
 pub use broken::{Broken, Entry};
 pub use catalog::FindError;
 pub use creation::Creation;
-pub use hash::{FileHash, FileHasher, hash_file, hash_reader};
+pub use hash::{FileHash, FileHasher, HashingWriter, hash_file, hash_reader};
 pub use health::Health;
 pub use leftovers::{leftovers, sweep_all, sweep_library};
 pub use lineage::parent;

@@ -3,13 +3,13 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{FileHash, FileHasher, Staging, hash_reader, layout};
+use crate::library::{FileHash, HashingWriter, Staging, hash_reader, layout};
 use crate::smolvm::{Command, EngineError, Exec, Name, Smolvm};
 use crate::tarball;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,42 +50,23 @@ fn read_guest(engine: &Smolvm, name: &Name, path: &Path) -> Result<FileHash, Eng
     let shown = engine.command_line(Command::Exec(name, &command)).shell_line();
     let not_kept = |source| EngineError::NotKept { command: shown.clone(), source };
     let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(not_kept)?;
-    let mut sink = Sink { file, hasher: FileHasher::default() };
-    engine.machine_exec_transfer(name, &command, None, &mut sink, Some(IDLE))?;
-    if !sink.is_complete().map_err(not_kept)? {
+    let mut saved = HashingWriter::new(file);
+    engine.machine_exec_transfer(name, &command, None, &mut saved, Some(IDLE))?;
+    if !is_complete(&mut saved.to, saved.hasher.bytes()).map_err(not_kept)? {
         return Err(EngineError::Unreadable { command: shown, why: "it is not a complete tar file".into() });
     }
-    sink.file.sync_all().map_err(not_kept)?;
-    Ok(sink.hasher.finish())
+    saved.to.sync_all().map_err(not_kept)?;
+    Ok(saved.hasher.finish())
 }
 
-/// A file that is hashed while it is written.
-struct Sink {
-    file: File,
-    hasher: FileHasher,
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes)?;
-        self.hasher.update(bytes.get(..count).unwrap_or_default());
-        Ok(count)
+/// Whether this file ends as a tar does.
+fn is_complete(file: &mut File, bytes: u64) -> io::Result<bool> {
+    let mut end = Vec::new();
+    if bytes >= TAR_END.unsigned_abs() {
+        file.seek(SeekFrom::End(-TAR_END))?;
+        file.read_to_end(&mut end)?;
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Sink {
-    fn is_complete(&mut self) -> io::Result<bool> {
-        let mut end = Vec::new();
-        if self.hasher.bytes() >= TAR_END.unsigned_abs() {
-            self.file.seek(SeekFrom::End(-TAR_END))?;
-            self.file.read_to_end(&mut end)?;
-        }
-        Ok(!end.is_empty() && end.iter().all(|byte| *byte == 0))
-    }
+    Ok(!end.is_empty() && end.iter().all(|byte| *byte == 0))
 }
 
 /// Restores a saved `/workspace` in a running VM, and compares the result with the saved one.

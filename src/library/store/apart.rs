@@ -6,11 +6,11 @@ use super::sweep::remove_objects_in;
 use super::work::Added;
 use super::writer::Writer;
 use super::{StoreError, write_artifact};
-use crate::library::{FileHash, FileHasher};
+use crate::library::{FileHash, HashingWriter};
 use crate::signals::Signals;
 use crate::smolvm::artifact::{self, ArtifactError, Part};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -93,27 +93,9 @@ pub fn write_and_hash(
     to: &mut impl Write,
     signals: &Signals,
 ) -> Result<FileHash, StoreError> {
-    let mut to = Hashed { to, hasher: FileHasher::default() };
+    let mut to = HashingWriter::new(to);
     write_artifact(folder, index, &mut to, signals)?;
     Ok(to.hasher.finish())
-}
-
-/// Hashes what is written through it.
-struct Hashed<W> {
-    to: W,
-    hasher: FileHasher,
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.to.write(bytes)?;
-        self.hasher.update(bytes.get(..count).unwrap_or_default());
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
 }
 
 #[cfg(test)]
