@@ -22,9 +22,9 @@ impl Freeze<'_> {
         let mut vm = self.vm.clone();
         if vm.state.is_up() {
             vm.state = State::Stopped;
-        }
-        if let Some(folder) = &self.disks {
-            disks::check_unused(self.cx.engine, &self.job.name, &vm.state, folder)?;
+            if let Some(folder) = &self.disks {
+                disks::check_unused(self.cx.engine, &self.job.name, &vm.state, folder)?;
+            }
         }
         let only_engine = |why: String| {
             app.terminal.detail(&only_engine(&self.job.name, &why));
