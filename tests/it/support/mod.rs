@@ -456,7 +456,7 @@ pub fn finish_with_stdin(mut command: Command, stdin: &str) -> Assert {
 }
 
 /// Waits for a condition.
-pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
         assert!(began.elapsed() < PATIENCE, "never happened: {what}");
