@@ -85,7 +85,8 @@ impl Health {
         let (all, broken) = listed.unwrap_or_default();
         let free = files::free_bytes(existing);
         let root = folder.parent().unwrap_or(&folder);
-        let left = leftovers().into_iter().filter(|left| left.path.starts_with(root)).map(|left| left.bytes);
+        let left = leftovers().into_iter().filter(|left| left.path.starts_with(root));
+        let left = left.map(|left| left.bytes - left.chunk_bytes);
         let own = all.iter().map(stored::Stored::own_bytes);
         let broken_bytes = broken.iter().map(broken::Broken::bytes);
         let bytes = own.chain(broken_bytes).chain(left).chain([store::bytes()]).fold(0, u64::saturating_add);

@@ -13,6 +13,8 @@ pub const CHECKPOINT: &str = "vm.checkpoint";
 pub const INDEX: &str = "index.json";
 /// The folder of these chunks.
 pub const OBJECTS: &str = "objects";
+/// What an engine says of an empty VM, beside the index of what it adds to every artifact.
+pub const RECORD: &str = "record.json";
 /// The launcher, if there is one.
 pub const LAUNCHER: &str = "vm";
 /// The saved `/workspace`, if the artifact does not hold it.

@@ -3,7 +3,7 @@
 use super::layout::OBJECTS;
 use super::lock;
 use super::parts;
-use super::staging::{ALIVE, SIGN, Staging, WorkEntry, clear, parse_entry};
+use super::staging::{ALIVE, NEW, SIGN, Staging, WorkEntry, clear, parse_entry};
 use super::store;
 use crate::files;
 use crate::home::{self, Home};
@@ -24,8 +24,22 @@ const LIMIT: u64 = 8 << 10;
 pub struct Leftover {
     /// Its path.
     pub path: PathBuf,
-    /// Bytes that it takes on the disk.
+    /// Bytes of the disk that its removal frees.
     pub bytes: u64,
+    /// How many of them are chunks that the store has, too.
+    pub chunk_bytes: u64,
+}
+
+impl Leftover {
+    fn new(path: PathBuf) -> Self {
+        let chunk_bytes = object_parents(&path).iter().map(|folder| store::unshared_bytes(folder)).sum();
+        Self { bytes: chunk_bytes + files::disk_usage(&path), chunk_bytes, path }
+    }
+}
+
+/// The folders in a private one, and it itself, that may have a folder of objects.
+fn object_parents(private: &Path) -> [PathBuf; 2] {
+    [private.to_owned(), private.join(NEW)]
 }
 
 /// All files and folders that killed runs left.
@@ -37,7 +51,7 @@ pub fn leftovers() -> Vec<Leftover> {
     folders.dedup();
     let privates = folders.iter().flat_map(|folder| private_entries(folder));
     let dead = privates.filter(|entry| matches!(register.owner(entry), Owner::Dead(_) | Owner::Empty));
-    dead.map(|entry| Leftover { bytes: files::disk_usage(&entry.path()), path: entry.path() }).collect()
+    dead.map(|entry| Leftover::new(entry.path())).collect()
 }
 
 /// Removes what killed runs left, also in `beside`, where a run with another library may have worked. What cannot be removed
@@ -82,7 +96,7 @@ fn known_folders() -> Vec<PathBuf> {
     let snapshots: Vec<PathBuf> = known("snapshots").into_iter().collect();
     let vms: Vec<PathBuf> = snapshots.iter().flat_map(|folder| folders_in(folder)).collect();
     let stored: Vec<PathBuf> = vms.iter().flat_map(|folder| folders_in(folder)).collect();
-    let others = ["engines", "vms", "store", ""].into_iter().filter_map(known);
+    let others = ["engines", "vms", "store", store::RUNTIMES, ""].into_iter().filter_map(known);
     [snapshots, vms, stored].into_iter().flatten().chain(others).chain([std::env::temp_dir()]).collect()
 }
 
@@ -151,8 +165,7 @@ impl Register {
                 Owner::Dead(_lock) => {
                     end_helpers(&path);
                     let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                    let has_objects =
-                        [path.join(OBJECTS), path.join("new").join(OBJECTS)].iter().any(|path| path.is_dir());
+                    let has_objects = object_parents(&path).iter().any(|parent| parent.join(OBJECTS).is_dir());
                     let is_gone = if is_folder { clear(&path) } else { fs::remove_file(&path) }.is_ok();
                     // Its objects may be without an owner now.
                     is_gone && (!has_objects || store::sweep().is_ok())

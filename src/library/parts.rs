@@ -1,7 +1,7 @@
 //! Recognizes a private folder by the names of its contents, if its lock file does not: 0.1.0 left the lock files empty,
 //! and the rest of a removed snapshot has none.
 
-use super::layout::{CHECKPOINT, FILES, INDEX, OBJECTS};
+use super::layout::{CHECKPOINT, FILES, INDEX, OBJECTS, RECORD};
 use super::staging::ALIVE;
 use super::store;
 use crate::publish::PRIVATE;
@@ -72,7 +72,8 @@ fn is_snapshot_file(name: &str, entry: &DirEntry) -> bool {
     if name == OBJECTS && is_folder(entry) {
         return store::foreign(&entry.path()).is_ok_and(|names| names.is_empty());
     }
-    let is_known = FILES.contains(&name) || name == INDEX || files::is_private_name(name.as_ref(), PRIVATE);
+    let is_known =
+        FILES.contains(&name) || [INDEX, RECORD].contains(&name) || files::is_private_name(name.as_ref(), PRIVATE);
     is_known && (!is_folder(entry) || fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_none()))
 }
 

@@ -19,7 +19,7 @@ pub(super) const SIGN: &[u8] = b"bottle-freeze works in this folder, and removes
 const LAUNCHER: &str = "snapshot";
 const SIDECAR: &str = "snapshot.smolmachine";
 /// The name of the folder in it that becomes a snapshot of the library.
-const NEW: &str = "new";
+pub(super) const NEW: &str = "new";
 /// The prefix of the files in `work`, and their text before the path of a folder.
 const ENTRY: &str = "run-";
 const WORKS_IN: &[u8] = b"a bottle-freeze works in this folder:\n";

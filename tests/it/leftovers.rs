@@ -161,6 +161,45 @@ fn leftovers_of_a_killed_removal_are_removed_by_another_freeze() {
     world.run("snapshot verify --all").success();
 }
 
+#[test]
+fn a_killed_removal_of_a_runtime_is_listed_with_its_chunks_and_finished() {
+    let world = world();
+    let library = || check(&world, "library")["details"]["bytes"].as_u64().unwrap();
+    let (before, private) = (library(), world.path("home/library/store/runtimes/.bottle-freeze-abc123"));
+    fs::create_dir_all(private.parent().unwrap()).unwrap();
+    for (round, sweeper) in SWEEPERS.into_iter().enumerate() {
+        world.write_guest("dev", "root/engine", random_bytes(1 << 20));
+        let frozen = stdout(&world.run("freeze dev -q").success());
+        let (_, id) = frozen.trim().split_once('@').unwrap();
+        fs::rename(world.path("home/library/snapshots/dev").join(id), &private).unwrap();
+        fs::rename(private.join("snapshot.json"), private.join("record.json")).unwrap();
+        if round == 0 {
+            let found = check(&world, "leftovers")["details"]["folders"][0].clone();
+            assert_eq!(found["path"], private.to_str().unwrap(), "{found}");
+            let bytes = found["bytes"].as_u64().unwrap();
+            assert!(bytes > 1 << 20 && library() - before < bytes + (64 << 10), "{found}: {before}, {}", library());
+        }
+        assert_swept_by(&world, sweeper, "a killed removal of a runtime");
+    }
+    assert!(library() < before + (64 << 10), "{before}, {}", library());
+    world.run("snapshot verify --all").success();
+}
+
+#[test]
+fn the_chunks_of_a_killed_freeze_count_as_leftovers() {
+    if Command::new("strace").arg("--version").output().is_err() {
+        return println!("NOT RUN: strace is not installed");
+    }
+    let world = world();
+    world.write_guest("dev", "root/new", random_bytes(2 << 20));
+    assert!(killed_at(&world, "freeze dev", "renameat2", 1));
+    wait_for_the_dead(&world);
+    let found = check(&world, "leftovers");
+    assert!(found["details"]["folders"][0]["bytes"].as_u64().unwrap() >= 2 << 20, "{found}");
+    let fixed = stdout(&world.run("doctor --fix"));
+    assert!(fixed.contains("removed 2."), "{fixed}");
+}
+
 /// A command, and what must exist before it.
 struct Victim {
     line: &'static str,

@@ -5,8 +5,8 @@ use super::index::Index;
 use super::objects::Objects;
 use super::sweep;
 use crate::library::hash::FileHash;
-use crate::library::layout::new_id;
-use crate::publish::{self, Existing, publish_text};
+use crate::library::layout::{RECORD, new_id};
+use crate::publish::{self, Existing, PRIVATE, publish_text};
 use crate::{files, home};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,15 +16,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The folder of all runtimes, in the library.
-const RUNTIMES: &str = "store/runtimes";
-/// The file beside the index.
-const RECORD: &str = "record.json";
+pub const RUNTIMES: &str = "store/runtimes";
 /// The most bytes of that file.
 const LIMIT: u64 = 4 << 20;
 /// How many are kept: of the engine in use, and of the one before.
 const KEPT: usize = 2;
-/// The prefix of one that is being removed.
-const REMOVED: &str = ".removed-";
 
 /// An artifact of an engine, as a pattern for others.
 #[derive(Debug)]
@@ -103,7 +99,9 @@ fn move_to(from: &Path, to: &Path) -> io::Result<bool> {
 /// The folders of all, and what is recorded of their indexes.
 pub fn runtime_indexes() -> Vec<(PathBuf, FileHash)> {
     let all = home::existing(RUNTIMES).ok().flatten().and_then(|all| fs::read_dir(all).ok());
-    let folders = all.into_iter().flatten().flatten().map(|entry| entry.path());
+    let entries = all.into_iter().flatten().flatten();
+    let folders =
+        entries.filter(|entry| entry.file_name().to_str().and_then(plain).is_some()).map(|entry| entry.path());
     folders.filter_map(|folder| read_record(&folder).map(|record| (folder, record.index))).collect()
 }
 
@@ -119,16 +117,13 @@ fn plain(key: &str) -> Option<&str> {
     Some(key).filter(|key| !key.is_empty() && key.len() < 100 && key.bytes().all(is_plain))
 }
 
-/// Removes all but the newest, and those whose removal was killed.
+/// Removes all but the newest.
 fn remove_old(store: &Objects, all: &Path) -> io::Result<()> {
     let mut kept = Vec::new();
     for entry in fs::read_dir(all)? {
         let entry = entry?;
         let (name, meta) = (entry.file_name(), entry.metadata()?);
-        let Some(name) = name.to_str().filter(|_| meta.is_dir() && files::is_own(&meta)) else { continue };
-        if name.starts_with(REMOVED) {
-            clear(store, &entry.path())?;
-        } else if plain(name).is_some() {
+        if meta.is_dir() && files::is_own(&meta) && name.to_str().and_then(plain).is_some() {
             kept.push((Reverse(meta.modified()?), entry.path()));
         }
     }
@@ -136,18 +131,18 @@ fn remove_old(store: &Objects, all: &Path) -> io::Result<()> {
     kept.iter().skip(KEPT).try_for_each(|(_, path)| remove(store, path))
 }
 
+/// Hides it in one step. If the run is killed then, the next one sweeps the rest. Another run may do the same at the same time.
 fn remove(store: &Objects, folder: &Path) -> io::Result<()> {
-    let removed = folder.with_file_name(format!("{REMOVED}{}", new_id()));
-    match fs::rename(folder, &removed) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        renamed => renamed.and_then(|()| clear(store, &removed)),
-    }
-}
-
-/// Another run may do the same at the same time.
-fn clear(store: &Objects, folder: &Path) -> io::Result<()> {
-    sweep::remove_objects_in(Some(store), folder)?;
-    match fs::remove_dir_all(folder) {
+    let removed = folder.with_file_name(format!("{PRIVATE}{:.6}", new_id()));
+    let remove = || {
+        // Locked, so that no other run takes it for a leftover.
+        let lock = fs::File::open(folder)?;
+        let _ = files::try_lock(&lock, false);
+        fs::rename(folder, &removed)?;
+        sweep::remove_objects_in(Some(store), &removed)?;
+        fs::remove_dir_all(&removed)
+    };
+    match remove() {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -246,16 +241,5 @@ mod tests {
             assert_eq!(library.find("a").unwrap().index.members[0].member.size, 6, "{file}");
             fs::remove_dir_all(library.folder("runtimes/a")).unwrap();
         }
-    }
-
-    #[test]
-    fn a_removal_that_was_killed_is_finished() {
-        let library = Library::new();
-        library.add("a", b"first").unwrap();
-        fs::rename(library.folder("runtimes/a"), library.folder("runtimes").join(format!("{REMOVED}00000000")))
-            .unwrap();
-        library.add("b", b"second").unwrap();
-        assert_eq!(fs::read_dir(library.folder("store")).unwrap().count(), 1);
-        assert_eq!(fs::read_dir(library.folder("runtimes")).unwrap().count(), 1);
     }
 }

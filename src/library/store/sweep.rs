@@ -1,7 +1,7 @@
 //! Removes objects that no snapshot has.
 
 use super::digest::Digest;
-use super::objects::{OBJECTS, Objects, remove_file};
+use super::objects::{OBJECTS, Objects, is_one_file, remove_file};
 use crate::files;
 use crate::publish::PRIVATE;
 use std::fs;
@@ -87,6 +87,17 @@ pub fn foreign(folder: &Path) -> io::Result<Vec<String>> {
 pub fn bytes() -> u64 {
     let folder = Objects::existing().ok().flatten().and_then(|store| fs::read_dir(store.folder()).ok());
     folder.into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+}
+
+/// Bytes of the objects in a private folder that only it and the store have.
+pub fn unshared_bytes(folder: &Path) -> u64 {
+    let Some(store) = Objects::existing().ok().flatten() else { return 0 };
+    let objects = objects(&folder.join(OBJECTS)).unwrap_or_default();
+    let bytes = |(path, name): (PathBuf, Option<Digest>)| {
+        let meta = fs::symlink_metadata(&path).ok().filter(|meta| meta.nlink() == 2)?;
+        is_one_file(&path, &store.path(&name?)).then_some(meta.blocks() * 512)
+    };
+    objects.into_iter().filter_map(bytes).sum()
 }
 
 /// The files in a folder that bottle-freeze wrote, and the names of the objects among them. Those without one come first.
