@@ -5,7 +5,7 @@ use crate::commands::args::Wait;
 use crate::commands::vms::{Vms, select};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
-use crate::library::Creation;
+use crate::library::{self, Creation};
 use crate::operations::state::asked_again;
 use crate::operations::{disks, lock};
 use crate::report::Change;
@@ -51,6 +51,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
             Ok::<_, Failure>(engine.machine_delete(name)?)
         })?;
         Creation::forget(name.as_str());
+        library::remove_artifact(name.as_str());
         app.terminal.result(name.as_str(), &format!("deleted {name}"));
         Ok(Change::Deleted)
     })

@@ -1,13 +1,14 @@
-//! The options that a VM was created with and the engine does not report. Stored when bottle-freeze creates a VM, and deleted
-//! when it removes it.
+//! The options that a VM was created with and the engine does not report, and the artifact that some engines need at every
+//! start. Stored when bottle-freeze creates a VM, and deleted when it removes it.
 
 use super::metadata::LIMIT;
-use crate::publish::{self, Existing, publish_text};
+use crate::publish::{self, Existing, publish, publish_text};
+use crate::smolvm::artifact;
 use crate::{files, home};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The folder of the records.
 const FOLDER: &str = "vms";
@@ -79,13 +80,37 @@ impl Creation {
 
     /// Deletes the record of a VM. A file that holds no record stays.
     pub fn forget(vm: &str) {
-        let path = home::existing(FOLDER).ok().flatten().map(|folder| folder.join(file(vm)));
-        if let Some(path) = path.filter(|path| Self::read(path).is_some()) {
-            let _ = publish::remove(&path);
-        }
+        remove(&file(vm), |path| Self::read(path).is_some());
+    }
+}
+
+/// Moves the private file `from` beside the record of a VM, whose engine needs it at every start. Its path.
+///
+/// # Errors
+/// It cannot be written.
+pub fn keep_artifact(vm: &str, from: &Path) -> io::Result<PathBuf> {
+    let path = home::folder(FOLDER)?.join(artifact_file(vm));
+    publish(from, &path, Existing::Replace)?;
+    Ok(path)
+}
+
+/// Deletes the artifact that was kept for a VM. A file that holds none stays.
+pub fn remove_artifact(vm: &str) {
+    remove(&artifact_file(vm), |path| artifact::details(path).is_ok());
+}
+
+/// Removes a file of this user, if it `is_ours`. What cannot be removed stays.
+fn remove(name: &str, is_ours: impl Fn(&Path) -> bool) {
+    let path = home::existing(FOLDER).ok().flatten().map(|folder| folder.join(name));
+    if let Some(path) = path.filter(|path| files::open_own(path).is_ok() && is_ours(path)) {
+        let _ = publish::remove(&path);
     }
 }
 
 fn file(vm: &str) -> String {
     format!("{vm}.json")
+}
+
+fn artifact_file(vm: &str) -> String {
+    format!("{vm}.smolmachine")
 }

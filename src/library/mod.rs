@@ -44,7 +44,7 @@ mod target;
 pub use archive::{ArchiveError, Incoming, export, export_to_stdout, library_staging};
 pub use broken::{Broken, Entry};
 pub use catalog::FindError;
-pub use creation::Creation;
+pub use creation::{Creation, keep_artifact, remove_artifact};
 pub use hash::{FileHash, FileHasher, HashingWriter, hash_file, hash_reader};
 pub use health::Health;
 pub use leftovers::{leftovers, sweep_all, sweep_library};

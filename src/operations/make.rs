@@ -2,12 +2,13 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{Lock, Stored};
+use crate::library::{self, Lock, Stored};
 use crate::operations::resolve::Checked;
 use crate::operations::{configuration, lock};
 use crate::smolvm::{CreateOptions, EngineError, Fact, Machine, Name, Smolvm, Source};
 use crate::terminal::Warnings;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// The networks that a VM may reach.
@@ -64,16 +65,50 @@ pub fn make_vm(
     warnings: &Warnings,
 ) -> Result<()> {
     let began = SystemTime::now();
+    let is_private = from.is_some_and(|one| one.metadata.is_in_chunks());
+    match &recipe.source {
+        Source::Artifact(artifact) if is_private && !engine.version().has(Fact::FreeArtifacts) => {
+            let source = Source::Artifact(keep_artifact(engine, name, artifact)?);
+            create(engine, name, &CreateOptions { source, ..recipe.clone() }, reach)
+                .inspect_err(|_| remove_artifact(engine, name))?;
+        }
+        _ => create(engine, name, recipe, reach)?,
+    }
+    configuration::remember(name, known, from, began, warnings);
+    Ok(())
+}
+
+fn create(engine: &Smolvm, name: &Name, recipe: &CreateOptions, reach: &Reach) -> Result<()> {
     engine.machine_create(name, recipe)?;
     let opens_by_itself = matches!(recipe.source, Source::Artifact(_));
     match reach {
         Reach::Only(networks) if opens_by_itself || !networks.is_empty() => {
-            check_reach(engine, name, networks).map_err(|failure| delete_again(engine, name, failure))?;
+            check_reach(engine, name, networks).map_err(|failure| delete_again(engine, name, failure))
         }
-        _ => {}
+        _ => Ok(()),
     }
-    configuration::remember(name, known, from, began, warnings);
-    Ok(())
+}
+
+/// Moves the artifact, which lies in a private folder, to where it stays as long as the new VM.
+fn keep_artifact(engine: &Smolvm, name: &Name, artifact: &Path) -> Result<PathBuf> {
+    match engine.machine_listed(name) {
+        // A VM of that name may have one.
+        Ok(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
+        Err(EngineError::NoSuchVm(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    library::keep_artifact(name.as_str(), artifact).map_err(|error| {
+        let what = format!("the artifact of '{name}', which smolvm {} needs at every start", engine.version());
+        Failure::unwritten(format!("{what}, cannot be kept: {error}"), &error)
+    })
+}
+
+/// Removes it again, unless the VM is there after all.
+fn remove_artifact(engine: &Smolvm, name: &Name) {
+    let _cleanup = engine.signals().recovering();
+    if matches!(engine.machine_listed(name), Err(EngineError::NoSuchVm(_))) {
+        library::remove_artifact(name.as_str());
+    }
 }
 
 /// Checks that the engine lists no other networks for the VM.

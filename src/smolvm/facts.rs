@@ -77,6 +77,7 @@ facts! {
     DataDirVariable     (1, 2, 5)  Source "keep its state where `$SMOLVM_DATA_DIR` says (Linux)";
     StagingDir          (1, 2, 0)  Source "put the temporary files of a pack into a given folder";
     ReservesNames       (1, 0, 0)  Source "reserve the name of a VM before it unpacks an artifact";
+    FreeArtifacts       (1, 0, 0)  Source "start a VM whose artifact was removed";
     ReportsMissing      (0, 8, 1)  Source "report that a VM to stop does not exist";
     StopFlushes         (1, 17, 0) Lab    "have the guest write its files to disk before it stops it";
     DeleteStops         (0, 8, 1)  Source "stop a running VM that it deletes";
@@ -108,7 +109,6 @@ facts! {
     MaxImageSize        (1, 4, 0)  Source "limit the size of an image";
     TellsSignals        (0, 8, 1)  Source "report the signal that ended a guest's command";
     ShowsStates         (1, 0, 0)  Source "show every state of a VM in its status";
-    FreeArtifacts       (1, 0, 0)  Source "start a VM whose artifact was removed";
     EndsOrphans         (1, 5, 0)  Source "end the VMM of a start that was ended early";
     ExecDetach          (1, 3, 0)  Source "run a command in the background";
     Rebase              (1, 3, 4)  Source "pack an image anew";

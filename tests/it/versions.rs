@@ -1,6 +1,6 @@
 //! The same story on every engine, including what some of them report wrongly.
 
-use crate::support::{World, finish, is_alive, stdout};
+use crate::support::{World, finish, is_alive, names_in, stdout};
 use bottle_freeze::engine::{Fact, Version};
 use predicates::str::contains;
 use serde_json::json;
@@ -113,6 +113,36 @@ fn labels_are_refused_on_engines_without_labels() {
     world.run("create dev --label a=b").code(13).stderr(contains(Fact::Labels.missing_in(Version(1, 4, 0))));
     let world = World::with_engine(&Fact::Labels.since().to_string());
     world.run("create dev --label a=b").success();
+}
+
+#[test]
+fn an_engine_that_needs_the_artifact_at_every_start_has_it_until_the_vm_is_removed() {
+    for (version, needs) in [("0.8.0", true), ("0.9.0", true), ("1.0.0", false)] {
+        let world = World::with_engine(version);
+        world.vm("dev").stopped();
+        world.write_guest("dev", "root/a", "alpha");
+        world.run("freeze dev").success();
+        let kept = |vm: &str| world.path(&format!("home/library/vms/{vm}.smolmachine")).exists();
+        for make in ["thaw dev x --no-start", "thaw dev x --replace --yes --no-start", "create y --from dev"] {
+            world.run(make).success();
+            let vm = if make.starts_with("thaw") { "x" } else { "y" };
+            for _ in 0..2 {
+                world.run(&format!("start {vm}")).success();
+                assert_eq!(stdout(&world.run(&format!("exec {vm} -- cat /root/a")).success()), "alpha");
+                world.run(&format!("stop {vm}")).success();
+            }
+            assert_eq!(kept(vm), needs, "{version}: {make}");
+        }
+        // Neither takes the artifact of a VM that is there.
+        world.run("create y --from dev").code(1);
+        world.run("thaw dev y").code(1);
+        world.run("start y").success();
+        world.run("rm x y --yes").success();
+        world.fault(json!({"on": "machine create", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
+        world.run("create z --from dev").code(1);
+        assert!(!["x", "y", "z"].into_iter().any(kept), "{version}");
+        assert_eq!(names_in(&world.path("home/library/vms")), [""; 0], "{version}");
+    }
 }
 
 #[test]

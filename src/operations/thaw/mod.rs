@@ -6,7 +6,7 @@ pub use plan::Request;
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{Creation, Lock, Stored};
+use crate::library::{self, Creation, Lock, Stored};
 use crate::operations::make::{self, make_vm};
 use crate::operations::resolve::{self, Checked};
 use crate::operations::start::start;
@@ -133,6 +133,7 @@ impl Thaw<'_> {
             failure.and_state(format!("it was frozen as {kept}"))
         })?;
         Creation::forget(name.as_str());
+        library::remove_artifact(name.as_str());
         Ok((kept, lock))
     }
 
