@@ -2,7 +2,7 @@
 
 use super::digest::Digest;
 use super::error::StoreError;
-use super::frame::{self, CHUNK, FRAME, Unpacker};
+use super::frame::{self, CHUNK, FRAME, Frame, Unpacker};
 use super::objects::{self, Objects};
 use crate::files;
 use crate::library::hash::{FileHash, FileHasher};
@@ -252,6 +252,14 @@ impl Index {
             Chunk::Zeros(..) => None,
         });
         objects.collect()
+    }
+
+    /// The frames of its objects.
+    pub(super) fn frames(&self) -> impl Iterator<Item = (Digest, Frame)> + '_ {
+        self.members.iter().flat_map(|entry| &entry.chunks).filter_map(|chunk| match *chunk {
+            Chunk::Object(name, _, bytes, crc32) => Some((name, Frame { bytes, crc32 })),
+            Chunk::Zeros(..) => None,
+        })
     }
 
     /// Why it does not describe an artifact.

@@ -6,7 +6,7 @@
 //! - An object gets its name in the store after a link in a snapshot or a private folder, and loses it when it has no other
 //!   link. So no count and no list can be wrong, and a killed run leaves at most objects with one link.
 //! - A freeze compares each object that it writes or links with the content, decompressed, and writes a damaged one anew. So
-//!   an index has the CRC-32 of a frame that was compared, and by that alone a reader knows the frame.
+//!   an index has the CRC-32 of a frame that was compared, and by that alone a reader, or the next freeze, knows the frame.
 
 mod apart;
 mod assemble;

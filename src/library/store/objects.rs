@@ -63,12 +63,13 @@ impl Objects {
         self.folder.join(name.to_string())
     }
 
-    /// Links the object into the folder `into`, if there is one with this content: it is decompressed and compared. Its frame
-    /// is read into `buffer`.
+    /// Links the object into the folder `into`, if there is one with this content: its frame is the `recorded` one, which was
+    /// compared before, or it is decompressed and compared. The frame is read into `buffer`.
     pub fn link(
         &self,
         name: &Digest,
         content: &[u8],
+        recorded: Option<Frame>,
         into: &Path,
         packer: &mut Packer,
         buffer: &mut Vec<u8>,
@@ -79,8 +80,11 @@ impl Objects {
             _ => {}
         }
         // The link is compared, not what it was made from: that may be replaced at any time.
-        if read_own(&link, buffer).is_ok() && packer.is_frame_of(buffer, content) {
-            return Some(Frame::of(buffer));
+        if read_own(&link, buffer).is_ok() {
+            let frame = Frame::of(buffer);
+            if recorded == Some(frame) || packer.is_frame_of(buffer, content) {
+                return Some(frame);
+            }
         }
         let _ = fs::remove_file(&link);
         None

@@ -55,6 +55,8 @@ pub struct Work<'r> {
 struct State {
     /// The frames of all objects so far; nothing while a thread makes it.
     frames: HashMap<Digest, Option<Frame>>,
+    /// Frames that were compared with their content by an earlier run.
+    recorded: HashMap<Digest, Frame>,
     placed: Vec<(Place, Digest)>,
     added: Added,
     failure: Option<StoreError>,
@@ -136,9 +138,15 @@ impl<'r> Work<'r> {
         self.state().frames.insert(name, Some(frame));
     }
 
+    /// Notes which frames an earlier run compared with their content.
+    pub fn record(&self, frames: impl Iterator<Item = (Digest, Frame)>) {
+        self.state().recorded.extend(frames);
+    }
+
     fn make(&self, name: &Digest, content: &[u8], storing: &mut Storing, is_flushing: bool) -> Result<(), StoreError> {
         let Storing { packer, buffer } = storing;
-        if let Some(frame) = self.objects.link(name, content, &self.folder, packer, buffer) {
+        let recorded = self.state().recorded.get(name).copied();
+        if let Some(frame) = self.objects.link(name, content, recorded, &self.folder, packer, buffer) {
             self.made(*name, frame);
             return Ok(());
         }

@@ -62,6 +62,25 @@ fn a_freeze_compares_what_it_links_and_writes_a_damaged_object_anew() {
 }
 
 #[test]
+fn an_index_vouches_for_its_frames_and_for_no_others() {
+    let (library, sources, indexes, object) = shared();
+    let content = sources[0].content();
+    let freeze = |name| {
+        let written = Writer::run_in(library.store(), &library.folder(name), &Signals::default(), |feed| {
+            feed.trust(&indexes[0]);
+            feed.part(Part::Member(&sources[0].member)).and_then(|()| feed.part(Part::Data(&content)))
+        });
+        let (members, added, ()) = written.unwrap();
+        assert_eq!(members, indexes[0].members);
+        added.objects
+    };
+    assert_eq!(freeze("four"), 0);
+    flip(&object);
+    assert_eq!(freeze("five"), 1);
+    library.verify("five", &indexes[0]).unwrap();
+}
+
+#[test]
 fn a_damaged_object_of_a_known_member_ends_the_writer() {
     let (library, sources, indexes, object) = shared();
     flip(&object);
