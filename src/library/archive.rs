@@ -249,7 +249,7 @@ impl Incoming {
         if !self.metadata.files.contains_key(ARTIFACT) {
             return Ok(());
         }
-        let Some((index, recorded, added)) = store::take_apart(&folder, &artifact, signals, |_| None)? else {
+        let Some((index, recorded, added)) = store::take_apart(&folder, &artifact, None, signals, |_| None)? else {
             return Ok(());
         };
         let bytes = index.artifact()?.bytes;

@@ -4,6 +4,7 @@ use super::layout::{INDEX, METADATA, WORKSPACE};
 use super::lock::{Lock, LockError, Sharing};
 use super::metadata::Metadata;
 use super::removal::{self, Identity, RemoveError};
+use super::store::Index;
 use super::tag::Tag;
 use std::collections::HashSet;
 use std::fs;
@@ -70,6 +71,11 @@ impl Stored {
     /// The file of its saved `/workspace`, if it has one beside the artifact.
     pub fn workspace(&self) -> Option<PathBuf> {
         self.metadata.files.contains_key(WORKSPACE).then(|| self.folder.join(WORKSPACE))
+    }
+
+    /// The list of its chunks, if it has one that can be read.
+    pub fn index(&self) -> Option<Index> {
+        Index::read(&self.folder, self.metadata.files.get(INDEX)?).ok()
     }
 
     /// Its name: `VM@ID`.

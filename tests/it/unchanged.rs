@@ -1,5 +1,6 @@
 //! `freeze --if-changed`: no snapshot is made of a VM that is as it was.
 
+use crate::support::library::damage;
 use crate::support::{World, finish, names_in, real, stdout};
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -100,6 +101,21 @@ fn a_snapshot_that_lost_chunks_is_not_believed() {
     let objects = world.path(&format!("home/library/snapshots/{}/objects", references(&world)[0].replace('@', "/")));
     fs::remove_file(objects.join(&names_in(&objects)[0])).unwrap();
     world.run("freeze dev --if-changed").success().stdout(contains("froze dev"));
+}
+
+#[test]
+fn a_damaged_chunk_of_what_did_not_change_is_replaced() {
+    for flags in ["", " --engine-pack", " --if-changed"] {
+        let world = World::new();
+        world.vm("dev").stopped();
+        world.write_guest("dev", "root/notes", crate::support::random_bytes(100_000));
+        world.run("freeze dev").success();
+        damage(&world.path(&format!("home/library/snapshots/{}", references(&world)[0].replace('@', "/"))));
+        world.run("snapshot verify dev").code(10);
+        world.run(&format!("freeze dev{flags}")).success().stdout(contains("froze dev"));
+        world.run("snapshot verify --all").success();
+        assert_eq!(references(&world).len(), 2);
+    }
 }
 
 #[test]

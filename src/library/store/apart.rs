@@ -14,8 +14,8 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Takes the artifact at `path` apart: `folder` has its chunks and its index then, and nothing else of them. `edit` may return
-/// another manifest. Returns the index, the size and hash of its file, and what the store did not have; or nothing if the
+/// Takes the artifact at `path` apart: `folder` has its chunks and its index then, and nothing else of them. The frames
+/// that `last` has are trusted. `edit` may return another manifest. Returns the index, the size and hash of its file, and what the store did not have; or nothing if the
 /// artifact has something that an index cannot hold: then it is to be kept as it is.
 ///
 /// # Errors
@@ -23,20 +23,25 @@ use std::path::Path;
 pub fn take_apart(
     folder: &Path,
     path: &Path,
+    last: Option<&Index>,
     signals: &Signals,
     edit: impl FnOnce(&str) -> Option<String>,
 ) -> Result<Option<(Index, FileHash, Added)>, StoreError> {
-    take_apart_in(&Objects::create()?, folder, path, signals, edit)
+    take_apart_in(&Objects::create()?, folder, path, last, signals, edit)
 }
 
 fn take_apart_in(
     store: &Objects,
     folder: &Path,
     path: &Path,
+    last: Option<&Index>,
     signals: &Signals,
     edit: impl FnOnce(&str) -> Option<String>,
 ) -> Result<Option<(Index, FileHash, Added)>, StoreError> {
     let taken = Writer::run_in(store.clone(), folder, signals, |feed| {
+        if let Some(last) = last {
+            feed.trust(last);
+        }
         let mut on_part = |part: Part<'_>| feed.part(part).map_err(Ended::Store);
         artifact::take_apart(path, signals, edit, &mut on_part).map_err(|ended| match ended {
             Ended::Store(error) => error,
@@ -133,7 +138,7 @@ mod tests {
             let folder = at.path().join(new);
             fs::create_dir(&folder).unwrap();
             artifact(&file, names);
-            let taken = take_apart_in(&Objects::at(store.clone()), &folder, &file, &Signals::default(), |_| None);
+            let taken = take_apart_in(&Objects::at(store.clone()), &folder, &file, None, &Signals::default(), |_| None);
             let left = [&store, &folder].map(|folder| fs::read_dir(folder).unwrap().count());
             (taken.unwrap().map(|(index, ..)| index.members.len()), left)
         };

@@ -2,11 +2,11 @@
 
 use super::context::Freeze;
 use super::take::Written;
-use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::library::store::{self, Runtime, StoreError, Writer};
-use crate::library::{FileHash, Staging, Way};
+use crate::library::{self, FileHash, Staging, Way, catalog};
 use crate::operations::disks;
+use crate::signals::Signals;
 use crate::smolvm::artifact::Part;
 use crate::smolvm::{Direct, DiskError, Machine, Name, State, direct};
 use std::path::Path;
@@ -33,7 +33,10 @@ impl Freeze<'_> {
         let Some((runtime, direct)) = self.direct(&vm).map_err(only_engine).ok() else { return Ok(None) };
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
         let text = format!("reading the disks of {}", self.job.name);
-        match app.terminal.phase("read", &text, || write(&folder, runtime, &direct, app)) {
+        match app
+            .terminal
+            .phase("read", &text, || write(&folder, runtime, &direct, self.last_index().as_ref(), &app.signals))
+        {
             Ok((index, recorded, added)) => {
                 let secrets = direct.secrets;
                 Ok(Some(Written::Chunks { index: Box::new(index), recorded, added, secrets, way: Way::Disks }))
@@ -53,6 +56,14 @@ impl Freeze<'_> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The list of chunks of the snapshot that the VM comes from: most of it is the same.
+    pub fn last_index(&self) -> Option<store::Index> {
+        let vm = self.job.name.as_str();
+        let (all, _) = catalog::list(Some(vm)).ok()?;
+        let last = library::parent(&all, vm, self.vm.created_at)?;
+        catalog::find(&last).ok()?.index()
     }
 
     /// What the engine would pack, and what it adds; or why only the engine can pack it.
@@ -84,10 +95,13 @@ fn write(
     folder: &Path,
     runtime: &Runtime,
     direct: &Direct,
-    app: &App,
+    last: Option<&store::Index>,
+    signals: &Signals,
 ) -> std::result::Result<(store::Index, FileHash, store::Added), StoreError> {
-    let signals = &app.signals;
     let (members, added, ()) = Writer::run(folder, signals, |feed| -> std::result::Result<(), StoreError> {
+        if let Some(last) = last {
+            feed.trust(last);
+        }
         for entry in &runtime.index.members {
             match direct.disks.iter().find(|(member, _)| member.path == entry.member.path) {
                 Some((member, disk)) => {

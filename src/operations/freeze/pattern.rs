@@ -51,7 +51,7 @@ fn make(app: &App, engine: &Smolvm, key: &str) -> Result<(Runtime, Record)> {
     let record = trial.record.ok_or_else(|| unknown("the engine's record of it"))?.to_json();
     let record = RawValue::from_string(record).map_err(|error| Failure::new(Status::Failed, error.to_string()))?;
     let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
-    let apart = store::take_apart(&folder, &trial.artifact, &app.signals, |_| None)?;
+    let apart = store::take_apart(&folder, &trial.artifact, None, &app.signals, |_| None)?;
     let (_, recorded, _) = apart.ok_or_else(|| unknown("what is in it"))?;
     Runtime::add(key, &folder, recorded, record)?;
     find(key).ok_or_else(|| unknown("what was kept of it"))

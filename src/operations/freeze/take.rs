@@ -141,8 +141,9 @@ impl Freeze<'_> {
         }
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
         let (text, mut secrets) = (format!("storing the snapshot of {}", self.job.name), Vec::new());
+        let last = self.last_index();
         let apart = app.terminal.phase("store", &text, || {
-            store::take_apart(&folder, &sidecar, &app.signals, |manifest| {
+            store::take_apart(&folder, &sidecar, last.as_ref(), &app.signals, |manifest| {
                 let (manifest, names) = secrets::without(manifest)?;
                 secrets = names;
                 Some(manifest)

@@ -46,6 +46,6 @@ fn same_index(new: &Kept, taken: &Metadata, newest: &Stored) -> Option<Index> {
     if taken.machine != newest.metadata.machine || others(taken) != others(&newest.metadata) {
         return None;
     }
-    let index = Index::read(&newest.folder, newest.metadata.files.get(layout::INDEX)?).ok()?;
+    let index = newest.index()?;
     (index.has_same_content(contents) && index.has_all_objects(&newest.folder)).then_some(index)
 }
