@@ -14,6 +14,7 @@ use crate::error::{Failure, Result, Status};
 use crate::home::Home;
 use crate::signals::Signals;
 use crate::terminal::{Format, Terminal};
+use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
@@ -46,14 +47,15 @@ pub struct Cli {
     pub json: bool,
     /// Print errors as text, or as JSON, one object per line
     #[arg(long, global = true, value_enum, value_name = "text|json", default_value_t = ErrorFormat::Text)]
+    #[arg(env = "BOTTLE_FREEZE_ERROR_FORMAT")]
     #[arg(hide_possible_values = true)]
     pub error_format: ErrorFormat,
     /// Print progress and warnings to suit the terminal or log, or as JSON, one object per line
     #[arg(long, global = true, value_enum, value_name = "auto|json", default_value_t = ProgressFormat::Auto)]
-    #[arg(hide_possible_values = true, conflicts_with = "quiet")]
+    #[arg(hide_possible_values = true, conflicts_with = "quiet", env = "BOTTLE_FREEZE_PROGRESS")]
     pub progress: ProgressFormat,
     /// Never prompt; behave as if there were no terminal
-    #[arg(long, global = true)]
+    #[arg(long, global = true, env = "BOTTLE_FREEZE_NO_INPUT", value_parser = FalseyValueParser::new())]
     pub no_input: bool,
     /// What to do.
     #[command(subcommand)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 pub struct Wait {
     /// Wait up to this long if another bottle-freeze uses the VM, output or snapshot [default: fail at once]
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration)]
+    #[arg(env = "BOTTLE_FREEZE_WAIT")]
     pub wait: Duration,
 }
 
@@ -21,6 +22,22 @@ pub fn label(text: &str) -> Result<(String, String), &'static str> {
 /// Reads `90s`, `5m`, `1h 30m`.
 pub fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
+}
+
+/// Reads a size in bytes: `500M`, `20G`, `2TiB`. K, M, G and T are powers of 1024, as in docker and qemu.
+pub fn size(text: &str) -> Result<u64, &'static str> {
+    const FORM: &str = "a size is a whole number with K, M, G or T, such as 500M or 20G";
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits).ok_or(FORM)?;
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
+        _ => return Err(FORM),
+    };
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or(FORM)
 }
 
 /// Reads `1.32.2`.

@@ -3,14 +3,17 @@
 use crate::app::App;
 use crate::commands::args::{Wait, duration, label};
 use crate::commands::batch::{self, VMS};
+use crate::commands::retention::Retention;
 use crate::commands::vms;
 use crate::completion::Offer;
 use crate::error::{Failure, Result};
-use crate::library::Tag;
+use crate::library::{KEY, Policy, Tag};
 use crate::operations::freeze::{self, Context, Frozen, Hook, Job, Live, Request, Restart};
-use crate::operations::packed;
+use crate::operations::{packed, prune};
 use crate::quoted::quoted;
+use crate::report;
 use crate::smolvm::Name;
+use crate::terminal::Warnings;
 use clap::ValueHint;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
@@ -25,7 +28,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
     bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \
     bottle-freeze freeze dev --live\n  \
-    bottle-freeze freeze --all --yes --restart --if-changed\n  \
+    bottle-freeze freeze --all --yes --restart --if-changed --keep-daily 7 --keep-weekly 4\n  \
     bottle-freeze freeze dev --pre-freeze 'guest:pg_ctl stop -D /data'\n  \
     bottle-freeze freeze dev --post-freeze 'host:logger \"$BOTTLE_FREEZE_SNAPSHOT\"'\n  \
     bottle-freeze freeze dev -o dev.smolmachine --yes --force")]
@@ -42,6 +45,7 @@ pub struct Args {
     pub vm_label: Vec<(String, String)>,
     /// Number of VMs to work on at the same time [default: half of the cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(env = "BOTTLE_FREEZE_JOBS")]
     pub jobs: Option<u16>,
     /// Freeze without stopping: keep RAM and processes too; the VM goes on after a short pause. With `auto`, freeze the
     /// ordinary way, after you confirm, if that is not possible
@@ -49,7 +53,7 @@ pub struct Args {
     pub live: Option<Live>,
     /// Write the snapshot to a file instead of the library: X.smolmachine (with --live: X.checkpoint), or any other name for a
     /// launcher and NAME.smolmachine beside it
-    #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath, conflicts_with = "Retention")]
     pub output: Option<PathBuf>,
     /// Tag for the snapshot in the library (repeatable)
     #[arg(short, long, value_name = "TAG", conflicts_with = "output", add = Offer::Tags)]
@@ -98,13 +102,20 @@ pub struct Args {
     pub after: Vec<Hook>,
     /// Time limit for each hook
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    #[arg(env = "BOTTLE_FREEZE_HOOK_TIMEOUT")]
     pub hook_timeout: Duration,
     /// Time limit for stopping the VM
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    #[arg(env = "BOTTLE_FREEZE_STOP_TIMEOUT")]
     pub stop_timeout: Duration,
     /// Freeze even if there may not be enough space
     #[arg(long)]
     pub no_space_check: bool,
+    /// Store the snapshot under this key, for `thaw --key`: the label key=KEY
+    #[arg(long, value_name = "KEY", conflicts_with = "output")]
+    pub key: Option<String>,
+    #[command(flatten)]
+    pub keep: Retention,
     #[command(flatten)]
     pub wait: Wait,
     /// Print the engine commands that would run, and change nothing
@@ -126,6 +137,7 @@ pub fn run(app: &App, args: Args) -> Result<()> {
     let names = vms::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
     let (is_one, several, dry_run) = (args.names.len() == 1, names.len() > 1, args.dry_run);
     let jobs: Vec<Job> = names.iter().map(|name| Job::new(app, &engine, name.clone(), !several)).collect();
+    let policy = args.keep.policy();
     let request = Request::from(args);
     let report = |result: Result<&Frozen, &Failure>| match result {
         Ok(frozen) => print(app, &request, frozen),
@@ -142,9 +154,21 @@ pub fn run(app: &App, args: Args) -> Result<()> {
         return batch::finish(app, &VMS, is_one, &names, plans);
     }
     let frozen = freeze::freeze(cx, &jobs.iter().collect::<Vec<_>>()).map_err(with_warnings)?;
-    let (reports, verdicts): (Vec<_>, Vec<_>) = frozen.into_values().map(Frozen::split).unzip();
+    let frozen = jobs.iter().zip(frozen.into_values()).map(|(job, frozen)| Ok(prune(job, &policy, frozen?)));
+    let (reports, verdicts): (Vec<_>, Vec<_>) = frozen.map(Frozen::split).unzip();
     batch::report(app, &VMS, is_one, &names, &reports);
     batch::verdict(&VMS, &names, verdicts)
+}
+
+/// Removes the snapshots of the VM that the --keep options do not keep, if there are any.
+fn prune(job: &Job, policy: &Policy, frozen: Frozen) -> Frozen {
+    if policy.is_empty() {
+        return frozen;
+    }
+    let warnings = Warnings::new(&job.app.terminal);
+    let pruned = Some(prune::after_freeze(&job.app, job.name.as_str(), policy, &warnings));
+    let warnings = [frozen.report.warnings, warnings.list()].concat();
+    Frozen { report: report::Frozen { pruned, warnings, ..frozen.report }, ..frozen }
 }
 
 /// Prints the result of one VM, for people.
@@ -179,7 +203,7 @@ impl From<Args> for Request {
             output: args.output,
             tags: args.tag,
             note: args.note,
-            labels: args.label.into_iter().collect(),
+            labels: args.label.into_iter().chain(args.key.map(|key| (KEY.to_owned(), key))).collect(),
             launcher: args.launcher,
             if_changed: args.if_changed,
             engine_pack: args.engine_pack,

@@ -14,6 +14,7 @@ pub mod ls;
 pub mod pack;
 pub mod pause;
 pub mod resume;
+pub mod retention;
 pub mod rm;
 pub mod rollback;
 pub mod snapshot;

@@ -21,14 +21,18 @@ use std::time::Duration;
 #[command(
     after_help = "Examples:\n  bottle-freeze thaw dev\n  bottle-freeze thaw dev@ready dev-tuesday --no-start\n  \
     bottle-freeze thaw dev@ready --replace\n  \
+    bottle-freeze thaw --key setup-v7\n  \
     bottle-freeze thaw dev.smolmachine"
 )]
 pub struct Args {
-    /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
-    #[arg(value_hint = ValueHint::FilePath, add = Offer::AnySnapshots)]
-    pub snapshot: OsString,
+    /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file. With --key: only snapshots of this VM
+    #[arg(value_hint = ValueHint::FilePath, add = Offer::AnySnapshots, required_unless_present = "key")]
+    pub snapshot: Option<OsString>,
     /// Name of the new VM [default: the frozen VM's name if that is free, or NAME-2, NAME-3 …]
     pub name: Option<Name>,
+    /// The newest snapshot that was frozen with this --key; exit 4 if there is none
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
     /// Start it and wait until it runs commands (the default)
     #[arg(long, conflicts_with = "no_start")]
     pub start: bool,
@@ -77,7 +81,8 @@ pub fn run(app: &App, args: Args) -> Result<()> {
 impl From<Args> for Request {
     fn from(args: Args) -> Self {
         Self {
-            snapshot: args.snapshot,
+            snapshot: args.snapshot.unwrap_or_default(),
+            key: args.key,
             name: args.name,
             start: !args.no_start,
             replace: args.replace,

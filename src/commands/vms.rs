@@ -30,6 +30,7 @@ pub struct Vms {
     pub label: Vec<(String, String)>,
     /// Number of VMs to work on at the same time [default: half of the cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(env = "BOTTLE_FREEZE_JOBS")]
     pub jobs: Option<u16>,
 }
 

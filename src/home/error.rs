@@ -11,6 +11,9 @@ pub enum HomeError {
     /// Neither the variable nor the platform names a folder.
     #[error("there is no home folder")]
     Unknown,
+    /// The variable names a folder relative to wherever the command runs.
+    #[error("$BOTTLE_FREEZE_HOME is not an absolute path: {}", .0.display())]
+    Relative(PathBuf),
     /// The path is something else.
     #[error("{} is not a folder", .0.display())]
     NotFolder(PathBuf),
@@ -48,6 +51,7 @@ impl HomeError {
             Self::OtherUser { .. } => {
                 "run bottle-freeze as that user, or name a folder of your own with --home or $BOTTLE_FREEZE_HOME"
             }
+            Self::Relative(_) => "set it to an absolute path",
             Self::Newer { .. } => "update bottle-freeze",
             Self::Link(_) => {
                 "move the whole library to where the link points, and name that folder with --home or $BOTTLE_FREEZE_HOME"

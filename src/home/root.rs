@@ -35,7 +35,11 @@ impl Home {
     /// The folder cannot be used.
     pub fn open() -> Result<&'static Self, HomeError> {
         static HOME: OnceLock<Result<Home, HomeError>> = OnceLock::new();
-        HOME.get_or_init(|| Self::check(&root().ok_or(HomeError::Unknown)?)).as_ref().map_err(Clone::clone)
+        let check = || match named().filter(|path| CHOSEN.get().is_none() && path.is_relative()) {
+            Some(path) => Err(HomeError::Relative(path)),
+            None => Self::check(&root().ok_or(HomeError::Unknown)?),
+        };
+        HOME.get_or_init(check).as_ref().map_err(Clone::clone)
     }
 
     fn check(root: &Path) -> Result<Self, HomeError> {
@@ -141,8 +145,12 @@ pub fn chosen() -> Option<PathBuf> {
     std::path::absolute(CHOSEN.get()?).ok()
 }
 
+/// The folder that the environment names, if it does.
+fn named() -> Option<PathBuf> {
+    std::env::var_os("BOTTLE_FREEZE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
 fn root() -> Option<PathBuf> {
-    let named = || std::env::var_os("BOTTLE_FREEZE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let default = || Some(dirs::data_dir()?.join("bottle-freeze"));
     let root = CHOSEN.get().cloned().or_else(named).or_else(default)?;
     std::path::absolute(root).ok()

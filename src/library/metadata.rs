@@ -20,6 +20,8 @@ use thiserror::Error;
 pub const FORMAT: u32 = 1;
 /// The format of a snapshot whose artifact is in chunks.
 pub const FORMAT_IN_CHUNKS: u32 = 2;
+/// The label that `freeze --key` gives, and by which `thaw --key` finds.
+pub const KEY: &str = "key";
 /// The most bytes of a snapshot.json, and of a record of a VM. A reader takes no more into memory.
 pub const LIMIT: u64 = 4 << 20;
 /// The part of it that tags, note and labels may take.

@@ -38,12 +38,7 @@ enum Owner {
 impl Sizes {
     /// Those of all snapshots of the library. They are kept for the next run, if the library can be written.
     pub fn of(all: &[Stored]) -> Self {
-        let mut folders: Vec<_> = all.iter().filter_map(Folder::of).collect();
-        folders.extend(store::runtime_indexes().into_iter().map(|(path, index)| Folder {
-            name: String::new(),
-            path,
-            index,
-        }));
+        let mut folders = Folder::all(all);
         if folders.is_empty() {
             return Self::default();
         }
@@ -92,6 +87,33 @@ impl Sizes {
     }
 }
 
+/// The bytes of the library, and what each removal frees if these snapshots (`VM@ID`) are removed in this order: an object is
+/// freed with the last snapshot that has it, and never if one of those that stay has it.
+pub fn freed_in_order(all: &[Stored], order: &[String]) -> (u64, Vec<u64>) {
+    let place: HashMap<&str, usize> = order.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+    let (mut freed, mut bytes) = (vec![0_u64; order.len()], 0_u64);
+    let mut add = |at: Option<usize>, more: u64| {
+        bytes = bytes.saturating_add(more);
+        at.and_then(|at| freed.get_mut(at)).into_iter().for_each(|freed| *freed = freed.saturating_add(more));
+    };
+    for one in all {
+        add(place.get(one.reference().as_str()).copied(), one.own_bytes());
+    }
+    let mut objects = HashMap::<Digest, (Option<usize>, u64)>::new();
+    for folder in Folder::all(all) {
+        let at = place.get(folder.name.as_str()).copied();
+        let Ok(index) = Index::read(&folder.path, &folder.index) else { continue };
+        for (name, _, bytes) in index.objects() {
+            let last = objects.entry(name).or_insert((at, bytes.into()));
+            last.0 = last.0.zip(at).map(|(one, other)| one.max(other));
+        }
+    }
+    for (at, bytes) in objects.into_values() {
+        add(at, bytes);
+    }
+    (bytes, freed)
+}
+
 /// A folder with an index: of a snapshot, or of a runtime, which has no name.
 struct Folder {
     name: String,
@@ -100,6 +122,13 @@ struct Folder {
 }
 
 impl Folder {
+    /// Those of these snapshots, and of the runtimes.
+    fn all(all: &[Stored]) -> Vec<Self> {
+        let runtimes = store::runtime_indexes().into_iter();
+        let runtimes = runtimes.map(|(path, index)| Self { name: String::new(), path, index });
+        all.iter().filter_map(Self::of).chain(runtimes).collect()
+    }
+
     fn of(one: &Stored) -> Option<Self> {
         let index = one.metadata.files.get(INDEX)?.clone();
         Some(Self { name: one.reference(), path: one.folder.clone(), index })

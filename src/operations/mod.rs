@@ -10,6 +10,7 @@ pub mod freeze;
 pub mod lock;
 pub mod make;
 pub mod packed;
+pub mod prune;
 pub mod registry;
 pub mod resolve;
 pub mod several;

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Index, Seen};
 use crate::library::{
-    Broken, Entry, FileHash, FindError, Lock, Metadata, RemoveError, Staging, Stored, Tag, catalog, layout,
+    Broken, Entry, FileHash, FindError, KEY, Lock, Metadata, RemoveError, Staging, Stored, Tag, catalog, layout,
 };
 use crate::nearest::nearest;
 use crate::operations::several::once;
@@ -200,6 +200,24 @@ pub fn find(app: &App, text: &OsStr) -> Result<SnapshotSource> {
         Some(file) if failure.status == Status::NotFound => failure.hint(format!("to name the file, write {file}")),
         _ => failure,
     })
+}
+
+/// Finds the newest snapshot that was frozen with this key, of one VM or, if `vm` is empty, of any.
+pub fn with_key(app: &App, vm: &str, key: &str) -> Result<SnapshotSource> {
+    let vm = Some(vm).filter(|vm| !vm.is_empty());
+    if let Some(Err(why)) = vm.map(str::parse::<Name>) {
+        let what = format!("beside --key, a snapshot is named by its VM alone: {why}");
+        return Err(Failure::new(Status::Usage, what).hint("leave --key out, or name the VM"));
+    }
+    let has_key = |one: &Stored| one.metadata.labels.get(KEY).is_some_and(|value| value == key);
+    let (all, _) = catalog::list(vm)?;
+    let newest = all.into_iter().rfind(has_key).ok_or_else(|| {
+        let of = vm.map(|vm| format!(" of '{vm}'")).unwrap_or_default();
+        let what = format!("there is no snapshot{of} with the key '{key}'");
+        Failure::new(Status::NotFound, what)
+            .hint(format!("make one with `bottle-freeze freeze VM --key {}`", quoted(key)))
+    })?;
+    Ok(SnapshotSource { _held: lock::reading(app, &newest)?, which: Which::Stored(Box::new(newest)) })
 }
 
 /// An existing file with that name, in the form that names a file on a command line.

@@ -195,6 +195,9 @@ pub struct Frozen {
     pub downtime_seconds: Option<f64>,
     /// The version of the engine that packed it.
     pub engine_version: String,
+    /// The snapshots (VM@ID) that were removed afterwards, because no --keep option keeps them; missing without such an option.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Vec<String>>,
     /// The warnings about it; those printed before it was published are in its snapshot.json too.
     pub warnings: Vec<String>,
     /// What failed after the snapshot was published: the restart, a hook, or a signal that arrived too late.

@@ -43,6 +43,7 @@ mod live;
 mod locks;
 mod many;
 mod names;
+mod nightly;
 mod no_panic;
 mod ownership;
 mod pack;

@@ -23,6 +23,7 @@ use std::collections::HashSet;
     visible_alias = "list",
     after_help = "Examples:\n  bottle-freeze snapshot ls\n  \
     bottle-freeze snapshot ls dev --tag ready -q\n  \
+    bottle-freeze snapshot ls dev -n 1 --json\n  \
     bottle-freeze snapshot ls --tree"
 )]
 pub struct Args {
@@ -35,6 +36,9 @@ pub struct Args {
     /// Only snapshots with this label
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub label: Option<(String, String)>,
+    /// Only the newest N
+    #[arg(short = 'n', long, value_name = "N")]
+    pub last: Option<usize>,
     /// Sort order
     #[arg(long, value_enum, default_value_t = Order::Age)]
     pub sort: Order,
@@ -64,6 +68,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
             && args.label.as_ref().is_none_or(|(key, value)| metadata.labels.get(key) == Some(value))
     };
     let mut shown: Vec<&Stored> = listed.iter().filter(is_shown).collect();
+    shown.drain(..shown.len().saturating_sub(args.last.unwrap_or(usize::MAX)));
     match args.sort {
         // The library is listed in this order.
         Order::Age => {}

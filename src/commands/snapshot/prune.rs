@@ -2,21 +2,17 @@
 
 use super::print::{list_tags, no_snapshots, warn_about};
 use crate::app::App;
-use crate::commands::args::Wait;
+use crate::commands::args::{Wait, label, size};
 use crate::commands::batch::{self, SNAPSHOTS};
+use crate::commands::retention::Retention;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
-use crate::library::store::Seen;
-use crate::library::{
-    Entry, Lock, Metadata, NewestOf, Policy, Reach, Removal, Stored, Tag, TagList, Unit, catalog, sweep_all,
-};
+use crate::library::{Entry, Removal, Tag, catalog, sweep_all};
+use crate::operations::packed;
+use crate::operations::prune::{Decided, Decisions, Rules, TAGGED};
 use crate::operations::resolve::Asked;
-use crate::operations::{lock, packed, verify};
 use crate::report::{Done, Pruned};
 use crate::smolvm::Name;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
 
 /// Remove the snapshots that no --keep option keeps (asks for confirmation)
 ///
@@ -31,50 +27,20 @@ use std::collections::BTreeMap;
 #[allow(clippy::doc_markdown, reason = "a variable, in a help text")]
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  bottle-freeze snapshot prune dev --keep-last 3 --keep-weekly 8 --dry-run\n  \
-    bottle-freeze snapshot prune --keep-within 6m --keep-yearly unlimited --yes")]
+    bottle-freeze snapshot prune --keep-within 6m --keep-yearly unlimited --yes\n  \
+    bottle-freeze snapshot prune --max-size 20G")]
 pub struct Args {
     /// Only snapshots of this VM
     #[arg(add = Offer::FrozenVms)]
     pub vm: Option<Name>,
-    /// Keep the N newest
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
-    pub keep_last: usize,
-    /// Keep the newest of each of the last N hours that have a snapshot
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
-    pub keep_hourly: usize,
-    /// Keep the newest of each of the last N days that have a snapshot
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
-    pub keep_daily: usize,
-    /// Keep the newest of each of the last N weeks that have a snapshot
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
-    pub keep_weekly: usize,
-    /// Keep the newest of each of the last N months that have a snapshot
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
-    pub keep_monthly: usize,
-    /// Keep the newest of each of the last N years that have a snapshot
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
-    pub keep_yearly: usize,
-    /// Keep all snapshots within this time before the newest (30d, 6m, 1y5m7d2h)
-    #[arg(long, value_name = "DURATION")]
-    pub keep_within: Option<Reach>,
-    /// Keep the newest of each hour within this time before the newest
-    #[arg(long, value_name = "DURATION")]
-    pub keep_within_hourly: Option<Reach>,
-    /// Keep the newest of each day within this time before the newest
-    #[arg(long, value_name = "DURATION")]
-    pub keep_within_daily: Option<Reach>,
-    /// Keep the newest of each week within this time before the newest
-    #[arg(long, value_name = "DURATION")]
-    pub keep_within_weekly: Option<Reach>,
-    /// Keep the newest of each month within this time before the newest
-    #[arg(long, value_name = "DURATION")]
-    pub keep_within_monthly: Option<Reach>,
-    /// Keep the newest of each year within this time before the newest
-    #[arg(long, value_name = "DURATION")]
-    pub keep_within_yearly: Option<Reach>,
-    /// Keep snapshots with this tag, with all tags of a list TAG,TAG, or without any tag ('') (repeatable)
-    #[arg(long, value_name = "TAGS", add = Offer::Tags)]
-    pub keep_tag: Vec<TagList>,
+    /// Only snapshots with this label (repeatable; a snapshot must have all of them)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    pub label: Vec<(String, String)>,
+    #[command(flatten)]
+    pub keep: Retention,
+    /// Also remove the oldest of those that are left, until the library takes at most SIZE (20G, 500M)
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
     /// Also remove snapshots with this tag (repeatable)
     #[arg(long, value_name = "TAG", value_parser = Tag::existing, add = Offer::Tags)]
     pub tag: Vec<Tag>,
@@ -88,108 +54,37 @@ pub struct Args {
     pub wait: Wait,
 }
 
-/// Reads a number of snapshots. restic 0.14 reads -1 as none, and later versions refuse it.
-fn count(text: &str) -> Result<usize, &'static str> {
-    match text {
-        "unlimited" => Ok(usize::MAX),
-        _ => text.parse().map_err(|_| "it must be a whole number, or `unlimited`"),
-    }
-}
-
-/// Why a snapshot is kept that the policy does not keep.
-const TAGGED: &str = "it has a tag";
-
-/// A snapshot, and why it is kept. Without a reason it is removed.
-struct Decided {
-    one: Stored,
-    reasons: Vec<String>,
-}
-
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let policy = policy(args);
-    if policy.is_empty() {
-        let failure = Failure::new(Status::Usage, "no --keep option: nothing is removed without a policy");
+    let rules = Rules { policy: args.keep.policy(), tags: args.tag.clone(), max_bytes: args.max_size };
+    if rules.policy.is_empty() && rules.max_bytes.is_none() {
+        let failure =
+            Failure::new(Status::Usage, "no --keep option and no --max-size: nothing is removed without a policy");
         return Err(failure.hint("name what to keep, such as --keep-last 3"));
     }
-    let (all, broken) = catalog::list(args.vm.as_ref().map(Name::as_str))?;
+    let (mut listed, broken) = catalog::list(args.vm.as_ref().map(Name::as_str))?;
     let broken = warn_about(app, broken, |one, warnings| {
         let reasons = vec!["it cannot be read".to_owned()];
         Pruned { warnings, ..Pruned::kept(one.reference(), one.bytes(), reasons) }
     });
-    let mut vms: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
-    for one in all.into_iter().rev() {
-        vms.entry(one.metadata.vm.clone()).or_default().push(one);
-    }
-    let (mut all, mut newest_whole) = (Vec::new(), BTreeMap::new());
-    for (vm, newest_first) in vms {
-        let (decided, whole) = decide(app, args, &policy, newest_first);
-        print(app, args, &decided);
-        newest_whole.extend(whole.map(|whole| (vm, whole)));
-        all.extend(decided);
-    }
-    if all.is_empty() {
+    listed.retain(|one| args.label.iter().all(|(key, value)| one.metadata.labels.get(key) == Some(value)));
+    let decisions = Decisions::make(app, &rules, listed)?;
+    print(app, args, &decisions.all);
+    if decisions.all.is_empty() {
         app.terminal.note(&no_snapshots(args.vm.as_ref()));
     }
     if !args.dry_run {
         sweep_all();
     }
-    let going = all.iter().filter(|decided| decided.reasons.is_empty());
-    let going: Vec<Asked<Entry>> = going.map(|decided| Asked::from(Entry::from(decided.one.clone()))).collect();
+    let going: Vec<Asked<Entry>> = decisions.going().map(|one| Asked::from(Entry::from(one.clone()))).collect();
     if going.is_empty() || args.dry_run {
-        report(app, &all, &[], broken);
+        report(app, &decisions.all, &[], broken);
         return Ok(());
     }
     let list: Vec<String> = going.iter().map(ToString::to_string).collect();
     app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    let results = remove(app, args, &going, &newest_whole);
-    report(app, &all, &results, broken);
+    let results = remove(app, args, &going, &decisions);
+    report(app, &decisions.all, &results, broken);
     batch::verdict(&SNAPSHOTS, &going, results)
-}
-
-fn policy(args: &Args) -> Policy {
-    let newest_of = [
-        (Unit::Hour, args.keep_hourly, args.keep_within_hourly),
-        (Unit::Day, args.keep_daily, args.keep_within_daily),
-        (Unit::Week, args.keep_weekly, args.keep_within_weekly),
-        (Unit::Month, args.keep_monthly, args.keep_within_monthly),
-        (Unit::Year, args.keep_yearly, args.keep_within_yearly),
-    ];
-    Policy {
-        last: args.keep_last,
-        within: args.keep_within,
-        tags: args.keep_tag.clone(),
-        newest_of: newest_of.map(|(unit, count, within)| NewestOf { unit, count, within }).into(),
-    }
-}
-
-/// Decides about the snapshots of one VM. Also returns the newest that is whole, if one is removed: whatever the policy
-/// says, that one is kept.
-fn decide(app: &App, args: &Args, policy: &Policy, newest_first: Vec<Stored>) -> (Vec<Decided>, Option<Stored>) {
-    let metadata: Vec<&Metadata> = newest_first.iter().map(|one| &one.metadata).collect();
-    let reasons = policy.reasons(&metadata, &TimeZone::system(), Timestamp::now());
-    let decided = newest_first.into_iter().zip(reasons).map(|(one, mut reasons)| {
-        if reasons.is_empty() && one.metadata.tags.iter().any(|tag| !args.tag.contains(tag)) {
-            reasons.push(TAGGED.to_owned());
-        }
-        Decided { one, reasons }
-    });
-    let mut decided: Vec<Decided> = decided.collect();
-    if decided.iter().all(|decided| !decided.reasons.is_empty()) {
-        return (decided, None);
-    }
-    let newest = decided.iter_mut().find(|decided| is_whole(app, &decided.one)).map(|decided| {
-        if decided.reasons.is_empty() {
-            decided.reasons.push("the newest that is whole".to_owned());
-        }
-        decided.one.clone()
-    });
-    (decided, newest)
-}
-
-fn is_whole(app: &App, one: &Stored) -> bool {
-    let verify = |_held| verify::snapshot(app, &one.folder, &one.metadata, &Seen::default());
-    let check = || lock::reading(app, one).and_then(verify);
-    app.terminal.during("check", &format!("checking {}", one.reference()), check).is_ok()
 }
 
 /// Prints what is kept, and what is removed.
@@ -205,16 +100,9 @@ fn print(app: &App, args: &Args, decided: &[Decided]) {
     }
 }
 
-fn remove(
-    app: &App,
-    args: &Args,
-    going: &[Asked<Entry>],
-    newest_whole: &BTreeMap<String, Stored>,
-) -> Vec<Result<Done<Removal>>> {
+fn remove(app: &App, args: &Args, going: &[Asked<Entry>], decisions: &Decisions) -> Vec<Result<Done<Removal>>> {
     batch::each(app, &SNAPSHOTS, 1, going, |app, asked, _| {
-        let one = asked.get()?;
-        let _held = newest_whole.get(one.vm()).map(|whole| hold(app, whole)).transpose()?;
-        let removal = lock::remove(app, one, args.wait.wait)?;
+        let removal = decisions.remove(app, asked.get()?, args.wait.wait)?;
         match &removal {
             Removal::Removed(freed) => {
                 app.terminal.result(asked, &format!("removed {asked} ({} freed)", packed::size(*freed)));
@@ -225,15 +113,6 @@ fn remove(
         }
         Ok(removal)
     })
-}
-
-/// Keeps the newest whole snapshot from being removed. If it is gone, more would be lost than was decided.
-fn hold(app: &App, whole: &Stored) -> Result<Option<Lock>> {
-    if whole.is_gone() {
-        let what = format!("{}, the newest that is whole, was removed or replaced in the meantime", whole.reference());
-        return Err(Failure::new(Status::BadState, what).state("it was not removed").hint("run the prune again"));
-    }
-    lock::reading(app, whole)
 }
 
 /// Prints as JSON: each snapshot with what was decided and done. `results` has an entry for each without a reason.

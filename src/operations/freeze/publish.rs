@@ -34,6 +34,7 @@ impl Published {
             vm: freeze.vm.name.clone(),
             reference: metadata.as_ref().map(|metadata| format!("{}@{}", metadata.vm, metadata.id)),
             unchanged,
+            pruned: None,
             engine_version: metadata
                 .as_ref()
                 .map_or_else(|| freeze.cx.engine.version().to_string(), |metadata| metadata.engine_version.clone()),

@@ -36,7 +36,10 @@ struct Thaw<'a> {
 pub fn thaw(app: &App, request: &Request) -> Result<Thawed> {
     let began = Instant::now();
     app.on_snapshot(&request.snapshot.to_string_lossy(), |app| {
-        let found = resolve::find(app, &request.snapshot)?;
+        let found = match &request.key {
+            Some(key) => resolve::with_key(app, &request.snapshot.to_string_lossy(), key)?,
+            None => resolve::find(app, &request.snapshot)?,
+        };
         let snapshot = app.terminal.phase("check", "checking the snapshot", || found.check(app))?;
         fidelity::check_host(&snapshot.artifact.manifest)?;
         let opens = consent::check(app, &snapshot, &request.network, true)?;

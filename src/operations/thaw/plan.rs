@@ -18,6 +18,8 @@ use std::time::Duration;
 pub struct Request {
     /// The snapshot, as the user names it.
     pub snapshot: OsString,
+    /// The key of the snapshot; then `snapshot` is its VM, or empty.
+    pub key: Option<String>,
     /// The name of the new VM.
     pub name: Option<Name>,
     /// Start it.

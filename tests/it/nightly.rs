@@ -1,0 +1,220 @@
+//! What a script for every night needs: a freeze that removes what is old, a library of a limited size, snapshots by key.
+
+use crate::support::{World, finish, random_bytes, stdout};
+use predicates::str::contains;
+use serde_json::{Value, json};
+
+fn json(world: &World, line: &str) -> Value {
+    serde_json::from_str(&stdout(&world.run(&format!("{line} --json")).success())).unwrap()
+}
+
+fn references(world: &World, line: &str) -> Vec<String> {
+    stdout(&world.run(&format!("snapshot ls -q {line}")).success()).lines().map(str::to_owned).collect()
+}
+
+/// A stopped VM, with 10 KiB that no other has.
+fn vm(world: &World, name: &str) {
+    world.vm(name).stopped();
+    change(world, name);
+}
+
+fn change(world: &World, name: &str) {
+    world.write_guest(name, "root/note", random_bytes(10 << 10));
+}
+
+#[test]
+fn a_freeze_with_a_policy_removes_the_older_snapshots_of_its_vm_only() {
+    let world = World::new();
+    for name in ["dev", "web"] {
+        vm(&world, name);
+        world.run(&format!("freeze {name}")).success();
+    }
+    world.run("freeze dev -t kept").success();
+    let old = references(&world, "dev")[0].clone();
+    change(&world, "dev");
+    let frozen = json(&world, "freeze dev --keep-last 1");
+    assert_eq!(frozen["pruned"], json!([old]), "{frozen}");
+    let left = references(&world, "dev");
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert_eq!(left[1], frozen["reference"].as_str().unwrap());
+    assert_eq!(references(&world, "web").len(), 1);
+    assert!(json(&world, "freeze web").get("pruned").is_none());
+    world.assert_clean(&[]);
+}
+
+#[test]
+fn a_freeze_without_a_change_prunes_too() {
+    let world = World::new();
+    vm(&world, "dev");
+    world.run("freeze dev").success();
+    world.run("freeze dev").success();
+    let all = references(&world, "");
+    let frozen = json(&world, "freeze dev --if-changed --keep-last 1");
+    assert_eq!((&frozen["unchanged"], &frozen["pruned"]), (&json!(true), &json!([all[0]])));
+    assert_eq!(references(&world, ""), all[1..]);
+}
+
+#[test]
+fn a_freeze_that_fails_removes_nothing() {
+    let world = World::new();
+    vm(&world, "dev");
+    world.run("freeze dev").success();
+    world.run("freeze dev").success();
+    world.fault(json!({"on": "pack create", "at": "half", "do": {"kill": 9}}));
+    world.run("freeze dev --engine-pack --keep-last 1").failure();
+    assert_eq!(references(&world, "").len(), 2);
+}
+
+#[test]
+fn what_is_being_read_stays_and_is_named_in_a_warning() {
+    let world = World::new();
+    vm(&world, "dev");
+    world.run("freeze dev").success();
+    let old = references(&world, "")[0].clone();
+    change(&world, "dev");
+    let folder = world.path("home/library/snapshots").join(old.replace('@', "/"));
+    let held = std::fs::File::open(folder).unwrap();
+    held.lock_shared().unwrap();
+    let frozen = json(&world, "freeze dev --keep-last 1");
+    assert_eq!(frozen["pruned"], json!([]));
+    assert!(frozen["warnings"].to_string().contains(&format!("{old} was not removed")), "{frozen}");
+    assert_eq!(references(&world, "").len(), 2);
+}
+
+#[test]
+fn a_file_is_not_pruned() {
+    let world = World::new();
+    vm(&world, "dev");
+    world.run("freeze dev -o x.smolmachine --keep-last 1").code(2).stderr(contains("cannot be used with"));
+}
+
+#[test]
+fn prune_can_be_limited_to_a_label() {
+    let world = World::new();
+    vm(&world, "dev");
+    for label in ["job=nightly", "job=hand", "job=nightly"] {
+        change(&world, "dev");
+        world.run(&format!("freeze dev --label {label}")).success();
+    }
+    let all = references(&world, "");
+    world.run("snapshot prune --keep-last 1 --label job=nightly --yes").success();
+    assert_eq!(references(&world, ""), all[1..]);
+}
+
+#[test]
+fn the_oldest_go_until_the_library_is_small_enough() {
+    let world = World::new();
+    vm(&world, "dev");
+    for tag in ["-t first", "", "", ""] {
+        world.write_guest("dev", "root/note", random_bytes(1 << 20));
+        world.run(&format!("freeze dev {tag}")).success();
+    }
+    let all = references(&world, "");
+    let size = || {
+        let listed = json(&world, "snapshot ls");
+        let line = stdout(&world.run("snapshot ls").success());
+        (listed.as_array().unwrap().len(), line.lines().last().unwrap().to_owned())
+    };
+    let before = size();
+    world.run("snapshot prune --max-size 1T").success();
+    assert_eq!(size(), before, "it fits");
+    let plan = stdout(&world.run("snapshot prune --max-size 3500K --dry-run").success());
+    assert!(plan.contains(&format!("would remove {}", all[1])) && plan.matches("would").count() == 1, "{plan}");
+    world.run("snapshot prune --max-size 3500K --yes").success();
+    assert_eq!(references(&world, ""), [&all[..1], &all[2..]].concat());
+    world.run("snapshot prune --max-size 1K --yes").success().stderr(contains("more than asked"));
+    assert_eq!(references(&world, ""), [all[0].clone(), all[3].clone()], "the tagged one and the newest stay");
+}
+
+#[test]
+fn what_others_share_is_not_counted_as_freed() {
+    let world = World::new();
+    vm(&world, "dev");
+    world.write_guest("dev", "root/base", random_bytes(2 << 20));
+    for _ in 0..3 {
+        change(&world, "dev");
+        world.run("freeze dev").success();
+    }
+    let all = references(&world, "");
+    // Two of them are 2 MiB and a little: removing the first alone frees only the little.
+    let plan = stdout(&world.run("snapshot prune --max-size 1M --dry-run").success());
+    assert!(plan.contains(&format!("would remove {}", all[0])) && plan.contains(&format!("would remove {}", all[1])));
+}
+
+#[test]
+fn a_size_is_a_number_with_a_unit() {
+    let world = World::new();
+    for size in ["20", "20b", "5K", "5kb", "20G", "20GiB", "1T"] {
+        world.run(&format!("snapshot prune --max-size {size}")).success();
+    }
+    for size in ["", "G", "-1", "1.5G", "20X", "99999999T", "2 0G"] {
+        let run = finish(world.command(["snapshot", "prune", &format!("--max-size={size}")]));
+        run.code(2).stderr(contains("a size is a whole number with K, M, G or T"));
+    }
+}
+
+#[test]
+fn a_snapshot_is_found_by_the_key_that_it_was_frozen_with() {
+    let world = World::new();
+    world.run("thaw --key abc").code(4).stderr(contains("there is no snapshot with the key 'abc'"));
+    vm(&world, "dev");
+    world.run("freeze dev --key abc").success();
+    change(&world, "dev");
+    world.run("freeze dev --key abc --label a=b").success();
+    change(&world, "dev");
+    world.run("freeze dev --key def").success();
+    vm(&world, "web");
+    world.run("freeze web --key abc").success();
+    let all = references(&world, "");
+    assert_eq!(json(&world, "thaw --key abc --no-start")["reference"], json!(all[3]));
+    assert_eq!(json(&world, "thaw dev again --key abc --no-start")["reference"], json!(all[1]));
+    assert_eq!(json(&world, "snapshot show dev")["labels"], json!({"key": "def"}));
+    world.run("thaw web --key def").code(4).stderr(contains("there is no snapshot of 'web' with the key 'def'"));
+    world.run("thaw dev@x --key abc").code(2).stderr(contains("a snapshot is named by its VM alone"));
+    world.run("thaw").code(2);
+}
+
+#[test]
+fn the_newest_few_are_listed() {
+    let world = World::new();
+    vm(&world, "dev");
+    for _ in 0..3 {
+        world.run("freeze dev").success();
+    }
+    let all = references(&world, "");
+    assert_eq!(references(&world, "-n 1"), all[2..]);
+    assert_eq!(references(&world, "--last 2"), all[1..]);
+    assert_eq!(references(&world, "-n 9"), all);
+    assert_eq!(json(&world, "snapshot ls dev -n 1").as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn variables_stand_for_options_and_help_says_so() {
+    let world = World::new();
+    vm(&world, "dev");
+    let run = |name: &str, value: &str, line: &str| {
+        let mut command = world.line(line);
+        command.env(name, value);
+        finish(command)
+    };
+    let error = run("BOTTLE_FREEZE_ERROR_FORMAT", "json", "start nope").code(4);
+    serde_json::from_slice::<Value>(&error.get_output().stderr).unwrap();
+    run("BOTTLE_FREEZE_STOP_TIMEOUT", "soon", "freeze dev").code(2).stderr(contains("--stop-timeout"));
+    run("BOTTLE_FREEZE_JOBS", "0", "freeze dev").code(2).stderr(contains("--jobs"));
+    run("BOTTLE_FREEZE_NO_INPUT", "1", "rm dev").code(6).stderr(contains("--no-input"));
+    run("BOTTLE_FREEZE_NO_INPUT", "", "rm dev").code(6).stderr(contains("no terminal"));
+    run("BOTTLE_FREEZE_WAIT", "1s", "stop dev").success();
+    for (line, name) in [("freeze --help", "BOTTLE_FREEZE_JOBS"), ("--help", "BOTTLE_FREEZE_NO_INPUT")] {
+        world.run(line).success().stdout(contains(format!("[env: {name}")));
+    }
+}
+
+#[test]
+fn a_relative_home_in_the_environment_is_refused() {
+    let world = World::new();
+    let mut command = world.line("snapshot ls");
+    command.env("BOTTLE_FREEZE_HOME", "library");
+    finish(command).code(8).stderr(contains("$BOTTLE_FREEZE_HOME is not an absolute path: library"));
+    assert!(!world.path("work/library").exists());
+    world.run("snapshot ls --home here").success();
+}
