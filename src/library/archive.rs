@@ -120,7 +120,9 @@ fn write_tar(one: &Stored, to: impl Write, signals: &Signals) -> io::Result<()> 
     append_bytes(&mut tar, METADATA, &exported.text()?)?;
     for (name, file) in &exported.files {
         match &index {
-            Some(index) if name == ARTIFACT => append_artifact(&mut tar, folder, index, file, signals)?,
+            Some(index) if exported.artifact_file() == Some(name) => {
+                append_artifact(&mut tar, name, folder, index, file, signals)?;
+            }
             _ => append_file(&mut tar, name, Source::open(&folder.join(name), signals)?)?,
         }
     }
@@ -141,6 +143,7 @@ fn append_bytes(tar: &mut tar::Builder<impl Write>, name: &str, bytes: &[u8]) ->
 /// Puts the artifact together in the tar itself. The `snapshot.json` before it has its size and hash already.
 fn append_artifact(
     tar: &mut tar::Builder<impl Write>,
+    name: &str,
     folder: &Path,
     index: &Index,
     recorded: &FileHash,
@@ -148,7 +151,7 @@ fn append_artifact(
 ) -> io::Result<()> {
     let bytes = recorded.bytes;
     let mut header = header_of(bytes);
-    header.set_path(ARTIFACT)?;
+    header.set_path(name)?;
     header.set_cksum();
     let to = tar.get_mut();
     to.write_all(header.as_bytes())?;
@@ -240,20 +243,17 @@ impl Incoming {
         self.staging.snapshot()
     }
 
-    /// Takes its artifact apart, unless that is live, or has something that an index cannot hold. The caller has checked it.
+    /// Takes its artifact apart, unless that has something that an index cannot hold. The caller has checked it.
     ///
     /// # Errors
     /// It is damaged, or its chunks cannot be written.
     pub fn take_apart(&mut self, signals: &Signals) -> std::result::Result<(), StoreError> {
-        let (folder, artifact) = (self.folder(), self.folder().join(ARTIFACT));
-        if !self.metadata.files.contains_key(ARTIFACT) {
-            return Ok(());
-        }
+        let folder = self.folder();
+        let Some(artifact) = self.metadata.artifact_file().map(|name| folder.join(name)) else { return Ok(()) };
         let Some((index, recorded, added)) = store::take_apart(&folder, &artifact, None, signals, |_| None)? else {
             return Ok(());
         };
-        let bytes = index.artifact()?.bytes;
-        self.metadata = self.metadata.with_chunks(recorded, InChunks { bytes, added: added.bytes });
+        self.metadata = self.metadata.with_chunks(recorded, InChunks::new(&index.artifact()?, added));
         fs::remove_file(&artifact).map_err(|source| StoreError::NotWritable { path: artifact, source })
     }
 
@@ -331,7 +331,7 @@ mod tests {
         let index = Index::new("{}".into(), Vec::new()).unwrap();
         let hash = store::write_and_hash(folder.path(), &index, &mut io::sink(), &signals).unwrap();
         let append = |recorded: &FileHash| {
-            append_artifact(&mut tar::Builder::new(Vec::new()), folder.path(), &index, recorded, &signals)
+            append_artifact(&mut tar::Builder::new(Vec::new()), ARTIFACT, folder.path(), &index, recorded, &signals)
         };
         append(&hash).unwrap();
         assert!(append(&FileHash { sha256: "0".repeat(64), ..hash }).is_err());

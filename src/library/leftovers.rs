@@ -1,9 +1,8 @@
 //! Finds what killed runs left, and removes it if its name, content and owner show that bottle-freeze wrote it.
 
-use super::layout::OBJECTS;
 use super::lock;
 use super::parts;
-use super::staging::{ALIVE, NEW, SIGN, Staging, WorkEntry, clear, parse_entry};
+use super::staging::{ALIVE, SIGN, Staging, WorkEntry, clear, object_parents, parse_entry};
 use super::store;
 use crate::files;
 use crate::home::{self, Home};
@@ -35,11 +34,6 @@ impl Leftover {
         let chunk_bytes = object_parents(&path).iter().map(|folder| store::unshared_bytes(folder)).sum();
         Self { bytes: chunk_bytes + files::disk_usage(&path), chunk_bytes, path }
     }
-}
-
-/// The folders in a private one, and it itself, that may have a folder of objects.
-fn object_parents(private: &Path) -> [PathBuf; 2] {
-    [private.to_owned(), private.join(NEW)]
 }
 
 /// All files and folders that killed runs left.
@@ -165,7 +159,7 @@ impl Register {
                 Owner::Dead(_lock) => {
                     end_helpers(&path);
                     let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                    let has_objects = object_parents(&path).iter().any(|parent| parent.join(OBJECTS).is_dir());
+                    let has_objects = !object_parents(&path).is_empty();
                     let is_gone = if is_folder { clear(&path) } else { fs::remove_file(&path) }.is_ok();
                     // Its objects may be without an owner now.
                     is_gone && (!has_objects || store::sweep().is_ok())

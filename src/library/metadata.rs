@@ -4,9 +4,11 @@
 use super::hash::FileHash;
 use super::layout::{ARTIFACT, CHECKPOINT, INDEX, METADATA};
 use super::origin::Origin;
+use super::store::Added;
 use super::tag::Tag;
 use crate::files;
 use crate::publish::{Existing, publish_text};
+use crate::smolvm::artifact::Artifact;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,6 +95,16 @@ pub struct InChunks {
     pub bytes: u64,
     /// Bytes of its chunks that the library did not have before.
     pub added: u64,
+    /// Whether it holds a running VM, RAM included; missing: no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
+}
+
+impl InChunks {
+    /// This artifact, for which the store got what was `added`.
+    pub fn new(artifact: &Artifact, added: Added) -> Self {
+        Self { bytes: artifact.bytes, added: added.bytes, live: artifact.manifest.is_live() }
+    }
 }
 
 /// A snapshot in the library. Later versions of bottle-freeze may add keys.
@@ -285,7 +297,8 @@ impl Metadata {
     pub fn with_artifact(&self, artifact: FileHash) -> Self {
         let mut files = self.files.clone();
         files.remove(INDEX);
-        files.insert(ARTIFACT.to_owned(), artifact);
+        let name = if self.artifact.as_ref().is_some_and(|artifact| artifact.live) { CHECKPOINT } else { ARTIFACT };
+        files.insert(name.to_owned(), artifact);
         Self { format: FORMAT, files, artifact: None, ..self.clone() }
     }
 
@@ -293,7 +306,7 @@ impl Metadata {
     #[must_use]
     pub fn with_chunks(&self, index: FileHash, artifact: InChunks) -> Self {
         let mut files = self.files.clone();
-        files.remove(ARTIFACT);
+        files.retain(|name, _| ![ARTIFACT, CHECKPOINT].contains(&name.as_str()));
         files.insert(INDEX.to_owned(), index);
         Self { format: FORMAT_IN_CHUNKS, files, artifact: Some(artifact), ..self.clone() }
     }

@@ -1,7 +1,7 @@
 //! Recognizes a private folder by the names of its contents, if its lock file does not: 0.1.0 left the lock files empty,
 //! and the rest of a removed snapshot has none.
 
-use super::layout::{CHECKPOINT, FILES, INDEX, OBJECTS, RECORD};
+use super::layout::{FILES, INDEX, OBJECTS, RECORD};
 use super::staging::ALIVE;
 use super::store;
 use crate::publish::PRIVATE;
@@ -11,7 +11,7 @@ use std::io;
 use std::path::Path;
 
 /// Files that a run creates.
-const RUN_FILES: [&str; 12] = [
+const RUN_FILES: [&str; 13] = [
     ALIVE,
     "snapshot",
     "snapshot.smolmachine",
@@ -24,14 +24,18 @@ const RUN_FILES: [&str; 12] = [
     "wheel",
     "in-use",
     "live.checkpoint",
+    "live.smolcheckpoint",
 ];
 /// Folders with the files of a snapshot, and of an engine.
 const SNAPSHOT_FOLDERS: [&str; 3] = ["new", "removed", "replaced"];
 const ENGINE: &str = "engine";
 /// The prefix of the folder in which the engine packs.
 const STAGING: &str = "pack-staging-";
-/// The contents of a live snapshot.
-const CHECKPOINT_PARTS: [&str; 2] = ["checkpoint.json", "objects"];
+/// The folders that the engine writes of a running VM: the checkpoint and its store.
+const CHECKPOINT_PARTS: [(&str, &[&str]); 2] = [
+    ("live.smolcheckpoint", &["checkpoint.json", "objects", "generations", ".capture-owner"]),
+    ("store", &["objects", "staging", "lineage", ".lock"]),
+];
 
 /// Whether a folder holds only such files and folders.
 pub fn are_all(folder: &Path) -> bool {
@@ -59,12 +63,11 @@ fn is_part(name: &str, entry: &DirEntry) -> bool {
     }
     let path = entry.path();
     let is_temporary = [STAGING, home::TEMPORARY].iter().any(|prefix| files::is_private_name(name.as_ref(), prefix));
-    let is_checkpoint = Path::new(name).extension() == Path::new(CHECKPOINT).extension();
     is_temporary
         || is_snapshot_file(name, entry)
         || (SNAPSHOT_FOLDERS.contains(&name) && all(&path, is_snapshot_file))
         || (name == ENGINE && all(&path, |name, _| home::is_engine_part(name)))
-        || (is_checkpoint && all(&path, |name, _| CHECKPOINT_PARTS.contains(&name)))
+        || CHECKPOINT_PARTS.iter().any(|(folder, parts)| name == *folder && all(&path, |name, _| parts.contains(&name)))
 }
 
 /// A file of a snapshot, or an empty folder with its name; the folder of its objects.

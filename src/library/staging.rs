@@ -103,6 +103,12 @@ impl Staging {
         Ok(folder)
     }
 
+    /// Whether the file system can link a file of the private folder into that folder.
+    pub fn can_link(&self, into: &Path) -> bool {
+        let link = into.join(ALIVE);
+        fs::hard_link(self.path().join(ALIVE), &link).and_then(|()| fs::remove_file(link)).is_ok()
+    }
+
     /// The path of the artifact that the engine writes beside the launcher.
     pub fn sidecar(&self) -> PathBuf {
         self.path().join(SIDECAR)
@@ -151,8 +157,9 @@ pub(super) fn clear(folder: &Path) -> io::Result<()> {
                 done = done.and(store::remove_objects(folder).map(drop));
                 continue;
             }
-            if is_folder && entry.file_name() == NEW {
-                done = done.and(store::remove_objects(&path).map(drop));
+            if is_folder {
+                // Fails if the engine left other files: they are removed next.
+                let _ = store::remove_objects(&path);
             }
             done = done.and(if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) });
         }
@@ -162,6 +169,12 @@ pub(super) fn clear(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => fs::remove_dir(folder),
     }
+}
+
+/// The private folder, and those in it, that have a folder of objects: of a snapshot, of the engine's store.
+pub(super) fn object_parents(private: &Path) -> Vec<PathBuf> {
+    let inner = fs::read_dir(private).into_iter().flatten().flatten().map(|entry| entry.path());
+    inner.chain([private.to_owned()]).filter(|path| path.join(OBJECTS).is_dir()).collect()
 }
 
 /// Records that a run works in the folder `private`, before the folder is created.

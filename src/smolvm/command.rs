@@ -24,7 +24,7 @@ pub enum Command<'a> {
     /// Pack the VM.
     Pack(&'a Name, &'a PackOptions<'a>),
     /// Save the running VM, in this folder, into this file.
-    Checkpoint(&'a Name, &'a Path, &'a Path),
+    Checkpoint(&'a Name, CheckpointOptions<'a>),
 }
 
 /// A command for a guest.
@@ -47,6 +47,17 @@ impl Exec {
     pub fn of(command: &str) -> Self {
         Self { command: vec![command.into()], ..Self::default() }
     }
+}
+
+/// How `machine checkpoint` saves a running VM.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckpointOptions<'a> {
+    /// The folder for everything the engine writes.
+    pub folder: &'a Path,
+    /// The file to write, which must end in [`CHECKPOINT_SUFFIX`](super::CHECKPOINT_SUFFIX).
+    pub output: &'a Path,
+    /// The folder in which the engine looks for chunks, and adds others. Then `output` becomes a folder with links to them.
+    pub store: Option<&'a Path>,
 }
 
 /// How `pack create` packs.
@@ -78,9 +89,13 @@ impl Smolvm {
             Command::Pack(name, options) => {
                 self.pack_flags(self.call("pack create").value("--from-vm", name.as_str()), options)
             }
-            Command::Checkpoint(name, folder, output) => {
+            Command::Checkpoint(name, CheckpointOptions { folder, output, store }) => {
                 let call = self.call("machine checkpoint").value("--name", name.as_str()).value("--output", output);
-                call.value("--staging-dir", folder).env("TMPDIR", folder).folder(folder)
+                let call = match store {
+                    Some(store) => call.value("--store", store),
+                    None => call.value("--staging-dir", folder),
+                };
+                call.env("TMPDIR", folder).folder(folder)
             }
         }
     }

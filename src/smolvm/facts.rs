@@ -85,6 +85,8 @@ facts! {
     ListsAllowList      (1, 27, 2) Probe  "list the allow list of a VM";
     EditsAllowList      (1, 22, 0) Probe  "change the allow list of a VM";
     PackLock            (1, 17, 0) Probe  "lock its cache folder while it packs";
+    // 1.17.0 and 1.19.0 refuse VMs without --branchable. The engines between do not run in the lab.
+    StoresAnyVm         (1, 25, 1) Lab    "save every running VM in chunks, and not only branchable ones";
     DockerLogins        (1, 18, 2) Source "use the logins of `docker login`";
     // Settings of a VM: the option gives it to a VM made from an artifact too.
     Cuda                (1, 3, 2)  Source "use CUDA";
@@ -122,6 +124,7 @@ facts! {
     LostDeletes         (1, 9, 0)  Source "fail a delete that lost a race, and not lose it silently";
     SharedUnpacks       (1, 9, 0)  Probe  "share the unpacked content of equal artifacts";
     Branches            (1, 14, 0) Probe  "branch VMs";
+    StoredCheckpoints   (1, 17, 0) Probe  "save running VMs in chunks";
     SystemMounts        (1, 14, 0) Probe  "mount folders of the host's system";
     GuestUser           (1, 14, 0) Probe  "choose the user of a VM's commands";
     ExecUser            (1, 14, 0) Probe  "choose the user of one command";

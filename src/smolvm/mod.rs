@@ -58,7 +58,7 @@ mod whole;
 
 pub use artifact::hash_while_written::{StreamedHash, follow};
 pub use call::Call;
-pub use command::{Command, Exec, PackOptions};
+pub use command::{CheckpointOptions, Command, Exec, PackOptions};
 pub use create::{CreateOptions, Source};
 pub use direct::{Direct, direct};
 pub use disk::{Disk, DiskError};

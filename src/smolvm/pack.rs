@@ -1,6 +1,6 @@
 //! Packs VMs and images into artifacts, saves running VMs, and moves artifacts to and from registries.
 
-use super::command::{Command, PackOptions};
+use super::command::{CheckpointOptions, Command, PackOptions};
 use super::engine::Smolvm;
 use super::error::Result;
 use super::machine::Name;
@@ -72,21 +72,18 @@ impl Smolvm {
         self.retry_transient(&call, None, Some(&mut on_line)).map(drop).map_err(|error| self.explain(name, error))
     }
 
-    /// `machine checkpoint`: saves a running VM, RAM included, into the file `output`, which must end in
-    /// [`CHECKPOINT_SUFFIX`]. Everything else that the engine writes is in `folder`. Returns how long the VM was paused,
-    /// if the engine reports it.
+    /// `machine checkpoint`: saves a running VM, RAM included. Returns how long the VM was paused, if the engine reports it.
     ///
     /// # Errors
     /// Among others one with [`Reason::Unsupported`](super::Reason::Unsupported): then nothing was changed.
     pub fn machine_checkpoint(
         &self,
         name: &Name,
-        folder: &Path,
-        output: &Path,
+        options: CheckpointOptions<'_>,
         on_step: OnStep<'_>,
     ) -> Result<Option<Duration>> {
         let mut on_line = |line: Option<&str>| on_step(line.and_then(PackStep::of));
-        let call = self.command_line(Command::Checkpoint(name, folder, output));
+        let call = self.command_line(Command::Checkpoint(name, options));
         let outcome = self.run_ok(&call, None, Some(&mut on_line)).map_err(|error| self.explain(name, error))?;
         Ok(source_pause(&outcome.text()))
     }

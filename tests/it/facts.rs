@@ -229,6 +229,7 @@ fn option(fact: Fact) -> Option<(&'static str, &'static str)> {
         Fact::ImageWorkspace => ("pack create", "--include-workspace"),
         Fact::Live => ("machine", "checkpoint"),
         Fact::Pause => ("machine", "pause"),
+        Fact::StoredCheckpoints => ("machine checkpoint", "--store"),
         Fact::EditsAllowList => ("machine update", "--allow-cidr"),
         Fact::Cascade => ("machine delete", "--cascade"),
         Fact::ExecUser => ("machine exec", "--user"),

@@ -1,12 +1,13 @@
 //! `freeze --live`: a VM is frozen while it runs, and thawed with its RAM; `pause` and `resume`.
 
-use crate::support::{World, names_in, stderr, stdout, wait_until};
+use crate::support::{World, library, names_in, random_bytes, stderr, stdout, wait_until};
 use bottle_freeze::engine::{Fact, Version};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::path::PathBuf;
 
 const ENGINES: [&str; 4] = ["1.14.0", "1.19.0", "1.28.1", "1.32.2"];
 
@@ -25,10 +26,92 @@ fn a_live_freeze_stops_nothing_and_asks_nothing() {
         assert_eq!(world.commands(), ["machine ls", "machine data-dir", "machine checkpoint", "machine ls"]);
         let shown = shown(&world, "dev");
         assert_eq!(shown["downtime_seconds"], 0.125);
-        assert_eq!(files(&shown), ["vm.checkpoint"]);
+        assert_eq!((files(&shown), &shown["artifact"]["live"]), (vec!["index.json"], &json!(true)));
         world.run("snapshot verify dev").success();
         world.assert_clean(&[]);
     }
+}
+
+#[test]
+fn a_second_live_snapshot_adds_what_changed_and_outlives_the_first() {
+    for version in ENGINES {
+        let world = World::with_engine(version);
+        world.vm("dev").running();
+        world.write_guest("dev", "root/large", random_bytes(3 << 20));
+        world.run("freeze dev --live -t first").success();
+        world.write_guest("dev", "root/notes", "second");
+        world.run("freeze dev --live -t second").success();
+        let added = |tag| shown(&world, tag)["artifact"]["added"].as_u64().unwrap();
+        assert!(added("dev@first") > 3 << 20 && added("dev@second") < 1 << 20, "{version}: {}", added("dev@second"));
+        world.run("snapshot rm dev@first --yes").success();
+        world.run("snapshot verify dev").success();
+        world.run("rm dev --yes").success();
+        world.run("thaw dev@second").success();
+        assert_eq!(world.read_guest("dev", "root/notes").as_deref(), Some("second"));
+        world.run("snapshot rm dev@second --yes").success();
+        assert_eq!(library::stored_objects(&world), [""; 0].map(PathBuf::from), "{version}");
+    }
+}
+
+#[test]
+fn only_engines_that_store_every_vm_in_chunks_get_a_store() {
+    for (version, option) in [("1.19.0", "--staging-dir"), ("1.28.1", "--store")] {
+        let world = World::with_engine(version);
+        world.vm("dev").running();
+        world.run("freeze dev --live --dry-run").success().stdout(contains(option));
+        world.run("freeze dev --live -o x.checkpoint --dry-run").success().stdout(contains("--staging-dir"));
+    }
+}
+
+#[test]
+fn a_live_snapshot_is_exported_and_imported() {
+    for version in ENGINES {
+        let world = World::with_engine(version);
+        world.vm("dev").running();
+        world.write_guest("dev", "root/notes", "set up");
+        world.run("freeze dev --live").success();
+        world.run("snapshot export dev -o dev.tar").success();
+        let tar = fs::read(world.path("work/dev.tar")).unwrap();
+        let mut tar = tar::Archive::new(&tar[..]);
+        let names = tar.entries().unwrap().map(|member| member.unwrap().path().unwrap().into_owned());
+        assert_eq!(names.collect::<Vec<_>>(), ["snapshot.json", "vm.checkpoint"].map(PathBuf::from));
+        world.run("snapshot import dev.tar --as other").success();
+        let shown = shown(&world, "other");
+        assert_eq!((files(&shown), &shown["artifact"]["live"]), (vec!["index.json"], &json!(true)));
+        assert_eq!(shown["artifact"]["added"], 0, "{version}");
+        world.run("thaw other --net").success();
+        assert_eq!(world.read_guest("other", "root/notes").as_deref(), Some("set up"));
+    }
+}
+
+#[test]
+fn damaged_chunks_of_a_live_snapshot_are_noticed_and_written_anew() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.write_guest("dev", "root/large", random_bytes(3 << 20));
+    world.run("freeze dev --live -t first").success();
+    let first = world.path("home/library/snapshots/dev").join(shown(&world, "dev")["id"].as_str().unwrap());
+    library::damage(&first);
+    world.run("thaw dev other").code(10);
+    assert_eq!(world.list().len(), 1);
+    world.run("freeze dev --live -t second").success();
+    world.run("snapshot verify dev@second").success();
+    world.run("snapshot verify dev@first").success();
+}
+
+#[test]
+fn a_snapshot_that_is_removed_during_a_live_freeze_leaves_no_chunks() {
+    let world = World::new();
+    world.vm("dev").running();
+    world.write_guest("dev", "root/large", random_bytes(3 << 20));
+    world.run("freeze dev --live -t first").success();
+    world.warm().fault(json!({"on": "machine checkpoint", "at": "staged", "do": "hang"}));
+    let freeze = world.spawn("freeze dev --live");
+    wait_until("it saves", || world.commands().contains(&"machine checkpoint".to_owned()));
+    world.run("snapshot rm dev@first --yes").success();
+    freeze.signal(Signal::INT);
+    freeze.wait().code(130);
+    assert_eq!(library::stored_objects(&world), [""; 0].map(PathBuf::from));
 }
 
 #[test]
@@ -199,6 +282,6 @@ fn shown(world: &World, reference: &str) -> Value {
     serde_json::from_str(&stdout(&world.run(&format!("snapshot show {reference}")).success())).unwrap()
 }
 
-fn files(metadata: &Value) -> Vec<&String> {
-    metadata["files"].as_object().unwrap().keys().collect()
+fn files(metadata: &Value) -> Vec<&str> {
+    metadata["files"].as_object().unwrap().keys().map(String::as_str).collect()
 }

@@ -5,6 +5,8 @@ use crate::smolvm::artifact::{Member, MemberKind};
 use fastcdc::v2020::{MASKS, cut};
 use std::path::Path;
 
+/// The folder of the RAM and the disks in the artifact of a running VM.
+const LIVE: &str = "checkpoint";
 /// The least and the average bytes of a chunk that is cut by content.
 const LEAST: usize = 64 << 10;
 const AVERAGE: usize = 256 << 10;
@@ -40,8 +42,8 @@ impl Cutter {
         let path = Path::new(&member.path);
         let ends_in =
             |endings: &[&str]| path.extension().is_some_and(|ending| endings.iter().any(|one| ending == *one));
-        // A disk without a hole is a regular file.
-        let is_disk = member.kind == MemberKind::Sparse || ends_in(&["raw", "ext4"]);
+        // A disk without a hole is a regular file. So are the RAM and the disks of a running VM.
+        let is_disk = member.kind == MemberKind::Sparse || ends_in(&["raw", "ext4"]) || path.starts_with(LIVE);
         self.is_by_content = !is_disk && (member.size > CHUNK as u64 || ends_in(&["tar"]));
     }
 

@@ -10,6 +10,7 @@
 
 mod apart;
 mod assemble;
+mod checkpoint;
 mod cut;
 mod digest;
 mod error;
@@ -28,6 +29,7 @@ mod writer;
 
 pub use apart::{put_together, take_apart, write_and_hash};
 pub use assemble::write_artifact;
+pub use checkpoint::{lend, take_in};
 pub use digest::Digest;
 pub use error::StoreError;
 pub use index::Index;

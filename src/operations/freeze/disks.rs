@@ -4,7 +4,7 @@ use super::context::Freeze;
 use super::take::Written;
 use crate::error::{Failure, Result};
 use crate::library::store::{self, Runtime, StoreError, Writer};
-use crate::library::{self, FileHash, Staging, Way, catalog};
+use crate::library::{self, FileHash, Staging, Stored, Way, catalog};
 use crate::operations::disks;
 use crate::signals::Signals;
 use crate::smolvm::artifact::Part;
@@ -60,10 +60,15 @@ impl Freeze<'_> {
 
     /// The list of chunks of the snapshot that the VM comes from: most of it is the same.
     pub fn last_index(&self) -> Option<store::Index> {
+        self.last().and_then(|last| last.index())
+    }
+
+    /// The snapshot that the VM was frozen as before, or made from.
+    pub fn last(&self) -> Option<Stored> {
         let vm = self.job.name.as_str();
         let (all, _) = catalog::list(Some(vm)).ok()?;
         let last = library::parent(&all, vm, self.vm.created_at)?;
-        catalog::find(&last).ok()?.index()
+        catalog::find(&last).ok()
     }
 
     /// What the engine would pack, and what it adds; or why only the engine can pack it.

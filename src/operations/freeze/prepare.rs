@@ -12,7 +12,7 @@ use crate::operations::state::asked_again;
 use crate::operations::tags::free_tags;
 use crate::operations::{configuration, disks, lock, packed, workspace};
 use crate::report::Planned;
-use crate::smolvm::{Call, Command, Disks, EngineError, Exec, Fact, Machine};
+use crate::smolvm::{Call, CheckpointOptions, Command, Disks, EngineError, Exec, Fact, Machine};
 use std::path::Path;
 use std::time::Instant;
 
@@ -87,7 +87,11 @@ impl Freeze<'_> {
                 let options = self.pack_options(&folder, &launcher, smolfile.as_deref());
                 engine.command_line(Command::Pack(name, &options))
             }
-            Step::Checkpoint => engine.command_line(Command::Checkpoint(name, &folder, &checkpoint_path(&folder))),
+            Step::Checkpoint => {
+                let (output, store) = (checkpoint_path(&folder), self.engine_store(&folder));
+                let options = CheckpointOptions { folder: &folder, output: &output, store: store.as_deref() };
+                engine.command_line(Command::Checkpoint(name, options))
+            }
             Step::Start => engine.command_line(Command::Start(name)),
             Step::AwaitReady => exec(&Exec::of("true")),
             // Of a freeze that succeeds.

@@ -4,15 +4,20 @@ use super::context::Freeze;
 use super::plan::Step;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Added, Index, StoreError};
-use crate::library::{FileHash, InChunks, Staging, Way};
+use crate::library::{FileHash, InChunks, Staging, Way, layout};
 use crate::operations::{fidelity, packed, workspace};
-use crate::smolvm::artifact::Artifact;
+use crate::smolvm::artifact::{Artifact, ArtifactError};
 use crate::smolvm::secrets;
 use crate::smolvm::{
-    CHECKPOINT_SUFFIX, Disks, EngineError, PackOptions, PackStep, Reason, StreamedHash, end_helpers, follow,
+    CHECKPOINT_SUFFIX, CheckpointOptions, Disks, EngineError, Fact, PackOptions, PackStep, Reason, StreamedHash,
+    end_helpers, follow,
 };
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The name of the engine's store in the private folder.
+const ENGINE_STORE: &str = "store";
 
 /// What was taken.
 pub struct Taken<'a> {
@@ -90,7 +95,7 @@ impl Freeze<'_> {
         let mut progress = terminal.progress("pack", &format!("packing {name}"), Some(staging.path()));
         let mut on_step = |step| packed::show_step(&mut progress, step);
         let mut pack = || self.cx.engine.pack_create_from_vm(name, &options, &mut on_step);
-        let (packed, followed) = if self.keeps_whole() {
+        let (packed, followed) = if self.cx.request.keeps_whole() {
             follow(&staging.sidecar(), &self.cx.app.signals, pack)
         } else {
             // Read when it is taken apart.
@@ -112,31 +117,64 @@ impl Freeze<'_> {
 
     fn checkpoint(&self, staging: &Staging) -> Result<Taken<'_>> {
         let (name, terminal) = (&self.job.name, &self.cx.app.terminal);
-        let saved = checkpoint_path(staging.path());
+        let (saved, store) = (checkpoint_path(staging.path()), self.make_engine_store(staging)?);
+        let options = CheckpointOptions { folder: staging.path(), output: &saved, store: store.as_deref() };
         let text = format!("saving {name}, which is paused");
         let mut progress = terminal.progress("checkpoint", &text, Some(staging.path()));
         let mut on_step = |step: Option<PackStep>| {
             packed::show_step(&mut progress, step.filter(|step| *step == PackStep::Resumed));
         };
-        let (paused, followed) = follow(&saved, &self.cx.app.signals, || {
-            self.cx.engine.machine_checkpoint(name, staging.path(), &saved, &mut on_step)
-        });
+        let mut save = || self.cx.engine.machine_checkpoint(name, options, &mut on_step);
+        let (paused, followed) =
+            if self.cx.request.keeps_whole() { follow(&saved, &self.cx.app.signals, save) } else { (save(), None) };
         progress.end(paused.is_ok());
         let paused = paused?;
-        // If there is nothing after all, the check fails.
-        let _ = std::fs::rename(&saved, staging.sidecar());
-        Ok(Taken { disks: None, paused, written: Written::Artifact(followed) })
+        let written = if store.is_some() {
+            self.take_in(staging, &saved)?
+        } else {
+            // If there is nothing after all, the check fails.
+            let _ = std::fs::rename(&saved, staging.sidecar());
+            self.take_apart(staging, followed)?
+        };
+        Ok(Taken { disks: None, paused, written })
     }
 
-    /// Whether the snapshot holds the engine's file.
-    fn keeps_whole(&self) -> bool {
-        self.plan.is_live() || self.cx.request.keeps_whole()
+    /// The store in the private folder that the engine gets for the chunks of a running VM, if it can use one.
+    pub fn engine_store(&self, folder: &Path) -> Option<PathBuf> {
+        let has_one = !self.cx.request.keeps_whole() && self.cx.engine.version().has(Fact::StoresAnyVm);
+        has_one.then(|| folder.join(ENGINE_STORE))
+    }
+
+    /// Makes it, with the chunks of the last snapshot of the VM. None on a file system without hard links, which the
+    /// engine needs.
+    fn make_engine_store(&self, staging: &Staging) -> Result<Option<PathBuf>> {
+        let Some(store) = self.engine_store(staging.path()) else { return Ok(None) };
+        let objects = store.join(layout::OBJECTS);
+        std::fs::create_dir_all(&objects).map_err(|error| Failure::not_writable(&objects, &error))?;
+        if !staging.can_link(&objects) {
+            return Ok(None);
+        }
+        if let Some((last, index)) = self.last().and_then(|last| last.index().map(|index| (last, index))) {
+            store::lend(&last.folder, &index, &store);
+        }
+        Ok(Some(store))
+    }
+
+    /// Takes the chunks that the engine wrote of a running VM.
+    fn take_in(&self, staging: &Staging, saved: &Path) -> Result<Written> {
+        let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
+        let (app, text) = (self.cx.app, format!("storing the snapshot of {}", self.job.name));
+        let last = self.last_index();
+        let take_in = || store::take_in(&folder, saved, last.as_ref(), &app.signals);
+        let taken = app.terminal.phase("store", &text, take_in);
+        let (index, recorded, added) = taken.map_err(not_stored)?;
+        Ok(Written::Chunks { index: Box::new(index), recorded, added, secrets: Vec::new(), way: Way::Engine })
     }
 
     /// Takes what the engine packed apart, unless it is kept as a file.
     fn take_apart(&self, staging: &Staging, followed: Option<StreamedHash>) -> Result<Written> {
         let (app, sidecar) = (self.cx.app, staging.sidecar());
-        if self.keeps_whole() {
+        if self.cx.request.keeps_whole() {
             return Ok(Written::Artifact(followed));
         }
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
@@ -199,7 +237,7 @@ impl Freeze<'_> {
                         .warn("its chunks are not shared: the file system of the library has no hard links");
                 }
                 let artifact = index.artifact()?;
-                let in_chunks = InChunks { bytes: artifact.bytes, added: added.bytes };
+                let in_chunks = InChunks::new(&artifact, added);
                 let kept = Kept::InChunks { index: recorded, contents: index, artifact: in_chunks, way };
                 Finished { artifact, secrets, kept }
             }
@@ -250,6 +288,12 @@ impl Freeze<'_> {
 fn not_stored(error: StoreError) -> Failure {
     match error {
         StoreError::Artifact { error, .. } => packed::not_whole(&error),
+        StoreError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            packed::not_whole(&source.into())
+        }
+        StoreError::Damaged { .. } | StoreError::Index { .. } => {
+            packed::not_whole(&ArtifactError::Damaged(error.to_string()))
+        }
         error => error.into(),
     }
 }

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use tar::{Archive, Builder, Header};
@@ -18,6 +19,7 @@ const SEED: &str = "layers/workspace-seed/workspace.tar";
 const GUEST: &str = "agent-rootfs.tar";
 const OVERLAY: &str = "overlay.raw";
 const STORAGE: &str = "storage.ext4";
+const RAM: &str = "checkpoint/memory.bin";
 
 /// The folder in the staging folder of a pack that holds the files to pack.
 pub fn staged(staging: &Path) -> PathBuf {
@@ -29,6 +31,18 @@ pub fn stage_disks(staging: &Path, root: &Path, workspace: Option<&Path>) -> Res
     let folder = stage_guest(staging)?;
     write_disk(&folder.join(OVERLAY), Some(root))?;
     write_disk(&folder.join(STORAGE), workspace)
+}
+
+/// Stages the RAM of a running VM: a MiB that stays as it is, a hole, and one that changes.
+pub fn stage_ram(staging: &Path) -> Result<()> {
+    let path = staged(staging).join(RAM);
+    fs::create_dir_all(path.with_file_name(""))?;
+    let mut ram = File::create_new(path)?;
+    let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+    io::copy(&mut io::repeat(1).take(HOLE), &mut ram)?;
+    ram.seek(SeekFrom::Start(2 * HOLE))?;
+    ram.write_all(&time.to_le_bytes())?;
+    Ok(())
 }
 
 /// Stages a VM of an image: a layer with the image and all changes, and an empty disk.
@@ -102,7 +116,7 @@ pub fn compress(staging: &Path, scratch: &Path) -> Result<Vec<u8>> {
     let mut tar = Builder::new(zstd::Encoder::new(File::create(&file)?, 3)?);
     tar.append_path_with_name(folder.join(GUEST), GUEST)?;
     tar.append_dir_all(LAYERS, folder.join(LAYERS))?;
-    for disk in [OVERLAY, STORAGE] {
+    for disk in [OVERLAY, STORAGE, RAM] {
         if folder.join(disk).exists() {
             tar.append_path_with_name(folder.join(disk), disk)?;
         }

@@ -125,7 +125,13 @@ fn exec(v: Version) -> Command {
 }
 
 fn checkpoint(v: Version) -> Command {
-    Command::new("checkpoint").arg(name_flag(v)).arg(path("output").short('o').required(true)).arg(path("staging-dir"))
+    let checkpoint = Command::new("checkpoint").arg(name_flag(v)).arg(path("output").short('o').required(true));
+    let checkpoint = checkpoint.arg(path("staging-dir"));
+    if v.has(Fact::StoredCheckpoints) {
+        checkpoint.arg(path("store").value_name("DIR").conflicts_with("staging-dir"))
+    } else {
+        checkpoint
+    }
 }
 
 fn pack(v: Version) -> Command {

@@ -21,6 +21,7 @@ mod machines;
 mod pack;
 mod registry;
 mod settings;
+mod stored;
 #[path = "../../../src/smolvm/version.rs"]
 mod version;
 mod vmm;

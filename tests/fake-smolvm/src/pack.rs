@@ -16,7 +16,7 @@ use crate::facts::Fact;
 use crate::machines::{DEFAULT_CPUS, DEFAULT_MEM, Record};
 use crate::version::Version;
 use crate::vmm;
-use crate::{Engine, artifact, assets};
+use crate::{Engine, artifact, assets, stored};
 
 const LAUNCHER_SIZE: usize = 4096;
 
@@ -365,12 +365,21 @@ pub fn checkpoint(engine: &Engine, args: &ArgMatches) -> Result<i32> {
              {profile}; stop or detach these resources before capture"
         );
     }
-    let staging = staging_dir(engine.version, args)?;
+    let store = engine.version.has(Fact::StoredCheckpoints).then(|| args.get_one::<PathBuf>("store")).flatten();
+    if store.is_some() && !engine.version.has(Fact::StoresAnyVm) {
+        bail!(
+            "agent operation failed: checkpoint machine: libkrun save failed: ERR ENOTSUP VM snapshot/restore failed: \
+             retain COW guest-memory generation: deferred durable save requires file-backed guest RAM"
+        );
+    }
+    let staging = match store {
+        Some(store) => stored::staging_dir(store)?,
+        None => staging_dir(engine.version, args)?,
+    };
     let workspace = engine.store.workspace_disk(&name);
     assets::stage_disks(staging.path(), &engine.store.root_disk(&name), Some(&workspace))?;
+    assets::stage_ram(staging.path())?;
     engine.faults.hit(engine, "staged")?;
-    let scratch = tempfile::Builder::new().prefix(".tmp").tempdir()?;
-    let assets = assets::compress(staging.path(), scratch.path())?;
     let manifest = json!({
         "mode": "vm", "image": format!("vm://{name}"), "digest": "none", "platform": platform(),
         "cpus": record.cpus, "mem": record.mem, "network": record.network, "env": record.env,
@@ -380,9 +389,15 @@ pub fn checkpoint(engine: &Engine, args: &ArgMatches) -> Result<i32> {
             "enabled": record.network, "ports": record.ports, "allowed_cidrs": record.cidrs,
         }},
     });
-    let manifest = serde_json::to_vec_pretty(&manifest)?;
-    let footer = artifact::footer(&assets, &manifest);
-    fs::write(&out, [&assets[..], &manifest, &footer].concat()).map_err(|error| io_error(&error))?;
+    if let Some(store) = store {
+        stored::write(store, &out, &assets::staged(staging.path()), &manifest)?;
+    } else {
+        let scratch = tempfile::Builder::new().prefix(".tmp").tempdir()?;
+        let assets = assets::compress(staging.path(), scratch.path())?;
+        let manifest = serde_json::to_vec_pretty(&manifest)?;
+        let footer = artifact::footer(&assets, &manifest);
+        fs::write(&out, [&assets[..], &manifest, &footer].concat()).map_err(|error| io_error(&error))?;
+    }
     engine.faults.hit(engine, "end")?;
     println!("Source resumed after 0.125s; packaging continued in the background");
     println!("Checkpointed '{name}' to {} (1 MiB written, 0.250s total, 0.125s source pause)", out.display());

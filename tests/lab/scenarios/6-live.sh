@@ -14,11 +14,21 @@ equal "$pid" "the same VMM runs" vmm dev
 after=$(count dev)
 until_counts dev "$after"
 verdict "$([ "$(count dev)" -gt "$after" ] && echo yes)" "the process continues" "$after, $(count dev)"
-equal vm.checkpoint "it is a live snapshot" bash -c "bottle-freeze snapshot show dev@live |
-  python3 -c 'import json, sys; print(*json.load(sys.stdin)[\"files\"])'"
+# of KEY [SNAPSHOT]: what a snapshot.json says about the chunks of the artifact.
+of() { bottle-freeze snapshot show "${2:-dev@live}" | python3 -c 'import json, sys; print(json.load(sys.stdin)["artifact"][sys.argv[1]])' "$1"; }
+equal True "it is a live snapshot" of live
 status 0 "verify" bottle-freeze snapshot verify dev
+status 0 "5 MiB more" bottle-freeze exec dev -- sh -c 'dd if=/dev/urandom of=/root/more bs=1M count=5 2> /dev/null; sync'
+status 0 "freeze --live again" bottle-freeze freeze dev --live -t second
+echo "      $out; it added $(of added dev@second) bytes after $(of added)"
+verdict "$([ "$(of added dev@second)" -lt $(($(of added) / 2)) ] && echo yes)" "it adds what changed" "$(of added dev@second), $(of added)"
+status 0 "rm of the first" bottle-freeze snapshot rm dev@live --yes
+status 0 "verify" bottle-freeze snapshot verify dev
+after=$(count dev)
+status 0 "export" bottle-freeze snapshot export dev@second -o "$work/second.tar"
 status 0 "stop of the source" bottle-freeze stop dev
-status 0 "thaw" bottle-freeze thaw dev@live dev2
+status 0 "thaw of the second" bottle-freeze thaw dev@second dev2
+equal 5242880 "its file is there" bottle-freeze exec dev2 -- stat -c %s /root/more
 began=$(count dev2)
 verdict "$([ "$began" -ge 2 ] && [ "$began" -le $((after + 20)) ] && echo yes)" "it continues from there" "$began, frozen at about $after"
 until_counts dev2 "$began"

@@ -1,0 +1,217 @@
+//! A running VM as the engine stores it (`machine checkpoint --store`): a folder with `checkpoint.json`, which lists chunks of
+//! 1 MiB, and with the chunks themselves. They are objects as in the store, but the engine does not share that folder of ours:
+//! it gives an object its name before the object has a second link, and fails on a damaged one each time.
+
+use super::digest::Digest;
+use super::error::{Bad, StoreError};
+use super::frame::{self, CHUNK, Frame, Unpacker};
+use super::index::{Chunk, Index};
+use super::objects::OBJECTS;
+use super::work::Added;
+use super::writer::Writer;
+use crate::files;
+use crate::library::FileHash;
+use crate::signals::Signals;
+use crate::smolvm::artifact::{Member, MemberKind, Part};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// The file, in the folder of a checkpoint.
+const INDEX: &str = "checkpoint.json";
+const VERSION: u32 = 1;
+/// The most bytes of it: some 900,000 chunks.
+const LIMIT: u64 = 64 << 20;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Checkpoint {
+    version: u32,
+    chunk_size: usize,
+    manifest: Box<RawValue>,
+    files: Vec<Stored>,
+}
+
+/// A file of a running VM: its RAM, a disk.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    path: String,
+    size: u64,
+    mode: u32,
+    chunks: Chunks,
+}
+
+/// Its chunks: an object, or so many chunks of zeros. (A disk has many: so the list takes little more memory than its text.)
+struct Chunks(Vec<(Option<Digest>, u64)>);
+
+impl<'de> Deserialize<'de> for Chunks {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_seq(Self(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Chunks {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
+        while let Some(chunk) = list.next_element::<Option<Digest>>()? {
+            match (chunk, self.0.last_mut()) {
+                (None, Some((None, count))) => *count += 1,
+                _ => self.0.push((chunk, 1)),
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Takes a checkpoint of the engine into the store: `folder` has its chunks and its index then. The frames that `last` has are
+/// trusted.
+///
+/// # Errors
+/// It is damaged, is not a checkpoint, or the chunks cannot be written.
+pub fn take_in(
+    folder: &Path,
+    from: &Path,
+    last: Option<&Index>,
+    signals: &Signals,
+) -> Result<(Index, FileHash, Added), StoreError> {
+    let (checkpoint, meta) = Checkpoint::read(from)?;
+    let (members, added, ()) = Writer::run(folder, signals, |feed| {
+        if let Some(last) = last {
+            feed.trust(last);
+        }
+        checkpoint.parts(from, &meta, &mut |part| feed.part(part))
+    })?;
+    let index = Index::new(checkpoint.manifest.get().to_owned(), members)?;
+    let recorded = index.write(folder)?;
+    Ok((index, recorded, added))
+}
+
+/// Gives the store of the engine the chunks of a snapshot that are whole, so that the engine writes only others. It uses no
+/// damaged ones: with one of them it would not make the checkpoint.
+pub fn lend(folder: &Path, index: &Index, store: &Path) {
+    let (from, to, mut frame) = (folder.join(OBJECTS), store.join(OBJECTS), Vec::new());
+    for chunk in index.members.iter().flat_map(|entry| &entry.chunks) {
+        let Chunk::Object(name, length, bytes, crc32) = *chunk else { continue };
+        let (path, recorded) = (from.join(name.to_string()), Frame { bytes, crc32 });
+        // The engine cuts every file after each MiB: shorter chunks are cut by content, and of no use to it.
+        if length as usize == CHUNK && frame::read(&path, &mut frame).is_ok() && Frame::of(&frame) == recorded {
+            let _ = fs::hard_link(&path, to.join(name.to_string()));
+        }
+    }
+}
+
+impl Checkpoint {
+    /// Reads it; also returns what the system says about its file.
+    fn read(folder: &Path) -> Result<(Self, Metadata), StoreError> {
+        let path = folder.join(INDEX);
+        let invalid = |why: String| StoreError::Index { path: path.clone(), why };
+        let file = files::open_existing(&path).map_err(StoreError::unreadable(&path))?;
+        let meta = file.metadata().map_err(StoreError::unreadable(&path))?;
+        let mut text = Vec::new();
+        file.take(LIMIT + 1).read_to_end(&mut text).map_err(StoreError::unreadable(&path))?;
+        if text.len() as u64 > LIMIT {
+            return Err(invalid(format!("it is longer than {LIMIT} bytes")));
+        }
+        let mut checkpoint: Self = serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
+        if (checkpoint.version, checkpoint.chunk_size) != (VERSION, CHUNK) {
+            return Err(invalid(format!("its version is {}, with another size of chunks", checkpoint.version)));
+        }
+        // In the order of an artifact.
+        checkpoint.files.sort_by(|one, other| one.path.cmp(&other.path));
+        match checkpoint.files.iter().find_map(|file| file.check().err().map(|why| format!("{:?} {why}", file.path))) {
+            Some(why) => Err(invalid(why)),
+            None => Ok((checkpoint, meta)),
+        }
+    }
+
+    /// Its files and their folders, as the members of an artifact. The owner and the time are those of the checkpoint.
+    fn parts(
+        &self,
+        folder: &Path,
+        meta: &Metadata,
+        on_part: &mut dyn FnMut(Part<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let member = |path: &str, kind, mode, size| {
+            let (uid, gid, mtime) = (meta.uid(), meta.gid(), u64::try_from(meta.mtime()).unwrap_or_default());
+            Member { path: path.to_owned(), kind, mode, uid, gid, mtime, size }
+        };
+        let (mut folders, mut reader) = (BTreeSet::new(), Reader::new(folder));
+        for file in &self.files {
+            for (at, _) in file.path.match_indices('/') {
+                let path = file.path.get(..=at).unwrap_or_default();
+                if folders.insert(path) {
+                    on_part(Part::Member(&member(path, MemberKind::Folder, 0o40755, 0)))?;
+                }
+            }
+            on_part(Part::Member(&member(&file.path, file.kind(), 0o100_000 | file.mode, file.size)))?;
+            let mut left = file.size;
+            for (object, count) in &file.chunks.0 {
+                let length = left.min(count.saturating_mul(CHUNK as u64));
+                left -= length;
+                match object {
+                    None => on_part(Part::Zeros(length))?,
+                    Some(name) => on_part(Part::Data(reader.read(name, length)?))?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Stored {
+    fn check(&self) -> Result<(), &'static str> {
+        if self.mode > 0o777 {
+            return Err("has an impossible mode");
+        }
+        let chunks = self.chunks.0.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+        if chunks == self.size.div_ceil(CHUNK as u64) { Ok(()) } else { Err("has chunks of another size than itself") }
+    }
+
+    fn kind(&self) -> MemberKind {
+        let has_holes = self.chunks.0.iter().any(|(object, _)| object.is_none());
+        if has_holes { MemberKind::Sparse } else { MemberKind::File }
+    }
+}
+
+/// Reads the objects of a checkpoint.
+struct Reader<'a> {
+    folder: &'a Path,
+    frame: Vec<u8>,
+    unpacker: Unpacker,
+}
+
+impl<'a> Reader<'a> {
+    fn new(folder: &'a Path) -> Self {
+        Self { folder, frame: Vec::new(), unpacker: Unpacker::new() }
+    }
+
+    /// The content of an object, `length` bytes, which is compared with its name.
+    fn read(&mut self, name: &Digest, length: u64) -> Result<&[u8], StoreError> {
+        let path = self.folder.join(OBJECTS).join(name.to_string());
+        let is_missing = match frame::read(&path, &mut self.frame) {
+            Ok(()) => false,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) if frame::is_damage(&error) => false,
+            Err(error) => return Err(StoreError::unreadable(&path)(error)),
+        };
+        let content = self.unpacker.unpack(&self.frame, usize::try_from(length).unwrap_or(CHUNK));
+        if let Some(content) = content.filter(|content| !is_missing && Digest::of(content) == *name) {
+            return Ok(content);
+        }
+        let mut bad = Bad::default();
+        bad.add(*name, is_missing);
+        Err(StoreError::Damaged { folder: self.folder.to_owned(), bad })
+    }
+}
