@@ -31,7 +31,7 @@ fn private(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// All of them in a world, except those of the stand-in.
-fn left(world: &World) -> Vec<PathBuf> {
+pub fn left(world: &World) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> =
         ["home", "work", "elsewhere"].iter().flat_map(|folder| private(&world.path(folder))).collect();
     all.sort();
@@ -68,7 +68,7 @@ fn world() -> World {
 }
 
 /// Waits until only VMMs are left in this world: children of a killed run end a moment after it.
-fn wait_for_the_dead(world: &World) {
+pub fn wait_for_the_dead(world: &World) {
     let works_here = || {
         let pids = fs::read_dir("/proc")
             .unwrap()

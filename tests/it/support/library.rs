@@ -3,6 +3,7 @@
 use super::{World, names_in};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -37,6 +38,70 @@ pub fn stored_objects(world: &World) -> Vec<PathBuf> {
     objects(&world.path("home/library/store"))
 }
 
+/// The snapshots of the library, by `VM@ID`, and their folders.
+pub fn snapshots(world: &World) -> BTreeMap<String, PathBuf> {
+    let visible = |folder: &Path| names_in(folder).into_iter().filter(|name| !name.starts_with('.'));
+    let library = world.path("home/library/snapshots");
+    let of = |vm: String| {
+        let folder = library.join(&vm);
+        visible(&folder).map(move |id| (format!("{vm}@{id}"), folder.join(id))).collect::<Vec<_>>()
+    };
+    visible(&library).flat_map(of).collect()
+}
+
+/// The names of the objects in an index.
+pub fn named_objects(snapshot: &Path) -> BTreeSet<String> {
+    let index: Value = serde_json::from_slice(&fs::read(snapshot.join("index.json")).unwrap()).unwrap();
+    let members = index["members"].as_array().unwrap().iter();
+    let chunks = members.filter_map(|member| member["chunks"].as_array()).flatten();
+    chunks.filter_map(|chunk| chunk[0].as_str().map(str::to_owned)).collect()
+}
+
+/// Reads objects without bottle-freeze, each once.
+#[derive(Default)]
+pub struct Reader(HashSet<(u64, String)>);
+
+impl Reader {
+    /// Whether the snapshot in this folder is whole.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn check(&mut self, snapshot: &Path) -> Result<(), String> {
+        let read = |name: &str| fs::read(snapshot.join(name)).map_err(|error| format!("{name}: {error}"));
+        let metadata: Value = serde_json::from_slice(&read("snapshot.json")?).map_err(|error| error.to_string())?;
+        if metadata["files"]["index.json"]["sha256"] != sha256(&read("index.json")?) {
+            return Err("its index is another".into());
+        }
+        for name in named_objects(snapshot) {
+            self.check_object(&snapshot.join("objects").join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Whether an object has the content that its name says.
+    ///
+    /// # Errors
+    /// Why it has not.
+    pub fn check_object(&mut self, path: &Path) -> Result<(), String> {
+        let wrong = |error: std::io::Error| format!("{}: {error}", path.display());
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let inode = fs::metadata(path).map_err(wrong)?.ino();
+        if self.0.contains(&(inode, name.clone())) {
+            return Ok(());
+        }
+        let content = zstd::decode_all(&*fs::read(path).map_err(wrong)?).map_err(wrong)?;
+        if sha256(&content) != name {
+            return Err(format!("{} has another content", path.display()));
+        }
+        self.0.insert((inode, name));
+        Ok(())
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    base16ct::lower::encode_string(&Sha256::digest(bytes))
+}
+
 /// Flips one bit in the largest object that no other snapshot has, or else in the largest. The store has the same file, so
 /// there is no other copy.
 pub fn damage(snapshot: &Path) {
@@ -55,7 +120,7 @@ pub fn make_old(world: &World, snapshot: &Path) {
     let artifact = artifact(world, &format!("{}@{}", name(snapshot.parent().unwrap()), name(snapshot)));
     let file = snapshot.join("snapshot.json");
     let mut metadata: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    let sha256 = base16ct::lower::encode_string(&Sha256::digest(&artifact));
+    let sha256 = sha256(&artifact);
     metadata["format"] = json!(1);
     metadata["files"][ARTIFACT] = json!({"bytes": artifact.len(), "sha256": sha256});
     metadata["files"].as_object_mut().unwrap().remove("index.json").expect("an index");
