@@ -34,6 +34,7 @@ mod guest_env;
 mod help;
 mod hooks;
 mod hostile;
+mod hostile_store;
 mod house;
 mod install;
 mod json;

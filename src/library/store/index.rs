@@ -6,7 +6,7 @@ use super::frame::{self, CHUNK, FRAME, Frame, Unpacker};
 use super::objects::{self, Objects};
 use crate::files;
 use crate::library::hash::{FileHash, FileHasher};
-use crate::smolvm::artifact::{CONTENT_LIMIT, Member, MemberKind};
+use crate::smolvm::artifact::{CONTENT_LIMIT, MEMBERS, Member, MemberKind};
 use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -31,7 +31,35 @@ pub struct Index {
     /// The manifest, as the engine wrote it.
     pub manifest: Box<RawValue>,
     /// The members of the tar.
+    #[serde(deserialize_with = "members")]
     pub members: Vec<Entry>,
+}
+
+/// Reads no more members than an artifact has.
+fn members<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Entry>, D::Error> {
+    from.deserialize_seq(Members)
+}
+
+/// Reads a list of members.
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<Entry>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of members")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Entry>, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = list.next_element()? {
+            if members.len() == MEMBERS {
+                return Err(A::Error::custom(format!("it has more than {MEMBERS} members")));
+            }
+            members.push(member);
+        }
+        Ok(members)
+    }
 }
 
 /// A member of the tar, and its content.

@@ -2,7 +2,7 @@
 
 use super::content::{Artifact, Content};
 use super::error::ArtifactError;
-use super::member::{CONTENT_LIMIT, Member, MemberKind, Part};
+use super::member::{CONTENT_LIMIT, MEMBERS, Member, MemberKind, Part};
 use super::together::{BLOCK, END, headers, padding};
 use crate::signals::Signals;
 use std::io::{self, Write};
@@ -14,8 +14,6 @@ use zstd::stream::write::Decoder;
 
 /// The largest window of zstd, as a power of two: what the format recommends to support. The engine's is 2 MiB.
 const WINDOW: u32 = 23;
-/// The most members. An artifact has four, or one more for each layer of an image.
-const MEMBERS: usize = 10_000;
 /// The most entries in the map of a sparse file: one per 4 KiB of 1 GiB, if it is as fragmented as can be.
 const FRAGMENTS: usize = 1 << 18;
 /// The most bytes of data that a small artifact can have, and that each compressed byte adds. A store must

@@ -37,8 +37,16 @@ impl Artifact {
     /// # Errors
     /// The engine would refuse its manifest.
     pub fn of_parts(manifest: &str, bytes: u64, crc32: u32) -> Result<Self, ArtifactError> {
+        check_length(manifest.len() as u64)?;
         Ok(Self { manifest: Manifest::read(manifest.as_bytes())?, bytes, crc32 })
     }
+}
+
+fn check_length(manifest: u64) -> Result<(), ArtifactError> {
+    if manifest <= MANIFEST_LIMIT {
+        return Ok(());
+    }
+    Err(ArtifactError::Damaged("its manifest would be longer than the engine reads".into()))
 }
 
 /// Reads the file once from beginning to end and checks footer, CRC-32 and manifest.
@@ -163,9 +171,7 @@ impl Content {
     /// The manifest is longer than the engine reads.
     pub fn with(self, manifest: Vec<u8>) -> Result<Self, ArtifactError> {
         let size = manifest.len() as u64;
-        if size > MANIFEST_LIMIT {
-            return Err(ArtifactError::Damaged("its manifest would be longer than the engine reads".into()));
-        }
+        check_length(size)?;
         let crc32 = self.crc32_with(&manifest);
         let Self { footer, assets_crc32, .. } = self;
         let mut raw = footer.raw;

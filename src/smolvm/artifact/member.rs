@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 /// The bytes that a tar header has for a path.
 const PATH_LIMIT: usize = 100;
 
+/// The most members. An artifact has four, or one more for each layer of an image.
+pub const MEMBERS: usize = 10_000;
 /// The most bytes of a member, and of all together; the default size of a disk is 20 GiB.
 pub const CONTENT_LIMIT: u64 = 16 << 40;
 

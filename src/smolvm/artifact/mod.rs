@@ -15,5 +15,5 @@ pub(super) use content::Content;
 pub use content::{Artifact, assets, details, verify, verify_and_read};
 pub use error::ArtifactError;
 pub use manifest::{Details, Manifest};
-pub use member::{CONTENT_LIMIT, Member, MemberKind, Part};
+pub use member::{CONTENT_LIMIT, MEMBERS, Member, MemberKind, Part};
 pub use together::{END, footer, headers, padding};

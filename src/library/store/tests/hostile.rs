@@ -54,6 +54,7 @@ fn an_index_that_lies_is_not_read() {
         member("b", "file", 5, &object(5, 3)).replace("\"uid\"", "\"more\":[],\"uid\""),
         member("b", "file", 900_000, &vec!["[null,1]"; 900_000].join(",")),
         member("b", "file", 5, &object(5, 3).to_uppercase()),
+        (0..10_001).map(|at| member(&at.to_string(), "file", 0, "")).collect::<Vec<_>>().join(","),
     ];
     for lie in lies {
         let result = read(folder.path(), &index(&lie));
