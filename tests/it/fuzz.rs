@@ -125,7 +125,7 @@ fn is_long() -> bool {
 }
 
 /// Runs `test` on so many cases; in the long run, on as many as there is time for.
-fn explore<S: Strategy>(cases: u32, strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+pub fn explore<S: Strategy>(cases: u32, strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let clock = || UNIX_EPOCH.elapsed().unwrap().subsec_nanos().into();
     let mut seed: u64 = std::env::var("SEED").map_or_else(|_| clock(), |seed| seed.parse().expect("SEED is a number"));
     let (began, mut tried) = (Instant::now(), 0);

@@ -45,6 +45,7 @@ mod lineage;
 mod live;
 mod locks;
 mod many;
+mod model_store;
 mod names;
 mod nightly;
 mod no_panic;
