@@ -5,7 +5,7 @@ use crate::signals::{Interrupted, Signals};
 use crate::smolvm::{Call, OnCall, Smolvm};
 use crate::terminal::{About, Terminal, Unconfirmed, Warnings};
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What every subcommand gets: the terminal, the signals, and how to find the engine. A copy is cheap.
@@ -49,6 +49,11 @@ impl App {
     /// The same app; programs read that what it prints is about this.
     pub fn about(&self, about: Option<About>) -> Self {
         Self { terminal: self.terminal.about(about), ..self.clone() }
+    }
+
+    /// The engine that `--smolvm` names, if it does.
+    pub fn chosen_engine(&self) -> Option<&Path> {
+        self.smolvm.as_deref()
     }
 
     /// The engine, found and recognized.

@@ -6,8 +6,8 @@ pub use usage::misused;
 
 use crate::app::App;
 use crate::commands::{
-    completions, cp, create, doctor, engine, exec, freeze, ls, pack, pause, resume, rm, rollback, snapshot, start,
-    stop, thaw, verify,
+    completions, cp, create, doctor, engine, exec, freeze, ls, pack, pause, resume, rm, rollback, schedule, snapshot,
+    start, stop, thaw, verify,
 };
 use crate::deferred::{Deferred, described};
 use crate::error::{Failure, Result, Status};
@@ -97,6 +97,7 @@ pub enum Command {
     Resume(Deferred<resume::Args>),
     #[command(subcommand)]
     Snapshot(Deferred<snapshot::Command>),
+    Schedule(Deferred<schedule::Args>),
     Rm(Deferred<rm::Args>),
     Pack(Deferred<pack::Args>),
     Verify(Deferred<verify::Args>),
@@ -158,6 +159,7 @@ impl Cli {
             Command::Pause(Deferred(args)) => pause::run(&app, &args),
             Command::Resume(Deferred(args)) => resume::run(&app, &args),
             Command::Snapshot(Deferred(command)) => snapshot::run(&app, &command),
+            Command::Schedule(Deferred(args)) => schedule::run(&app, &args),
             Command::Rm(Deferred(args)) => rm::run(&app, &args),
             Command::Pack(Deferred(args)) => pack::run(&app, &args),
             Command::Verify(Deferred(args)) => verify::run(&app, &args),

@@ -17,6 +17,12 @@ pub fn rfc3339_seconds(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(within_rfc3339(time)).to_string()
 }
 
+/// How long ago that was, in the largest unit; nothing if it is in the future.
+pub fn age(time: SystemTime) -> Option<String> {
+    let age = Duration::from_secs(time.elapsed().ok()?.as_secs());
+    Some(humantime::format_duration(age).to_string().split(' ').next().unwrap_or_default().to_owned())
+}
+
 /// Whole seconds since 1970; 0 before.
 pub fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()

@@ -27,6 +27,7 @@ mod operations;
 mod publish;
 mod quoted;
 pub mod report;
+mod schedule;
 mod signals;
 mod smolvm;
 mod status;

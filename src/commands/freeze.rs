@@ -28,7 +28,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
     bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \
     bottle-freeze freeze dev --live\n  \
-    bottle-freeze freeze --all --yes --restart --if-changed --keep-daily 7 --keep-weekly 4\n  \
+    bottle-freeze freeze --all -y --restart --if-changed --keep-daily 7\n  \
     bottle-freeze freeze dev --pre-freeze 'guest:pg_ctl stop -D /data'\n  \
     bottle-freeze freeze dev --post-freeze 'host:logger \"$BOTTLE_FREEZE_SNAPSHOT\"'\n  \
     bottle-freeze freeze dev -o dev.smolmachine --yes --force")]

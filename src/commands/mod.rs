@@ -17,6 +17,7 @@ pub mod resume;
 pub mod retention;
 pub mod rm;
 pub mod rollback;
+pub mod schedule;
 pub mod snapshot;
 pub mod start;
 pub mod stop;

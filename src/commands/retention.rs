@@ -48,15 +48,41 @@ pub struct Retention {
     pub keep_tag: Vec<TagList>,
 }
 
+const UNLIMITED: &str = "unlimited";
+
 /// Reads a number of snapshots. restic 0.14 reads -1 as none, and later versions refuse it.
 fn count(text: &str) -> Result<usize, &'static str> {
     match text {
-        "unlimited" => Ok(usize::MAX),
+        UNLIMITED => Ok(usize::MAX),
         _ => text.parse().map_err(|_| "it must be a whole number, or `unlimited`"),
     }
 }
 
 impl Retention {
+    /// As they are given on a command line.
+    pub fn words(&self) -> Vec<String> {
+        let number =
+            |count: usize| (count > 0).then(|| if count == usize::MAX { UNLIMITED.into() } else { count.to_string() });
+        let reach = |reach: Option<Reach>| reach.map(|reach| reach.to_string());
+        let options = [
+            ("last", number(self.keep_last)),
+            ("hourly", number(self.keep_hourly)),
+            ("daily", number(self.keep_daily)),
+            ("weekly", number(self.keep_weekly)),
+            ("monthly", number(self.keep_monthly)),
+            ("yearly", number(self.keep_yearly)),
+            ("within", reach(self.keep_within)),
+            ("within-hourly", reach(self.keep_within_hourly)),
+            ("within-daily", reach(self.keep_within_daily)),
+            ("within-weekly", reach(self.keep_within_weekly)),
+            ("within-monthly", reach(self.keep_within_monthly)),
+            ("within-yearly", reach(self.keep_within_yearly)),
+        ];
+        let tags = self.keep_tag.iter().map(|tags| ("tag", Some(tags.to_string())));
+        let word = |(name, value): (&str, Option<String>)| Some(format!("--keep-{name}={}", value?));
+        options.into_iter().chain(tags).filter_map(word).collect()
+    }
+
     /// The policy that they make.
     pub fn policy(&self) -> Policy {
         let newest_of = [

@@ -14,4 +14,4 @@ mod root;
 pub use error::HomeError;
 pub use legacy::{is_engine_part, is_introduction, is_work_entry};
 pub use names::TEMPORARY;
-pub use root::{Home, cache_folder, canonical_root, chosen, existing, folder, planned, shown_path};
+pub use root::{Home, cache_folder, canonical_root, chosen, existing, folder, planned, shown_path, state_folder};

@@ -163,7 +163,16 @@ pub fn canonical_root() -> Option<PathBuf> {
 
 /// The cache folder, which may not exist yet; nothing if it is a link or belongs to another user.
 pub fn cache_folder() -> Option<PathBuf> {
-    let folder = dirs::cache_dir()?.join("bottle-freeze");
+    own_folder(&dirs::cache_dir()?)
+}
+
+/// The folder for what is kept but is not in the library, the same way.
+pub fn state_folder() -> Option<PathBuf> {
+    own_folder(&dirs::state_dir().or_else(dirs::preference_dir)?)
+}
+
+fn own_folder(parent: &Path) -> Option<PathBuf> {
+    let folder = parent.join("bottle-freeze");
     let is_usable = match fs::symlink_metadata(&folder) {
         Ok(meta) => check_folder(&folder, &meta).is_ok(),
         Err(_) => check_ancestor(&folder).is_ok(),

@@ -6,6 +6,7 @@ use super::layout::{ARTIFACT, CHECKPOINT, INDEX, METADATA};
 use super::origin::Origin;
 use super::store::Added;
 use super::tag::Tag;
+use crate::clock;
 use crate::files;
 use crate::publish::{Existing, publish_text};
 use crate::smolvm::artifact::Artifact;
@@ -15,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 use thiserror::Error;
 
 /// The format of a snapshot whose artifact is one of its files, as in an export.
@@ -230,12 +230,7 @@ impl Metadata {
 
     /// How long ago it was made, in the largest unit.
     pub fn age(&self) -> String {
-        let created = humantime::parse_rfc3339(&self.created).ok();
-        let Some(age) = created.and_then(|created| SystemTime::now().duration_since(created).ok()) else {
-            return self.created.clone();
-        };
-        let long = humantime::format_duration(Duration::from_secs(age.as_secs())).to_string();
-        long.split(' ').next().unwrap_or_default().to_owned()
+        humantime::parse_rfc3339(&self.created).ok().and_then(clock::age).unwrap_or_else(|| self.created.clone())
     }
 
     /// Parses a `snapshot.json`. Text to be written is parsed first, too.

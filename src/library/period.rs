@@ -39,6 +39,13 @@ impl std::str::FromStr for Reach {
     }
 }
 
+impl std::fmt::Display for Reach {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [(self.years, 'y'), (self.months, 'm'), (self.days, 'd'), (self.hours, 'h')];
+        parts.iter().filter(|(number, _)| *number > 0).try_for_each(|(number, unit)| write!(f, "{number}{unit}"))
+    }
+}
+
 impl Reach {
     /// The time this far before `end`, by the clock and calendar of `zone`; at least [`Timestamp::MIN`].
     pub fn before(self, end: Timestamp, zone: &TimeZone) -> Timestamp {
@@ -125,6 +132,13 @@ mod tests {
     fn before(reach: &str, end: &str, zone: &str) -> String {
         let zone = TimeZone::get(zone).unwrap();
         reach.parse::<Reach>().unwrap().before(end.parse().unwrap(), &zone).to_string()
+    }
+
+    #[test]
+    fn a_reach_is_written_as_it_is_read() {
+        for text in ["1y5m7d2h", "6m", "30d", "4294967295h"] {
+            assert_eq!(text.parse::<Reach>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

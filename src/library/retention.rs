@@ -24,6 +24,12 @@ impl std::str::FromStr for TagList {
     }
 }
 
+impl std::fmt::Display for TagList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.iter().map(Tag::as_str).collect::<Vec<_>>().join(","))
+    }
+}
+
 impl TagList {
     fn matches(&self, metadata: &Metadata) -> bool {
         if self.0.is_empty() { metadata.tags.is_empty() } else { self.0.iter().all(|tag| metadata.tags.contains(tag)) }

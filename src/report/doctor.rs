@@ -20,7 +20,7 @@ pub struct Diagnosis {
 #[schemars(inline)]
 pub struct Check {
     /// What was checked.
-    #[schemars(extend("enum" = ["engine", "hypervisor", "vms", "library", "space", "leftovers", "completion"]))]
+    #[schemars(extend("enum" = ["engine", "hypervisor", "vms", "library", "space", "leftovers", "completion", "schedules"]))]
     pub name: &'static str,
     /// With a problem, no freeze works; with a warning, freezing still works.
     pub verdict: Verdict,

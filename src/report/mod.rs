@@ -218,6 +218,29 @@ pub struct Planned {
     pub warnings: Vec<String>,
 }
 
+/// A freeze at regular times.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Scheduled {
+    /// The VM's name.
+    pub vm: String,
+    /// Seconds between two freezes.
+    pub every_seconds: u64,
+    /// What runs it: `systemd --user`, `launchd`, or `crontab`, where a line must be added by hand.
+    pub scheduler: String,
+    /// Whether its files are in place; true for a crontab.
+    pub enabled: bool,
+    /// What it runs.
+    pub command: Vec<String>,
+    /// The files that the scheduler reads.
+    pub files: Vec<JsonPath>,
+    /// The line for the crontab, if there is no scheduler; else null.
+    pub crontab: Option<String>,
+    /// When it last froze the VM or found it unchanged, in RFC 3339; null: never.
+    pub last_success: Option<String>,
+    /// Whether two of its times have passed since then, or since it was set up.
+    pub overdue: bool,
+}
+
 /// A file that was copied.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Copied {

@@ -2,7 +2,8 @@
 
 use super::{
     Arrived, Changed, Copied, Diagnosis, Done, Engine, Entry, Exported, Frozen, InstalledEngine, Listed, Packed,
-    Planned, Pruned, Pushed, RemovedEngine, RemovedSnapshot, Results, Snapshot, Tagged, Thawed, Verified, Vm, Whole,
+    Planned, Pruned, Pushed, RemovedEngine, RemovedSnapshot, Results, Scheduled, Snapshot, Tagged, Thawed, Verified,
+    Vm, Whole,
 };
 use crate::library::Metadata;
 use crate::smolvm::Machine;
@@ -37,6 +38,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         result_of::<Pushed>("snapshot-push", "snapshot push"),
         result_of::<Arrived>("snapshot-import", "snapshot import, pull"),
         result_of::<Exported>("snapshot-export", "snapshot export"),
+        result_of::<Results<Scheduled, Vm>>("schedule", "schedule"),
         result_of::<Diagnosis>("doctor", "doctor"),
         result_of::<Vec<InstalledEngine>>("engine-ls", "engine ls"),
         result_of::<InstalledEngine>("engine-install", "engine install, use"),

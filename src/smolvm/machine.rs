@@ -179,8 +179,17 @@ impl Machine {
 
 /// A VM name by the engine's own rule, the same in all versions: 1–128 of `[A-Za-z0-9_-]`, beginning with a letter or digit,
 /// without `--` inside and `-` at the end. So it cannot pass for a flag or leave its folder.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Name(String);
+
+impl TryFrom<String> for Name {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
 
 impl Name {
     /// The name as text.

@@ -122,7 +122,7 @@ fn exec_exits_with_the_status_of_the_guest() {
 }
 
 /// Failures of every command.
-const FAILURES: [(&str, i32); 42] = [
+const FAILURES: [(&str, i32); 43] = [
     ("create up", 1),
     ("create new --from nosuch", 4),
     ("create new --from ./x.bad", 10),
@@ -156,6 +156,7 @@ const FAILURES: [(&str, i32); 42] = [
     ("pack alpine -o x.bad/y", 8),
     ("verify nosuch", 4),
     ("verify ./x.bad", 10),
+    ("schedule nosuch --every 1d", 4),
     ("snapshot ls a/b", 2),
     ("snapshot show nosuch", 4),
     ("snapshot verify nosuch", 4),

@@ -39,7 +39,7 @@ fn error(run: Assert, status: i32) -> Value {
 }
 
 /// The life of a VM and its snapshots, using every command.
-const STORY: [&str; 29] = [
+const STORY: [&str; 31] = [
     "ls",
     "create dev",
     "create web --image alpine:3.20 --net",
@@ -68,6 +68,8 @@ const STORY: [&str; 29] = [
     "snapshot prune --keep-last 1 --tag ready --tag other --yes",
     "pack alpine -o alpine",
     "engine ls",
+    "schedule dev --every 1d",
+    "schedule",
     "doctor",
 ];
 

@@ -60,6 +60,7 @@ mod replacing;
 mod retention;
 mod rollback;
 mod same_vm;
+mod schedule;
 mod secrets;
 mod signals;
 mod sizes;

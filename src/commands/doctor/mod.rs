@@ -15,6 +15,7 @@ use std::process::ExitCode;
 mod check;
 mod engine;
 mod leftovers;
+mod schedules;
 mod space;
 mod vms;
 
@@ -23,10 +24,10 @@ use engine::Working;
 
 /// Check that freezing works here, and print how to fix what does not
 ///
-/// Prints one line each for the engine, KVM, the VMs, the library, free space, leftovers of killed commands, and shell completion.
-/// Each is tried: the engine freezes an empty VM in a temporary home, which is then removed (1 s, 125 MB), and your shell
-/// completes a command. Exits with 0 if a freeze would work, otherwise with the status that it would fail with. Without
-/// KVM no VM starts, but stopped VMs can be frozen: that is a warning.
+/// Prints one line each for the engine, KVM, the VMs, the library, free space, leftovers of killed commands, shell completion,
+/// and schedules, if there are any. Each is tried: the engine freezes an empty VM in a temporary home, which is then removed
+/// (1 s, 125 MB), and your shell completes a command. Exits with 0 if a freeze would work, otherwise with the status that it
+/// would fail with. Without KVM no VM starts, but stopped VMs can be frozen: that is a warning.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \
     bottle-freeze doctor --json | jq '.checks[] | select(.verdict != \"ok\")'")]
@@ -52,6 +53,7 @@ pub fn run(app: &App, args: &Args) -> ExitCode {
     let vms = vms::check(disks.as_deref());
     let kvm = virtualization(working.as_ref().map(|working| working.engine.path()));
     let checks = [engine, kvm, vms, library(&health), space, leftovers, completion()];
+    let checks: Vec<Check> = checks.into_iter().chain(schedules::check()).collect();
     let problem = checks.iter().find(|check| check.is_problem());
     let status = problem.map_or(ExitCode::SUCCESS, |check| check.status.into());
     if app.terminal.json {

@@ -1,0 +1,175 @@
+//! `schedule`: freeze a VM at regular times.
+
+use crate::app::App;
+use crate::clock;
+use crate::commands::retention::Retention;
+use crate::completion::Offer;
+use crate::error::{Failure, Result, Status};
+use crate::home;
+use crate::quoted::quoted;
+use crate::report::{JsonPath, Scheduled};
+use crate::schedule::{self, Every, Schedule, Scheduler};
+use crate::smolvm::Name;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What says where the library and the engines are.
+const VARIABLES: [&str; 6] =
+    ["PATH", "SMOLVM", "BOTTLE_FREEZE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"];
+
+/// Freeze a VM at regular times, or list what is scheduled
+///
+/// A systemd user timer (on macOS, a launchd agent) runs `freeze --if-changed --restart`: no snapshot is made if nothing has
+/// changed, and a running VM is down for a few seconds. Where neither is there, a line for your crontab is printed. The --keep
+/// options remove older snapshots after each freeze. `doctor` reports the last success of each schedule.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bottle-freeze schedule dev --every 1d --keep-daily 7 --keep-weekly 4\n  \
+    bottle-freeze schedule\n  bottle-freeze schedule dev --remove")]
+pub struct Args {
+    /// The VM; without one, all schedules are listed
+    #[arg(value_name = "NAME", add = Offer::Vms(|_| true))]
+    pub vm: Option<Name>,
+    /// How often: 15m, 1h, 6h, 1d, 7d; minutes divide an hour, hours divide a day
+    #[arg(long, value_name = "PERIOD", requires = "vm")]
+    pub every: Option<Every>,
+    /// Remove the schedule of the VM
+    #[arg(long, requires = "vm", conflicts_with_all = ["every", "Retention"])]
+    pub remove: bool,
+    #[command(flatten)]
+    pub keep: Retention,
+}
+
+pub fn run(app: &App, args: &Args) -> Result<()> {
+    match (&args.vm, args.every) {
+        (Some(vm), Some(every)) => add(app, vm, every, &args.keep),
+        (Some(vm), None) if args.remove => remove(app, vm),
+        (_, None) if !args.keep.words().is_empty() => {
+            let failure = Failure::new(Status::Usage, "the --keep options belong to a schedule");
+            Err(failure.hint("say how often too, such as --every 1d"))
+        }
+        (vm, _) => list(app, vm.as_ref()),
+    }
+}
+
+fn add(app: &App, vm: &Name, every: Every, keep: &Retention) -> Result<()> {
+    app.engine()?.machine(vm)?;
+    let scheduler = schedule::of_session();
+    let (command, variables) = (command(app, vm, keep)?, variables());
+    let schedule = Schedule { vm: vm.clone(), scheduler, every, command, variables };
+    schedule::enable(&schedule).map_err(|error| {
+        let failure = Failure::unwritten(format!("the schedule of '{vm}' cannot be set up: {error}"), &error);
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Failure { status: Status::OutputExists, ..failure }.hint("move that file elsewhere")
+            }
+            std::io::ErrorKind::Other => Failure { status: Status::Failed, ..failure },
+            _ => failure,
+        }
+    })?;
+    if scheduler == Scheduler::Crontab {
+        let line = schedule.crontab().map_err(|error| Failure::unwritten(error.to_string(), &error))?;
+        app.terminal.note("neither systemd --user nor launchd runs here; add this line to your crontab (crontab -e):");
+        app.terminal.result(&line, &line);
+    } else {
+        let stops = "a running VM is stopped for it and started again";
+        app.terminal.result(vm.as_str(), &format!("{vm} is frozen every {every} by {}; {stops}", name(scheduler)));
+    }
+    if schedule::ends_with_session(&schedule) {
+        app.terminal.note("it runs while you are logged in; `loginctl enable-linger` has it run always");
+    }
+    app.terminal.report(&report(&schedule));
+    Ok(())
+}
+
+/// What the scheduler runs.
+fn command(app: &App, vm: &Name, keep: &Retention) -> Result<Vec<String>> {
+    let unusable = |what: &str| Failure::new(Status::Usage, format!("{what} cannot be named in a schedule"));
+    let text = |path: &Path, what| path.to_str().map(str::to_owned).ok_or_else(|| unusable(what));
+    let program = std::env::current_exe().map_err(|_| unusable("the path of bottle-freeze"))?;
+    let mut words = vec![text(&program, "the path of bottle-freeze")?];
+    if let Some(folder) = home::chosen() {
+        words.push(format!("--home={}", text(&folder, "the folder of the library")?));
+    }
+    if let Some(engine) = app.chosen_engine() {
+        let engine = std::path::absolute(engine).map_err(|_| unusable("the path of the engine"))?;
+        words.push(format!("--smolvm={}", text(&engine, "the path of the engine")?));
+    }
+    let options = ["--if-changed", "--restart", "--yes", "--quiet", "--wait=10m"].map(str::to_owned);
+    words.extend(["freeze".to_owned(), vm.to_string()].into_iter().chain(options).chain(keep.words()));
+    Ok(words)
+}
+
+fn variables() -> BTreeMap<String, String> {
+    let value = |name: &str| Some((name.to_owned(), std::env::var(name).ok().filter(|value| !value.is_empty())?));
+    VARIABLES.into_iter().filter_map(value).collect()
+}
+
+fn remove(app: &App, vm: &Name) -> Result<()> {
+    let unread = |error| Failure::unread(format!("the schedule of '{vm}' cannot be read: {error}"), &error);
+    let Some(schedule) = Schedule::of(vm).map_err(unread)? else {
+        let failure = Failure::new(Status::NotFound, format!("'{vm}' has no schedule"));
+        return Err(failure.hint("list them with `bottle-freeze schedule`"));
+    };
+    let what = |error: std::io::Error| {
+        Failure::unwritten(format!("the schedule of '{vm}' cannot be removed: {error}"), &error)
+    };
+    schedule::remove(&schedule).map_err(what)?;
+    let rest = if schedule.scheduler == Scheduler::Crontab { "; remove its line from your crontab too" } else { "" };
+    app.terminal.result(vm.as_str(), &format!("removed the schedule of {vm}; its snapshots stay{rest}"));
+    app.terminal.report(&Scheduled { enabled: false, ..report(&schedule) });
+    Ok(())
+}
+
+fn list(app: &App, vm: Option<&Name>) -> Result<()> {
+    let mut all = Schedule::all();
+    all.retain(|schedule| vm.is_none_or(|vm| schedule.vm == *vm));
+    if let (Some(vm), true) = (vm, all.is_empty()) {
+        let failure = Failure::new(Status::NotFound, format!("'{vm}' has no schedule"));
+        return Err(failure.hint(format!("make one with `bottle-freeze schedule {vm} --every 1d`")));
+    }
+    if app.terminal.json {
+        let all: Vec<Scheduled> = all.iter().map(report).collect();
+        app.terminal.print_json(&all);
+    } else if app.terminal.quiet {
+        app.terminal.lines(all.iter().map(|schedule| schedule.vm.to_string()));
+    } else if all.is_empty() {
+        app.terminal.note("no schedules; make one with: bottle-freeze schedule NAME --every 1d");
+    } else {
+        let row = |schedule: &Schedule| {
+            let state = match (schedule::is_enabled(schedule), schedule.is_overdue()) {
+                (false, _) => "not enabled",
+                (true, true) => "overdue",
+                (true, false) => "enabled",
+            };
+            let age = schedule.last_success().and_then(clock::age);
+            let success = age.map_or_else(|| "never".to_owned(), |age| format!("{age} ago"));
+            let command = schedule.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+            vec![schedule.vm.to_string(), schedule.every.to_string(), success, state.to_owned(), command]
+        };
+        app.terminal.table(&["NAME", "EVERY", "LAST SUCCESS", "STATE", "COMMAND"], all.iter().map(row));
+    }
+    Ok(())
+}
+
+fn name(scheduler: Scheduler) -> &'static str {
+    match scheduler {
+        Scheduler::Systemd => "systemd --user",
+        Scheduler::Launchd => "launchd",
+        Scheduler::Crontab => "crontab",
+    }
+}
+
+fn report(schedule: &Schedule) -> Scheduled {
+    let files = schedule::files(schedule).unwrap_or_default();
+    Scheduled {
+        vm: schedule.vm.to_string(),
+        every_seconds: schedule.every.period().as_secs(),
+        scheduler: name(schedule.scheduler).to_owned(),
+        enabled: schedule::is_enabled(schedule),
+        command: schedule.command.clone(),
+        files: files.into_iter().map(|(path, _)| JsonPath(path)).collect(),
+        crontab: schedule.crontab().ok().filter(|_| schedule.scheduler == Scheduler::Crontab),
+        last_success: schedule.last_success().map(clock::rfc3339_seconds),
+        overdue: schedule.is_overdue(),
+    }
+}
