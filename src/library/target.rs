@@ -212,10 +212,10 @@ impl Target {
         if !metadata.is_in_chunks() {
             return publish(&new, &folder, Existing::Keep);
         }
-        // Chunks and index were flushed when they were written: the VM may be down meanwhile, and there are many.
+        // Chunks and index were flushed when they were written, as the VM may be down meanwhile, and there are many; the
+        // folder was with its snapshot.json.
         let others = metadata.files.keys().filter(|name| *name != INDEX).map(|name| new.join(name));
-        let flushed =
-            others.into_iter().try_for_each(|path| publish::flush(&path)).and_then(|()| publish::flush_alone(&new));
+        let flushed = others.into_iter().try_for_each(|path| publish::flush(&path));
         flushed.map_err(PublishError::not_writable(&folder))?;
         publish::publish_flushed(&new, &folder, Existing::Keep)
     }

@@ -10,6 +10,8 @@ use super::work::{Added, Work};
 use crate::publish;
 use crate::signals::Signals;
 use crate::threads::beside;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 /// Threads that wait for the disk. More of them share one write of its journal.
@@ -21,8 +23,8 @@ pub struct Writer;
 
 impl Writer {
     /// Stores what `feed` gives to the [`Feed`], on all cores. The objects are in `folder`/objects, which is private and
-    /// created here, and in the store, and are flushed. Returns the members, what the store did not have before, and what
-    /// `feed` returned.
+    /// created here, and in the store, and are flushed; the caller flushes `folder`. Returns the members, what the store did
+    /// not have before, and what `feed` returned.
     ///
     /// # Errors
     /// Those of `feed`, unless a thread failed before: then that, so `feed` may pass on the errors of [`Feed`] in any form.
@@ -41,7 +43,8 @@ impl Writer {
         feed: impl FnOnce(&mut Feed<'_>) -> Result<M, E>,
     ) -> Result<(Vec<Entry>, Added, M), E> {
         let (folder, threads) = (folder.join(OBJECTS), frame::threads());
-        publish::make_folder(&folder, 0o700).map_err(StoreError::not_writable(&folder))?;
+        let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        created.map_err(StoreError::not_writable(&folder))?;
         let work = Work::new(objects, folder, threads, signals);
         let result = beside(
             FLUSHERS,
@@ -64,10 +67,13 @@ impl Writer {
             return Err(failure.into());
         }
         let (mut entries, made) = result?;
-        for folder in [&*work.folder, work.objects.folder()] {
-            publish::flush_alone(folder).map_err(StoreError::not_writable(folder))?;
-        }
+        let flush = |folder: &Path| publish::flush_alone(folder).map_err(StoreError::not_writable(folder));
+        flush(&work.folder)?;
+        let store = work.objects.folder().to_owned();
         let added = work.finish(&mut entries);
+        if added.objects > 0 {
+            flush(&store)?;
+        }
         Ok((entries, added, made))
     }
 }

@@ -68,7 +68,8 @@ impl Freeze<'_> {
         let vm = self.job.name.as_str();
         let (all, _) = catalog::list(Some(vm)).ok()?;
         let last = library::parent(&all, vm, self.vm.created_at)?;
-        catalog::find(&last).ok()
+        let found = all.into_iter().find(|one| one.reference() == last);
+        found.or_else(|| catalog::find(&last).ok())
     }
 
     /// What the engine would pack, and what it adds; or why only the engine can pack it.

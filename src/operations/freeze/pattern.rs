@@ -6,19 +6,39 @@ use crate::library::library_staging;
 use crate::library::store::{self, Runtime};
 use crate::operations::packed;
 use crate::smolvm::{Record, Smolvm};
+use crate::threads;
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 /// What an engine adds to every artifact, and its record of an empty VM; or why only the engine can pack. All VMs of one
 /// command share it.
 pub type Pattern = Arc<std::result::Result<(Runtime, Record), String>>;
 
+/// The key of the engine's runtime, which another thread finds out meanwhile: that looks at each file of the guest's system.
+pub struct Key(Option<JoinHandle<Option<String>>>);
+
+impl Key {
+    /// Begins to find it out.
+    pub fn of(app: &App, engine: &Smolvm) -> Self {
+        let engine = app.share(engine);
+        Self(threads::start(move || engine.runtime_key()).ok())
+    }
+
+    fn get(self, engine: &Smolvm) -> Option<String> {
+        match self.0.map(JoinHandle::join) {
+            Some(Ok(key)) => key,
+            _ => engine.runtime_key(),
+        }
+    }
+}
+
 /// What this engine adds to every artifact, and its record of an empty VM; packed once. Or why there is none.
 ///
 /// # Errors
 /// A signal arrived.
-pub fn pattern(app: &App, engine: &Smolvm) -> Result<Pattern> {
-    let found = match engine.runtime_key() {
+pub fn pattern(app: &App, engine: &Smolvm, key: Key) -> Result<Pattern> {
+    let found = match key.get(engine) {
         None => Err("its program does not say which engine it runs".to_owned()),
         Some(key) => match find(&key) {
             None => {

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Freeze, Job};
 use super::disks::only_engine;
-use super::pattern::pattern;
+use super::pattern::{Key, pattern};
 use super::plan::{Plan, Step, reads_disks};
 use super::take::checkpoint_path;
 use crate::error::{Failure, Result, Status};
@@ -38,6 +38,7 @@ pub fn prepare<'a>(
     jobs: &[&'a Job],
     mut refuse: impl FnMut(&Job, Failure),
 ) -> Result<Vec<Freeze<'a>>> {
+    let key = Key::of(cx.app, cx.engine);
     let lock = |job: &&Job| lock::vm_alone(cx.app, cx.engine, &job.name, cx.request.wait);
     let locks: Vec<Result<Lock>> = jobs.iter().map(lock).collect();
     let is_meant = |vm: &Machine| jobs.iter().any(|job| job.name.as_str() == vm.name);
@@ -51,7 +52,7 @@ pub fn prepare<'a>(
     }
     // Now, because it takes seconds: later the VMs are down. Once for all of them.
     if ready.iter().any(|freeze| freeze.plan.has(&Step::ReadDisks)) {
-        let pattern = pattern(cx.app, cx.engine)?;
+        let pattern = pattern(cx.app, cx.engine, key)?;
         for freeze in &mut ready {
             freeze.pattern = Some(pattern.clone());
         }
