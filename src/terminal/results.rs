@@ -8,7 +8,7 @@ use crate::status::Status;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -67,7 +67,8 @@ impl Terminal {
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
-        self.lines(table.lines().map(|line| screen::fitted(line.trim_end()).into_owned()));
+        let columns = screen::columns();
+        self.lines(table.lines().map(|line| screen::fitted(line.trim_end(), columns).into_owned()));
     }
 
     /// A result that could not be printed makes the run a failure, and stderr says what was `done` anyway. A reader that
@@ -90,7 +91,8 @@ fn bare_line(bare: &OsStr) -> Vec<u8> {
 }
 
 fn print<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    // One call for many lines.
+    let mut out = BufWriter::new(io::stdout().lock());
     lines.into_iter().try_for_each(|line| out.write_all(line.as_ref()).and_then(|()| out.write_all(b"\n")))?;
     out.flush()
 }

@@ -3,11 +3,16 @@
 use dialoguer::console::{Term, truncate_str};
 use std::borrow::Cow;
 
-/// The line; on a terminal, cut to its width.
-pub fn fitted(line: &str) -> Cow<'_, str> {
+/// The width of stdout, if that is a terminal.
+pub fn columns() -> Option<usize> {
     let term = Term::stdout();
-    match term.size_checked().filter(|_| term.is_term()) {
-        Some((_, columns)) => truncate_str(line, columns.into(), if is_utf8() { "…" } else { "..." }),
+    term.size_checked().filter(|_| term.is_term()).map(|(_, columns)| columns.into())
+}
+
+/// The line, cut to this width.
+pub fn fitted(line: &str, columns: Option<usize>) -> Cow<'_, str> {
+    match columns {
+        Some(columns) => truncate_str(line, columns, if is_utf8() { "…" } else { "..." }),
         None => Cow::Borrowed(line),
     }
 }
