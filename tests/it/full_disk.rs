@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -320,6 +321,92 @@ fn a_full_library_loses_nothing_and_stays_usable() {
         fs::remove_file(library.join("filler")).unwrap();
         world.run("freeze dev --yes --no-space-check").success();
         world.run("snapshot verify --all").success();
+    });
+}
+
+/// Files enough.
+const MANY: &str = "nr_inodes=100000";
+
+/// Blocks and inodes that are in use on a disk.
+fn used(folder: &Path) -> (u64, u64) {
+    let disk = rustix::fs::statvfs(folder).unwrap();
+    (disk.f_blocks - disk.f_bfree, disk.f_files - disk.f_ffree)
+}
+
+/// Freezes `dev` into a library on a disk that is full at any point: of its chunks, of the index, of the metadata, of the
+/// publication. `change` changes the VM, so that there is something to store.
+fn freeze_on_any_fullness(world: &World, freeze: impl Fn() -> Command, change: impl Fn()) {
+    const PAGE: u64 = 4 << 10;
+    let library = world.path("home/library");
+    finish(freeze()).success();
+    let newest = || finish(world.line("snapshot ls dev -q")).get_output().stdout.clone();
+    let before = used(&library);
+    change();
+    finish(freeze()).success();
+    let needed = (used(&library).0 - before.0, used(&library).1 - before.1);
+    // The last steps of a freeze need little: there, each page and each file is tried.
+    let steps = |needed: u64| -> Vec<u64> {
+        let last = needed.saturating_sub(if is_long() { 12 } else { 2 })..needed + 4;
+        (0..8).map(|eighth| needed * eighth / 8).chain(last).chain([needed + 4000]).collect()
+    };
+    let size = |blocks: u64| format!("size={},{MANY}", (used(&library).0 + blocks) * PAGE);
+    let count = |inodes: u64| format!("size=2g,nr_inodes={}", used(&library).1 + inodes);
+    for (what, steps, options) in [
+        ("blocks", steps(needed.0), &size as &dyn Fn(u64) -> String),
+        ("inodes", steps(needed.1), &count as &dyn Fn(u64) -> String),
+    ] {
+        let mut done = Vec::new();
+        for free in steps {
+            change();
+            disk(&library, &options(free));
+            let (old, paths) = (newest(), paths_in(&library));
+            let run = finish(freeze());
+            disk(&library, &format!("size=2g,{MANY}"));
+            let said = format!("{free} free {what}: {}", stderr(&run));
+            match run.get_output().status.code() {
+                Some(0) => assert_ne!(newest(), old, "{said}"),
+                Some(8) => {
+                    assert!(said.contains("No space left on device"), "{said}");
+                    assert_eq!((paths_in(&library), newest()), (paths, old), "{said}");
+                    assert_eq!(names_in(&world.path("tmp")), [""; 0], "{said}");
+                }
+                status => panic!("{status:?}: {said}"),
+            }
+            done.push(run.get_output().status.success());
+            world.run("snapshot verify --all").success();
+            world.run("snapshot prune dev --keep-last 2 --yes").success();
+        }
+        assert!(!done[0] && done[done.len() - 1], "{what}: {done:?}");
+    }
+}
+
+#[test]
+fn a_library_that_is_full_at_any_point_of_a_freeze_loses_nothing() {
+    in_a_namespace(|| {
+        let world = World::new();
+        disk(&world.path("home/library"), &format!("size=2g,{MANY}"));
+        world.vm("dev").stopped();
+        let change = || world.write_guest("dev", "root/some", random_bytes(1 << 20));
+        freeze_on_any_fullness(&world, || world.line("freeze dev --no-space-check"), change);
+    });
+}
+
+#[test]
+fn a_library_that_is_full_at_any_point_of_a_freeze_from_the_disks_loses_nothing() {
+    if !is_long() {
+        return;
+    }
+    in_a_namespace(|| {
+        let world = World::new();
+        disk(&world.path("home/library"), &format!("size=2g,{MANY}"));
+        real::vm(&world, "dev", 3);
+        let printed = real::smolvm(&world, "machine data-dir --name dev").stdout;
+        let overlay = PathBuf::from(String::from_utf8(printed).unwrap().trim()).join("overlay.raw");
+        let change = || {
+            let overlay = File::options().write(true).open(&overlay).unwrap();
+            overlay.write_all_at(&random_bytes(1 << 20), 128 << 20).unwrap();
+        };
+        freeze_on_any_fullness(&world, || real::line(&world, "freeze dev --no-space-check"), change);
     });
 }
 
