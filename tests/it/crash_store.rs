@@ -9,8 +9,8 @@ use crate::support::library::{Reader, snapshots, stored_objects};
 use crate::support::{World, finish, names_in, random_bytes, real, signal, stderr};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -199,14 +199,10 @@ impl<'a> Ground<'a> {
 
     /// Changes what is on the VM's disk; and now and then, what the library has of the real engine, so that it is made again.
     fn change(&mut self, vm: &str) {
-        let bytes = random_bytes(40 << 10);
         if !self.is_real {
-            return self.world.write_guest(vm, "root/changed", bytes);
+            return self.world.write_guest(vm, "root/changed", random_bytes(40 << 10));
         }
-        let printed = real::smolvm(self.world, &format!("machine data-dir --name {vm}")).stdout;
-        let disk = PathBuf::from(String::from_utf8(printed).unwrap().trim()).join("overlay.raw");
-        let disk = File::options().write(true).open(disk).unwrap();
-        disk.write_all_at(&bytes, self.random.below(64 << 20)).unwrap();
+        real::change(self.world, vm, 40 << 10, self.random.below(64 << 20));
         let runtimes = self.world.path("home/library/store/runtimes");
         for name in names_in(&runtimes).iter().filter(|_| self.random.below(4) == 0) {
             fs::write(runtimes.join(name).join("record.json"), "{}").unwrap();

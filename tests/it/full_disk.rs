@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -400,12 +399,7 @@ fn a_library_that_is_full_at_any_point_of_a_freeze_from_the_disks_loses_nothing(
         let world = World::new();
         disk(&world.path("home/library"), &format!("size=2g,{MANY}"));
         real::vm(&world, "dev", 3);
-        let printed = real::smolvm(&world, "machine data-dir --name dev").stdout;
-        let overlay = PathBuf::from(String::from_utf8(printed).unwrap().trim()).join("overlay.raw");
-        let change = || {
-            let overlay = File::options().write(true).open(&overlay).unwrap();
-            overlay.write_all_at(&random_bytes(1 << 20), 128 << 20).unwrap();
-        };
+        let change = || real::change(&world, "dev", 1 << 20, 128 << 20);
         freeze_on_any_fullness(&world, || real::line(&world, "freeze dev --no-space-check"), change);
     });
 }

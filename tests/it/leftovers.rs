@@ -252,11 +252,11 @@ const CALLS: [&str; 12] = [
 ];
 
 /// The command, killed at its `nth` such call. Returns whether it was killed.
-fn killed_at(world: &World, line: &str, call: &str, nth: u64) -> bool {
+pub fn killed_at(world: &World, line: &str, call: &str, nth: u64) -> bool {
     let line = world.line(line);
     let mut strace = Command::new("strace");
-    if call == "linkat" {
-        // Threads of its own link objects.
+    if ["linkat", "fdatasync"].contains(&call) {
+        // Threads of its own link and flush objects.
         strace.arg("-f");
     }
     strace.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"]);

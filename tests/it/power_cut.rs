@@ -7,12 +7,14 @@
 //! `BOTTLE_FREEZE_FAULTS=long` cuts the power after every command, on ext4, xfs and btrfs.
 
 use crate::engine_install::{Index, command, wheel};
-use crate::support::chaos::is_long;
+use crate::leftovers::{killed_at, left, wait_for_the_dead};
+use crate::support::chaos::{Random, is_long};
+use crate::support::library::{Reader, snapshots, stored_objects};
 use crate::support::namespace::in_a_namespace;
-use crate::support::{World, finish, random_bytes, stderr, stdout, wait_until};
+use crate::support::{World, finish, random_bytes, real, stderr, stdout, wait_until};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -115,6 +117,128 @@ fn published_files_survive_a_power_cut_on_btrfs() {
     });
 }
 
+/// The commands that write and remove chunks, and the system calls at which the power fails: they write, name or remove
+/// something.
+const CHUNKS: [(&str, &[&str]); 4] = [
+    ("freeze dev", &["linkat", "fdatasync", "fsync", "renameat2"]),
+    ("snapshot import dev.tar --as imported", &["linkat", "fdatasync", "fsync", "renameat2"]),
+    ("snapshot rm dev@gone --yes", &["unlink", "renameat2", "fsync", "rmdir"]),
+    ("snapshot prune dev --keep-tag one --keep-last 1 --yes", &["unlink", "renameat2", "fsync", "rmdir"]),
+];
+
+#[test]
+fn snapshots_survive_a_power_cut_in_the_middle_of_a_command_on_ext4() {
+    in_a_namespace(|| cut_in_the_middle("ext4", "commit=600", if is_long() { 16 } else { 3 }));
+}
+
+#[test]
+fn snapshots_survive_a_power_cut_in_the_middle_of_a_command_on_xfs_and_btrfs() {
+    in_a_namespace(|| {
+        if is_long() {
+            cut_in_the_middle("xfs", "nouuid", 8);
+            cut_in_the_middle("btrfs", "commit=600", 8);
+        }
+    });
+}
+
+/// Kills commands at a system call, and cuts the power then: nothing that they have not flushed has reached the disk.
+fn cut_in_the_middle(kind: &'static str, options: &str, rounds: usize) {
+    if Command::new("strace").arg("--version").output().is_err() {
+        return println!("NOT RUN: strace is not installed");
+    }
+    let Some(disk) = Disk::new(kind, options, SMALL) else {
+        assert!(!is_long(), "no {kind} can be mounted here");
+        return println!("NOT RUN: no {kind} can be mounted here");
+    };
+    let world = World::in_folder(TempDir::new_in(disk.path()).unwrap(), "1.32.2");
+    let (mut random, mut cuts) = (Random::new(), Vec::new());
+    world.vm("dev").stopped();
+    let change = || world.write_guest("dev", "root/note", random_bytes(280_000));
+    change();
+    world.run("freeze dev -t one").success();
+    world.run("snapshot export dev@one -o dev.tar").success();
+    while cuts.len() < rounds {
+        let mut pick = |of: usize| usize::try_from(random.below(of as u64)).unwrap();
+        let (line, calls) = CHUNKS[pick(CHUNKS.len())];
+        let (call, nth) = (calls[pick(calls.len())], 1 + pick(6) as u64);
+        world.run("snapshot rm imported --yes");
+        change();
+        let kept = stdout(&world.run("freeze dev -t kept --force -q").success()).trim().to_owned();
+        change();
+        let gone = stdout(&world.run("freeze dev -t gone --force -q").success()).trim().to_owned();
+        // The prune keeps the newest.
+        let safe = if line.contains("rm") { vec![kept] } else { vec![gone] };
+        if !killed_at(&world, line, call, nth) {
+            continue;
+        }
+        wait_for_the_dead(&world);
+        cuts.push((format!("{line}: {call} {nth} on {kind}"), disk.cut(cuts.len()), safe));
+    }
+    disk.unmount();
+    for (what, file, safe) in &cuts {
+        assert!(disk.mount(file), "{what}: it cannot be mounted");
+        let mut reader = Reader::default();
+        let found = snapshots(&world);
+        for (name, folder) in &found {
+            reader.check(folder).unwrap_or_else(|why| panic!("{what}: {name}: {why}"));
+        }
+        assert!(safe.iter().all(|name| found.contains_key(name)), "{what}: {found:?} lack {safe:?}");
+        for line in ["snapshot show dev@one", "snapshot verify --all", "snapshot prune --keep-last 99 --yes"] {
+            let run = world.run(line);
+            assert!(run.get_output().status.success(), "{what}: {line}: {}", stderr(&run));
+        }
+        assert_eq!(left(&world), [] as [PathBuf; 0], "{what}");
+        let unused = stored_objects(&world).into_iter().filter(|path| fs::metadata(path).unwrap().nlink() == 1);
+        assert_eq!(unused.count(), 0, "{what}");
+        disk.unmount();
+    }
+    assert!(disk.mount(&disk.file()));
+    drop(world);
+    disk.unmount();
+    println!("{} power cuts in the middle of a command on {kind}", cuts.len());
+}
+
+#[test]
+fn a_freeze_from_the_disks_survives_a_power_cut() {
+    in_a_namespace(|| {
+        if is_long() {
+            cut_a_real_freeze();
+        }
+    });
+}
+
+/// Cuts the power after each command on a real engine.
+fn cut_a_real_freeze() {
+    let disk = Disk::new("ext4", "commit=600", 2 << 30).expect("an ext4 that can be mounted");
+    let world = World::in_folder(TempDir::new_in(disk.path()).unwrap(), "1.32.2");
+    real::vm(&world, "dev", 2);
+    let mut cuts = Vec::new();
+    let lines = [
+        "freeze dev -t one",
+        "freeze dev -t two",
+        "snapshot export dev@one -o dev.tar",
+        "snapshot import dev.tar --as imported",
+        "snapshot rm dev@one --yes",
+        "freeze dev",
+        "snapshot prune dev --keep-last 1 --yes",
+    ];
+    for (number, line) in lines.into_iter().enumerate() {
+        real::change(&world, "dev", 1 << 20, 128 << 20);
+        finish(real::line(&world, line)).success();
+        cuts.push((line, disk.cut(number), published(&world)));
+    }
+    disk.unmount();
+    for (line, file, before) in &cuts {
+        assert!(disk.mount(file), "after `{line}` it cannot be mounted");
+        assert_same(before, &published(&world), &format!("after `{line}`"));
+        world.run("snapshot verify --all").success();
+        disk.unmount();
+    }
+    assert!(disk.mount(&disk.file()));
+    drop(world);
+    disk.unmount();
+}
+
 /// The content of a folder: mode and bytes for each path. Private folders and empty ones do not count.
 type Tree = BTreeMap<PathBuf, (u32, Vec<u8>)>;
 
@@ -143,6 +267,9 @@ fn published(world: &World) -> Tree {
     tree
 }
 
+/// The smallest size for xfs.
+const SMALL: u64 = 320 << 20;
+
 /// A file system on a loop device, in a file that can be copied.
 struct Disk {
     folder: TempDir,
@@ -152,11 +279,10 @@ struct Disk {
 
 impl Disk {
     /// None if it cannot be mounted here.
-    fn new(kind: &'static str, options: &str) -> Option<Self> {
+    fn new(kind: &'static str, options: &str, bytes: u64) -> Option<Self> {
         let disk = Self { folder: TempDir::new().unwrap(), kind, options: format!("loop,{options}") };
         fs::create_dir(disk.path()).unwrap();
-        // The smallest size for xfs.
-        fs::File::create(disk.file()).unwrap().set_len(320 << 20).unwrap();
+        fs::File::create(disk.file()).unwrap().set_len(bytes).unwrap();
         let made = Command::new(format!("mkfs.{kind}")).arg("-q").arg(disk.file()).output();
         (made.is_ok_and(|made| made.status.success()) && disk.mount(&disk.file())).then_some(disk)
     }
@@ -193,7 +319,7 @@ impl Disk {
 }
 
 fn cut_the_power(kind: &'static str, options: &str) {
-    let Some(disk) = Disk::new(kind, options) else {
+    let Some(disk) = Disk::new(kind, options, SMALL) else {
         assert!(!is_long(), "no {kind} can be mounted here");
         return println!("NOT RUN: no {kind} can be mounted here");
     };

@@ -1,7 +1,8 @@
 //! The newest real engine, for what a fake one cannot show. No VM is booted, so no KVM is needed.
 
 use super::{World, random_bytes};
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -52,6 +53,13 @@ pub fn vm_with(world: &World, name: &str, flags: &str, mib: usize) {
         fs::create_dir_all(&content).unwrap();
     }
     fs::remove_dir_all(world.path("content")).unwrap();
+}
+
+/// Writes random bytes there on the overlay disk of such a VM.
+pub fn change(world: &World, name: &str, bytes: usize, at: u64) {
+    let printed = smolvm(world, &format!("machine data-dir --name {name}")).stdout;
+    let disk = PathBuf::from(String::from_utf8(printed).unwrap().trim()).join("overlay.raw");
+    File::options().write(true).open(disk).unwrap().write_all_at(&random_bytes(bytes), at).unwrap();
 }
 
 /// Packs such a VM with the engine's own `pack create` into `artifact`.
