@@ -66,14 +66,14 @@ fn every_command_line_in_the_documents_is_understood() {
     let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let workflow = read("examples/github-actions.yml").replace("$SNAPSHOT", "ghcr.io/team/dev:ready");
     let page = read("man/bottle-freeze-json.7").replace("\\-", "-");
-    let readme = read("README.md");
+    let readme = [read("README.md"), read("docs/manual.md")].concat();
     let code = readme.split("```").skip(1).step_by(2).collect::<Vec<_>>().join("\n");
     let [workflow, page, code] = [&workflow, &page, &code].map(|text| typed(text));
     let counts = [&workflow, &page, &code].map(Vec::len);
     assert!(counts.iter().zip([8, 5, 20]).all(|(count, least)| *count >= least), "{counts:?}");
     for line in [workflow, page, code].concat() {
         let words = shlex::split(&line).expect(&line);
-        let is_ours = |word: &String| !["|", ">", "2>>", "2>&1"].contains(&word.as_str());
+        let is_ours = |word: &String| !["|", "||", "&&", ">", "<", "2>>", "2>&1"].contains(&word.as_str());
         // The last one may end a `$(…)`.
         let words = words.iter().map(|word| word.trim_end_matches(')').to_owned()).take_while(is_ours);
         if let Err(error) = bottle_freeze::command().try_get_matches_from(words) {

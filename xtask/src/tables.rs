@@ -8,12 +8,11 @@ use std::fs;
 use std::path::PathBuf;
 
 pub fn files() -> Result<Vec<Generated>> {
-    let readme = File::read("README.md", ["<!-- ", " -->"])?
-        .with("commands", &commands())?
-        .with("exit statuses", &exit_statuses())?;
+    let readme = File::read("README.md", ["<!-- ", " -->"])?.with("commands", &commands())?;
+    let manual = File::read("docs/manual.md", ["<!-- ", " -->"])?.with("exit statuses", &exit_statuses())?;
     let json =
         File::read("man/bottle-freeze-json.7", [".\\\" ", ""])?.with("results", &results())?.with("codes", &codes())?;
-    Ok([readme, json].map(|file| (file.path, file.text.into_bytes())).to_vec())
+    Ok([readme, manual, json].map(|file| (file.path, file.text.into_bytes())).to_vec())
 }
 
 /// A file that is written by hand, but for its tables.

@@ -1,4 +1,4 @@
-# Follows "Start here" in README, on a machine without the program and without an engine.
+# Follows "Install" in README, on a machine without the program and without an engine.
 rm /usr/local/bin/smolvm
 cp -r /lab/installed/. /usr/local/
 PATH=${PATH#/lab:}
