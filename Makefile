@@ -49,12 +49,13 @@ docs:         ## regenerate man/, schemas/ and completions/ from the source
 deny:         ## check licenses, sources and duplicates of crates (`cargo deny check` also checks advisories)
 	cargo deny check bans licenses sources
 
-lint:         ## check formatting, clippy, rustdoc, generated files, shell scripts and words
+lint:         ## check formatting, clippy, rustdoc, generated files, shell scripts, words and man pages
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 	cargo xtask docs --check
 	tests/shell
 	tests/words
+	tests/pages
 
 .PHONY: build test conformance facts faults e2e bench demo recording install uninstall deb docs deny lint

@@ -1,5 +1,6 @@
 //! The tables of README and of the manual that are made from the source. In the file, each stands between two comments.
 
+use crate::man::filled;
 use crate::{Generated, root};
 use anyhow::{Context, Result};
 use clap::{Arg, Command};
@@ -94,9 +95,9 @@ fn exit_statuses() -> String {
 /// The section EXIT STATUS of the manual.
 pub fn exit_status_section() -> String {
     let rows = bottle_freeze::statuses().map(|(numbers, _, meaning)| {
-        let mut meaning = meaning.replace('`', "").replace('-', "\\-");
+        let mut meaning = format!("{meaning}.");
         meaning.get_mut(..1).into_iter().for_each(str::make_ascii_uppercase);
-        format!(".TP\n{numbers}\n{meaning}.\n")
+        format!(".TP\n{numbers}\n{}", filled(&meaning))
     });
     format!(".SH \"EXIT STATUS\"\n{}", rows.collect::<String>())
 }
