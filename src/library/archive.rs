@@ -35,6 +35,14 @@ pub enum ArchiveError {
         /// Why it is not.
         why: String,
     },
+    /// It is a checkpoint of the engine, but damaged.
+    #[error("{from} is not a whole checkpoint: {why}")]
+    NotWhole {
+        /// The file or folder.
+        from: String,
+        /// Why it is not.
+        why: String,
+    },
     /// The library already has it.
     #[error("{0} is already in the library")]
     Present(String),
@@ -191,6 +199,11 @@ pub struct Incoming {
 }
 
 impl Incoming {
+    /// The files of a snapshot in a private folder.
+    pub(super) fn new(staging: Staging, metadata: Metadata) -> Self {
+        Self { staging, metadata }
+    }
+
     /// Unpacks an exported snapshot from a file, or for `-` from the standard input. Refuses any other file in it.
     ///
     /// # Errors

@@ -1,13 +1,36 @@
 //! Checks a snapshot from elsewhere, and adds it to the library.
 
 use crate::app::App;
+use crate::clock;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::Seen;
-use crate::library::{ArchiveError, Incoming, Metadata, Origin, Stored, catalog, check_description, layout};
+use crate::library::{ArchiveError, FORMAT, Incoming, Metadata, Origin, Stored, catalog, check_description, layout};
 use crate::operations::{lock, verify};
 use crate::publish::PublishError;
 use crate::smolvm::Name;
+use crate::smolvm::artifact::{Details, Manifest};
 use crate::terminal::Warnings;
+use serde_json::{Value, json};
+use std::time::SystemTime;
+
+/// A `snapshot.json` with these files for an artifact that came without one: what the artifact records of the VM.
+pub fn describe_alone(details: &Details, manifest: &Manifest, vm: &Name, id: &str, files: &Value) -> Value {
+    let created = details.created.clone().filter(|created| humantime::parse_rfc3339(created).is_ok());
+    let [storage_gb, overlay_gb] = manifest.live_disks();
+    json!({
+        "format": FORMAT,
+        "id": id,
+        "vm": vm,
+        "created": created.unwrap_or_else(|| clock::rfc3339_millis(SystemTime::now())),
+        "engine_version": details.engine_version.as_deref().unwrap_or_default(),
+        "tool_version": env!("CARGO_PKG_VERSION"),
+        "machine": {
+            "cpus": manifest.cpus, "memory_mib": manifest.mem, "network": manifest.network, "image": details.image,
+            "storage_gb": storage_gb, "overlay_gb": overlay_gb, "allowed_cidrs": null,
+        },
+        "files": files,
+    })
+}
 
 /// Checks a snapshot from elsewhere, and adds it to the library: as a snapshot of `vm`, if given. It loses tags that other
 /// snapshots have. Its snapshot.json stores the warnings about it.
@@ -96,7 +119,7 @@ impl From<ArchiveError> for Failure {
                 .hint(format!(
                     "check it with `bottle-freeze snapshot verify {reference}`, or store this one under another name with --as VM"
                 )),
-            ArchiveError::NotExported { .. } => Self::new(Status::Damaged, what),
+            ArchiveError::NotExported { .. } | ArchiveError::NotWhole { .. } => Self::new(Status::Damaged, what),
             ArchiveError::Unreadable(unread) => Self::unread(what, &unread.source),
             ArchiveError::NoRoom { .. } => Self::new(Status::NotWritable, what),
             ArchiveError::NotWritable { source, .. } => Self::unwritten(what, &source),

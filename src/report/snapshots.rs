@@ -132,6 +132,9 @@ pub struct Arrived {
     pub from: String,
     /// The contents of its snapshot.json.
     pub snapshot: Metadata,
+    /// The snapshots, VM@ID, that were made of what its VM was saved as before, the oldest first; missing: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
     /// The warnings that were printed.
     pub warnings: Vec<String>,
 }

@@ -33,6 +33,7 @@ mod full_disk;
 mod fuzz;
 mod guest_env;
 mod help;
+mod history;
 mod hooks;
 mod hostile;
 mod hostile_store;

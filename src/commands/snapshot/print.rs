@@ -28,8 +28,12 @@ pub fn list_tags(tags: &[Tag]) -> String {
 }
 
 /// Prints that a snapshot from elsewhere is in the library now; `done` is what was done to get it there.
-pub fn arrived(app: &App, done: &str, one: &Stored, from: String, warnings: &Warnings) {
+/// `earlier` are snapshots that came with it.
+pub fn arrived(app: &App, done: &str, one: &Stored, earlier: Vec<String>, from: String, warnings: &Warnings) {
     let reference = one.reference();
-    app.terminal.result(&reference, &format!("{done} {reference}; thaw it with: bottle-freeze thaw {reference}"));
-    app.terminal.report(&Arrived { reference, from, snapshot: one.metadata.clone(), warnings: warnings.list() });
+    let others = if earlier.is_empty() { String::new() } else { format!(", and before it {}", earlier.join(", ")) };
+    let text = format!("{done} {reference}{others}; thaw it with: bottle-freeze thaw {reference}");
+    app.terminal.result(&reference, &text);
+    let (snapshot, warnings) = (one.metadata.clone(), warnings.list());
+    app.terminal.report(&Arrived { reference, from, snapshot, earlier, warnings });
 }

@@ -5,17 +5,15 @@
 
 use super::print::arrived;
 use crate::app::App;
-use crate::clock;
 use crate::error::{Failure, Result, Status};
-use crate::library::{FORMAT, Incoming, Origin, Staging, layout, library_staging};
-use crate::operations::arrival::take_in;
+use crate::library::{Incoming, Origin, Staging, layout, library_staging};
+use crate::operations::arrival::{describe_alone, take_in};
 use crate::operations::{packed, registry};
 use crate::smolvm::artifact::{self, Artifact, embedded_metadata};
 use crate::smolvm::{Name, Reference, Smolvm};
 use crate::terminal::Warnings;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 /// Pull a snapshot from a registry into the library, and check it
 ///
@@ -61,7 +59,7 @@ fn pull(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     };
     let incoming = Incoming::from_artifact(work, &file, &text, &from.to_string())?;
     let one = take_in(app, incoming, Origin::elsewhere("pulled", &from.to_string()), args.vm.as_ref(), warnings)?;
-    arrived(app, "pulled", &one, from.to_string(), warnings);
+    arrived(app, "pulled", &one, Vec::new(), from.to_string(), warnings);
     Ok(())
 }
 
@@ -88,21 +86,6 @@ fn describe(file: &Path, whole: &Artifact, from: &Reference, vm: Option<&Name>) 
         return Err(Failure::new(Status::Usage, what).hint("name it with --as VM"));
     };
     let recorded = packed::hash(file)?;
-    let created = details.created.filter(|created| humantime::parse_rfc3339(created).is_ok());
-    let now = || clock::rfc3339_millis(SystemTime::now());
-    let manifest = &whole.manifest;
-    let text = json!({
-        "format": FORMAT,
-        "id": recorded.sha256.get(..8),
-        "vm": name,
-        "created": created.unwrap_or_else(now),
-        "engine_version": details.engine_version.unwrap_or_default(),
-        "tool_version": env!("CARGO_PKG_VERSION"),
-        "machine": {
-            "cpus": manifest.cpus, "memory_mib": manifest.mem, "network": manifest.network, "image": details.image,
-            "storage_gb": null, "overlay_gb": null, "allowed_cidrs": null,
-        },
-        "files": {layout::ARTIFACT: recorded},
-    });
-    Ok(text.to_string().into_bytes())
+    let (id, files) = (recorded.sha256.get(..8).unwrap_or_default(), json!({layout::ARTIFACT: recorded}));
+    Ok(describe_alone(&details, &whole.manifest, &name, id, &files).to_string().into_bytes())
 }

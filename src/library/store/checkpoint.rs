@@ -21,10 +21,14 @@ use std::fmt;
 use std::fs::{self, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The file, in the folder of a checkpoint.
-const INDEX: &str = "checkpoint.json";
+pub const INDEX: &str = "checkpoint.json";
+/// The folder of what the VM was saved as before: a folder with another index for each. They share the objects.
+const GENERATIONS: &str = "generations";
+/// The most of them that the engine keeps.
+const MOST: usize = 256;
 const VERSION: u32 = 1;
 /// The most bytes of it: some 900,000 chunks.
 const LIMIT: u64 = 64 << 20;
@@ -75,18 +79,19 @@ impl<'de> Visitor<'de> for Chunks {
     }
 }
 
-/// Takes a checkpoint of the engine into the store: `folder` has its chunks and its index then. The frames that `last` has are
-/// trusted.
+/// Takes a checkpoint of the engine, or one of its earlier generations, into the store: `folder` has its chunks and its index
+/// then. The frames that `last` has are trusted.
 ///
 /// # Errors
 /// It is damaged, is not a checkpoint, or the chunks cannot be written.
 pub fn take_in(
     folder: &Path,
     from: &Path,
+    generation: Option<&str>,
     last: Option<&Index>,
     signals: &Signals,
 ) -> Result<(Index, FileHash, Added), StoreError> {
-    let (checkpoint, meta) = Checkpoint::read(from)?;
+    let (checkpoint, meta) = Checkpoint::read(&index_path(from, generation))?;
     let (members, added, ()) = Writer::run(folder, signals, |feed| {
         if let Some(last) = last {
             feed.trust(last);
@@ -96,6 +101,60 @@ pub fn take_in(
     let index = Index::new(checkpoint.manifest.get().to_owned(), members)?;
     let recorded = index.write(folder)?;
     Ok((index, recorded, added))
+}
+
+/// What is in a checkpoint: itself and its earlier generations, each by its id, and their manifests.
+///
+/// # Errors
+/// An index cannot be read.
+pub fn generations(folder: &Path) -> Result<Vec<(Option<String>, String)>, StoreError> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        manifest: Box<RawValue>,
+    }
+    let names = fs::read_dir(folder.join(GENERATIONS)).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let ids = names.filter_map(|name| name.into_string().ok()).filter(|name| is_id(name)).take(MOST).map(Some);
+    let read = |id: Option<String>| {
+        let path = index_path(folder, id.as_deref());
+        let index: Manifest = serde_json::from_slice(&read_index(&path)?.0)
+            .map_err(|error| StoreError::Index { path, why: error.to_string() })?;
+        Ok((id, index.manifest.get().to_owned()))
+    };
+    ids.chain([None]).map(read).collect()
+}
+
+/// Whether the folder of a checkpoint has a file with this path: an index, or an object.
+pub fn is_of_checkpoint(path: &Path) -> bool {
+    let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
+    match parts.as_deref() {
+        Some([index] | [GENERATIONS, _, index]) if *index != INDEX => false,
+        Some([_]) => true,
+        Some([GENERATIONS, id, _]) => is_id(id),
+        Some([OBJECTS, name]) => Digest::parse(name).is_some(),
+        _ => false,
+    }
+}
+
+/// Whether this is the id of a generation.
+fn is_id(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+fn index_path(folder: &Path, generation: Option<&str>) -> PathBuf {
+    let folder = generation.map_or_else(|| folder.to_owned(), |id| folder.join(GENERATIONS).join(id));
+    folder.join(INDEX)
+}
+
+/// The text of an index, and what the system says about its file.
+fn read_index(path: &Path) -> Result<(Vec<u8>, Metadata), StoreError> {
+    let file = files::open_existing(path).map_err(StoreError::unreadable(path))?;
+    let meta = file.metadata().map_err(StoreError::unreadable(path))?;
+    let mut text = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut text).map_err(StoreError::unreadable(path))?;
+    if text.len() as u64 > LIMIT {
+        return Err(StoreError::Index { path: path.to_owned(), why: format!("it is longer than {LIMIT} bytes") });
+    }
+    Ok((text, meta))
 }
 
 /// Gives the store of the engine the chunks of a snapshot that are whole, so that the engine writes only others. It uses no
@@ -114,16 +173,9 @@ pub fn lend(folder: &Path, index: &Index, store: &Path) {
 
 impl Checkpoint {
     /// Reads it; also returns what the system says about its file.
-    fn read(folder: &Path) -> Result<(Self, Metadata), StoreError> {
-        let path = folder.join(INDEX);
-        let invalid = |why: String| StoreError::Index { path: path.clone(), why };
-        let file = files::open_existing(&path).map_err(StoreError::unreadable(&path))?;
-        let meta = file.metadata().map_err(StoreError::unreadable(&path))?;
-        let mut text = Vec::new();
-        file.take(LIMIT + 1).read_to_end(&mut text).map_err(StoreError::unreadable(&path))?;
-        if text.len() as u64 > LIMIT {
-            return Err(invalid(format!("it is longer than {LIMIT} bytes")));
-        }
+    fn read(path: &Path) -> Result<(Self, Metadata), StoreError> {
+        let invalid = |why: String| StoreError::Index { path: path.to_owned(), why };
+        let (text, meta) = read_index(path)?;
         let mut checkpoint: Self = serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
         if (checkpoint.version, checkpoint.chunk_size) != (VERSION, CHUNK) {
             return Err(invalid(format!("its version is {}, with another size of chunks", checkpoint.version)));

@@ -29,10 +29,11 @@ mod writer;
 
 pub use apart::{put_together, take_apart, write_and_hash};
 pub use assemble::write_artifact;
-pub use checkpoint::{lend, take_in};
+pub use checkpoint::{INDEX as CHECKPOINT_INDEX, generations, is_of_checkpoint, lend, take_in};
 pub use digest::Digest;
 pub use error::StoreError;
 pub use index::Index;
+pub use objects::OBJECTS;
 pub use runtimes::{RUNTIMES, Runtime, runtime_indexes};
 pub use sweep::{bytes, foreign, remove_objects, sweep, unshared_bytes};
 pub use verify::{Seen, verify};

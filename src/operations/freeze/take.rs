@@ -165,7 +165,7 @@ impl Freeze<'_> {
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
         let (app, text) = (self.cx.app, format!("storing the snapshot of {}", self.job.name));
         let last = self.last_index();
-        let take_in = || store::take_in(&folder, saved, last.as_ref(), &app.signals);
+        let take_in = || store::take_in(&folder, saved, None, last.as_ref(), &app.signals);
         let taken = app.terminal.phase("store", &text, take_in);
         let (index, recorded, added) = taken.map_err(not_stored)?;
         Ok(Written::Chunks { index: Box::new(index), recorded, added, secrets: Vec::new(), way: Way::Engine })

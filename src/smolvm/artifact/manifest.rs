@@ -64,6 +64,20 @@ enum Mode {
     Vm,
 }
 
+/// Where a running VM stands among those that were saved.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Lineage {
+    /// Its id.
+    pub id: String,
+    /// The id of what it was saved as, or made from, before.
+    #[serde(default)]
+    pub parent: Option<String>,
+    /// The name of the VM.
+    pub machine: String,
+    /// When it was saved, in RFC 3339.
+    pub created_at: String,
+}
+
 /// The files that it is made of.
 #[derive(Debug, Clone, Deserialize)]
 struct Assets {
@@ -162,6 +176,22 @@ impl Manifest {
         self.live_network("allowed_cidrs")
     }
 
+    /// Sizes of the disks of a running VM in it, in GiB, if they are not the default: storage, overlay.
+    pub fn live_disks(&self) -> [Option<u64>; 2] {
+        ["storage_gib", "overlay_gib"].map(|key| self.checkpoint.as_ref()?.get(key)?.as_u64())
+    }
+
+    /// Where a running VM in it stands among those that were saved, if the engine recorded it.
+    pub fn lineage(&self) -> Option<Lineage> {
+        serde_json::from_value(self.checkpoint.as_ref()?.get("lineage")?.clone()).ok()
+    }
+
+    /// Whether the artifact holds chunks, also of what the running VM was saved as before, and not its files.
+    pub fn has_history(&self) -> bool {
+        let payload = self.checkpoint.as_ref().and_then(|checkpoint| checkpoint.get("payload"));
+        payload.and_then(Value::as_str) == Some("chunked")
+    }
+
     fn live_network(&self, key: &str) -> Vec<String> {
         let list = self.checkpoint.as_ref().and_then(|checkpoint| checkpoint.get("network")?.get(key)?.as_array());
         let text = |value: &Value| match value {
@@ -195,7 +225,8 @@ pub struct Details {
 }
 
 impl Details {
-    pub(super) fn of(manifest: &[u8]) -> Self {
+    /// What this manifest says.
+    pub fn of(manifest: &[u8]) -> Self {
         let all: Value = serde_json::from_slice(manifest).unwrap_or_default();
         let text = |key: &str| all.get(key)?.as_str().map(str::to_owned);
         let image = text("image").filter(|image| !image.is_empty());

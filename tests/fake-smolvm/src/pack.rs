@@ -390,7 +390,7 @@ pub fn checkpoint(engine: &Engine, args: &ArgMatches) -> Result<i32> {
         }},
     });
     if let Some(store) = store {
-        stored::write(store, &out, &assets::staged(staging.path()), &manifest)?;
+        stored::write(store, &out, &assets::staged(staging.path()), manifest, &name)?;
     } else {
         let scratch = tempfile::Builder::new().prefix(".tmp").tempdir()?;
         let assets = assets::compress(staging.path(), scratch.path())?;

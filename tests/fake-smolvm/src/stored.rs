@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+const GENERATIONS: &str = "generations";
 /// Bytes of a chunk.
 const CHUNK: usize = 1 << 20;
 
@@ -19,7 +20,7 @@ pub fn staging_dir(store: &Path) -> Result<TempDir> {
 }
 
 /// Stores all files of the folder `staged`, and makes the folder `out`.
-pub fn write(store: &Path, out: &Path, staged: &Path, manifest: &Value) -> Result<()> {
+pub fn write(store: &Path, out: &Path, staged: &Path, mut manifest: Value, machine: &str) -> Result<()> {
     for folder in ["objects", "lineage"] {
         fs::create_dir_all(store.join(folder))?;
     }
@@ -27,12 +28,47 @@ pub fn write(store: &Path, out: &Path, staged: &Path, manifest: &Value) -> Resul
     fs::create_dir(out)?;
     fs::create_dir(out.join("objects"))?;
     fs::write(out.join(".capture-owner"), "smolvm-checkpoint-capture-v1\n")?;
+    let (parent, created_at) = (parent(store, machine), manifest["created"].clone());
+    let id = format!("{:08x}{:024x}", std::process::id(), fs::read_dir(store.join("lineage"))?.count());
+    let parent_id = parent.as_ref().map(|parent| &parent["id"]);
+    let lineage = json!({"id": id, "parent": parent_id, "machine": machine, "created_at": created_at});
+    manifest["checkpoint"]["lineage"] = lineage.clone();
+    if let Some(parent) = &parent {
+        retain(Path::new(parent["path"].as_str().unwrap_or_default()), parent["id"].as_str().unwrap_or_default(), out)?;
+    }
     let mut files = Vec::new();
     add_folder(&mut files, store, out, staged, "")?;
     let index = json!({"version": 1, "chunk_size": CHUNK, "manifest": manifest, "files": files});
     fs::write(out.join("checkpoint.json"), index.to_string())?;
-    let id = "0a".repeat(16);
-    fs::write(store.join("lineage").join(&id).with_extension("json"), json!({"id": id, "path": out}).to_string())?;
+    let mut record = lineage;
+    record["path"] = json!(out);
+    Ok(fs::write(store.join("lineage").join(id).with_extension("json"), record.to_string())?)
+}
+
+/// The last checkpoint of the VM in the store.
+fn parent(store: &Path, machine: &str) -> Option<Value> {
+    let records = fs::read_dir(store.join("lineage")).ok()?.flatten();
+    let read = |entry: fs::DirEntry| serde_json::from_slice::<Value>(&fs::read(entry.path()).ok()?).ok();
+    let mut own: Vec<Value> = records.filter_map(read).filter(|record| record["machine"] == machine).collect();
+    own.sort_by_key(|record| record["id"].as_str().map(|id| id[8..].to_owned()));
+    own.pop()
+}
+
+/// Keeps a checkpoint, and those that it keeps, in the folder `out`.
+fn retain(parent: &Path, id: &str, out: &Path) -> Result<()> {
+    let mut indexes = vec![(id.to_owned(), parent.to_owned())];
+    for entry in fs::read_dir(parent.join(GENERATIONS)).into_iter().flatten().flatten() {
+        indexes.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
+    }
+    for (id, folder) in indexes {
+        let target = out.join(GENERATIONS).join(id);
+        fs::create_dir_all(&target)?;
+        fs::copy(folder.join("checkpoint.json"), target.join("checkpoint.json"))?;
+    }
+    for entry in fs::read_dir(parent.join("objects"))? {
+        let entry = entry?;
+        fs::hard_link(entry.path(), out.join("objects").join(entry.file_name()))?;
+    }
     Ok(())
 }
 

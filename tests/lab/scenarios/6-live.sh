@@ -36,6 +36,24 @@ verdict "$([ "$(count dev2)" -gt "$began" ] && echo yes)" "and keeps counting" "
 equal "{'team': 'a'}" "the label is there" bash -c 'bottle-freeze ls --json |
   python3 -c "import json, sys; print([m[\"labels\"] for m in json.load(sys.stdin) if m[\"name\"] == \"dev2\"][0])"'
 
+scenario "checkpoints of the engine are imported with their history"
+cd "$work"
+for text in one two; do
+  status 0 "a file" bottle-freeze exec dev2 -- sh -c "echo $text > /root/text; sync"
+  status 0 "checkpoint" smolvm machine checkpoint --name dev2 --store store --output "$text.checkpoint"
+done
+status 0 "export with the history" smolvm machine checkpoint --export-from two.checkpoint --output history.checkpoint
+status 0 "import of the folder" bottle-freeze snapshot import two.checkpoint --as folder
+status 0 "import of the file" bottle-freeze snapshot import history.checkpoint --as file
+rm -rf store ./*.checkpoint
+first() { bottle-freeze snapshot ls "$1" --json | python3 -c 'import json, sys; all = json.load(sys.stdin); print(all[0]["id"] if len(all) == 2 else all)'; }
+for vm in folder file; do
+  status 0 "thaw of the earlier one" bottle-freeze thaw "$vm@$(first "$vm")" "$vm"
+  equal one "its file is there" bottle-freeze exec "$vm" -- cat /root/text
+  status 0 "rm" bottle-freeze rm "$vm" --yes
+done
+cd /
+
 scenario "hooks run in the guest and on the host"
 status 0 "freeze with hooks" bottle-freeze freeze dev2 --live --pre-freeze 'guest:echo in > /tmp/hook' \
   --post-freeze "host:echo \$BOTTLE_FREEZE_VM \$BOTTLE_FREEZE_STATUS > '$work/hook'" --post-freeze 'guest:echo out >> /tmp/hook'
