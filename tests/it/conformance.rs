@@ -765,6 +765,13 @@ fn a_checkpoint_has_its_own_extension_and_needs_a_running_machine() {
                 save("x.checkpoint").fails("output must end in .smolcheckpoint");
             }
             save("x.tar").fails("output must end in .");
+            if engine.has(Fact::StoredCheckpoints) {
+                let store = |more: &str| {
+                    engine.smolvm(&format!("machine checkpoint --name m --output x.smolcheckpoint --store s{more}"))
+                };
+                store("").fails("must be running");
+                store(" --staging-dir d").exits(2);
+            }
         },
     );
 }

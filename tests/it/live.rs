@@ -7,6 +7,7 @@ use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 const ENGINES: [&str; 4] = ["1.14.0", "1.19.0", "1.28.1", "1.32.2"];
@@ -250,6 +251,27 @@ fn a_failed_live_freeze_leaves_the_vm_running_and_nothing_behind() {
     freeze.wait().code(130);
     assert_eq!(world.state("dev"), "running");
     assert_eq!(names_in(&world.path("home/library/snapshots/dev")), [""; 0]);
+}
+
+#[test]
+fn the_next_freeze_removes_what_a_killed_live_freeze_left() {
+    for version in ENGINES {
+        let world = World::with_engine(version);
+        world.vm("dev").running();
+        world.run("freeze dev --live -t first").success();
+        world.warm().fault(json!({"on": "machine checkpoint", "at": "staged", "do": "hang"}));
+        let freeze = world.spawn("freeze dev --live");
+        wait_until("it saves", || world.commands().contains(&"machine checkpoint".to_owned()));
+        freeze.signal(Signal::KILL);
+        freeze.wait();
+        world.clear_faults();
+        world.run("snapshot rm dev@first --yes").success();
+        world.run("freeze dev --live").success();
+        assert_eq!(fs::read_dir(world.path("home/library/snapshots/dev")).unwrap().count(), 1, "{version}");
+        let has_one_owner = |path: &PathBuf| fs::metadata(path).unwrap().nlink() == 2;
+        assert!(library::stored_objects(&world).iter().all(has_one_owner), "{version}");
+        world.assert_clean(&[]);
+    }
 }
 
 #[test]

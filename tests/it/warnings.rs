@@ -200,6 +200,11 @@ const ALL: &[Row] = &[
         world.smolvm(&format!("pack push --file {} -- registry.test:5000/dev:t", file.display()));
         "snapshot pull registry.test:5000/dev:t --as dev".into()
     }).recorded(),
+    row("snapshot/import.rs", "came without a snapshot.json", |world| {
+        world.vm("dev").running();
+        world.smolvm("machine checkpoint --name dev --store store --output x.checkpoint");
+        "snapshot import x.checkpoint".into()
+    }).recorded(),
     row("arrival.rs", "the tag ready stays with", |world| {
         export(world);
         "snapshot import dev.tar".into()
