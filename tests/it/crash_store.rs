@@ -47,8 +47,9 @@ fn freezes_from_the_disks_that_are_killed_leave_every_snapshot_whole() {
 
 /// No paths.
 const NONE: [PathBuf; 0] = [];
-/// The VMs that are frozen.
+/// The VMs that are frozen, and the one that is frozen while it runs.
 const VMS: [&str; 2] = ["one", "two"];
+const LIVE: &str = "three";
 
 fn world() -> World {
     let world = World::new();
@@ -59,6 +60,8 @@ fn world() -> World {
         world.vm(vm).stopped();
         world.write_guest(vm, "root/shared", &shared);
     }
+    world.vm(LIVE).running();
+    world.write_guest(LIVE, "root/shared", &shared);
     world.run("freeze one -t first").success();
     world.run("snapshot export one@first -o kept.tar").success();
     world.run("snapshot push one@first registry.test:5000/one:first --yes").success();
@@ -69,6 +72,7 @@ fn world() -> World {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Freeze,
+    Live,
     Remove,
     Prune,
     Sweep,
@@ -178,17 +182,22 @@ impl<'a> Ground<'a> {
 
     fn victim(&mut self, kind: Kind) -> Victim {
         let vm = VMS[usize::try_from(self.random.below(2)).unwrap()];
+        let pruned = [VMS[0], VMS[1], LIVE][usize::try_from(self.random.below(3)).unwrap()];
         let (all, number) = (snapshots(self.world), self.random.below(1 << 32));
         let (line, removes) = match kind {
             Kind::Freeze => {
                 self.change(vm);
                 (format!("freeze {vm}"), None)
             }
+            Kind::Live => {
+                self.change(LIVE);
+                (format!("freeze {LIVE} --live"), None)
+            }
             Kind::Remove => match all.keys().nth(usize::try_from(number).unwrap() % all.len().max(1)) {
                 Some(name) => (format!("snapshot rm {name} --yes"), Some(name.clone())),
                 None => return self.victim(Kind::Freeze),
             },
-            Kind::Prune => (format!("snapshot prune {vm} --keep-last 2 --yes"), Some(format!("{vm}@"))),
+            Kind::Prune => (format!("snapshot prune {pruned} --keep-last 2 --yes"), Some(format!("{pruned}@"))),
             Kind::Sweep => ("snapshot prune --keep-last 999 --yes".to_owned(), None),
             // A new name each time: there can be no snapshot of it yet.
             Kind::Import => (format!("snapshot import kept.tar --as i{number}"), None),
@@ -238,6 +247,15 @@ impl<'a> Ground<'a> {
     }
 }
 
-const KINDS: [Kind; 8] =
-    [Kind::Freeze, Kind::Freeze, Kind::Remove, Kind::Remove, Kind::Prune, Kind::Sweep, Kind::Import, Kind::Pull];
+const KINDS: [Kind; 9] = [
+    Kind::Live,
+    Kind::Freeze,
+    Kind::Freeze,
+    Kind::Remove,
+    Kind::Remove,
+    Kind::Prune,
+    Kind::Sweep,
+    Kind::Import,
+    Kind::Pull,
+];
 const REAL_KINDS: [Kind; 4] = [Kind::Freeze, Kind::Freeze, Kind::Freeze, Kind::Remove];

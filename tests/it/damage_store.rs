@@ -110,8 +110,23 @@ impl Ground {
         snapshots(&self.world).into_iter().filter(|(_, folder)| !is_whole(folder)).map(|(name, _)| name).collect()
     }
 
+    /// Flips a bit in an index, and back again.
+    fn flip_in_an_index(&mut self) {
+        let all = snapshots(&self.world);
+        let (name, folder) = all.iter().nth(usize::try_from(self.random.below(all.len() as u64)).unwrap()).unwrap();
+        let (path, whole) = (folder.join("index.json"), fs::read(folder.join("index.json")).unwrap());
+        let (mut bytes, bit) = (whole.clone(), usize::try_from(self.random.below(whole.len() as u64 * 8)).unwrap());
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, bytes).unwrap();
+        let damage = [format!("bit {bit} of {}", path.display())];
+        assert_eq!(self.damaged(&damage), BTreeSet::from([name.clone()]), "{damage:#?}");
+        self.world.run(&format!("create x --from {name}")).code(10);
+        fs::write(&path, whole).unwrap();
+    }
+
     fn round(&mut self) {
         let whole = snapshots(&self.world);
+        self.flip_in_an_index();
         let mut damage: Vec<String> = (0..FLIPS).map(|_| self.flip()).collect();
         damage.extend((0..OTHERS).map(|_| self.cut_or_remove()));
         let concerned = self.concerned();
