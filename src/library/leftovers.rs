@@ -36,7 +36,7 @@ impl Leftover {
     }
 }
 
-/// All files and folders that killed runs left.
+/// All files and folders that killed runs left, and the folder of the store if it has chunks of no snapshot.
 pub fn leftovers() -> Vec<Leftover> {
     let register = Register::read();
     let registered = register.dead.iter().filter_map(Entry::folder).map(Path::to_owned);
@@ -45,7 +45,8 @@ pub fn leftovers() -> Vec<Leftover> {
     folders.dedup();
     let privates = folders.iter().flat_map(|folder| private_entries(folder));
     let dead = privates.filter(|entry| matches!(register.owner(entry), Owner::Dead(_) | Owner::Empty));
-    dead.map(|entry| Leftover::new(entry.path())).collect()
+    let unowned = store::unowned().map(|(path, bytes)| Leftover { path, bytes, chunk_bytes: bytes });
+    dead.map(|entry| Leftover::new(entry.path())).chain(unowned).collect()
 }
 
 /// Removes what killed runs left, also in `beside`, where a run with another library may have worked. What cannot be removed

@@ -16,13 +16,17 @@ use std::process::Command;
 /// No paths.
 const NONE: [PathBuf; 0] = [];
 
-/// Every path under a folder that has the name of a private one.
+/// Every path under a folder that has the name of a private one; and the folder of the store, if it has objects of no
+/// snapshot.
 fn private(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for name in names_in(folder) {
         let path = folder.join(&name);
         if name.starts_with(".bottle-freeze-") {
             found.push(path);
+        } else if path.ends_with("store/objects") {
+            let is_left = |name: &String| name.len() < 64 || fs::metadata(path.join(name)).unwrap().nlink() == 1;
+            found.extend(names_in(&path).iter().any(is_left).then_some(path));
         } else if fs::symlink_metadata(&path).unwrap().is_dir() {
             found.extend(private(&path));
         }
@@ -182,6 +186,26 @@ fn a_killed_removal_of_a_runtime_is_listed_with_its_chunks_and_finished() {
         assert_swept_by(&world, sweeper, "a killed removal of a runtime");
     }
     assert!(library() < before + (64 << 10), "{before}, {}", library());
+    world.run("snapshot verify --all").success();
+}
+
+#[test]
+fn the_chunks_of_a_snapshot_whose_folder_a_user_removed_are_leftovers() {
+    let world = world();
+    let before = check(&world, "library")["details"]["bytes"].as_u64().unwrap();
+    for fix in ["doctor --fix", "snapshot prune --keep-last 99 --yes"] {
+        world.write_guest("dev", "root/new", random_bytes(2 << 20));
+        let frozen = stdout(&world.run("freeze dev -q").success());
+        let (_, id) = frozen.trim().split_once('@').unwrap();
+        fs::remove_dir_all(world.path("home/library/snapshots/dev").join(id)).unwrap();
+        let found = check(&world, "leftovers")["details"]["folders"][0].clone();
+        assert_eq!(found["path"], world.path("home/library/store/objects").to_str().unwrap(), "{found}");
+        assert!(found["bytes"].as_u64().unwrap() >= 2 << 20, "{found}");
+        let fixed = stdout(&world.run(fix));
+        assert!(fixed.contains("removed 2.") || fix.contains("prune"), "{fixed}");
+        assert_eq!((listed(&world), left(&world)), (NONE.to_vec(), NONE.to_vec()), "{fix}");
+    }
+    assert_eq!(check(&world, "library")["details"]["bytes"].as_u64().unwrap(), before);
     world.run("snapshot verify --all").success();
 }
 

@@ -35,7 +35,7 @@ pub use error::StoreError;
 pub use index::Index;
 pub use objects::OBJECTS;
 pub use runtimes::{RUNTIMES, Runtime, runtime_indexes};
-pub use sweep::{bytes, foreign, remove_objects, sweep, unshared_bytes};
+pub use sweep::{bytes, foreign, remove_objects, sweep, unowned, unshared_bytes};
 pub use verify::{Seen, verify};
 pub use work::Added;
 pub use writer::Writer;

@@ -186,7 +186,8 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 /// The system refuses.
 pub fn link_over(from: &Path, to: &Path) -> io::Result<()> {
     loop {
-        let new = to.with_file_name(format!("{PRIVATE}{:.6}", new_id()));
+        // Not beside `to`, which may be in a snapshot: no sweep looks there.
+        let new = from.with_file_name(format!("{PRIVATE}{:.6}", new_id()));
         fs::hard_link(from, &new)?;
         let renamed = fs::rename(&new, to);
         // It stays if both are the same file already.

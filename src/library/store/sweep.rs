@@ -89,6 +89,21 @@ pub fn bytes() -> u64 {
     folder.into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
 }
 
+/// The folder of the store, if it has objects that no snapshot has, and their bytes.
+pub fn unowned() -> Option<(PathBuf, u64)> {
+    let store = Objects::existing().ok()??;
+    let metas = objects(store.folder()).ok()?.into_iter();
+    let metas = metas.filter_map(|(path, name)| Some((name.is_some(), fs::symlink_metadata(path).ok()?)));
+    // A second name of an object is left, too, but takes nothing.
+    let bytes: Vec<u64> = metas
+        .filter_map(|(is_object, meta)| match meta.nlink() {
+            0 | 1 => Some(meta.blocks() * 512),
+            _ => (!is_object).then_some(0),
+        })
+        .collect();
+    (!bytes.is_empty()).then(|| (store.folder().to_owned(), bytes.into_iter().sum()))
+}
+
 /// Bytes of the objects in a private folder that only it and the store have.
 pub fn unshared_bytes(folder: &Path) -> u64 {
     let Some(store) = Objects::existing().ok().flatten() else { return 0 };
