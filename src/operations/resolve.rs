@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Index, Seen};
 use crate::library::{
-    Broken, Entry, FileHash, FindError, KEY, Lock, Metadata, RemoveError, Staging, Stored, Tag, catalog, layout,
+    Broken, Entry, FindError, KEY, Lock, Metadata, RemoveError, Staging, Stored, Tag, catalog, layout,
 };
 use crate::nearest::nearest;
 use crate::operations::several::once;
@@ -115,8 +115,8 @@ impl SnapshotSource {
         })?;
         let path = private.sidecar();
         let note = packed::leaves(app, &private);
-        let hash = store::put_together(folder, index, &path, &app.signals)?;
-        let put_together = Some(PutTogether { hash, _note: note, _private: private });
+        store::put_together(folder, index, &path, &app.signals)?;
+        let put_together = Some(PutTogether { _note: note, _private: private });
         Ok(Checked { path, artifact, put_together, found: self })
     }
 }
@@ -143,7 +143,6 @@ pub struct Checked {
 
 /// An artifact in a private folder, until this is dropped.
 struct PutTogether {
-    hash: FileHash,
     _note: ExitNote,
     _private: Staging,
 }
@@ -160,10 +159,15 @@ impl Checked {
     }
 
     /// What goes with its artifact to another machine, if it is in the library.
-    pub fn metadata(&self) -> Option<Metadata> {
-        let metadata = &self.stored()?.metadata;
-        let together = self.put_together.as_ref().map(|one| metadata.with_artifact(one.hash.clone()));
-        Some(together.unwrap_or_else(|| metadata.clone()))
+    ///
+    /// # Errors
+    /// The artifact cannot be read.
+    pub fn metadata(&self) -> Result<Option<Metadata>> {
+        let Some(stored) = self.stored() else { return Ok(None) };
+        let metadata = &stored.metadata;
+        // Only now, because few commands need it.
+        let hash = self.put_together.as_ref().map(|_| packed::hash(&self.path)).transpose()?;
+        Ok(Some(hash.map_or_else(|| metadata.clone(), |hash| metadata.with_artifact(hash))))
     }
 
     /// The snapshot, if it is in the library.

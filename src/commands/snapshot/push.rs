@@ -69,7 +69,7 @@ fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> R
     app.confirm(&question, args.yes, "nothing was pushed")?;
     let work = library_staging()?;
     let _leaves = packed::leaves(app, &work);
-    let file = match whole.metadata() {
+    let file = match whole.metadata()? {
         Some(metadata) => app.terminal.during("copy", "copying it", || copy(app, whole.path(), metadata, &work))?,
         None => whole.path().to_owned(),
     };

@@ -75,14 +75,14 @@ impl From<ArtifactError> for Ended {
     }
 }
 
-/// Writes the artifact as the new file `to`. Its size and hash.
+/// Writes the artifact as the new file `to`.
 ///
 /// # Errors
 /// A chunk is damaged, or the file cannot be written.
-pub fn put_together(folder: &Path, index: &Index, to: &Path, signals: &Signals) -> Result<FileHash, StoreError> {
+pub fn put_together(folder: &Path, index: &Index, to: &Path, signals: &Signals) -> Result<(), StoreError> {
     let not_writable = |source| StoreError::NotWritable { path: to.to_owned(), source };
     let file = File::options().write(true).create_new(true).mode(0o600).open(to).map_err(not_writable)?;
-    write_and_hash(folder, index, &mut &file, signals).map_err(|error| match error {
+    write_artifact(folder, index, &mut &file, signals).map_err(|error| match error {
         StoreError::Output(error) => not_writable(error),
         error => error,
     })

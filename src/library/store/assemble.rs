@@ -66,11 +66,17 @@ pub(super) fn write_artifact_in(
     Assets::walk(index, &mut |asset| {
         signals.check()?;
         let frame = match asset {
-            Asset::Made(frame) => frame,
-            Asset::Object(name, length, frame) => reader.read(name, length, frame)?,
+            Asset::Made(frame) => {
+                crc32.update(frame);
+                frame
+            }
+            Asset::Object(name, length, recorded) => {
+                let Frame { bytes, crc32: known } = reader.read(name, length, recorded)?;
+                crc32.combine(&crc32fast::Hasher::new_with_initial_len(known, bytes.into()));
+                &reader.frame
+            }
         };
         bytes += frame.len() as u64;
-        crc32.update(frame);
         to.write_all(frame).map_err(StoreError::Output)
     })?;
     let manifest = index.manifest.get();
@@ -88,32 +94,34 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The frame of an object, from the store if that in the folder is damaged.
-    fn read(&mut self, name: &Digest, length: u32, recorded: Frame) -> Result<&[u8], StoreError> {
+    /// Reads the frame of an object, from the store if that in the folder is damaged.
+    fn read(&mut self, name: &Digest, length: u32, recorded: Frame) -> Result<Frame, StoreError> {
         let path = self.folder.join(OBJECTS).join(name.to_string());
-        let first = self.check(&path, name, length, recorded);
-        if first.is_ok() {
-            return Ok(&self.frame);
-        }
-        let stored = self.store.as_ref().map(|store| store.path(name));
-        if let Some(stored) = stored.filter(|stored| self.check(stored, name, length, recorded).is_ok()) {
-            // Other readers need it whole, too; but the library may be read-only.
-            let _ = objects::link_over(&stored, &path);
-            return Ok(&self.frame);
-        }
-        let is_missing = match first {
-            Err(error) if !frame::is_damage(&error) => return Err(StoreError::unreadable(&path)(error)),
-            first => first.is_err_and(|error| error.kind() == io::ErrorKind::NotFound),
+        let error = match self.check(&path, name, length, recorded) {
+            Ok(frame) => return Ok(frame),
+            Err(error) => error,
         };
+        if let Some(stored) = self.store.as_ref().map(|store| store.path(name)) {
+            if let Ok(frame) = self.check(&stored, name, length, recorded) {
+                // Other readers need it whole, too; but the library may be read-only.
+                let _ = objects::link_over(&stored, &path);
+                return Ok(frame);
+            }
+        }
+        if !frame::is_damage(&error) {
+            return Err(StoreError::unreadable(&path)(error));
+        }
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
         let mut bad = Bad::default();
         bad.add(*name, is_missing);
         Err(StoreError::Damaged { folder: self.folder.to_owned(), bad })
     }
 
-    fn check(&mut self, path: &Path, name: &Digest, length: u32, recorded: Frame) -> io::Result<()> {
+    fn check(&mut self, path: &Path, name: &Digest, length: u32, recorded: Frame) -> io::Result<Frame> {
         frame::read(path, &mut self.frame)?;
-        if Frame::of(&self.frame) == recorded || self.unpacker.is_object(&self.frame, name, length) {
-            return Ok(());
+        let frame = Frame::of(&self.frame);
+        if frame == recorded || self.unpacker.is_object(&self.frame, name, length) {
+            return Ok(frame);
         }
         Err(io::Error::new(io::ErrorKind::InvalidData, "it does not hold what its name says"))
     }
