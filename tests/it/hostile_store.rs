@@ -91,7 +91,7 @@ fn an_index_that_lies_is_refused_by_every_command_that_reads_it() {
         ("an object outside", with(&member("a", "file", 5, "[\"../../../../evil\",5,3,1]"))),
         ("a size that does not fit", with(&member("a", "file", 1 << 62, &chunk(5, 3)))),
         ("a disk of 2^64 bytes", with(&member("overlay.raw", "sparse", u64::MAX, &format!("[null,{}]", u64::MAX)))),
-        ("another length of an object", with(&member("a", "file", 1 << 20, &chunk(1 << 20, 100)))),
+        ("another length of an object", with(&member("a", "file", 1_000_001, &chunk(1_000_001, 100)))),
         ("a frame of 4 GiB", with(&member("a", "file", 5, &chunk(5, u64::from(u32::MAX))))),
         ("a million files", with(&many.join(","))),
         ("a million chunks", with(&member("a", "file", 900_000, &vec!["[null,1]"; 900_000].join(",")))),
