@@ -79,7 +79,7 @@ impl SnapshotSource {
     pub fn whole(&self, app: &App) -> Result<Whole> {
         match &self.which {
             Which::File(path) => {
-                let (artifact, sha256) = verify::check(app, path).map_err(|failure| hint_at_sidecar(path, failure))?;
+                let (artifact, sha256) = verify::check(app, path).map_err(|failure| hint_at_another(path, failure))?;
                 Ok(Whole { artifact, path: path.clone(), sha256 })
             }
             Which::Stored(stored) => {
@@ -181,8 +181,12 @@ impl Checked {
     }
 }
 
-/// Adds a hint to the failure if `path` is a launcher with an artifact beside it.
-fn hint_at_sidecar(path: &Path, failure: Failure) -> Failure {
+/// Adds a hint to the failure if `path` is a launcher with an artifact beside it, or the folder of a checkpoint.
+fn hint_at_another(path: &Path, failure: Failure) -> Failure {
+    if path.join(store::CHECKPOINT_INDEX).is_file() {
+        let import = format!("bottle-freeze snapshot import {}", quoted(&path.to_string_lossy()));
+        return failure.hint(format!("import it into the library first: {import}"));
+    }
     let mut sidecar = path.as_os_str().to_owned();
     sidecar.push(".smolmachine");
     let sidecar = PathBuf::from(sidecar);

@@ -86,6 +86,14 @@ fn a_checkpoint_of_one_generation_becomes_one_snapshot() {
 }
 
 #[test]
+fn a_folder_is_imported_before_it_is_thawed() {
+    let world = saved_three_times();
+    for line in ["thaw ./c.checkpoint", "create x --from ./c.checkpoint", "verify ./c.checkpoint"] {
+        world.run(line).code(10).stderr(contains("snapshot import ./c.checkpoint"));
+    }
+}
+
+#[test]
 fn generations_that_the_library_has_are_not_imported_again() {
     let world = saved_three_times();
     world.run("snapshot import b.checkpoint").success();
