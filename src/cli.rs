@@ -52,7 +52,7 @@ pub struct Cli {
     pub error_format: ErrorFormat,
     /// Print progress and warnings to suit the terminal or log, or as JSON, one object per line
     #[arg(long, global = true, value_enum, value_name = "auto|json", default_value_t = ProgressFormat::Auto)]
-    #[arg(hide_possible_values = true, conflicts_with = "quiet", env = "BOTTLE_FREEZE_PROGRESS")]
+    #[arg(hide_possible_values = true, conflicts_with = "quiet")]
     pub progress: ProgressFormat,
     /// Never prompt; behave as if there were no terminal
     #[arg(long, global = true, env = "BOTTLE_FREEZE_NO_INPUT", value_parser = FalseyValueParser::new())]

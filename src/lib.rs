@@ -80,12 +80,14 @@ use anyhow::Context;
 use clap::CommandFactory;
 use error::Failure;
 pub use status::{Status, codes, statuses};
+use std::ffi::OsString;
 use std::process::ExitCode;
 use terminal::{Error, Terminal};
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    forget_empty_variables();
     if completion::complete(command) {
         return ExitCode::SUCCESS;
     }
@@ -104,6 +106,20 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     })
+}
+
+/// A variable that is empty stands for no option: a workflow sets it so where an input is missing.
+fn forget_empty_variables() {
+    let is_ours = |name: &OsString| name.to_string_lossy().starts_with("BOTTLE_FREEZE_");
+    let empty: Vec<OsString> =
+        std::env::vars_os().filter(|(_, value)| value.is_empty()).map(|(name, _)| name).collect();
+    for name in empty.iter().filter(|name| is_ours(name)) {
+        // SAFETY: no other thread runs yet.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::remove_var(name);
+        }
+    }
 }
 
 fn run(cli: cli::Cli, terminal: &Terminal) -> anyhow::Result<ExitCode> {

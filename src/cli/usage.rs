@@ -27,7 +27,10 @@ pub fn misused(error: &clap::Error) -> ExitCode {
 fn error_format(words: impl Iterator<Item = OsString>) -> Format {
     let words: Vec<OsString> = words.take_while(|word| word != "--").collect();
     let apart = words.windows(2).any(|two| two == ["--error-format", "json"]);
-    if apart || words.iter().any(|word| word == "--error-format=json") { Format::Json } else { Format::Text }
+    let joined = |format: &str| words.iter().any(|word| *word == *format!("--error-format={format}"));
+    let is_text = joined("text") || words.windows(2).any(|two| two == ["--error-format", "text"]);
+    let variable = || std::env::var_os("BOTTLE_FREEZE_ERROR_FORMAT").is_some_and(|format| format == "json");
+    if apart || joined("json") || (!is_text && variable()) { Format::Json } else { Format::Text }
 }
 
 /// What clap says in paragraphs: the error, then tips, and how the command is used.

@@ -15,7 +15,7 @@ use crate::report;
 use crate::smolvm::Name;
 use crate::terminal::Warnings;
 use clap::ValueHint;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ pub struct Args {
     #[arg(long)]
     pub no_space_check: bool,
     /// Store the snapshot under this key, for `thaw --key`: the label key=KEY
-    #[arg(long, value_name = "KEY", conflicts_with = "output")]
+    #[arg(long, value_name = "KEY", conflicts_with = "output", value_parser = NonEmptyStringValueParser::new())]
     pub key: Option<String>,
     #[command(flatten)]
     pub keep: Retention,
@@ -162,7 +162,7 @@ pub fn run(app: &App, args: Args) -> Result<()> {
 
 /// Removes the snapshots of the VM that the --keep options do not keep, if there are any.
 fn prune(job: &Job, policy: &Policy, frozen: Frozen) -> Frozen {
-    if policy.is_empty() {
+    if policy.is_empty() || frozen.failure.as_ref().is_some_and(Failure::is_interrupted) {
         return frozen;
     }
     let warnings = Warnings::new(&job.app.terminal);

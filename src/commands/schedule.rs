@@ -9,7 +9,8 @@ use crate::home;
 use crate::quoted::quoted;
 use crate::report::{JsonPath, Scheduled};
 use crate::schedule::{self, Every, Schedule, Scheduler};
-use crate::smolvm::Name;
+use crate::smolvm::{Name, Smolvm};
+use crate::terminal::Warnings;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -52,9 +53,10 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 }
 
 fn add(app: &App, vm: &Name, every: Every, keep: &Retention) -> Result<()> {
-    app.engine()?.machine(vm)?;
+    let engine = app.engine()?;
+    engine.machine(vm)?;
     let scheduler = schedule::of_session();
-    let (command, variables) = (command(app, vm, keep)?, variables());
+    let (command, variables) = (command(app, &engine, vm, keep)?, variables());
     let schedule = Schedule { vm: vm.clone(), scheduler, every, command, variables };
     schedule::enable(&schedule).map_err(|error| {
         let failure = Failure::unwritten(format!("the schedule of '{vm}' cannot be set up: {error}"), &error);
@@ -82,7 +84,7 @@ fn add(app: &App, vm: &Name, every: Every, keep: &Retention) -> Result<()> {
 }
 
 /// What the scheduler runs.
-fn command(app: &App, vm: &Name, keep: &Retention) -> Result<Vec<String>> {
+fn command(app: &App, engine: &Smolvm, vm: &Name, keep: &Retention) -> Result<Vec<String>> {
     let unusable = |what: &str| Failure::new(Status::Usage, format!("{what} cannot be named in a schedule"));
     let text = |path: &Path, what| path.to_str().map(str::to_owned).ok_or_else(|| unusable(what));
     let program = std::env::current_exe().map_err(|_| unusable("the path of bottle-freeze"))?;
@@ -90,8 +92,9 @@ fn command(app: &App, vm: &Name, keep: &Retention) -> Result<Vec<String>> {
     if let Some(folder) = home::chosen() {
         words.push(format!("--home={}", text(&folder, "the folder of the library")?));
     }
-    if let Some(engine) = app.chosen_engine() {
-        let engine = std::path::absolute(engine).map_err(|_| unusable("the path of the engine"))?;
+    // Whatever was chosen for this command is meant.
+    if app.chosen_engine().is_some() || std::env::var_os("SMOLVM").is_some_and(|engine| !engine.is_empty()) {
+        let engine = std::path::absolute(engine.path()).map_err(|_| unusable("the path of the engine"))?;
         words.push(format!("--smolvm={}", text(&engine, "the path of the engine")?));
     }
     let options = ["--if-changed", "--restart", "--yes", "--quiet", "--wait=10m"].map(str::to_owned);
@@ -105,25 +108,39 @@ fn variables() -> BTreeMap<String, String> {
 }
 
 fn remove(app: &App, vm: &Name) -> Result<()> {
-    let unread = |error| Failure::unread(format!("the schedule of '{vm}' cannot be read: {error}"), &error);
-    let Some(schedule) = Schedule::of(vm).map_err(unread)? else {
+    let failed = |error: std::io::Error| {
+        let failure = Failure::unwritten(format!("the schedule of '{vm}' cannot be removed: {error}"), &error);
+        let status = if error.kind() == std::io::ErrorKind::Other { Status::Failed } else { failure.status };
+        Failure { status, ..failure.state("it is still there") }
+    };
+    let schedule = Schedule::of(vm).ok().flatten();
+    let was_run = schedule::remove(vm).map_err(failed)?;
+    if !Schedule::forget(vm).map_err(failed)? && !was_run {
         let failure = Failure::new(Status::NotFound, format!("'{vm}' has no schedule"));
         return Err(failure.hint("list them with `bottle-freeze schedule`"));
-    };
-    let what = |error: std::io::Error| {
-        Failure::unwritten(format!("the schedule of '{vm}' cannot be removed: {error}"), &error)
-    };
-    schedule::remove(&schedule).map_err(what)?;
-    let rest = if schedule.scheduler == Scheduler::Crontab { "; remove its line from your crontab too" } else { "" };
+    }
+    let is_in_crontab = schedule.as_ref().is_some_and(|schedule| schedule.scheduler == Scheduler::Crontab);
+    let rest = if is_in_crontab { "; remove its line from your crontab too" } else { "" };
     app.terminal.result(vm.as_str(), &format!("removed the schedule of {vm}; its snapshots stay{rest}"));
-    app.terminal.report(&Scheduled { enabled: false, ..report(&schedule) });
+    if let Some(schedule) = schedule {
+        app.terminal.report(&Scheduled { enabled: false, ..report(&schedule) });
+    }
     Ok(())
 }
 
 fn list(app: &App, vm: Option<&Name>) -> Result<()> {
-    let mut all = Schedule::all();
-    all.retain(|schedule| vm.is_none_or(|vm| schedule.vm == *vm));
-    if let (Some(vm), true) = (vm, all.is_empty()) {
+    let (mut all, mut is_known) = (Vec::new(), false);
+    for (name, schedule) in Schedule::all().into_iter().filter(|(name, _)| vm.is_none_or(|vm| name == vm)) {
+        is_known = true;
+        match schedule {
+            Ok(schedule) => all.push(schedule),
+            Err(error) => {
+                let fix = format!("bottle-freeze schedule {name} --remove");
+                Warnings::new(&app.terminal).warn(format!("the schedule of '{name}' cannot be read: {error}; `{fix}`"));
+            }
+        }
+    }
+    if let (Some(vm), false) = (vm, is_known) {
         let failure = Failure::new(Status::NotFound, format!("'{vm}' has no schedule"));
         return Err(failure.hint(format!("make one with `bottle-freeze schedule {vm} --every 1d`")));
     }
@@ -160,14 +177,14 @@ fn name(scheduler: Scheduler) -> &'static str {
 }
 
 fn report(schedule: &Schedule) -> Scheduled {
-    let files = schedule::files(schedule).unwrap_or_default();
+    let files = schedule::paths(schedule.scheduler, &schedule.vm).unwrap_or_default();
     Scheduled {
         vm: schedule.vm.to_string(),
         every_seconds: schedule.every.period().as_secs(),
         scheduler: name(schedule.scheduler).to_owned(),
         enabled: schedule::is_enabled(schedule),
         command: schedule.command.clone(),
-        files: files.into_iter().map(|(path, _)| JsonPath(path)).collect(),
+        files: files.into_iter().map(JsonPath).collect(),
         crontab: schedule.crontab().ok().filter(|_| schedule.scheduler == Scheduler::Crontab),
         last_success: schedule.last_success().map(clock::rfc3339_seconds),
         overdue: schedule.is_overdue(),

@@ -9,6 +9,7 @@ use crate::operations::thaw::{self, Request};
 use crate::report::Change;
 use crate::smolvm::Name;
 use clap::ValueHint;
+use clap::builder::NonEmptyStringValueParser;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub struct Args {
     /// Name of the new VM [default: the frozen VM's name if that is free, or NAME-2, NAME-3 …]
     pub name: Option<Name>,
     /// The newest snapshot that was frozen with this --key; exit 4 if there is none
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub key: Option<String>,
     /// Start it and wait until it runs commands (the default)
     #[arg(long, conflicts_with = "no_start")]

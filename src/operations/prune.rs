@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::Seen;
-use crate::library::{Entry, Lock, Metadata, Policy, Removal, Stored, Tag, catalog, freed_in_order};
+use crate::library::{Broken, Entry, Lock, Metadata, Policy, Removal, Stored, Tag, catalog, freed_in_order};
 use crate::operations::{lock, packed, verify};
 use crate::terminal::Warnings;
 use jiff::Timestamp;
@@ -56,22 +56,32 @@ impl Decisions {
     /// Decides about these snapshots, oldest first, of one or several VMs.
     ///
     /// # Errors
-    /// The library cannot be read, or it cannot be made as small as the rules say: that is a warning.
+    /// The library cannot be read, a signal came, or the library cannot be made as small as the rules say.
     pub fn make(app: &App, rules: &Rules, oldest_first: Vec<Stored>) -> Result<Self> {
         let mut vms: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
         for one in oldest_first.into_iter().rev() {
             vms.entry(one.metadata.vm.clone()).or_default().push(one);
         }
-        let mut decisions = Self { all: Vec::new(), newest_whole: BTreeMap::new() };
-        for (vm, newest_first) in vms {
-            let mut decided = by_policy(rules, newest_first);
-            if rules.max_bytes.is_some() || decided.iter().any(Decided::goes) {
-                decisions.newest_whole.extend(keep_newest_whole(app, &mut decided).map(|whole| (vm, whole)));
+        let vms = vms.into_iter().map(|(vm, newest_first)| (vm, by_policy(rules, newest_first)));
+        let mut vms: Vec<(String, Vec<Decided>)> = vms.collect();
+        let going = |vms: &[(String, Vec<Decided>)]| {
+            let all = vms.iter().flat_map(|(_, decided)| decided);
+            all.filter(|decided| decided.goes()).map(|decided| decided.one.reference()).collect::<Vec<_>>()
+        };
+        let too_large = match rules.max_bytes {
+            Some(limit) => Size::of_library()?.without(&going(&vms)).0 > limit,
+            None => false,
+        };
+        let mut newest_whole = BTreeMap::new();
+        for (vm, decided) in &mut vms {
+            if too_large || decided.iter().any(Decided::goes) {
+                newest_whole.extend(keep_newest_whole(app, decided)?.map(|whole| (vm.clone(), whole)));
             }
-            decisions.all.extend(decided);
         }
-        if let Some(limit) = rules.max_bytes {
-            decisions.fit(app, &rules.tags, limit)?;
+        let all = vms.into_iter().flat_map(|(_, decided)| decided).collect();
+        let mut decisions = Self { all, newest_whole };
+        if let Some(limit) = rules.max_bytes.filter(|_| too_large) {
+            decisions.fit(&rules.tags, limit)?;
         }
         Ok(decisions)
     }
@@ -86,35 +96,58 @@ impl Decisions {
     /// # Errors
     /// It is still there.
     pub fn remove(&self, app: &App, one: &Entry, wait: Duration) -> Result<Removal> {
+        app.signals.check()?;
         let _held = self.newest_whole.get(one.vm()).map(|whole| hold(app, whole)).transpose()?;
         lock::remove(app, one, wait)
     }
 
     /// Has the oldest go until the library takes no more than `limit` bytes.
-    fn fit(&mut self, app: &App, tags: &[Tag], limit: u64) -> Result<()> {
+    fn fit(&mut self, tags: &[Tag], limit: u64) -> Result<()> {
         let stays = |one: &Stored| self.newest_whole.get(&one.metadata.vm).is_some_and(|whole| is_same(whole, one));
         let may_go = |at: &usize| self.all.get(*at).is_some_and(|decided| decided.may_go(tags) && !stays(&decided.one));
         let mut oldest_first: Vec<usize> = (0..self.all.len()).filter(may_go).collect();
         oldest_first.sort_by_key(|at| self.all.get(*at).map(|decided| decided.one.metadata.order()));
         let named = |at: &usize| self.all.get(*at).map(|decided| decided.one.reference());
-        let order: Vec<String> =
-            self.going().map(Stored::reference).chain(oldest_first.iter().filter_map(named)).collect();
-        let gone = self.going().count();
-        let (all, freed) = freed_in_order(&catalog::list(None)?.0, &order);
-        let mut left = freed.iter().take(gone).fold(all, |left, bytes| left.saturating_sub(*bytes));
-        for (at, bytes) in oldest_first.into_iter().zip(freed.into_iter().skip(gone)) {
+        let gone: Vec<String> = self.going().map(Stored::reference).collect();
+        let order = [&gone[..], &oldest_first.iter().filter_map(named).collect::<Vec<_>>()].concat();
+        let (least, freed) = Size::of_library()?.without(&order);
+        if least > limit {
+            let what = format!("the library cannot be made smaller than {}", packed::size(least));
+            let why = "what would stay has a tag, or is the newest whole snapshot of its VM";
+            return Err(Failure::new(Status::Failed, format!("{what}: {why}"))
+                .state("nothing was removed")
+                .hint("name tags whose snapshots may go, with --tag TAG, or give a larger --max-size"));
+        }
+        let mut left = freed.iter().skip(gone.len()).fold(least, |left, bytes| left.saturating_add(*bytes));
+        for (at, bytes) in oldest_first.into_iter().zip(freed.into_iter().skip(gone.len())) {
             if left <= limit {
-                return Ok(());
+                break;
             }
             self.all.get_mut(at).into_iter().for_each(|decided| decided.reasons.clear());
             left = left.saturating_sub(bytes);
         }
-        if left > limit {
-            let size = packed::size(left);
-            let why = "what stays has a tag, or is the newest whole snapshot of its VM";
-            Warnings::new(&app.terminal).warn(format!("the library will take {size}, which is more than asked: {why}"));
-        }
         Ok(())
+    }
+}
+
+/// What the library takes.
+struct Size {
+    all: Vec<Stored>,
+    /// Bytes of what is damaged.
+    broken: u64,
+}
+
+impl Size {
+    fn of_library() -> Result<Self> {
+        let (all, broken) = catalog::list(None)?;
+        Ok(Self { all, broken: broken.iter().map(Broken::bytes).fold(0, u64::saturating_add) })
+    }
+
+    /// The bytes without these snapshots, and what the removal of each frees, in this order.
+    fn without(&self, order: &[String]) -> (u64, Vec<u64>) {
+        let (all, freed) = freed_in_order(&self.all, order);
+        let left = freed.iter().fold(all, |left, bytes| left.saturating_sub(*bytes));
+        (left.saturating_add(self.broken), freed)
     }
 }
 
@@ -171,18 +204,29 @@ fn is_same(one: &Stored, other: &Stored) -> bool {
 }
 
 /// Keeps the newest of a VM's snapshots that is whole, and returns it.
-fn keep_newest_whole(app: &App, newest_first: &mut [Decided]) -> Option<Stored> {
-    let newest = newest_first.iter_mut().find(|decided| is_whole(app, &decided.one))?;
-    if newest.goes() {
-        newest.reasons.push("the newest that is whole".to_owned());
+///
+/// # Errors
+/// One cannot be checked: that it is damaged is not known then.
+fn keep_newest_whole(app: &App, newest_first: &mut [Decided]) -> Result<Option<Stored>> {
+    for decided in newest_first {
+        if is_whole(app, &decided.one)? {
+            if decided.goes() {
+                decided.reasons.push("the newest that is whole".to_owned());
+            }
+            return Ok(Some(decided.one.clone()));
+        }
     }
-    Some(newest.one.clone())
+    Ok(None)
 }
 
-fn is_whole(app: &App, one: &Stored) -> bool {
+fn is_whole(app: &App, one: &Stored) -> Result<bool> {
     let verify = |_held| verify::snapshot(app, &one.folder, &one.metadata, &Seen::default());
     let check = || lock::reading(app, one).and_then(verify);
-    app.terminal.during("check", &format!("checking {}", one.reference()), check).is_ok()
+    match app.terminal.during("check", &format!("checking {}", one.reference()), check) {
+        Ok(_) => Ok(true),
+        Err(failure) if [Status::Damaged, Status::NotFound].contains(&failure.status) => Ok(false),
+        Err(failure) => Err(failure.and_state("nothing was removed")),
+    }
 }
 
 /// Keeps the newest whole snapshot from being removed. If it is gone, more would be lost than was decided.

@@ -6,40 +6,40 @@ use crate::smolvm::Name;
 use std::io;
 use std::path::PathBuf;
 
-/// The agent, with `ours` in one of its first lines.
-pub fn file(schedule: &Schedule, ours: &str) -> io::Result<(PathBuf, String)> {
+/// What the agent says, with `ours` in one of its first lines.
+pub fn text(schedule: &Schedule, ours: &str) -> io::Result<String> {
     let variables = schedule.variables.iter();
-    let variables = variables.map(|(name, value)| format!("<key>{}</key><string>{}</string>", text(name), text(value)));
-    let plist = format!(
+    let variables =
+        variables.map(|(name, value)| format!("<key>{}</key><string>{}</string>", escaped(name), escaped(value)));
+    Ok(format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- {ours} -->\n<plist version=\"1.0\">\n<dict>\n\
          <key>Label</key><string>{}</string>\n\
          <key>ProgramArguments</key><array><string>/bin/sh</string><string>-c</string><string>{}</string></array>\n\
          <key>EnvironmentVariables</key><dict>{}</dict>\n\
          <key>StartInterval</key><integer>{}</integer>\n</dict>\n</plist>\n",
         label(&schedule.vm),
-        text(&schedule.shell_line()?),
+        escaped(&schedule.shell_line()?),
         variables.collect::<String>(),
         schedule.every.period().as_secs()
-    );
-    Ok((agent(&schedule.vm)?, plist))
+    ))
 }
 
 /// Loads the agent, now and at each login.
 pub fn enable(vm: &Name) -> io::Result<()> {
-    disable(vm);
     run("launchctl", &["bootstrap", &session(), &agent(vm)?.to_string_lossy()])
 }
 
-/// Unloads the agent. One that is not there is unloaded.
-pub fn disable(vm: &Name) {
-    let _ = run("launchctl", &["bootout", &format!("{}/{}", session(), label(vm))]);
+/// Unloads the agent.
+pub fn disable(vm: &Name) -> io::Result<()> {
+    run("launchctl", &["bootout", &format!("{}/{}", session(), label(vm))])
 }
 
 fn session() -> String {
     format!("gui/{}", rustix::process::getuid().as_raw())
 }
 
-fn agent(vm: &Name) -> io::Result<PathBuf> {
+/// The file of the agent.
+pub fn agent(vm: &Name) -> io::Result<PathBuf> {
     let home = dirs::home_dir().ok_or(io::ErrorKind::NotFound)?;
     Ok(home.join("Library/LaunchAgents").join(format!("{}.plist", label(vm))))
 }
@@ -48,7 +48,7 @@ fn label(vm: &Name) -> String {
     format!("bottle-freeze.{vm}")
 }
 
-fn text(text: &str) -> String {
+fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
@@ -66,7 +66,7 @@ mod tests {
             command: ["/opt/a & b/bottle-freeze", "freeze", "dev"].map(str::to_owned).into(),
             variables: [("PATH".to_owned(), "/a<b".to_owned())].into(),
         };
-        let (path, plist) = file(&schedule, "ours").unwrap();
+        let (path, plist) = (agent(&schedule.vm).unwrap(), text(&schedule, "ours").unwrap());
         assert!(path.ends_with("Library/LaunchAgents/bottle-freeze.dev.plist"), "{path:?}");
         assert!(
             plist.contains(

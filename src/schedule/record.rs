@@ -3,7 +3,7 @@
 use super::every::Every;
 use crate::files;
 use crate::home;
-use crate::publish::{Existing, make_folder, publish_text};
+use crate::publish::{Existing, PublishError, make_folder, publish_text};
 use crate::quoted::quoted;
 use crate::smolvm::Name;
 use serde::{Deserialize, Serialize};
@@ -55,13 +55,17 @@ impl Schedule {
         }
     }
 
-    /// All of them, by VM. One whose record cannot be read is left out.
-    pub fn all() -> Vec<Self> {
+    /// All of them, by VM; or why the record of one cannot be used.
+    pub fn all() -> Vec<(Name, io::Result<Self>)> {
         let entries = folder().map(fs::read_dir).into_iter().flatten().flatten().flatten();
         let vm = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok();
         let mut vms: Vec<Name> = entries.filter_map(vm).collect();
         vms.sort();
-        vms.iter().filter_map(|vm| Self::of(vm).ok().flatten().filter(|schedule| schedule.vm == *vm)).collect()
+        let read = |vm: Name| match Self::of(&vm).transpose()? {
+            Ok(schedule) if schedule.vm != vm => Some((vm, Err(io::ErrorKind::InvalidData.into()))),
+            schedule => Some((vm, schedule)),
+        };
+        vms.into_iter().filter_map(read).collect()
     }
 
     /// Records it.
@@ -71,21 +75,22 @@ impl Schedule {
     pub fn write(&self) -> io::Result<()> {
         make_folder(&folder()?, 0o700)?;
         let text = serde_json::to_vec_pretty(self)?;
-        publish_text(&text, &file(&self.vm, "json")?, Existing::Replace).map_err(io::Error::other)
+        publish_text(&text, &file(&self.vm, "json")?, Existing::Replace).map_err(io_error)
     }
 
-    /// Removes what is recorded.
+    /// Removes what is recorded of a VM. Returns false if there is nothing.
     ///
     /// # Errors
     /// A part of it is still there.
-    pub fn forget(&self) -> io::Result<()> {
-        for path in [self.success_file()?, file(&self.vm, "json")?] {
+    pub fn forget(vm: &Name) -> io::Result<bool> {
+        let mut was_there = false;
+        for path in [file(vm, "success")?, file(vm, "json")?] {
             match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+                removed => was_there |= removed.is_ok(),
             }
         }
-        Ok(())
+        Ok(was_there)
     }
 
     /// The file that is touched after each success.
@@ -108,13 +113,25 @@ impl Schedule {
         since.is_some_and(|since| since > self.every.period().saturating_mul(2))
     }
 
-    /// The command and the note of its success, for `sh -c`.
+    /// The command line that makes it again.
+    pub fn again(&self) -> String {
+        let words = |prefixes: &'static [&str]| {
+            let is_one = move |word: &&String| prefixes.iter().any(|prefix| word.starts_with(prefix));
+            self.command.iter().filter(is_one).map(|word| quoted(word))
+        };
+        let global = words(&["--home=", "--smolvm="]);
+        let own = ["schedule".to_owned(), self.vm.to_string(), "--every".to_owned(), self.every.to_string()];
+        let program = std::iter::once("bottle-freeze".to_owned());
+        program.chain(global).chain(own).chain(words(&["--keep-"])).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The command and the note of its success, for `sh -c`. It prints only errors.
     ///
     /// # Errors
     /// There is no state folder.
     pub fn shell_line(&self) -> io::Result<String> {
         let words: Vec<String> = self.command.iter().map(|word| quoted(word)).collect();
-        Ok(format!("{} && touch {}", words.join(" "), quoted(&self.success_file()?.to_string_lossy())))
+        Ok(format!("{} > /dev/null && touch {}", words.join(" "), quoted(&self.success_file()?.to_string_lossy())))
     }
 
     /// As a line for crontab(5).
@@ -126,6 +143,14 @@ impl Schedule {
         // cron ends the command at a %.
         let line = format!("{}{}", variables.collect::<String>(), self.shell_line()?).replace('%', "\\%");
         Ok(format!("{} {line}", self.every.cron()))
+    }
+}
+
+/// As the system's error, if it is one.
+pub fn io_error(error: PublishError) -> io::Error {
+    match error {
+        PublishError::NotWritable { source, .. } => source,
+        error => io::Error::other(error),
     }
 }
 

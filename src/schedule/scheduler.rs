@@ -1,9 +1,10 @@
 //! What runs a schedule. Its files are ours by one of their first lines: others are neither replaced nor removed.
 
 use super::call::run;
-use super::record::{Schedule, Scheduler, read};
+use super::record::{Schedule, Scheduler, io_error, read};
 use super::{launchd, systemd};
 use crate::publish::{Existing, publish_text};
+use crate::smolvm::Name;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,14 +21,14 @@ pub fn of_session() -> Scheduler {
     if is_there { Scheduler::Systemd } else { Scheduler::Crontab }
 }
 
-/// The files that the scheduler reads for this schedule, and their contents.
+/// The files that the scheduler reads for a schedule of this VM.
 ///
 /// # Errors
 /// There is no place for them.
-pub fn files(schedule: &Schedule) -> io::Result<Vec<(PathBuf, String)>> {
-    match schedule.scheduler {
-        Scheduler::Systemd => systemd::files(schedule, OURS),
-        Scheduler::Launchd => Ok(vec![launchd::file(schedule, OURS)?]),
+pub fn paths(scheduler: Scheduler, vm: &Name) -> io::Result<Vec<PathBuf>> {
+    match scheduler {
+        Scheduler::Systemd => Ok(systemd::paths(vm)?.into()),
+        Scheduler::Launchd => Ok(vec![launchd::agent(vm)?]),
         Scheduler::Crontab => Ok(Vec::new()),
     }
 }
@@ -35,47 +36,68 @@ pub fn files(schedule: &Schedule) -> io::Result<Vec<(PathBuf, String)>> {
 /// Runs the schedule from now on, in place of the VM's earlier one.
 ///
 /// # Errors
-/// A file that is not ours has its name, or the scheduler refuses.
+/// A file that is not ours has its name, or the scheduler refuses. Then the VM has no schedule, or the earlier one.
 pub fn enable(schedule: &Schedule) -> io::Result<()> {
-    let files = files(schedule)?;
-    if let Some((path, _)) = files.iter().find(|(path, _)| fs::symlink_metadata(path).is_ok() && !is_ours(path)) {
+    let (vm, paths) = (&schedule.vm, paths(schedule.scheduler, &schedule.vm)?);
+    if let Some(path) = paths.iter().find(|path| fs::symlink_metadata(path).is_ok() && !is_ours(path)) {
         let what = format!("{} is there, and bottle-freeze did not write it", path.display());
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
     }
-    schedule.write()?;
-    for (path, text) in &files {
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        publish_text(text.as_bytes(), path, Existing::Replace).map_err(io::Error::other)?;
-    }
-    match schedule.scheduler {
-        Scheduler::Systemd => systemd::enable(&schedule.vm),
-        Scheduler::Launchd => launchd::enable(&schedule.vm),
-        Scheduler::Crontab => Ok(()),
-    }
+    let texts = match schedule.scheduler {
+        Scheduler::Systemd => systemd::texts(schedule, OURS)?.into(),
+        Scheduler::Launchd => vec![launchd::text(schedule, OURS)?],
+        Scheduler::Crontab => Vec::new(),
+    };
+    // Also those of another scheduler.
+    remove(vm)?;
+    let write = || {
+        for (path, text) in paths.iter().zip(texts) {
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            publish_text(text.as_bytes(), path, Existing::Replace).map_err(io_error)?;
+        }
+        match schedule.scheduler {
+            Scheduler::Systemd => systemd::enable(vm),
+            Scheduler::Launchd => launchd::enable(vm),
+            Scheduler::Crontab => Ok(()),
+        }?;
+        schedule.write()
+    };
+    write().inspect_err(|_| {
+        let _ = remove(vm);
+        let _ = Schedule::forget(vm);
+    })
 }
 
-/// Whether its files are there.
+/// Whether the scheduler runs it; of a crontab that is unknown.
 pub fn is_enabled(schedule: &Schedule) -> bool {
-    files(schedule).is_ok_and(|files| files.iter().all(|(path, _)| is_ours(path)))
+    let paths = paths(schedule.scheduler, &schedule.vm);
+    let is_there = paths.is_ok_and(|paths| paths.iter().all(|path| is_ours(path)));
+    is_there && (schedule.scheduler != Scheduler::Systemd || systemd::is_enabled(&schedule.vm))
 }
 
-/// Removes all that was written for the schedule.
+/// Ends what any scheduler runs for this VM, and removes our files. Returns false if there were none.
 ///
 /// # Errors
-/// A part of it is still there.
-pub fn remove(schedule: &Schedule) -> io::Result<()> {
-    match schedule.scheduler {
-        Scheduler::Systemd => systemd::disable(&schedule.vm),
-        Scheduler::Launchd => launchd::disable(&schedule.vm),
-        Scheduler::Crontab => {}
+/// A scheduler goes on with it.
+pub fn remove(vm: &Name) -> io::Result<bool> {
+    let mut was_there = false;
+    for scheduler in [Scheduler::Systemd, Scheduler::Launchd] {
+        let ours: Vec<PathBuf> = paths(scheduler, vm)?.into_iter().filter(|path| is_ours(path)).collect();
+        if ours.is_empty() {
+            continue;
+        }
+        was_there = true;
+        match scheduler {
+            Scheduler::Systemd => systemd::disable(vm)?,
+            // One that was not loaded cannot be unloaded.
+            _ => drop(launchd::disable(vm)),
+        }
+        ours.iter().try_for_each(fs::remove_file)?;
+        if scheduler == Scheduler::Systemd {
+            systemd::reload()?;
+        }
     }
-    for (path, _) in files(schedule)?.iter().filter(|(path, _)| is_ours(path)) {
-        fs::remove_file(path)?;
-    }
-    if schedule.scheduler == Scheduler::Systemd {
-        systemd::reload();
-    }
-    schedule.forget()
+    Ok(was_there)
 }
 
 /// Whether it runs only while its user is logged in.

@@ -29,13 +29,14 @@ fn run_as_cron(world: &World, line: &str) -> Assert {
 #[test]
 fn without_a_scheduler_a_line_for_crontab_is_printed_and_works() {
     let world = World::new();
-    world.vm("dev").stopped();
+    world.vm("dev").made_here().stopped();
     let said = stdout(&world.run("schedule dev --every 6h --keep-last 2 --keep-within 30d").success());
     assert!(said.contains("add this line to your crontab"), "{said}");
     let line = said.lines().find(|line| line.starts_with("0 */6 * * * ")).unwrap();
     for _ in 0..4 {
         world.write_guest("dev", "root/x", crate::support::random_bytes(100));
-        run_as_cron(&world, line).success().stdout(contains("dev@"));
+        let run = run_as_cron(&world, line).success();
+        assert_eq!((stdout(&run), crate::support::stderr(&run)), (String::new(), String::new()), "cron mails nothing");
     }
     assert_eq!(json(&world, "snapshot ls").as_array().unwrap().len(), 4, "all within 30 days");
     let listed = json(&world, "schedule");
@@ -79,7 +80,15 @@ fn doctor_says_when_a_freeze_last_succeeded_and_when_it_is_overdue() {
         assert_eq!(schedules().unwrap()["verdict"], verdict, "{ago}");
     }
     assert!(schedules().unwrap()["what"].to_string().contains("which is overdue"));
-    assert_eq!(schedules().unwrap()["hint"], "bottle-freeze freeze dev --if-changed --restart");
+    let hint = schedules().unwrap()["hint"].as_str().unwrap().to_owned();
+    let mut shell = Command::new("/bin/sh");
+    world.set_environment(&mut shell);
+    finish({
+        shell.arg("-c").arg(hint);
+        shell
+    })
+    .success();
+    assert_eq!(schedules().unwrap()["verdict"], "ok", "the hint helps");
 }
 
 #[test]
@@ -98,6 +107,33 @@ fn what_makes_no_schedule_is_refused() {
         world.run(line).code(status).stderr(contains(why));
     }
     assert!(!world.path("home/.local/state").exists());
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_reported_and_removed() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("schedule dev --every 1d").success();
+    fs::write(world.path("home/.local/state/bottle-freeze/schedules/dev.json"), "{").unwrap();
+    world.run("schedule").success().stderr(contains("the schedule of 'dev' cannot be read"));
+    let doctor = json(&world, "doctor")["checks"].to_string();
+    assert!(doctor.contains("that of 'dev' cannot be read"), "{doctor}");
+    world.run("schedule dev --remove").success();
+    world.run("schedule dev --remove").code(4);
+}
+
+#[test]
+fn the_engine_that_was_chosen_is_the_one_that_freezes() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let engine = crate::support::fake::fake_smolvm();
+    std::os::unix::fs::symlink(&engine, world.path("work/my-smolvm")).unwrap();
+    let mut command = world.line("schedule dev --every 1d --json");
+    command.env("SMOLVM", "./my-smolvm");
+    let said: Value = serde_json::from_str(&stdout(&finish(command).success())).unwrap();
+    let named = said["command"].as_array().unwrap().iter().find_map(|word| word.as_str()?.strip_prefix("--smolvm="));
+    let named = Path::new(named.unwrap());
+    assert!(named.is_absolute() && named.exists(), "{said}");
 }
 
 /// A `systemd --user` of this world.
@@ -193,6 +229,22 @@ fn a_timer_of_systemd_freezes_a_running_vm_which_runs_on() {
         assert_eq!(systemd.systemctl("list-timers --all --no-pager --no-legend"), "");
         let left: Vec<String> = names_in(&units(&world)).into_iter().filter(|name| name.contains("dev")).collect();
         assert_eq!(left, [""; 0]);
+    });
+}
+
+#[test]
+fn a_timer_that_cannot_be_reached_is_not_forgotten() {
+    in_a_namespace(|| {
+        let world = World::new();
+        let Some(systemd) = Systemd::start(&world) else { return };
+        world.vm("dev").stopped();
+        systemd.bottle_freeze("schedule dev --every 1d").success();
+        // As in a session of `su`: systemd is there, but not for this command.
+        world.run("schedule dev --remove").code(1).stderr(contains("it is still there"));
+        world.run("schedule dev --every 6h").code(1);
+        assert!(systemd.systemctl("list-timers --no-pager").contains("bottle-freeze-dev.timer"));
+        systemd.bottle_freeze("schedule dev --remove").success();
+        assert_eq!(systemd.systemctl("list-timers --all --no-pager --no-legend"), "");
     });
 }
 

@@ -10,30 +10,33 @@ pub fn check() -> Option<Check> {
     if all.is_empty() {
         return None;
     }
-    let (mut list, mut late, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-    for schedule in &all {
-        let vm = &schedule.vm;
+    let (mut list, mut hints) = (Vec::new(), Vec::new());
+    for (vm, schedule) in &all {
+        let Ok(schedule) = schedule else {
+            list.push(format!("that of '{vm}' cannot be read"));
+            hints.push(format!("bottle-freeze schedule {vm} --remove"));
+            continue;
+        };
         let success = schedule.last_success().and_then(clock::age);
         let success = success.map_or_else(|| "never succeeded".to_owned(), |age| format!("succeeded {age} ago"));
-        let runs = is_enabled(schedule);
-        let note = match (runs, schedule.is_overdue()) {
-            (false, _) => ", but nothing runs it",
-            (true, true) => ", which is overdue",
+        let note = match (is_enabled(schedule), schedule.is_overdue()) {
+            (false, _) => {
+                hints.push(schedule.again());
+                ", but nothing runs it"
+            }
+            (true, true) => {
+                hints.push(match schedule.scheduler {
+                    Scheduler::Systemd => format!("journalctl --user -u bottle-freeze-{vm}"),
+                    _ => schedule.shell_line().unwrap_or_default(),
+                });
+                ", which is overdue"
+            }
             (true, false) => "",
         };
         list.push(format!("'{vm}' is frozen every {} and {success}{note}", schedule.every));
-        if !runs {
-            missing.push(format!("bottle-freeze schedule {vm} --every {}", schedule.every));
-        } else if schedule.is_overdue() {
-            late.push(schedule);
-        }
     }
     let what = list.join("; ");
-    let log = |schedule: &Schedule| match schedule.scheduler {
-        Scheduler::Systemd => format!("journalctl --user -u bottle-freeze-{}", schedule.vm),
-        _ => format!("bottle-freeze freeze {} --if-changed --restart", schedule.vm),
-    };
-    Some(match missing.into_iter().chain(late.into_iter().map(log)).next() {
+    Some(match hints.into_iter().next() {
         Some(hint) => Check::warning("schedules", what, hint),
         None => Check::ok("schedules", what),
     })

@@ -15,8 +15,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Takes the artifact at `path` apart: `folder` has its chunks and its index then, and nothing else of them. The frames
-/// that `last` has are trusted. `edit` may return another manifest. Returns the index, the size and hash of its file, and what the store did not have; or nothing if the
-/// artifact has something that an index cannot hold: then it is to be kept as it is.
+/// that `last` has are trusted. `edit` may return another manifest. Returns the index, the size and hash of its file, and
+/// what the store did not have; or nothing if the artifact has something that an index cannot hold: then it is to be kept
+/// as it is.
 ///
 /// # Errors
 /// It is not a whole artifact, or the chunks cannot be written.

@@ -4,7 +4,7 @@ use super::context::Freeze;
 use super::take::Kept;
 use crate::error::Result;
 use crate::library::store::Index;
-use crate::library::{Metadata, Stored, catalog, layout};
+use crate::library::{KEY, Metadata, Stored, catalog, layout};
 use crate::operations::tags;
 use crate::smolvm::artifact::Artifact;
 
@@ -43,6 +43,11 @@ fn same_index(new: &Kept, taken: &Metadata, newest: &Stored) -> Option<Index> {
         files.remove(layout::INDEX);
         files
     };
+    // It would not be found by its key.
+    let key = taken.labels.get(KEY);
+    if key.is_some_and(|key| newest.metadata.labels.get(KEY) != Some(key)) {
+        return None;
+    }
     if taken.machine != newest.metadata.machine || others(taken) != others(&newest.metadata) {
         return None;
     }
