@@ -79,7 +79,25 @@ impl App {
         if yes { Ok(()) } else { self.ask(question, "--yes answers this question", state) }
     }
 
-    /// The same; `hint` names the option that answers it.
+    /// Asks which of `answers` the user chooses: its number, or nothing where no user can answer.
+    ///
+    /// # Errors
+    /// The user chooses none of them; `state` is how things stand then.
+    pub fn choose(&self, question: &str, answers: &[String], state: &str) -> Result<Option<usize>> {
+        if self.no_input {
+            return Ok(None);
+        }
+        match self.terminal.choose(question, answers, &self.signals) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Unconfirmed::NotAsked | Unconfirmed::Failed(_)) => Ok(None),
+            Err(Unconfirmed::Declined) => Err(Failure::new(Status::NotConfirmed, "not confirmed").state(state)),
+            Err(Unconfirmed::Interrupted(Interrupted(signal))) => {
+                Err(Failure::new(Status::Interrupted(signal), "interrupted").state(state))
+            }
+        }
+    }
+
+    /// The same as [`Self::confirm`]; `hint` names the option that answers it.
     pub fn ask(&self, question: &str, hint: &str, state: &str) -> Result<()> {
         let refused = |why: &str| Failure::new(Status::NotConfirmed, why).state(state);
         let not_asked = |why: &str| refused(&format!("{why}: {question}")).hint(hint);

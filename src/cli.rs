@@ -1,7 +1,10 @@
 //! The global options, and one line for each subcommand.
 
+mod groups;
 mod usage;
+mod words;
 
+use groups::grouped;
 pub use usage::misused;
 
 use crate::app::App;
@@ -13,12 +16,15 @@ use crate::deferred::{Deferred, described};
 use crate::error::{Failure, Result, Status};
 use crate::home::Home;
 use crate::signals::Signals;
-use crate::terminal::{Format, Terminal};
+use crate::terminal::{Format, Phases, Terminal};
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// The heading of the options that every command has.
+const GLOBAL: &str = "Global options";
 
 /// Freeze smolvm microVMs into snapshots, and thaw them again
 ///
@@ -27,36 +33,41 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[allow(clippy::struct_excessive_bools)]
 #[command(name = "bottle-freeze", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Examples:\n  bottle-freeze create dev\n  bottle-freeze start dev\n  \
+#[command(disable_help_flag = true)]
+#[command(after_long_help = "Examples:\n  bottle-freeze create dev\n  bottle-freeze start dev\n  \
     bottle-freeze exec -it dev -- sh\n  bottle-freeze freeze dev -t ready\n  bottle-freeze thaw dev@ready tuesday")]
 pub struct Cli {
     /// The engine to use [default: $SMOLVM, then `smolvm` on PATH, then the one installed by `bottle-freeze engine`]
-    #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
+    #[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
     pub smolvm: Option<PathBuf>,
     /// The folder of the library [default: `$BOTTLE_FREEZE_HOME`, then `bottle-freeze` in the platform's data folder]
-    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub home: Option<PathBuf>,
     /// Print only the bare result, warnings and errors: the name of each VM, snapshot or file, one per line
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, help_heading = GLOBAL, hide_short_help = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Print each engine command before it runs, with environment values masked
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL, hide_short_help = true)]
     pub verbose: bool,
     /// Print the result as a single JSON value (see bottle-freeze-json(7))
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true)]
     pub json: bool,
     /// Print errors as text, or as JSON, one object per line
-    #[arg(long, global = true, value_enum, value_name = "text|json", default_value_t = ErrorFormat::Text)]
+    #[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, value_enum, value_name = "text|json", default_value_t = ErrorFormat::Text)]
     #[arg(env = "BOTTLE_FREEZE_ERROR_FORMAT")]
     #[arg(hide_possible_values = true)]
     pub error_format: ErrorFormat,
-    /// Print progress and warnings to suit the terminal or log, or as JSON, one object per line
-    #[arg(long, global = true, value_enum, value_name = "auto|json", default_value_t = ProgressFormat::Auto)]
+    /// Draw progress on a terminal and print none elsewhere (auto), print a line for each phase (plain), or print progress
+    /// and warnings as JSON, one object per line (json)
+    #[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, value_enum, value_name = "auto|plain|json", default_value_t = ProgressFormat::Auto)]
     #[arg(hide_possible_values = true, conflicts_with = "quiet")]
     pub progress: ProgressFormat,
     /// Never prompt; behave as if there were no terminal
-    #[arg(long, global = true, env = "BOTTLE_FREEZE_NO_INPUT", value_parser = FalseyValueParser::new())]
+    #[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, env = "BOTTLE_FREEZE_NO_INPUT", value_parser = FalseyValueParser::new())]
     pub no_input: bool,
+    /// Print help; with --help all options, and examples
+    #[arg(short, long, global = true, help_heading = GLOBAL, action = ArgAction::Help)]
+    pub help: Option<bool>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -74,8 +85,10 @@ pub enum ErrorFormat {
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProgressFormat {
-    /// Drawn on a terminal, in lines elsewhere.
+    /// Drawn on a terminal.
     Auto,
+    /// In lines.
+    Plain,
     /// For programs.
     Json,
 }
@@ -117,7 +130,8 @@ impl Cli {
         use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand};
         Self::try_parse().or_else(|error| match error.kind() {
             DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand => {
-                Self::from_arg_matches(&described(Self::command()).try_get_matches()?)
+                let is_short = !std::env::args_os().any(|word| word == "--help" || word == "help");
+                Self::from_arg_matches(&grouped(described(Self::command()), GLOBAL, is_short).try_get_matches()?)
             }
             _ => Err(error),
         })
@@ -125,9 +139,16 @@ impl Cli {
 
     /// The terminal, as these options say.
     pub fn terminal(&self) -> Terminal {
-        let format = |is_json| if is_json { Format::Json } else { Format::Text };
-        let errors = format(self.error_format == ErrorFormat::Json);
-        Terminal::new(self.quiet, self.json, self.verbose, errors, format(self.progress == ProgressFormat::Json))
+        let errors = match self.error_format {
+            ErrorFormat::Text => Format::Text,
+            ErrorFormat::Json => Format::Json,
+        };
+        let phases = match self.progress {
+            ProgressFormat::Auto => Phases::Auto,
+            ProgressFormat::Plain => Phases::Plain,
+            ProgressFormat::Json => Phases::Json,
+        };
+        Terminal::new(self.quiet, self.json, self.verbose, errors, phases)
     }
 
     /// Runs the subcommand.

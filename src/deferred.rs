@@ -1,7 +1,7 @@
 //! Subcommands whose arguments are built only if they are used.
 
 use clap::builder::{Resettable, StyledStr};
-use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 /// The arguments or subcommands of a command. clap builds their tables, and reads the description, only if this command
 /// is used: to build them for all commands takes 0.2 ms, a fifth of a short run.
@@ -42,12 +42,23 @@ impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
     }
 }
 
-/// Sets the description of every subcommand, which the help of its parent shows.
+/// Sets the description of every subcommand, which the help of its parent shows, and its own arguments: those that are
+/// deferred would be listed after the global ones.
 pub fn described(command: Command) -> Command {
     let kept = |text: Option<&StyledStr>| text.cloned().map_or(Resettable::Reset, Resettable::Value);
     command.mut_subcommands(|deferred| {
         let mut built = deferred.clone();
         built.build();
-        deferred.about(kept(built.get_about())).long_about(kept(built.get_long_about()))
+        let described = deferred.about(kept(built.get_about())).long_about(kept(built.get_long_about()));
+        if built.has_subcommands() {
+            return described;
+        }
+        let is_own = |arg: &&Arg| !matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
+        let own = built.get_arguments().filter(is_own);
+        described
+            .after_long_help(kept(built.get_after_long_help()))
+            .args(own)
+            .groups(built.get_groups())
+            .defer(|command| command)
     })
 }

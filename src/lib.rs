@@ -93,7 +93,7 @@ pub fn main() -> ExitCode {
     }
     let cli = match cli::Cli::read() {
         Ok(cli) => cli,
-        Err(error) => return cli::misused(&error),
+        Err(error) => return cli::misused(error, command),
     };
     let terminal = cli.terminal();
     run(cli, &terminal).unwrap_or_else(|error| match error.downcast::<Failure>() {

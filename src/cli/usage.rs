@@ -1,5 +1,6 @@
 //! A command line that clap did not understand, or that asks only for help or the version.
 
+use super::words;
 use crate::error::{Failure, Status};
 use crate::terminal::{Format, Terminal};
 use clap::error::ErrorKind;
@@ -7,15 +8,17 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Prints what clap says, as text or as JSON; the exit status.
-pub fn misused(error: &clap::Error) -> ExitCode {
+/// Prints what clap says, as text or as JSON; the exit status. `all` describes all commands.
+pub fn misused(error: clap::Error, all: fn() -> clap::Command) -> ExitCode {
+    let line: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let error = words::with_tips(error, &line, all);
     let terminal = Terminal::before_options(error_format(std::env::args_os()));
     if !error.use_stderr() {
         terminal.check(error.print().and_then(|()| std::io::stdout().flush()), &[]);
         return if terminal.printed_all() { ExitCode::SUCCESS } else { Status::Failed.into() };
     }
     if terminal.has_json_errors() {
-        usage(error).print(&terminal);
+        usage(&error).print(&terminal);
     } else {
         // A closed stderr cannot be reported.
         let _ = error.print();

@@ -10,7 +10,7 @@ use std::path::Path;
 ///
 /// It completes the names of VMs, snapshots, tags and images too.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  source <(bottle-freeze completions bash)\n  \
+#[command(after_long_help = "Examples:\n  source <(bottle-freeze completions bash)\n  \
     source <(bottle-freeze completions zsh)\n  bottle-freeze completions fish | source")]
 pub struct Args {
     /// The shell

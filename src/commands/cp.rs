@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// One side is VM:PATH, the other a path on the host. A file on the host is replaced only when the copy is complete.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bottle-freeze cp .bashrc dev:/root/.bashrc\n  bottle-freeze cp dev:/workspace/report.html ."
+    after_long_help = "Examples:\n  bottle-freeze cp .bashrc dev:/root/.bashrc\n  bottle-freeze cp dev:/workspace/report.html ."
 )]
 pub struct Args {
     /// File to copy

@@ -1,6 +1,7 @@
 //! `create`: make a VM: bare, from an image, or from a snapshot.
 
 use crate::app::App;
+use crate::commands::args::{gibibytes, mebibytes};
 use crate::commands::env::{self, Env};
 use crate::completion::Offer;
 use crate::error::Result;
@@ -22,49 +23,49 @@ use std::time::SystemTime;
 /// A snapshot is checked before the engine is called. The VM gets the snapshot's cpus and memory, but no network unless
 /// you enable it here.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze create dev --cpus 2 --mem 2048\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze create dev --cpus 2 --mem 2048\n  \
     bottle-freeze create web --image alpine:3.20 --allow-cidr 10.0.0.0/8\n  \
     bottle-freeze create dev2 --from dev.smolmachine --net")]
 pub struct Args {
     /// Name of the new VM
     pub name: Name,
-    /// OCI image, `docker save` archive or unpacked rootfs folder to make it from
+    /// OCI image, `docker save` archive or rootfs folder
     #[arg(short = 'I', long, conflicts_with = "from", add = Offer::Images)]
     pub image: Option<String>,
-    /// Snapshot to make it from: a .smolmachine file, or from the library VM (its newest), VM@TAG or VM@ID
+    /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
     #[arg(long, value_name = "SNAPSHOT", value_hint = ValueHint::FilePath, add = Offer::AnySnapshots)]
     pub from: Option<OsString>,
     /// Virtual CPUs [default: the engine's or the snapshot's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: Option<u32>,
-    /// Memory in MiB [default: the engine's or the snapshot's]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Memory, in MiB or with a unit (2G) [default: the engine's or the snapshot's]
+    #[arg(long, value_name = "SIZE", value_parser = mebibytes)]
     pub mem: Option<u64>,
-    /// Size of the storage disk in GiB [default: the engine's, 20]
-    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Size of the storage disk, in GiB or with a unit (20G) [default: the engine's, 20]
+    #[arg(long, value_name = "SIZE", value_parser = gibibytes, hide_short_help = true)]
     pub storage: Option<u64>,
-    /// Size of the overlay disk in GiB [default: the engine's, 10]
-    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Size of the overlay disk, in GiB or with a unit (20G) [default: the engine's, 10]
+    #[arg(long, value_name = "SIZE", value_parser = gibibytes, hide_short_help = true)]
     pub overlay: Option<u64>,
     /// Enable the network, without limits
     #[arg(long)]
     pub net: bool,
     /// Enable the network, limited to this CIDR block (repeatable)
-    #[arg(long, value_name = "CIDR")]
+    #[arg(long, value_name = "CIDR", hide_short_help = true)]
     pub allow_cidr: Vec<String>,
     #[command(flatten)]
     pub env: Env,
     /// Mount a host folder (repeatable)
-    #[arg(long, value_name = "HOST:GUEST[:ro]")]
+    #[arg(long, value_name = "HOST:GUEST[:ro]", hide_short_help = true)]
     pub volume: Vec<String>,
     /// Publish a port (repeatable)
     #[arg(short, long, value_name = "HOST[:GUEST]")]
     pub port: Vec<String>,
     /// Attach a label (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", hide_short_help = true)]
     pub label: Vec<String>,
     /// Folder in the guest in which its commands start
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", hide_short_help = true)]
     pub workdir: Option<String>,
 }
 
@@ -132,7 +133,7 @@ fn check(app: &App, args: &Args, snapshot: &OsStr, warnings: &Warnings) -> Resul
     if found.stored().and_then(Stored::workspace).is_some() {
         warnings.warn("its /workspace is a separate file: only `bottle-freeze thaw` restores it");
     }
-    let checked = app.terminal.during("check", &format!("checking {}", found.name()), || found.check(app))?;
+    let checked = found.check(app)?;
     fidelity::check_host(&checked.artifact.manifest)?;
     fidelity::warn_of_missing_secrets(&args.name, &checked.artifact.manifest, warnings);
     let asked = Network { net: args.net, allow_cidrs: args.allow_cidr.clone(), ports: args.port.clone() };

@@ -13,7 +13,7 @@ pub struct Env {
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     pub env: Vec<String>,
     /// Read variables from a file of KEY=VALUE lines (repeatable)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub env_file: Vec<PathBuf>,
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// Exits with the command's own status: 128 + N if signal N killed it, 124 if --timeout passed, 127 if the guest has no
 /// such command, 125 if bottle-freeze or the engine failed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze exec dev -- uname -a\n  bottle-freeze exec -it dev -- sh\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze exec dev -- uname -a\n  bottle-freeze exec -it dev -- sh\n  \
     bottle-freeze exec -e TOKEN --timeout 5m dev -- ./deploy.sh\n  tar -c src | bottle-freeze exec -i dev -- tar -x -C /root")]
 pub struct Args {
     /// Pass standard input to the command
@@ -37,8 +37,8 @@ pub struct Args {
     /// VM in which to run the command
     #[arg(add = Offer::Vms(|state| *state == State::Running))]
     pub name: Name,
-    /// Command and arguments
-    #[arg(last = true, required = true, value_hint = ValueHint::CommandWithArguments)]
+    /// Command and arguments; `--` before it is needed only if it begins with `-`
+    #[arg(trailing_var_arg = true, required = true, value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
 }
 
@@ -64,7 +64,7 @@ fn exec(app: &App, args: &Args) -> Result<ExitCode> {
         }
         ExecEnd::Misunderstood => failed("the engine did not understand the request"),
         ExecEnd::Crashed => failed("the engine crashed"),
-        ExecEnd::NotRun => Err(why_not(&engine, &args.name)),
+        ExecEnd::NotRun(said) => Err(why_not(&engine, &args.name, &said)),
         ExecEnd::Killed(signal) => {
             // A signal for this program ends the engine too: it is passed on, or the terminal sends it to both.
             let is_ours = app.signals.was_passed_on(signal);
@@ -74,12 +74,12 @@ fn exec(app: &App, args: &Args) -> Result<ExitCode> {
     }
 }
 
-/// Why the engine ran nothing. Its own message is on stderr already.
-fn why_not(engine: &Smolvm, name: &Name) -> Failure {
+/// Why the engine, which `said` this, ran nothing.
+fn why_not(engine: &Smolvm, name: &Name, said: &str) -> Failure {
     match engine.machine_listed(name) {
         Ok(machine) if machine.state == State::Unreachable => exec_failed(unreachable(name)),
         Ok(machine) if machine.state == State::Running => {
-            Failure::new(Status::ExecFailed, "the engine failed to run the command")
+            Failure::new(Status::ExecFailed, format!("the engine failed to run the command: {said}"))
                 .state(format!("'{name}' is {}", machine.state))
         }
         Ok(machine) => Failure::new(Status::ExecFailed, format!("'{name}' is not running: it is {}", machine.state))

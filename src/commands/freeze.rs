@@ -19,107 +19,120 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesPars
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The headings of its options.
+const WHAT: &str = "What is frozen";
+const WHERE: &str = "Where to";
+const RUNNING: &str = "While it runs";
+const KEPT: &str = "What is kept";
+const HOOKS: &str = "Hooks";
+
 /// Freeze VMs into snapshots
 ///
 /// Without -o, the snapshot goes into the library (see `bottle-freeze snapshot`). A running VM is stopped first, after you
 /// confirm. At every instant, OUT is either exactly what it was before, or a whole, verified snapshot. Unless the freeze
 /// succeeds, the VM is left as it was found. Nothing else stays behind.
+///
+/// OUT is X.smolmachine (with --live: X.checkpoint), or any other name for a launcher and NAME.smolmachine beside it.
+///
+/// With --live, the VM goes on after a short pause. --live=auto freezes the ordinary way, after you confirm, where that is not
+/// possible.
+///
+/// With --if-changed, the VM is stopped to find out. The newest snapshot of a VM that holds the same is printed, and gets the
+/// tags, but not the note and the labels.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
     bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \
     bottle-freeze freeze dev --live\n  \
     bottle-freeze freeze --all -y --restart --if-changed --keep-daily 7\n  \
     bottle-freeze freeze dev --pre-freeze 'guest:pg_ctl stop -D /data'\n  \
     bottle-freeze freeze dev --post-freeze 'host:logger \"$BOTTLE_FREEZE_SNAPSHOT\"'\n  \
     bottle-freeze freeze dev -o dev.smolmachine --yes --force")]
+#[command(mut_args(|arg| if arg.get_id().as_str().starts_with("keep_") { arg.hide_short_help(true) } else { arg }))]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Args {
     /// VMs to freeze
     #[arg(required_unless_present_any = ["all", "vm_label"], add = Offer::Vms(|_| true))]
     pub names: Vec<Name>,
     /// Freeze all VMs
-    #[arg(long, conflicts_with_all = ["names", "vm_label"])]
+    #[arg(long, conflicts_with_all = ["names", "vm_label"], help_heading = WHAT)]
     pub all: bool,
     /// Freeze VMs with this label (repeatable; a VM must have all of them)
-    #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "names")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "names", help_heading = WHAT, hide_short_help = true)]
     pub vm_label: Vec<(String, String)>,
     /// Number of VMs to work on at the same time [default: half of the cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    #[arg(env = "BOTTLE_FREEZE_JOBS")]
+    #[arg(help_heading = WHAT, hide_short_help = true, env = "BOTTLE_FREEZE_JOBS")]
     pub jobs: Option<u16>,
-    /// Freeze without stopping: keep RAM and processes too; the VM goes on after a short pause. With `auto`, freeze the
-    /// ordinary way, after you confirm, if that is not possible
-    #[arg(long, value_parser = live(), value_name = "auto", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    /// Keep RAM and processes too, without stopping the VM
+    #[arg(long, value_parser = live(), value_name = "auto", num_args = 0..=1, require_equals = true, default_missing_value = "always", help_heading = WHAT, hide_possible_values = true)]
     pub live: Option<Live>,
-    /// Write the snapshot to a file instead of the library: X.smolmachine (with --live: X.checkpoint), or any other name for a
-    /// launcher and NAME.smolmachine beside it
-    #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath, conflicts_with = "Retention")]
+    /// Write the snapshot to a file instead of the library
+    #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath, conflicts_with = "Retention", help_heading = WHERE)]
     pub output: Option<PathBuf>,
     /// Tag for the snapshot in the library (repeatable)
-    #[arg(short, long, value_name = "TAG", conflicts_with = "output", add = Offer::Tags)]
+    #[arg(short, long, value_name = "TAG", conflicts_with = "output", add = Offer::Tags, help_heading = WHERE)]
     pub tag: Vec<Tag>,
     /// Note to store with the snapshot
-    #[arg(short = 'm', long, value_name = "NOTE", conflicts_with = "output")]
+    #[arg(short = 'm', long, value_name = "NOTE", conflicts_with = "output", help_heading = WHERE)]
     pub note: Option<String>,
     /// Label to store with the snapshot (repeatable)
-    #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "output")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label, conflicts_with = "output", help_heading = WHERE, hide_short_help = true)]
     pub label: Vec<(String, String)>,
     /// Store the launcher in the library too
-    #[arg(long, conflicts_with_all = ["output", "live"])]
+    #[arg(long, conflicts_with_all = ["output", "live"], help_heading = WHERE, hide_short_help = true)]
     pub launcher: bool,
-    /// Make no snapshot if the newest one of the VM holds the same, and print that one; the VM is stopped to find out. It gets
-    /// the tags, but not the note and the labels
-    #[arg(long, conflicts_with_all = ["output", "live", "launcher"])]
+    /// Make no snapshot if the newest one holds the same
+    #[arg(long, conflicts_with_all = ["output", "live", "launcher"], help_heading = WHAT)]
     pub if_changed: bool,
     /// Have the engine pack the disks, also where bottle-freeze can read them itself, which is much faster
-    #[arg(long, conflicts_with = "live")]
+    #[arg(long, conflicts_with = "live", help_heading = WHAT, hide_short_help = true)]
     pub engine_pack: bool,
     /// Stop a running VM without asking
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = RUNNING)]
     pub yes: bool,
     /// Freeze a VM that does not answer, and lose what its guest has not written to disk; --yes does not confirm this
-    #[arg(long)]
+    #[arg(long, help_heading = RUNNING, hide_short_help = true)]
     pub allow_unresponsive: bool,
-    /// Replace existing files at OUT, and move tags from other snapshots
-    #[arg(short, long)]
+    /// Replace files at OUT, and move tags from other snapshots
+    #[arg(short, long, help_heading = WHERE, hide_short_help = true)]
     pub force: bool,
     /// Start the VM again, if this freeze stopped it
-    #[arg(long, conflicts_with = "no_restart")]
+    #[arg(long, conflicts_with = "no_restart", help_heading = RUNNING)]
     pub restart: bool,
     /// Leave the VM stopped even if the freeze fails
-    #[arg(long)]
+    #[arg(long, help_heading = RUNNING, hide_short_help = true)]
     pub no_restart: bool,
     /// Leave out /workspace (VMs made from an image; engines that cannot pack it)
-    #[arg(long)]
+    #[arg(long, help_heading = WHAT, hide_short_help = true)]
     pub no_workspace: bool,
     /// Run this command after you confirm and before the VM stops; if it fails, nothing is frozen (repeatable).
     /// guest:COMMAND runs in the VM, if that is running, host:COMMAND on this host; both by `sh -c`
-    #[arg(long = "pre-freeze", value_name = "WHERE:COMMAND")]
+    #[arg(long = "pre-freeze", value_name = "WHERE:COMMAND", help_heading = HOOKS, hide_short_help = true)]
     pub before: Vec<Hook>,
     /// Run this command at the end, also after a failure or an interrupt (repeatable); in the VM only if that is running.
     /// On the host it gets `$BOTTLE_FREEZE_VM`, `$BOTTLE_FREEZE_SNAPSHOT` (empty if there is none) and `$BOTTLE_FREEZE_STATUS`
-    #[arg(long = "post-freeze", value_name = "WHERE:COMMAND")]
+    #[arg(long = "post-freeze", value_name = "WHERE:COMMAND", help_heading = HOOKS, hide_short_help = true)]
     pub after: Vec<Hook>,
     /// Time limit for each hook
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
-    #[arg(env = "BOTTLE_FREEZE_HOOK_TIMEOUT")]
+    #[arg(help_heading = HOOKS, hide_short_help = true, env = "BOTTLE_FREEZE_HOOK_TIMEOUT")]
     pub hook_timeout: Duration,
     /// Time limit for stopping the VM
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
-    #[arg(env = "BOTTLE_FREEZE_STOP_TIMEOUT")]
+    #[arg(help_heading = RUNNING, hide_short_help = true, env = "BOTTLE_FREEZE_STOP_TIMEOUT")]
     pub stop_timeout: Duration,
     /// Freeze even if there may not be enough space
-    #[arg(long)]
+    #[arg(long, help_heading = WHERE, hide_short_help = true)]
     pub no_space_check: bool,
     /// Store the snapshot under this key, for `thaw --key`: the label key=KEY
-    #[arg(long, value_name = "KEY", conflicts_with = "output", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "KEY", conflicts_with = "output", value_parser = NonEmptyStringValueParser::new(), help_heading = WHERE, hide_short_help = true)]
     pub key: Option<String>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = KEPT)]
     pub keep: Retention,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = RUNNING)]
     pub wait: Wait,
-    /// Print the engine commands that would run, and change nothing
-    #[arg(long)]
+    /// Print the engine commands, and change nothing
+    #[arg(long, help_heading = WHAT, hide_short_help = true)]
     pub dry_run: bool,
 }
 

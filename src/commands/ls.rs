@@ -3,13 +3,14 @@
 use crate::app::App;
 use crate::commands::vms::NO_VMS;
 use crate::error::Result;
+use crate::library::{Stored, catalog};
 use crate::smolvm::Machine;
 use crate::terminal;
 
-/// List VMs
+/// List VMs, with the newest snapshot of each
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bottle-freeze ls\n  bottle-freeze ls --json | jq -r '.[] | select(.state == \"running\") | .name'"
+    after_long_help = "Examples:\n  bottle-freeze ls\n  bottle-freeze ls --json | jq -r '.[] | select(.state == \"running\") | .name'"
 )]
 pub struct Args {}
 
@@ -22,13 +23,17 @@ pub fn run(app: &App) -> Result<()> {
     } else if machines.is_empty() {
         app.terminal.note(NO_VMS);
     } else {
-        let header = ["NAME", "STATE", "CPUS", "MEMORY", "STORAGE", "OVERLAY", "NETWORK", "IMAGE"];
-        app.terminal.table(&header, machines.iter().map(row));
+        // VMs are listed without a library, too.
+        let snapshots = catalog::list(None).map(|(all, _)| all).unwrap_or_default();
+        let header = ["NAME", "STATE", "SNAPSHOT", "CPUS", "MEMORY", "STORAGE", "OVERLAY", "NETWORK", "IMAGE"];
+        app.terminal.table(&header, machines.iter().map(|machine| row(machine, &snapshots)));
     }
     Ok(())
 }
 
-fn row(machine: &Machine) -> Vec<String> {
+/// The VM, with its newest snapshot and the age of that.
+fn row(machine: &Machine, snapshots: &[Stored]) -> Vec<String> {
+    let newest = snapshots.iter().rfind(|one| one.metadata.vm == machine.name).map(|one| &one.metadata);
     let network = match (&machine.allowed_cidrs, machine.network) {
         (_, false) => "none".to_owned(),
         (Some(cidrs), true) if !cidrs.is_empty() => cidrs.join(" "),
@@ -37,6 +42,7 @@ fn row(machine: &Machine) -> Vec<String> {
     vec![
         machine.name.clone(),
         machine.state.to_string(),
+        newest.map_or_else(|| "-".to_owned(), |newest| format!("{}, {} ago", newest.id, newest.age())),
         machine.cpus.to_string(),
         format!("{} MiB", machine.memory_mib),
         format!("{} GiB", machine.storage_gib()),

@@ -1,7 +1,7 @@
 //! `pack`: pack an image into a file from which you can make VMs.
 
 use crate::app::App;
-use crate::commands::args::Wait;
+use crate::commands::args::{Wait, mebibytes};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::Target;
@@ -15,7 +15,7 @@ use std::time::Instant;
 
 /// Pack an image into a file from which you can make VMs
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze pack alpine:3.20 -o alpine.smolmachine\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze pack alpine:3.20 -o alpine.smolmachine\n  \
     bottle-freeze pack ./rootfs -o base.smolmachine --cpus 2 --mem 1024")]
 pub struct Args {
     /// OCI image, `docker save` archive or unpacked rootfs folder
@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: Option<u32>,
     /// Memory in MiB for VMs made from it
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SIZE", value_parser = mebibytes)]
     pub mem: Option<u64>,
     /// Replace the files at OUT
     #[arg(short, long, action = ArgAction::SetTrue)]

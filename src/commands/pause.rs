@@ -12,7 +12,7 @@ use crate::smolvm::State;
 ///
 /// A paused VM cannot be frozen: its RAM would be lost.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze pause dev\n  bottle-freeze pause --all")]
+#[command(after_long_help = "Examples:\n  bottle-freeze pause dev\n  bottle-freeze pause --all")]
 #[command(mut_arg("names", |names| names.add(Offer::Vms(|state| *state == State::Running))))]
 pub struct Args {
     #[command(flatten)]

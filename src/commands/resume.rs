@@ -10,7 +10,7 @@ use crate::smolvm::State;
 
 /// Continue paused VMs
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze resume dev\n  bottle-freeze resume --label team=a")]
+#[command(after_long_help = "Examples:\n  bottle-freeze resume dev\n  bottle-freeze resume --label team=a")]
 #[command(mut_arg("names", |names| names.add(Offer::Vms(|state| *state == State::Paused))))]
 pub struct Args {
     #[command(flatten)]

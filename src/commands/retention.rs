@@ -11,7 +11,7 @@ pub struct Retention {
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_last: usize,
     /// Keep the newest of each of the last N hours that have a snapshot
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true, hide_short_help = true)]
     pub keep_hourly: usize,
     /// Keep the newest of each of the last N days that have a snapshot
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
@@ -20,31 +20,31 @@ pub struct Retention {
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
     pub keep_weekly: usize,
     /// Keep the newest of each of the last N months that have a snapshot
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true, hide_short_help = true)]
     pub keep_monthly: usize,
     /// Keep the newest of each of the last N years that have a snapshot
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, default_value_t = 0, hide_default_value = true, hide_short_help = true)]
     pub keep_yearly: usize,
     /// Keep all snapshots within this time before the newest (30d, 6m, 1y5m7d2h)
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", hide_short_help = true)]
     pub keep_within: Option<Reach>,
     /// Keep the newest of each hour within this time before the newest
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", hide_short_help = true)]
     pub keep_within_hourly: Option<Reach>,
     /// Keep the newest of each day within this time before the newest
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", hide_short_help = true)]
     pub keep_within_daily: Option<Reach>,
     /// Keep the newest of each week within this time before the newest
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", hide_short_help = true)]
     pub keep_within_weekly: Option<Reach>,
     /// Keep the newest of each month within this time before the newest
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", hide_short_help = true)]
     pub keep_within_monthly: Option<Reach>,
     /// Keep the newest of each year within this time before the newest
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", hide_short_help = true)]
     pub keep_within_yearly: Option<Reach>,
     /// Keep snapshots with this tag, with all tags of a list TAG,TAG, or without any tag ('') (repeatable)
-    #[arg(long, value_name = "TAGS", add = Offer::Tags)]
+    #[arg(long, value_name = "TAGS", add = Offer::Tags, hide_short_help = true)]
     pub keep_tag: Vec<TagList>,
 }
 

@@ -5,7 +5,7 @@ use crate::commands::args::Wait;
 use crate::commands::vms::{Vms, select};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
-use crate::library::{self, Creation};
+use crate::library::{self, Creation, Stored, catalog};
 use crate::operations::state::asked_again;
 use crate::operations::{disks, lock};
 use crate::report::Change;
@@ -15,7 +15,7 @@ use crate::smolvm::{EngineError, Machine, Name};
 ///
 /// Snapshots stay.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze rm dev\n  bottle-freeze rm --label scratch=yes")]
+#[command(after_long_help = "Examples:\n  bottle-freeze rm dev\n  bottle-freeze rm --label scratch=yes")]
 #[command(mut_arg("names", |names| names.add(Offer::Vms(|_| true))))]
 pub struct Args {
     #[command(flatten)]
@@ -36,9 +36,11 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let machines = asked_again(app, &engine, machines, is_meant)?;
     let find = |name: &Name| machines.iter().find(|machine| machine.name == name.as_str());
     let found: Vec<&Machine> = names.iter().filter_map(find).collect();
+    // A library that cannot be read does not keep a VM from being deleted.
+    let snapshots = catalog::list(None).map(|(all, _)| all).unwrap_or_default();
     if !found.is_empty() {
         let list: Vec<_> = found.iter().map(|machine| format!("{} ({})", machine.name, machine.state)).collect();
-        let question = format!("Delete {}, disks and all?", list.join(", "));
+        let question = format!("Delete {}, disks and all? {}", list.join(", "), what_stays(&snapshots, &found));
         app.confirm(&question, args.yes, "nothing was deleted")?;
     }
     vms.change_each(app, &engine, &names, |app, engine, name, _| {
@@ -52,7 +54,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         })?;
         Creation::forget(name.as_str());
         library::remove_artifact(name.as_str());
-        app.terminal.result(name.as_str(), &format!("deleted {name}"));
+        app.terminal.result(name.as_str(), &format!("deleted {name}; {}", stays_of(&snapshots, name.as_str())));
         Ok(Change::Deleted)
     })
 }
@@ -69,6 +71,27 @@ fn still_as_shown(shown: &Machine, now: &Machine) -> Result<()> {
     let what = format!("'{}' was {how} in the meantime", now.name);
     let failure = Failure::new(Status::BadState, what).state(not_deleted(now));
     Err(failure.hint(format!("bottle-freeze rm {}", now.name)))
+}
+
+/// Which snapshots stay, of each VM.
+fn what_stays(all: &[Stored], vms: &[&Machine]) -> String {
+    let each = vms.iter().map(|vm| match vms {
+        [_] => stays_of(all, &vm.name),
+        _ => format!("{}: {}", vm.name, stays_of(all, &vm.name)),
+    });
+    let text = each.collect::<Vec<_>>().join("; ");
+    let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
+    format!("{}{rest}.", if vms.len() == 1 { first.to_uppercase() } else { first.to_owned() })
+}
+
+/// Which snapshots of a VM stay.
+fn stays_of(all: &[Stored], vm: &str) -> String {
+    let mut snapshots = all.iter().filter(|one| one.metadata.vm == vm);
+    match (snapshots.clone().count(), snapshots.next_back()) {
+        (1, Some(only)) => format!("its snapshot {} stays", only.reference()),
+        (count, Some(newest)) => format!("its {count} snapshots stay, the newest is {}", newest.reference()),
+        (_, None) => "it has no snapshot".to_owned(),
+    }
 }
 
 fn not_deleted(vm: &Machine) -> String {

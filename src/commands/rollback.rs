@@ -14,11 +14,13 @@ use std::time::Duration;
 /// The VM keeps its name; all else is as `thaw` makes it. It is frozen into the library first, so a rollback to that snapshot
 /// undoes this one.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze rollback dev@ready\n  bottle-freeze rollback dev --yes --no-start")]
+#[command(
+    after_long_help = "Examples:\n  bottle-freeze rollback dev@ready\n  bottle-freeze rollback dev --yes --no-start"
+)]
 pub struct Args {
     /// Snapshot of the VM: VM (its newest), VM@TAG or VM@ID
     #[arg(value_parser = snapshot, add = Offer::Snapshots)]
-    pub snapshot: (Name, String),
+    pub snapshot: String,
     /// Enable the network, without limits
     #[arg(long)]
     pub net: bool,
@@ -52,13 +54,13 @@ pub fn run(app: &App, args: Args) -> Result<()> {
 
 impl From<Args> for Request {
     fn from(args: Args) -> Self {
-        let (name, snapshot) = args.snapshot;
         Self {
-            snapshot: snapshot.into(),
-            name: Some(name),
+            // Its VM is the one that is replaced.
+            snapshot: args.snapshot.into(),
             start: !args.no_start,
             replace: true,
             yes: args.yes,
+            keep: true,
             network: Network { net: args.net, allow_cidrs: args.allow_cidr, ports: args.port },
             timeout: args.timeout,
             ..Self::default()
@@ -66,9 +68,8 @@ impl From<Args> for Request {
     }
 }
 
-/// Reads `VM`, `VM@TAG` or `VM@ID`: the VM, and all of it.
-fn snapshot(text: &str) -> Result<(Name, String), String> {
-    let vm = text.split('@').next().unwrap_or_default();
-    let name: Name = vm.parse().map_err(|why: &str| why.to_owned())?;
-    Ok((name, text.to_owned()))
+/// Reads a snapshot in the library, which no file is.
+fn snapshot(text: &str) -> Result<String, &'static str> {
+    let name = text.split('@').next().unwrap_or_default();
+    name.parse::<Name>().map(|_| text.to_owned())
 }

@@ -24,7 +24,7 @@ const VARIABLES: [&str; 6] =
 /// changed, and a running VM is down for a few seconds. Where neither is there, a line for your crontab is printed. The --keep
 /// options remove older snapshots after each freeze. `doctor` reports the last success of each schedule.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze schedule dev --every 1d --keep-daily 7 --keep-weekly 4\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze schedule dev --every 1d --keep-daily 7 --keep-weekly 4\n  \
     bottle-freeze schedule\n  bottle-freeze schedule dev --remove")]
 pub struct Args {
     /// The VM; without one, all schedules are listed

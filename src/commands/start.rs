@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Start VMs and wait until they run commands
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bottle-freeze start dev\n  bottle-freeze start --no-wait web db\n  bottle-freeze start --label team=a"
+    after_long_help = "Examples:\n  bottle-freeze start dev\n  bottle-freeze start --no-wait web db\n  bottle-freeze start --label team=a"
 )]
 #[command(mut_arg("names", |names| names.add(Offer::Vms(|state| !state.is_up()))))]
 pub struct Args {

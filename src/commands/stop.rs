@@ -12,7 +12,7 @@ use crate::smolvm::{Fact, State};
 
 /// Stop VMs
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze stop dev\n  bottle-freeze stop --all")]
+#[command(after_long_help = "Examples:\n  bottle-freeze stop dev\n  bottle-freeze stop --all")]
 #[command(mut_arg("names", |names| names.add(Offer::Vms(State::is_up))))]
 pub struct Args {
     #[command(flatten)]

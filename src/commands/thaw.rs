@@ -1,7 +1,7 @@
 //! `thaw`: snapshot → VM, as it was frozen.
 
 use crate::app::App;
-use crate::commands::args::duration;
+use crate::commands::args::{duration, mebibytes};
 use crate::completion::Offer;
 use crate::error::Result;
 use crate::operations::consent::Network;
@@ -11,6 +11,7 @@ use crate::smolvm::Name;
 use clap::ValueHint;
 use clap::builder::NonEmptyStringValueParser;
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 /// Make a VM from a snapshot, as it was frozen, and start it
@@ -20,7 +21,7 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools)]
 #[command(
-    after_help = "Examples:\n  bottle-freeze thaw dev\n  bottle-freeze thaw dev@ready dev-tuesday --no-start\n  \
+    after_long_help = "Examples:\n  bottle-freeze thaw dev\n  bottle-freeze thaw dev@ready dev-tuesday --no-start\n  \
     bottle-freeze thaw dev@ready --replace\n  \
     bottle-freeze thaw --key setup-v7\n  \
     bottle-freeze thaw dev.smolmachine"
@@ -32,49 +33,61 @@ pub struct Args {
     /// Name of the new VM [default: the frozen VM's name if that is free, or NAME-2, NAME-3 …]
     pub name: Option<Name>,
     /// The newest snapshot that was frozen with this --key; exit 4 if there is none
-    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub key: Option<String>,
     /// Start it and wait until it runs commands (the default)
-    #[arg(long, conflicts_with = "no_start")]
+    #[arg(long, hide_short_help = true, conflicts_with = "no_start")]
     pub start: bool,
     /// Do not start it
     #[arg(long)]
     pub no_start: bool,
-    /// Replace the VM of that name; it is frozen into the library first (asks for confirmation)
+    /// Replace the VM of that name, which is frozen first (asks)
     #[arg(long)]
     pub replace: bool,
     /// With --replace, do not ask
     #[arg(short, long, requires = "replace")]
     pub yes: bool,
+    /// Keep the new VM even if it does not start
+    #[arg(long)]
+    pub keep: bool,
     /// Virtual CPUs [default: as frozen]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: Option<u32>,
-    /// Memory in MiB [default: as frozen]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Memory, in MiB or with a unit (2G) [default: as frozen]
+    #[arg(long, value_name = "SIZE", value_parser = mebibytes)]
     pub mem: Option<u64>,
     /// Enable the network, without limits
     #[arg(long)]
     pub net: bool,
     /// Enable the network, limited to this CIDR block (repeatable) [default: as frozen]
-    #[arg(long, value_name = "CIDR")]
+    #[arg(long, hide_short_help = true, value_name = "CIDR")]
     pub allow_cidr: Vec<String>,
     /// Publish this port, and none of the recorded ones (repeatable) [default: as frozen]
-    #[arg(short, long, value_name = "HOST[:GUEST]")]
+    #[arg(short, long, value_name = "HOST[:GUEST]", hide_short_help = true)]
     pub port: Vec<String>,
     /// Longest time to wait until the VM runs commands
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration, hide_short_help = true)]
     pub timeout: Duration,
 }
 
 /// Thaws a snapshot, and prints what was made.
 pub fn run(app: &App, args: Args) -> Result<()> {
+    let has_name = args.name.is_some() || args.replace;
     let thawed = thaw::thaw(app, &args.into())?;
     let name = &thawed.vm;
     let next = match thawed.state {
         Change::Running => format!("it is running; a shell in it: bottle-freeze exec -it {name} -- sh"),
         _ => format!("start it with: bottle-freeze start {name}"),
     };
-    app.terminal.result(name, &format!("thawed {name}; {next}"));
+    let file = thawed.sidecar.as_ref().map_or(Path::new(""), |sidecar| sidecar.0.as_path());
+    let source = thawed.reference.clone().unwrap_or_else(|| file.display().to_string());
+    let own = thawed.reference.as_ref().and_then(|reference| reference.split('@').next().map(str::to_owned));
+    let own = own.unwrap_or_else(|| file.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+    let why = match () {
+        () if has_name || own == *name || thawed.replaced.is_some() => String::new(),
+        () => format!(", because there is a VM '{own}' already (--replace replaces it)"),
+    };
+    app.terminal.result(name, &format!("thawed {source} as {name}{why}; {next}"));
     app.terminal.report(&thawed);
     Ok(())
 }
@@ -88,6 +101,7 @@ impl From<Args> for Request {
             start: !args.no_start,
             replace: args.replace,
             yes: args.yes,
+            keep: args.keep,
             cpus: args.cpus,
             memory_mib: args.mem,
             network: Network { net: args.net, allow_cidrs: args.allow_cidr, ports: args.port },

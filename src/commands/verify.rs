@@ -16,7 +16,7 @@ use std::ffi::OsString;
 /// Needs no engine.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bottle-freeze verify dev.smolmachine\n  bottle-freeze verify --json *.smolmachine"
+    after_long_help = "Examples:\n  bottle-freeze verify dev.smolmachine\n  bottle-freeze verify --json *.smolmachine"
 )]
 pub struct Args {
     /// Snapshots to check: .smolmachine files, or from the library VM (its newest), VM@TAG or VM@ID

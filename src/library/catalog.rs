@@ -7,11 +7,15 @@ use super::metadata::{Metadata, MetadataError};
 use super::stored::Stored;
 use super::tag::Tag;
 use crate::home;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use thiserror::Error;
+
+/// What stands for the newest snapshot of a VM, unless one has this tag.
+const LATEST: &str = "latest";
 
 /// Why no snapshot was found.
 #[derive(Debug, Error)]
@@ -131,8 +135,9 @@ pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
     Ok((stored, broken))
 }
 
-/// The snapshot that `VM` (its newest), `VM@ID`, `VM@TAG` or `VM@ID-PREFIX` names. An id has priority over a tag, which can
-/// look like an id in older snapshots. A tag that is also the start of another snapshot's id is ambiguous.
+/// The snapshot that `VM` or `VM@latest` (its newest), `VM@ID`, `VM@TAG` or `VM@ID-PREFIX` names; or, if no VM of that name
+/// has a snapshot, `ID`, `ID-PREFIX` or `TAG` alone. An id has priority over a tag, which can look like an id in older
+/// snapshots. A tag that is also the start of another snapshot's id is ambiguous.
 ///
 /// # Errors
 /// There is none or more than one, it is damaged, or the library cannot be read.
@@ -154,20 +159,58 @@ pub fn find_entry(reference: &str) -> Result<Entry, FindError> {
         return Err(not_found());
     }
     let (all, broken) = list(Some(vm))?;
-    let Some(which) = which else { return newest(all, broken).transpose().ok_or_else(not_found)? };
-    // If a killed run left the same tag on two snapshots, the newer one counts.
-    let tagged = all.iter().rposition(|one| one.metadata.tags.iter().any(|tag| tag.as_str() == which));
-    let all = all.into_iter().map(Entry::from).chain(broken.into_iter().map(Entry::Broken)).enumerate();
-    let matches = |at: usize, one: &Entry| Some(at) == tagged || (!which.is_empty() && one.id().starts_with(which));
-    let mut all: Vec<Entry> = all.filter(|(at, one)| matches(*at, one)).map(|(_, one)| one).collect();
-    if let Some(at) = all.iter().position(|one| one.id() == which) {
-        return Ok(all.swap_remove(at));
-    }
-    if all.len() > 1 {
-        let candidates = all.iter().map(Entry::reference).collect();
+    let mut found = match which {
+        None => match newest(all, broken)? {
+            Some(newest) => return Ok(newest),
+            None => of_any_vm(reference)?,
+        },
+        Some(LATEST) if !all.iter().any(|one| has_tag(one, LATEST)) => {
+            return newest(all, broken)?.ok_or_else(not_found);
+        }
+        Some(which) => matching(all, broken, which, 1),
+    };
+    if found.len() > 1 {
+        let candidates = found.iter().map(Entry::reference).collect();
         return Err(FindError::Ambiguous { reference: reference.to_owned(), candidates });
     }
-    all.pop().ok_or_else(not_found)
+    found.pop().ok_or_else(not_found)
+}
+
+/// The snapshots of all VMs that have this id or tag.
+fn of_any_vm(which: &str) -> Result<Vec<Entry>, FindError> {
+    let (all, broken) = list(None)?;
+    let mut vms: BTreeMap<String, (Vec<Stored>, Vec<Broken>)> = BTreeMap::new();
+    for one in all {
+        vms.entry(one.metadata.vm.clone()).or_default().0.push(one);
+    }
+    for one in broken {
+        vms.entry(one.reference().split('@').next().unwrap_or_default().to_owned()).or_default().1.push(one);
+    }
+    // Fewer digits are more likely a typo than an id.
+    let found = vms.into_values().flat_map(|(all, broken)| matching(all, broken, which, 4));
+    Ok(whole_ids_first(found.collect(), which))
+}
+
+/// The snapshots of one VM that have this tag, this id, or an id that begins with it, if it has at least so many digits.
+fn matching(all: Vec<Stored>, broken: Vec<Broken>, which: &str, digits: usize) -> Vec<Entry> {
+    // If a killed run left the same tag on two snapshots, the newer one counts.
+    let tagged = all.iter().rposition(|one| has_tag(one, which));
+    let all = all.into_iter().map(Entry::from).chain(broken.into_iter().map(Entry::Broken)).enumerate();
+    let has_id = |one: &Entry| which.len() >= digits && one.id().starts_with(which);
+    let found = all.filter(|(at, one)| Some(*at) == tagged || has_id(one)).map(|(_, one)| one);
+    whole_ids_first(found.collect(), which)
+}
+
+/// Only those with exactly this id, if there are any.
+fn whole_ids_first(mut found: Vec<Entry>, id: &str) -> Vec<Entry> {
+    if found.iter().any(|one| one.id() == id) {
+        found.retain(|one| one.id() == id);
+    }
+    found
+}
+
+fn has_tag(one: &Stored, tag: &str) -> bool {
+    one.metadata.tags.iter().any(|one| one.as_str() == tag)
 }
 
 /// The newest snapshot, or an error if a damaged one may be newer.

@@ -11,6 +11,7 @@ use crate::files;
 use crate::publish::{Existing, publish_text};
 use crate::smolvm::artifact::Artifact;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -226,6 +227,11 @@ impl Metadata {
     pub fn read(folder: &Path) -> Result<Self, MetadataError> {
         let missing = || MetadataError("it is missing".into());
         Self::parse(&read_file(&folder.join(METADATA))?.ok_or_else(missing)?)
+    }
+
+    /// The day and the time when it was made, in this machine's time zone.
+    pub fn date(&self) -> String {
+        self.time().to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
     }
 
     /// How long ago it was made, in the largest unit.

@@ -8,7 +8,7 @@ use crate::operations::resolve::Checked;
 use crate::quoted::quoted;
 
 /// The network that the user asks for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Network {
     /// All of it.
     pub net: bool,

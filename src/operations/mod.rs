@@ -9,6 +9,7 @@ pub mod fidelity;
 pub mod freeze;
 pub mod lock;
 pub mod make;
+mod meant;
 pub mod packed;
 pub mod prune;
 pub mod registry;

@@ -3,12 +3,9 @@
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Index, Seen};
-use crate::library::{
-    Broken, Entry, FindError, KEY, Lock, Metadata, RemoveError, Staging, Stored, Tag, catalog, layout,
-};
-use crate::nearest::nearest;
+use crate::library::{Broken, Entry, FindError, KEY, Lock, Metadata, RemoveError, Staging, Stored, catalog, layout};
 use crate::operations::several::once;
-use crate::operations::{lock, packed, verify};
+use crate::operations::{lock, meant, packed, verify};
 use crate::quoted::quoted;
 use crate::signals::ExitNote;
 use crate::smolvm::Name;
@@ -79,7 +76,8 @@ impl SnapshotSource {
     pub fn whole(&self, app: &App) -> Result<Whole> {
         match &self.which {
             Which::File(path) => {
-                let (artifact, sha256) = verify::check(app, path).map_err(|failure| hint_at_another(path, failure))?;
+                let (artifact, sha256) =
+                    verify::check(app, path).map_err(|failure| meant::with_hint_at_file(path, failure))?;
                 Ok(Whole { artifact, path: path.clone(), sha256 })
             }
             Which::Stored(stored) => {
@@ -97,9 +95,15 @@ impl SnapshotSource {
     /// # Errors
     /// It is missing or damaged, or no engine can make a VM from it.
     pub fn check(self, app: &App) -> Result<Checked> {
+        let in_chunks = self.stored().and_then(|one| one.metadata.artifact.as_ref());
+        let (text, total) = (format!("checking {}", self.name()), in_chunks.map_or(0, |artifact| artifact.bytes));
+        app.terminal.counted("check", &text, || total, |on_bytes| self.checked(app, on_bytes))
+    }
+
+    fn checked(self, app: &App, on_bytes: &dyn Fn(u64)) -> Result<Checked> {
         let in_chunks = self.stored().filter(|one| one.metadata.is_in_chunks());
         if let Some(index) = in_chunks.map(|one| verify::index(&one.folder, &one.metadata)).transpose()?.flatten() {
-            return self.put_together(app, &index);
+            return self.put_together(app, &index, on_bytes);
         }
         let Whole { artifact, path, .. } = self.whole(app)?;
         let path = std::path::absolute(&path).map_err(|error| Failure::artifact(&path, &error.into()))?;
@@ -107,7 +111,7 @@ impl SnapshotSource {
     }
 
     /// Writes the artifact whose chunks are in the library into a private folder, and checks them meanwhile.
-    fn put_together(self, app: &App, index: &Index) -> Result<Checked> {
+    fn put_together(self, app: &App, index: &Index, on_bytes: &dyn Fn(u64)) -> Result<Checked> {
         let (artifact, folder) = (index.artifact()?, self.path());
         let private = Staging::for_artifact(artifact.bytes).map_err(|error| {
             let what = format!("there is no place for its artifact of {} bytes: {error}", artifact.bytes);
@@ -115,7 +119,7 @@ impl SnapshotSource {
         })?;
         let path = private.sidecar();
         let note = packed::leaves(app, &private);
-        store::put_together(folder, index, &path, &app.signals)?;
+        store::put_together(folder, index, &path, &app.signals, on_bytes)?;
         let put_together = Some(PutTogether { _note: note, _private: private });
         Ok(Checked { path, artifact, put_together, found: self })
     }
@@ -181,18 +185,6 @@ impl Checked {
     }
 }
 
-/// Adds a hint to the failure if `path` is a launcher with an artifact beside it, or the folder of a checkpoint.
-fn hint_at_another(path: &Path, failure: Failure) -> Failure {
-    if path.join(store::CHECKPOINT_INDEX).is_file() {
-        let import = format!("bottle-freeze snapshot import {}", quoted(&path.to_string_lossy()));
-        return failure.hint(format!("import it into the library first: {import}"));
-    }
-    let mut sidecar = path.as_os_str().to_owned();
-    sidecar.push(".smolmachine");
-    let sidecar = PathBuf::from(sidecar);
-    if sidecar.is_file() { failure.hint(format!("did you mean {}?", sidecar.display())) } else { failure }
-}
-
 /// Whether `text` names a file: it contains `/`, or ends like an artifact. Anything else is a name in the library.
 fn is_path(text: &OsStr) -> bool {
     let text = text.as_bytes();
@@ -204,9 +196,13 @@ pub fn find(app: &App, text: &OsStr) -> Result<SnapshotSource> {
     if is_path(text) {
         return Ok(SnapshotSource::of_file(text));
     }
-    SnapshotSource::of_library(app, &text.to_string_lossy()).map_err(|failure| match similar_file(text) {
-        Some(file) if failure.status == Status::NotFound => failure.hint(format!("to name the file, write {file}")),
-        _ => failure,
+    SnapshotSource::of_library(app, &text.to_string_lossy()).map_err(|failure| {
+        let is_missing = failure.status == Status::NotFound;
+        match (meant::import(text).filter(|_| is_missing), meant::similar_file(text).filter(|_| is_missing)) {
+            (Some(import), _) => failure.hint(format!("an exported snapshot is imported first: {import}")),
+            (None, Some(file)) => failure.hint(format!("to name the file, write {file}")),
+            (None, None) => failure,
+        }
     })
 }
 
@@ -226,19 +222,6 @@ pub fn with_key(app: &App, vm: &str, key: &str) -> Result<SnapshotSource> {
             .hint(format!("make one with `bottle-freeze freeze VM --key {}`", quoted(key)))
     })?;
     Ok(SnapshotSource { _held: lock::reading(app, &newest)?, which: Which::Stored(Box::new(newest)) })
-}
-
-/// An existing file with that name, in the form that names a file on a command line.
-fn similar_file(text: &OsStr) -> Option<String> {
-    let to_path = |suffix: &str| {
-        let mut path = OsString::from("./");
-        path.push(text);
-        path.push(suffix);
-        path
-    };
-    let all = layout::SUFFIXES.into_iter().chain([""]).map(to_path);
-    let mut files = all.filter(|path| !text.is_empty() && Path::new(path).is_file());
-    files.next().map(|path| quoted(&path.to_string_lossy()))
 }
 
 /// One of several snapshots on a command line: its name, and what was found.
@@ -326,22 +309,12 @@ pub fn entry(reference: &str) -> Result<Entry> {
 }
 
 fn not_found(reference: &str, error: FindError) -> Failure {
-    let similar = if matches!(error, FindError::NotFound(_)) { nearest_stored(reference) } else { None };
+    let similar = if matches!(error, FindError::NotFound(_)) { meant::similar(reference) } else { None };
     let failure = Failure::from(error);
     match (similar, failure.hint.clone()) {
         (Some(similar), Some(hint)) => failure.hint(format!("did you mean {similar}? {hint}")),
         _ => failure,
     }
-}
-
-/// A snapshot with a similar name: that of its VM, or its tag.
-fn nearest_stored(reference: &str) -> Option<String> {
-    let (all, _) = catalog::list(None).ok()?;
-    let vms = || all.iter().map(|one| one.metadata.vm.as_str()).filter(|vm| vm.parse::<Name>().is_ok());
-    let Some((vm, tag)) = reference.split_once('@') else { return nearest(reference, vms()).map(str::to_owned) };
-    let vm = nearest(vm, vms())?;
-    let tags = || all.iter().filter(|one| one.metadata.vm == vm).flat_map(|one| &one.metadata.tags).map(Tag::as_str);
-    Some(nearest(tag, tags()).map_or_else(|| vm.to_owned(), |tag| format!("{vm}@{tag}")))
 }
 
 fn removal_hint(broken: &Broken) -> String {
@@ -372,7 +345,7 @@ impl From<FindError> for Failure {
             FindError::NotFound(_) => {
                 Self::new(Status::NotFound, what).hint("list them with `bottle-freeze snapshot ls`")
             }
-            FindError::Ambiguous { .. } => Self::new(Status::Usage, what).hint("give more digits of its id"),
+            FindError::Ambiguous { .. } => Self::new(Status::Usage, what).hint("name one of them"),
             FindError::Broken(broken) => Self::new(Status::Damaged, what).hint(removal_hint(&broken)),
             FindError::NewestBroken(broken) => {
                 let reference = broken.reference();

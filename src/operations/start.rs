@@ -3,12 +3,25 @@
 use crate::error::{Failure, Result, Status};
 use crate::operations::disks::end_start;
 use crate::operations::state::state_now;
-use crate::smolvm::{EngineError, Name, Smolvm, State, is_being_started};
+use crate::smolvm::{EngineError, Name, Smolvm, State, has_libkrun, hypervisor, is_being_started};
 use crate::terminal::Warnings;
 use std::time::{Duration, Instant};
 
 /// The time limit to start a VM again that was running before. The engine gives up a boot after 30 s.
 pub const START_AGAIN: Duration = Duration::from_secs(120);
+
+/// Checks that this host runs VMs, as `doctor` does: the engine would only wait, and say nothing for 30 s.
+///
+/// # Errors
+/// No VM starts here.
+pub fn check_host(engine: &Smolvm) -> Result<()> {
+    if !has_libkrun(engine.path()) {
+        return Ok(());
+    }
+    hypervisor(Some(engine.path()))
+        .map(drop)
+        .map_err(|none| Failure::new(Status::Failed, format!("no VM starts here: {}", none.what)).hint(none.hint))
+}
 
 /// Starts a VM and, if `ready`, waits until it runs commands; both within `limit`. A start that is ended early, by `limit`
 /// or a signal, ends what it started.
@@ -17,6 +30,7 @@ pub const START_AGAIN: Duration = Duration::from_secs(120);
 /// It does not start, or is not ready in time. If its start was ended early, the failure says how the VM is now.
 pub fn start(engine: &Smolvm, name: &Name, limit: Duration, ready: bool, warnings: &Warnings) -> Result<()> {
     let began = Instant::now();
+    check_host(engine)?;
     if boot(engine, name, limit)? {
         let lost = "what its guest had not written to disk is lost";
         warnings.warn(format!("'{name}' did not answer, so smolvm ended it and started it again: {lost}"));

@@ -22,8 +22,27 @@ const USAGE: i32 = 2;
 /// The status of a Rust program that panicked.
 const PANIC: i32 = 101;
 
+/// How the last line of stderr begins when the engine itself failed.
+const OWN: [&str; 6] = [
+    "Error: vm not found: ",
+    "Error: agent operation failed: ",
+    "Error: config operation failed: ",
+    "Error: database operation failed: ",
+    "Error: io operation failed: ",
+    "error: streaming output exceeded ",
+];
+/// How it begins when an image VM has no such command.
+const NO_PROGRAM: &str = "executable file `";
+
+/// Whether a line that is printed only in part yet may say that the engine failed.
+fn begins_like_a_failure(line: &[u8]) -> bool {
+    // The engine writes its errors in pieces. Of fewer bytes, who knows: a prompt of the guest must not wait.
+    let begins = |own: &&str| line.starts_with(own.as_bytes()) || (line.len() > 6 && own.as_bytes().starts_with(line));
+    OWN.iter().chain([&NO_PROGRAM]).any(begins)
+}
+
 /// How a `machine exec` ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExecEnd {
     /// The guest's command ended with this status.
     Guest(i32),
@@ -33,8 +52,8 @@ pub enum ExecEnd {
     Misunderstood,
     /// The engine crashed.
     Crashed,
-    /// The engine failed to run the command.
-    NotRun,
+    /// The engine failed to run the command, for this reason.
+    NotRun(String),
     /// This signal ended the engine.
     Killed(i32),
 }
@@ -75,14 +94,20 @@ impl Smolvm {
         if outcome.status.success() { Ok(outcome) } else { Err(call.failure(&outcome)) }
     }
 
-    /// `machine exec` with these variables, its output passed on as it comes.
+    /// `machine exec` with these variables, its output passed on as it comes, but for what the engine says of its own failure.
     ///
     /// # Errors
     /// Among others [`EngineError::Exposes`]: then nothing was run.
     pub fn machine_exec_streamed(&self, name: &Name, exec: &Exec, env: &[EnvVar]) -> Result<ExecEnd> {
         let call = with_command(self.env_of_exec(self.exec_flags(name, exec), env)?, exec);
         self.announce(&call);
-        Ok(call.stream(self.signals(), exec.stdin)?.exec_end())
+        let (outcome, held) = call.stream(self.signals(), exec.stdin, begins_like_a_failure)?;
+        let end = outcome.exec_end();
+        // What the engine said of its own failure is printed by whoever prints that failure.
+        if !matches!(end, ExecEnd::NotRun(_) | ExecEnd::NoSuchCommand) {
+            let _ = std::io::stderr().write_all(&held);
+        }
+        Ok(end)
     }
 
     /// Polls `exec true` with a growing delay until the guest runs it.
@@ -122,19 +147,11 @@ impl Outcome {
             ["failed to spawn command: No such file", "exec interactive: No such file", "streaming exec: No such file"];
         let last = self.last_line();
         (last.starts_with("Error: ") && BARE.iter().any(|text| last.contains(text)))
-            || (last.starts_with("executable file `") && last.contains("` not found in $PATH"))
+            || (last.starts_with(NO_PROGRAM) && last.contains("` not found in $PATH"))
     }
 
     /// Whether the last line is the engine's own failure, not the guest command's.
     fn is_failure_of_the_engine(&self) -> bool {
-        const OWN: [&str; 6] = [
-            "Error: vm not found: ",
-            "Error: agent operation failed: ",
-            "Error: config operation failed: ",
-            "Error: database operation failed: ",
-            "Error: io operation failed: ",
-            "error: streaming output exceeded ",
-        ];
         OWN.iter().any(|own| self.last_line().starts_with(own))
     }
 
@@ -146,7 +163,7 @@ impl Outcome {
             Some(_) if self.has_no_such_command() => ExecEnd::NoSuchCommand,
             Some(USAGE) if self.stderr.ends_with("For more information, try '--help'.") => ExecEnd::Misunderstood,
             Some(PANIC) if self.stderr.contains("panicked at") => ExecEnd::Crashed,
-            Some(1) if self.is_failure_of_the_engine() => ExecEnd::NotRun,
+            Some(1) if self.is_failure_of_the_engine() => ExecEnd::NotRun(self.last_line().to_owned()),
             Some(code) => ExecEnd::Guest(code),
         }
     }

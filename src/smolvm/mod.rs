@@ -77,4 +77,4 @@ pub use pack::{CHECKPOINT_SUFFIX, PackStep};
 pub use record::Record;
 pub use reference::Reference;
 pub use version::Version;
-pub use whole::{broken_files, empty_program};
+pub use whole::{broken_files, empty_program, has_libkrun};

@@ -100,16 +100,16 @@ impl Call {
     }
 
     /// Runs the command with the stdout of this process, and its stdin if `stdin`; its stderr is passed on as it comes,
-    /// and so are signals that reach this process.
-    pub fn stream(&self, signals: &Signals, stdin: bool) -> Result<Outcome> {
+    /// and so are signals that reach this process. A last line of stderr that `is_held` is not passed on, but returned.
+    pub fn stream(&self, signals: &Signals, stdin: bool, is_held: fn(&[u8]) -> bool) -> Result<(Outcome, Vec<u8>)> {
         let mut command = self.command();
         command.stdin(if stdin { Stdio::inherit() } else { Stdio::null() }).stderr(Stdio::piped());
         signals.check()?;
         let started = signals.forwarding(|| command.spawn());
         let (mut child, _registered) = started.map_err(|source| self.not_runnable(source))?;
-        let tail = child.stderr.take().map(pass_on_stderr).unwrap_or_default();
+        let (tail, held) = child.stderr.take().map(|stderr| pass_on_stderr(stderr, is_held)).unwrap_or_default();
         let status = child.wait().map_err(|source| self.not_runnable(source))?;
-        Ok(Outcome { status, stdout: Vec::new(), stderr: clean(&tail) })
+        Ok((Outcome { status, stdout: Vec::new(), stderr: clean(&tail) }, held))
     }
 
     /// The failure that `outcome` is.
@@ -118,14 +118,21 @@ impl Call {
     }
 }
 
-/// Copies a guest's stderr to that of this process as it comes, and keeps the end of it.
-fn pass_on_stderr(mut stderr: impl Read) -> Vec<u8> {
-    let (mut tail, mut buffer) = (Vec::new(), vec![0; 16 << 10]);
+/// Copies a guest's stderr to that of this process as it comes, and keeps the end of it. A line that `is_held` is written
+/// only when another follows it; the last one is returned.
+fn pass_on_stderr(mut stderr: impl Read, is_held: fn(&[u8]) -> bool) -> (Vec<u8>, Vec<u8>) {
+    let (mut tail, mut held, mut buffer) = (Vec::new(), Vec::new(), vec![0; 16 << 10]);
     while let Ok(read @ [_, ..]) = chunk::read(&mut stderr, &mut buffer) {
+        held.extend_from_slice(read);
+        let whole = held.strip_suffix(b"\n").unwrap_or(&held);
+        let start = whole.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let is_last_held = held.get(start..).is_some_and(|last| is_held(last) && last.len() < TAIL_LIMIT);
+        let last = if is_last_held { held.split_off(start) } else { Vec::new() };
         // If our own stderr is closed, the guest's command goes on.
-        let _ = io::stderr().write_all(read);
+        let _ = io::stderr().write_all(&held);
+        held = last;
         tail.extend_from_slice(read);
         tail.drain(..tail.len().saturating_sub(TAIL_LIMIT));
     }
-    tail
+    (tail, held)
 }

@@ -8,6 +8,19 @@ use std::path::{Path, PathBuf};
 
 /// The incomplete libraries and disk templates of `engine`: beside it, or in `$SMOLVM_LIB_DIR`.
 pub fn broken_files(engine: &Path) -> Vec<PathBuf> {
+    let mut broken: Vec<PathBuf> = files(engine).filter(|path| is_broken(path)).collect();
+    broken.sort();
+    broken.dedup();
+    broken
+}
+
+/// Whether `engine` runs VMs itself, with its own libkrun. Another one, such as a script, may have them run elsewhere.
+pub fn has_libkrun(engine: &Path) -> bool {
+    files(engine).any(|path| is_libkrun(&path.file_name().unwrap_or_default().to_string_lossy()))
+}
+
+/// The files beside `engine`, or in `$SMOLVM_LIB_DIR`.
+fn files(engine: &Path) -> impl Iterator<Item = PathBuf> {
     let engine = fs::canonicalize(engine).unwrap_or_else(|_| engine.to_owned());
     let beside = engine.parent().unwrap_or(Path::new("/"));
     let named = std::env::var_os("SMOLVM_LIB_DIR").map(PathBuf::from);
@@ -16,19 +29,18 @@ pub fn broken_files(engine: &Path) -> Vec<PathBuf> {
         || vec![beside.to_owned(), beside.join("lib"), beside.with_file_name("lib"), beside.with_file_name("")],
         |named| vec![named],
     );
-    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-    let mut broken: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_broken(path)).collect();
-    broken.sort();
-    broken.dedup();
-    broken
+    folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path())
+}
+
+fn is_libkrun(name: &str) -> bool {
+    name.starts_with("libkrun") && [".so", ".dylib"].iter().any(|suffix| name.contains(suffix))
 }
 
 /// Whether this is an incomplete file that the engine needs.
 fn is_broken(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let is_library = name.starts_with("libkrun") && (name.contains(".so") || name.ends_with(".dylib"));
     let check: fn(&mut File, u64) -> Option<bool> = match () {
-        () if is_library => is_library_whole,
+        () if is_libkrun(&name) => is_library_whole,
         () if name.ends_with("-template.ext4") => is_ext4,
         () => return false,
     };

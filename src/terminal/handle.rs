@@ -1,10 +1,12 @@
 //! The handle through which everything is printed and asked.
 
 use super::events::{About, Error, ErrorLine, Event, PrintedError};
+use super::screen::painted_label;
 use super::spinners::Spinners;
 use super::text::{indent_rest, json_escaped, one_line};
 use crate::signals::signal_name;
 use crate::status::Status;
+use dialoguer::console::Color;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::atomic::AtomicBool;
@@ -19,6 +21,17 @@ pub enum Format {
     Json,
 }
 
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phases {
+    /// Drawn on a terminal; elsewhere only with `--verbose`, in lines.
+    Auto,
+    /// In lines.
+    Plain,
+    /// As JSON, one object a line, and so are warnings.
+    Json,
+}
+
 /// Prints and asks, as the global options say, and about one thing. A copy is cheap, and belongs to the same run.
 #[derive(Debug, Clone)]
 pub struct Terminal {
@@ -28,7 +41,7 @@ pub struct Terminal {
     pub json: bool,
     verbose: bool,
     errors: Format,
-    events: Format,
+    phases: Phases,
     about: Option<About>,
     pub(super) run: Arc<Run>,
 }
@@ -45,13 +58,13 @@ pub(super) struct Run {
 
 impl Terminal {
     /// From `--quiet`, `--json`, `--verbose`, `--error-format` and `--progress`.
-    pub fn new(quiet: bool, json: bool, verbose: bool, errors: Format, events: Format) -> Self {
-        Self { quiet, json, verbose, errors, events, about: None, run: Arc::default() }
+    pub fn new(quiet: bool, json: bool, verbose: bool, errors: Format, phases: Phases) -> Self {
+        Self { quiet, json, verbose, errors, phases, about: None, run: Arc::default() }
     }
 
     /// For what is printed before the options are understood.
     pub fn before_options(errors: Format) -> Self {
-        Self::new(false, false, false, errors, Format::Text)
+        Self::new(false, false, false, errors, Phases::Auto)
     }
 
     /// The same terminal; programs read that what it prints is about this.
@@ -66,7 +79,17 @@ impl Terminal {
 
     /// Whether progress and warnings are JSON.
     pub(super) fn has_events(&self) -> bool {
-        self.events == Format::Json
+        self.phases == Phases::Json
+    }
+
+    /// Whether progress is drawn, if this is a terminal.
+    pub(super) fn draws(&self) -> bool {
+        self.phases == Phases::Auto && !self.quiet
+    }
+
+    /// Whether progress that is not drawn is printed in lines.
+    pub(super) fn prints_phases(&self) -> bool {
+        !self.quiet && (self.phases == Phases::Plain || (self.phases == Phases::Auto && self.verbose))
     }
 
     /// Prints an engine command before it runs.
@@ -96,11 +119,20 @@ impl Terminal {
         if self.has_json_errors() {
             return self.json_line(&ErrorLine { error: PrintedError { error, about: &self.about, warnings } });
         }
-        self.say(&format!("error: {}", error.message));
-        for (label, text) in [("now", &error.now), ("help", &error.hint)] {
+        self.say_labelled("error:", Color::Red, &error.message);
+        for (label, color, text) in [("  now:", Color::Yellow, &error.now), ("  help:", Color::Green, &error.hint)] {
             if let Some(text) = text {
-                self.say(&format!("  {label}: {text}"));
+                self.say_labelled(label, color, text);
             }
+        }
+    }
+
+    /// Prints a warning.
+    pub(super) fn warning(&self, message: &str, text: &str) {
+        if self.has_events() {
+            self.message("warning", message, text);
+        } else {
+            self.say_labelled("warning:", Color::Yellow, text);
         }
     }
 
@@ -149,9 +181,18 @@ impl Terminal {
 
     /// Prints a line on stderr, above any progress.
     pub(super) fn say(&self, text: &str) {
+        self.print_line(&indent_rest(text));
+    }
+
+    /// The same, after a label in color.
+    fn say_labelled(&self, label: &str, color: Color, text: &str) {
+        self.print_line(&format!("{} {}", painted_label(label, color), indent_rest(text)));
+    }
+
+    fn print_line(&self, line: &str) {
         self.run.spinners.above(|| {
             // A closed stderr cannot be reported.
-            let _ = writeln!(io::stderr(), "{}", indent_rest(text));
+            let _ = writeln!(io::stderr(), "{line}");
         });
     }
 }

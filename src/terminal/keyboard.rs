@@ -1,5 +1,5 @@
 //! The keyboard while a question is open. dialoguer reads the terminal by itself and ignores Ctrl-D, which must answer No.
-//! So it reads another terminal, on which this program types the user's keys, with Ctrl-D as `n`.
+//! So it reads another terminal, on which this program types the user's keys, with another one for Ctrl-D.
 
 use crate::signals::Signals;
 use rustix::fs::{Mode, OFlags, open};
@@ -45,8 +45,13 @@ impl Keyboard {
         })
     }
 
-    /// Runs `ask` with the other terminal as stdin. A signal ends its input.
-    pub fn during<T: Send>(&self, ask: impl FnOnce() -> io::Result<T> + Send, signals: &Signals) -> io::Result<T> {
+    /// Runs `ask` with the other terminal as stdin, on which Ctrl-D is the key `ctrl_d`. A signal ends its input.
+    pub fn during<T: Send>(
+        &self,
+        ask: impl FnOnce() -> io::Result<T> + Send,
+        ctrl_d: u8,
+        signals: &Signals,
+    ) -> io::Result<T> {
         let (keys, stdin) = terminal_pair()?;
         dup2_stdin(&stdin)?;
         drop(stdin);
@@ -58,7 +63,7 @@ impl Keyboard {
                 match read(&self.terminal, &mut typed) {
                     _ if signals.arrived().is_some() => keys = None,
                     Ok(count @ 1..) => {
-                        let typed = typed.iter().take(count).map(|key| if *key == CTRL_D { b'n' } else { *key });
+                        let typed = typed.iter().take(count).map(|key| if *key == CTRL_D { ctrl_d } else { *key });
                         // In one piece: ESC alone is a key of its own, and cancels.
                         let typed: Vec<u8> = typed.collect();
                         let _ = keys.as_ref().map(|keys| write(keys, &typed));

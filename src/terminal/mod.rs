@@ -12,10 +12,11 @@ mod spinners;
 mod text;
 mod warnings;
 
+pub use dialoguer::console::Color;
 pub use events::{About, Error, ErrorLine, Event};
-pub use handle::{Format, Terminal};
+pub use handle::{Format, Phases, Terminal};
 pub use progress::Progress;
 pub use prompt::Unconfirmed;
-pub use screen::is_utf8;
-pub use text::one_line;
+pub use screen::{is_utf8, painted};
+pub use text::{one_line, wrapped};
 pub use warnings::Warnings;

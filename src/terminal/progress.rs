@@ -1,4 +1,5 @@
-//! Progress: a spinner with step, time and bytes on a terminal, one line per step in a log, events for programs.
+//! Progress: a spinner with step, time and bytes on a terminal, one line per step if a log is to have them, events for
+//! programs.
 
 use super::events::{Event, milliseconds};
 use super::handle::Terminal;
@@ -11,7 +12,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,18 +22,42 @@ const COUNT: Duration = Duration::from_millis(500);
 const REPORT: Duration = Duration::from_secs(1);
 
 impl Terminal {
-    /// Draws progress on a terminal, or prints one line in a log. `phase` is its word for programs, `text` that for
+    /// Draws progress on a terminal, or prints it in lines if that is asked for. `phase` is its word for programs, `text` that for
     /// people. The bytes in `folder` are shown as they grow.
     pub fn progress(&self, phase: &'static str, text: &str, folder: Option<&Path>) -> Progress {
         Progress::start(self, phase, text, folder, true)
     }
 
-    /// Does `work`, one of several phases: under a spinner on a terminal, after one line in a log.
+    /// Does `work`, one of several phases: under a spinner on a terminal, or after one line.
     pub fn phase<T, E>(&self, phase: &'static str, text: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         Progress::start(self, phase, text, None, true).during(work)
     }
 
-    /// Does `work` that a log need not mention: its result does.
+    /// Does `work`, one of several phases, which passes on the bytes that it has done. On a terminal, `total` gives all of
+    /// them, and percent and the time that is left are shown.
+    pub fn counted<T, E>(
+        &self,
+        phase: &'static str,
+        text: &str,
+        total: impl FnOnce() -> u64,
+        work: impl FnOnce(&dyn Fn(u64)) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut progress = Progress::start(self, phase, text, None, true);
+        let done = Arc::new(AtomicU64::new(0));
+        if let Some(bar) = &progress.bar {
+            let (total, done, began) = (total(), done.clone(), progress.began);
+            let prefix = move || part_of(done.load(SeqCst), total, began.elapsed());
+            progress.turning = None;
+            progress.turning = Turning::start(bar, prefix);
+        }
+        progress.during(|| {
+            work(&|bytes| {
+                done.fetch_add(bytes, SeqCst);
+            })
+        })
+    }
+
+    /// Does `work` that needs no line: its result has one.
     pub fn during<T, E>(&self, phase: &'static str, text: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         Progress::start(self, phase, text, None, false).during(work)
     }
@@ -49,6 +74,8 @@ pub struct Progress {
     what: String,
     step: String,
     folder: Option<PathBuf>,
+    /// The most bytes that were in the folder: the engine removes what it no longer needs.
+    most: AtomicU64,
     began: Instant,
     counted: Instant,
     ok: bool,
@@ -59,12 +86,15 @@ pub struct Progress {
 struct Turning(Arc<AtomicBool>, Option<JoinHandle<()>>);
 
 impl Turning {
-    /// Without a thread the spinner stands still.
-    fn start(bar: &ProgressBar) -> Option<Self> {
+    /// Without a thread the spinner stands still. `prefix` is what stands before its text, if that changes.
+    fn start(bar: &ProgressBar, prefix: impl Fn() -> Option<String> + Send + 'static) -> Option<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         let (bar, is_over) = (bar.clone(), ended.clone());
         let turn = move || {
             while !is_over.load(SeqCst) {
+                if let Some(prefix) = prefix() {
+                    bar.set_prefix(prefix);
+                }
                 bar.tick();
                 std::thread::park_timeout(TURN);
             }
@@ -86,8 +116,7 @@ impl Drop for Turning {
 impl Progress {
     /// Begins. Where no spinner is drawn, `log` prints it in lines.
     fn start(terminal: &Terminal, phase: &'static str, what: &str, folder: Option<&Path>, log: bool) -> Self {
-        let for_people = !terminal.quiet && !terminal.has_events();
-        let drawn = for_people && io::stderr().is_terminal() && !is_dumb();
+        let drawn = terminal.draws() && io::stderr().is_terminal() && !is_dumb();
         let bar = drawn.then(|| {
             let bar = terminal.run.spinners.add();
             // The part that may be long is the last: it is cut to the width of the terminal.
@@ -97,7 +126,7 @@ impl Progress {
             bar.set_message(one_line(what));
             bar
         });
-        let log = log && for_people && !drawn;
+        let log = log && terminal.prints_phases() && !drawn;
         if log {
             terminal.say(what);
         }
@@ -107,13 +136,14 @@ impl Progress {
         let now = Instant::now();
         Self {
             terminal: terminal.clone(),
-            turning: bar.as_ref().and_then(Turning::start),
+            turning: bar.as_ref().and_then(|bar| Turning::start(bar, || None)),
             bar,
             log,
             phase,
             what: what.to_owned(),
             step: String::new(),
             folder: folder.map(Path::to_owned),
+            most: AtomicU64::new(0),
             began: now,
             counted: now,
             ok: false,
@@ -143,9 +173,9 @@ impl Progress {
 
     /// Time has passed.
     pub fn tick(&mut self) {
-        if let (Some(folder), Some(bar)) = (&self.folder, &self.bar) {
+        if let (Some(_), Some(bar)) = (&self.folder, &self.bar) {
             if self.counted.elapsed() >= COUNT {
-                bar.set_prefix(format!("{} ", HumanBytes(disk_usage(folder))));
+                bar.set_prefix(format!("{} ", HumanBytes(self.bytes().unwrap_or_default())));
                 self.counted = Instant::now();
             }
         } else if self.counted.elapsed() >= REPORT {
@@ -159,11 +189,17 @@ impl Progress {
         self.ok = ok;
     }
 
+    /// The bytes in the folder; never fewer than before.
+    fn bytes(&self) -> Option<u64> {
+        let now = disk_usage(self.folder.as_deref()?);
+        Some(self.most.fetch_max(now, SeqCst).max(now))
+    }
+
     /// Reports to programs how far it is.
     fn report(&self, event: &'static str, ok: Option<bool>) {
         if self.terminal.has_events() {
             let message = Some(self.step.as_str()).filter(|step| ok.is_none() && !step.is_empty());
-            let (elapsed, bytes) = (milliseconds(self.began.elapsed()), self.folder.as_deref().map(disk_usage));
+            let (elapsed, bytes) = (milliseconds(self.began.elapsed()), self.bytes());
             let event = Event { phase: Some(self.phase), message, bytes, ok, ..Event::now(event) };
             self.terminal.event(Event { elapsed_ms: Some(elapsed), ..event });
         }
@@ -177,5 +213,32 @@ impl Drop for Progress {
             self.terminal.run.spinners.remove(&bar);
         }
         self.report("finished", Some(self.ok));
+    }
+}
+
+/// How much of `total` is done, and how long the rest will take: `42%, 3s left `. Nothing while that is a guess.
+fn part_of(done: u64, total: u64, elapsed: Duration) -> Option<String> {
+    // Not whole before it is over.
+    let percent = done.saturating_mul(100).checked_div(total)?.min(99);
+    if percent == 0 || elapsed < REPORT {
+        return Some(format!("{percent}% "));
+    }
+    let left = elapsed.as_secs().saturating_mul(total.saturating_sub(done)).checked_div(done)?;
+    Some(format!("{percent}%, {} left ", humantime::format_duration(Duration::from_secs(left))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part_of;
+    use std::time::Duration;
+
+    #[test]
+    fn percent_never_promises_too_much() {
+        let shown = |done, total, seconds| part_of(done, total, Duration::from_secs(seconds));
+        assert_eq!(shown(0, 100, 10).as_deref(), Some("0% "));
+        assert_eq!(shown(25, 100, 20).as_deref(), Some("25%, 1m left "));
+        assert_eq!(shown(50, 100, 0).as_deref(), Some("50% "));
+        assert_eq!(shown(200, 100, 4).as_deref(), Some("99%, 0s left "));
+        assert_eq!(shown(5, 0, 4), None);
     }
 }

@@ -4,9 +4,9 @@ use super::handle::Terminal;
 use super::keyboard::Keyboard;
 use super::text::one_line;
 use crate::signals::{Interrupted, Signals};
-use dialoguer::Confirm;
 use dialoguer::console::{Term, is_dumb, measure_text_width, strip_ansi_codes};
 use dialoguer::theme::Theme;
+use dialoguer::{Confirm, Select};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -17,6 +17,29 @@ impl Terminal {
     /// # Errors
     /// Why the answer is not yes.
     pub fn confirm(&self, question: &str, signals: &Signals) -> Result<(), Unconfirmed> {
+        self.asked(b'n', signals, || Ok(ask(&one_line(question))?.filter(|yes| *yes))).map(drop)
+    }
+
+    /// Asks which of `answers` is right, the first unless the user moves on. Its number.
+    ///
+    /// # Errors
+    /// Why none was chosen.
+    pub fn choose(&self, question: &str, answers: &[String], signals: &Signals) -> Result<usize, Unconfirmed> {
+        if is_dumb() {
+            return Err(Unconfirmed::NotAsked);
+        }
+        let answers: Vec<String> = answers.iter().map(|answer| one_line(answer)).collect();
+        let select = || Select::new().with_prompt(one_line(question)).items(&answers).default(0);
+        self.asked(b'q', signals, || unless_closed(select().interact_on_opt(&screen())))
+    }
+
+    /// Runs `ask` where a user can answer; it returns nothing for No, and reads Ctrl-D as the key `ctrl_d`.
+    fn asked<T: Send>(
+        &self,
+        ctrl_d: u8,
+        signals: &Signals,
+        ask: impl FnOnce() -> io::Result<Option<T>> + Send,
+    ) -> Result<T, Unconfirmed> {
         if self.has_events() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Err(Unconfirmed::NotAsked);
         }
@@ -26,11 +49,11 @@ impl Terminal {
                 restore();
                 end_line();
             });
-            keyboard.during(|| ask(&one_line(question)), signals)
+            keyboard.during(ask, ctrl_d, signals)
         });
         // A closed terminal ends the input, and sends SIGHUP just before.
         match (answer, signals.arrived()) {
-            (Ok(Some(true)), _) => Ok(()),
+            (Ok(Some(answer)), _) => Ok(answer),
             (_, Some(interrupted)) => Err(Unconfirmed::Interrupted(interrupted)),
             (Ok(_), None) => Err(Unconfirmed::Declined),
             (Err(error), None) => Err(Unconfirmed::Failed(error.to_string())),
@@ -56,6 +79,11 @@ fn ask(question: &str) -> io::Result<Option<bool>> {
     let term = screen();
     let theme = InPlace { columns: term.size_checked().map_or(usize::MAX, |(_, columns)| columns.into()) };
     let answer = Confirm::with_theme(&theme).with_prompt(question).default(false).interact_on_opt(&term);
+    unless_closed(answer)
+}
+
+/// The answer, on a line of its own whatever came.
+fn unless_closed<T>(answer: dialoguer::Result<T>) -> io::Result<T> {
     if answer.is_err() {
         end_line();
     }

@@ -68,7 +68,9 @@ impl Terminal {
             column.set_padding((0, 2));
         }
         let columns = screen::columns();
-        self.lines(table.lines().map(|line| screen::fitted(line.trim_end(), columns).into_owned()));
+        let mut lines = table.lines().map(|line| screen::fitted(line.trim_end(), columns).into_owned());
+        let header = lines.next().map(|header| screen::header(&header));
+        self.lines(header.into_iter().chain(lines));
     }
 
     /// A result that could not be printed makes the run a failure, and stderr says what was `done` anyway. A reader that

@@ -1,6 +1,6 @@
 //! What the terminal can display.
 
-use dialoguer::console::{Term, truncate_str};
+use dialoguer::console::{Color, Term, style, truncate_str};
 use std::borrow::Cow;
 
 /// The width of stdout, if that is a terminal.
@@ -15,6 +15,21 @@ pub fn fitted(line: &str, columns: Option<usize>) -> Cow<'_, str> {
         Some(columns) => truncate_str(line, columns, if is_utf8() { "…" } else { "..." }),
         None => Cow::Borrowed(line),
     }
+}
+
+/// The text in this color, where stdout is a terminal that has colors, and `$NO_COLOR` is not set.
+pub fn painted(text: &str, color: Color) -> String {
+    style(text).fg(color).bold().to_string()
+}
+
+/// The same on stderr, as clap prints its own errors.
+pub fn painted_label(text: &str, color: Color) -> String {
+    style(text).fg(color).bold().for_stderr().to_string()
+}
+
+/// The header of a table, where stdout has colors.
+pub fn header(text: &str) -> String {
+    style(text).bold().underlined().to_string()
 }
 
 /// Whether the locale is UTF-8, as `setlocale` reads the environment: in others only ASCII is drawn. Names and notes are

@@ -1,5 +1,6 @@
 //! Text from outside, made harmless: its control characters do not reach a terminal.
 
+use dialoguer::console::measure_text_width;
 use std::borrow::Cow;
 
 /// The text as one line: a table's cell, a name in a list.
@@ -13,6 +14,20 @@ pub fn indent_rest(text: &str) -> String {
     let mut lines = text.lines().map(str::trim_end);
     let first = lines.next().unwrap_or_default().to_owned();
     lines.fold(first, |all, line| all + "\n    " + line.trim_start_matches(' '))
+}
+
+/// The text in rows of at most so many columns, broken at spaces. A longer word has a row of its own.
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    text.split(' ').fold(Vec::new(), |mut rows: Vec<String>, word| {
+        match rows.last_mut() {
+            Some(row) if measure_text_width(row) + 1 + measure_text_width(word) <= columns => {
+                row.push(' ');
+                row.push_str(word);
+            }
+            _ => rows.push(word.to_owned()),
+        }
+        rows
+    })
 }
 
 /// The same JSON value, with the characters escaped that would control a terminal: there are none outside of strings.
@@ -55,6 +70,12 @@ mod tests {
     #[test]
     fn what_could_move_the_cursor_is_shown_not_sent() {
         assert_eq!(super::printable("a\x1b[2Jb\r\u{202e}c\n"), "a\\u{1b}[2Jb\\r\\u{202e}c\n");
+    }
+
+    #[test]
+    fn a_row_breaks_at_a_space() {
+        assert_eq!(super::wrapped("ab cd efghij k", 5), ["ab cd", "efghij", "k"]);
+        assert_eq!(super::wrapped("", 5), [""]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Warnings {
     pub fn warn(&self, text: impl Into<String>) {
         let text = text.into();
         let name = self.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-        self.terminal.message("warning", &text, &format!("warning: {name}{text}"));
+        self.terminal.warning(&text, &format!("{name}{text}"));
         self.keep([text]);
     }
 

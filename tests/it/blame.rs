@@ -89,6 +89,7 @@ fn an_unreadable_import_blames_its_input_and_not_the_library() {
 #[test]
 fn a_vm_without_snapshots_is_named() {
     let world = World::new();
+    world.vm("dev").stopped();
     for line in ["snapshot ls dev", "snapshot prune dev --keep-last 1"] {
         let said = stdout(&world.run(line).success());
         assert!(said.contains("no snapshots of dev; make one with: bottle-freeze freeze dev"), "{line}: {said}");

@@ -124,14 +124,17 @@ fn a_lock_whose_owner_is_not_yet_named_is_waited_for() {
 #[test]
 fn waiting_ends_when_its_time_is_over() {
     let (world, _first) = hanging_freeze();
-    world.run("freeze dev -o y.smolmachine --wait 1s").code(11).stderr(contains("waiting: 'dev' is in use"));
+    world
+        .run("freeze dev -o y.smolmachine --wait 1s --progress=plain")
+        .code(11)
+        .stderr(contains("waiting: 'dev' is in use"));
 }
 
 #[test]
 fn waiting_can_be_interrupted() {
     let (world, _first) = hanging_freeze();
     let log = world.path("tmp/stderr");
-    let mut second = world.line("freeze dev -o y.smolmachine --wait 60s");
+    let mut second = world.line("freeze dev -o y.smolmachine --wait 60s --progress=plain");
     let mut second = second.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
     wait_until("it waits", || fs::read_to_string(&log).unwrap().contains("waiting: 'dev' is in use"));
     crate::support::signal(i32::try_from(second.id()).unwrap(), Signal::INT);

@@ -71,7 +71,7 @@ fn an_id_takes_precedence_over_a_tag_of_an_older_version() {
     let (old, newest) = (&all[0], &all[2]);
     let id = old.replace("dev@", "");
     edit(&world, newest, |metadata| metadata["tags"] = json!([id]));
-    assert!(stdout(&world.run(&format!("snapshot show {old}"))).contains("\"note\": \"0\""));
+    assert!(stdout(&world.run(&format!("snapshot show {old} --json"))).contains("\"note\": \"0\""));
     world.run("snapshot prune dev --keep-last 2 --yes").success();
     assert_eq!(references(&world), all[1..]);
     // The tag can be listed, kept and removed.
@@ -103,7 +103,7 @@ fn a_tag_that_could_be_an_id_is_not_imported() {
     world.run(&format!("snapshot export {} -o x.tar", all[1])).success();
     let run = world.run("snapshot import x.tar --as other").success();
     run.stderr(contains("could be the id of a snapshot").and(contains("could be a file")));
-    let shown = stdout(&world.run("snapshot show other"));
+    let shown = stdout(&world.run("snapshot show other --json"));
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["tags"], json!(["good"]));
 }

@@ -123,7 +123,7 @@ fn the_line_has_the_message_of_the_engine() {
     let world = World::new();
     let said = "Error: agent operation failed: find agent rootfs: could not find agent rootfs at /nonexistent";
     world.fault(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": said}}}));
-    let line = stdout(&world.run("doctor"));
+    let line = stdout(&world.run("doctor")).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(line.contains("could not find agent rootfs at /nonexistent") && !line.contains("--from-vm"), "{line}");
 }
 
@@ -415,7 +415,28 @@ fn marks_are_ascii_if_the_locale_is() {
         command.env("LC_ALL", locale);
         let printed = stdout(&finish(command));
         assert!(printed.starts_with(mark), "{printed}");
-        assert_eq!(printed.lines().count(), 7, "{printed}");
+        assert_eq!(printed.lines().filter(|line| !line.starts_with(' ')).count(), 7, "{printed}");
+    }
+}
+
+#[test]
+fn the_report_fits_80_columns_and_each_fix_is_a_line_of_its_own() {
+    let world = World::with_engine("1.4.0");
+    let report = finish(world.line("doctor --json"));
+    let report: Value = serde_json::from_slice(&report.get_output().stdout).unwrap();
+    let hints: Vec<&str> =
+        report["checks"].as_array().unwrap().iter().filter_map(|check| check["hint"].as_str()).collect();
+    assert!(!hints.is_empty(), "{report}");
+    let mut doctor = world.line("doctor");
+    doctor.env("LC_ALL", "C.UTF-8");
+    let printed = stdout(&finish(doctor));
+    for hint in &hints {
+        assert!(printed.lines().any(|line| line == format!("  → {hint}")), "{hint}: {printed}");
+    }
+    for line in printed.lines().filter(|line| !line.starts_with("  →")) {
+        // A path is not broken.
+        let is_path = line.trim_start().split(' ').count() == 1;
+        assert!(line.chars().count() <= 80 || is_path, "{line}: {printed}");
     }
 }
 

@@ -139,7 +139,7 @@ fn a_start_by_another_command_is_not_ended() {
 #[test]
 fn a_thaw_or_rollback_whose_start_is_ended_leaves_a_vm_that_is_down() {
     for (line, is_interrupted) in [
-        ("thaw dev --timeout 300ms", false),
+        ("thaw dev --keep --timeout 300ms", false),
         ("thaw dev", true),
         ("rollback dev --yes --timeout 300ms", false),
         ("rollback dev --yes", true),
@@ -162,6 +162,19 @@ fn a_thaw_or_rollback_whose_start_is_ended_leaves_a_vm_that_is_down() {
         assert!(said.contains("'dev' is created") && said.contains("bottle-freeze start dev"), "{line}: {said}");
         assert_ended(&world, &said);
     }
+}
+
+#[test]
+fn a_thaw_whose_vm_does_not_start_in_time_leaves_none() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    world.run("rm dev --yes").success();
+    slow_boot(&world);
+    let said = stderr(&world.run("thaw dev --timeout 300ms").code(1));
+    assert!(said.contains("now: 'dev' was removed again") && said.contains("--timeout"), "{said}");
+    assert_eq!(world.state("dev"), "missing");
+    assert_ended(&world, &said);
 }
 
 #[test]

@@ -104,6 +104,39 @@ fn a_crashed_engine_gives_125() {
 }
 
 #[test]
+fn a_failure_of_the_engine_is_printed_once() {
+    let world = World::new();
+    world.vm("down").stopped();
+    world.vm("up").running();
+    for (line, code, what) in [
+        ("exec down ls", 125, "error: 'down' is not running"),
+        ("exec nosuch ls", 125, "error: there is no VM named 'nosuch'"),
+        ("exec up nosuch", 127, "error: the guest has no such command"),
+    ] {
+        let said = stderr(&world.run(line).code(code));
+        assert!(said.starts_with(what) && said.matches("rror: ").count() == 1, "{line}: {said}");
+    }
+    world.fault(json!({
+        "on": "machine exec",
+        "do": {"fail": {"status": 1, "stderr": "Error: agent operation failed: broken pipe"}}
+    }));
+    let said = stderr(&world.run("exec up ls").code(125));
+    assert_eq!(said.matches("broken pipe").count(), 1, "{said}");
+}
+
+#[test]
+fn what_a_guest_prints_on_stderr_arrives_whole() {
+    let world = world_with_running_vm();
+    for script in
+        ["printf 'Error: vm not found: x' >&2; sleep 0.1; printf '\\nmore' >&2", "printf 'Error: ' >&2", "printf x >&2"]
+    {
+        let run = finish(world.command(["exec", "dev", "sh", "-c", &format!("{script}; exit 3")])).code(3);
+        let printed = std::process::Command::new("sh").args(["-c", script]).output().unwrap().stderr;
+        assert_eq!(run.get_output().stderr, printed, "{script}");
+    }
+}
+
+#[test]
 fn a_guest_that_prints_engine_errors_keeps_its_status() {
     let world = world_with_running_vm();
     for said in ["Error: it broke", "Error: vm not found in this list", "error: no such file", "Error: "] {

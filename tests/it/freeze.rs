@@ -696,15 +696,17 @@ fn a_signal_after_the_snapshot_is_published_says_that_it_came_too_late() {
 }
 
 #[test]
-fn each_phase_is_a_line_in_a_log() {
+fn each_phase_is_a_line_in_a_log_that_asks_for_it() {
     let world = world_with_fault(json!([]));
-    let log = stderr(&world.run(&format!("{FORCED} --restart")).success());
+    let log = stderr(&world.run(&format!("{FORCED} --restart --progress=plain")).success());
     let phases = ["stopping dev", "packing dev", "packing dev: compressing", "checking the snapshot of dev"];
     let more = ["writing the snapshot of dev to disk", "starting dev again"];
     let mut lines = log.lines();
     for phase in phases.iter().chain(&more) {
         assert!(lines.any(|line| line == *phase), "{phase}: {log}");
     }
+    world.run(&format!("{FORCED} --restart --verbose")).success().stderr(contains("\npacking dev: compressing\n"));
+    assert_eq!(stderr(&world.run(&format!("{FORCED} --restart")).success()), "");
     assert_eq!(stderr(&world.run(&format!("{FORCED} --restart --quiet")).success()), "");
 }
 

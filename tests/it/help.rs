@@ -1,6 +1,6 @@
 //! Help for the user: examples, the likely next command, and "did you mean".
 
-use crate::support::{World, stdout};
+use crate::support::{World, finish, stdout};
 use std::fs;
 use std::path::Path;
 
@@ -34,6 +34,83 @@ fn a_success_ends_with_the_likely_next_command_and_that_works() {
     }
 }
 
+/// What a command prints at 80 columns.
+fn help(world: &World, line: &str) -> String {
+    let mut command = world.line(line);
+    command.env("COLUMNS", "80");
+    stdout(&finish(command).success())
+}
+
+/// The words of each command: `freeze`, `snapshot ls`.
+fn all_commands() -> Vec<String> {
+    fn below(command: &clap::Command, words: &str, all: &mut Vec<String>) {
+        for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+            let words = format!("{words} {}", command.get_name());
+            below(command, &words, all);
+            all.push(words.trim().to_owned());
+        }
+    }
+    let (mut top, mut all) = (bottle_freeze::command(), vec![String::new()]);
+    top.build();
+    below(&top, "", &mut all);
+    all
+}
+
+#[test]
+fn the_short_help_of_every_command_fits_a_screen() {
+    let world = World::new();
+    for command in all_commands() {
+        let short = help(&world, &format!("{command} -h"));
+        let widest = short.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(short.lines().count() < 24 && widest <= 80, "{command}: {} lines\n{short}", short.lines().count());
+        assert!(short.contains("with --help all options, and examples"), "{command}: {short}");
+        let long = help(&world, &format!("{command} --help"));
+        assert!(long.contains("Examples:") && !short.contains("Examples:"), "{command}: {long}");
+    }
+}
+
+#[test]
+fn the_program_lists_its_commands_in_groups() {
+    let world = World::new();
+    for line in ["--help", "help", "-h"] {
+        let help = help(&world, line);
+        let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("{line}: {text} is not in {help}"));
+        let places =
+            ["\nVMs:\n", "  start ", "\nSnapshots:\n", "  freeze ", "\nSet-up:\n", "  doctor ", "\nGlobal options:\n"];
+        assert!(places.windows(2).all(|two| at(two[0]) < at(two[1])), "{line}: {help}");
+        assert!(!help.contains("Commands:"), "{line}: {help}");
+    }
+    let long = help(&world, "--help");
+    for command in all_commands().iter().filter(|command| !command.is_empty() && !command.contains(' ')) {
+        assert_eq!(long.matches(&format!("\n  {command} ")).count(), 1, "{command}: {long}");
+    }
+}
+
+#[test]
+fn a_command_lists_its_own_options_first_and_in_groups() {
+    let world = World::new();
+    let freeze = help(&world, "freeze --help");
+    let headings: Vec<&str> = freeze.lines().filter(|line| line.ends_with(':') && !line.starts_with(' ')).collect();
+    let groups = [
+        "Arguments:",
+        "What is frozen:",
+        "Where to:",
+        "While it runs:",
+        "Hooks:",
+        "What is kept:",
+        "Global options:",
+        "Examples:",
+    ];
+    assert_eq!(headings, groups, "{freeze}");
+    for command in all_commands() {
+        let help = help(&world, &format!("{command} --help"));
+        let global = help.find("\nGlobal options:\n").unwrap();
+        for option in ["  -q, --quiet", "      --json", "  -h, --help"] {
+            assert!(help.find(&format!("\n{option}")).unwrap() > global, "{command} {option}: {help}");
+        }
+    }
+}
+
 #[test]
 fn every_help_has_examples_that_are_understood() {
     let mut top = bottle_freeze::command();
@@ -43,7 +120,7 @@ fn every_help_has_examples_that_are_understood() {
         commands.extend(command.get_subcommands().filter(|command| command.get_name() != "help"));
         let name = command.get_display_name().unwrap_or("bottle-freeze");
         let path = name.trim_start_matches("bottle-freeze").trim_start_matches('-').replace('-', " ");
-        let help = command.get_after_help().unwrap_or_default().to_string();
+        let help = command.get_after_long_help().unwrap_or_default().to_string();
         let Some(examples) = help.strip_prefix("Examples:\n") else { panic!("{name} has no examples: {help}") };
         for line in examples.lines() {
             assert!(line.starts_with("  ") && line.chars().count() <= 80, "{name}: {line}");

@@ -72,3 +72,24 @@ fn what_is_installed_is_found_and_uninstalled() {
     let left = files(&world.path("root"));
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn an_install_says_where_things_went_and_without_a_build_what_to_do() {
+    let world = World::new();
+    let install = || {
+        let mut install = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/install"));
+        install.arg(world.path("usr")).env("CARGO_TARGET_DIR", world.path("target")).env_remove("DESTDIR");
+        install.output().unwrap()
+    };
+    let refused = install();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("run `make build`"), "{refused:?}");
+    assert!(files(&world.path("usr")).is_empty());
+    std::fs::create_dir_all(world.path("target/release")).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_bottle-freeze"), world.path("target/release/bottle-freeze")).unwrap();
+    let done = install();
+    let said = String::from_utf8_lossy(&done.stdout);
+    let bin = world.path("usr/bin").display().to_string();
+    assert!(said.contains(&format!("installed: {bin}/bottle-freeze")), "{said}");
+    assert!(said.contains(&format!("export PATH=\"{bin}:$PATH\"")), "{said}");
+}

@@ -115,7 +115,7 @@ fn a_thawed_vm_is_the_vm_that_was_frozen() {
     world.vm("dev").with("--cpus 2 --mem 1024 --storage 3 --overlay 4 --label team=a").stopped();
     world.write_guest("dev", "root/notes", "set up");
     world.run("freeze dev").success();
-    world.run("thaw dev").success().stdout(contains("thawed dev-2; it is running"));
+    world.run("thaw dev").success().stdout(contains(" as dev-2, because").and(contains("; it is running")));
     assert_eq!(world.state("dev-2"), "running");
     assert_eq!(world.read_guest("dev-2", "root/notes").as_deref(), Some("set up"));
     let (old, new) = (listed(&world, "dev"), listed(&world, "dev-2"));
@@ -130,7 +130,7 @@ fn a_thawed_vm_has_the_old_name_when_that_is_free() {
     world.vm("dev").stopped();
     world.run("freeze dev").success();
     world.run("rm dev --yes").success();
-    world.run("thaw dev --no-start").success().stdout(contains("thawed dev;"));
+    world.run("thaw dev --no-start").success().stdout(contains(" as dev;").and(contains("thawed dev@")));
     assert_ne!(world.state("dev"), "running");
 }
 
@@ -364,7 +364,10 @@ fn a_workspace_that_is_not_fully_restored_is_reported() {
     world.run("freeze dev --yes").success();
     // The first exec checks whether the guest is ready, the second one restores, with a false success.
     world.warm().fault(json!({"on": "machine exec", "nth": 2, "do": {"lie": true}}));
-    world.run("thaw dev x").code(1).stderr(contains("./a differs").and(contains("its /workspace is incomplete")));
+    world
+        .run("thaw dev x --keep")
+        .code(1)
+        .stderr(contains("./a differs").and(contains("its /workspace is incomplete")));
 }
 
 fn guest(world: &World, vm: &str, path: &str) -> PathBuf {
@@ -396,7 +399,7 @@ fn a_damaged_snapshot_is_not_thawed() {
 fn a_file_can_be_thawed_too() {
     let world = World::new();
     world.snapshot("kept.smolmachine");
-    world.run("thaw kept.smolmachine").success().stdout(contains("thawed kept;"));
+    world.run("thaw kept.smolmachine").success().stdout(contains("kept.smolmachine as kept;"));
     assert_eq!(world.read_guest("kept", "root/hello").as_deref(), Some("from the snapshot"));
 }
 
@@ -675,6 +678,7 @@ fn a_dry_run_of_a_prune_prints_what_the_run_removes() {
     ];
     for policy in policies {
         let world = four_snapshots();
+        world.vm("other").stopped();
         let listed = || stdout(&world.run("snapshot ls -q").success());
         let before = listed();
         let plan = stdout(&world.run(&format!("snapshot prune {policy} --dry-run")).success());
@@ -1017,7 +1021,7 @@ fn metadata(world: &World) -> Value {
 }
 
 fn shown(world: &World, reference: &str) -> Value {
-    serde_json::from_str(&stdout(&world.run(&format!("snapshot show {reference}")).success())).unwrap()
+    serde_json::from_str(&stdout(&world.run(&format!("snapshot show {reference} --json")).success())).unwrap()
 }
 
 fn listed(world: &World, name: &str) -> Value {

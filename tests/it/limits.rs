@@ -75,7 +75,7 @@ fn texts_of_the_maximum_length_can_be_read() {
     // A text takes more bytes in JSON than it has letters.
     finish(world.command(freeze_with_labels(WORDS - 400))).success();
     assert!(stdout(&world.run("snapshot ls -q").success()).contains("dev@"));
-    let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev").success())).unwrap();
+    let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev --json").success())).unwrap();
     assert_eq!(shown["labels"]["key0"].as_str().unwrap().len(), WORD);
     world.run("snapshot verify dev").success();
     world.run("thaw dev dev-2").success();

@@ -109,7 +109,7 @@ fn an_imported_snapshot_keeps_a_parent_that_can_be_one() {
         fs::write(&path, metadata.to_string()).unwrap();
         world.run("snapshot export dev -o dev.tar").success();
         world.run("snapshot import dev.tar --as new").success();
-        let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show new").success())).unwrap();
+        let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show new --json").success())).unwrap();
         assert_eq!(shown["parent"], kept);
     }
 }
@@ -140,6 +140,6 @@ fn a_record_without_lineage_is_still_read() {
     stop(&world, "dev");
     let (first, _) = freeze(&world, "dev");
     assert_eq!(freeze(&world, "dev").1, json!(first));
-    let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev").success())).unwrap();
+    let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev --json").success())).unwrap();
     assert_eq!(shown["machine"]["ports"], json!(["8080:80"]));
 }

@@ -301,7 +301,7 @@ fn a_paused_vm_is_resumed() {
 }
 
 fn shown(world: &World, reference: &str) -> Value {
-    serde_json::from_str(&stdout(&world.run(&format!("snapshot show {reference}")).success())).unwrap()
+    serde_json::from_str(&stdout(&world.run(&format!("snapshot show {reference} --json")).success())).unwrap()
 }
 
 fn files(metadata: &Value) -> Vec<&str> {

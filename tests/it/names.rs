@@ -116,7 +116,7 @@ fn one_tag_given_twice_counts_once() {
     world.run("freeze dev -t a -t a -t b").success();
     world.run("snapshot tag dev c d c d").success();
     world.run("snapshot tag dev a").success();
-    assert_eq!(json(&world.run("snapshot show dev"))["tags"].as_array().unwrap().len(), 4);
+    assert_eq!(json(&world.run("snapshot show dev --json"))["tags"].as_array().unwrap().len(), 4);
 }
 
 #[test]

@@ -589,7 +589,7 @@ fn a_snapshot_with_a_foreign_file_is_not_removed() {
         let world = world_with_vm();
         world.run("freeze dev -t old").success();
         world.run("freeze dev").success();
-        let id: serde_json::Value = serde_json::from_str(&stdout(&world.run("snapshot show dev@old"))).unwrap();
+        let id: serde_json::Value = serde_json::from_str(&stdout(&world.run("snapshot show dev@old --json"))).unwrap();
         let folder = world.path("home/library/snapshots/dev").join(id["id"].as_str().unwrap());
         fs::write(folder.join(file), "mine").unwrap();
         let before = tree(&folder);

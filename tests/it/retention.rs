@@ -136,7 +136,7 @@ fn after_the_clock_went_back() -> (World, String) {
     world.vm("dev").stopped();
     world.run("freeze dev -m first").success();
     world.run("freeze dev -m second").success();
-    let second = stdout(&world.run("snapshot show dev").success());
+    let second = stdout(&world.run("snapshot show dev --json").success());
     let id = serde_json::from_str::<Value>(&second).unwrap()["id"].as_str().unwrap().to_owned();
     change(&world, &id, "created", json!("2020-01-01T00:00:00.000Z"));
     (world, format!("dev@{id}"))
@@ -146,7 +146,7 @@ fn after_the_clock_went_back() -> (World, String) {
 fn the_newest_is_the_one_made_last_even_if_the_clock_goes_back() {
     let (world, second) = after_the_clock_went_back();
     assert_eq!(listed(&world).last(), Some(&second));
-    let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev"))).unwrap();
+    let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev --json"))).unwrap();
     assert_eq!(shown["note"], "second");
     world.run("snapshot prune --keep-last 1 --yes").success();
     assert_eq!(listed(&world), [second]);

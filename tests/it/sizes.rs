@@ -45,7 +45,7 @@ fn removing_a_snapshot_frees_what_is_listed_as_unique() {
     let world = world();
     while let Some(one) = json(&world, "snapshot ls --json").as_array().unwrap().first() {
         let name = format!("{}@{}", one["vm"].as_str().unwrap(), one["id"].as_str().unwrap());
-        let shown = json(&world, &format!("snapshot show {name}"));
+        let shown = json(&world, &format!("snapshot show {name} --json"));
         assert_eq!((&shown["bytes"], &shown["unique_bytes"]), (&one["bytes"], &one["unique_bytes"]));
         let removed = json(&world, &format!("snapshot rm {name} --yes --json"));
         assert_eq!((&removed["bytes"], &removed["freed"]), (&one["bytes"], &one["unique_bytes"]));
@@ -57,11 +57,12 @@ fn the_table_has_both_sizes_and_a_total() {
     let world = world();
     let table = stdout(&world.run("snapshot ls").success());
     let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(header, ["SNAPSHOT", "TAGS", "AGE", "SIZE", "UNIQUE", "NOTE"]);
+    assert_eq!(header, ["SNAPSHOT", "TAGS", "CREATED", "AGE", "SIZE", "UNIQUE", "NOTE"]);
     assert!(table.lines().last().unwrap().starts_with("3 snapshots, "), "{table}");
     world.run("snapshot ls web").success().stdout(contains("\n1 of 3 snapshots, "));
     world.run("snapshot ls --tag first").success().stdout(contains("\n1 of 3 snapshots, "));
     world.run("snapshot ls -q").success().stdout(contains("in the library").not());
+    world.vm("none").stopped();
     world.run("snapshot ls none").success().stdout(contains("in the library").not());
 }
 

@@ -1,8 +1,10 @@
 //! `create`, `start`, `stop`: what they promise when they return.
 
-use crate::support::{World, stderr};
+use crate::support::fake::fake_smolvm;
+use crate::support::{World, finish, stderr};
+use predicates::prelude::*;
 use predicates::str::contains;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn start_waits_until_the_guest_runs_commands() {
@@ -29,6 +31,41 @@ fn a_start_that_fails_prints_the_reason() {
     world.vm("dev").stopped();
     world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: no kvm here"}}}));
     world.run("start dev").code(1).stderr(contains("no kvm here"));
+}
+
+#[test]
+fn where_no_vm_can_run_a_start_says_so_at_once() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    // An engine with its own libkrun runs VMs on this host, which has a hypervisor or not.
+    let engine = world.path("engine/smolvm");
+    std::fs::create_dir_all(engine.parent().unwrap()).unwrap();
+    std::fs::copy(fake_smolvm(), &engine).unwrap();
+    std::fs::write(engine.with_file_name("libkrun.so"), "").unwrap();
+    let run = |line: &str| {
+        finish({
+            let mut command = world.line(line);
+            command.env("SMOLVM", &engine);
+            command
+        })
+    };
+    let doctor: Value = serde_json::from_slice(&run("doctor --json").get_output().stdout).unwrap();
+    let hypervisor = doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "hypervisor").unwrap();
+    for line in ["start dev", "thaw dev dev2"] {
+        world.forget_calls();
+        if hypervisor["verdict"] == "ok" {
+            run(line).success();
+            continue;
+        }
+        let hint = hypervisor["hint"].as_str().unwrap();
+        run(line).code(1).stderr(contains("no VM starts here: ").and(contains(hint)));
+        let commands = world.commands();
+        assert!(!commands.iter().any(|one| ["machine start", "machine create"].contains(&&**one)), "{commands:?}");
+        assert_eq!(world.state("dev2"), "missing");
+    }
+    // A stopped VM is made all the same.
+    run("thaw dev dev3 --no-start").success();
 }
 
 #[test]

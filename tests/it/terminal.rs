@@ -68,7 +68,8 @@ fn a_question_on_a_narrow_terminal_is_complete() {
     session.press("n");
     assert_eq!(session.wait(), Some(6));
     let screen = session.all_printed();
-    let question = "'dev' is running. Stop it and freeze it? RAM and tmpfs (/tmp, /run) are not kept. [y/N] no";
+    let question = "'dev' is running. Stop it and freeze it? It stays stopped (--restart starts it again). \
+                    RAM and tmpfs (/tmp, /run) are not kept. [y/N] no";
     // Each row once, as the user sees it in the end.
     let rows: String = rows(&screen, 40).concat();
     assert_eq!(rows.matches(question).count(), 1, "{rows:?}: {screen:?}");

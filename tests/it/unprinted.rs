@@ -61,7 +61,7 @@ fn stderr_names_what_is_new_if_its_name_cannot_be_printed() {
     for (number, format) in FORMATS.iter().enumerate() {
         let done = [
             (format!("create c{number}"), format!("created c{number}")),
-            (format!("thaw dev t{number}"), format!("thawed t{number}")),
+            (format!("thaw dev t{number}"), format!(" as t{number}")),
             (format!("rm t{number} -y"), format!("deleted t{number}")),
             (format!("snapshot import e.tar --as i{number}"), format!("imported i{number}@")),
             (format!("snapshot rm i{number} -y"), format!("removed i{number}@")),

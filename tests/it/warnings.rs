@@ -282,7 +282,7 @@ fn check(row: &Row) {
     if row.recorded {
         let reference = result["reference"].as_str().expect(&what);
         let mut shown: Value =
-            serde_json::from_str(&stdout(&world.run(&format!("snapshot show {reference}")))).unwrap();
+            serde_json::from_str(&stdout(&world.run(&format!("snapshot show {reference} --json")))).unwrap();
         // What it takes now is not recorded.
         for key in ["bytes", "unique_bytes"] {
             assert!(shown.as_object_mut().unwrap().remove(key).is_some());
@@ -350,7 +350,7 @@ fn the_downtime_is_the_same_number_everywhere() {
     world.fault(json!({"on": "machine start", "at": "before", "do": {"sleep_ms": 300}}));
     let run = world.run("freeze dev --yes --restart --json").success();
     let report: Value = serde_json::from_str(&stdout(&run)).unwrap();
-    let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev"))).unwrap();
+    let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev --json"))).unwrap();
     assert!(report["downtime_seconds"].as_f64().unwrap() > 0.0);
     assert_eq!(report["downtime_seconds"], report["snapshot"]["downtime_seconds"]);
     assert_eq!(report["downtime_seconds"], shown["downtime_seconds"]);

@@ -165,7 +165,7 @@ fn subcommands(command: &Command) -> String {
 }
 
 fn examples(command: &Command) -> String {
-    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
     let Some(lines) = help.strip_prefix("Examples:\n") else { return String::new() };
     let lines: Vec<String> = lines.lines().map(|line| escape(line.trim_start())).collect();
     format!(".SH EXAMPLES\n.nf\n{}\n.fi\n", lines.join("\n"))

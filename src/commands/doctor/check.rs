@@ -3,7 +3,11 @@
 use crate::error::Status;
 use crate::report::{self, Details, Verdict};
 use crate::smolvm::Disks;
-use crate::terminal;
+use crate::terminal::{self, Color};
+
+/// The width of the lines, and where what was found begins.
+const COLUMNS: usize = 80;
+const INDENT: usize = 14;
 
 /// With less free space, in bytes, no freeze starts.
 pub const LEAST_ROOM: u64 = Disks::BESIDES;
@@ -41,16 +45,20 @@ impl Check {
         self.report.verdict == Verdict::Problem
     }
 
-    /// The line, with how to fix what it reports.
-    pub fn line(&self) -> String {
+    /// Its lines, of at most 80 columns; how to fix what it reports is one of its own, to be copied.
+    pub fn lines(&self) -> Vec<String> {
         let report::Check { name, verdict, what, hint, .. } = &self.report;
-        let (ascii, drawn) = match verdict {
-            Verdict::Ok => ("ok", "✓"),
-            Verdict::Warning => ("! ", "!"),
-            Verdict::Problem => ("x ", "✗"),
+        let (ascii, drawn, color) = match verdict {
+            Verdict::Ok => ("ok", "✓", Color::Green),
+            Verdict::Warning => ("! ", "!", Color::Yellow),
+            Verdict::Problem => ("x ", "✗", Color::Red),
         };
         let (mark, arrow) = if terminal::is_utf8() { (drawn, "→") } else { (ascii, "->") };
-        let hint = hint.as_ref().map(|hint| format!(" {arrow} {hint}")).unwrap_or_default();
-        terminal::one_line(&format!("{mark} {name:<10}  {what}{hint}"))
+        let mut rows = terminal::wrapped(&terminal::one_line(what), COLUMNS - INDENT).into_iter();
+        let mark = terminal::painted(mark, color);
+        let mut lines = vec![format!("{mark} {name:<10}  {}", rows.next().unwrap_or_default())];
+        lines.extend(rows.map(|row| format!("{:INDENT$}{row}", "")));
+        lines.extend(hint.iter().map(|hint| format!("  {arrow} {}", terminal::one_line(hint))));
+        lines
     }
 }

@@ -24,12 +24,12 @@ use engine::Working;
 
 /// Check that freezing works here, and print how to fix what does not
 ///
-/// Prints one line each for the engine, KVM, the VMs, the library, free space, leftovers of killed commands, shell completion,
+/// Reports on the engine, KVM, the VMs, the library, free space, leftovers of killed commands, shell completion,
 /// and schedules, if there are any. Each is tried: the engine freezes an empty VM in a temporary home, which is then removed
 /// (1 s, 125 MB), and your shell completes a command. Exits with 0 if a freeze would work, otherwise with the status that it
 /// would fail with. Without KVM no VM starts, but stopped VMs can be frozen: that is a warning.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \
     bottle-freeze doctor --json | jq '.checks[] | select(.verdict != \"ok\")'")]
 pub struct Args {
     /// Remove leftovers of killed commands that no process uses
@@ -62,7 +62,7 @@ pub fn run(app: &App, args: &Args) -> ExitCode {
         app.terminal.print_json(&Diagnosis { ok, checks, warnings: warnings.list() });
     } else {
         let is_printed = |check: &&Check| !app.terminal.quiet || check.is_problem();
-        app.terminal.lines(checks.iter().filter(is_printed).map(Check::line));
+        app.terminal.lines(checks.iter().filter(is_printed).flat_map(Check::lines));
     }
     status
 }

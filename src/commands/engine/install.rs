@@ -20,7 +20,7 @@ use crate::smolvm::installed::Installed;
 #[derive(Debug, clap::Args)]
 #[command(
     disable_version_flag = true,
-    after_help = "Examples:\n  bottle-freeze engine install\n  bottle-freeze engine install --version 1.32.2"
+    after_long_help = "Examples:\n  bottle-freeze engine install\n  bottle-freeze engine install --version 1.32.2"
 )]
 pub struct Args {
     /// Version to install [default: the newest]

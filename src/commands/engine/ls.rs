@@ -6,7 +6,7 @@ use crate::smolvm::installed::{Installed, installed};
 
 /// List the installed engines
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze engine ls\n  bottle-freeze engine ls --json")]
+#[command(after_long_help = "Examples:\n  bottle-freeze engine ls\n  bottle-freeze engine ls --json")]
 pub struct Args {}
 
 pub fn run(app: &App) {

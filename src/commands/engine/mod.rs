@@ -13,7 +13,7 @@ mod r#use;
 ///
 /// The chosen engine is used unless --smolvm or $SMOLVM names another, or one is on PATH.
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  bottle-freeze engine install\n  bottle-freeze engine ls\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze engine install\n  bottle-freeze engine ls\n  \
     bottle-freeze engine use 1.32.2")]
 pub enum Command {
     Install(install::Args),

@@ -16,7 +16,7 @@ use crate::smolvm::{Version, processes_using};
 ///
 /// VMs and snapshots stay. A running engine is not removed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze engine rm 1.4.0\n  bottle-freeze engine rm 1.4.0 1.19.0")]
+#[command(after_long_help = "Examples:\n  bottle-freeze engine rm 1.4.0\n  bottle-freeze engine rm 1.4.0 1.19.0")]
 pub struct Args {
     /// Versions to remove
     #[arg(value_name = "VERSION", required = true, value_parser = engine_version)]

@@ -14,7 +14,7 @@ pub const CHECK: &str = "check that it can run VMs here with: bottle-freeze doct
 
 /// Choose the installed engine to use
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze engine use 1.32.2")]
+#[command(after_long_help = "Examples:\n  bottle-freeze engine use 1.32.2")]
 pub struct Args {
     /// Version to use
     #[arg(id = "engine", value_name = "VERSION", value_parser = engine_version)]

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 ///
 /// The file is a tar of the snapshot's folder: the artifact and snapshot.json.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze snapshot export dev -o dev.tar\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze snapshot export dev -o dev.tar\n  \
     bottle-freeze snapshot export dev@ready -o /media/usb/dev-ready.tar --force\n  \
     bottle-freeze snapshot export dev -o - | ssh B bottle-freeze snapshot import -")]
 pub struct Args {

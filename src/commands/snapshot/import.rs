@@ -7,20 +7,21 @@ use crate::error::{Failure, Result, Status};
 use crate::library::layout::new_id;
 use crate::library::{Generation, History, Incoming, Metadata, Origin, Stored, catalog};
 use crate::operations::arrival::{describe_alone, take_in};
+use crate::quoted::quoted;
 use crate::smolvm::Name;
 use crate::stream;
 use crate::terminal::Warnings;
 use clap::ValueHint;
 use serde_json::json;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Import an exported snapshot or a checkpoint of smolvm into the library, and check it
 ///
 /// A checkpoint (`smolvm machine checkpoint`) is a file or, with --store, a folder. Each earlier one that it carries becomes a
 /// snapshot, too.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze snapshot import dev-ready.tar\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze snapshot import dev-ready.tar\n  \
     bottle-freeze snapshot import dev-ready.tar --as dev2\n  \
     bottle-freeze snapshot import nightly.checkpoint\n  \
     zstd -dc dev.tar.zst | bottle-freeze snapshot import -")]
@@ -50,7 +51,12 @@ fn import(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
         return Ok(());
     }
     let unpack = || Incoming::unpack(&args.file, &app.signals);
-    let incoming = app.terminal.during("import", &text, unpack)?;
+    let incoming = app.terminal.during("import", &text, unpack).map_err(|error| {
+        let failure = Failure::from(error);
+        let is_artifact = Path::new(&source).extension().is_some_and(|ending| ending == "smolmachine");
+        let thaw = format!("it needs no import: bottle-freeze thaw {}", quoted(&source));
+        if is_artifact && failure.status == Status::Damaged { failure.hint(thaw) } else { failure }
+    })?;
     let one = take_in(app, incoming, Origin::elsewhere("imported", &source), args.vm.as_ref(), warnings)?;
     arrived(app, "imported", &one, Vec::new(), from, warnings);
     Ok(())

@@ -1,6 +1,6 @@
 //! `snapshot ls`: snapshots as a table, as names, or as JSON.
 
-use super::print::{list_tags, no_snapshots, warn_about};
+use super::print::{list_tags, must_exist, no_snapshots, warn_about};
 use super::tree;
 use crate::app::App;
 use crate::commands::args::label;
@@ -21,7 +21,7 @@ use std::collections::HashSet;
 #[derive(Debug, clap::Args)]
 #[command(
     visible_alias = "list",
-    after_help = "Examples:\n  bottle-freeze snapshot ls\n  \
+    after_long_help = "Examples:\n  bottle-freeze snapshot ls\n  \
     bottle-freeze snapshot ls dev --tag ready -q\n  \
     bottle-freeze snapshot ls dev -n 1 --json\n  \
     bottle-freeze snapshot ls --tree"
@@ -61,6 +61,9 @@ pub enum Order {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let (listed, broken) = catalog::list(args.vm.as_ref().map(Name::as_str))?;
+    if let (Some(vm), true) = (&args.vm, listed.is_empty() && broken.is_empty()) {
+        must_exist(app, vm)?;
+    }
     let broken = warn_about(app, broken, broken_entry);
     let is_shown = |one: &&Stored| {
         let metadata = &one.metadata;
@@ -105,13 +108,14 @@ fn print(app: &App, args: &Args, rows: &[(String, &Stored)], all: &[Stored], siz
         vec![
             format!("{branches}{}{from}", one.reference()),
             list_tags(&metadata.tags),
+            metadata.date(),
             metadata.age(),
             packed::size(sizes.bytes).to_string(),
             packed::size(sizes.unique_bytes).to_string(),
             metadata.note.clone().unwrap_or_default(),
         ]
     };
-    app.terminal.table(&["SNAPSHOT", "TAGS", "AGE", "SIZE", "UNIQUE", "NOTE"], rows.iter().map(row));
+    app.terminal.table(&["SNAPSHOT", "TAGS", "CREATED", "AGE", "SIZE", "UNIQUE", "NOTE"], rows.iter().map(row));
     let bytes = all.iter().map(Stored::own_bytes).fold(sizes.all, u64::saturating_add);
     let of = if rows.len() == all.len() { String::new() } else { format!("{} of ", rows.len()) };
     let word = if all.len() == 1 { "snapshot" } else { "snapshots" };

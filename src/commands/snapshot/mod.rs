@@ -19,7 +19,7 @@ mod verify;
 
 /// List, check, tag, remove and share the snapshots in the library
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  bottle-freeze snapshot ls\n  bottle-freeze snapshot verify --all\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze snapshot ls\n  bottle-freeze snapshot verify --all\n  \
     bottle-freeze snapshot prune dev --keep-last 3 --dry-run")]
 pub enum Command {
     Ls(ls::Args),

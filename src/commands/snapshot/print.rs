@@ -1,7 +1,9 @@
 //! What several subcommands of `snapshot` print.
 
 use crate::app::App;
+use crate::error::{Failure, Result};
 use crate::library::{Broken, Stored, Tag};
+use crate::operations::resolve;
 use crate::report::Arrived;
 use crate::smolvm::Name;
 use crate::terminal::Warnings;
@@ -10,6 +12,20 @@ use crate::terminal::Warnings;
 pub fn no_snapshots(vm: Option<&Name>) -> String {
     let of = vm.map(|vm| format!(" of {vm}")).unwrap_or_default();
     format!("no snapshots{of}; make one with: bottle-freeze freeze {}", vm.map_or("VM", Name::as_str))
+}
+
+/// Fails if there is no such VM either: the name of one that has no snapshot may be a typo.
+pub fn must_exist(app: &App, vm: &Name) -> Result<()> {
+    // Without an engine there are only snapshots to be found.
+    let machines = app.engine().and_then(|engine| Ok(engine.machine_ls()?)).unwrap_or_default();
+    if machines.iter().any(|machine| machine.name == vm.as_str()) {
+        return Ok(());
+    }
+    resolve::stored(vm.as_str()).map(drop).map_err(|failure| {
+        let hint = failure.hint.clone();
+        let failure = Failure::new(failure.status, format!("there is no snapshot of '{vm}', and no VM of that name"));
+        hint.into_iter().fold(failure, Failure::hint)
+    })
 }
 
 /// Warns about each damaged folder of the library. Returns what `entry` makes of each and its warnings, for JSON.

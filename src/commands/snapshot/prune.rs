@@ -1,6 +1,6 @@
 //! `snapshot prune`: remove the snapshots that the policy does not keep.
 
-use super::print::{list_tags, no_snapshots, warn_about};
+use super::print::{list_tags, must_exist, no_snapshots, warn_about};
 use crate::app::App;
 use crate::commands::args::{Wait, label, size};
 use crate::commands::batch::{self, SNAPSHOTS};
@@ -26,9 +26,11 @@ use crate::smolvm::Name;
 /// the oldest snapshot while there are fewer than N.
 #[allow(clippy::doc_markdown, reason = "a variable, in a help text")]
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze snapshot prune dev --keep-last 3 --keep-weekly 8 --dry-run\n  \
+#[command(
+    after_long_help = "Examples:\n  bottle-freeze snapshot prune dev --keep-last 3 --keep-weekly 8 --dry-run\n  \
     bottle-freeze snapshot prune --keep-within 6m --keep-yearly unlimited --yes\n  \
-    bottle-freeze snapshot prune --max-size 20G")]
+    bottle-freeze snapshot prune --max-size 20G"
+)]
 pub struct Args {
     /// Only snapshots of this VM
     #[arg(add = Offer::FrozenVms)]
@@ -62,6 +64,9 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         return Err(failure.hint("name what to keep, such as --keep-last 3"));
     }
     let (mut listed, broken) = catalog::list(args.vm.as_ref().map(Name::as_str))?;
+    if let (Some(vm), true) = (&args.vm, listed.is_empty() && broken.is_empty()) {
+        must_exist(app, vm)?;
+    }
     let broken = warn_about(app, broken, |one, warnings| {
         let reasons = vec!["it cannot be read".to_owned()];
         Pruned { warnings, ..Pruned::kept(one.reference(), one.bytes(), reasons) }

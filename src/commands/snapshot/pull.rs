@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 ///
 /// It also pulls what `smolvm pack push` pushed: then snapshot.json holds only what the artifact itself records.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze snapshot pull ghcr.io/team/dev:ready\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze snapshot pull ghcr.io/team/dev:ready\n  \
     bottle-freeze snapshot pull localhost:5000/dev:tuesday --as dev2")]
 pub struct Args {
     /// Source HOST/NAME[:TAG] or HOST/NAME@DIGEST

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 /// with its snapshot.json in the manifest: `snapshot pull` restores both, and `smolvm pack pull` gives an artifact that the
 /// engine accepts as it is.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze snapshot push dev@ready ghcr.io/team/dev:ready\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze snapshot push dev@ready ghcr.io/team/dev:ready\n  \
     bottle-freeze snapshot push dev localhost:5000/dev:tuesday --yes")]
 pub struct Args {
     /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
@@ -51,7 +51,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 
 fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> Result<()> {
     let (to, name) = (&args.reference, found.name());
-    let whole = app.terminal.during("check", &format!("checking {name}"), || found.check(app))?;
+    let whole = found.check(app)?;
     if whole.artifact.manifest.is_live() {
         let what = format!("{name} is live: it holds the VM's RAM, with every secret in it");
         return Err(Failure::new(Status::BadState, what).hint("use `bottle-freeze snapshot export` instead"));

@@ -12,7 +12,7 @@ use crate::report::RemovedSnapshot;
 
 /// Remove snapshots (asks for confirmation)
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze snapshot rm dev@1a2b\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze snapshot rm dev@1a2b\n  \
     bottle-freeze snapshot rm dev@old web@old --yes")]
 pub struct Args {
     /// Snapshots: VM@TAG or VM@ID, or VM (its newest)

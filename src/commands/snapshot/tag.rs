@@ -9,7 +9,7 @@ use crate::report::Tagged;
 
 /// Add tags to a snapshot, or remove them
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze snapshot tag dev@1a2b3c4d ready\n  \
+#[command(after_long_help = "Examples:\n  bottle-freeze snapshot tag dev@1a2b3c4d ready\n  \
     bottle-freeze snapshot tag dev@ready --remove ready")]
 pub struct Args {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID

@@ -13,7 +13,9 @@ use crate::report::Whole;
 
 /// Check that snapshots are whole: SHA-256, footer, CRC-32, manifest
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bottle-freeze snapshot verify dev@ready\n  bottle-freeze snapshot verify --all")]
+#[command(
+    after_long_help = "Examples:\n  bottle-freeze snapshot verify dev@ready\n  bottle-freeze snapshot verify --all"
+)]
 pub struct Args {
     /// Snapshots: VM (its newest), VM@TAG or VM@ID
     #[arg(required_unless_present = "all", conflicts_with = "all", add = Offer::Snapshots)]

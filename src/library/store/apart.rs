@@ -10,7 +10,7 @@ use crate::library::{FileHash, HashingWriter};
 use crate::signals::Signals;
 use crate::smolvm::artifact::{self, ArtifactError, Part};
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -80,13 +80,37 @@ impl From<ArtifactError> for Ended {
 ///
 /// # Errors
 /// A chunk is damaged, or the file cannot be written.
-pub fn put_together(folder: &Path, index: &Index, to: &Path, signals: &Signals) -> Result<(), StoreError> {
+pub fn put_together(
+    folder: &Path,
+    index: &Index,
+    to: &Path,
+    signals: &Signals,
+    on_bytes: &dyn Fn(u64),
+) -> Result<(), StoreError> {
     let not_writable = |source| StoreError::NotWritable { path: to.to_owned(), source };
     let file = File::options().write(true).create_new(true).mode(0o600).open(to).map_err(not_writable)?;
-    write_artifact(folder, index, &mut &file, signals).map_err(|error| match error {
+    write_artifact(folder, index, &mut Counting { to: file, on_bytes }, signals).map_err(|error| match error {
         StoreError::Output(error) => not_writable(error),
         error => error,
     })
+}
+
+/// Passes the number of bytes that are written to `on_bytes`.
+struct Counting<'a> {
+    to: File,
+    on_bytes: &'a dyn Fn(u64),
+}
+
+impl Write for Counting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        (self.on_bytes)(written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Writes the artifact into `to`. Its size and hash.

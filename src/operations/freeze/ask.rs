@@ -2,7 +2,7 @@
 
 use super::context::{Context, Freeze, Job};
 use super::plan::Step;
-use crate::app::App;
+use super::request::Restart;
 use crate::error::{Failure, Result};
 use crate::smolvm::State;
 
@@ -22,7 +22,7 @@ pub fn ask<'a>(cx: Context, all: Vec<Freeze<'a>>, mut refuse: impl FnMut(&Job, F
             Err(failure) => refuse(freeze.job, failure),
         }
     }
-    ask_about_stopping(cx.app, &others, cx.request.yes)?;
+    ask_about_stopping(cx, &others)?;
     confirmed.extend(others);
     confirmed.sort_by(|a, b| a.job.name.cmp(&b.job.name));
     Ok(confirmed)
@@ -37,15 +37,26 @@ fn ask_about_silent(freeze: &Freeze) -> Result<()> {
     freeze.cx.app.ask(&question, &format!("{hint} answers this question"), &format!("{state}; nothing was changed"))
 }
 
-fn ask_about_stopping(app: &App, all: &[Freeze], yes: bool) -> Result<()> {
+fn ask_about_stopping(cx: Context, all: &[Freeze]) -> Result<()> {
     let up: Vec<&Freeze> = all.iter().filter(|freeze| freeze.plan.has(&Step::Stop)).collect();
     if up.is_empty() {
         return Ok(());
     }
     let list: Vec<String> = up.iter().map(|Freeze { vm, .. }| format!("'{}' is {}", vm.name, vm.state)).collect();
-    let (list, them) = (list.join(", "), if up.len() == 1 { "it" } else { "them" });
-    let question = format!("{list}. Stop {them} and freeze {them}? RAM and tmpfs (/tmp, /run) are not kept.");
-    app.confirm(&question, yes, &format!("{list}; nothing was changed")).map_err(|failure| match up[..] {
+    let list = list.join(", ");
+    let (stops, stays, starts) = match up[..] {
+        [_] => {
+            ("Stop it and freeze it?", "It stays stopped (--restart starts it again).", "It starts again after that.")
+        }
+        _ => (
+            "Stop them and freeze them?",
+            "They stay stopped (--restart starts them again).",
+            "They start again after that.",
+        ),
+    };
+    let left = if cx.request.restart == Restart::Always { starts } else { stays };
+    let question = format!("{list}. {stops} {left} RAM and tmpfs (/tmp, /run) are not kept.");
+    cx.app.confirm(&question, cx.request.yes, &format!("{list}; nothing was changed")).map_err(|failure| match up[..] {
         [one] => one.job.about(failure),
         _ => failure,
     })

@@ -33,10 +33,11 @@ impl Freeze<'_> {
         let Some((runtime, direct)) = self.direct(&vm).map_err(only_engine).ok() else { return Ok(None) };
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
         let text = format!("reading the disks of {}", self.job.name);
-        match app
-            .terminal
-            .phase("read", &text, || write(&folder, runtime, &direct, self.last_index().as_ref(), &app.signals))
-        {
+        let total = || direct.disks.iter().filter_map(|(_, disk)| disk.data_bytes().ok()).fold(0, u64::saturating_add);
+        let read = |on_bytes: &dyn Fn(u64)| {
+            write(&folder, runtime, &direct, self.last_index().as_ref(), &app.signals, on_bytes)
+        };
+        match app.terminal.counted("read", &text, total, read) {
             Ok((index, recorded, added)) => {
                 let secrets = direct.secrets;
                 Ok(Some(Written::Chunks { index: Box::new(index), recorded, added, secrets, way: Way::Disks }))
@@ -96,13 +97,15 @@ fn clear(folder: &Path) {
     let _ = std::fs::remove_dir_all(folder);
 }
 
-/// Writes the chunks and the index: disks from the VM, all else from the runtime.
+/// Writes the chunks and the index: disks from the VM, all else from the runtime. `on_bytes` gets the bytes of data that were
+/// read from the disks.
 fn write(
     folder: &Path,
     runtime: &Runtime,
     direct: &Direct,
     last: Option<&store::Index>,
     signals: &Signals,
+    on_bytes: &dyn Fn(u64),
 ) -> std::result::Result<(store::Index, FileHash, store::Added), StoreError> {
     let (members, added, ()) = Writer::run(folder, signals, |feed| -> std::result::Result<(), StoreError> {
         if let Some(last) = last {
@@ -112,7 +115,12 @@ fn write(
             match direct.disks.iter().find(|(member, _)| member.path == entry.member.path) {
                 Some((member, disk)) => {
                     feed.part(Part::Member(member))?;
-                    disk.read::<StoreError>(signals, &mut |part| feed.part(part))?;
+                    disk.read::<StoreError>(signals, &mut |part| {
+                        if let Part::Data(bytes) = part {
+                            on_bytes(bytes.len() as u64);
+                        }
+                        feed.part(part)
+                    })?;
                 }
                 None => feed.known(entry, &runtime.folder)?,
             }

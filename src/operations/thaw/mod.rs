@@ -9,10 +9,10 @@ use crate::error::{Failure, Result, Status};
 use crate::library::{self, Creation, Lock, Stored};
 use crate::operations::make::{self, make_vm};
 use crate::operations::resolve::{self, Checked};
-use crate::operations::start::start;
+use crate::operations::start::{check_host, start};
 use crate::operations::state::state_now;
 use crate::operations::stop::stop;
-use crate::operations::{configuration, consent, fidelity, freeze, lock, workspace};
+use crate::operations::{configuration, consent, disks, fidelity, freeze, lock, workspace};
 use crate::report::{Change, JsonPath, Thawed};
 use crate::smolvm::{EngineError, Fact, Machine, Smolvm};
 use crate::terminal::Warnings;
@@ -40,12 +40,16 @@ pub fn thaw(app: &App, request: &Request) -> Result<Thawed> {
             Some(key) => resolve::with_key(app, &request.snapshot.to_string_lossy(), key)?,
             None => resolve::find(app, &request.snapshot)?,
         };
-        let snapshot = app.terminal.phase("check", "checking the snapshot", || found.check(app))?;
+        let engine = app.engine()?;
+        if request.start {
+            check_host(&engine)?;
+        }
+        let snapshot = found.check(app)?;
         fidelity::check_host(&snapshot.artifact.manifest)?;
         let opens = consent::check(app, &snapshot, &request.network, true)?;
         check_options(request, &snapshot)?;
-        let engine = app.engine()?;
         let machines = engine.machine_ls()?;
+        let request = &ask_about_name(app, request, &snapshot, &machines)?;
         let plan = Plan::make(request, opens, &snapshot, &machines, engine.version())?;
         let thaw = |app: &App, warnings: &Warnings| {
             let (engine, snapshot) = (app.share(&engine), &snapshot);
@@ -62,6 +66,26 @@ pub fn thaw(app: &App, request: &Request) -> Result<Thawed> {
         };
         app.on_vm(&plan.name, |app| app.with_warnings(|warnings| thaw(app, warnings)))
     })
+}
+
+/// Asks what to do about a VM that has the name already, where there is a user to answer.
+fn ask_about_name(app: &App, request: &Request, snapshot: &Checked, machines: &[Machine]) -> Result<Request> {
+    let wanted = plan::wanted_name(request, snapshot);
+    let there = machines.iter().find(|machine| machine.name == wanted && !request.replace);
+    let Some(there) = there else { return Ok(request.clone()) };
+    let free = plan::free_name(&wanted, machines)?;
+    let question = format!("There is a VM '{wanted}' already, which is {}", there.state);
+    let answers = [
+        format!("Make the new one '{free}'"),
+        format!("Replace '{wanted}', which is frozen into the library first"),
+        "Cancel".to_owned(),
+    ];
+    match app.choose(&question, &answers, "nothing was changed")? {
+        Some(0) => Ok(Request { name: Some(free), ..request.clone() }),
+        Some(1) => Ok(Request { replace: true, yes: true, ..request.clone() }),
+        Some(_) => Err(Failure::new(Status::NotConfirmed, "not confirmed").state("nothing was changed")),
+        None => Ok(request.clone()),
+    }
 }
 
 /// A live snapshot takes no options: it goes on as it was.
@@ -94,7 +118,11 @@ impl Thaw<'_> {
         match self.make() {
             Ok(state) => Ok((state, replaced)),
             Err(failure) => Err(match replaced {
-                Some(kept) => failure.and_state(format!("the VM that was there is kept as {kept}")),
+                Some(kept) => {
+                    let failure = failure.and_state(format!("the VM that was there is kept as {kept}"));
+                    let back = format!("bring it back with `bottle-freeze thaw {kept}`");
+                    if self.leaves(&failure) { failure } else { failure.hint(back) }
+                }
                 None => failure,
             }),
         }
@@ -140,13 +168,45 @@ impl Thaw<'_> {
         Ok((kept, lock))
     }
 
-    /// Makes the VM, starts it, and gives it what the artifact does not hold. Its state then.
+    /// Makes the VM, starts it, and gives it what the artifact does not hold. Its state then. If that fails, the VM is
+    /// removed, unless it is to be kept; after a signal there is no time for that.
     fn make(&self) -> Result<Change> {
-        let Self { app, engine, request, plan, warnings, .. } = self;
-        let (name, terminal, stored) = (&plan.name, &app.terminal, self.snapshot.stored());
-        terminal.phase("create", &format!("creating {name}"), || {
+        let Self { app, engine, plan, warnings, .. } = self;
+        let (name, stored) = (&plan.name, self.snapshot.stored());
+        app.terminal.phase("create", &format!("creating {name}"), || {
             make_vm(engine, name, &plan.options, &plan.known, &plan.reach, stored, warnings)
         })?;
+        self.finish().map_err(|failure| if self.leaves(&failure) { failure } else { self.removed(failure) })
+    }
+
+    /// Whether the new VM stays after this failure.
+    fn leaves(&self, failure: &Failure) -> bool {
+        self.request.keep || failure.is_interrupted()
+    }
+
+    /// Removes the VM that was just made, and adds to `failure` how things stand then.
+    fn removed(&self, failure: Failure) -> Failure {
+        let (engine, name) = (&self.engine, &self.plan.name);
+        let _cleanup = engine.signals().recovering();
+        let remove = || {
+            disks::free(engine, name, &engine.machine_listed(name)?.state)?;
+            Ok::<_, Failure>(engine.machine_delete(name)?)
+        };
+        if let Err(error) = remove() {
+            let hint = format!("remove it with `bottle-freeze rm {name}`");
+            return failure.state(format!("'{name}' could not be removed: {error}")).hint(hint);
+        }
+        Creation::forget(name.as_str());
+        let is_full = failure.status == Status::NotWritable;
+        let hint = failure.hint.clone().filter(|_| is_full);
+        let hint = hint.unwrap_or_else(|| "--keep leaves the VM there, and --timeout gives it more time".to_owned());
+        failure.state(format!("'{name}' was removed again")).hint(hint)
+    }
+
+    /// What follows the creation of the VM.
+    fn finish(&self) -> Result<Change> {
+        let Self { app, engine, request, plan, warnings, .. } = self;
+        let (name, terminal, stored) = (&plan.name, &app.terminal, self.snapshot.stored());
         fidelity::warn_of_missing_secrets(name, &self.snapshot.artifact.manifest, warnings);
         if let Some(stored) = stored {
             fidelity::warn_of_differences(&stored.metadata.machine, &engine.machine(name)?, warnings);

@@ -1,7 +1,7 @@
 //! The VM that a thaw makes: its name, its options, and what the user should know.
 
 use crate::error::{Failure, Result, Status};
-use crate::library::{Configuration, Metadata};
+use crate::library::Configuration;
 use crate::operations::consent::Network;
 use crate::operations::fidelity;
 use crate::operations::make::Reach;
@@ -9,11 +9,10 @@ use crate::operations::resolve::Checked;
 use crate::smolvm::{CreateOptions, Fact, Machine, Name, Source, Version};
 use std::ffi::OsString;
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
 use std::time::Duration;
 
 /// What to thaw, and how. `None` and empty: as it was frozen.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Request {
     /// The snapshot, as the user names it.
@@ -28,6 +27,8 @@ pub struct Request {
     pub replace: bool,
     /// Replace it without asking.
     pub yes: bool,
+    /// Keep the new VM even if it does not start.
+    pub keep: bool,
     /// Virtual CPUs.
     pub cpus: Option<u32>,
     /// Memory in MiB.
@@ -68,7 +69,7 @@ impl Plan {
     ) -> Result<Self> {
         let metadata = snapshot.stored().map(|stored| &stored.metadata);
         let (artifact, frozen) = (snapshot.path(), metadata.map(|metadata| &metadata.machine));
-        let name = name(request, metadata, artifact, machines)?;
+        let name = name(request, snapshot, machines)?;
         let source = Source::Artifact(artifact.to_owned());
         if snapshot.artifact.manifest.is_live() {
             // Its artifact has all of it but the labels, and the engine takes nothing else.
@@ -90,16 +91,26 @@ impl Plan {
 
 /// The name that the user asks for; or the frozen VM's own, or the file's, with a number if that is taken and not to be
 /// replaced.
-fn name(request: &Request, metadata: Option<&Metadata>, artifact: &Path, machines: &[Machine]) -> Result<Name> {
-    if let Some(name) = &request.name {
-        return Ok(name.clone());
+fn name(request: &Request, snapshot: &Checked, machines: &[Machine]) -> Result<Name> {
+    match &request.name {
+        Some(name) => Ok(name.clone()),
+        None => free_name(&wanted_name(request, snapshot), if request.replace { &[] } else { machines }),
     }
-    let stem = artifact.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let own = metadata.map(|metadata| metadata.vm.clone()).or(stem).unwrap_or_default();
-    let is_free = |name: &Name| request.replace || !machines.iter().any(|machine| machine.name == name.as_str());
-    let names = (1..1000).map(|number| if number == 1 { own.clone() } else { format!("{own}-{number}") });
+}
+
+/// The name that the user asks for; or the frozen VM's own, or the file's.
+pub fn wanted_name(request: &Request, snapshot: &Checked) -> String {
+    let own = || snapshot.stored().map(|stored| stored.metadata.vm.clone());
+    let stem = || snapshot.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    request.name.as_ref().map(Name::to_string).or_else(own).or_else(stem).unwrap_or_default()
+}
+
+/// This name, with a number if one of these VMs has it.
+pub fn free_name(wanted: &str, machines: &[Machine]) -> Result<Name> {
+    let is_free = |name: &Name| !machines.iter().any(|machine| machine.name == name.as_str());
+    let names = (1..1000).map(|number| if number == 1 { wanted.to_owned() } else { format!("{wanted}-{number}") });
     names.filter_map(|name| name.parse().ok()).find(is_free).ok_or_else(|| {
-        let what = format!("no VM can be named after {}", artifact.display());
+        let what = format!("no VM can be named {wanted}");
         Failure::new(Status::Usage, what).hint("give the new VM a NAME")
     })
 }

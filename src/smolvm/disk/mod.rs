@@ -47,6 +47,21 @@ impl Disk {
         self.size
     }
 
+    /// Bytes of the data that [`read`](Self::read) passes on.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn data_bytes(&self) -> Result<u64, DiskError> {
+        let (mut bytes, mut room) = (0_u64, self.image.file_bytes());
+        for window in windows(self.size) {
+            for runs in self.image.runs(&window, &mut room)?.chunk_by(|a, b| a.part() == b.part()) {
+                let Some(part) = runs.first().map(Run::part) else { continue };
+                bytes = bytes.saturating_add(part.end.min(self.size).saturating_sub(part.start));
+            }
+        }
+        Ok(bytes)
+    }
+
     /// Passes its content, up to [`size`](Self::size), to `on_part`: 1 MiB as one part of data, or as part of a hole.
     ///
     /// # Errors

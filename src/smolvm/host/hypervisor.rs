@@ -53,7 +53,7 @@ fn kvm(device: &Path) -> Found {
     match make_vm(device) {
         Ok(()) if has_no_virtualization() => none(
             format!("{shown} makes VMs, but they do not boot: this CPU has neither vmx nor svm"),
-            "switch virtualization on in the firmware, or nested virtualization on the host",
+            "switch it on in the firmware, or nested virtualization on the host",
         ),
         Ok(()) => Ok(format!("{shown} works")),
         Err(Errno::ACCESS) => none(format!("you may not use {shown}"), permission::command(device)),
@@ -63,7 +63,7 @@ fn kvm(device: &Path) -> Found {
         }
         Err(Errno::NOENT) => none(
             format!("there is no {shown}"),
-            "sudo modprobe kvm_intel || sudo modprobe kvm_amd, after switching virtualization on in the firmware",
+            "sudo modprobe kvm_intel || sudo modprobe kvm_amd  # virtualization on in firmware?",
         ),
         Err(error) => none(format!("{shown} makes no VM: {error}"), "sudo dmesg | grep -i kvm"),
     }

@@ -6,7 +6,7 @@ status 0 "exec writes files" bottle-freeze exec dev -- sh -c 'echo hi > /root/a;
 disks='cat /proc/partitions | grep vd; nproc; cat /root/a /workspace/b; echo $GREETING'
 before=$(bottle-freeze exec dev -- sh -c "$disks")
 status 0 "freeze into the library" bottle-freeze freeze dev --yes -t ready -m 'set up'
-equal disks "from its disks, without the engine's pack" bash -c 'bottle-freeze snapshot show dev@ready |
+equal disks "from its disks, without the engine's pack" bash -c 'bottle-freeze snapshot show dev@ready --json |
   python3 -c "import json, sys; print(json.load(sys.stdin)[\"way\"])"'
 status 0 "rm" bottle-freeze rm --yes dev
 status 0 "thaw" bottle-freeze thaw dev@ready

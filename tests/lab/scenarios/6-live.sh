@@ -15,7 +15,7 @@ after=$(count dev)
 until_counts dev "$after"
 verdict "$([ "$(count dev)" -gt "$after" ] && echo yes)" "the process continues" "$after, $(count dev)"
 # of KEY [SNAPSHOT]: what a snapshot.json says about the chunks of the artifact.
-of() { bottle-freeze snapshot show "${2:-dev@live}" | python3 -c 'import json, sys; print(json.load(sys.stdin)["artifact"][sys.argv[1]])' "$1"; }
+of() { bottle-freeze snapshot show "${2:-dev@live}" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["artifact"][sys.argv[1]])' "$1"; }
 equal True "it is a live snapshot" of live
 status 0 "verify" bottle-freeze snapshot verify dev
 status 0 "5 MiB more" bottle-freeze exec dev -- sh -c 'dd if=/dev/urandom of=/root/more bs=1M count=5 2> /dev/null; sync'
@@ -37,7 +37,7 @@ equal "{'team': 'a'}" "the label is there" bash -c 'bottle-freeze ls --json |
   python3 -c "import json, sys; print([m[\"labels\"] for m in json.load(sys.stdin) if m[\"name\"] == \"dev2\"][0])"'
 
 scenario "checkpoints of the engine are imported with their history"
-cd "$work" || exit
+cd "$work"
 for text in one two; do
   status 0 "a file" bottle-freeze exec dev2 -- sh -c "echo $text > /root/text; sync"
   status 0 "checkpoint" smolvm machine checkpoint --name dev2 --store store --output "$text.checkpoint"

@@ -1,0 +1,44 @@
+//! The commands in groups, as the help of the program lists them.
+
+use clap::{Arg, ArgAction, Command};
+use std::fmt::Write;
+
+/// A heading, the commands that `-h` lists under it, and those that only `--help` lists.
+pub const GROUPS: [(&str, &[&str], &[&str]); 3] = [
+    ("VMs", &["create", "start", "stop", "exec", "ls", "rm"], &["cp", "pause", "resume"]),
+    ("Snapshots", &["freeze", "thaw", "rollback", "snapshot"], &["schedule", "verify", "pack"]),
+    ("Set-up", &["doctor", "engine"], &["completions"]),
+];
+
+/// The same command, whose help lists its subcommands in groups: if `is_short`, only those of every day. It has the option
+/// for the version, under that `heading`; its subcommands need not list theirs.
+pub fn grouped(command: Command, heading: &'static str, is_short: bool) -> Command {
+    let header = *command.get_styles().get_header();
+    let literal = *command.get_styles().get_literal();
+    let mut list = String::new();
+    for (heading, common, others) in GROUPS {
+        let _ = writeln!(list, "{header}{heading}:{header:#}");
+        let shown = common.iter().chain(others.iter().filter(|_| !is_short));
+        for subcommand in shown.filter_map(|name| command.find_subcommand(name)) {
+            let (name, about) = (subcommand.get_name(), subcommand.get_about().cloned().unwrap_or_default());
+            let _ = writeln!(list, "  {literal}{name:<11}{literal:#} {about}");
+        }
+        if !is_short {
+            list.push('\n');
+        }
+    }
+    let version = Arg::new("version").short('V').long("version").action(ArgAction::Version);
+    let space = if is_short { "\n" } else { "" };
+    let template =
+        format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}{space}{{all-args}}{{after-help}}");
+    let names: Vec<String> = command.get_subcommands().map(|subcommand| subcommand.get_name().to_owned()).collect();
+    // Their list is in the template.
+    names
+        .into_iter()
+        .fold(command, |command, name| command.mut_subcommand(name, |subcommand| subcommand.hide(true)))
+        .propagate_version(false)
+        .disable_version_flag(true)
+        .arg(version.help("Print the version").help_heading(heading).hide_short_help(true))
+        .override_usage("bottle-freeze [OPTIONS] <COMMAND>")
+        .help_template(template)
+}

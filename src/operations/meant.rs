@@ -1,0 +1,68 @@
+//! What may have been meant by a SNAPSHOT that was not found, or is none.
+
+use crate::error::{Failure, Status};
+use crate::library::{Tag, catalog, layout, store};
+use crate::nearest::nearest;
+use crate::quoted::quoted;
+use crate::smolvm::Name;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// The command that imports an exported snapshot, if this is the name of one.
+pub fn import(text: &OsStr) -> Option<String> {
+    let text = text.to_string_lossy();
+    let file = quoted(&text);
+    match () {
+        () if text.ends_with(".tar") => Some(format!("bottle-freeze snapshot import {file}")),
+        () if text.ends_with(".tar.zst") => Some(format!("zstd -dc {file} | bottle-freeze snapshot import -")),
+        () if text.ends_with(".tar.gz") || text.ends_with(".tgz") => {
+            Some(format!("gzip -dc {file} | bottle-freeze snapshot import -"))
+        }
+        () => None,
+    }
+}
+
+/// Adds a hint to the failure if `path` is an exported snapshot, the folder of a checkpoint, or a launcher
+/// with an artifact beside it.
+pub fn with_hint_at_file(path: &Path, failure: Failure) -> Failure {
+    if let Some(import) = import(path.as_os_str()).filter(|_| failure.status == Status::Damaged) {
+        return failure.hint(format!("an exported snapshot is imported first: {import}"));
+    }
+    if path.join(store::CHECKPOINT_INDEX).is_file() {
+        let import = format!("bottle-freeze snapshot import {}", quoted(&path.to_string_lossy()));
+        return failure.hint(format!("import it into the library first: {import}"));
+    }
+    let mut sidecar = path.as_os_str().to_owned();
+    sidecar.push(".smolmachine");
+    let sidecar = PathBuf::from(sidecar);
+    if sidecar.is_file() { failure.hint(format!("did you mean {}?", sidecar.display())) } else { failure }
+}
+
+/// An existing file with that name, in the form that names a file on a command line.
+pub fn similar_file(text: &OsStr) -> Option<String> {
+    let to_path = |suffix: &str| {
+        let mut path = OsString::from("./");
+        path.push(text);
+        path.push(suffix);
+        path
+    };
+    let all = layout::SUFFIXES.into_iter().chain([""]).map(to_path);
+    let mut files = all.filter(|path| !text.is_empty() && Path::new(path).is_file());
+    files.next().map(|path| quoted(&path.to_string_lossy()))
+}
+
+/// A name that may have been meant: with an `@` for a `:`, or a similar one.
+pub fn similar(reference: &str) -> Option<String> {
+    let with_at = reference.replacen(':', "@", 1);
+    if with_at != reference && catalog::find(&with_at).is_ok() { Some(with_at) } else { nearest_stored(&with_at) }
+}
+
+/// A snapshot with a similar name: that of its VM, or its tag.
+fn nearest_stored(reference: &str) -> Option<String> {
+    let (all, _) = catalog::list(None).ok()?;
+    let vms = || all.iter().map(|one| one.metadata.vm.as_str()).filter(|vm| vm.parse::<Name>().is_ok());
+    let Some((vm, tag)) = reference.split_once('@') else { return nearest(reference, vms()).map(str::to_owned) };
+    let vm = nearest(vm, vms())?;
+    let tags = || all.iter().filter(|one| one.metadata.vm == vm).flat_map(|one| &one.metadata.tags).map(Tag::as_str);
+    Some(nearest(tag, tags()).map_or_else(|| vm.to_owned(), |tag| format!("{vm}@{tag}")))
+}
