@@ -1,6 +1,7 @@
 //! Files that only bottle-freeze writes: opened without following links, locked, measured.
 
 use rustix::fs::{self, FlockOperation, Mode, OFlags, flock};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
@@ -65,16 +66,35 @@ pub fn is_private_name(name: &OsStr, prefix: &str) -> bool {
     ending.is_some_and(|ending| ending.len() == 6 && ending.iter().all(u8::is_ascii_alphanumeric))
 }
 
-/// Bytes that a file, or a folder with its contents, takes on the disk. Does not follow links. A file with more names, which
-/// stays without this one, counts as nothing.
+/// Bytes that a file, or a folder with its contents, takes on the disk. Does not follow links. A file with a name elsewhere,
+/// which stays without this one, counts as nothing; one with several names in the folder counts once.
 pub fn disk_usage(path: &Path) -> u64 {
+    let mut linked = HashMap::new();
+    let alone = add_usage(path, &mut linked);
+    linked.values().filter(|names| names.here == names.all).map(|names| names.bytes).fold(alone, u64::saturating_add)
+}
+
+/// A file with several names.
+struct Names {
+    here: u64,
+    all: u64,
+    bytes: u64,
+}
+
+/// Bytes of the files with one name; those with several are added to `linked`, by device and inode.
+fn add_usage(path: &Path, linked: &mut HashMap<(u64, u64), Names>) -> u64 {
     match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => {
             let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-            entries.map(|entry| disk_usage(&entry.path())).sum()
+            entries.map(|entry| add_usage(&entry.path(), linked)).fold(0, u64::saturating_add)
         }
-        Ok(meta) if meta.nlink() > 1 => 0,
-        Ok(meta) => meta.blocks() * 512,
+        Ok(meta) if meta.nlink() > 1 => {
+            let new = Names { here: 0, all: meta.nlink(), bytes: meta.blocks().saturating_mul(512) };
+            let names = linked.entry((meta.dev(), meta.ino())).or_insert(new);
+            names.here = names.here.saturating_add(1);
+            0
+        }
+        Ok(meta) => meta.blocks().saturating_mul(512),
         Err(_) => 0,
     }
 }
@@ -83,4 +103,25 @@ pub fn disk_usage(path: &Path) -> u64 {
 pub fn free_bytes(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_counts_once_and_not_if_it_has_a_name_elsewhere() {
+        let at = tempfile::tempdir().unwrap();
+        let [left, elsewhere] = ["left", "elsewhere"].map(|name| at.path().join(name));
+        for folder in [&left.join("inner"), &elsewhere] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        std::fs::write(left.join("one"), [1; 10_000]).unwrap();
+        let alone = disk_usage(&left);
+        assert!(alone >= 10_000);
+        std::fs::hard_link(left.join("one"), left.join("inner/two")).unwrap();
+        assert_eq!(disk_usage(&left), alone);
+        std::fs::hard_link(left.join("one"), elsewhere.join("three")).unwrap();
+        assert_eq!((disk_usage(&left), disk_usage(&elsewhere)), (0, 0));
+    }
 }
