@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::commands::args::duration;
 use crate::completion::Offer;
 use crate::error::Result;
-use crate::operations::consent::Network;
+use crate::operations::consent::Access;
 use crate::operations::thaw::{self, Request};
 use crate::smolvm::Name;
 use std::time::Duration;
@@ -61,7 +61,12 @@ impl From<Args> for Request {
             replace: true,
             yes: args.yes,
             keep: true,
-            network: Network { net: args.net, allow_cidrs: args.allow_cidr, ports: args.port },
+            access: Access {
+                net: args.net,
+                allow_cidrs: args.allow_cidr,
+                ports: Some(args.port).filter(|ports| !ports.is_empty()),
+                volumes: None,
+            },
             timeout: args.timeout,
             ..Self::default()
         }

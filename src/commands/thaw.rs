@@ -1,10 +1,11 @@
 //! `thaw`: snapshot → VM, as it was frozen.
 
 use crate::app::App;
-use crate::commands::args::{duration, mebibytes};
+use crate::commands::args::{duration, gibibytes, label, mebibytes};
+use crate::commands::env::{self, Env};
 use crate::completion::Offer;
 use crate::error::Result;
-use crate::operations::consent::Network;
+use crate::operations::consent::Access;
 use crate::operations::thaw::{self, Request};
 use crate::report::Change;
 use crate::smolvm::Name;
@@ -16,13 +17,14 @@ use std::time::Duration;
 
 /// Make a VM from a snapshot, as it was frozen, and start it
 ///
-/// The snapshot is checked first. The VM gets the cpus, memory, disk sizes, environment, labels and ports that it was
-/// frozen with. It gets its network if all of its limits are known, as they are for VMs that bottle-freeze made.
+/// The snapshot is checked first. The VM gets the cpus, memory, disk sizes, environment, labels, ports and host folders that
+/// it was frozen with. It gets its network if all of its limits are known, as they are for VMs that bottle-freeze made.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools)]
 #[command(
     after_long_help = "Examples:\n  bottle-freeze thaw dev\n  bottle-freeze thaw dev@ready dev-tuesday --no-start\n  \
     bottle-freeze thaw dev@ready --replace\n  \
+    bottle-freeze thaw dev --volume ~/src:/src -p 9090:80 -e TOKEN\n  \
     bottle-freeze thaw --key setup-v7\n  \
     bottle-freeze thaw dev.smolmachine"
 )]
@@ -56,6 +58,9 @@ pub struct Args {
     /// Memory, in MiB or with a unit (2G) [default: as frozen]
     #[arg(long, value_name = "SIZE", value_parser = mebibytes)]
     pub mem: Option<u64>,
+    /// Size of the storage disk, in GiB or with a unit (20G), at least as frozen [default: as frozen]
+    #[arg(long, value_name = "SIZE", value_parser = gibibytes, hide_short_help = true)]
+    pub storage: Option<u64>,
     /// Enable the network, without limits
     #[arg(long)]
     pub net: bool,
@@ -65,6 +70,23 @@ pub struct Args {
     /// Publish this port, and none of the recorded ones (repeatable) [default: as frozen]
     #[arg(short, long, value_name = "HOST[:GUEST]", hide_short_help = true)]
     pub port: Vec<String>,
+    /// Publish no port
+    #[arg(long, conflicts_with = "port", hide_short_help = true)]
+    pub no_ports: bool,
+    /// Mount this host folder, and none of the recorded ones (repeatable) [default: as frozen]
+    #[arg(long, value_name = "HOST:GUEST[:ro]", hide_short_help = true)]
+    pub volume: Vec<String>,
+    /// Mount no host folder
+    #[arg(long, conflicts_with = "volume", hide_short_help = true)]
+    pub no_volumes: bool,
+    #[command(flatten)]
+    pub env: Env,
+    /// Attach a label, beside the recorded ones (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label, hide_short_help = true)]
+    pub label: Vec<(String, String)>,
+    /// Folder in the guest in which its commands start [default: as frozen]
+    #[arg(short, long, value_name = "DIR", hide_short_help = true)]
+    pub workdir: Option<String>,
     /// Longest time to wait until the VM runs commands
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration, hide_short_help = true)]
     pub timeout: Duration,
@@ -73,7 +95,7 @@ pub struct Args {
 /// Thaws a snapshot, and prints what was made.
 pub fn run(app: &App, args: Args) -> Result<()> {
     let has_name = args.name.is_some() || args.replace;
-    let thawed = thaw::thaw(app, &args.into())?;
+    let thawed = thaw::thaw(app, &request(args)?)?;
     let name = &thawed.vm;
     let next = match thawed.state {
         Change::Running => format!("it is running; a shell in it: bottle-freeze exec -it {name} -- sh"),
@@ -92,20 +114,29 @@ pub fn run(app: &App, args: Args) -> Result<()> {
     Ok(())
 }
 
-impl From<Args> for Request {
-    fn from(args: Args) -> Self {
-        Self {
-            snapshot: args.snapshot.unwrap_or_default(),
-            key: args.key,
-            name: args.name,
-            start: !args.no_start,
-            replace: args.replace,
-            yes: args.yes,
-            keep: args.keep,
-            cpus: args.cpus,
-            memory_mib: args.mem,
-            network: Network { net: args.net, allow_cidrs: args.allow_cidr, ports: args.port },
-            timeout: args.timeout,
-        }
-    }
+fn request(args: Args) -> Result<Request> {
+    // Options that are not given leave what was recorded.
+    let given = |list: Vec<String>, none: bool| (none || !list.is_empty()).then_some(list);
+    Ok(Request {
+        snapshot: args.snapshot.unwrap_or_default(),
+        key: args.key,
+        name: args.name,
+        start: !args.no_start,
+        replace: args.replace,
+        yes: args.yes,
+        keep: args.keep,
+        cpus: args.cpus,
+        memory_mib: args.mem,
+        storage_gb: args.storage,
+        access: Access {
+            net: args.net,
+            allow_cidrs: args.allow_cidr,
+            ports: given(args.port, args.no_ports),
+            volumes: given(args.volume, args.no_volumes),
+        },
+        env: env::read(&args.env)?,
+        labels: args.label.into_iter().collect(),
+        workdir: args.workdir,
+        timeout: args.timeout,
+    })
 }

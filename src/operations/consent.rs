@@ -1,5 +1,5 @@
-//! Asks for confirmation of the network and ports that a snapshot opens, unless the frozen VM is known to have had them:
-//! another host may have written the record of a snapshot from elsewhere.
+//! Asks for confirmation of the network, ports and host folders that a snapshot opens, unless the frozen VM is known to have
+//! had them: another host may have written the record of a snapshot from elsewhere.
 
 use crate::app::App;
 use crate::error::Result;
@@ -7,15 +7,17 @@ use crate::library::Metadata;
 use crate::operations::resolve::Checked;
 use crate::quoted::quoted;
 
-/// The network that the user asks for.
+/// What the user lets the new VM reach.
 #[derive(Debug, Clone, Default)]
-pub struct Network {
-    /// All of it.
+pub struct Access {
+    /// All of the network.
     pub net: bool,
     /// Only these networks.
     pub allow_cidrs: Vec<String>,
-    /// The ports to publish.
-    pub ports: Vec<String>,
+    /// The ports to publish; `None`: the recorded ones.
+    pub ports: Option<Vec<String>>,
+    /// The host folders to mount; `None`: the recorded ones.
+    pub volumes: Option<Vec<String>>,
 }
 
 /// What a VM made from the snapshot would open.
@@ -27,11 +29,13 @@ struct Opens {
     recorded: Option<Vec<String>>,
     /// The ports that it publishes.
     ports: Vec<String>,
+    /// The host folders that it mounts.
+    volumes: Vec<String>,
 }
 
 /// Asks the user to confirm what the snapshot opens, except for what `asked` allows. `restores` says whether the VM gets the
-/// recorded network and ports. Returns whether the artifact itself enables a network, which is then confirmed.
-pub fn check(app: &App, checked: &Checked, asked: &Network, restores: bool) -> Result<bool> {
+/// recorded network, ports and host folders. Returns whether the artifact itself enables a network, which is then confirmed.
+pub fn check(app: &App, checked: &Checked, asked: &Access, restores: bool) -> Result<bool> {
     let opens = Opens::of(checked, restores);
     let by_itself = opens.by_itself.is_some();
     let is_live = checked.artifact.manifest.is_live();
@@ -58,22 +62,28 @@ impl Opens {
             Some(machine) if restores => machine.ports.clone().unwrap_or_default(),
             _ => Vec::new(),
         };
+        let mounts = foreign.filter(|_| restores && !manifest.is_live());
         Self {
             by_itself: (manifest.network && !(is_own && is_known)).then(|| manifest.live_allowed_cidrs()),
             recorded: recorded.map(|machine| machine.allowed_cidrs.clone().unwrap_or_default()),
             ports,
+            volumes: mounts.and_then(|machine| machine.volumes.clone()).unwrap_or_default(),
         }
     }
 
     /// Removes what the user asked for.
-    fn without(self, asked: &Network, is_live: bool) -> Self {
+    fn without(self, asked: &Access, is_live: bool) -> Self {
         // A live snapshot continues with its own network and ports: the user can only accept them.
         let has_network = asked.net || (!is_live && !asked.allow_cidrs.is_empty());
-        let is_left = |port: &String| if is_live { !asked.ports.contains(port) } else { asked.ports.is_empty() };
+        let is_left = |port: &String| match &asked.ports {
+            Some(ports) => is_live && !ports.contains(port),
+            None => true,
+        };
         Self {
             by_itself: self.by_itself.filter(|_| !has_network),
             recorded: self.recorded.filter(|_| !has_network),
             ports: self.ports.into_iter().filter(is_left).collect(),
+            volumes: if asked.volumes.is_some() { Vec::new() } else { self.volumes },
         }
     }
 
@@ -91,6 +101,8 @@ impl Opens {
         );
         parts.extend(self.recorded.as_deref().map(|networks| format!("its VM gets {}", network(networks))));
         parts.extend((!self.ports.is_empty()).then(|| format!("its VM publishes the ports {}", self.ports.join(", "))));
+        let folders = self.volumes.join(", ");
+        parts.extend((!folders.is_empty()).then(|| format!("its VM mounts folders of this host: {folders}")));
         let foreign = checked.stored().map(|stored| &stored.metadata).filter(|metadata| !metadata.is_own());
         let phrase = foreign.map(|metadata| format!(" {}", metadata.origin_phrase()));
         let origin = format!("{}{}", checked.name(), phrase.unwrap_or_default());
@@ -117,6 +129,10 @@ impl Opens {
         if !self.ports.is_empty() {
             let flags: Vec<_> = self.ports.iter().map(|port| format!("-p {}", quoted(port))).collect();
             words.push(format!("{} publishes the ports", flags.join(" ")));
+        }
+        if !self.volumes.is_empty() {
+            let flags: Vec<_> = self.volumes.iter().map(|volume| format!("--volume {}", quoted(volume))).collect();
+            words.push(format!("{} mounts the folders, --no-volumes does not", flags.join(" ")));
         }
         if let (Some(stored), false) = (checked.stored(), is_live || self.by_itself.is_some()) {
             words.push(format!("bottle-freeze create NAME --from {} makes a VM without them", stored.reference()));

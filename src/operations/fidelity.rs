@@ -131,9 +131,9 @@ pub fn warn_of_differences(frozen: &Configuration, vm: &Machine, warnings: &Warn
     }
     let labels = frozen.labels.iter().filter(|(key, value)| vm.labels.get(*key) != Some(*value));
     lacks.extend(labels.map(|(key, value)| format!("label ({key}={value})")));
-    if let Some(count) = frozen.mounts.filter(|count| *count > vm.mounts) {
-        let which = frozen.volumes.as_ref().map_or_else(|| count.to_string(), |volumes| volumes.join(" "));
-        lacks.push(format!("mounted host folders ({which})"));
+    // Known ones are mounted again, or the thaw says why not.
+    if let Some(count) = frozen.mounts.filter(|count| frozen.volumes.is_none() && *count > vm.mounts) {
+        lacks.push(format!("mounted host folders ({count})"));
     }
     if !lacks.is_empty() {
         warnings.warn(format!("'{}' lacks settings of the frozen VM: {}", vm.name, lacks.join(", ")));

@@ -81,6 +81,10 @@ pub fn make_vm(
 fn create(engine: &Smolvm, name: &Name, recipe: &CreateOptions, reach: &Reach) -> Result<()> {
     engine.machine_create(name, recipe)?;
     let opens_by_itself = matches!(recipe.source, Source::Artifact(_));
+    if let (Some(workdir), true) = (&recipe.workdir, opens_by_itself) {
+        let set = engine.machine_set_workdir(name, workdir);
+        set.map_err(|error| delete_again(engine, name, error.into()))?;
+    }
     match reach {
         Reach::Only(networks) if opens_by_itself || !networks.is_empty() => {
             check_reach(engine, name, networks).map_err(|failure| delete_again(engine, name, failure))

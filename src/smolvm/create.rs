@@ -70,6 +70,10 @@ impl CreateOptions {
         Self { source, ..Self::default() }
     }
 
+    fn is_from_artifact(&self) -> bool {
+        matches!(self.source, Source::Artifact(_))
+    }
+
     /// Adds the options but the environment to the command line.
     fn add_to(&self, mut call: Call) -> Call {
         match &self.source {
@@ -98,7 +102,8 @@ impl CreateOptions {
         ] {
             call = values.iter().fold(call, |call, value| call.value(flag, value));
         }
-        if let Some(workdir) = &self.workdir {
+        // Beside --from, no engine uses it.
+        if let (Some(workdir), false) = (&self.workdir, self.is_from_artifact()) {
             call = call.value("--workdir", workdir);
         }
         self.settings.iter().fold(call, |call, (flag, value)| match value {
@@ -139,9 +144,24 @@ impl Smolvm {
         Ok(())
     }
 
+    /// Whether [`Self::machine_create`] can pass these options on.
+    ///
+    /// # Errors
+    /// [`EngineError::TooOld`] or [`EngineError::Exposes`].
+    pub fn can_create(&self, name: &Name, options: &CreateOptions) -> Result<()> {
+        self.machine_create_call(name, options).map(drop)
+    }
+
+    /// Gives a VM that was made from an artifact its working folder, which `machine create` ignores then. (`machine update` works in 1.4.0
+    /// and later; older ones were not tried.)
+    pub fn machine_set_workdir(&self, name: &Name, workdir: &str) -> Result<()> {
+        let call = self.named(self.call("machine update").value("--workdir", workdir), name);
+        self.run_change(&call, name, Some(QUICK)).map(drop)
+    }
+
     /// The command line of [`Self::machine_create`], or what this engine cannot do of it.
     fn machine_create_call(&self, name: &Name, options: &CreateOptions) -> Result<Call> {
-        let from_artifact = matches!(options.source, Source::Artifact(_));
+        let from_artifact = options.is_from_artifact();
         if !options.allow_cidrs.is_empty() {
             self.require(Fact::EnforcesAllowList)?;
             if from_artifact {

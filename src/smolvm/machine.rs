@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The sizes in GiB of disks that the engine lists as null.
-const DEFAULT_STORAGE: u64 = 20;
+pub const DEFAULT_STORAGE: u64 = 20;
 const DEFAULT_OVERLAY: u64 = 10;
 
 /// Whether this is the engine's word for an image on the host (`local:`, `local-dir:` …).

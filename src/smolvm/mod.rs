@@ -72,7 +72,7 @@ pub use host::processes::{CAN_SEE, is_being_started, process_with_open_disk, pro
 pub use host::{Disks, hypervisor, leftovers};
 pub use list::machine_ls_at_once;
 pub use locate::EngineSource;
-pub use machine::{Machine, Name, State, is_local_image};
+pub use machine::{DEFAULT_STORAGE, Machine, Name, State, is_local_image};
 pub use pack::{CHECKPOINT_SUFFIX, PackStep};
 pub use record::Record;
 pub use reference::Reference;

@@ -58,6 +58,7 @@ mod power_cut;
 mod prompt;
 mod quiet;
 mod readers;
+mod rebind;
 mod registry;
 mod replacing;
 mod retention;

@@ -39,6 +39,15 @@ impl Row {
     }
 }
 
+/// A VM that was frozen with the folder `data`, mounted in this way.
+fn frozen_with_folder(world: &World, mode: &str) {
+    fs::create_dir(world.path("data")).unwrap();
+    world.run(&format!("create dev --volume {}:/data{mode}", world.path("data").display())).success();
+    for line in ["start dev", "stop dev", "freeze dev"] {
+        world.run(line).success();
+    }
+}
+
 #[rustfmt::skip]
 const ALL: &[Row] = &[
     row("configuration.rs", "cannot be recorded for a later freeze", |world| {
@@ -171,6 +180,15 @@ const ALL: &[Row] = &[
         world.run("freeze dev --yes").success();
         "create dev2 --from dev".into()
     }).by("1.4.0"),
+    row("thaw/volumes.rs", "not on this host, and so not mounted: ", |world| {
+        frozen_with_folder(world, "");
+        fs::remove_dir(world.path("data")).unwrap();
+        "thaw dev dev2".into()
+    }),
+    row("thaw/volumes.rs", "would overwrite what is there now (--volume mounts them): ", |world| {
+        frozen_with_folder(world, ":staged");
+        "thaw dev dev2".into()
+    }),
     row("thaw/plan.rs", "some limits of the frozen one are unknown", |world| {
         world.vm("dev").with("--net").stopped();
         world.run("freeze dev").success();

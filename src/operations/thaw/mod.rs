@@ -1,6 +1,7 @@
 //! Thaws a snapshot: a new VM, as the old one was frozen.
 
 mod plan;
+mod volumes;
 
 pub use plan::Request;
 
@@ -46,7 +47,7 @@ pub fn thaw(app: &App, request: &Request) -> Result<Thawed> {
         }
         let snapshot = found.check(app)?;
         fidelity::check_host(&snapshot.artifact.manifest)?;
-        let opens = consent::check(app, &snapshot, &request.network, true)?;
+        let opens = consent::check(app, &snapshot, &request.access, true)?;
         check_options(request, &snapshot)?;
         let machines = engine.machine_ls()?;
         let request = &ask_about_name(app, request, &snapshot, &machines)?;
@@ -90,10 +91,15 @@ fn ask_about_name(app: &App, request: &Request, snapshot: &Checked, machines: &[
 
 /// A live snapshot takes no options: it goes on as it was.
 fn check_options(request: &Request, snapshot: &Checked) -> Result<()> {
-    let (manifest, network) = (&snapshot.artifact.manifest, &request.network);
-    let has_other_port = || network.ports.iter().any(|port| !manifest.live_ports().contains(port));
-    let is_sized = request.cpus.is_some() || request.memory_mib.is_some();
-    if manifest.is_live() && (is_sized || !network.allow_cidrs.is_empty() || has_other_port()) {
+    let (manifest, access) = (&snapshot.artifact.manifest, &request.access);
+    // The options that confirm its ports are repeated; no other is possible.
+    let has_other_ports = || match &access.ports {
+        Some(ports) if ports.is_empty() => !manifest.live_ports().is_empty(),
+        ports => ports.iter().flatten().any(|port| !manifest.live_ports().contains(port)),
+    };
+    let is_sized = request.cpus.is_some() || request.memory_mib.is_some() || request.storage_gb.is_some();
+    let is_bound = access.volumes.is_some() || !request.env.is_empty() || request.workdir.is_some();
+    if manifest.is_live() && (is_sized || is_bound || !access.allow_cidrs.is_empty() || has_other_ports()) {
         let what = "a live snapshot continues with the cpus, memory, network and ports that it was frozen with";
         return Err(Failure::new(Status::Usage, what).hint("thaw it without these options"));
     }
@@ -106,6 +112,8 @@ impl Thaw<'_> {
         let name = &self.plan.name;
         self.plan.warnings.iter().for_each(|foreseen| self.warnings.warn(foreseen));
         configuration::check(&self.plan.known)?;
+        // Before the VM of that name is removed.
+        self.engine.can_create(name, &self.plan.options)?;
         // Held until the VM is made, and has all that was frozen.
         let (replaced, _lock) = match machines.iter().find(|machine| machine.name == name.as_str()) {
             None => (None, make::lock_name(self.app, &self.engine, name)?),

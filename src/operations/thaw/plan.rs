@@ -1,12 +1,14 @@
 //! The VM that a thaw makes: its name, its options, and what the user should know.
 
+use super::volumes;
 use crate::error::{Failure, Result, Status};
 use crate::library::Configuration;
-use crate::operations::consent::Network;
+use crate::operations::consent::Access;
 use crate::operations::fidelity;
 use crate::operations::make::Reach;
 use crate::operations::resolve::Checked;
-use crate::smolvm::{CreateOptions, Fact, Machine, Name, Source, Version};
+use crate::smolvm::{CreateOptions, DEFAULT_STORAGE, EnvVar, Fact, Machine, Name, Source, Version};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
@@ -33,8 +35,16 @@ pub struct Request {
     pub cpus: Option<u32>,
     /// Memory in MiB.
     pub memory_mib: Option<u64>,
-    /// Its network and ports.
-    pub network: Network,
+    /// Its storage disk in GiB.
+    pub storage_gb: Option<u64>,
+    /// Its network, ports and host folders.
+    pub access: Access,
+    /// Variables for its commands, beside those that it was frozen with.
+    pub env: Vec<EnvVar>,
+    /// Labels, beside those that it was frozen with.
+    pub labels: BTreeMap<String, String>,
+    /// The working folder of its commands.
+    pub workdir: Option<String>,
     /// How long to wait until it runs commands.
     pub timeout: Duration,
 }
@@ -59,7 +69,7 @@ impl Plan {
     /// itself.
     ///
     /// # Errors
-    /// No name is possible.
+    /// No name is possible, a host folder is missing, or the storage disk would shrink.
     pub fn make(
         request: &Request,
         opens: bool,
@@ -73,13 +83,13 @@ impl Plan {
         let source = Source::Artifact(artifact.to_owned());
         if snapshot.artifact.manifest.is_live() {
             // Its artifact has all of it but the labels, and the engine takes nothing else.
-            let options = CreateOptions { labels: frozen.map(labels).unwrap_or_default(), ..CreateOptions::of(source) };
+            let options = CreateOptions { labels: labels(request, frozen), ..CreateOptions::of(source) };
             let known = frozen.map_or_else(|| options.clone(), carried);
             return Ok(Self { name, options, known, reach: Reach::of_live(snapshot), warnings: Vec::new() });
         }
         let mut warnings = Vec::new();
-        let net = request.network.net || (opens && request.network.allow_cidrs.is_empty());
-        let mut options = options(request, net, source, frozen, version, &mut warnings);
+        let net = request.access.net || (opens && request.access.allow_cidrs.is_empty());
+        let mut options = options(request, net, source, frozen, version, &mut warnings)?;
         if let Some(metadata) = metadata {
             let others: Vec<&Machine> = machines.iter().filter(|machine| machine.name != name.as_str()).collect();
             options.settings = fidelity::options(metadata, version, &options, &others);
@@ -125,8 +135,24 @@ fn carried(frozen: &Configuration) -> CreateOptions {
     }
 }
 
-fn labels(frozen: &Configuration) -> Vec<String> {
-    frozen.labels.iter().map(|(key, value)| format!("{key}={value}")).collect()
+/// The labels that it was frozen with, and those that the user adds.
+fn labels(request: &Request, frozen: Option<&Configuration>) -> Vec<String> {
+    let mut labels = frozen.map(|frozen| frozen.labels.clone()).unwrap_or_default();
+    labels.extend(request.labels.clone());
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+/// The storage disk, which cannot be smaller than its content.
+fn storage(request: &Request, frozen: Option<&Configuration>) -> Result<Option<u64>> {
+    let (Some(asked), Some(frozen)) = (request.storage_gb, frozen) else {
+        return Ok(request.storage_gb.or(frozen.and_then(|frozen| frozen.storage_gb)));
+    };
+    let least = frozen.storage_gb.unwrap_or(DEFAULT_STORAGE);
+    if asked >= least {
+        return Ok(Some(asked));
+    }
+    let what = format!("the storage disk was frozen with {least} GiB, and a disk cannot shrink");
+    Err(Failure::new(Status::Usage, what).state("no VM was made").hint(format!("--storage {least}, or more")))
 }
 
 /// The VM as it was frozen, except where the user asks for something else.
@@ -137,20 +163,24 @@ fn options(
     frozen: Option<&Configuration>,
     version: Version,
     warnings: &mut Vec<String>,
-) -> CreateOptions {
-    let (net, allow_cidrs) = network(net, &request.network.allow_cidrs, frozen, warnings);
-    CreateOptions {
+) -> Result<CreateOptions> {
+    let (net, allow_cidrs) = network(net, &request.access.allow_cidrs, frozen, warnings);
+    let has_labels = version.has(Fact::Labels) || !request.labels.is_empty();
+    Ok(CreateOptions {
         cpus: request.cpus.or(frozen.map(|frozen| frozen.cpus)),
         memory_mib: request.memory_mib.or(frozen.map(|frozen| frozen.memory_mib)),
-        storage_gb: frozen.and_then(|frozen| frozen.storage_gb),
+        storage_gb: storage(request, frozen)?,
         overlay_gb: frozen.and_then(|frozen| frozen.overlay_gb),
         net,
         allow_cidrs,
         ports: ports(request, frozen, warnings),
-        labels: frozen.filter(|_| version.has(Fact::Labels)).map(labels).unwrap_or_default(),
-        // The environment, values and all, is in the artifact.
+        volumes: volumes::of(&request.access, frozen, warnings)?,
+        labels: if has_labels { labels(request, frozen) } else { Vec::new() },
+        // The rest of the environment, values and all, is in the artifact.
+        env: request.env.clone(),
+        workdir: request.workdir.clone(),
         ..CreateOptions::of(source)
-    }
+    })
 }
 
 /// The network that the user asks for; or that of the frozen VM, if it is known for sure that it had no less.
@@ -178,8 +208,8 @@ fn network(
 
 /// The ports that the frozen VM published, except those in use here: with them it would not start.
 fn ports(request: &Request, frozen: Option<&Configuration>, warnings: &mut Vec<String>) -> Vec<String> {
-    if !request.network.ports.is_empty() {
-        return request.network.ports.clone();
+    if let Some(ports) = &request.access.ports {
+        return ports.clone();
     }
     let Some(frozen) = frozen else { return Vec::new() };
     let ports = frozen.ports.clone().unwrap_or_else(|| {
