@@ -6,7 +6,7 @@
 //! is reported with its own status, and the command ends with 3.
 
 use crate::home::HomeError;
-use crate::library::TooLong;
+use crate::library::{TooLong, undo};
 use crate::signals::Interrupted;
 use crate::smolvm::artifact::ArtifactError;
 use crate::smolvm::{EngineError, Fact, Reason, Version};
@@ -173,6 +173,16 @@ fn how_to_get_one(installed: Option<Version>) -> String {
     format!("{from_pypi}https://github.com/smol-machines/smolvm has it too, {name_it}")
 }
 
+/// What to do about a VM that is missing. A rollback that was killed may have just removed it.
+fn hint_at_missing(vm: &str, nearest: Option<&str>) -> String {
+    if let Ok(Some(tag)) = undo::newest(vm) {
+        let kept = format!("{vm}@{}", tag.as_str());
+        return format!("its last rollback replaced {kept}: `bottle-freeze rollback {vm} --undo` brings that back");
+    }
+    let hint = "list the VMs with `bottle-freeze ls`";
+    nearest.map_or_else(|| hint.to_owned(), |nearest| format!("did you mean {nearest}? {hint}"))
+}
+
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         let what = error.to_string();
@@ -188,11 +198,7 @@ impl From<EngineError> for Failure {
             }
             EngineError::TooOld { .. } | EngineError::Outdated(_) => failure(Status::BadEngine).hint("update smolvm"),
             EngineError::NoSuchVm(missing) => {
-                let hint = "list the VMs with `bottle-freeze ls`";
-                failure(Status::NotFound).hint(match &missing.nearest {
-                    Some(nearest) => format!("did you mean {nearest}? {hint}"),
-                    None => hint.to_owned(),
-                })
+                failure(Status::NotFound).hint(hint_at_missing(&missing.name, missing.nearest.as_deref()))
             }
             EngineError::NameTaken(_) => failure(Status::Failed)
                 .hint("choose another name, or replace it with `bottle-freeze thaw --replace`, which freezes it first"),

@@ -124,6 +124,7 @@ fn request(args: Args) -> Result<Request> {
         start: !args.no_start,
         replace: args.replace,
         yes: args.yes,
+        undoable: false,
         keep: args.keep,
         cpus: args.cpus,
         memory_mib: args.mem,

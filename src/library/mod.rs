@@ -41,6 +41,7 @@ pub mod store;
 mod stored;
 mod tag;
 mod target;
+pub mod undo;
 
 pub use archive::{ArchiveError, Incoming, export, export_to_stdout, library_staging};
 pub use broken::{Broken, Entry};

@@ -1,9 +1,15 @@
 //! `rollback`: a VM is what it was in a snapshot again, under its name, and nothing is lost.
 
-use crate::support::{World, stdout};
+use crate::leftovers::wait_for_the_dead;
+use crate::support::chaos::{Random, is_long};
+use crate::support::library::snapshots;
+use crate::support::{World, handles_signals, is_alive, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
-use serde_json::Value;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 /// A VM with 2 processors now, and 1 in its snapshot `ready`.
 fn world() -> World {
@@ -73,4 +79,144 @@ fn scripts_read_the_name_or_the_result_of_a_thaw() {
     assert_eq!(stdout(&world.run("rollback dev@ready -yq").success()), "dev\n");
     let result: Value = serde_json::from_str(&stdout(&world.run("rollback dev@ready -y --json").success())).unwrap();
     assert!(result["replaced"].as_str().unwrap().starts_with("dev@"), "{result}");
+}
+
+/// What `file` of the VM says.
+fn state(world: &World) -> Option<String> {
+    world.read_guest("dev", "root/state")
+}
+
+/// A running VM with the state `now`, whose snapshot `ready` has the state `ready`.
+fn world_with_states() -> World {
+    let world = World::new();
+    world.vm("dev").running();
+    world.write_guest("dev", "root/state", "ready");
+    world.run("freeze dev -t ready --yes --restart").success();
+    world.write_guest("dev", "root/state", "now");
+    world
+}
+
+/// The tags of all snapshots that rollbacks made, oldest first.
+fn undo_tags(world: &World) -> Vec<String> {
+    let all: Value = serde_json::from_str(&stdout(&world.run("snapshot ls --json").success())).unwrap();
+    let tags = all.as_array().unwrap().iter().flat_map(|one| one["tags"].as_array().unwrap());
+    let tags = tags.map(|tag| tag.as_str().unwrap().to_owned());
+    let mut tags: Vec<String> = tags.filter(|tag| tag.starts_with("undo-")).collect();
+    tags.sort();
+    tags
+}
+
+#[test]
+fn a_rollback_can_be_undone_and_that_too() {
+    let world = world_with_states();
+    world.run("rollback dev@ready --yes").success();
+    assert_eq!(state(&world).as_deref(), Some("ready"));
+    for expected in ["now", "ready", "now"] {
+        let run = world.run("rollback dev --undo --yes").success();
+        assert_eq!(state(&world).as_deref(), Some(expected), "{run}");
+    }
+    let tags = undo_tags(&world);
+    assert_eq!(tags.len(), 4, "{tags:?}");
+    // A prune keeps it, as it keeps all tags.
+    world.run("snapshot prune dev --keep-last 1 --yes").success();
+    assert_eq!(undo_tags(&world), tags);
+    world.run(&format!("rollback dev@{} --yes", tags[0])).success();
+    assert_eq!(state(&world).as_deref(), Some("now"));
+    let shown: Value =
+        serde_json::from_str(&stdout(&world.run(&format!("snapshot show dev@{} --json", tags[0])).success())).unwrap();
+    assert_eq!(shown["note"], "replaced by a rollback to dev@ready");
+}
+
+#[test]
+fn an_undo_without_a_rollback_or_with_a_tag_changes_nothing() {
+    let world = world_with_states();
+    world.run("freeze dev --yes --restart -t undo-me").success();
+    world.run("rollback dev --undo --yes").code(4).stderr(contains("no rollback of 'dev' is there to undo"));
+    world.run("rollback dev@ready --undo --yes").code(2).stderr(contains("only the name of the VM"));
+    assert_eq!(state(&world).as_deref(), Some("now"));
+}
+
+#[test]
+fn the_next_command_says_how_a_killed_rollback_goes_on() {
+    let world = world_with_states();
+    world.warm().fault(json!({"on": "machine create", "do": "hang"}));
+    world.forget_calls();
+    let rollback = world.spawn("rollback dev@ready --yes");
+    wait_until("the VM is gone", || world.commands().iter().any(|command| command == "machine create"));
+    rollback.signal(Signal::KILL);
+    drop(rollback);
+    wait_for_the_dead(&world);
+    world.clear_faults();
+    for line in ["start dev", "exec dev -- true", "freeze dev", "rm dev --yes"] {
+        let said = stderr(&world.run(line).failure());
+        assert!(said.contains("`bottle-freeze rollback dev --undo` brings that back"), "{line}: {said}");
+    }
+    world.run("rollback dev --undo").success();
+    assert_eq!(state(&world).as_deref(), Some("now"));
+}
+
+/// The number of rollbacks that are killed.
+const ROUNDS: (u64, u64) = (20, 300);
+
+/// `SEED` repeats a run; `BOTTLE_FREEZE_FAULTS=long` kills more often.
+#[test]
+fn a_killed_rollback_leaves_every_state_and_a_way_on() {
+    let world = world_with_states();
+    let slow = |on, at| json!({"on": on, "at": at, "do": {"sleep_ms": 20}});
+    let steps = [("machine stop", "after"), ("machine delete", "before"), ("machine create", "before")];
+    let more = [("machine create", "after"), ("machine start", "before"), ("machine start", "after")];
+    world.warm().fault(json!(steps.iter().chain(&more).map(|(on, at)| slow(on, at)).collect::<Vec<_>>()));
+    let began = Instant::now();
+    world.run("rollback dev@ready --yes").success();
+    let whole = began.elapsed();
+    let (mut random, mut seen) = (Random::new(), BTreeMap::<String, u32>::new());
+    for number in 0..if is_long() { ROUNDS.1 } else { ROUNDS.0 } {
+        let now = format!("state {number}");
+        world.write_guest("dev", "root/state", &now);
+        let before: BTreeSet<String> = snapshots(&world).into_keys().collect();
+        let kill = [Signal::KILL, Signal::KILL, Signal::TERM, Signal::INT][usize::try_from(random.below(4)).unwrap()];
+        let rollback = world.spawn("rollback dev@ready --yes");
+        wait_until("it handles signals", || handles_signals(rollback.pid()));
+        let delay = whole.mul_f64(f64::from(u32::try_from(random.below(1100)).unwrap()) / 1000.0);
+        // The random moment is the test: there is no condition to wait for.
+        std::thread::sleep(delay);
+        rollback.signal(kill);
+        let run = rollback.wait();
+        wait_for_the_dead(&world);
+        // An engine outlives the bottle-freeze that was killed, and finishes what it does.
+        let is_over = |call: &Value| !is_alive(call["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).unwrap());
+        wait_until("the engines are done", || world.call_log().iter().all(is_over));
+        let round = format!("round {number}, {kill:?} after {delay:?} of {whole:?}: {run}");
+        for name in &before {
+            assert!(snapshots(&world).contains_key(name), "{round}: {name} is gone");
+        }
+        let left = go_on(&world, &now, &round);
+        *seen.entry(format!("{} {left}", kill.as_raw())).or_default() += 1;
+    }
+    println!("{whole:?} a rollback; {seen:?}");
+}
+
+/// Checks that the VM is there as it was, or as it is to be, or that the library has it; and goes on as the next command says
+/// until it has the state `now` again. What the kill left.
+fn go_on(world: &World, now: &str, round: &str) -> &'static str {
+    let left = match state(world) {
+        _ if world.state("dev") == "missing" => {
+            let said = stderr(&world.run("start dev").code(4));
+            assert!(said.contains("rollback dev --undo"), "{round}: {said}");
+            "no VM"
+        }
+        Some(text) if text == now => {
+            world.run("start dev").success();
+            return "the old VM";
+        }
+        _ => "the new VM",
+    };
+    let mut run = world.run("rollback dev --undo --yes");
+    if stderr(&run).contains("`bottle-freeze stop dev` ends it") {
+        world.run("stop dev").success();
+        run = world.run("rollback dev --undo --yes");
+    }
+    assert!(run.get_output().status.success(), "{round}: {left}: {run}");
+    assert_eq!(state(world).as_deref(), Some(now), "{round}: {left}");
+    left
 }

@@ -10,6 +10,7 @@ use super::request::{Live, Request};
 use super::stopped::Stopped;
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
+use crate::library::Tag;
 use crate::operations::{packed, several};
 use crate::report;
 use crate::smolvm::{Name, Smolvm};
@@ -52,12 +53,18 @@ pub fn freeze(cx: Context, jobs: &[&Job]) -> Result<BTreeMap<Name, Result<Frozen
     Ok(results)
 }
 
-/// Freezes a VM into the library, without a question. The snapshot's `VM@ID`.
+/// Freezes a VM into the library under these tags, without a question. The snapshot's `VM@ID`.
 ///
 /// # Errors
 /// There is no snapshot, or a signal came after it was made.
-pub fn into_library(app: &App, engine: &Smolvm, name: &Name, note: String, warnings: &Warnings) -> Result<String> {
-    let request = Request { note: Some(note), yes: true, stop_timeout: STOP_TIMEOUT, ..Request::default() };
+pub fn into_library(
+    app: &App,
+    engine: &Smolvm,
+    name: &Name,
+    (note, tags): (String, Vec<Tag>),
+    warnings: &Warnings,
+) -> Result<String> {
+    let request = Request { note: Some(note), tags, yes: true, stop_timeout: STOP_TIMEOUT, ..Request::default() };
     let job = Job::new(app, engine, name.clone(), true);
     let results = freeze(Context { app, engine, request: &request, report: &|_| {} }, &[&job]);
     warnings.keep(job.warnings.list());

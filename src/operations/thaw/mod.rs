@@ -7,7 +7,7 @@ pub use plan::Request;
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{self, Creation, Lock, Stored};
+use crate::library::{self, Creation, Lock, Stored, undo};
 use crate::operations::make::{self, make_vm};
 use crate::operations::resolve::{self, Checked};
 use crate::operations::start::{check_host, start};
@@ -128,7 +128,11 @@ impl Thaw<'_> {
             Err(failure) => Err(match replaced {
                 Some(kept) => {
                     let failure = failure.and_state(format!("the VM that was there is kept as {kept}"));
-                    let back = format!("bring it back with `bottle-freeze thaw {kept}`");
+                    let back = if self.request.undoable {
+                        format!("bring it back with `bottle-freeze rollback {} --undo`", self.plan.name)
+                    } else {
+                        format!("bring it back with `bottle-freeze thaw {kept}`")
+                    };
                     if self.leaves(&failure) { failure } else { failure.hint(back) }
                 }
                 None => failure,
@@ -156,8 +160,13 @@ impl Thaw<'_> {
         if now.created_at != there.created_at || (now.state.is_up() && !there.state.is_up()) {
             return Err(replaced(&now).and_state("nothing was changed"));
         }
-        let note = format!("replaced by a thaw of {}", request.snapshot.to_string_lossy());
-        let kept = freeze::into_library(app, engine, name, note, warnings).map_err(|failure| {
+        let snapshot = request.snapshot.to_string_lossy();
+        let described = if request.undoable {
+            (format!("replaced by a rollback to {snapshot}"), undo::new_tag(name.as_str())?.into_iter().collect())
+        } else {
+            (format!("replaced by a thaw of {snapshot}"), Vec::new())
+        };
+        let kept = freeze::into_library(app, engine, name, described, warnings).map_err(|failure| {
             let is_silent = failure.status == Status::NotConfirmed;
             if is_silent { failure.hint(format!("stop it first, with `bottle-freeze stop {name}`")) } else { failure }
         })?;

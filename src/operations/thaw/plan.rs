@@ -29,6 +29,8 @@ pub struct Request {
     pub replace: bool,
     /// Replace it without asking.
     pub yes: bool,
+    /// Tag the VM that it replaces, so that `rollback --undo` finds it.
+    pub undoable: bool,
     /// Keep the new VM even if it does not start.
     pub keep: bool,
     /// Virtual CPUs.

@@ -136,11 +136,25 @@ impl Store {
         Ok(())
     }
 
-    /// Takes the name: if several try at once, one wins.
+    /// Takes the name: if several try at once, one wins. An engine that was killed while it created or deleted a VM keeps no
+    /// name.
     pub fn reserve(&self, name: &str) -> Result<bool> {
-        match fs::create_dir(self.vm_dir(name)) {
+        let (folder, own) = (self.vm_dir(name), std::process::id().to_string());
+        let holder = fs::read_to_string(folder.join("reserved")).ok().and_then(|pid| pid.parse().ok());
+        let is_alive = holder.is_some_and(|pid| vmm::process(pid) != Process::Gone);
+        let is_held = is_alive || folder.join("record.json").exists();
+        if folder.exists() && !is_held {
+            fs::remove_dir_all(&folder)?;
+        }
+        let new = folder.with_file_name(format!(".{own}"));
+        fs::create_dir(&new)?;
+        fs::write(new.join("reserved"), own)?;
+        match fs::rename(&new, &folder) {
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) if [ErrorKind::AlreadyExists, ErrorKind::DirectoryNotEmpty].contains(&error.kind()) => {
+                fs::remove_dir_all(&new)?;
+                Ok(false)
+            }
             Err(error) => Err(error.into()),
         }
     }
