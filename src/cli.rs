@@ -175,7 +175,7 @@ impl Cli {
             Command::Cp(Deferred(args)) => cp::run(&app, &args),
             Command::Ls(Deferred(_)) => ls::run(&app),
             Command::Freeze(Deferred(args)) => freeze::run(&app, args),
-            Command::Thaw(Deferred(args)) => thaw::run(&app, args),
+            Command::Thaw(Deferred(args)) => return thaw::run(&app, args),
             Command::Rollback(Deferred(args)) => rollback::run(&app, args),
             Command::Pause(Deferred(args)) => pause::run(&app, &args),
             Command::Resume(Deferred(args)) => resume::run(&app, &args),

@@ -4,30 +4,37 @@ use crate::app::App;
 use crate::commands::args::{duration, gibibytes, label, mebibytes};
 use crate::commands::env::{self, Env};
 use crate::completion::Offer;
-use crate::error::Result;
+use crate::error::{Failure, Result, Status};
 use crate::operations::consent::Access;
+use crate::operations::exec::{exec, exec_failed};
 use crate::operations::thaw::{self, Request};
 use crate::report::Change;
-use crate::smolvm::Name;
+use crate::smolvm::{Exec, Name};
 use clap::ValueHint;
 use clap::builder::NonEmptyStringValueParser;
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// Make a VM from a snapshot, as it was frozen, and start it
 ///
 /// The snapshot is checked first. The VM gets the cpus, memory, disk sizes, environment, labels, ports and host folders that
 /// it was frozen with. It gets its network if all of its limits are known, as they are for VMs that bottle-freeze made.
+///
+/// With a command, the exit status is the command's own, 127 if the guest has no such command, and 125 if bottle-freeze or the
+/// engine failed.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools)]
 #[command(
     after_long_help = "Examples:\n  bottle-freeze thaw dev\n  bottle-freeze thaw dev@ready dev-tuesday --no-start\n  \
     bottle-freeze thaw dev@ready --replace\n  \
     bottle-freeze thaw dev --volume ~/src:/src -p 9090:80 -e TOKEN\n  \
-    bottle-freeze thaw --key setup-v7\n  \
+    bottle-freeze thaw --key setup-v7 -- make test\n  \
     bottle-freeze thaw dev.smolmachine"
 )]
+#[command(mut_arg("env", |env| env.hide_short_help(true)))]
+#[command(mut_arg("env_file", |env_file| env_file.hide_short_help(true)))]
 pub struct Args {
     /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file. With --key: only snapshots of this VM
     #[arg(value_hint = ValueHint::FilePath, add = Offer::AnySnapshots, required_unless_present = "key")]
@@ -87,13 +94,19 @@ pub struct Args {
     /// Folder in the guest in which its commands start [default: as frozen]
     #[arg(short, long, value_name = "DIR", hide_short_help = true)]
     pub workdir: Option<String>,
+    /// Run this command in it, with its exit status, as `exec` does
+    #[arg(last = true, conflicts_with = "no_start", value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
     /// Longest time to wait until the VM runs commands
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration, hide_short_help = true)]
     pub timeout: Duration,
 }
 
-/// Thaws a snapshot, and prints what was made.
-pub fn run(app: &App, args: Args) -> Result<()> {
+/// Thaws a snapshot, and prints what was made; or runs the command in it, whose exit status it returns.
+pub fn run(app: &App, args: Args) -> Result<ExitCode> {
+    if !args.command.is_empty() {
+        return run_command(app, args);
+    }
     let has_name = args.name.is_some() || args.replace;
     let thawed = thaw::thaw(app, &request(args)?)?;
     let name = &thawed.vm;
@@ -111,7 +124,22 @@ pub fn run(app: &App, args: Args) -> Result<()> {
     };
     app.terminal.result(name, &format!("thawed {source} as {name}{why}; {next}"));
     app.terminal.report(&thawed);
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Thaws a snapshot, and runs the command in it. As with `exec`, every other failure has a status of its own.
+fn run_command(app: &App, mut args: Args) -> Result<ExitCode> {
+    if app.terminal.json {
+        return Err(Failure::new(Status::Usage, "the result of a thaw with a command is the command's own output"));
+    }
+    let command = Exec { command: std::mem::take(&mut args.command), ..Exec::default() };
+    let request = request(args)?;
+    let mut app = app.clone();
+    // Stdout belongs to the command: no result, and no note, is printed for people.
+    app.terminal.json = true;
+    let thawed = thaw::thaw(&app, &request).map_err(exec_failed)?;
+    let name: Name = thawed.vm.parse().map_err(|why: &str| Failure::new(Status::ExecFailed, why))?;
+    app.on_vm(&name, |app| exec(app, &name, &command, &[]))
 }
 
 fn request(args: Args) -> Result<Request> {

@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod consent;
 pub mod disks;
 pub mod engines;
+pub mod exec;
 pub mod fidelity;
 pub mod freeze;
 pub mod lock;

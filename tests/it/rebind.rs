@@ -175,3 +175,26 @@ fn a_live_snapshot_takes_none_of_them() {
     }
     world.run("thaw dev new --no-ports --label a=b").success();
 }
+
+/// Stdout has what the command prints, and nothing else.
+#[test]
+fn a_command_runs_once_the_vm_is_ready_and_gives_its_status() {
+    let world = world();
+    let run = world.run("thaw dev new -e WORD=hello -- sh -c 'echo $WORD; exit 4'").code(4);
+    assert_eq!(stdout(&run), "hello\n");
+    assert_eq!(world.state("new"), "running");
+    let run = world.run("thaw dev new --replace --yes -- sh -c 'kill -9 $$'").code(137);
+    assert_eq!(stdout(&run), "");
+    world.run("thaw dev third -- nosuch").code(127).stderr(contains("the guest has no such command"));
+    assert_eq!(world.state("third"), "running");
+}
+
+#[test]
+fn a_failure_before_the_command_has_a_status_of_its_own() {
+    let world = world();
+    world.run("thaw nosuch -- true").code(125).stderr(contains("there is no snapshot 'nosuch'"));
+    world.run("thaw dev dev -- true").code(125).stderr(contains("already exists"));
+    world.run("thaw dev new --no-start -- true").code(2);
+    world.run("thaw dev new --json -- true").code(2).stderr(contains("the command's own output"));
+    assert_eq!(world.state("new"), "missing");
+}

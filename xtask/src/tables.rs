@@ -79,7 +79,8 @@ fn word(argument: &Arg) -> String {
     let many = if argument.get_num_args().is_some_and(|count| count.max_values() > 1) { "…" } else { "" };
     let dashes = if argument.is_last_set() { "-- " } else { "" };
     let word = format!("{dashes}{}{many}", name.to_uppercase());
-    if argument.is_required_set() || many == "…" { word } else { format!("[{word}]") }
+    let is_needed = argument.is_required_set() || (many == "…" && !argument.is_last_set());
+    if is_needed { word } else { format!("[{word}]") }
 }
 
 fn about(command: &Command) -> String {
