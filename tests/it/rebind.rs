@@ -62,7 +62,8 @@ fn everything_can_be_given_anew() {
     let world = world();
     let other = format!("{}:/mnt", world.path("other").display());
     let more = "-e KEEP=s3cret -e NEW=s3cret --label team=b --label x=y -w /tmp --storage 5 -p 18081:81";
-    thaw(&world, &format!("--volume {other} {more}"));
+    let said = thaw(&world, &format!("--volume {other} {more}"));
+    assert!(!said.contains("lacks"), "{said}");
     let new = world.record("new");
     assert_eq!(new["mounts"], json!([other]));
     assert_eq!(new["ports"], json!(["18081:81"]));

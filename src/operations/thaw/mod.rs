@@ -226,7 +226,11 @@ impl Thaw<'_> {
         let (name, terminal, stored) = (&plan.name, &app.terminal, self.snapshot.stored());
         fidelity::warn_of_missing_secrets(name, &self.snapshot.artifact.manifest, warnings);
         if let Some(stored) = stored {
-            fidelity::warn_of_differences(&stored.metadata.machine, &engine.machine(name)?, warnings);
+            // What the user asks for instead is no difference.
+            let mut expected = stored.metadata.machine.clone();
+            expected.storage_gb = request.storage_gb.or(expected.storage_gb);
+            expected.labels.extend(request.labels.clone());
+            fidelity::warn_of_differences(&expected, &engine.machine(name)?, warnings);
         }
         let saved = stored.and_then(Stored::workspace);
         if !request.start && saved.is_none() {
