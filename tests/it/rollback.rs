@@ -175,6 +175,7 @@ fn a_killed_rollback_leaves_every_state_and_a_way_on() {
         world.write_guest("dev", "root/state", &now);
         let before: BTreeSet<String> = snapshots(&world).into_keys().collect();
         let kill = [Signal::KILL, Signal::KILL, Signal::TERM, Signal::INT][usize::try_from(random.below(4)).unwrap()];
+        world.forget_calls();
         let rollback = world.spawn("rollback dev@ready --yes");
         wait_until("it handles signals", || handles_signals(rollback.pid()));
         let delay = whole.mul_f64(f64::from(u32::try_from(random.below(1100)).unwrap()) / 1000.0);
