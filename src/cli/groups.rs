@@ -1,5 +1,6 @@
 //! The commands in groups, as the help of the program lists them.
 
+use crate::terminal;
 use clap::{Arg, ArgAction, Command};
 use std::fmt::Write;
 
@@ -10,18 +11,26 @@ pub const GROUPS: [(&str, &[&str], &[&str]); 3] = [
     ("Set-up", &["doctor", "engine"], &["completions"]),
 ];
 
+/// Where the description of a command begins.
+const INDENT: usize = 14;
+
 /// The same command, whose help lists its subcommands in groups: if `is_short`, only those of every day. It has the option
 /// for the version, under that `heading`; its subcommands need not list theirs.
 pub fn grouped(command: Command, heading: &'static str, is_short: bool) -> Command {
     let header = *command.get_styles().get_header();
     let literal = *command.get_styles().get_literal();
+    let columns = terminal::columns().map_or(80, |columns| columns.min(100)).saturating_sub(INDENT);
     let mut list = String::new();
     for (heading, common, others) in GROUPS {
         let _ = writeln!(list, "{header}{heading}:{header:#}");
         let shown = common.iter().chain(others.iter().filter(|_| !is_short));
         for subcommand in shown.filter_map(|name| command.find_subcommand(name)) {
             let (name, about) = (subcommand.get_name(), subcommand.get_about().cloned().unwrap_or_default());
-            let _ = writeln!(list, "  {literal}{name:<11}{literal:#} {about}");
+            let mut rows = terminal::wrapped(&about.to_string(), columns).into_iter();
+            let _ = writeln!(list, "  {literal}{name:<11}{literal:#} {}", rows.next().unwrap_or_default());
+            for row in rows {
+                let _ = writeln!(list, "{:INDENT$}{row}", "");
+            }
         }
         if !is_short {
             list.push('\n');

@@ -25,12 +25,12 @@ fn table_columns_align_for_names_of_any_characters() {
 fn on_a_narrow_terminal_a_row_of_a_table_is_one_line() {
     let world = library();
     for (line, wide) in [("ls", "MEMORY"), ("snapshot ls", "NOTE")] {
-        let screen = on_terminal(&world, line, 40, "C.UTF-8");
+        let screen = plain(&on_terminal(&world, line, 40, "C.UTF-8"));
         assert!(screen.lines().all(|line| columns(line) <= 40), "{screen}");
         assert!(screen.contains('…'), "{screen}");
         assert!(stdout(&world.run(line).success()).contains(wide), "complete without a terminal");
     }
-    let ascii = on_terminal(&world, "ls", 40, "C");
+    let ascii = plain(&on_terminal(&world, "ls", 40, "C"));
     assert!(ascii.contains("...") && ascii.is_ascii(), "{ascii}");
 }
 
