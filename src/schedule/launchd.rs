@@ -70,7 +70,7 @@ mod tests {
         assert!(path.ends_with("Library/LaunchAgents/bottle-freeze.dev.plist"), "{path:?}");
         assert!(
             plist.contains(
-                "<string>&apos;/opt/a &amp; b/bottle-freeze&apos; freeze dev &amp;&amp; touch "
+                "<string>&apos;/opt/a &amp; b/bottle-freeze&apos; freeze dev &gt; /dev/null &amp;&amp; touch "
                     .replace("&apos;", "'")
                     .as_str()
             ),
