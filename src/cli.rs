@@ -65,7 +65,7 @@ pub struct Cli {
     /// Never prompt; behave as if there were no terminal
     #[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, env = "BOTTLE_FREEZE_NO_INPUT", value_parser = FalseyValueParser::new())]
     pub no_input: bool,
-    /// Print help; with --help all options, and examples
+    /// Print help; with --help all commands and options, and examples
     #[arg(short, long, global = true, help_heading = GLOBAL, action = ArgAction::Help)]
     pub help: Option<bool>,
     /// What to do.

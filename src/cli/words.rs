@@ -8,8 +8,8 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// The commands under which a word is no command, the words, and what does that.
-const COMMANDS: [(&str, &str, &str); 36] = [
-    ("", "restore load revive unfreeze melt", "thaw"),
+const COMMANDS: [(&str, &str, &str); 37] = [
+    ("", "restore revive unfreeze melt", "thaw"),
     ("", "delete remove del erase destroy", "rm"),
     ("", "snapshots images snaps tags", "snapshot ls"),
     ("", "history tree", "snapshot ls --tree"),
@@ -18,13 +18,14 @@ const COMMANDS: [(&str, &str, &str); 36] = [
     ("", "pull download", "snapshot pull"),
     ("", "tag untag", "snapshot tag"),
     ("", "export", "snapshot export"),
-    ("", "import", "snapshot import"),
+    ("", "import load", "snapshot import"),
     ("", "inspect show info describe", "snapshot show"),
     ("", "commit save backup checkpoint snap", "freeze"),
     ("", "ps vms machines", "ls"),
     ("", "shell ssh attach enter console connect", "exec -it VM -- sh"),
     ("", "run", "exec VM -- COMMAND"),
-    ("", "new init launch clone", "create"),
+    ("", "clone", "thaw"),
+    ("", "new init launch", "create"),
     ("", "up boot", "start"),
     ("", "down halt shutdown poweroff kill", "stop"),
     ("", "suspend hibernate", "pause"),

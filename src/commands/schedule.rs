@@ -154,6 +154,7 @@ fn list(app: &App, vm: Option<&Name>) -> Result<()> {
     } else {
         let row = |schedule: &Schedule| {
             let state = match (schedule::is_enabled(schedule), schedule.is_overdue()) {
+                (_, false) if schedule.scheduler == Scheduler::Crontab => "if its line is in your crontab",
                 (false, _) => "not enabled",
                 (true, true) => "overdue",
                 (true, false) => "enabled",

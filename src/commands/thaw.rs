@@ -122,7 +122,9 @@ pub fn run(app: &App, args: Args) -> Result<ExitCode> {
         () if has_name || own == *name || thawed.replaced.is_some() => String::new(),
         () => format!(", because there is a VM '{own}' already (--replace replaces it)"),
     };
-    app.terminal.result(name, &format!("thawed {source} as {name}{why}; {next}"));
+    // The newest snapshot is what the bare name means.
+    let kept = thawed.replaced.as_ref().map(|kept| format!(", and {kept}, which '{name}' means now, is what it was"));
+    app.terminal.result(name, &format!("thawed {source} as {name}{why}{}; {next}", kept.unwrap_or_default()));
     app.terminal.report(&thawed);
     Ok(ExitCode::SUCCESS)
 }

@@ -158,10 +158,11 @@ pub fn after_freeze(app: &App, vm: &str, policy: &Policy, warnings: &Warnings) -
         let rules = Rules { policy: policy.clone(), ..Rules::default() };
         Decisions::make(app, &rules, catalog::list(Some(vm))?.0)
     };
+    let stays = |what: &str, failure: &Failure| warnings.warn(format!("{what} was not removed: {}", failure.what));
     let decisions = match decide() {
         Ok(decisions) => decisions,
         Err(failure) => {
-            warnings.warn(format!("no snapshot was removed: {}", failure.what));
+            stays("what no --keep option keeps", &failure);
             return Vec::new();
         }
     };
@@ -172,7 +173,7 @@ pub fn after_freeze(app: &App, vm: &str, policy: &Policy, warnings: &Warnings) -
         }
         Ok(Removal::Tagged(_)) => None,
         Err(failure) => {
-            warnings.warn(format!("{} was not removed: {}", one.reference(), failure.what));
+            stays(&one.reference(), &failure);
             None
         }
     };

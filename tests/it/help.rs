@@ -63,7 +63,7 @@ fn the_short_help_of_every_command_fits_a_screen() {
         let short = help(&world, &format!("{command} -h"));
         let widest = short.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(short.lines().count() < 24 && widest <= 80, "{command}: {} lines\n{short}", short.lines().count());
-        assert!(short.contains("with --help all options, and examples"), "{command}: {short}");
+        assert!(short.contains("with --help all commands and options, and examples"), "{command}: {short}");
         let long = help(&world, &format!("{command} --help"));
         assert!(long.contains("Examples:") && !short.contains("Examples:"), "{command}: {long}");
     }

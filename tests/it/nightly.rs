@@ -74,7 +74,7 @@ fn what_is_being_read_stays_and_is_named_in_a_warning() {
     change(&world, "dev");
     let folder = world.path("home/library/snapshots").join(old.replace('@', "/"));
     let held = std::fs::File::open(folder).unwrap();
-    held.lock_shared().unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockShared).unwrap();
     let frozen = json(&world, "freeze dev --keep-last 1");
     assert_eq!(frozen["pruned"], json!([]));
     assert!(frozen["warnings"].to_string().contains(&format!("{old} was not removed")), "{frozen}");

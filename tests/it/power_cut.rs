@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 /// Every command that publishes or removes something, in the order in which they run. A command comes after those that
 /// it needs.
-const PUBLISHING: [&str; 26] = [
+const PUBLISHING: [&str; 27] = [
     "freeze dev -o out.smolmachine",
     "freeze dev -o pair",
     "freeze dev -o pair --force",
@@ -44,6 +44,7 @@ const PUBLISHING: [&str; 26] = [
     "engine rm 1.4.0",
     "freeze dev --live -o live.checkpoint --no-space-check",
     "cp dev:/root/note note",
+    "schedule dev --every 1d",
     "rm web --yes",
     "snapshot rm imported --yes",
     "snapshot prune dev --keep-last 1 --yes",
@@ -82,7 +83,9 @@ fn every_command_is_listed_as_publishing_or_not() {
     let world = World::new();
     for parent in ["", "snapshot ", "engine "] {
         let help = stdout(&world.run(&format!("{parent}--help")).success());
-        let commands = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| !line.is_empty());
+        // The commands of the program are in groups.
+        let begin = if parent.is_empty() { "\nVMs:\n" } else { "Commands:\n" };
+        let commands = help.split(begin).nth(1).unwrap().lines().take_while(|line| !line.ends_with("ptions:"));
         for name in
             commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|name| !name.is_empty())
         {

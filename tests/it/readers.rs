@@ -76,7 +76,10 @@ fn the_others_of_a_batch_are_removed() {
 
 #[test]
 fn a_waiting_removal_runs_when_the_reader_finishes() {
-    for line in ["snapshot rm ONE --yes --wait 60s", "snapshot prune --keep-last 2 --yes --wait 60s"] {
+    for line in [
+        "snapshot rm ONE --yes --wait 60s --progress=plain",
+        "snapshot prune --keep-last 2 --yes --wait 60s --progress=plain",
+    ] {
         let world = three();
         let one = references(&world)[0].clone();
         let reader = reading(&world, &format!("thaw {one}"), "machine create");
@@ -99,7 +102,7 @@ fn a_removal_waits_no_longer_than_requested() {
     let world = three();
     let one = references(&world)[0].clone();
     let _reader = reading(&world, &format!("thaw {one}"), "machine create");
-    world.run(&format!("snapshot rm {one} --yes --wait 1s")).code(11).stderr(contains("waiting: "));
+    world.run(&format!("snapshot rm {one} --yes --wait 1s --progress=plain")).code(11).stderr(contains("waiting: "));
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn the_snapshot_that_is_there_gets_the_tags_but_no_note() {
     world.run("freeze dev --if-changed -t old").code(7).stderr(contains("already has that tag"));
     let warning = contains(format!("{newest} did not get the note and the labels"));
     world.run("freeze dev --if-changed -t old -t new -m third --force").success().stderr(warning);
-    let shown = json(&world, "snapshot show dev --json");
+    let shown = json(&world, "snapshot show dev");
     assert_eq!((&shown["tags"], &shown["note"]), (&json!(["old", "new"]), &json!("second")));
     assert_eq!(shown["labels"], json!({"k": "v"}));
     assert_eq!(references(&world).len(), 2);

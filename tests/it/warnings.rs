@@ -218,6 +218,16 @@ const ALL: &[Row] = &[
         world.smolvm(&format!("pack push --file {} -- registry.test:5000/dev:t", file.display()));
         "snapshot pull registry.test:5000/dev:t --as dev".into()
     }).recorded(),
+    row("prune.rs", "was not removed: ", |world| {
+        world.vm("dev").made_here().stopped();
+        world.run("freeze dev").success();
+        let vm = world.path("home/library/snapshots/dev");
+        let read = fs::File::open(vm.join(&names_in(&vm)[0])).unwrap();
+        rustix::fs::flock(&read, rustix::fs::FlockOperation::LockShared).unwrap();
+        // Read until the test ends.
+        std::mem::forget(read);
+        "freeze dev --keep-last 1".into()
+    }),
     row("snapshot/import.rs", "came without a snapshot.json", |world| {
         world.vm("dev").running();
         world.smolvm("machine checkpoint --name dev --store store --output x.checkpoint");

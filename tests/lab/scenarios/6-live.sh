@@ -37,7 +37,7 @@ equal "{'team': 'a'}" "the label is there" bash -c 'bottle-freeze ls --json |
   python3 -c "import json, sys; print([m[\"labels\"] for m in json.load(sys.stdin) if m[\"name\"] == \"dev2\"][0])"'
 
 scenario "checkpoints of the engine are imported with their history"
-cd "$work"
+cd "$work" || exit
 for text in one two; do
   status 0 "a file" bottle-freeze exec dev2 -- sh -c "echo $text > /root/text; sync"
   status 0 "checkpoint" smolvm machine checkpoint --name dev2 --store store --output "$text.checkpoint"
