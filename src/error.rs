@@ -6,7 +6,7 @@
 //! is reported with its own status, and the command ends with 3.
 
 use crate::home::HomeError;
-use crate::library::{TooLong, undo};
+use crate::library::{Tag, TooLong, catalog, undo};
 use crate::signals::Interrupted;
 use crate::smolvm::artifact::ArtifactError;
 use crate::smolvm::{EngineError, Fact, Reason, Version};
@@ -175,7 +175,8 @@ fn how_to_get_one(installed: Option<Version>) -> String {
 
 /// What to do about a VM that is missing. A rollback that was killed may have just removed it.
 fn hint_at_missing(vm: &str, nearest: Option<&str>) -> String {
-    if let Ok(Some(tag)) = undo::newest(vm) {
+    let is_last = |tag: &Tag| catalog::find(vm).is_ok_and(|newest| newest.metadata.tags.contains(tag));
+    if let Some(tag) = undo::newest(vm).ok().flatten().filter(is_last) {
         let kept = format!("{vm}@{}", tag.as_str());
         return format!("its last rollback replaced {kept}: `bottle-freeze rollback {vm} --undo` brings that back");
     }

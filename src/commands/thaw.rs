@@ -41,7 +41,7 @@ pub struct Args {
     pub snapshot: Option<OsString>,
     /// Name of the new VM [default: the frozen VM's name if that is free, or NAME-2, NAME-3 …]
     pub name: Option<Name>,
-    /// The newest snapshot that was frozen with this --key; exit 4 if there is none
+    /// The newest snapshot that was frozen with this --key; exit 4 if there is none, or 125 with a command
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub key: Option<String>,
     /// Start it and wait until it runs commands (the default)
@@ -132,7 +132,10 @@ pub fn run(app: &App, args: Args) -> Result<ExitCode> {
 /// Thaws a snapshot, and runs the command in it. As with `exec`, every other failure has a status of its own.
 fn run_command(app: &App, mut args: Args) -> Result<ExitCode> {
     if app.terminal.json {
-        return Err(Failure::new(Status::Usage, "the result of a thaw with a command is the command's own output"));
+        return Err(Failure::new(
+            Status::Usage,
+            "--json cannot be used with a command, whose own output is the result",
+        ));
     }
     let command = Exec { command: std::mem::take(&mut args.command), ..Exec::default() };
     let request = request(args)?;

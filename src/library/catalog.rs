@@ -135,9 +135,8 @@ pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
     Ok((stored, broken))
 }
 
-/// The snapshot that `VM` or `VM@latest` (its newest), `VM@ID`, `VM@TAG` or `VM@ID-PREFIX` names; or, if no VM of that name
-/// has a snapshot, `ID`, `ID-PREFIX` or `TAG` alone. An id has priority over a tag, which can look like an id in older
-/// snapshots. A tag that is also the start of another snapshot's id is ambiguous.
+/// The snapshot that `VM` or `VM@latest` (its newest), `VM@ID`, `VM@TAG` or `VM@ID-PREFIX` names. An id has priority over a
+/// tag, which can look like an id in older snapshots. A tag that is also the start of another snapshot's id is ambiguous.
 ///
 /// # Errors
 /// There is none or more than one, it is damaged, or the library cannot be read.
@@ -148,7 +147,24 @@ pub fn find(reference: &str) -> Result<Stored, FindError> {
     }
 }
 
-/// The same, but also finds a damaged snapshot by its id.
+/// The same; or, if no VM of that name has a snapshot, the one that `ID`, `ID-PREFIX` or `TAG` alone names. Only for what
+/// reads: nothing of another VM is changed or removed because a name fits.
+///
+/// # Errors
+/// See [`find`].
+pub fn find_of_any_vm(reference: &str) -> Result<Stored, FindError> {
+    match find(reference) {
+        Err(FindError::NotFound(_)) if !reference.is_empty() && !reference.contains(['@', '/']) => {
+            match only(of_any_vm(reference)?, reference)? {
+                Entry::Whole(stored) => Ok(*stored),
+                Entry::Broken(broken) => Err(FindError::Broken(broken)),
+            }
+        }
+        found => found,
+    }
+}
+
+/// The same as [`find`], but also finds a damaged snapshot by its id.
 ///
 /// # Errors
 /// There is none or more than one, the library cannot be read, or the newest may be a damaged one.
@@ -159,21 +175,20 @@ pub fn find_entry(reference: &str) -> Result<Entry, FindError> {
         return Err(not_found());
     }
     let (all, broken) = list(Some(vm))?;
-    let mut found = match which {
-        None => match newest(all, broken)? {
-            Some(newest) => return Ok(newest),
-            None => of_any_vm(reference)?,
-        },
-        Some(LATEST) if !all.iter().any(|one| has_tag(one, LATEST)) => {
-            return newest(all, broken)?.ok_or_else(not_found);
-        }
-        Some(which) => matching(all, broken, which, 1),
-    };
+    match which {
+        None => newest(all, broken)?.ok_or_else(not_found),
+        Some(LATEST) if !all.iter().any(|one| has_tag(one, LATEST)) => newest(all, broken)?.ok_or_else(not_found),
+        Some(which) => only(matching(all, broken, which, 1), reference),
+    }
+}
+
+/// The only one that was found.
+fn only(mut found: Vec<Entry>, reference: &str) -> Result<Entry, FindError> {
     if found.len() > 1 {
         let candidates = found.iter().map(Entry::reference).collect();
         return Err(FindError::Ambiguous { reference: reference.to_owned(), candidates });
     }
-    found.pop().ok_or_else(not_found)
+    found.pop().ok_or_else(|| FindError::NotFound(reference.to_owned()))
 }
 
 /// The snapshots of all VMs that have this id or tag.
@@ -213,8 +228,11 @@ fn has_tag(one: &Stored, tag: &str) -> bool {
     one.metadata.tags.iter().any(|one| one.as_str() == tag)
 }
 
-/// The newest snapshot, or an error if a damaged one may be newer.
-fn newest(mut all: Vec<Stored>, broken: Vec<Broken>) -> Result<Option<Entry>, FindError> {
+/// The newest of these snapshots, or an error if a damaged one may be newer.
+///
+/// # Errors
+/// A damaged one may be newer.
+pub fn newest(mut all: Vec<Stored>, broken: Vec<Broken>) -> Result<Option<Entry>, FindError> {
     let newest = all.pop();
     // A time in the future (the clock went back) says nothing about the age of others.
     let created = newest.as_ref().map(|newest| newest.metadata.time().into()).filter(|time| *time <= SystemTime::now());

@@ -189,8 +189,10 @@ fn unpack(source: &Path, folder: &Path, signals: &Signals) -> Result<()> {
     tarball::for_each(decoder, broken, |entry| {
         signals.check()?;
         let path = entry.path().map_err(broken)?.into_owned();
-        if !entry.header().entry_type().is_file() || !store::is_of_checkpoint(&path) {
-            return Ok(());
+        let most = store::most_bytes(&path).filter(|_| entry.header().entry_type().is_file());
+        let Some(most) = most else { return Ok(()) };
+        if entry.size() > most {
+            return Err(damaged(format!("{} in it has more than {most} bytes", path.display())));
         }
         let (bytes, target) = (entry.size(), folder.join(&path));
         let free = files::free_bytes(folder).unwrap_or(u64::MAX);

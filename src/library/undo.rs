@@ -1,5 +1,6 @@
 //! The tags of what rollbacks replaced: `undo-20261127-010203`, in UTC.
 
+use super::broken::Entry;
 use super::catalog::{self, FindError};
 use super::tag::Tag;
 use jiff::Timestamp;
@@ -19,13 +20,17 @@ pub fn new_tag(vm: &str) -> Result<Option<Tag>, FindError> {
     Ok(tags.filter_map(|tag| Tag::existing(&tag).ok()).find(|tag| !is_taken(tag)))
 }
 
-/// The tag of what the last rollback of this VM replaced.
+/// The tag of what the last rollback of this VM replaced here: tags of snapshots from elsewhere say nothing of it.
 ///
 /// # Errors
-/// The library cannot be read.
+/// The library cannot be read, or a damaged snapshot may be the one.
 pub fn newest(vm: &str) -> Result<Option<Tag>, FindError> {
-    let (all, _) = catalog::list(Some(vm))?;
-    Ok(all.iter().rev().find_map(|one| one.metadata.tags.iter().find(|tag| is_undo(tag)).cloned()))
+    let (mut all, broken) = catalog::list(Some(vm))?;
+    all.retain(|one| one.metadata.is_own() && one.metadata.tags.iter().any(is_undo));
+    match catalog::newest(all, broken)? {
+        Some(Entry::Whole(one)) => Ok(one.metadata.tags.iter().find(|tag| is_undo(tag)).cloned()),
+        _ => Ok(None),
+    }
 }
 
 /// Whether a rollback, and not a user, has given this tag.

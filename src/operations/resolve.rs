@@ -36,7 +36,10 @@ impl SnapshotSource {
     /// # Errors
     /// There is none with that name.
     pub fn of_library(app: &App, reference: &str) -> Result<Self> {
-        let one = stored(reference)?;
+        Self::held(app, readable(reference)?)
+    }
+
+    fn held(app: &App, one: Stored) -> Result<Self> {
         Ok(Self { _held: lock::reading(app, &one)?, which: Which::Stored(Box::new(one)) })
     }
 
@@ -298,6 +301,16 @@ pub fn several_of_any_kind(app: &App, texts: &[OsString]) -> Vec<Asked<SnapshotS
     })
 }
 
+/// Finds a snapshot of a VM, to replace that VM by it: nothing but this VM's snapshots is meant.
+pub fn of_its_vm(app: &App, reference: &str) -> Result<SnapshotSource> {
+    SnapshotSource::held(app, stored(reference)?)
+}
+
+/// Finds a snapshot in the library, to read it: an id or a tag alone is enough.
+pub fn readable(reference: &str) -> Result<Stored> {
+    catalog::find_of_any_vm(reference).map_err(|error| not_found(reference, error))
+}
+
 /// Finds a snapshot in the library.
 pub fn stored(reference: &str) -> Result<Stored> {
     catalog::find(reference).map_err(|error| not_found(reference, error))
@@ -309,7 +322,11 @@ pub fn entry(reference: &str) -> Result<Entry> {
 }
 
 fn not_found(reference: &str, error: FindError) -> Failure {
-    let similar = if matches!(error, FindError::NotFound(_)) { meant::similar(reference) } else { None };
+    let similar = || {
+        let elsewhere = catalog::find_of_any_vm(reference).ok().map(|one| one.reference());
+        elsewhere.or_else(|| meant::similar(reference))
+    };
+    let similar = if matches!(error, FindError::NotFound(_)) { similar() } else { None };
     let failure = Failure::from(error);
     match (similar, failure.hint.clone()) {
         (Some(similar), Some(hint)) => failure.hint(format!("did you mean {similar}? {hint}")),

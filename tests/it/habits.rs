@@ -182,11 +182,11 @@ fn a_snapshot_is_found_by_its_id_or_tag_alone_and_by_latest() {
 }
 
 #[test]
-fn a_rollback_to_an_id_alone_is_one_of_the_vm_that_was_frozen() {
+fn a_rollback_to_a_tag_alone_is_answered_with_the_whole_name() {
     let world = World::new();
     world.vm("dev").stopped();
     world.run("freeze dev -t ready").success();
-    world.run("rollback ready --yes").success().stdout(contains("rolled dev back"));
+    world.run("rollback ready --yes").code(4).stderr(contains("did you mean dev@"));
     assert_eq!(world.state("ready"), "missing");
 }
 

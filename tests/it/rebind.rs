@@ -196,6 +196,6 @@ fn a_failure_before_the_command_has_a_status_of_its_own() {
     world.run("thaw nosuch -- true").code(125).stderr(contains("there is no snapshot 'nosuch'"));
     world.run("thaw dev dev -- true").code(125).stderr(contains("already exists"));
     world.run("thaw dev new --no-start -- true").code(2);
-    world.run("thaw dev new --json -- true").code(2).stderr(contains("the command's own output"));
+    world.run("thaw dev new --json -- true").code(2).stderr(contains("--json cannot be used with a command"));
     assert_eq!(world.state("new"), "missing");
 }

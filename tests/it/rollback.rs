@@ -29,6 +29,10 @@ fn cpus(world: &World) -> i64 {
     vm["cpus"].as_i64().unwrap()
 }
 
+fn shown(world: &World, reference: &str) -> Value {
+    serde_json::from_str(&stdout(&world.run(&format!("snapshot show {reference} --json")).success())).unwrap()
+}
+
 #[test]
 fn the_vm_is_what_it_was_and_the_way_back_is_printed() {
     let world = world();
@@ -220,4 +224,62 @@ fn go_on(world: &World, now: &str, round: &str) -> &'static str {
     assert!(run.get_output().status.success(), "{round}: {left}: {run}");
     assert_eq!(state(world).as_deref(), Some(now), "{round}: {left}");
     left
+}
+
+/// Seen: `snapshot rm base` removed the snapshot of another VM that has the tag `base`.
+#[test]
+fn a_bare_name_never_changes_what_another_vm_has() {
+    let world = World::new();
+    for name in ["dev", "web"] {
+        world.vm(name).stopped();
+    }
+    world.run("freeze web -t dev -t base").success();
+    for line in ["snapshot rm base --yes", "snapshot rm dev --yes", "rollback dev --yes", "snapshot tag base new"] {
+        world.run(line).code(4).stderr(contains("did you mean web@"));
+    }
+    assert_eq!((world.state("dev").as_str(), world.state("web").as_str()), ("stopped", "stopped"));
+    world.run("freeze dev --if-changed").success().stdout(contains("froze dev"));
+    // What only reads may be named so.
+    world.run("thaw base new --no-start").success();
+    world.run("snapshot show base").success();
+    world.run("verify base").success();
+}
+
+#[test]
+fn a_damaged_undo_is_not_passed_over() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev -t ready").success();
+    for text in ["one", "two"] {
+        world.write_guest("dev", "root/text", text);
+        world.run("rollback dev@ready --yes --no-start").success();
+    }
+    let newest = shown(&world, "dev")["id"].as_str().unwrap().to_owned();
+    std::fs::write(world.path(&format!("home/library/snapshots/dev/{newest}/snapshot.json")), "{").unwrap();
+    world.run("rollback dev --undo --yes --no-start").code(10);
+}
+
+#[test]
+fn the_undo_of_another_library_is_not_ours() {
+    let (theirs, ours) = (World::new(), World::new());
+    for world in [&theirs, &ours] {
+        world.vm("dev").stopped();
+        world.run("freeze dev -t ready").success();
+        world.write_guest("dev", "root/text", "changed");
+        world.run("rollback dev@ready --yes --no-start").success();
+    }
+    let own = shown(&ours, "dev")["id"].as_str().unwrap().to_owned();
+    let file = ours.path("work/theirs.tar");
+    theirs.run(&format!("snapshot export dev -o {}", file.display())).success();
+    ours.run("snapshot import theirs.tar").success();
+    ours.run("rollback dev --undo --yes --no-start").success().stdout(contains(format!("back to dev@{own}")));
+}
+
+#[test]
+fn a_rollback_that_makes_no_vm_says_how_to_go_back() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev -t ready").success();
+    world.fault(json!({"on": "machine create", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
+    world.run("rollback dev@ready --yes").failure().stderr(contains("bottle-freeze rollback dev --undo"));
 }

@@ -38,7 +38,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     if to_stdout {
         may_write_to_stdout(app)?;
     }
-    let one = resolve::stored(&args.snapshot)?;
+    let one = resolve::readable(&args.snapshot)?;
     let _reading = lock::reading(app, &one)?;
     app.on_snapshot(&one.reference(), |app| export(app, args, &one, to_stdout))
 }

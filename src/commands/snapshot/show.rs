@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let one = resolve::stored(&args.snapshot)?;
+    let one = resolve::readable(&args.snapshot)?;
     if app.terminal.quiet && !app.terminal.json {
         app.terminal.lines([terminal::one_line(&one.reference())]);
         return Ok(());
@@ -50,7 +50,7 @@ fn rows(one: &Stored, sizes: &Listed) -> Vec<(&'static str, String)> {
         ("frozen", format!("{} ({} ago)", metadata.date(), metadata.age())),
         ("note", metadata.note.clone().unwrap_or_default()),
         ("labels", list(&labels)),
-        ("size", format!("{}, of which only this snapshot has {}", size(sizes.bytes), size(sizes.unique_bytes))),
+        ("size", format!("{}; removing it frees {}", size(sizes.bytes), size(sizes.unique_bytes))),
         ("holds", holds(metadata)),
         ("machine", hardware(machine)),
         ("network", network(machine)),

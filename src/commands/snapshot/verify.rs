@@ -33,7 +33,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         }
         all.into_iter().map(Asked::from).chain(broken.into_iter().map(Asked::from)).collect()
     } else {
-        resolve::several(&args.snapshots, resolve::stored, Stored::reference)
+        resolve::several(&args.snapshots, resolve::readable, Stored::reference)
     };
     // Snapshots share chunks: each is read once.
     let seen = Seen::default();

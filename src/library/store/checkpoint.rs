@@ -4,7 +4,7 @@
 
 use super::digest::Digest;
 use super::error::{Bad, StoreError};
-use super::frame::{self, CHUNK, Frame, Unpacker};
+use super::frame::{self, CHUNK, FRAME, Frame, Unpacker};
 use super::index::{Chunk, Index};
 use super::objects::OBJECTS;
 use super::work::Added;
@@ -114,17 +114,33 @@ pub fn generations(folder: &Path) -> Result<Vec<(Option<String>, String)>, Store
     }
     let names = fs::read_dir(folder.join(GENERATIONS)).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let ids = names.filter_map(|name| name.into_string().ok()).filter(|name| is_id(name)).take(MOST).map(Some);
+    let mut left = LIMIT;
     let read = |id: Option<String>| {
         let path = index_path(folder, id.as_deref());
-        let index: Manifest = serde_json::from_slice(&read_index(&path)?.0)
-            .map_err(|error| StoreError::Index { path, why: error.to_string() })?;
+        let invalid = |why: String| StoreError::Index { path: path.clone(), why };
+        let index: Manifest =
+            serde_json::from_slice(&read_index(&path)?.0).map_err(|error| invalid(error.to_string()))?;
+        // All of them together, as many as there may be.
+        let too_long = || invalid(format!("the manifests are longer than {LIMIT} bytes"));
+        left = left.checked_sub(index.manifest.get().len() as u64).ok_or_else(too_long)?;
         Ok((id, index.manifest.get().to_owned()))
     };
     ids.chain([None]).map(read).collect()
 }
 
+/// The most bytes of the file with this path in the folder of a checkpoint; nothing if the folder has no such file.
+pub fn most_bytes(path: &Path) -> Option<u64> {
+    let is_object = path.starts_with(OBJECTS);
+    let is_index = path.file_name().is_some_and(|name| name == INDEX);
+    is_of_checkpoint(path).then_some(match (is_object, is_index) {
+        (true, _) => FRAME as u64,
+        (_, true) => LIMIT,
+        _ => u64::MAX,
+    })
+}
+
 /// Whether the folder of a checkpoint has a file with this path: an index, or an object.
-pub fn is_of_checkpoint(path: &Path) -> bool {
+fn is_of_checkpoint(path: &Path) -> bool {
     let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
     match parts.as_deref() {
         Some([index] | [GENERATIONS, _, index]) if *index != INDEX => false,

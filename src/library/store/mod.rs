@@ -29,7 +29,7 @@ mod writer;
 
 pub use apart::{put_together, take_apart, write_and_hash};
 pub use assemble::write_artifact;
-pub use checkpoint::{INDEX as CHECKPOINT_INDEX, generations, is_of_checkpoint, lend, take_in};
+pub use checkpoint::{INDEX as CHECKPOINT_INDEX, generations, lend, most_bytes, take_in};
 pub use digest::Digest;
 pub use error::StoreError;
 pub use index::Index;

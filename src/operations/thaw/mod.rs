@@ -39,6 +39,7 @@ pub fn thaw(app: &App, request: &Request) -> Result<Thawed> {
     app.on_snapshot(&request.snapshot.to_string_lossy(), |app| {
         let found = match &request.key {
             Some(key) => resolve::with_key(app, &request.snapshot.to_string_lossy(), key)?,
+            None if request.undoable => resolve::of_its_vm(app, &request.snapshot.to_string_lossy())?,
             None => resolve::find(app, &request.snapshot)?,
         };
         let engine = app.engine()?;
@@ -133,7 +134,14 @@ impl Thaw<'_> {
                     } else {
                         format!("bring it back with `bottle-freeze thaw {kept}`")
                     };
-                    if self.leaves(&failure) { failure } else { failure.hint(back) }
+                    // The engine is asked after a signal, too.
+                    let _cleanup = self.engine.signals().recovering();
+                    let is_there = self.leaves(&failure) && self.engine.machine_listed(name).is_ok();
+                    match failure.hint.clone().filter(|_| is_there) {
+                        Some(hint) if self.request.undoable => failure.hint(format!("{hint}, or {back}")),
+                        Some(_) => failure,
+                        None => failure.hint(back),
+                    }
                 }
                 None => failure,
             }),
@@ -214,6 +222,7 @@ impl Thaw<'_> {
             return failure.state(format!("'{name}' could not be removed: {error}")).hint(hint);
         }
         Creation::forget(name.as_str());
+        library::remove_artifact(name.as_str());
         let is_full = failure.status == Status::NotWritable;
         let hint = failure.hint.clone().filter(|_| is_full);
         let hint = hint.unwrap_or_else(|| "--keep leaves the VM there, and --timeout gives it more time".to_owned());
