@@ -15,8 +15,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What says where the library and the engines are.
-const VARIABLES: [&str; 6] =
-    ["PATH", "SMOLVM", "BOTTLE_FREEZE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"];
+const VARIABLES: [&str; 9] = [
+    "PATH",
+    "BOTTLE_FREEZE_HOME",
+    "SMOLVM_AGENT_ROOTFS",
+    "SMOLVM_DATA_DIR",
+    "SMOLVM_LIB_DIR",
+    "SMOLVM_PACK_STAGING",
+    "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+];
 
 /// Freeze a VM at regular times, or list what is scheduled
 ///

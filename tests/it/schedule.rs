@@ -129,11 +129,14 @@ fn the_engine_that_was_chosen_is_the_one_that_freezes() {
     let engine = crate::support::fake::fake_smolvm();
     std::os::unix::fs::symlink(&engine, world.path("work/my-smolvm")).unwrap();
     let mut command = world.line("schedule dev --every 1d --json");
-    command.env("SMOLVM", "./my-smolvm");
+    // What decides which VMs there are is kept, too.
+    command.env("SMOLVM", "./my-smolvm").env("SMOLVM_PACK_STAGING", world.path("tmp"));
     let said: Value = serde_json::from_str(&stdout(&finish(command).success())).unwrap();
     let named = said["command"].as_array().unwrap().iter().find_map(|word| word.as_str()?.strip_prefix("--smolvm="));
     let named = Path::new(named.unwrap());
     assert!(named.is_absolute() && named.exists(), "{said}");
+    let line = said["crontab"].as_str().unwrap();
+    assert!(line.contains("SMOLVM_PACK_STAGING=/") && !line.contains(" SMOLVM=./"), "{line}");
 }
 
 /// A `systemd --user` of this world.
