@@ -116,9 +116,8 @@ impl Model {
             Step::Prune(vm, kept) => {
                 let vm = VMS[*vm];
                 self.world.run(&format!("snapshot prune {vm} --keep-last {kept} --yes"));
-                let all = self.order.get(vm).cloned().unwrap_or_default();
-                for name in &all[..all.len().saturating_sub(*kept)] {
-                    self.forget(name);
+                for name in self.pruned(vm, *kept) {
+                    self.forget(&name);
                 }
             }
             Step::Export(which) => {
@@ -140,6 +139,15 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// What a prune removes: neither what has a tag, nor the newest that is whole.
+    fn pruned(&self, vm: &str, kept: usize) -> Vec<String> {
+        let all = self.order.get(vm).cloned().unwrap_or_default();
+        let newest_whole = all.iter().rev().find(|name| !self.is_damaged(&self.copies[*name])).cloned();
+        let old = all.iter().take(all.len().saturating_sub(kept));
+        let goes = |name: &&String| self.copies[*name].tags.is_empty() && Some(*name) != newest_whole.as_ref();
+        old.filter(goes).cloned().collect()
     }
 
     fn freeze(&mut self, vm: &str, content: u64, tag: usize) {
