@@ -122,8 +122,9 @@ pub fn run(app: &App, args: Args) -> Result<ExitCode> {
         () if has_name || own == *name || thawed.replaced.is_some() => String::new(),
         () => format!(", because there is a VM '{own}' already (--replace replaces it)"),
     };
-    // The newest snapshot is what the bare name means.
-    let kept = thawed.replaced.as_ref().map(|kept| format!(", and {kept}, which '{name}' means now, is what it was"));
+    // The bare name means the newest snapshot.
+    let kept = thawed.replaced.as_ref();
+    let kept = kept.map(|kept| format!("; the VM that it replaced is {kept}, now the newest snapshot of {name}"));
     app.terminal.result(name, &format!("thawed {source} as {name}{why}{}; {next}", kept.unwrap_or_default()));
     app.terminal.report(&thawed);
     Ok(ExitCode::SUCCESS)

@@ -117,7 +117,7 @@ fn a_record_that_cannot_be_read_is_reported_and_removed() {
     fs::write(world.path("home/.local/state/bottle-freeze/schedules/dev.json"), "{").unwrap();
     world.run("schedule").success().stderr(contains("the schedule of 'dev' cannot be read"));
     let doctor = json(&world, "doctor")["checks"].to_string();
-    assert!(doctor.contains("that of 'dev' cannot be read"), "{doctor}");
+    assert!(doctor.contains("the schedule of 'dev' cannot be read"), "{doctor}");
     world.run("schedule dev --remove").success();
     world.run("schedule dev --remove").code(4);
 }

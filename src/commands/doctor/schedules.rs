@@ -13,7 +13,7 @@ pub fn check() -> Option<Check> {
     let (mut list, mut hints) = (Vec::new(), Vec::new());
     for (vm, schedule) in &all {
         let Ok(schedule) = schedule else {
-            list.push(format!("that of '{vm}' cannot be read"));
+            list.push(format!("the schedule of '{vm}' cannot be read"));
             hints.push(format!("bottle-freeze schedule {vm} --remove"));
             continue;
         };
