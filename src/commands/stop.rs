@@ -5,7 +5,7 @@ use crate::commands::args::Wait;
 use crate::commands::vms::Vms;
 use crate::completion::Offer;
 use crate::error::{Failure, Result};
-use crate::operations::disks::check_ended;
+use crate::operations::disks::end_left;
 use crate::operations::stop::stop;
 use crate::report::Change;
 use crate::smolvm::{Fact, State};
@@ -29,7 +29,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
             let was_ended = stop(engine, name, vm.state == State::Running && !is_flushed, None, warnings)?;
             // A start of it that was ended early.
             if !vm.state.is_up() {
-                check_ended(engine, name, &vm.state)?;
+                end_left(engine, name, &vm.state)?;
             }
             Ok::<_, Failure>(was_ended)
         })?;

@@ -68,7 +68,7 @@ pub use exec::ExecEnd;
 pub use facts::{ABILITIES, Fact, Proof};
 pub use guest_env::EnvVar;
 pub use host::helper_vms::end_helpers;
-pub use host::processes::{CAN_SEE, is_being_started, process_with_open_disk, processes_using};
+pub use host::processes::{CAN_SEE, end_vmm, is_being_started, process_with_open_disk, processes_using};
 pub use host::{Disks, hypervisor, leftovers};
 pub use list::machine_ls_at_once;
 pub use locate::EngineSource;

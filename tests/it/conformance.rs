@@ -645,9 +645,31 @@ fn a_start_that_is_ended_leaves_its_vmm_and_a_stop_by_newer_engines_ends_it() {
     });
 }
 
+/// A start that is ended before it has written the VMM's number down: seen with 1.28.1 on a loaded machine.
 #[cfg(target_os = "linux")]
 #[test]
-fn bottle_freeze_ends_what_an_ended_start_left_on_newer_engines() {
+fn bottle_freeze_ends_a_vmm_that_smolvm_does_not_know() {
+    on_every_engine(|engine| {
+        engine.seeded_vm("--cpus 1 --mem 256");
+        engine.slow_boot();
+        let mut start = engine.command();
+        start.args(["machine", "start", "--name=bare"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut start = start.spawn().unwrap();
+        wait_until("the VMM boots", || engine.vmm().is_some());
+        signal(i32::try_from(start.id()).unwrap(), Signal::TERM);
+        start.wait().unwrap();
+        let folder = engine.smolvm("machine data-dir --name bare").succeeds();
+        for number in ["agent.pid", "vmm.pid"] {
+            let _ = fs::remove_file(Path::new(folder.stdout.trim()).join(number));
+        }
+        engine.bottle_freeze("stop bare").succeeds();
+        assert_eq!(engine.vmm(), None, "{}", engine.label());
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bottle_freeze_ends_what_an_ended_start_left() {
     on_every_engine(|engine| {
         engine.seeded_vm("--cpus 1 --mem 256");
         engine.slow_boot();
@@ -655,14 +677,8 @@ fn bottle_freeze_ends_what_an_ended_start_left_on_newer_engines() {
             .bottle_freeze_behind_a_script("start bare --timeout 100ms")
             .exits(1)
             .complains("did not start within 100ms");
-        let vmm = engine.vmm();
-        assert!(!(engine.has(Fact::EndsOrphans) && vmm.is_some()), "{outcome:#?}");
-        if let Some(vmm) = vmm {
-            outcome.complains(&format!("`kill {vmm}`"));
-            signal(vmm, Signal::KILL);
-        } else {
-            outcome.complains("'bare' is created");
-        }
+        assert_eq!(engine.vmm(), None, "{outcome:#?}");
+        outcome.complains("'bare' is created");
     });
 }
 

@@ -2,14 +2,11 @@
 //! interrupted, with the packed VM's disk open and a folder among the VMs'. Only on Linux it can be found: elsewhere it runs
 //! until the engine's next pack.
 
-use super::processes::processes;
+use super::processes::{boot_folder, kill, processes};
 use crate::files::is_own;
-use rustix::process::{Pid, Signal, kill_process};
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 /// Ends the helper VM that an ended `pack create` left running, which worked in the private folder `private`. It is
 /// recognized by its `TMPDIR`, which is that folder.
@@ -38,20 +35,6 @@ fn processes_with_tmpdir(private: &Path) -> Vec<(u32, PathBuf)> {
 
 /// The folder of the helper VM in the process `… _boot-vm FOLDER/boot-config.json`, where FOLDER/name holds `pack-…`.
 fn helper_folder(process: &Path) -> Option<PathBuf> {
-    let line = fs::read(process.join("cmdline")).ok()?;
-    let config = line.split(|byte| *byte == 0).find(|word| word.ends_with(b"/boot-config.json"))?;
-    let folder = Path::new(OsStr::from_bytes(config)).parent()?;
-    fs::read_to_string(folder.join("name")).ok()?.starts_with("pack-").then(|| folder.to_owned())
-}
-
-/// Kills a process, and waits up to a second for its end.
-fn kill(pid: u32) {
-    let Some(target) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
-    let began = Instant::now();
-    let _ = kill_process(target, Signal::KILL);
-    // A zombie has no environment any more.
-    let lives = || fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| !env.is_empty());
-    while lives() && began.elapsed() < Duration::from_secs(1) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let folder = boot_folder(process)?;
+    fs::read_to_string(folder.join("name")).ok()?.starts_with("pack-").then_some(folder)
 }

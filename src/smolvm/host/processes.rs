@@ -2,11 +2,13 @@
 
 use super::disks::is_disk;
 use crate::files::is_own;
+use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Whether processes can be seen.
 pub const CAN_SEE: bool = cfg!(target_os = "linux");
@@ -20,14 +22,51 @@ pub fn processes_using(folder: &Path) -> Vec<u32> {
     others.filter(|(_, process)| uses(process, &folder)).map(|(pid, _)| pid).collect()
 }
 
-/// The first process that has a disk in `folder` open for writing, as far as this user may see them. One that reads it, as a
-/// backup does, or that reads a log of the VM, does no harm.
+/// The first process that has a disk in `folder` open for writing, or is this user's VMM that will, as far as this user may
+/// see them. One that reads a disk, as a backup does, or that reads a log of the VM, does no harm.
 pub fn process_with_open_disk(folder: &Path) -> Option<u32> {
     let folder = fs::canonicalize(folder).ok()?;
     let writes = |open: &Path| fs::symlink_metadata(open).is_ok_and(|link| link.mode() & 0o200 != 0);
     let is_its_disk = |file: PathBuf| file.starts_with(&folder) && is_disk(&file);
     let has = |open: PathBuf| writes(&open) && fs::read_link(&open).is_ok_and(is_its_disk);
-    processes().find(|(_, process)| open_files(process).any(has)).map(|(pid, _)| pid)
+    processes().find(|(_, process)| boots_from(process, &folder) || open_files(process).any(has)).map(|(pid, _)| pid)
+}
+
+/// Ends this user's VMM of the VM whose disks are in `folder`, and returns whether there was one. For a VMM that smolvm does
+/// not know: a `start` that is ended before it has written `agent.pid` leaves one (seen with 1.28.1).
+pub fn end_vmm(folder: &Path) -> bool {
+    let Ok(folder) = fs::canonicalize(folder) else { return false };
+    let vmm = processes().find(|(_, process)| boots_from(process, &folder));
+    if let Some((pid, _)) = vmm {
+        kill(pid);
+    }
+    vmm.is_some()
+}
+
+/// Whether this is the process `… _boot-vm FOLDER/boot-config.json` of this user.
+fn boots_from(process: &Path, folder: &Path) -> bool {
+    let is_it = || boot_folder(process).and_then(|its| fs::canonicalize(its).ok()).is_some_and(|its| its == folder);
+    is_mine(process) && is_it()
+}
+
+/// FOLDER of the process `… _boot-vm FOLDER/boot-config.json`.
+pub fn boot_folder(process: &Path) -> Option<PathBuf> {
+    let line = fs::read(process.join("cmdline")).ok()?;
+    let mut words = line.split(|byte| *byte == 0).skip_while(|word| *word != b"_boot-vm").skip(1);
+    let config = words.find(|word| word.ends_with(b"/boot-config.json"))?;
+    Some(Path::new(OsStr::from_bytes(config)).parent()?.to_owned())
+}
+
+/// Kills a process, and waits up to a second for its end.
+pub fn kill(pid: u32) {
+    let Some(target) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    let began = Instant::now();
+    let _ = kill_process(target, Signal::KILL);
+    // A zombie has no environment any more.
+    let lives = || fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| !env.is_empty());
+    while lives() && began.elapsed() < Duration::from_secs(1) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Whether an engine of this user and home folder runs `machine start` of the VM of that name.
