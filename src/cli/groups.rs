@@ -4,18 +4,18 @@ use crate::terminal;
 use clap::{Arg, ArgAction, Command};
 use std::fmt::Write;
 
-/// A heading, the commands that `-h` lists under it, and those that only `--help` lists.
+/// A heading, the commands that every help describes under it, and those of which `-h` lists only the names.
 pub const GROUPS: [(&str, &[&str], &[&str]); 3] = [
-    ("VMs", &["create", "start", "stop", "exec", "ls", "rm"], &["cp", "pause", "resume"]),
+    ("VMs", &["create", "start", "exec", "ls", "rm"], &["stop", "cp", "pause", "resume"]),
     ("Snapshots", &["freeze", "thaw", "rollback", "snapshot"], &["schedule", "verify", "pack"]),
-    ("Set-up", &["doctor", "engine"], &["completions"]),
+    ("Set-up", &["doctor"], &["engine", "completions"]),
 ];
 
 /// Where the description of a command begins.
 const INDENT: usize = 14;
 
-/// The same command, whose help lists its subcommands in groups: if `is_short`, only those of every day. It has the option
-/// for the version, under that `heading`; its subcommands need not list theirs.
+/// The same command, whose help lists its subcommands in groups: if `is_short`, it describes only those of every day. It has
+/// the option for the version, under that `heading`; its subcommands need not list theirs.
 pub fn grouped(command: Command, heading: &'static str, is_short: bool) -> Command {
     let header = *command.get_styles().get_header();
     let literal = *command.get_styles().get_literal();
@@ -32,7 +32,10 @@ pub fn grouped(command: Command, heading: &'static str, is_short: bool) -> Comma
                 let _ = writeln!(list, "{:INDENT$}{row}", "");
             }
         }
-        if !is_short {
+        if is_short {
+            let names: Vec<String> = others.iter().map(|name| format!("{literal}{name}{literal:#}")).collect();
+            let _ = writeln!(list, "  {}", names.join(", "));
+        } else {
             list.push('\n');
         }
     }

@@ -3,37 +3,44 @@
 
 use crate::library::layout::SUFFIXES;
 use crate::nearest::nearest;
+use crate::schedule::Every;
 use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// The commands under which a word is no command, the words, and what does that.
-const COMMANDS: [(&str, &str, &str); 37] = [
-    ("", "restore revive unfreeze melt", "thaw"),
+const COMMANDS: [(&str, &str, &str); 45] = [
+    ("", "restore revive unfreeze melt recover", "thaw"),
     ("", "delete remove del erase destroy", "rm"),
     ("", "snapshots images snaps tags", "snapshot ls"),
+    ("", "rmi", "snapshot rm"),
     ("", "history tree", "snapshot ls --tree"),
-    ("", "prune forget gc clean", "snapshot prune"),
+    ("", "stats du df usage", "snapshot ls"),
+    ("", "prune forget gc clean purge", "snapshot prune"),
     ("", "push upload", "snapshot push"),
     ("", "pull download", "snapshot pull"),
     ("", "tag untag", "snapshot tag"),
     ("", "export", "snapshot export"),
     ("", "import load", "snapshot import"),
-    ("", "inspect show info describe", "snapshot show"),
+    ("", "inspect show describe", "snapshot show"),
     ("", "commit save backup checkpoint snap", "freeze"),
-    ("", "ps vms machines", "ls"),
+    ("", "ps vms machines info status get", "ls"),
     ("", "shell ssh attach enter console connect", "exec -it VM -- sh"),
     ("", "run", "exec VM -- COMMAND"),
     ("", "clone", "thaw"),
+    ("", "rename mv", "freeze VM && bottle-freeze thaw VM NEW"),
+    ("", "restart reboot", "stop VM && bottle-freeze start VM"),
+    ("", "version", "--version"),
     ("", "new init launch", "create"),
     ("", "up boot", "start"),
     ("", "down halt shutdown poweroff kill", "stop"),
     ("", "suspend hibernate", "pause"),
     ("", "unpause wake", "resume"),
     ("", "undo revert reset", "rollback"),
-    ("", "check diagnose status", "doctor"),
+    ("", "check", "verify"),
+    ("", "diagnose", "doctor"),
     ("", "install update upgrade engines", "engine install"),
-    ("", "scp", "cp"),
+    ("", "scp copy transfer", "cp"),
     ("snapshot", "create new make take save add commit freeze backup", "freeze"),
     ("snapshot", "restore thaw load apply start use", "thaw"),
     ("snapshot", "revert rollback reset", "rollback"),
@@ -41,6 +48,8 @@ const COMMANDS: [(&str, &str, &str); 37] = [
     ("snapshot", "inspect info describe get", "snapshot show"),
     ("snapshot", "forget gc clean", "snapshot prune"),
     ("snapshot", "check", "snapshot verify"),
+    ("snapshot", "rename mv", "snapshot tag"),
+    ("snapshot", "history", "snapshot ls --tree"),
     ("snapshot", "upload", "snapshot push"),
     ("snapshot", "download", "snapshot pull"),
     ("engine", "update upgrade add get download", "engine install"),
@@ -86,7 +95,7 @@ pub fn with_tips(mut error: clap::Error, line: &[String], all: fn() -> Command) 
             error.remove(ContextKind::Suggested);
             let names = command.get_subcommands().flat_map(Command::get_name_and_visible_aliases);
             if let Some(instead) = instead_of(&path, &word, line) {
-                tip(&mut error, format!("use 'bottle-freeze {instead}'"));
+                tip(&mut error, format!("use '{instead}'"));
             } else if let Some(similar) = nearest(&word, names) {
                 error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![similar.to_owned()]));
             }
@@ -101,8 +110,14 @@ pub fn with_tips(mut error: clap::Error, line: &[String], all: fn() -> Command) 
                 tip(&mut error, "options for the command in the VM come after it, or after '--'".to_owned());
             }
         }
+        ErrorKind::UnknownArgument => {
+            let (_, path) = called(all(), line.iter());
+            if let Some(instead) = scheduled(line, &option).filter(|_| path == "schedule" && is_plain(&option)) {
+                tip(&mut error, format!("use 'bottle-freeze schedule {instead}'"));
+            }
+        }
         // Of other texts, who knows what they do to a terminal or a shell.
-        ErrorKind::ValueValidation if value.bytes().all(|b| b.is_ascii_alphanumeric() || b"@:/._-".contains(&b)) => {
+        ErrorKind::ValueValidation if is_plain(&value) => {
             let is_name = ["NAME", "VM"].iter().any(|name| option.contains(name));
             let (_, path) = called(all(), line.iter());
             if let Some(instead) = no_name(&path, &value).filter(|_| is_name) {
@@ -112,6 +127,10 @@ pub fn with_tips(mut error: clap::Error, line: &[String], all: fn() -> Command) 
         _ => {}
     }
     error
+}
+
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@:/._-".contains(&byte))
 }
 
 fn tip(error: &mut clap::Error, tip: String) {
@@ -131,13 +150,33 @@ fn called<'a>(mut command: Command, words: impl Iterator<Item = &'a String>) -> 
     (command, path.join(" "))
 }
 
-/// What to use instead of a word that is no command of `path`.
-fn instead_of(path: &str, word: &str, line: &[String]) -> Option<&'static str> {
+/// The command to use instead of a word that is no command of `path`.
+fn instead_of(path: &str, word: &str, line: &[String]) -> Option<String> {
     let is_it = |(under, words, _): &&(&str, &str, &str)| *under == path && words.split(' ').any(|one| one == word);
-    let (.., instead) = COMMANDS.iter().find(is_it)?;
-    // Such a file needs no import.
     let is_artifact = |word: &String| word.ends_with(".smolmachine");
-    Some(if word == "import" && line.iter().any(is_artifact) { "thaw" } else { instead })
+    let mut after = line.iter().skip_while(|one| *one != word).skip(1).filter(|one| !one.starts_with('-'));
+    let instead = match (word, after.next()) {
+        ("logs", _) if path.is_empty() => return Some("smolvm machine logs --name VM".to_owned()),
+        // Such a file needs no import.
+        ("import" | "run", Some(what)) if is_artifact(what) => "thaw",
+        ("run", Some(what)) if what.contains('@') => "thaw",
+        ("run", Some(what)) if what.contains([':', '/']) => "create VM --image IMAGE",
+        _ => COMMANDS.iter().find(is_it)?.2,
+    };
+    Some(format!("bottle-freeze {instead}"))
+}
+
+/// What follows `schedule`, if its words are those of a group of commands (`rm dev`), or the time stands alone (`dev 1d`).
+/// `second` is the word too many.
+fn scheduled(line: &[String], second: &str) -> Option<String> {
+    let at = line.iter().rposition(|word| word == second)?;
+    let first = line.get(at.checked_sub(1)?).filter(|first| is_plain(first))?;
+    Some(match first.as_str() {
+        "rm" | "remove" | "delete" | "del" | "disable" | "stop" => format!("{second} --remove"),
+        "ls" | "list" | "show" | "status" | "get" => second.to_owned(),
+        "add" | "create" | "new" | "set" | "enable" => format!("{second} --every 1d"),
+        vm => format!("{vm} --every {}", if second.parse::<Every>().is_ok() { second } else { "1d" }),
+    })
 }
 
 /// The option of the command that this one may stand for.

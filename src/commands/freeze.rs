@@ -12,7 +12,7 @@ use crate::operations::freeze::{self, Context, Frozen, Hook, Job, Live, Request,
 use crate::operations::{packed, prune};
 use crate::quoted::quoted;
 use crate::report;
-use crate::smolvm::Name;
+use crate::smolvm::{Disks, Machine, Name, Smolvm, State};
 use crate::terminal::Warnings;
 use clap::ValueHint;
 use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -32,7 +32,8 @@ const HOOKS: &str = "Hooks";
 /// confirm. At every instant, OUT is either exactly what it was before, or a whole, verified snapshot. Unless the freeze
 /// succeeds, the VM is left as it was found. Nothing else stays behind.
 ///
-/// OUT is X.smolmachine (with --live: X.checkpoint), or any other name for a launcher and NAME.smolmachine beside it.
+/// OUT is X.smolmachine (with --live: X.checkpoint), or a name without such an ending for a launcher, a program that runs
+/// the VM, and NAME.smolmachine beside it.
 ///
 /// With --live, the VM goes on after a short pause. --live=auto freezes the ordinary way, after you confirm, where that is not
 /// possible.
@@ -145,9 +146,14 @@ fn live() -> impl TypedValueParser<Value = Live> {
 
 /// Freezes VMs, or prints what that would do.
 pub fn run(app: &App, args: Args) -> Result<()> {
-    args.output.as_deref().map_or(Ok(()), packed::refuse_stream)?;
+    args.output.as_deref().map_or(Ok(()), packed::check_output)?;
     let engine = app.engine()?;
-    let names = vms::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls())?;
+    let mut machines = Vec::new();
+    let mut names = vms::select(app, &args.names, args.all, &args.vm_label, || {
+        machines = engine.machine_ls()?;
+        Ok(machines.clone())
+    })?;
+    names.retain(|name| !is_skipped(app, &engine, name, &machines));
     let (is_one, several, dry_run) = (args.names.len() == 1, names.len() > 1, args.dry_run);
     let jobs: Vec<Job> = names.iter().map(|name| Job::new(app, &engine, name.clone(), !several)).collect();
     let policy = args.keep.policy();
@@ -171,6 +177,18 @@ pub fn run(app: &App, args: Args) -> Result<()> {
     let (reports, verdicts): (Vec<_>, Vec<_>) = frozen.map(Frozen::split).unzip();
     batch::report(app, &VMS, is_one, &names, &reports);
     batch::verdict(&VMS, &names, verdicts)
+}
+
+/// Whether this is a VM of `machines`, none of which was named, that was never started: it has nothing to freeze.
+fn is_skipped(app: &App, engine: &Smolvm, name: &Name, machines: &[Machine]) -> bool {
+    let is_new = |vm: &Machine| vm.name == name.as_str() && vm.state == State::Created;
+    // A folder that cannot be read fails when it is frozen.
+    let disks = || Disks::read(&engine.machine_data_dir(name).ok()?).ok();
+    let is_skipped = machines.iter().any(is_new) && disks().is_some_and(|disks| disks.is_empty());
+    if is_skipped {
+        app.terminal.note(&format!("skipped {name}: it was never started, so there is nothing to freeze"));
+    }
+    is_skipped
 }
 
 /// Removes the snapshots of the VM that the --keep options do not keep, if there are any.
@@ -200,10 +218,12 @@ fn print(app: &App, request: &Request, frozen: &Frozen) {
     let added = added.map(|artifact| format!(", {} new", packed::size(artifact.added))).unwrap_or_default();
     let word = if report.live { "paused" } else { "down" };
     let down = report.downtime_seconds.map(|down| format!(", {word} for {down:.1} s")).unwrap_or_default();
+    let launcher = report.launcher.as_ref().filter(|_| report.reference.is_none());
+    let launcher = launcher.map(|file| format!(" and the launcher {}", file.0.display())).unwrap_or_default();
     let text = if report.unchanged {
         format!("{vm} is unchanged since {shown} ({:.1} s{down}); {hint}", report.seconds)
     } else {
-        format!("froze {vm} as {shown} ({size}{added}, {:.1} s{down}); {hint}", report.seconds)
+        format!("froze {vm} as {shown}{launcher} ({size}{added}, {:.1} s{down}); {hint}", report.seconds)
     };
     app.terminal.result(&name, &text);
 }

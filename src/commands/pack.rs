@@ -5,7 +5,7 @@ use crate::commands::args::{Wait, mebibytes};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::Target;
-use crate::operations::{lock, packed};
+use crate::operations::{lock, packed, start};
 use crate::quoted::quoted;
 use crate::report::{JsonPath, Packed};
 use crate::smolvm::{PackOptions, end_helpers, follow};
@@ -21,7 +21,7 @@ pub struct Args {
     /// OCI image, `docker save` archive or unpacked rootfs folder
     #[arg(add = Offer::Images)]
     pub image: String,
-    /// File to write: X.smolmachine, or any other name for a launcher and NAME.smolmachine beside it
+    /// File to write: X.smolmachine, or a name without an ending for a launcher and NAME.smolmachine beside it
     #[arg(short, long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
     /// Virtual CPUs for VMs made from it
@@ -39,11 +39,12 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let began = Instant::now();
-    packed::refuse_stream(&args.output)?;
+    packed::check_output(&args.output)?;
     let output = Target::new(&args.output, args.force)?;
     let _lock = lock::output(app, &output, args.wait.wait)?;
     output.preflight()?;
     let engine = app.engine()?;
+    start::check_packing(&engine)?;
     let image = image(&args.image)?;
     let work = output.staging()?;
     let _leaves = packed::leaves(app, &work);
@@ -70,7 +71,9 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     output.publish(&work)?;
     let sidecar = output.sidecar().display().to_string();
     let (size, next) = (packed::size(artifact.bytes), format!("create NAME --from {}", quoted(&sidecar)));
-    let text = format!("packed {} as {sidecar} ({size}); make a VM of it with: bottle-freeze {next}", args.image);
+    let launcher = output.launcher().map(|path| format!(" and the launcher {}", path.display())).unwrap_or_default();
+    let text =
+        format!("packed {} as {sidecar}{launcher} ({size}); make a VM of it with: bottle-freeze {next}", args.image);
     app.terminal.result(output.sidecar(), &text);
     app.terminal.report(&Packed {
         image: args.image.clone(),

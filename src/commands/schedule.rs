@@ -86,7 +86,7 @@ fn add(app: &App, vm: &Name, every: Every, keep: &Retention) -> Result<()> {
         app.terminal.result(vm.as_str(), &format!("{vm} is frozen every {every} by {}; {stops}", name(scheduler)));
     }
     if schedule::ends_with_session(&schedule) {
-        app.terminal.note("it runs while you are logged in; `loginctl enable-linger` has it run always");
+        app.terminal.note("it runs only while you are logged in; to run it always: loginctl enable-linger");
     }
     app.terminal.report(&report(&schedule));
     Ok(())
@@ -151,7 +151,10 @@ fn list(app: &App, vm: Option<&Name>) -> Result<()> {
     }
     if let (Some(vm), false) = (vm, is_known) {
         let failure = Failure::new(Status::NotFound, format!("'{vm}' has no schedule"));
-        return Err(failure.hint(format!("make one with `bottle-freeze schedule {vm} --every 1d`")));
+        let is_word = ["ls", "list", "show", "status"].contains(&vm.as_str());
+        let list = || "`bottle-freeze schedule` lists all".to_owned();
+        let make = || format!("make one with `bottle-freeze schedule {vm} --every 1d`");
+        return Err(failure.hint(if is_word { list() } else { make() }));
     }
     if app.terminal.json {
         let all: Vec<Scheduled> = all.iter().map(report).collect();

@@ -4,7 +4,7 @@ use crate::error::{Failure, Status};
 use crate::library::{Tag, catalog, layout, store};
 use crate::nearest::nearest;
 use crate::quoted::quoted;
-use crate::smolvm::Name;
+use crate::smolvm::{Name, Reference};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -32,10 +32,20 @@ pub fn with_hint_at_file(path: &Path, failure: Failure) -> Failure {
         let import = format!("bottle-freeze snapshot import {}", quoted(&path.to_string_lossy()));
         return failure.hint(format!("import it into the library first: {import}"));
     }
+    if let Some(reference) = in_registry(path) {
+        return failure.hint(format!("if it is in a registry, pull it first: bottle-freeze snapshot pull {reference}"));
+    }
     let mut sidecar = path.as_os_str().to_owned();
     sidecar.push(".smolmachine");
     let sidecar = PathBuf::from(sidecar);
     if sidecar.is_file() { failure.hint(format!("did you mean {}?", sidecar.display())) } else { failure }
+}
+
+/// The name in a registry that a missing file may be: one with a host, but no path of this machine.
+fn in_registry(path: &Path) -> Option<Reference> {
+    let text = path.to_str().filter(|text| !text.starts_with(['.', '/']) && !path.exists())?;
+    let (host, _) = text.split_once('/')?;
+    text.parse().ok().filter(|_| host.contains(['.', ':']))
 }
 
 /// An existing file with that name, in the form that names a file on a command line.

@@ -38,9 +38,20 @@ pub fn leaves(app: &App, work: &Staging) -> ExitNote {
     app.signals.note(format!("{} stays until the next freeze removes it", work.path().display()))
 }
 
-/// Refuses to write to a stream: the engine writes files, and what is in a stream cannot be taken back when the freeze
-/// fails. Only a snapshot of the library can be written to one.
-pub fn refuse_stream(out: &Path) -> Result<()> {
+/// The endings of files of other kinds than those that a freeze writes.
+const OTHER_KINDS: [&str; 14] =
+    ["tar", "tgz", "gz", "zst", "zstd", "xz", "bz2", "zip", "img", "raw", "qcow2", "iso", "json", "smolcheckpoint"];
+
+/// Refuses a name that promises a file of another kind: a launcher would be written there. Refuses to write to a stream: the
+/// engine writes files, and what is in a stream cannot be taken back when the freeze fails. Only a snapshot of the library can
+/// be written to one.
+pub fn check_output(out: &Path) -> Result<()> {
+    let ending = out.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    if OTHER_KINDS.contains(&ending.as_str()) {
+        let what = format!("-o writes no .{ending} file, but X.smolmachine");
+        let tar = "for a tar, freeze into the library and run `bottle-freeze snapshot export VM -o X.tar`";
+        return Err(Failure::new(Status::Usage, what).hint(format!("name it X.smolmachine; {tar}")));
+    }
     if !stream::is_stream(out) {
         return Ok(());
     }

@@ -18,9 +18,19 @@ pub fn check_host(engine: &Smolvm) -> Result<()> {
     if !has_libkrun(engine.path()) {
         return Ok(());
     }
-    hypervisor(Some(engine.path()))
+    hypervisor::check(Some(engine.path()))
         .map(drop)
         .map_err(|none| Failure::new(Status::Failed, format!("no VM starts here: {}", none.what)).hint(none.hint))
+}
+
+/// Checks the same before an image is packed, or a VM made from one: the engine does that in a VM.
+///
+/// # Errors
+/// No VM starts here.
+pub fn check_packing(engine: &Smolvm) -> Result<()> {
+    let explained =
+        |failure: Failure| Failure { what: format!("smolvm packs an image in a VM, and {}", failure.what), ..failure };
+    check_host(engine).map_err(explained)
 }
 
 /// Starts a VM and, if `ready`, waits until it runs commands; both within `limit`. A start that is ended early, by `limit`
@@ -31,7 +41,7 @@ pub fn check_host(engine: &Smolvm) -> Result<()> {
 pub fn start(engine: &Smolvm, name: &Name, limit: Duration, ready: bool, warnings: &Warnings) -> Result<()> {
     let began = Instant::now();
     check_host(engine)?;
-    if boot(engine, name, limit)? {
+    if boot(engine, name, limit).map_err(|failure| with_doubt(engine, failure))? {
         let lost = "what its guest had not written to disk is lost";
         warnings.warn(format!("'{name}' did not answer, so smolvm ended it and started it again: {lost}"));
     }
@@ -39,6 +49,12 @@ pub fn start(engine: &Smolvm, name: &Name, limit: Duration, ready: bool, warning
         engine.wait_exec_ready(name, limit.saturating_sub(began.elapsed()))?;
     }
     Ok(())
+}
+
+/// Adds why a VM may not boot here, if it is not known that it can.
+fn with_doubt(engine: &Smolvm, failure: Failure) -> Failure {
+    let doubt = hypervisor::doubt().filter(|_| has_libkrun(engine.path()) && !failure.is_interrupted());
+    doubt.into_iter().fold(failure, Failure::and_state)
 }
 
 /// Returns whether the engine ended a VMM first.

@@ -20,6 +20,35 @@ fn a_vm_that_was_never_started_cannot_be_frozen() {
 }
 
 #[test]
+fn a_name_that_promises_another_kind_of_file_is_refused() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    for name in
+        ["dev.tar", "dev.tar.zst", "dev.tgz", "dev.TAR", "dev.qcow2", "a/dev.img", "dev.smolcheckpoint", "dev.json"]
+    {
+        let refused = world.run(&format!("freeze dev -o {name}")).code(2);
+        refused.stderr(contains("name it X.smolmachine").and(contains("snapshot export VM -o X.tar")));
+        world.run(&format!("pack alpine -o {name}")).code(2).stderr(contains("name it X.smolmachine"));
+    }
+    std::fs::create_dir(world.path("work/folder")).unwrap();
+    world.run("freeze dev -o folder").code(7).stderr(contains("folder/NAME"));
+    assert_eq!(world.state("dev"), "stopped");
+    world.assert_clean(&["folder"]);
+}
+
+#[test]
+fn the_launcher_is_named_in_the_result() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    for line in ["freeze dev -o tool-1.2", "pack alpine -o base"] {
+        let said = stdout(&world.run(line).success());
+        let name = line.rsplit(' ').next().unwrap();
+        assert!(said.contains(&format!("/{name}.smolmachine and the launcher /")), "{said}");
+        assert!(said.contains(&format!("/{name} (")), "{said}");
+    }
+}
+
+#[test]
 fn a_created_vm_with_a_disk_is_frozen() {
     let world = World::new();
     world.vm("dev").in_state("created");

@@ -30,6 +30,27 @@ fn a_word_of_another_program_is_answered_with_the_command_that_does_it() {
         ("import dev.tar", "snapshot import"),
         ("import dev.smolmachine", "thaw"),
         ("inspect dev", "snapshot show"),
+        ("show dev", "snapshot show"),
+        ("info dev", "ls"),
+        ("status", "ls"),
+        ("get vms", "ls"),
+        ("history dev", "snapshot ls --tree"),
+        ("stats", "snapshot ls"),
+        ("rmi dev@a", "snapshot rm"),
+        ("version", "--version"),
+        ("restart dev", "stop VM && bottle-freeze start VM"),
+        ("reboot dev", "stop VM && bottle-freeze start VM"),
+        ("rename dev web", "freeze VM && bottle-freeze thaw VM NEW"),
+        ("mv dev web", "freeze VM && bottle-freeze thaw VM NEW"),
+        ("run dev ls", "exec VM -- COMMAND"),
+        ("run -it alpine:3.20 sh", "create VM --image IMAGE"),
+        ("run dev@ready", "thaw"),
+        ("run dev.smolmachine", "thaw"),
+        ("up dev", "start"),
+        ("down dev", "stop"),
+        ("kill dev", "stop"),
+        ("check dev@ready", "verify"),
+        ("copy a dev:/a", "cp"),
         ("commit dev", "freeze"),
         ("save dev", "freeze"),
         ("backup dev", "freeze"),
@@ -43,10 +64,13 @@ fn a_word_of_another_program_is_answered_with_the_command_that_does_it() {
         ("snapshot create dev", "freeze"),
         ("snapshot restore dev@a", "thaw"),
         ("snapshot inspect dev@a", "snapshot show"),
+        ("snapshot rename dev@a b", "snapshot tag"),
+        ("snapshot history dev", "snapshot ls --tree"),
         ("engine update", "engine install"),
     ] {
         assert_eq!(tips(&world, line), [format!("use 'bottle-freeze {command}'")], "{line}");
     }
+    assert_eq!(tips(&world, "logs dev"), ["use 'smolvm machine logs --name VM'"]);
     let run = world.run("--error-format=json restore dev").code(2);
     assert!(stderr(&run).contains("\"hint\":\"use 'bottle-freeze thaw'\""), "{}", stderr(&run));
 }
@@ -63,10 +87,32 @@ fn only_a_typo_is_answered_with_a_similar_command() {
     ] {
         assert_eq!(tips(&world, line), [format!("a similar subcommand exists: '{similar}'")], "{line}");
     }
-    for line in ["frobnicate dev", "login", "build .", "logs dev", "snapshot frobnicate", "engine frob"] {
+    for line in ["frobnicate dev", "login", "build .", "snapshot frobnicate", "engine frob"] {
         let said = stderr(&world.run(line).code(2));
         assert!(!said.contains("tip:") && !said.contains("\n\n\n"), "{line}: {said}");
     }
+}
+
+#[test]
+fn a_schedule_in_the_words_of_a_group_of_commands_is_answered_with_ours() {
+    let world = World::new();
+    for (line, instead) in [
+        ("schedule rm dev", "dev --remove"),
+        ("schedule remove dev", "dev --remove"),
+        ("schedule delete dev", "dev --remove"),
+        ("schedule add dev", "dev --every 1d"),
+        ("schedule create dev --every 1h", "dev --every 1d"),
+        ("schedule show dev", "dev"),
+        ("schedule ls dev", "dev"),
+        ("schedule dev 1d", "dev --every 1d"),
+        ("schedule dev daily", "dev --every 1d"),
+    ] {
+        assert_eq!(tips(&world, line), [format!("use 'bottle-freeze schedule {instead}'")], "{line}");
+    }
+    for word in ["ls", "list", "show", "status"] {
+        world.run(&format!("schedule {word}")).code(4).stderr(contains("`bottle-freeze schedule` lists all"));
+    }
+    world.run("schedule dev").code(4).stderr(contains("make one with `bottle-freeze schedule dev --every 1d`"));
 }
 
 // ---------------------------------------------------------------------------------------------------------- options
@@ -171,8 +217,6 @@ fn a_snapshot_is_found_by_its_id_or_tag_alone_and_by_latest() {
         world.run("rm x -y").success();
     }
     world.run("thaw both").code(2).stderr(contains("'both' is ambiguous: dev@").and(contains("web@")));
-    world.run("snapshot tag dev@ready latest").success();
-    assert_eq!(found("dev@latest"), ready);
     // A VM that has snapshots comes before a tag.
     world.run("snapshot tag web dev").success();
     assert_eq!(found("dev"), newest);
@@ -212,5 +256,12 @@ fn a_file_of_the_other_kind_is_answered_with_its_command() {
     }
     world.run("thaw ./x.tar").code(10).stderr(contains("bottle-freeze snapshot import ./x.tar"));
     world.run("thaw x.tar.zst").code(4).stderr(contains("zstd -dc x.tar.zst | bottle-freeze snapshot import -"));
+    let pull = contains("pull it first: bottle-freeze snapshot pull ghcr.io/team/dev:ready");
+    for line in
+        ["thaw ghcr.io/team/dev:ready", "create y --from ghcr.io/team/dev:ready", "verify ghcr.io/team/dev:ready"]
+    {
+        world.run(line).code(4).stderr(pull.clone());
+    }
+    world.run("thaw ./ghcr.io/team/dev").code(4).stderr(contains("pull").not());
     world.run("snapshot import x.smolmachine").code(10).stderr(contains("bottle-freeze thaw x.smolmachine"));
 }

@@ -80,9 +80,15 @@ fn the_program_lists_its_commands_in_groups() {
         assert!(places.windows(2).all(|two| at(two[0]) < at(two[1])), "{line}: {help}");
         assert!(!help.contains("Commands:"), "{line}: {help}");
     }
-    let long = help(&world, "--help");
+    let (long, short) = (help(&world, "--help"), help(&world, "-h"));
     for command in all_commands().iter().filter(|command| !command.is_empty() && !command.contains(' ')) {
         assert_eq!(long.matches(&format!("\n  {command} ")).count(), 1, "{command}: {long}");
+        let (groups, _) = short.split_once("\nGlobal options:").unwrap();
+        let names = groups.lines().filter(|line| line.starts_with("  ")).flat_map(|line| {
+            let is_list = line.split_whitespace().next().is_some_and(|word| word.ends_with(','));
+            line.trim().split(if is_list { ", " } else { " " }).take(if is_list { usize::MAX } else { 1 })
+        });
+        assert_eq!(names.filter(|name| name == command).count(), 1, "{command}: {short}");
     }
 }
 

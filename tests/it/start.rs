@@ -1,10 +1,13 @@
 //! `create`, `start`, `stop`: what they promise when they return.
 
 use crate::support::fake::fake_smolvm;
+use crate::support::namespace::in_a_namespace;
 use crate::support::{World, finish, stderr};
+use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
+use std::process::Command;
 
 #[test]
 fn start_waits_until_the_guest_runs_commands() {
@@ -33,39 +36,71 @@ fn a_start_that_fails_prints_the_reason() {
     world.run("start dev").code(1).stderr(contains("no kvm here"));
 }
 
-#[test]
-fn where_no_vm_can_run_a_start_says_so_at_once() {
-    let world = World::new();
-    world.vm("dev").stopped();
-    world.run("freeze dev").success();
-    // An engine with its own libkrun runs VMs on this host, which has a hypervisor or not.
+/// Runs the command with an engine that has its own libkrun: it runs VMs on this host, which has a hypervisor or not.
+fn run_with_libkrun(world: &World, line: &str) -> Assert {
     let engine = world.path("engine/smolvm");
     std::fs::create_dir_all(engine.parent().unwrap()).unwrap();
-    std::fs::copy(fake_smolvm(), &engine).unwrap();
-    std::fs::write(engine.with_file_name("libkrun.so"), "").unwrap();
-    let run = |line: &str| {
-        finish({
-            let mut command = world.line(line);
-            command.env("SMOLVM", &engine);
-            command
-        })
-    };
-    let doctor: Value = serde_json::from_slice(&run("doctor --json").get_output().stdout).unwrap();
-    let hypervisor = doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "hypervisor").unwrap();
-    for line in ["start dev", "thaw dev dev2"] {
-        world.forget_calls();
-        if hypervisor["verdict"] == "ok" {
-            run(line).success();
-            continue;
-        }
-        let hint = hypervisor["hint"].as_str().unwrap();
-        run(line).code(1).stderr(contains("no VM starts here: ").and(contains(hint)));
-        let commands = world.commands();
-        assert!(!commands.iter().any(|one| ["machine start", "machine create"].contains(&&**one)), "{commands:?}");
-        assert_eq!(world.state("dev2"), "missing");
+    if !engine.exists() {
+        std::fs::copy(fake_smolvm(), &engine).unwrap();
     }
-    // A stopped VM is made all the same.
-    run("thaw dev dev3 --no-start").success();
+    std::fs::write(engine.with_file_name("libkrun.so"), "").unwrap();
+    let mut command = world.line(line);
+    command.env("SMOLVM", &engine).env("SMOLVM_VM_UID_DROP", "off");
+    finish(command)
+}
+
+/// What `doctor` says about the hypervisor then.
+fn hypervisor(world: &World) -> Value {
+    let run = run_with_libkrun(world, "doctor --json");
+    let doctor: Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+    doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "hypervisor").unwrap().clone()
+}
+
+#[test]
+fn where_no_vm_can_run_a_start_says_so_at_once() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    in_a_namespace(|| {
+        let world = World::new();
+        world.vm("dev").stopped();
+        world.vm("image").with("--image alpine:3.20").stopped();
+        world.run("freeze dev").success();
+        let run = |line: &str| run_with_libkrun(&world, line);
+        let sh = |script: &str| Command::new("/bin/sh").args(["-ec", script]).status().unwrap().success();
+        assert!(sh("[ -e /dev/kvm ] || touch /dev/kvm; mount --bind /dev/null /dev/kvm"));
+        let hypervisor = hypervisor(&world);
+        let hint = hypervisor["hint"].as_str().unwrap();
+        for line in ["start dev", "thaw dev dev2", "pack alpine -o x.smolmachine", "freeze image"] {
+            world.forget_calls();
+            run(line).code(1).stderr(contains("no VM starts here: ").and(contains(hint)));
+            let commands = world.commands();
+            let makes = ["machine start", "machine create", "pack create", "machine stop"];
+            assert!(!commands.iter().any(|one| makes.contains(&&**one)), "{commands:?}");
+            assert_eq!(world.state("dev2"), "missing");
+        }
+        // A stopped VM is made all the same.
+        run("thaw dev dev3 --no-start").success();
+        run("freeze dev").success();
+    });
+}
+
+/// Whatever the flags of the CPU are.
+#[test]
+fn where_the_hypervisor_makes_vms_a_start_is_tried() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    let run = |line: &str| run_with_libkrun(&world, line);
+    let hypervisor = hypervisor(&world);
+    let what = hypervisor["what"].as_str().unwrap();
+    if !what.contains(" works") {
+        return println!("NOT RUN: {what}");
+    }
+    run("start dev").success();
+    run("stop dev").success();
+    world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: the agent is silent"}}}));
+    let said = stderr(&run("start dev").code(1));
+    assert_eq!(said.contains("nested virtualization"), hypervisor["verdict"] == "warning", "{said}");
 }
 
 #[test]

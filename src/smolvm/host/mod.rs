@@ -2,11 +2,10 @@
 
 pub mod disks;
 pub mod helper_vms;
-mod hypervisor;
+pub mod hypervisor;
 mod leftovers;
 pub mod parent_death;
 pub mod processes;
 
 pub use disks::Disks;
-pub use hypervisor::hypervisor;
 pub use leftovers::leftovers;
