@@ -9,12 +9,15 @@ use super::staging::Staging;
 use super::store::{self, StoreError};
 use crate::signals::Signals;
 use crate::smolvm::artifact::{self, ArtifactError, Details, Manifest};
-use crate::{files, home, tarball};
+use crate::{chunk, files, home, tarball};
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// The bytes of a file in a history to read at a time.
+const BUFFER: usize = 256 << 10;
 
 /// The folder in the private one in which a file with a history is unpacked.
 const UNPACKED: &str = "live.smolcheckpoint";
@@ -29,6 +32,16 @@ pub struct Generation {
     retained: Option<String>,
 }
 
+impl Generation {
+    fn read(retained: Option<String>, text: &str) -> std::result::Result<Self, Unread> {
+        let manifest = Manifest::read(text.as_bytes())?;
+        if !manifest.is_live() || manifest.has_history() {
+            return Err(ArtifactError::Refused("a manifest in it is not that of a running VM".into()).into());
+        }
+        Ok(Self { manifest, details: Details::of(text.as_bytes()), retained })
+    }
+}
+
 /// A checkpoint of the engine.
 pub struct History {
     /// The file or folder, as the user named it.
@@ -38,6 +51,8 @@ pub struct History {
     _private: Option<Staging>,
     /// All that is in it, the oldest first.
     pub generations: Vec<Generation>,
+    /// Why earlier ones cannot be read.
+    pub damaged: Vec<String>,
 }
 
 /// Where its content is.
@@ -76,21 +91,24 @@ impl History {
             return Self::of_folder(source, folder, Some(staging)).map(Some);
         }
         let generations = vec![Generation { manifest, details, retained: None }];
-        Ok(Some(Self { source: source.to_owned(), content: Content::File, _private: None, generations }))
+        let (source, damaged) = (source.to_owned(), Vec::new());
+        Ok(Some(Self { source, content: Content::File, _private: None, generations, damaged }))
     }
 
     fn of_folder(source: &Path, folder: PathBuf, private: Option<Staging>) -> Result<Self> {
-        let mut all = Vec::new();
-        for (retained, text) in store::generations(&folder).map_err(|error| not_whole(source)(error.into()))? {
-            let manifest = Manifest::read(text.as_bytes()).map_err(|error| not_whole(source)(error.into()))?;
-            if !manifest.is_live() || manifest.has_history() {
-                let what = "a manifest in it is not that of a running VM";
-                return Err(not_whole(source)(ArtifactError::Refused(what.into()).into()));
+        let (mut all, mut damaged) = (Vec::new(), Vec::new());
+        for (retained, text) in store::generations(&folder) {
+            let is_earlier = retained.is_some();
+            let read = text.map_err(Unread::from).and_then(|text| Generation::read(retained, &text));
+            match read.map_err(not_whole(source)) {
+                Ok(generation) => all.push(generation),
+                Err(ArchiveError::NotWhole { why, .. }) if is_earlier => damaged.push(why),
+                Err(ArchiveError::Chunks(error)) if is_earlier => damaged.push(error.to_string()),
+                Err(error) => return Err(error),
             }
-            all.push(Generation { manifest, details: Details::of(text.as_bytes()), retained });
         }
         let (source, content) = (source.to_owned(), Content::Folder(folder));
-        Ok(Self { source, content, _private: private, generations: oldest_first(all) })
+        Ok(Self { source, content, _private: private, generations: oldest_first(all), damaged })
     }
 
     /// One of its generations as a snapshot that is not yet in the library; `metadata` describes it.
@@ -202,7 +220,17 @@ fn unpack(source: &Path, folder: &Path, signals: &Signals) -> Result<()> {
         }
         make(target.parent().unwrap_or(folder))?;
         let file = File::options().write(true).create_new(true).mode(0o600).open(&target);
-        let mut file = file.map_err(not_writable(&target))?;
-        io::copy(entry, &mut file).map(drop).map_err(not_writable(&target))
+        let mut file = file.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => damaged(format!("it holds {} twice", path.display())),
+            _ => not_writable(&target)(error),
+        })?;
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            signals.check()?;
+            match chunk::read(entry, &mut buffer).map_err(broken)? {
+                [] => return Ok(()),
+                read => file.write_all(read).map_err(not_writable(&target))?,
+            }
+        }
     })
 }

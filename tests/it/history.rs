@@ -1,6 +1,6 @@
 //! `snapshot import` of checkpoints that the engine made: a file, a folder, and those that carry earlier ones.
 
-use crate::support::{World, library, names_in, stdout};
+use crate::support::{World, library, names_in, stderr, stdout};
 use bottle_freeze::engine::footer;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -91,6 +91,62 @@ fn a_folder_is_imported_before_it_is_thawed() {
     for line in ["thaw ./c.checkpoint", "create x --from ./c.checkpoint", "verify ./c.checkpoint"] {
         world.run(line).code(10).stderr(contains("snapshot import ./c.checkpoint"));
     }
+}
+
+#[test]
+fn a_damaged_earlier_generation_is_left_out_and_the_others_are_imported() {
+    let objects = |world: &World, folder: &str| library::objects(&world.path("work").join(folder));
+    let generations = |world: &World| {
+        let folder = world.path("work/c.checkpoint/generations");
+        let mut all: Vec<PathBuf> = names_in(&folder).iter().map(|name| folder.join(name)).collect();
+        all.sort();
+        all
+    };
+    let damages: [&dyn Fn(&World); 3] = [
+        &|world| fs::write(generations(world)[0].join("checkpoint.json"), "[]").unwrap(),
+        &|world| fs::remove_file(generations(world)[0].join("checkpoint.json")).unwrap(),
+        // A chunk that the newest does not need.
+        &|world| {
+            let newest = fs::read_to_string(world.path("work/c.checkpoint/checkpoint.json")).unwrap();
+            let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+            let all = objects(world, "c.checkpoint");
+            let old = all.iter().find(|object| !newest.contains(&name(object))).unwrap();
+            fs::write(old, "").unwrap();
+        },
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        let world = saved_three_times();
+        damage(&world);
+        let run = world.run("snapshot import c.checkpoint").success();
+        assert!(stderr(&run).contains("an earlier state in c.checkpoint is left out: "), "{number}: {}", stderr(&run));
+        assert_eq!(notes(&world, "dev").last().map(String::as_str), Some("c"), "{number}");
+        assert!((1..3).contains(&snapshots(&world, "dev").len()), "{number}");
+        world.run("snapshot verify --all").success();
+    }
+}
+
+#[test]
+fn a_file_with_a_history_that_holds_a_name_twice_or_ends_early_is_damaged() {
+    let world = saved_three_times();
+    let file = world.path("work/x.checkpoint");
+    let of = |change: fn(Vec<u8>) -> Vec<u8>| {
+        let folder = world.path("work/c.checkpoint");
+        let index: Value = serde_json::from_slice(&fs::read(folder.join("checkpoint.json")).unwrap()).unwrap();
+        let mut manifest = index["manifest"].clone();
+        (manifest["checkpoint"]["version"], manifest["checkpoint"]["payload"]) = (json!(5), json!("chunked"));
+        let mut tar = tar::Builder::new(Vec::new());
+        tar.append_path_with_name(folder.join("checkpoint.json"), "checkpoint.json").unwrap();
+        tar.append_path_with_name(folder.join("checkpoint.json"), "checkpoint.json").unwrap();
+        let assets = change(zstd::encode_all(&tar.into_inner().unwrap()[..], 3).unwrap());
+        let bytes = [&assets[..], manifest.to_string().as_bytes()].concat();
+        let footer = footer(assets.len() as u64, (bytes.len() - assets.len()) as u64, crc32fast::hash(&bytes));
+        fs::write(&file, [&bytes[..], &footer].concat()).unwrap();
+    };
+    of(|assets| assets);
+    world.run("snapshot import x.checkpoint").code(10).stderr(contains("it holds checkpoint.json twice"));
+    of(|assets| assets[..assets.len() / 2].to_vec());
+    world.run("snapshot import x.checkpoint").code(10).stderr(contains("x.checkpoint is not a whole checkpoint"));
+    assert_eq!(names_in(&world.path("home/library/snapshots")), [""; 0]);
 }
 
 #[test]

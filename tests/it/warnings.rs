@@ -233,6 +233,16 @@ const ALL: &[Row] = &[
         world.smolvm("machine checkpoint --name dev --store store --output x.checkpoint");
         "snapshot import x.checkpoint".into()
     }).recorded(),
+    row("snapshot/import.rs", "an earlier state in x.checkpoint is left out", |world| {
+        world.vm("dev").running();
+        for name in ["a", "x"] {
+            world.smolvm(&format!("machine checkpoint --name dev --store store --output {name}.checkpoint"));
+        }
+        let earlier = world.path("work/x.checkpoint/generations");
+        let earlier = fs::read_dir(earlier).unwrap().next().unwrap().unwrap().path();
+        fs::write(earlier.join("checkpoint.json"), "[]").unwrap();
+        "snapshot import x.checkpoint".into()
+    }).recorded(),
     row("arrival.rs", "the tag ready stays with", |world| {
         export(world);
         "snapshot import dev.tar".into()

@@ -72,13 +72,13 @@ fn import_history(
     warnings: &Warnings,
 ) -> Result<(Stored, Vec<String>)> {
     warnings.warn(format!("{source} came without a snapshot.json: labels and network limits are unknown"));
-    let mut described = Vec::new();
-    for generation in &history.generations {
-        described.push(describe(generation, args, &described)?);
-    }
+    let left_out = |why: &str| warnings.warn(format!("an earlier state in {source} is left out: {why}"));
+    history.damaged.iter().for_each(|why| left_out(why));
+    let described = describe_all(history, args, &left_out)?;
     let mut arrived: Vec<Stored> = Vec::new();
-    for (number, (generation, (_, metadata))) in history.generations.iter().zip(described).enumerate() {
-        let is_last = number + 1 == history.generations.len();
+    let count = described.len();
+    for (number, (generation, metadata)) in described.into_iter().enumerate() {
+        let is_last = number + 1 == count;
         if !is_last && catalog::find(&format!("{}@{}", metadata.vm, metadata.id)).is_ok() {
             continue;
         }
@@ -87,10 +87,15 @@ fn import_history(
         let taken = one.and_then(|incoming| {
             take_in(app, incoming, Origin::elsewhere("imported", source), args.vm.as_ref(), warnings)
         });
-        arrived.push(taken.map_err(|failure| match arrived.as_slice() {
-            [] => failure,
-            some => failure.state(format!("the earlier {} are in the library", references(some).join(", "))),
-        })?);
+        match taken {
+            Ok(one) => arrived.push(one),
+            Err(failure) if !is_last && failure.status == Status::Damaged => left_out(&failure.what),
+            Err(failure) if arrived.is_empty() => return Err(failure),
+            Err(failure) => {
+                let earlier = references(&arrived).join(", ");
+                return Err(failure.state(format!("the earlier {earlier} are in the library")));
+            }
+        }
     }
     let newest = arrived.pop().ok_or_else(|| Failure::new(Status::Damaged, format!("{source} holds no checkpoint")))?;
     Ok((newest, references(&arrived)))
@@ -98,6 +103,27 @@ fn import_history(
 
 fn references(all: &[Stored]) -> Vec<String> {
     all.iter().map(Stored::reference).collect()
+}
+
+/// Each generation with its `snapshot.json`. `left_out` gets why an earlier one can have none.
+fn describe_all<'h>(
+    history: &'h History,
+    args: &Args,
+    left_out: &dyn Fn(&str),
+) -> Result<Vec<(&'h Generation, Metadata)>> {
+    let (mut described, mut generations) = (Vec::new(), Vec::new());
+    for (number, generation) in history.generations.iter().enumerate() {
+        let is_last = number + 1 == history.generations.len();
+        match describe(generation, args, &described) {
+            Ok(one) => {
+                described.push(one);
+                generations.push(generation);
+            }
+            Err(failure) if !is_last && failure.status == Status::Damaged => left_out(&failure.what),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(generations.into_iter().zip(described.into_iter().map(|(_, metadata)| metadata)).collect())
 }
 
 /// The id of a generation, and its `snapshot.json`. It descends from the one of `before` that the engine names.

@@ -105,9 +105,8 @@ pub fn take_in(
 
 /// What is in a checkpoint: itself and its earlier generations, each by its id, and their manifests.
 ///
-/// # Errors
-/// An index cannot be read.
-pub fn generations(folder: &Path) -> Result<Vec<(Option<String>, String)>, StoreError> {
+/// One that cannot be read is an error in its place.
+pub fn generations(folder: &Path) -> Vec<(Option<String>, Result<String, StoreError>)> {
     #[derive(Deserialize)]
     struct Manifest {
         manifest: Box<RawValue>,
@@ -115,17 +114,17 @@ pub fn generations(folder: &Path) -> Result<Vec<(Option<String>, String)>, Store
     let names = fs::read_dir(folder.join(GENERATIONS)).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let ids = names.filter_map(|name| name.into_string().ok()).filter(|name| is_id(name)).take(MOST).map(Some);
     let mut left = LIMIT;
-    let read = |id: Option<String>| {
-        let path = index_path(folder, id.as_deref());
+    let mut read = |id: Option<&str>| {
+        let path = index_path(folder, id);
         let invalid = |why: String| StoreError::Index { path: path.clone(), why };
         let index: Manifest =
             serde_json::from_slice(&read_index(&path)?.0).map_err(|error| invalid(error.to_string()))?;
         // All of them together, as many as there may be.
         let too_long = || invalid(format!("the manifests are longer than {LIMIT} bytes"));
         left = left.checked_sub(index.manifest.get().len() as u64).ok_or_else(too_long)?;
-        Ok((id, index.manifest.get().to_owned()))
+        Ok(index.manifest.get().to_owned())
     };
-    ids.chain([None]).map(read).collect()
+    ids.chain([None]).map(|id| (id.clone(), read(id.as_deref()))).collect()
 }
 
 /// The most bytes of the file with this path in the folder of a checkpoint; nothing if the folder has no such file.
