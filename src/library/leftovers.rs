@@ -27,12 +27,14 @@ pub struct Leftover {
     pub bytes: u64,
     /// How many of them are chunks that the store has, too.
     pub chunk_bytes: u64,
+    /// Whether it is the folder of the store, in which only chunks of no snapshot are left over.
+    pub is_store: bool,
 }
 
 impl Leftover {
     fn new(path: PathBuf) -> Self {
         let chunk_bytes = object_parents(&path).iter().map(|folder| store::unshared_bytes(folder)).sum();
-        Self { bytes: chunk_bytes + files::disk_usage(&path), chunk_bytes, path }
+        Self { bytes: chunk_bytes + files::disk_usage(&path), chunk_bytes, path, is_store: false }
     }
 }
 
@@ -45,7 +47,7 @@ pub fn leftovers() -> Vec<Leftover> {
     folders.dedup();
     let privates = folders.iter().flat_map(|folder| private_entries(folder));
     let dead = privates.filter(|entry| matches!(register.owner(entry), Owner::Dead(_) | Owner::Empty));
-    let unowned = store::unowned().map(|(path, bytes)| Leftover { path, bytes, chunk_bytes: bytes });
+    let unowned = store::unowned().map(|(path, bytes)| Leftover { path, bytes, chunk_bytes: bytes, is_store: true });
     dead.map(|entry| Leftover::new(entry.path())).chain(unowned).collect()
 }
 

@@ -12,10 +12,17 @@ use std::path::Path;
 pub fn check(fix: bool, warnings: &Warnings) -> Check {
     let removed_bytes = if fix { remove(warnings) } else { 0 };
     let folder = |path: &Path, bytes, ownerless| Folder { path: path.display().to_string(), bytes, ownerless };
-    let ours: Vec<Folder> = library::leftovers().iter().map(|one| folder(&one.path, one.bytes, true)).collect();
+    let all = library::leftovers();
+    let left = |is_store| all.iter().filter(move |one| one.is_store == is_store);
+    let folders = |is_store| left(is_store).map(|one| folder(&one.path, one.bytes, true)).collect::<Vec<Folder>>();
+    let (ours, chunks) = (folders(false), folders(true));
     let engines = leftovers().into_iter().map(|one| folder(&one.path, one.bytes, one.is_ownerless));
     let (unused, used): (Vec<Folder>, Vec<Folder>) = engines.partition(|one| one.ownerless);
-    let parts = [("left by killed bottle-freeze commands", &ours), ("left by killed smolvm commands", &unused)];
+    let parts = [
+        ("left by killed bottle-freeze commands", &ours),
+        ("chunks of no snapshot", &chunks),
+        ("left by killed smolvm commands", &unused),
+    ];
     let parts = parts.into_iter().filter(|(_, folders)| !folders.is_empty());
     let found: Vec<String> = parts.map(|(of, folders)| format!("{of}: {}", list(folders))).collect();
     let perhaps = if used.is_empty() { String::new() } else { format!("; perhaps in use: {}", list(&used)) };
@@ -26,7 +33,7 @@ pub fn check(fix: bool, warnings: &Warnings) -> Check {
     } else {
         Check::ok("leftovers", format!("removed {}{perhaps}", packed::size(removed_bytes)))
     };
-    let folders = ours.into_iter().chain(unused).chain(used).collect();
+    let folders = ours.into_iter().chain(chunks).chain(unused).chain(used).collect();
     check.details(Details::Leftovers { removed_bytes, folders })
 }
 
