@@ -1,11 +1,11 @@
 //! Lists and finds the snapshots of the library: folders `snapshots/VM/ID/`, each with a `snapshot.json`. No database.
 
 use super::broken::{Broken, Entry};
-use super::layout::{METADATA, SNAPSHOTS};
+use super::layout::{ID_BEGIN, METADATA, SNAPSHOTS};
 use super::lock::{Lock, LockError, Sharing};
 use super::metadata::{Metadata, MetadataError};
 use super::stored::Stored;
-use super::tag::Tag;
+use super::tag::{LATEST, Tag};
 use crate::home;
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,9 +13,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use thiserror::Error;
-
-/// What stands for the newest snapshot of a VM, unless one has this tag.
-const LATEST: &str = "latest";
 
 /// Why no snapshot was found.
 #[derive(Debug, Error)]
@@ -135,8 +132,9 @@ pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
     Ok((stored, broken))
 }
 
-/// The snapshot that `VM` or `VM@latest` (its newest), `VM@ID`, `VM@TAG` or `VM@ID-PREFIX` names. An id has priority over a
-/// tag, which can look like an id in older snapshots. A tag that is also the start of another snapshot's id is ambiguous.
+/// The snapshot that `VM` or `VM@latest` (its newest), `VM@ID`, `VM@TAG` or `VM@ID-PREFIX` names. A whole id comes before a
+/// tag, and a tag before a prefix of fewer than four digits. A longer one that is also a tag, which only older versions gave,
+/// is ambiguous if it names two snapshots.
 ///
 /// # Errors
 /// There is none or more than one, it is damaged, or the library cannot be read.
@@ -201,8 +199,8 @@ fn of_any_vm(which: &str) -> Result<Vec<Entry>, FindError> {
     for one in broken {
         vms.entry(one.reference().split('@').next().unwrap_or_default().to_owned()).or_default().1.push(one);
     }
-    // Fewer digits are more likely a typo than an id.
-    let found = vms.into_values().flat_map(|(all, broken)| matching(all, broken, which, 4));
+    // Fewer digits are more likely a typo.
+    let found = vms.into_values().flat_map(|(all, broken)| matching(all, broken, which, ID_BEGIN));
     Ok(whole_ids_first(found.collect(), which))
 }
 
@@ -210,6 +208,8 @@ fn of_any_vm(which: &str) -> Result<Vec<Entry>, FindError> {
 fn matching(all: Vec<Stored>, broken: Vec<Broken>, which: &str, digits: usize) -> Vec<Entry> {
     // If a killed run left the same tag on two snapshots, the newer one counts.
     let tagged = all.iter().rposition(|one| has_tag(one, which));
+    // No new tag looks like a longer one.
+    let digits = if tagged.is_some() { ID_BEGIN } else { digits };
     let all = all.into_iter().map(Entry::from).chain(broken.into_iter().map(Entry::Broken)).enumerate();
     let has_id = |one: &Entry| which.len() >= digits && one.id().starts_with(which);
     let found = all.filter(|(at, one)| Some(*at) == tagged || has_id(one)).map(|(_, one)| one);

@@ -1,11 +1,14 @@
 //! Tags: names for snapshots, chosen by the user.
 
-use super::layout::{SUFFIXES, is_id};
+use super::layout::{SUFFIXES, may_be_id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What stands for the newest snapshot of a VM, unless an older version gave one this tag.
+pub const LATEST: &str = "latest";
+
 /// A name for a snapshot, unique among the snapshots of its VM: 1–64 of `[A-Za-z0-9._-]`, starting with a letter or a
-/// digit. A new tag must not look like an id or a file; older versions allowed that.
+/// digit. A new tag must not look like an id or a file, and is not `latest`; older versions allowed that.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(inline, description = "A tag.", extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"))]
@@ -33,10 +36,13 @@ impl Tag {
     /// Checks that this can be a new tag.
     ///
     /// # Errors
-    /// It looks like an id or a file.
+    /// It looks like an id or a file, or stands for something else.
     pub fn check_new(&self) -> Result<(), &'static str> {
-        if is_id(&self.0) {
-            return Err("eight hexadecimal digits could be the id of a snapshot");
+        if may_be_id(&self.0) {
+            return Err("four to eight hexadecimal digits could be the id of a snapshot");
+        }
+        if self.0 == LATEST {
+            return Err("VM@latest is the newest snapshot of a VM, whatever its tags");
         }
         if SUFFIXES.iter().any(|suffix| self.0.ends_with(suffix)) {
             return Err("a tag with this ending could be a file");
