@@ -87,6 +87,25 @@ pub fn report<T: ToString, R: Serialize, S: Serialize>(
     app.terminal.report(&entries.collect::<Vec<_>>());
 }
 
+/// All of them, if each was found: one that cannot be undone begins only then.
+///
+/// # Errors
+/// One was not. The others that were not are printed.
+pub fn all_or_none<T>(app: &App, all: impl Iterator<Item = Result<T>>, state: &str) -> Result<Vec<T>> {
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for one in all {
+        match one {
+            Ok(one) => found.push(one),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    let Some(last) = failures.pop() else { return Ok(found) };
+    for failure in &failures {
+        print_failure(app, failure);
+    }
+    Err(last.and_state(state))
+}
+
 /// Prints the failure of one of several. An interrupt fails all of them alike: then the summary says it once.
 pub fn print_failure(app: &App, failure: &Failure) {
     if !failure.is_interrupted() || failure.state.is_some() {

@@ -1,7 +1,10 @@
 //! `rm`: delete VMs and their disks, after confirmation.
 
 use crate::app::App;
+use crate::clock;
 use crate::commands::args::Wait;
+use crate::commands::batch;
+use crate::commands::snapshot;
 use crate::commands::vms::{Vms, select};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
@@ -10,6 +13,7 @@ use crate::operations::state::asked_again;
 use crate::operations::{disks, lock};
 use crate::report::Change;
 use crate::smolvm::{EngineError, Machine, Name};
+use std::time::{Duration, SystemTime};
 
 /// Delete VMs and their disks
 ///
@@ -35,11 +39,12 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let is_meant = |vm: &Machine| !args.yes && names.iter().any(|name| name.as_str() == vm.name);
     let machines = asked_again(app, &engine, machines, is_meant)?;
     let find = |name: &Name| machines.iter().find(|machine| machine.name == name.as_str());
-    let found: Vec<&Machine> = names.iter().filter_map(find).collect();
+    let listed = |name: &Name| find(name).ok_or_else(|| EngineError::no_such_vm(name, &machines).into());
+    let found = batch::all_or_none(app, names.iter().map(listed), "nothing was deleted")?;
     // A library that cannot be read does not keep a VM from being deleted.
     let snapshots = catalog::list(None).map(|(all, _)| all).unwrap_or_default();
     if !found.is_empty() {
-        let list: Vec<_> = found.iter().map(|machine| format!("{} ({})", machine.name, machine.state)).collect();
+        let list: Vec<_> = found.iter().map(|machine| described(machine)).collect();
         let question = format!("Delete {}, disks and all? {}", list.join(", "), what_stays(&snapshots, &found));
         app.confirm(&question, args.yes, "nothing was deleted")?;
     }
@@ -54,9 +59,19 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         })?;
         Creation::forget(name.as_str());
         library::remove_artifact(name.as_str());
-        app.terminal.result(name.as_str(), &format!("deleted {name}; {}", stays_of(&snapshots, name.as_str())));
+        app.terminal.result(
+            name.as_str(),
+            &format!("deleted {name}; {}", stays_of(&snapshots, name.as_str(), Stored::reference)),
+        );
         Ok(Change::Deleted)
     })
+}
+
+/// A VM in the question: with its state and its age.
+fn described(vm: &Machine) -> String {
+    let made = vm.created_at.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    let age = made.and_then(clock::age).map(|age| format!(", {age} old")).unwrap_or_default();
+    format!("{} ({}{age})", vm.name, vm.state)
 }
 
 /// The user confirmed the VM that was shown: not a newer one of that name, nor one that runs now.
@@ -76,20 +91,20 @@ fn still_as_shown(shown: &Machine, now: &Machine) -> Result<()> {
 /// Which snapshots stay, of each VM.
 fn what_stays(all: &[Stored], vms: &[&Machine]) -> String {
     let each = vms.iter().map(|vm| match vms {
-        [_] => stays_of(all, &vm.name),
-        _ => format!("{}: {}", vm.name, stays_of(all, &vm.name)),
+        [_] => stays_of(all, &vm.name, snapshot::described),
+        _ => format!("{}: {}", vm.name, stays_of(all, &vm.name, snapshot::described)),
     });
     let text = each.collect::<Vec<_>>().join("; ");
     let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
     format!("{}{rest}.", if vms.len() == 1 { first.to_uppercase() } else { first.to_owned() })
 }
 
-/// Which snapshots of a VM stay.
-fn stays_of(all: &[Stored], vm: &str) -> String {
+/// Which snapshots of a VM stay; `named` is how one is named.
+fn stays_of(all: &[Stored], vm: &str, named: fn(&Stored) -> String) -> String {
     let mut snapshots = all.iter().filter(|one| one.metadata.vm == vm);
     match (snapshots.clone().count(), snapshots.next_back()) {
-        (1, Some(only)) => format!("its snapshot {} stays", only.reference()),
-        (count, Some(newest)) => format!("its {count} snapshots stay, the newest is {}", newest.reference()),
+        (1, Some(only)) => format!("its snapshot {} stays", named(only)),
+        (count, Some(newest)) => format!("its {count} snapshots stay, the newest is {}", named(newest)),
         (_, None) => "it has no snapshot".to_owned(),
     }
 }

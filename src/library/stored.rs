@@ -95,6 +95,12 @@ impl Stored {
         self.metadata.files.values().map(|file| file.bytes).fold(metadata, u64::saturating_add)
     }
 
+    /// Bytes of all that it consists of, whether other snapshots share it or not.
+    pub fn all_bytes(&self) -> u64 {
+        let records = [METADATA, INDEX].map(|name| fs::metadata(self.folder.join(name)).map_or(0, |meta| meta.len()));
+        records.into_iter().fold(self.bytes(), u64::saturating_add)
+    }
+
     /// Removes these tags from it.
     pub fn untag(&self, tags: &[Tag]) -> io::Result<()> {
         let mut metadata = self.metadata.clone();

@@ -183,7 +183,7 @@ pub fn after_freeze(app: &App, vm: &str, policy: &Policy, warnings: &Warnings) -
 fn by_policy(rules: &Rules, newest_first: Vec<Stored>) -> Vec<Decided> {
     let metadata: Vec<&Metadata> = newest_first.iter().map(|one| &one.metadata).collect();
     let reasons = if rules.policy.is_empty() {
-        vec![vec!["it is not among the oldest".to_owned()]; metadata.len()]
+        vec![vec!["it fits in --max-size".to_owned()]; metadata.len()]
     } else {
         rules.policy.reasons(&metadata, &TimeZone::system(), Timestamp::now())
     };

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 /// The snapshots of `dev`, oldest first: `VM@ID`.
 fn references(world: &World) -> Vec<String> {
@@ -51,7 +52,7 @@ fn asked(world: &World, line: &str) -> Session {
 fn a_tag_that_could_be_an_id_is_refused() {
     let (world, all) = world_with(2);
     let id = all[0].replace("dev@", "");
-    for tag in [id.as_str(), "00000000", "deadbeef", "20261126"] {
+    for tag in [id.as_str(), "00000000", "deadbeef", "20261126", "cafe", "2026", "deadbee"] {
         world.run(&format!("freeze dev -t {tag}")).code(2).stderr(contains("could be the id of a snapshot"));
         world.run(&format!("snapshot tag dev {tag}")).code(2).stderr(contains("could be the id of a snapshot"));
         world.run(&format!("snapshot tag dev {tag} --force")).code(2);
@@ -59,7 +60,7 @@ fn a_tag_that_could_be_an_id_is_refused() {
     for tag in ["x.smolmachine", "x.checkpoint"] {
         world.run(&format!("snapshot tag dev {tag}")).code(2).stderr(contains("could be a file"));
     }
-    for tag in ["v1", "2026-11-26", "cafe", "deadbee", "DEADBEEF", "deadbeef0"] {
+    for tag in ["v1", "2026-11-26", "abc", "1", "DEADBEEF", "deadbeef0"] {
         world.run(&format!("snapshot tag dev {tag}")).success();
     }
     assert_eq!(references(&world), all);
@@ -82,10 +83,78 @@ fn an_id_takes_precedence_over_a_tag_of_an_older_version() {
 }
 
 #[test]
-fn a_tag_that_begins_another_snapshot_s_id_is_ambiguous() {
+fn a_tag_comes_before_a_short_beginning_of_an_id() {
+    let (world, all) = world_with(2);
+    let shown = |name: &str| stdout(&world.run(&format!("snapshot show {name} --json")).success());
+    let short = &all[0]["dev@".len()..][..3];
+    assert!(shown(&format!("dev@{short}")).contains("\"note\": \"0\""));
+    world.run(&format!("snapshot tag {} {short}", all[1])).success();
+    assert!(shown(&format!("dev@{short}")).contains("\"note\": \"1\""));
+    assert!(shown(&all[0][.."dev@".len() + 4]).contains("\"note\": \"0\""));
+}
+
+#[test]
+fn nothing_is_removed_if_one_of_several_names_is_wrong() {
+    let (world, all) = world_with(2);
+    world.vm("web").stopped();
+    for (line, state) in [
+        ("snapshot rm dev nosuch --yes", "nothing was removed"),
+        ("snapshot rm dev dev@nosuch web@nosuch --yes --json", "nothing was removed"),
+        ("rm dev nosuch --yes", "nothing was deleted"),
+        ("rm nosuch web --yes --json", "nothing was deleted"),
+    ] {
+        let run = world.run(line).code(4);
+        assert_eq!(stdout(&run), "", "{line}");
+        assert!(stderr(&run).contains(state), "{line}: {}", stderr(&run));
+    }
+    let said = stderr(&world.run("snapshot rm nosuch dev@none --yes").code(4));
+    assert!(said.contains("'nosuch'") && said.contains("'dev@none'"), "{said}");
+    assert_eq!((references(&world), world.state("dev"), world.state("web")), (all, "stopped".into(), "stopped".into()));
+}
+
+#[test]
+fn a_question_says_the_age_and_the_tags_of_what_goes() {
+    let (world, all) = world_with(2);
+    world.run(&format!("snapshot tag {} good old", all[0])).success();
+    let days_ago = humantime::format_rfc3339_seconds(SystemTime::now() - Duration::from_secs(3 * 86_400)).to_string();
+    edit(&world, &all[0], |metadata| metadata["created"] = json!(days_ago));
+    let old = format!("{} (good, old, 3days old)", all[0]);
+    for (line, text) in [
+        (format!("snapshot rm {}", all[0]), format!("Remove {old}?")),
+        ("snapshot prune --keep-last 1 --tag good --tag old".to_owned(), format!("Remove {old}?")),
+        ("rm dev".to_owned(), format!("the newest is {} (", all[1])),
+    ] {
+        let mut session = asked(&world, &line);
+        let screen = session.screen().replace(['\r', '\n'], "");
+        assert!(screen.contains(&text), "{line}: {screen}");
+        session.press("n");
+        assert_eq!(session.wait(), Some(6), "{line}");
+    }
+}
+
+#[test]
+fn latest_is_no_tag() {
+    let (world, all) = world_with(2);
+    for line in ["freeze dev -t latest", "snapshot tag dev latest"] {
+        world.run(line).code(2).stderr(contains("VM@latest is the newest snapshot of a VM"));
+    }
+    // An older version allowed it.
+    edit(&world, &all[0], |metadata| metadata["tags"] = json!(["latest", "good"]));
+    assert!(stdout(&world.run("snapshot show dev@latest --json")).contains("\"note\": \"0\""));
+    world.run("snapshot export dev@latest -o x.tar").success();
+    let run = world.run("snapshot import x.tar --as other").success();
+    run.stderr(contains("the tag latest is left out"));
+    let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show other --json"))).unwrap();
+    assert_eq!(shown["tags"], json!(["good"]));
+    world.run("snapshot tag dev@latest --remove latest").success();
+    assert!(stdout(&world.run("snapshot show dev@latest --json")).contains("\"note\": \"1\""));
+}
+
+#[test]
+fn a_tag_of_an_older_version_that_begins_another_snapshot_s_id_is_ambiguous() {
     let (world, all) = world_with(2);
     let begin = &all[0]["dev@".len()..][..4];
-    world.run(&format!("snapshot tag {} {begin}", all[1])).success();
+    edit(&world, &all[1], |metadata| metadata["tags"] = json!([begin]));
     for line in ["snapshot rm dev@X --yes", "snapshot show dev@X", "thaw dev@X", "snapshot tag dev@X other"] {
         let refused = world.run(&line.replace('X', begin)).code(2);
         assert!(all.iter().all(|one| stderr(&refused).contains(one)), "{line}: {}", stderr(&refused));

@@ -117,8 +117,7 @@ fn one_vm_is_an_object_and_several_are_an_array() {
 fn each_failure_of_several_is_in_the_array_and_on_stderr() {
     let world = World::new();
     world.vm("a").stopped();
-    for line in ["start a nosuch", "stop a nosuch", "freeze a nosuch", "freeze a nosuch --dry-run", "rm a nosuch --yes"]
-    {
+    for line in ["start a nosuch", "stop a nosuch", "freeze a nosuch", "freeze a nosuch --dry-run"] {
         let run = run(&world, line).code(3);
         let all: Value = serde_json::from_str(&stdout(&run)).unwrap();
         assert_eq!((&all[0]["vm"], &all[0]["error"], &all[1]["vm"]), (&json!("a"), &Value::Null, &json!("nosuch")));

@@ -121,7 +121,7 @@ fn the_question_says_what_stops_and_what_is_lost() {
 #[test]
 fn confirming_the_rm_prompt_deletes_the_vm() {
     let (world, mut session) = asked("rm dev");
-    session.wait_for("dev (running)");
+    session.wait_for("dev (running, ");
     session.press("y");
     assert_eq!(session.wait(), Some(0));
     assert_eq!(world.state("dev"), "missing");

@@ -25,6 +25,9 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let versions = once(args.versions.iter().copied(), |version| *version);
+    if let [_, _, ..] = versions[..] {
+        batch::all_or_none(app, versions.iter().map(|version| find_or_fail(*version)), "nothing was removed")?;
+    }
     let results = batch::each(app, &batch::ENGINES, 1, &versions, |app, version, _| remove(app, *version));
     batch::finish(app, &batch::ENGINES, args.versions.len() == 1, &versions, results)
 }

@@ -1,12 +1,13 @@
 //! `snapshot ls`: snapshots as a table, as names, or as JSON.
 
-use super::print::{list_tags, must_exist, no_snapshots, warn_about};
+use super::print::{label_name, list_tags, must_exist, no_snapshots, none_with, warn_about};
 use super::tree;
 use crate::app::App;
 use crate::commands::args::label;
 use crate::completion::Offer;
 use crate::error::{Failure, Result};
 use crate::library::{Broken, FindError, Sizes, Stored, Tag, catalog};
+use crate::nearest::nearest;
 use crate::operations::packed;
 use crate::report::{Entry, Failed, Listed, Snapshot};
 use crate::smolvm::Name;
@@ -17,7 +18,7 @@ use std::collections::HashSet;
 
 /// List snapshots
 ///
-/// SIZE is what a thaw needs. UNIQUE is what removing the snapshot frees: others keep the chunks that they share with it.
+/// SIZE is all that the snapshot consists of. UNIQUE is what removing it frees: others keep the chunks that they share with it.
 #[derive(Debug, clap::Args)]
 #[command(
     visible_alias = "list",
@@ -88,12 +89,28 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     if app.terminal.json {
         let entries = rows.iter().map(|(_, one)| Entry::Done(Listed::new(one, &sizes)));
         app.terminal.print_json(&entries.chain(broken).collect::<Vec<_>>());
-    } else if rows.is_empty() {
+    } else if listed.is_empty() {
         app.terminal.note(&no_snapshots(args.vm.as_ref()));
+    } else if rows.is_empty() {
+        app.terminal.note(&none(args, &listed));
     } else {
         print(app, args, &rows, &all, &sizes);
     }
     Ok(())
+}
+
+/// What is printed if there are snapshots, but none to show.
+fn none(args: &Args, listed: &[Stored]) -> String {
+    let tag = args.tag.as_ref().map(|tag| format!("the tag '{}'", tag.as_str()));
+    let what: Vec<String> = tag.into_iter().chain(args.label.as_ref().map(label_name)).collect();
+    if what.is_empty() {
+        return format!("0 of {} snapshots", listed.len());
+    }
+    let tags = || listed.iter().flat_map(|one| &one.metadata.tags).map(Tag::as_str);
+    let is_unknown = |tag: &&Tag| tags().all(|one| one != tag.as_str());
+    let similar = args.tag.as_ref().filter(is_unknown).and_then(|tag| nearest(tag.as_str(), tags()));
+    let similar = similar.map(|tag| format!("; did you mean '{tag}'?")).unwrap_or_default();
+    none_with(args.vm.as_ref(), &what) + &similar
 }
 
 /// Prints the table, and a line about the whole library.
@@ -110,7 +127,7 @@ fn print(app: &App, args: &Args, rows: &[(String, &Stored)], all: &[Stored], siz
             list_tags(&metadata.tags),
             metadata.date(),
             metadata.age(),
-            packed::size(sizes.bytes).to_string(),
+            packed::size(one.all_bytes()).to_string(),
             packed::size(sizes.unique_bytes).to_string(),
             metadata.note.clone().unwrap_or_default(),
         ]

@@ -17,6 +17,8 @@ mod tag;
 mod tree;
 mod verify;
 
+pub use print::described;
+
 /// List, check, tag, remove and share the snapshots in the library
 #[derive(Debug, Subcommand)]
 #[command(after_long_help = "Examples:\n  bottle-freeze snapshot ls\n  bottle-freeze snapshot verify --all\n  \

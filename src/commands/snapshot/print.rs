@@ -14,6 +14,17 @@ pub fn no_snapshots(vm: Option<&Name>) -> String {
     format!("no snapshots{of}; make one with: bottle-freeze freeze {}", vm.map_or("VM", Name::as_str))
 }
 
+/// What is printed if there are snapshots, or some of that VM, but none with what was asked for.
+pub fn none_with(vm: Option<&Name>, what: &[String]) -> String {
+    let of = vm.map(|vm| format!(" of {vm}")).unwrap_or_default();
+    format!("no snapshot{of} has {}", what.join(" and "))
+}
+
+/// A label, as [`none_with`] names it.
+pub fn label_name((key, value): &(String, String)) -> String {
+    format!("the label {key}={value}")
+}
+
 /// Fails if there is no such VM either: the name of one that has no snapshot may be a typo.
 pub fn must_exist(app: &App, vm: &Name) -> Result<()> {
     // Without an engine there are only snapshots to be found.
@@ -36,6 +47,13 @@ pub fn warn_about<T>(app: &App, broken: Vec<Broken>, entry: impl Fn(Broken, Vec<
         entry(one, warnings.list())
     };
     broken.into_iter().map(each).collect()
+}
+
+/// A snapshot in a question about its removal: with its tags and its age.
+pub fn described(one: &Stored) -> String {
+    let age = format!("{} old", one.metadata.age());
+    let tags = one.metadata.tags.iter().map(|tag| tag.as_str().to_owned());
+    format!("{} ({})", one.reference(), tags.chain([age]).collect::<Vec<_>>().join(", "))
 }
 
 /// Tags, as people read them.

@@ -1,6 +1,6 @@
 //! `snapshot prune`: remove the snapshots that the policy does not keep.
 
-use super::print::{list_tags, must_exist, no_snapshots, warn_about};
+use super::print::{described, label_name, list_tags, must_exist, no_snapshots, none_with, warn_about};
 use crate::app::App;
 use crate::commands::args::{Wait, label, size};
 use crate::commands::batch::{self, SNAPSHOTS};
@@ -71,11 +71,14 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         let reasons = vec!["it cannot be read".to_owned()];
         Pruned { warnings, ..Pruned::kept(one.reference(), one.bytes(), reasons) }
     });
+    let has_any = !listed.is_empty();
     listed.retain(|one| args.label.iter().all(|(key, value)| one.metadata.labels.get(key) == Some(value)));
     let decisions = Decisions::make(app, &rules, listed)?;
     print(app, args, &decisions.all);
     if decisions.all.is_empty() {
-        app.terminal.note(&no_snapshots(args.vm.as_ref()));
+        let labels: Vec<String> = args.label.iter().map(label_name).collect();
+        let vm = args.vm.as_ref();
+        app.terminal.note(&if has_any { none_with(vm, &labels) } else { no_snapshots(vm) });
     }
     if !args.dry_run {
         sweep_all();
@@ -85,7 +88,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         report(app, &decisions.all, &[], broken);
         return Ok(());
     }
-    let list: Vec<String> = going.iter().map(ToString::to_string).collect();
+    let list: Vec<String> = decisions.going().map(described).collect();
     app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
     let results = remove(app, args, &going, &decisions);
     report(app, &decisions.all, &results, broken);

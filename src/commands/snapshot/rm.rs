@@ -1,13 +1,14 @@
 //! `snapshot rm`: remove snapshots.
 
-use super::print::list_tags;
+use super::print::{described, list_tags};
 use crate::app::App;
 use crate::commands::args::Wait;
 use crate::commands::batch;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Entry, Removal, sweep_library};
-use crate::operations::{lock, packed, resolve};
+use crate::operations::resolve::{self, Asked};
+use crate::operations::{lock, packed};
 use crate::report::RemovedSnapshot;
 
 /// Remove snapshots (asks for confirmation)
@@ -27,10 +28,9 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let all = resolve::several(&args.snapshots, resolve::entry, Entry::reference);
-    let list: Vec<String> = all.iter().filter_map(|asked| asked.get().ok()).map(Entry::reference).collect();
-    if !list.is_empty() {
-        app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
-    }
+    let found = batch::all_or_none(app, all.iter().map(Asked::get), "nothing was removed")?;
+    let list: Vec<String> = found.into_iter().map(shown).collect();
+    app.confirm(&format!("Remove {}?", list.join(", ")), args.yes, "nothing was removed")?;
     sweep_library();
     let results = batch::each(app, &batch::SNAPSHOTS, 1, &all, |app, asked, _| {
         let one = asked.get()?;
@@ -48,4 +48,11 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         }
     });
     batch::finish(app, &batch::SNAPSHOTS, args.snapshots.len() == 1, &all, results)
+}
+
+fn shown(one: &Entry) -> String {
+    match one {
+        Entry::Whole(stored) => described(stored),
+        Entry::Broken(broken) => format!("{} (damaged)", broken.reference()),
+    }
 }
