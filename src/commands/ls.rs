@@ -4,10 +4,13 @@ use crate::app::App;
 use crate::commands::vms::NO_VMS;
 use crate::error::Result;
 use crate::library::{Stored, catalog};
+use crate::operations::packed;
 use crate::smolvm::Machine;
 use crate::terminal;
 
 /// List VMs, with the newest snapshot of each
+///
+/// DISKS are the sizes of the storage and of the overlay.
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Examples:\n  bottle-freeze ls\n  bottle-freeze ls --json | jq -r '.[] | select(.state == \"running\") | .name'"
@@ -25,7 +28,7 @@ pub fn run(app: &App) -> Result<()> {
     } else {
         // VMs are listed without a library, too.
         let snapshots = catalog::list(None).map(|(all, _)| all).unwrap_or_default();
-        let header = ["NAME", "STATE", "SNAPSHOT", "CPUS", "MEMORY", "STORAGE", "OVERLAY", "NETWORK", "IMAGE"];
+        let header = ["NAME", "STATE", "SNAPSHOT", "CPUS", "MEMORY", "DISKS", "NETWORK", "IMAGE"];
         app.terminal.table(&header, machines.iter().map(|machine| row(machine, &snapshots)));
     }
     Ok(())
@@ -44,9 +47,8 @@ fn row(machine: &Machine, snapshots: &[Stored]) -> Vec<String> {
         machine.state.to_string(),
         newest.map_or_else(|| "-".to_owned(), |newest| format!("{}, {} ago", newest.id, newest.age())),
         machine.cpus.to_string(),
-        format!("{} MiB", machine.memory_mib),
-        format!("{} GiB", machine.storage_gib()),
-        format!("{} GiB", machine.overlay_gib()),
+        packed::size(machine.memory_mib.saturating_mul(1 << 20)).to_string().replace(".00 ", " "),
+        format!("{}+{} GiB", machine.storage_gib(), machine.overlay_gib()),
         network,
         machine.image.clone().unwrap_or_else(|| "-".to_owned()),
     ]

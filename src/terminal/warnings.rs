@@ -31,6 +31,16 @@ impl Warnings {
         self.keep([text]);
     }
 
+    /// Keeps a warning for the result that was printed when the same was done before: programs read it again, people only with
+    /// `--verbose`.
+    pub fn repeat(&self, text: &str) {
+        if self.terminal.json || self.terminal.has_events() {
+            return self.warn(text);
+        }
+        self.terminal.detail(&format!("warning, as before: {text}"));
+        self.keep([text.to_owned()]);
+    }
+
     /// Adds warnings that were printed elsewhere about the same thing.
     pub fn keep(&self, printed: impl IntoIterator<Item = String>) {
         self.list.lock().unwrap_or_else(PoisonError::into_inner).extend(printed);

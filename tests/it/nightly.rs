@@ -1,6 +1,7 @@
 //! What a script for every night needs: a freeze that removes what is old, a library of a limited size, snapshots by key.
 
-use crate::support::{World, finish, random_bytes, stdout};
+use crate::support::{World, finish, random_bytes, stderr, stdout};
+use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
 
@@ -52,6 +53,65 @@ fn a_freeze_without_a_change_prunes_too() {
     let frozen = json(&world, "freeze dev --if-changed --keep-last 1");
     assert_eq!((&frozen["unchanged"], &frozen["pruned"]), (&json!(true), &json!([all[0]])));
     assert_eq!(references(&world, ""), all[1..]);
+}
+
+#[test]
+fn a_filter_that_fits_nothing_is_named() {
+    let world = World::new();
+    vm(&world, "dev");
+    world.run("snapshot ls --tag nope").success().stdout(contains("no snapshots; make one"));
+    world.run("freeze dev -t ready --label a=b").success();
+    for (line, said) in [
+        ("ls --tag nope", "no snapshot has the tag 'nope'\n"),
+        ("ls --tag raedy", "no snapshot has the tag 'raedy'; did you mean 'ready'?"),
+        ("ls dev --label x=y", "no snapshot of dev has the label x=y\n"),
+        ("ls --tag ready --label x=y", "no snapshot has the tag 'ready' and the label x=y\n"),
+        ("prune --label x=y --label z=1 --keep-last 1", "no snapshot has the label x=y and the label z=1\n"),
+        ("prune --max-size 1G", "it fits in --max-size"),
+    ] {
+        world.run(&format!("snapshot {line}")).success().stdout(contains(said));
+    }
+    assert_eq!(json(&world, "snapshot ls --tag nope"), json!([]));
+    assert_eq!(stdout(&world.run("snapshot ls -q --tag nope").success()), "");
+}
+
+#[test]
+fn what_the_snapshot_before_lacked_too_is_not_printed_again() {
+    let world = World::new();
+    world.vm("dev").with("--net --secret-env TOKEN=HOME").stopped();
+    let first = stderr(&world.run("freeze dev -q").success());
+    for warning in ["every limit of the network", "references to secrets"] {
+        assert!(first.contains(warning), "{first}");
+    }
+    assert_eq!(stderr(&world.run("freeze dev -q").success()), "");
+    assert_eq!(stderr(&world.run("freeze --all -y -q").success()), "");
+    let verbose = stderr(&world.run("freeze dev -v").success());
+    assert!(verbose.contains("warning, as before: the snapshot will not hold references"), "{verbose}");
+    // The snapshot has them, and programs read them.
+    assert!(stdout(&world.run("snapshot show dev").success()).contains("every limit of the network"));
+    let frozen = json(&world, "freeze dev");
+    assert_eq!(frozen["warnings"], frozen["snapshot"]["warnings"]);
+    assert!(frozen["warnings"].as_array().unwrap().len() >= 2, "{frozen}");
+    // What is new is printed, and so is all that a file lacks.
+    world.edit("dev", "settings", json!({"restart_policy": "always"}));
+    let new = stderr(&world.run("freeze dev -q --launcher").success());
+    assert!(new.lines().count() <= 1, "{new}");
+    assert!(stderr(&world.run("freeze dev -q -o x.smolmachine").success()).contains("the network"));
+}
+
+#[test]
+fn all_vms_are_those_that_have_something_to_freeze() {
+    let world = World::new();
+    vm(&world, "dev");
+    world.vm("new").with("--label tier=one").created();
+    let run = world.run("freeze --all").success();
+    run.stdout(contains("skipped new: it was never started").and(contains("froze dev")));
+    assert_eq!(json(&world, "freeze --all").as_array().unwrap().len(), 1);
+    world.run("freeze --vm-label tier=one").success().stdout(contains("skipped new"));
+    assert_eq!(json(&world, "freeze --vm-label tier=one"), json!([]));
+    // One that is named is meant.
+    world.run("freeze dev new").code(3).stderr(contains("never started"));
+    world.run("freeze new").code(5).stderr(contains("never started"));
 }
 
 #[test]

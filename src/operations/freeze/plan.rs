@@ -42,6 +42,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What the user should know first.
     pub warnings: Vec<String>,
+    /// The same about the VM, each time that it is frozen: what the snapshot will not hold, and which engines cannot thaw it.
+    pub losses: Vec<String>,
     /// The VM's configuration, as far as it is known.
     pub known: Configuration,
 }
@@ -73,10 +75,12 @@ impl Plan {
         let reads_disks = !live && has_record && reads_disks(request, vm);
         let steps = steps(request, vm, live, reads_disks, version);
         let mut warnings: Vec<String> = not_live.map(|why| in_the_ordinary_way(&why)).into_iter().collect();
-        if !live {
-            warnings.extend(losses(request, vm, &known, version));
+        if !live && vm.state == State::Unreachable {
+            let lost = "the snapshot will not hold what its guest has not written to disk";
+            warnings.push(format!("'{}' does not answer: {lost}", vm.name));
         }
-        Ok(Self { steps, warnings, known })
+        let losses = if live { Vec::new() } else { losses(request, vm, &known, version) };
+        Ok(Self { steps, warnings, losses, known })
     }
 
     /// Whether it has this step.
@@ -145,10 +149,6 @@ fn losses(request: &Request, vm: &Machine, known: &Configuration, version: Versi
         let what = "if it was itself made from a snapshot, what that one held is lost";
         let keeps = Fact::RepacksLayers.since();
         warnings.push(format!("smolvm {version} packs the image anew: {what}; {keeps} keeps it"));
-    }
-    if vm.state == State::Unreachable {
-        let lost = "the snapshot will not hold what its guest has not written to disk";
-        warnings.push(format!("'{}' does not answer: {lost}", vm.name));
     }
     warnings
 }

@@ -7,10 +7,10 @@ use super::plan::{Plan, Step, reads_disks};
 use super::take::checkpoint_path;
 use crate::error::{Failure, Result, Status};
 use crate::files::free_bytes;
-use crate::library::{Lock, Staging, Target, Way, layout};
+use crate::library::{Lock, Staging, Target, Way, catalog, layout};
 use crate::operations::state::asked_again;
 use crate::operations::tags::free_tags;
-use crate::operations::{configuration, disks, lock, packed, workspace};
+use crate::operations::{configuration, disks, lock, packed, start, workspace};
 use crate::report::Planned;
 use crate::smolvm::{Call, CheckpointOptions, Command, Disks, EngineError, Exec, Fact, Machine};
 use std::path::Path;
@@ -67,7 +67,12 @@ impl Freeze<'_> {
         let calls = self.plan.steps.iter().filter_map(|step| self.call(step));
         let commands = calls.map(|call| call.shell_line()).collect();
         let way = if self.plan.has(&Step::ReadDisks) { Way::Disks } else { Way::Engine };
-        Planned { vm: self.vm.name.clone(), way, commands, warnings: self.plan.warnings.clone() }
+        Planned {
+            vm: self.vm.name.clone(),
+            way,
+            commands,
+            warnings: [&self.plan.warnings[..], &self.plan.losses].concat(),
+        }
     }
 
     /// The engine command of a step, if it has one.
@@ -130,6 +135,20 @@ impl<'a> Freeze<'a> {
     /// Warns of what the user should know first.
     fn warn(&self) {
         self.plan.warnings.iter().for_each(|foreseen| self.job.warnings.warn(foreseen));
+        self.plan.losses.iter().for_each(|foreseen| self.warn_once(foreseen));
+    }
+
+    /// Warns of what the snapshot will lack. People see it only once, if the VM's newest one lacks the same: a freeze of every
+    /// night would print it every night.
+    pub fn warn_once(&self, foreseen: &str) {
+        let newest = || catalog::find(self.job.name.as_str()).ok();
+        let is_known = self.cx.request.output.is_none()
+            && newest().is_some_and(|newest| newest.metadata.warnings.iter().any(|known| known == foreseen));
+        if is_known {
+            self.job.warnings.repeat(foreseen);
+        } else {
+            self.job.warnings.warn(foreseen);
+        }
     }
 
     /// 2. Pre-flight, before anything is stopped: the engine can do it, no other run writes the target, and it has room.
@@ -137,6 +156,9 @@ impl<'a> Freeze<'a> {
         let request = self.cx.request;
         if !self.plan.is_live() && self.vm.has_local_image() {
             self.cx.engine.require(Fact::LocalImages)?;
+        }
+        if !self.plan.is_live() && self.vm.image.is_some() {
+            start::check_packing(self.cx.engine).map_err(|failure| failure.and_state("nothing was changed"))?;
         }
         if request.output.is_none() {
             self.draft().check_before_packing().map_err(|error| {

@@ -221,7 +221,7 @@ impl Freeze<'_> {
 
     /// 6. Check: the artifact is whole, and the VM was not touched meanwhile.
     pub fn check(&self, staging: &Staging, taken: Taken) -> Result<Finished> {
-        let text = format!("checking the snapshot of {}", self.job.name);
+        let (text, mut losses) = (format!("checking the snapshot of {}", self.job.name), Vec::new());
         let finished = match taken.written {
             Written::Artifact(followed) => {
                 let check = || packed::check(self.cx.app, staging, followed);
@@ -231,11 +231,8 @@ impl Freeze<'_> {
                 Finished { artifact, secrets, kept }
             }
             Written::Chunks { index, recorded, added, secrets, way } => {
-                if added.is_unshared {
-                    self.job
-                        .warnings
-                        .warn("its chunks are not shared: the file system of the library has no hard links");
-                }
+                let unshared = "its chunks are not shared: the file system of the library has no hard links";
+                losses.extend(added.is_unshared.then(|| unshared.to_owned()));
                 let artifact = index.artifact()?;
                 let in_chunks = InChunks::new(&artifact, added);
                 let kept = Kept::InChunks { index: recorded, contents: index, artifact: in_chunks, way };
@@ -255,7 +252,10 @@ impl Freeze<'_> {
         }
         self.check_untouched(taken.disks)?;
         if !finished.secrets.is_empty() {
-            self.job.warnings.warn(fidelity::secrets_left_out(&finished.secrets));
+            losses.push(fidelity::secrets_left_out(&finished.secrets));
+        }
+        for foreseen in &losses {
+            self.warn_once(foreseen);
         }
         Ok(finished)
     }
