@@ -17,6 +17,7 @@ mod clock;
 mod commands;
 mod completion;
 mod deferred;
+mod encryption;
 mod error;
 mod files;
 mod home;

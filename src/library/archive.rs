@@ -9,6 +9,7 @@ use super::metadata::{self, InChunks, Metadata};
 use super::staging::Staging;
 use super::store::{self, Index, StoreError};
 use super::stored::Stored;
+use crate::encryption::{self, DecryptError, Identities, Recipient};
 use crate::publish::{self, Existing, PublishError, resolve_link};
 use crate::signals::{Interrupted, Signals};
 use crate::stream::{ReadError, Sink, Source, source_name};
@@ -34,6 +35,14 @@ pub enum ArchiveError {
         from: String,
         /// Why it is not.
         why: String,
+    },
+    /// It is encrypted, and cannot be decrypted.
+    #[error("{from} cannot be imported: {why}")]
+    Undecrypted {
+        /// The file, or its other source.
+        from: String,
+        /// Why it cannot be.
+        why: DecryptError,
     },
     /// It is a checkpoint of the engine, but damaged.
     #[error("{from} is not a whole checkpoint: {why}")]
@@ -84,11 +93,17 @@ const BLOCK: u64 = 512;
 /// The number of bytes of a tar to read at a time.
 const BUFFER: usize = 256 << 10;
 
-/// Writes the snapshot to `target`, completely or not at all.
+/// Writes the snapshot to `target`, completely or not at all; encrypted for `recipients`, if there are any.
 ///
 /// # Errors
 /// `target` exists and may not be replaced, or it cannot be written.
-pub fn export(one: &Stored, target: &Path, existing: Existing, signals: &Signals) -> Result<()> {
+pub fn export(
+    one: &Stored,
+    recipients: &[Recipient],
+    target: &Path,
+    existing: Existing,
+    signals: &Signals,
+) -> Result<()> {
     let target = std::path::absolute(target).map_err(io_error(target))?;
     let target = resolve_link(&target);
     publish::preflight(&target, existing, home::canonical_root().as_deref())?;
@@ -97,20 +112,29 @@ pub fn export(one: &Stored, target: &Path, existing: Existing, signals: &Signals
     let temp = work.path().join("export");
     let file = File::options().write(true).create_new(true).mode(0o600).open(&temp);
     // Flushed while a signal can still end it: the rest takes no time.
-    let written = file.and_then(|file| write_tar(one, file, signals)).and_then(|()| publish::flush(&temp));
+    let written = file.and_then(|file| write(one, recipients, file, signals)).and_then(|()| publish::flush(&temp));
     signals.check()?;
     written.map_err(io_error(&target))?;
     Ok(publish::publish(&temp, &target, existing)?)
 }
 
-/// Writes the snapshot to the standard output.
+/// Writes the snapshot to the standard output; encrypted for `recipients`, if there are any.
 ///
 /// # Errors
 /// It cannot be written, or its reader ends early.
-pub fn export_to_stdout(one: &Stored, signals: &Signals) -> Result<()> {
-    let written = Sink::stdout(signals).and_then(|out| write_tar(one, out, signals));
+pub fn export_to_stdout(one: &Stored, recipients: &[Recipient], signals: &Signals) -> Result<()> {
+    let written = Sink::stdout(signals).and_then(|out| write(one, recipients, out, signals));
     signals.check()?;
     written.map_err(io_error(Path::new("the standard output")))
+}
+
+fn write(one: &Stored, recipients: &[Recipient], mut to: impl Write, signals: &Signals) -> io::Result<()> {
+    if recipients.is_empty() {
+        return write_tar(one, &mut to, signals);
+    }
+    let mut encrypted = encryption::encrypt(recipients, to)?;
+    write_tar(one, &mut encrypted, signals)?;
+    encrypted.finish().map(drop)
 }
 
 fn write_tar(one: &Stored, to: impl Write, signals: &Signals) -> io::Result<()> {
@@ -204,18 +228,23 @@ impl Incoming {
         Self { staging, metadata }
     }
 
-    /// Unpacks an exported snapshot from a file, or for `-` from the standard input. Refuses any other file in it.
+    /// Unpacks an exported snapshot from a file, or for `-` from the standard input, decrypted with one of these if it is
+    /// encrypted. Refuses any other file in it. Also returns whether it is encrypted.
     ///
     /// # Errors
-    /// It is not an exported snapshot, or there is not enough space.
-    pub fn unpack(file: &Path, signals: &Signals) -> Result<Self> {
+    /// It is not an exported snapshot, or cannot be decrypted, or there is not enough space.
+    pub fn unpack(file: &Path, identities: &Identities, signals: &Signals) -> Result<(Self, bool)> {
         let not_exported = not_exported(file);
         let staging = library_staging()?;
         let folder = staging.make_snapshot().map_err(io_error(&staging.snapshot()))?;
         let from = Source::open(file, signals).map_err(io_error(file))?;
-        let broken = |error: io::Error| match error.downcast::<ReadError>() {
+        let decrypted = encryption::decrypt(from, identities);
+        signals.check()?;
+        let (from, is_encrypted) = decrypted.map_err(undecrypted(file))?;
+        let broken = |error: io::Error| match error.downcast::<ReadError>().map_err(io::Error::downcast) {
             Ok(unread) => ArchiveError::Unreadable(unread),
-            Err(error) => not_exported(error.to_string()),
+            Err(Ok(why)) => undecrypted(file)(why),
+            Err(Err(error)) => not_exported(error.to_string()),
         };
         let unpacked =
             tarball::for_each(BufReader::with_capacity(BUFFER, from), broken, |entry| unpack_one(entry, file, &folder));
@@ -223,7 +252,7 @@ impl Incoming {
         signals.check()?;
         unpacked?;
         let metadata = Metadata::read(&folder).map_err(|error| not_exported(error.to_string()))?;
-        Ok(Self { staging, metadata })
+        Ok((Self { staging, metadata }, is_encrypted))
     }
 
     /// Takes an artifact in a private folder, and the text of its `snapshot.json`, which both came from `source`. Removes
@@ -301,6 +330,14 @@ fn not_exported(source: &Path) -> impl Fn(String) -> ArchiveError {
     move |why| ArchiveError::NotExported { from: from.clone(), why }
 }
 
+/// The error for an encrypted file that cannot be decrypted, or not be read.
+fn undecrypted(source: &Path) -> impl Fn(DecryptError) -> ArchiveError + '_ {
+    move |error| match error {
+        DecryptError::Unreadable(error) => io_error(source)(error),
+        why => ArchiveError::Undecrypted { from: source_name(source), why },
+    }
+}
+
 /// Unpacks a file of a snapshot into its new folder.
 fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Result<()> {
     let not_exported = not_exported(source);
@@ -328,7 +365,11 @@ fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Res
         }
         file => file.map_err(io_error(&target))?,
     };
-    match io::copy(entry, &mut file).map_err(io_error(&target))? {
+    let copied = io::copy(entry, &mut file).map_err(|error| match error.downcast() {
+        Ok(why) => undecrypted(source)(why),
+        Err(error) => io_error(&target)(error),
+    });
+    match copied? {
         copied if copied == bytes => publish::flush(&target).map_err(io_error(&target)),
         copied => Err(not_exported(format!("it ends after {copied} of {bytes} bytes of {name}"))),
     }

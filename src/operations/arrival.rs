@@ -5,7 +5,7 @@ use crate::clock;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::Seen;
 use crate::library::{ArchiveError, FORMAT, Incoming, Metadata, Origin, Stored, catalog, check_description, layout};
-use crate::operations::{lock, verify};
+use crate::operations::{keys, lock, verify};
 use crate::publish::PublishError;
 use crate::smolvm::Name;
 use crate::smolvm::artifact::{Details, Manifest};
@@ -119,6 +119,7 @@ impl From<ArchiveError> for Failure {
                 .hint(format!(
                     "check it with `bottle-freeze snapshot verify {reference}`, or store this one under another name with --as VM"
                 )),
+            ArchiveError::Undecrypted { from, why } => keys::undecrypted(what, &why, &from),
             ArchiveError::NotExported { .. } | ArchiveError::NotWhole { .. } => Self::new(Status::Damaged, what),
             ArchiveError::Unreadable(unread) => Self::unread(what, &unread.source),
             ArchiveError::NoRoom { .. } => Self::new(Status::NotWritable, what),

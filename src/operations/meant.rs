@@ -14,6 +14,7 @@ pub fn import(text: &OsStr) -> Option<String> {
     let file = quoted(&text);
     match () {
         () if text.ends_with(".tar") => Some(format!("bottle-freeze snapshot import {file}")),
+        () if text.ends_with(".age") => Some(format!("bottle-freeze snapshot import {file} --identity KEY_FILE")),
         () if text.ends_with(".tar.zst") => Some(format!("zstd -dc {file} | bottle-freeze snapshot import -")),
         () if text.ends_with(".tar.gz") || text.ends_with(".tgz") => {
             Some(format!("gzip -dc {file} | bottle-freeze snapshot import -"))

@@ -8,6 +8,7 @@ pub mod engines;
 pub mod exec;
 pub mod fidelity;
 pub mod freeze;
+pub mod keys;
 pub mod lock;
 pub mod make;
 mod meant;

@@ -121,6 +121,10 @@ pub struct Exported {
     pub to: String,
     /// Size of all its files in bytes.
     pub bytes: u64,
+    /// Whether it was encrypted.
+    pub encrypted: bool,
+    /// The warnings that were printed.
+    pub warnings: Vec<String>,
 }
 
 /// A snapshot that was imported or pulled into the library.
@@ -148,6 +152,9 @@ pub struct Pushed {
     pub sidecar: Option<JsonPath>,
     /// Its name in the registry.
     pub to: String,
+    /// The digest of its manifest there, which can be signed and pulled; null if the engine does not print it.
+    #[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))]
+    pub digest: Option<String>,
     /// Size of the artifact in bytes.
     pub bytes: u64,
     /// The warnings that were printed.

@@ -4,7 +4,7 @@ use super::command::{CheckpointOptions, Command, PackOptions};
 use super::engine::Smolvm;
 use super::error::Result;
 use super::machine::Name;
-use super::reference::Reference;
+use super::reference::{Digest, Reference};
 use std::path::Path;
 use std::time::Duration;
 
@@ -90,12 +90,15 @@ impl Smolvm {
 
     /// `pack push`: uploads the artifact unchanged, and its manifest in clear. The tag appears or moves last: a broken
     /// connection leaves no tag. The engine pushes any file with the ending of an artifact, and checks no checksum.
+    /// Returns the digest of the manifest, if the engine prints it; the tag is an index that lists this manifest.
     ///
     /// # Errors
     /// `to` must not be a digest: the engine would push to the tag `latest`.
-    pub fn pack_push(&self, artifact: &Path, to: &Reference, on_tick: &mut dyn FnMut()) -> Result<()> {
+    pub fn pack_push(&self, artifact: &Path, to: &Reference, on_tick: &mut dyn FnMut()) -> Result<Option<Digest>> {
         let call = self.call("pack push").value("--file", artifact).arg("--").arg(to.to_string());
-        self.run_ok(&call, None, Some(&mut |_| on_tick())).map(drop)
+        let text = self.run_ok(&call, None, Some(&mut |_| on_tick()))?.text();
+        let mut digests = text.lines().filter_map(|line| line.trim().strip_prefix("Manifest:"));
+        Ok(digests.find_map(|digest| digest.trim().parse().ok()))
     }
 
     /// `pack pull` into the file `artifact`; everything else that the engine writes is in `folder`. So its cache of

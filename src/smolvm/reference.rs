@@ -17,6 +17,28 @@ pub struct Reference {
     version: String,
 }
 
+/// `sha256:` and 64 hexadecimal digits: a name that only one content can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest(String);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_hex = |byte: u8| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase();
+        match text.strip_prefix("sha256:") {
+            Some(hex) if hex.len() == 64 && hex.bytes().all(is_hex) => Ok(Self(text.to_owned())),
+            _ => Err("a digest is sha256: and 64 hexadecimal digits"),
+        }
+    }
+}
+
 impl Reference {
     /// The registry.
     pub fn host(&self) -> &str {
@@ -56,11 +78,7 @@ impl FromStr for Reference {
             return Err("there is no host before the first '/'");
         }
         let (name, version) = if let Some((name, digest)) = rest.split_once('@') {
-            let hex = digest.strip_prefix("sha256:").ok_or("a digest is sha256: and 64 hexadecimal digits")?;
-            if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()) {
-                return Err("a digest is sha256: and 64 hexadecimal digits");
-            }
-            (name, format!("@{digest}"))
+            (name, format!("@{}", digest.parse::<Digest>()?))
         } else {
             let (name, tag) = rest.split_once(':').unwrap_or((rest, DEFAULT_TAG));
             if !is_tag(tag) {

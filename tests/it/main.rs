@@ -18,6 +18,7 @@ mod create_races;
 mod damage;
 mod damage_store;
 mod doctor;
+mod encrypted;
 mod ended_start;
 mod engine_calls;
 mod engine_install;

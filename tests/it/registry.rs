@@ -388,6 +388,24 @@ fn the_engine_makes_a_vm_from_a_pushed_snapshot() {
 }
 
 #[test]
+fn a_push_reports_the_digest_of_what_it_pushed() {
+    on_both(|ground| {
+        let to = format!("{}/team/dev", ground.host());
+        let run = ground.run(&format!("snapshot push dev {to}:r1 --yes --json")).success();
+        let report: Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+        let digest = report["digest"].as_str().unwrap();
+        let hex = digest.strip_prefix("sha256:").unwrap();
+        assert!(hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()), "{digest}");
+        if let Some(registry) = &ground.registry {
+            let blob = registry.storage.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data");
+            let manifest = fs::read_to_string(blob).unwrap();
+            assert!(manifest.contains("application/vnd.oci.image.manifest.v1+json"), "{manifest}");
+            ground.run(&format!("snapshot pull {to}@{digest} --as signed")).success();
+        }
+    });
+}
+
+#[test]
 fn an_artifact_pushed_by_the_engine_gets_a_snapshot_json() {
     on_both(|ground| {
         let to = format!("{}/plain:1", ground.host());

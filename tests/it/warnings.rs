@@ -243,6 +243,19 @@ const ALL: &[Row] = &[
         fs::write(earlier.join("checkpoint.json"), "[]").unwrap();
         "snapshot import x.checkpoint".into()
     }).recorded(),
+    row("snapshot/import.rs", "is not encrypted", |world| {
+        export(world);
+        world.run("snapshot rm dev --yes").success();
+        world.write("key", fs::read_to_string("tests/corpus/keys/native").unwrap());
+        "snapshot import dev.tar --identity key".into()
+    }).recorded(),
+    row("keys.rs", "this kind of SSH key cannot encrypt", |world| {
+        world.vm("dev").stopped();
+        world.run("freeze dev").success();
+        let keys = ["native.pub", "ecdsa.pub"].map(|name| fs::read_to_string(format!("tests/corpus/keys/{name}")).unwrap());
+        world.write("keys", keys.concat());
+        "snapshot export dev -o dev.age -R keys".into()
+    }),
     row("arrival.rs", "the tag ready stays with", |world| {
         export(world);
         "snapshot import dev.tar".into()

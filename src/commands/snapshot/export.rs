@@ -2,24 +2,28 @@
 
 use crate::app::App;
 use crate::completion::Offer;
+use crate::encryption::Recipient;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::Seen;
 use crate::library::{self, Stored};
-use crate::operations::{lock, packed, resolve, verify};
+use crate::operations::{keys, lock, packed, resolve, verify};
 use crate::publish::Existing;
 use crate::quoted::quoted;
 use crate::report::Exported;
 use crate::stream;
+use crate::terminal::Warnings;
 use clap::ValueHint;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 /// Write a snapshot to one file, to import it on another machine
 ///
-/// The file is a tar of the snapshot's folder: the artifact and snapshot.json.
+/// The file is a tar of the snapshot's folder: the artifact and snapshot.json. With --recipient it is encrypted, in the format
+/// of age: only the secret keys of its recipients decrypt it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  bottle-freeze snapshot export dev -o dev.tar\n  \
     bottle-freeze snapshot export dev@ready -o /media/usb/dev-ready.tar --force\n  \
+    bottle-freeze snapshot export dev -o dev.tar.age -R team.pub\n  \
     bottle-freeze snapshot export dev -o - | ssh B bottle-freeze snapshot import -")]
 pub struct Args {
     /// Snapshot: VM (its newest), VM@TAG or VM@ID
@@ -28,6 +32,12 @@ pub struct Args {
     /// File to write; `-` is standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
+    /// Encrypt it for this public key: age1…, ssh-ed25519 … or ssh-rsa … (repeatable)
+    #[arg(short, long = "recipient", value_name = "KEY")]
+    pub recipients: Vec<Recipient>,
+    /// Encrypt it for the public keys in this file, one per line (repeatable)
+    #[arg(short = 'R', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub recipients_file: Vec<PathBuf>,
     /// Replace the file
     #[arg(short, long)]
     pub force: bool,
@@ -40,20 +50,21 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     }
     let one = resolve::readable(&args.snapshot)?;
     let _reading = lock::reading(app, &one)?;
-    app.on_snapshot(&one.reference(), |app| export(app, args, &one, to_stdout))
+    app.on_snapshot(&one.reference(), |app| app.with_warnings(|warnings| export(app, args, &one, to_stdout, warnings)))
 }
 
-fn export(app: &App, args: &Args, one: &Stored, to_stdout: bool) -> Result<()> {
+fn export(app: &App, args: &Args, one: &Stored, to_stdout: bool, warnings: &Warnings) -> Result<()> {
     let reference = one.reference();
+    let recipients = keys::recipients(&args.recipients, &args.recipients_file, warnings)?;
     app.terminal.during("check", &format!("checking {reference}"), || {
         verify::snapshot(app, &one.folder, &one.metadata, &Seen::default())
     })?;
     app.terminal
         .during("export", &format!("exporting {reference}"), || {
             if to_stdout {
-                return library::export_to_stdout(one, &app.signals);
+                return library::export_to_stdout(one, &recipients, &app.signals);
             }
-            library::export(one, &args.output, Existing::forced(args.force), &app.signals)
+            library::export(one, &recipients, &args.output, Existing::forced(args.force), &app.signals)
         })
         .map_err(|error| {
             let failure = Failure::from(error);
@@ -63,9 +74,20 @@ fn export(app: &App, args: &Args, one: &Stored, to_stdout: bool) -> Result<()> {
         return Ok(());
     }
     let (size, file) = (packed::size(one.bytes()), args.output.display().to_string());
-    let next = format!("elsewhere: bottle-freeze snapshot import {}", quoted(&file));
-    app.terminal.result(&args.output, &format!("exported {reference} as {file} ({size}); {next}"));
-    app.terminal.report(&Exported { reference, to: file, bytes: one.bytes() });
+    let (encrypted, identity) = match recipients.len() {
+        0 => (String::new(), ""),
+        1 => (", encrypted for one recipient".to_owned(), " --identity KEY_FILE"),
+        number => (format!(", encrypted for {number} recipients"), " --identity KEY_FILE"),
+    };
+    let next = format!("elsewhere: bottle-freeze snapshot import {}{identity}", quoted(&file));
+    app.terminal.result(&args.output, &format!("exported {reference} as {file} ({size}){encrypted}; {next}"));
+    app.terminal.report(&Exported {
+        reference,
+        to: file,
+        bytes: one.bytes(),
+        encrypted: !recipients.is_empty(),
+        warnings: warnings.list(),
+    });
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::layout::new_id;
 use crate::library::{Generation, History, Incoming, Metadata, Origin, Stored, catalog};
 use crate::operations::arrival::{describe_alone, take_in};
+use crate::operations::keys;
 use crate::quoted::quoted;
 use crate::smolvm::Name;
 use crate::stream;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 #[command(after_long_help = "Examples:\n  bottle-freeze snapshot import dev-ready.tar\n  \
     bottle-freeze snapshot import dev-ready.tar --as dev2\n  \
     bottle-freeze snapshot import nightly.checkpoint\n  \
+    bottle-freeze snapshot import dev.tar.age -i ~/.ssh/id_ed25519\n  \
     zstd -dc dev.tar.zst | bottle-freeze snapshot import -")]
 pub struct Args {
     /// File that `snapshot export` wrote, `-` for standard input; or a checkpoint of smolvm
@@ -32,6 +34,9 @@ pub struct Args {
     /// Store it as a snapshot of this VM [default: the VM that was frozen]
     #[arg(long = "as", value_name = "VM", add = Offer::FrozenVms)]
     pub vm: Option<Name>,
+    /// Decrypt it with a secret key in this file, of age or SSH, without a passphrase (repeatable)
+    #[arg(short, long = "identity", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub identities: Vec<PathBuf>,
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
@@ -43,6 +48,7 @@ fn import(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
         let what = "standard input is a terminal, and a snapshot is not text";
         return Err(Failure::new(Status::Usage, what).hint("pipe `bottle-freeze snapshot export VM -o -` into it"));
     }
+    let identities = keys::identities(&args.identities, &args.file)?;
     let (from, source) = (args.file.display().to_string(), stream::source_name(&args.file));
     let text = format!("reading {source}");
     if let Some(history) = app.terminal.during("import", &text, || History::open(&args.file, &app.signals))? {
@@ -50,13 +56,16 @@ fn import(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
         arrived(app, "imported", &one, earlier, from, warnings);
         return Ok(());
     }
-    let unpack = || Incoming::unpack(&args.file, &app.signals);
-    let incoming = app.terminal.during("import", &text, unpack).map_err(|error| {
+    let unpack = || Incoming::unpack(&args.file, &identities, &app.signals);
+    let (incoming, is_encrypted) = app.terminal.during("import", &text, unpack).map_err(|error| {
         let failure = Failure::from(error);
         let is_artifact = Path::new(&source).extension().is_some_and(|ending| ending == "smolmachine");
         let thaw = format!("it needs no import: bottle-freeze thaw {}", quoted(&source));
         if is_artifact && failure.status == Status::Damaged { failure.hint(thaw) } else { failure }
     })?;
+    if !is_encrypted && !identities.is_empty() {
+        warnings.warn(format!("{source} is not encrypted: --identity was not needed"));
+    }
     let one = take_in(app, incoming, Origin::elsewhere("imported", &source), args.vm.as_ref(), warnings)?;
     arrived(app, "imported", &one, Vec::new(), from, warnings);
     Ok(())

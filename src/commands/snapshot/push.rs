@@ -76,13 +76,14 @@ fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> R
     let mut progress = app.terminal.progress("push", &format!("pushing {name} to {to}"), None);
     let pushed = engine.pack_push(&file, to, &mut || progress.tick());
     progress.end(pushed.is_ok());
-    pushed.map_err(|error| registry::explain(error, to).state(format!("{name} is as it was")))?;
+    let digest = pushed.map_err(|error| registry::explain(error, to).state(format!("{name} is as it was")))?;
     let text = format!("pushed {name} ({size}); elsewhere: bottle-freeze snapshot pull {to}");
     app.terminal.result(to.to_string(), &text);
     app.terminal.report(&Pushed {
         reference: whole.stored().map(Stored::reference),
         sidecar: whole.file().map(|file| JsonPath(file.into())),
         to: to.to_string(),
+        digest: digest.map(|digest| digest.to_string()),
         bytes: whole.artifact.bytes,
         warnings: warnings.list(),
     });

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ArgMatches;
+use sha2::{Digest, Sha256};
 
 use crate::commands::text;
 use crate::{Engine, artifact};
@@ -24,7 +25,9 @@ pub fn push(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     fs::create_dir_all(target.parent().context("a folder above the tag")?)?;
     fs::write(target, &bytes)?;
     engine.faults.hit(engine, "after")?;
-    println!("Pushed successfully\n  Layer:    sha256:0 ({} bytes)", bytes.len());
+    let digest = |bytes: &[u8]| base16ct::lower::encode_string(&Sha256::digest(bytes));
+    println!("Pushed successfully\n  Layer:    sha256:{} ({} bytes)", digest(&bytes), bytes.len());
+    println!("  Manifest: sha256:{}", digest(place.reference.as_bytes()));
     Ok(0)
 }
 

@@ -1,0 +1,264 @@
+//! Encryption for recipients, in the format of age (<https://age-encryption.org/v1>).
+
+use crate::stream::{ReadError, Source};
+use age::armor::ArmoredReader;
+use age::ssh::{self, ParseRecipientKeyError, UnsupportedKey};
+use age::stream::StreamWriter;
+use age::{Encryptor, IdentityFile, x25519};
+use std::io::{self, Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use thiserror::Error;
+
+/// How an encrypted file begins: as it is, and as text.
+const BEGINNINGS: [&[u8]; 2] = [b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----"];
+/// The most bytes of a file with keys, as for age.
+const KEYS_LIMIT: u64 = 16 << 20;
+
+/// A public key of age or SSH: who has its secret key can decrypt.
+#[derive(Debug, Clone)]
+pub enum Recipient {
+    /// `age1…`
+    Native(x25519::Recipient),
+    /// `ssh-ed25519 …` or `ssh-rsa …`
+    Ssh(ssh::Recipient),
+}
+
+/// Why a text is no recipient.
+#[derive(Debug, Error)]
+pub enum RecipientError {
+    /// It is a secret key.
+    #[error("this is a secret key: name its public key")]
+    Secret,
+    /// A key of SSH with which age does not encrypt.
+    #[error("keys of this kind of SSH cannot encrypt: name an ssh-ed25519 or ssh-rsa key")]
+    OtherSsh,
+    /// A short or a very long key.
+    #[error("an ssh-rsa key needs 2048 to 4096 bits")]
+    Size,
+    /// Anything else.
+    #[error("a recipient is age1…, ssh-ed25519 … or ssh-rsa …")]
+    Unknown,
+}
+
+impl FromStr for Recipient {
+    type Err = RecipientError;
+
+    fn from_str(text: &str) -> Result<Self, RecipientError> {
+        if text.starts_with("AGE-SECRET-KEY-") {
+            return Err(RecipientError::Secret);
+        }
+        if let Ok(native) = text.parse() {
+            return Ok(Self::Native(native));
+        }
+        text.parse().map(Self::Ssh).map_err(|error| match error {
+            ParseRecipientKeyError::Unsupported(_) | ParseRecipientKeyError::Ignore => RecipientError::OtherSsh,
+            ParseRecipientKeyError::RsaModulusTooLarge | ParseRecipientKeyError::RsaModulusTooSmall => {
+                RecipientError::Size
+            }
+            ParseRecipientKeyError::Invalid(_) => RecipientError::Unknown,
+        })
+    }
+}
+
+/// Why a file with keys cannot be used.
+#[derive(Debug, Error)]
+pub enum KeysError {
+    /// It cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A line of it is no recipient.
+    #[error("{}, line {line}: {why}", path.display())]
+    NotRecipient {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line.
+        line: usize,
+        /// Why it is none.
+        why: RecipientError,
+    },
+    /// It has no recipients.
+    #[error("{} holds no recipients", .0.display())]
+    NoRecipients(PathBuf),
+    /// It holds no secret keys that can be used without a passphrase or a plugin.
+    #[error("{} {why}", path.display())]
+    NotIdentity {
+        /// The file.
+        path: PathBuf,
+        /// Why it holds none.
+        why: &'static str,
+    },
+}
+
+/// Reads the recipients in a file, one a line; without empty lines and comments. As in age, keys of SSH of another kind
+/// are skipped: `on_skipped` gets the number of each such line.
+///
+/// # Errors
+/// It cannot be read, or has something else.
+pub fn read_recipients(path: &Path, on_skipped: &mut dyn FnMut(usize)) -> Result<Vec<Recipient>, KeysError> {
+    let text = String::from_utf8_lossy(&read(path)?).into_owned();
+    let mut all = Vec::new();
+    for (line, text) in text.lines().enumerate().map(|(at, text)| (at + 1, text.trim())) {
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        match text.parse() {
+            Ok(recipient) => all.push(recipient),
+            Err(RecipientError::OtherSsh) => on_skipped(line),
+            Err(why) => return Err(KeysError::NotRecipient { path: path.to_owned(), line, why }),
+        }
+    }
+    if all.is_empty() { Err(KeysError::NoRecipients(path.to_owned())) } else { Ok(all) }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, KeysError> {
+    let unreadable = |source| KeysError::Unreadable { path: path.to_owned(), source };
+    let mut text = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(KEYS_LIMIT).read_to_end(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+/// Encrypts what is written, until [`StreamWriter::finish`].
+///
+/// # Errors
+/// The beginning cannot be written, or there are no recipients.
+pub fn encrypt<W: Write>(recipients: &[Recipient], to: W) -> io::Result<StreamWriter<W>> {
+    let all = recipients.iter().map(|recipient| match recipient {
+        Recipient::Native(key) => key as &dyn age::Recipient,
+        Recipient::Ssh(key) => key,
+    });
+    let no_recipients = |_| io::Error::new(io::ErrorKind::InvalidInput, "there is nobody to encrypt it for");
+    Encryptor::with_recipients(all).map_err(no_recipients)?.wrap_output(to)
+}
+
+/// Secret keys.
+#[derive(Default)]
+pub struct Identities(Vec<Box<dyn age::Identity>>);
+
+impl Identities {
+    /// Reads the secret keys of age or SSH in these files.
+    ///
+    /// # Errors
+    /// One cannot be read, or holds no key that can be used.
+    pub fn read(files: &[PathBuf]) -> Result<Self, KeysError> {
+        let mut all = Vec::new();
+        for path in files {
+            let not_identity = |why| KeysError::NotIdentity { path: path.clone(), why };
+            all.extend(identities(&read(path)?).map_err(not_identity)?);
+        }
+        Ok(Self(all))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The secret keys in a file with this text, or why it has none.
+fn identities(text: &[u8]) -> Result<Vec<Box<dyn age::Identity>>, &'static str> {
+    if is_encrypted(text) {
+        return Err("is protected by a passphrase");
+    }
+    if text.starts_with(b"-----BEGIN") {
+        return match ssh::Identity::from_buffer(text, None) {
+            Ok(key @ ssh::Identity::Unencrypted(_)) => Ok(vec![Box::new(key)]),
+            Ok(ssh::Identity::Encrypted(_) | ssh::Identity::Unsupported(UnsupportedKey::EncryptedPem)) => {
+                Err("is protected by a passphrase")
+            }
+            Ok(ssh::Identity::Unsupported(_)) | Err(_) => Err("holds no ssh-ed25519 or ssh-rsa key"),
+        };
+    }
+    // The error of age names the file and the line, but not whose file it is.
+    let file = IdentityFile::from_buffer(text).map_err(|_| "holds something else than secret keys of age")?;
+    match file.into_identities() {
+        Ok(all) if !all.is_empty() => Ok(all),
+        _ => Err("holds no secret key"),
+    }
+}
+
+fn is_encrypted(beginning: &[u8]) -> bool {
+    BEGINNINGS.iter().any(|known| beginning.starts_with(known))
+}
+
+/// Why an encrypted file cannot be decrypted.
+#[derive(Debug, Error)]
+pub enum DecryptError {
+    /// There was no identity.
+    #[error("it is encrypted")]
+    Encrypted,
+    /// It was encrypted with a passphrase.
+    #[error("it is encrypted with a passphrase")]
+    Passphrase,
+    /// None of the identities is one of its recipients.
+    #[error("it is not encrypted for this identity")]
+    OtherKey,
+    /// It was changed or cut off.
+    #[error("it is encrypted, but was changed or cut off afterwards")]
+    Damaged,
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] io::Error),
+}
+
+/// What `from` holds, decrypted with one of these if it is encrypted. Also whether it is.
+///
+/// # Errors
+/// It cannot be decrypted or read. A read of it fails with a [`DecryptError`] where it was changed.
+pub fn decrypt(mut from: Source, identities: &Identities) -> Result<(Box<dyn Read>, bool), DecryptError> {
+    let longest = BEGINNINGS.iter().map(|known| known.len() as u64).max().unwrap_or_default();
+    let mut beginning = Vec::new();
+    from.by_ref().take(longest).read_to_end(&mut beginning)?;
+    let is_encrypted = is_encrypted(&beginning);
+    let all = Cursor::new(beginning).chain(from);
+    if !is_encrypted {
+        return Ok((Box::new(all), false));
+    }
+    if identities.is_empty() {
+        return Err(DecryptError::Encrypted);
+    }
+    let all = io::BufReader::with_capacity(BUFFER, all);
+    let decryptor = age::Decryptor::new_buffered(ArmoredReader::new(all)).map_err(undecrypted)?;
+    if decryptor.is_scrypt() {
+        return Err(DecryptError::Passphrase);
+    }
+    let decrypted = decryptor.decrypt(identities.0.iter().map(|one| &**one)).map_err(undecrypted)?;
+    Ok((Box::new(Decrypted(decrypted)), true))
+}
+
+/// The number of bytes to read at a time.
+const BUFFER: usize = 256 << 10;
+
+fn undecrypted(error: age::DecryptError) -> DecryptError {
+    match error {
+        age::DecryptError::NoMatchingKeys => DecryptError::OtherKey,
+        age::DecryptError::Io(error) => damaged(error),
+        _ => DecryptError::Damaged,
+    }
+}
+
+/// What failed: the file, or what it holds.
+fn damaged(error: io::Error) -> DecryptError {
+    match error.get_ref() {
+        Some(inner) if inner.is::<ReadError>() => DecryptError::Unreadable(error),
+        _ => DecryptError::Damaged,
+    }
+}
+
+/// Gives errors of age their meaning.
+struct Decrypted<R>(R);
+
+impl<R: Read> Read for Decrypted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match damaged(error) {
+            DecryptError::Unreadable(error) => error,
+            damaged => io::Error::new(io::ErrorKind::InvalidData, damaged),
+        })
+    }
+}
