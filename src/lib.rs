@@ -19,6 +19,7 @@ mod completion;
 mod deferred;
 mod encryption;
 mod error;
+mod ext4;
 mod files;
 mod home;
 mod install;

@@ -106,6 +106,9 @@ pub struct Args {
     /// Leave out /workspace (VMs made from an image; engines that cannot pack it)
     #[arg(long, help_heading = WHAT, hide_short_help = true)]
     pub no_workspace: bool,
+    /// Keep what the disks hold of deleted files
+    #[arg(long, help_heading = WHAT, hide_short_help = true)]
+    pub no_trim: bool,
     /// Run this command after you confirm and before the VM stops; if it fails, nothing is frozen (repeatable).
     /// guest:COMMAND runs in the VM, if that is running, host:COMMAND on this host; both by `sh -c`
     #[arg(long = "pre-freeze", value_name = "WHERE:COMMAND", help_heading = HOOKS, hide_short_help = true)]
@@ -249,6 +252,7 @@ impl From<Args> for Request {
                 (false, false) => Restart::OnFailure,
             },
             no_workspace: args.no_workspace,
+            no_trim: args.no_trim,
             before: args.before,
             after: args.after,
             hook_timeout: args.hook_timeout,

@@ -5,7 +5,7 @@
 //! to 1.32.2 write the same keys in the same order.
 
 use super::artifact::{Member, MemberKind};
-use super::disk::Disk;
+use super::disk::{Disk, DiskError};
 use super::facts::Fact;
 use super::machine::{Machine, State};
 use super::record::Record;
@@ -30,6 +30,9 @@ pub struct Direct {
     /// The members of the artifact that are disks, in its order.
     pub disks: Vec<(Member, Disk)>,
 }
+
+/// A function that opens a disk.
+type Open<'a> = &'a mut dyn FnMut(&Path) -> Result<Disk, DiskError>;
 
 /// Settings that no pack holds, and that change no disk: the engine's pack of a VM with any of them is that of one without.
 #[rustfmt::skip]
@@ -138,7 +141,7 @@ struct Asset {
 }
 
 /// What the engine would pack of the VM, which is not up. `record` is the VM's, `trial` and `template` are record and manifest
-/// of an empty VM that the same engine packed, and `folder` has the VM's disks.
+/// of an empty VM that the same engine packed, and `folder` has the VM's disks, which are opened by `open`.
 ///
 /// # Errors
 /// Why only the engine can pack it, as a sentence.
@@ -149,6 +152,7 @@ pub fn direct(
     template: &str,
     folder: &Path,
     version: Version,
+    open: Open,
 ) -> Result<Direct, String> {
     if !version.has(Fact::KnownDisks) {
         return Err(format!("bottle-freeze does not know the disks of smolvm {version}"));
@@ -162,10 +166,12 @@ pub fn direct(
     }
     let secrets = manifest.set(vm, record.settings()?);
     let assets = &mut manifest.assets;
-    let mut disks = vec![disk(folder, "overlay", &mut assets.overlay_template, &mut assets.overlay_logical_size)?];
+    let (asset, logical) = (&mut assets.overlay_template, &mut assets.overlay_logical_size);
+    let mut disks = vec![disk(folder, "overlay", asset, logical, open)?];
     // Older engines pack an empty storage disk instead, which is in the template.
     if version.has(Fact::BareWorkspace) {
-        disks.push(disk(folder, "storage", &mut assets.storage_template, &mut assets.storage_logical_size)?);
+        let (asset, logical) = (&mut assets.storage_template, &mut assets.storage_logical_size);
+        disks.push(disk(folder, "storage", asset, logical, open)?);
     }
     let manifest = serde_json::to_string_pretty(&manifest).map_err(|error| error.to_string())?;
     Ok(Direct { manifest, secrets, disks })
@@ -206,12 +212,18 @@ fn check_files(folder: &Path) -> Result<(), String> {
 }
 
 /// A disk of the VM, and its member of the artifact. Sets its sizes in the manifest.
-fn disk(folder: &Path, name: &str, asset: &mut Asset, logical: &mut Option<u64>) -> Result<(Member, Disk), String> {
+fn disk(
+    folder: &Path,
+    name: &str,
+    asset: &mut Asset,
+    logical: &mut Option<u64>,
+    open: Open,
+) -> Result<(Member, Disk), String> {
     let files = ["raw", "qcow2"].map(|ending| folder.join(name).with_extension(ending));
     let [path] = files.iter().filter(|path| path.symlink_metadata().is_ok()).collect::<Vec<_>>()[..] else {
         return Err(format!("it does not have exactly one {name} disk"));
     };
-    let disk = Disk::open(path).map_err(|error| error.to_string())?;
+    let disk = open(path).map_err(|error| error.to_string())?;
     if disk.size() == 0 {
         return Err(format!("its {name} disk is empty"));
     }
@@ -306,7 +318,7 @@ mod tests {
             let listed = serde_json::from_value(self.listed.clone()).unwrap();
             let record = |json: &Value| Record::parse(&json.to_string()).unwrap();
             let (record, trial) = (record(&self.record), record(&self.trial));
-            direct(&listed, &record, &trial, &self.template, self.folder.path(), self.version)
+            direct(&listed, &record, &trial, &self.template, self.folder.path(), self.version, &mut Disk::open)
         }
     }
 

@@ -76,6 +76,7 @@ mod streams;
 mod take_apart;
 mod taken_names;
 mod terminal;
+mod trim;
 mod unchanged;
 mod unprinted;
 mod unreachable;

@@ -155,7 +155,7 @@ impl Trial {
     fn read(&self, engine: &Engine, name: &str) -> Direct {
         let listed: Machine = serde_json::from_value(engine.listed(name).unwrap()).unwrap();
         let (folder, version) = (data_dir(engine, name), engine.version.parse().unwrap());
-        direct(&listed, &record(engine, name), &self.record, &self.parts.manifest, &folder, version)
+        direct(&listed, &record(engine, name), &self.record, &self.parts.manifest, &folder, version, &mut Disk::open)
             .unwrap_or_else(|why| panic!("{} {name}: {why}", engine.label()))
     }
 

@@ -5,10 +5,10 @@ use super::take::Written;
 use crate::error::{Failure, Result};
 use crate::library::store::{self, Runtime, StoreError, Writer};
 use crate::library::{self, FileHash, Staging, Stored, Way, catalog};
-use crate::operations::disks;
+use crate::operations::{disks, packed};
 use crate::signals::Signals;
 use crate::smolvm::artifact::Part;
-use crate::smolvm::{Direct, DiskError, Machine, Name, State, direct};
+use crate::smolvm::{Direct, Disk, DiskError, Machine, Name, State, direct};
 use std::path::Path;
 
 impl Freeze<'_> {
@@ -81,7 +81,22 @@ impl Freeze<'_> {
         let pattern = self.pattern.as_deref().ok_or("it has no pattern")?;
         let (runtime, trial) = pattern.as_ref().map_err(String::clone)?;
         let template = runtime.index.manifest.get();
-        Ok((runtime, direct(vm, &record, trial, template, folder, engine.version())?))
+        let mut open = |path: &Path| self.open(path);
+        Ok((runtime, direct(vm, &record, trial, template, folder, engine.version(), &mut open)?))
+    }
+
+    /// Opens a disk. What its file system does not use is left out, if the user wants that and it is known.
+    fn open(&self, path: &Path) -> std::result::Result<Disk, DiskError> {
+        let mut disk = Disk::open(path)?;
+        if self.cx.request.no_trim {
+            return Ok(disk);
+        }
+        let (terminal, disk_name) = (&self.cx.app.terminal, path.display());
+        match disk.trim() {
+            Ok(bytes) => terminal.detail(&format!("{} of {disk_name} are free, and are left out", packed::size(bytes))),
+            Err(error) => terminal.detail(&format!("all data of {disk_name} is kept: {error}")),
+        }
+        Ok(disk)
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Request {
     pub restart: Restart,
     /// Leave out `/workspace`, where that can be left out.
     pub no_workspace: bool,
+    /// Keep what the disks hold of deleted files.
+    pub no_trim: bool,
     /// Commands to run before the freeze.
     pub before: Vec<Hook>,
     /// Commands to run after the freeze.

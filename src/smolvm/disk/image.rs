@@ -4,8 +4,10 @@ use super::error::DiskError;
 use super::qcow2::Qcow2;
 use super::raw::Raw;
 use super::source::{Run, Source};
+use crate::ext4::ReadAt;
 use rustix::fs::OFlags;
 use std::ffi::OsStr;
+use std::io;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
@@ -67,6 +69,23 @@ impl Image {
             (rest, _) => *room = rest.unwrap_or(0),
         }
         Ok(runs)
+    }
+}
+
+impl ReadAt for Image {
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let range = at..at.saturating_add(buffer.len() as u64);
+        if range.end > self.size() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer.fill(0);
+        let mut room = u64::MAX;
+        for run in self.runs(&range, &mut room).map_err(io::Error::other)? {
+            let start = usize::try_from(run.at.saturating_sub(at)).unwrap_or(usize::MAX);
+            let end = start.saturating_add(usize::try_from(run.bytes).unwrap_or(usize::MAX));
+            run.read(buffer.get_mut(start..end).unwrap_or_default()).map_err(io::Error::other)?;
+        }
+        Ok(())
     }
 }
 

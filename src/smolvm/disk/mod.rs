@@ -1,6 +1,7 @@
 //! The content of a VM's disk, read from its file.
 //!
-//! A pack holds a disk from its first byte to the last one that is not zero; so does a [`Disk`].
+//! A pack holds a disk from its first byte to the last one that is not zero; so does a [`Disk`]. A disk that is trimmed has
+//! zeros where its file system is free: what was deleted, for the most part.
 
 mod error;
 mod image;
@@ -13,9 +14,11 @@ mod tests;
 pub use error::DiskError;
 
 use super::artifact::Part;
+use crate::ext4::{Ext4Error, free};
 use crate::signals::{Interrupted, Signals};
 use image::{Image, WINDOW};
 use source::Run;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 
@@ -24,6 +27,8 @@ use std::path::Path;
 pub struct Disk {
     image: Image,
     size: u64,
+    /// The bytes that nothing on it uses, in order; none until it is trimmed.
+    free: Vec<Range<u64>>,
 }
 
 impl Disk {
@@ -32,9 +37,21 @@ impl Disk {
     /// # Errors
     /// It cannot be read, or it is not as the engine writes it.
     pub fn open(path: &Path) -> Result<Self, DiskError> {
-        let image = Image::open(path)?;
-        let size = last_data(&image)?;
-        Ok(Self { image, size })
+        let mut disk = Self { image: Image::open(path)?, size: 0, free: Vec::new() };
+        disk.size = disk.last_data()?;
+        Ok(disk)
+    }
+
+    /// Leaves out what its file system does not use. Returns the bytes of data that are left out.
+    ///
+    /// # Errors
+    /// It cannot be read, or it is not known what is free: then nothing is left out.
+    pub fn trim(&mut self) -> Result<u64, Ext4Error> {
+        let free = free(&self.image, self.image.size())?;
+        let before = self.run_bytes()?;
+        self.free = free;
+        self.size = self.last_data().map_err(io::Error::other)?;
+        Ok(before.saturating_sub(self.run_bytes()?))
     }
 
     /// Bytes of the disk, as the VM sees it.
@@ -54,7 +71,7 @@ impl Disk {
     pub fn data_bytes(&self) -> Result<u64, DiskError> {
         let (mut bytes, mut room) = (0_u64, self.image.file_bytes());
         for window in windows(self.size) {
-            for runs in self.image.runs(&window, &mut room)?.chunk_by(|a, b| a.part() == b.part()) {
+            for runs in self.runs(&window, &mut room)?.chunk_by(|a, b| a.part() == b.part()) {
                 let Some(part) = runs.first().map(Run::part) else { continue };
                 bytes = bytes.saturating_add(part.end.min(self.size).saturating_sub(part.start));
             }
@@ -73,7 +90,7 @@ impl Disk {
         let (mut buffer, mut done) = (Vec::new(), 0);
         let mut room = self.image.file_bytes();
         for window in windows(self.size) {
-            let runs = self.image.runs(&window, &mut room)?;
+            let runs = self.runs(&window, &mut room)?;
             for runs in runs.chunk_by(|a, b| a.part() == b.part()) {
                 signals.check()?;
                 let Some(part) = runs.first().map(Run::part) else { continue };
@@ -87,6 +104,46 @@ impl Disk {
             }
         }
         Ok(())
+    }
+
+    /// Bytes of data.
+    fn run_bytes(&self) -> io::Result<u64> {
+        let (mut bytes, mut room) = (0_u64, self.image.file_bytes());
+        for window in windows(self.size) {
+            let runs = self.runs(&window, &mut room).map_err(io::Error::other)?;
+            bytes = runs.iter().map(|run| run.bytes).fold(bytes, u64::saturating_add);
+        }
+        Ok(bytes)
+    }
+
+    /// The data in a window of the disk, without what is free.
+    fn runs(&self, window: &Range<u64>, room: &mut u64) -> Result<Vec<Run<'_>>, DiskError> {
+        let runs = self.image.runs(window, room)?;
+        if self.free.is_empty() {
+            return Ok(runs);
+        }
+        let mut rest = Vec::with_capacity(runs.len());
+        for run in runs {
+            run.add_without(&self.free, &mut rest);
+        }
+        Ok(rest)
+    }
+
+    /// The end of the last byte that is not zero; 0 if there is none.
+    fn last_data(&self) -> Result<u64, DiskError> {
+        let mut buffer = Vec::new();
+        let mut room = self.image.file_bytes();
+        for window in windows(self.image.size()).rev() {
+            for run in self.runs(&window, &mut room)?.iter().rev() {
+                buffer.resize(usize::try_from(run.bytes).unwrap_or(0), 0);
+                run.read(&mut buffer)?;
+                let bytes = before_zeros(&buffer);
+                if bytes > 0 {
+                    return Ok(run.at.saturating_add(bytes));
+                }
+            }
+        }
+        Ok(0)
     }
 }
 
@@ -114,23 +171,6 @@ fn read_part(buffer: &mut Vec<u8>, part: &Range<u64>, runs: &[Run<'_>]) -> Resul
     }
     buffer.get_mut(bytes(part.start, end)..).unwrap_or_default().fill(0);
     Ok(())
-}
-
-/// The end of the last byte that is not zero; 0 if there is none.
-fn last_data(image: &Image) -> Result<u64, DiskError> {
-    let mut buffer = Vec::new();
-    let mut room = image.file_bytes();
-    for window in windows(image.size()).rev() {
-        for run in image.runs(&window, &mut room)?.iter().rev() {
-            buffer.resize(usize::try_from(run.bytes).unwrap_or(0), 0);
-            run.read(&mut buffer)?;
-            let bytes = before_zeros(&buffer);
-            if bytes > 0 {
-                return Ok(run.at.saturating_add(bytes));
-            }
-        }
-    }
-    Ok(0)
 }
 
 /// The number of bytes before the zeros at the end.

@@ -20,7 +20,7 @@ pub(super) struct Source {
 }
 
 /// Bytes of a disk that are in a file. They lie in one [`PART`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Run<'a> {
     /// Where they are on the disk.
     pub at: u64,
@@ -77,6 +77,24 @@ impl Run<'_> {
     /// Reads its first bytes: as many as the buffer takes.
     pub fn read(&self, buffer: &mut [u8]) -> Result<(), DiskError> {
         self.source.read(buffer, self.offset)
+    }
+
+    /// Adds what remains of it without these ranges of the disk, which are in order.
+    pub fn add_without(mut self, out: &[Range<u64>], runs: &mut Vec<Self>) {
+        let end = self.at.saturating_add(self.bytes);
+        let first = out.partition_point(|range| range.end <= self.at);
+        for range in out.iter().skip(first).take_while(|range| range.start < end) {
+            if range.start > self.at {
+                runs.push(Self { bytes: range.start.saturating_sub(self.at), ..self.clone() });
+            }
+            let step = range.end.min(end).saturating_sub(self.at);
+            self.at = self.at.saturating_add(step);
+            self.offset = self.offset.saturating_add(step);
+            self.bytes = self.bytes.saturating_sub(step);
+        }
+        if self.bytes > 0 {
+            runs.push(self);
+        }
     }
 
     /// Whether bytes of that file, at those places in the disk's part and in the file, follow.

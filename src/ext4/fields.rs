@@ -1,0 +1,24 @@
+//! Numbers in what was read. Bytes that are not there are zeros.
+
+/// The bytes from `at` on.
+fn bytes<const N: usize>(from: &[u8], at: usize) -> [u8; N] {
+    from.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
+}
+
+pub fn u16_at(from: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(bytes(from, at))
+}
+
+pub fn u32_at(from: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes(from, at))
+}
+
+/// Of the journal, which has the other byte order.
+pub fn be32_at(from: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(bytes(from, at))
+}
+
+/// A number whose upper half is elsewhere.
+pub fn u64_of(low: u32, high: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
