@@ -133,7 +133,12 @@ impl<'a> Supervisor<'a> {
             // Processes that it started and did not end.
             end_group(pid_of(&self.child), true);
         }
-        match (self.interrupted.or(self.signals.check().err()), self.limit) {
+        let interrupted = self.interrupted.or(self.signals.check().err());
+        if let (Some(_), Some(look)) = (interrupted, self.look.take()) {
+            // It ended before the signal could stop it.
+            look(&String::from_utf8_lossy(&self.stdout));
+        }
+        match (interrupted, self.limit) {
             (Some(interrupted), _) => Err(interrupted.into()),
             (None, Some(limit)) if self.timed_out => {
                 Err(EngineError::TimedOut { command: self.call.shell_line(), limit })
