@@ -1,8 +1,8 @@
 //! Errors as users and scripts see them: what failed, how things stand now, how to fix it, and an exit status.
 //!
 //! Which status: a signal ends the command with its own, whatever failed because of it. Otherwise the status names what
-//! the user can act on: what is missing (4), in the wrong state (5), already there (7), not writable (8), damaged (10) or
-//! locked (11); an engine that cannot do it at all is 13. Everything else is 1. Of several VMs or snapshots, each failure
+//! the user can act on: what is missing (4), in the wrong state (5), already there (7; a VM: 16), not writable (8), damaged
+//! (10) or locked (11); an engine that cannot do it at all is 13. Everything else is 1. Of several VMs or snapshots, each failure
 //! is reported with its own status, and the command ends with 3.
 
 use crate::home::HomeError;
@@ -201,7 +201,7 @@ impl From<EngineError> for Failure {
             EngineError::NoSuchVm(missing) => {
                 failure(Status::NotFound).hint(hint_at_missing(&missing.name, missing.nearest.as_deref()))
             }
-            EngineError::NameTaken(_) => failure(Status::Failed)
+            EngineError::NameTaken(_) => failure(Status::NameTaken)
                 .hint("choose another name, or replace it with `bottle-freeze thaw --replace`, which freezes it first"),
             EngineError::Interrupted(interrupted) => (*interrupted).into(),
             EngineError::LeftPerhaps { name, interrupted } => failure(Status::Interrupted(interrupted.0))

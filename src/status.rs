@@ -54,6 +54,7 @@ statuses! {
     13 BadEngine "bad-engine" "the engine is missing, is not smolvm, or is too old",
     14 HookFailed "hook-failed" "a `--pre-freeze` command failed; nothing was changed",
     15 PostHookFailed "post-hook-failed" "the snapshot is published, but a `--post-freeze` command failed",
+    16 NameTaken "name-taken" "there is a VM of that name already",
     125 ExecFailed "exec-failed" "`exec`, and `thaw` with a command: bottle-freeze or the engine failed",
     127 NoSuchCommand "no-such-command" "`exec`, and `thaw` with a command: the guest has no such command",
 }

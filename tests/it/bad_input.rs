@@ -151,7 +151,7 @@ fn a_missing_vm_has_its_own_status() {
 fn creating_a_vm_with_a_taken_name_fails_and_changes_nothing() {
     let world = World::new();
     world.vm("dev").running();
-    world.run("create dev").code(1).stderr(contains("already exists"));
+    world.run("create dev").code(16).stderr(contains("already exists"));
     assert_eq!(world.state("dev"), "running");
 }
 

@@ -1310,7 +1310,7 @@ fn bottle_freeze_manages_a_machine_on_every_engine() {
         assert_eq!((&vm["network"], &vm["ports"]), (&json!(true), &json!(1)), "{}", engine.label());
         let listed: Value = serde_json::from_str(&engine.bottle_freeze("ls --json").succeeds().stdout).unwrap();
         assert_eq!((&listed[0]["name"], &listed[0]["state"]), (&json!("dev"), &json!("created")));
-        engine.bottle_freeze("create dev").exits(1).complains("already exists");
+        engine.bottle_freeze("create dev").exits(16).complains("already exists");
         engine.bottle_freeze("stop dev").succeeds();
         engine.bottle_freeze("freeze dev -o new.smolmachine").exits(5).complains("never started");
         // Up to 1.14.0, this creates disks for a VM that has none.

@@ -13,7 +13,7 @@ const JSON: &str = "--error-format json";
 /// paused one `aside`.
 type Case = (i32, &'static str, fn(&World) -> Assert);
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 25] = [
     (0, "", |world| world.run("ls")),
     (1, "failed", |world| {
         world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: no kvm"}}}));
@@ -51,6 +51,11 @@ const CASES: [Case; 23] = [
     (13, "bad-engine", |world| world.run(&format!("--smolvm {} ls {JSON}", world.path("nosuch").display()))),
     (14, "hook-failed", |world| world.run(&format!("freeze down --pre-freeze host:false {JSON}"))),
     (15, "post-hook-failed", |world| world.run(&format!("freeze down --post-freeze host:false {JSON}"))),
+    (16, "name-taken", |world| world.run(&format!("create down {JSON}"))),
+    (16, "name-taken", |world| {
+        world.run("freeze down -q").success();
+        world.run(&format!("thaw down up {JSON}"))
+    }),
     (130, "interrupted", |world| interrupted(world, Signal::INT)),
     (143, "interrupted", |world| interrupted(world, Signal::TERM)),
     (129, "interrupted", |world| interrupted(world, Signal::HUP)),
@@ -123,7 +128,7 @@ fn exec_exits_with_the_status_of_the_guest() {
 
 /// Failures of every command.
 const FAILURES: [(&str, i32); 43] = [
-    ("create up", 1),
+    ("create up", 16),
     ("create new --from nosuch", 4),
     ("create new --from ./x.bad", 10),
     ("create new --from up/x.smolmachine", 4),

@@ -134,8 +134,8 @@ fn an_engine_that_needs_the_artifact_at_every_start_has_it_until_the_vm_is_remov
             assert_eq!(kept(vm), needs, "{version}: {make}");
         }
         // Neither takes the artifact of a VM that is there.
-        world.run("create y --from dev").code(1);
-        world.run("thaw dev y").code(1);
+        world.run("create y --from dev").code(16);
+        world.run("thaw dev y").code(16);
         world.run("start y").success();
         world.run("rm x y --yes").success();
         world.fault(json!({"on": "machine create", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
