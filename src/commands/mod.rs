@@ -1,5 +1,6 @@
 //! One file per subcommand: `Args` with the help and the completers, and `run`, which prints the result or fails.
 
+pub mod access;
 pub mod args;
 pub mod batch;
 pub mod completions;

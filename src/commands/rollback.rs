@@ -1,11 +1,11 @@
 //! `rollback`: a VM → what it was in a snapshot, under its name.
 
 use crate::app::App;
+use crate::commands::access::Reaches;
 use crate::commands::args::duration;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::undo;
-use crate::operations::consent::Access;
 use crate::operations::thaw::{self, Request};
 use crate::smolvm::Name;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools)]
 #[command(
-    after_long_help = "Examples:\n  bottle-freeze rollback dev@ready\n  bottle-freeze rollback dev --undo\n  bottle-freeze rollback dev --yes --no-start"
+    after_long_help = "Examples:\n  bottle-freeze rollback dev@ready\n  bottle-freeze rollback dev --undo\n  bottle-freeze rollback dev --yes --no-start\n  bottle-freeze rollback dev@theirs --no-volumes --no-ports"
 )]
 pub struct Args {
     /// Snapshot of the VM: VM (its newest), VM@TAG or VM@ID
@@ -27,15 +27,8 @@ pub struct Args {
     /// Return to what the last rollback of this VM replaced
     #[arg(long)]
     pub undo: bool,
-    /// Enable the network, without limits
-    #[arg(long)]
-    pub net: bool,
-    /// Enable the network, limited to this CIDR block (repeatable) [default: as frozen]
-    #[arg(long, value_name = "CIDR")]
-    pub allow_cidr: Vec<String>,
-    /// Publish this port, and none of the recorded ones (repeatable) [default: as frozen]
-    #[arg(short, long, value_name = "HOST[:GUEST]")]
-    pub port: Vec<String>,
+    #[command(flatten)]
+    pub reaches: Reaches,
     /// Do not start it
     #[arg(long)]
     pub no_start: bool,
@@ -50,7 +43,7 @@ pub struct Args {
 /// Rolls a VM back, and prints how to undo that.
 pub fn run(app: &App, args: Args) -> Result<()> {
     let snapshot = if args.undo { replaced(&args.snapshot)? } else { args.snapshot.clone() };
-    let thawed = thaw::thaw(app, &request(args, snapshot))?;
+    let thawed = thaw::thaw(app, &request(args, snapshot)?)?;
     let (name, reference) = (&thawed.vm, thawed.reference.as_deref().unwrap_or_default());
     let undo = thawed.replaced.as_ref().map(|_| format!("; undo with: bottle-freeze rollback {name} --undo"));
     let text = format!("rolled {name} back to {reference}{}", undo.unwrap_or_default());
@@ -60,23 +53,18 @@ pub fn run(app: &App, args: Args) -> Result<()> {
 }
 
 /// The thaw of this snapshot, whose VM is the one that is replaced.
-fn request(args: Args, snapshot: String) -> Request {
-    Request {
+fn request(args: Args, snapshot: String) -> Result<Request> {
+    Ok(Request {
         snapshot: snapshot.into(),
         start: !args.no_start,
         replace: true,
         yes: args.yes,
         undoable: true,
         keep: true,
-        access: Access {
-            net: args.net,
-            allow_cidrs: args.allow_cidr,
-            ports: Some(args.port).filter(|ports| !ports.is_empty()),
-            volumes: None,
-        },
+        access: args.reaches.access()?,
         timeout: args.timeout,
         ..Request::default()
-    }
+    })
 }
 
 /// The snapshot, `VM@TAG`, of what the last rollback of this VM replaced.

@@ -1,19 +1,19 @@
 //! `thaw`: snapshot → VM, as it was frozen.
 
 use crate::app::App;
+use crate::commands::access::Reaches;
 use crate::commands::args::{duration, gibibytes, label, mebibytes};
 use crate::commands::env::{self, Env};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
-use crate::operations::consent::Access;
+use crate::operations::consent::Ports;
 use crate::operations::exec::{exec, exec_failed};
-use crate::operations::thaw::{self, Request};
-use crate::report::Change;
+use crate::operations::thaw::{self, Request, Several};
+use crate::report::{Change, Thawed};
 use crate::smolvm::{Exec, Name};
 use clap::ValueHint;
 use clap::builder::NonEmptyStringValueParser;
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ use std::time::Duration;
 /// The snapshot is checked first. The VM gets the cpus, memory, disk sizes, environment, labels, ports and host folders that
 /// it was frozen with. It gets its network if all of its limits are known, as they are for VMs that bottle-freeze made.
 ///
+/// With --count, it is checked once, and all the VMs are made and started, or none.
+///
 /// With a command, the exit status is the command's own, 127 if the guest has no such command, and 125 if bottle-freeze or the
 /// engine failed.
 #[derive(Debug, clap::Args)]
@@ -29,6 +31,7 @@ use std::time::Duration;
 #[command(
     after_long_help = "Examples:\n  bottle-freeze thaw dev\n  bottle-freeze thaw dev@ready dev-tuesday --no-start\n  \
     bottle-freeze thaw dev@ready --replace\n  \
+    bottle-freeze thaw dev@ready worker -n 8 -j 4 -p auto\n  \
     bottle-freeze thaw dev --volume ~/src:/src -p 9090:80 -e TOKEN\n  \
     bottle-freeze thaw --key setup-v7 -- make test\n  \
     bottle-freeze thaw dev.smolmachine"
@@ -44,6 +47,17 @@ pub struct Args {
     /// The newest snapshot that was frozen with this --key; exit 4 if there is none, or 125 with a command
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub key: Option<String>,
+    /// Make that many VMs, NAME-1, NAME-2 …: all of them or none, each with its own machine id and SSH host keys
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..1000))]
+    #[arg(conflicts_with_all = ["replace", "keep"])]
+    pub count: Option<u16>,
+    /// With --count: number of VMs to make at the same time [default: half of the cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), hide_short_help = true)]
+    #[arg(env = "BOTTLE_FREEZE_JOBS")]
+    pub jobs: Option<u16>,
+    /// With --count: keep the machine id and the SSH host keys of the frozen VM
+    #[arg(long, requires = "count", hide_short_help = true)]
+    pub same_identity: bool,
     /// Start it and wait until it runs commands (the default)
     #[arg(long, hide_short_help = true, conflicts_with = "no_start")]
     pub start: bool,
@@ -57,7 +71,7 @@ pub struct Args {
     #[arg(short, long, requires = "replace")]
     pub yes: bool,
     /// Keep the new VM even if it does not start
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub keep: bool,
     /// Virtual CPUs [default: as frozen]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -68,24 +82,8 @@ pub struct Args {
     /// Size of the storage disk, in GiB or with a unit (20G), at least as frozen [default: as frozen]
     #[arg(long, value_name = "SIZE", value_parser = gibibytes, hide_short_help = true)]
     pub storage: Option<u64>,
-    /// Enable the network, without limits
-    #[arg(long)]
-    pub net: bool,
-    /// Enable the network, limited to this CIDR block (repeatable) [default: as frozen]
-    #[arg(long, hide_short_help = true, value_name = "CIDR")]
-    pub allow_cidr: Vec<String>,
-    /// Publish this port, and none of the recorded ones (repeatable) [default: as frozen]
-    #[arg(short, long, value_name = "HOST[:GUEST]", hide_short_help = true)]
-    pub port: Vec<String>,
-    /// Publish no port
-    #[arg(long, conflicts_with = "port", hide_short_help = true)]
-    pub no_ports: bool,
-    /// Mount this host folder, and none of the recorded ones (repeatable) [default: as frozen]
-    #[arg(long, value_name = "HOST:GUEST[:ro]", hide_short_help = true)]
-    pub volume: Vec<String>,
-    /// Mount no host folder
-    #[arg(long, conflicts_with = "volume", hide_short_help = true)]
-    pub no_volumes: bool,
+    #[command(flatten)]
+    pub reaches: Reaches,
     #[command(flatten)]
     pub env: Env,
     /// Attach a label, beside the recorded ones (repeatable)
@@ -104,28 +102,20 @@ pub struct Args {
 
 /// Thaws a snapshot, and prints what was made; or runs the command in it, whose exit status it returns.
 pub fn run(app: &App, args: Args) -> Result<ExitCode> {
+    if args.count.is_some() {
+        return run_several(app, args);
+    }
     if !args.command.is_empty() {
         return run_command(app, args);
     }
-    let has_name = args.name.is_some() || args.replace;
-    let thawed = thaw::thaw(app, &request(args)?)?;
+    let request = request(args)?;
+    let thawed = thaw::thaw(app, &request)?;
     let name = &thawed.vm;
     let next = match thawed.state {
         Change::Running => format!("it is running; a shell in it: bottle-freeze exec -it {name} -- sh"),
         _ => format!("start it with: bottle-freeze start {name}"),
     };
-    let file = thawed.sidecar.as_ref().map_or(Path::new(""), |sidecar| sidecar.0.as_path());
-    let source = thawed.reference.clone().unwrap_or_else(|| file.display().to_string());
-    let own = thawed.reference.as_ref().and_then(|reference| reference.split('@').next().map(str::to_owned));
-    let own = own.unwrap_or_else(|| file.file_stem().unwrap_or_default().to_string_lossy().into_owned());
-    let why = match () {
-        () if has_name || own == *name || thawed.replaced.is_some() => String::new(),
-        () => format!(", because there is a VM '{own}' already (--replace replaces it)"),
-    };
-    // The bare name means the newest snapshot.
-    let kept = thawed.replaced.as_ref();
-    let kept = kept.map(|kept| format!("; the VM that it replaced is {kept}, now the newest snapshot of {name}"));
-    app.terminal.result(name, &format!("thawed {source} as {name}{why}{}; {next}", kept.unwrap_or_default()));
+    app.terminal.result(name, &format!("{}; {next}", made(&request, &thawed)));
     app.terminal.report(&thawed);
     Ok(ExitCode::SUCCESS)
 }
@@ -141,16 +131,50 @@ fn run_command(app: &App, mut args: Args) -> Result<ExitCode> {
     let command = Exec { command: std::mem::take(&mut args.command), ..Exec::default() };
     let request = request(args)?;
     let mut app = app.clone();
-    // Stdout belongs to the command: no result, and no note, is printed for people.
-    app.terminal.json = true;
+    app.terminal = app.terminal.sparing_stdout();
     let thawed = thaw::thaw(&app, &request).map_err(exec_failed)?;
     let name: Name = thawed.vm.parse().map_err(|why: &str| Failure::new(Status::ExecFailed, why))?;
+    app.terminal.result(&thawed.vm, &made(&request, &thawed));
     app.on_vm(&name, |app| exec(app, &name, &command, &[]))
 }
 
+/// Makes several VMs of a snapshot, and prints which.
+fn run_several(app: &App, args: Args) -> Result<ExitCode> {
+    let refused = |what: &str| Failure::new(Status::Usage, what);
+    if !args.command.is_empty() {
+        return Err(refused("several VMs cannot run a command, which has one exit status")
+            .hint("make them first, and run it in each with `bottle-freeze exec NAME -- COMMAND`"));
+    }
+    if args.no_start && !args.same_identity {
+        return Err(refused("VMs get an identity of their own while they run, so --no-start requires --same-identity")
+            .hint("leave out --no-start, or give both"));
+    }
+    let several = Several { count: args.count.unwrap_or(1), jobs: args.jobs, same_identity: args.same_identity };
+    let request = request(args)?;
+    let thawed = thaw::several(app, &request, several)?;
+    for one in &thawed {
+        let state = if one.state == Change::Running { "; it is running" } else { "" };
+        app.terminal.result(&one.vm, &format!("{}{state}", made(&request, one)));
+    }
+    app.terminal.report(&thawed);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was made, as people read it.
+fn made(request: &Request, thawed: &Thawed) -> String {
+    let (name, file) = (&thawed.vm, thawed.sidecar.as_ref().map(|sidecar| sidecar.0.display().to_string()));
+    let source = thawed.reference.clone().or(file).unwrap_or_default();
+    let why = thawed.taken.as_ref();
+    let why = why.map(|taken| format!(", because there is a VM '{taken}' already (--replace replaces it)"));
+    let is_auto = request.access.ports == Ports::Free && !thawed.ports.is_empty();
+    let ports = is_auto.then(|| format!(", which publishes {}", thawed.ports.join(", ")));
+    // The bare name means the newest snapshot.
+    let kept = thawed.replaced.as_ref();
+    let kept = kept.map(|kept| format!("; the VM that it replaced is {kept}, now the newest snapshot of {name}"));
+    [Some(format!("thawed {source} as {name}")), why, ports, kept].into_iter().flatten().collect()
+}
+
 fn request(args: Args) -> Result<Request> {
-    // Options that are not given leave what was recorded.
-    let given = |list: Vec<String>, none: bool| (none || !list.is_empty()).then_some(list);
     Ok(Request {
         snapshot: args.snapshot.unwrap_or_default(),
         key: args.key,
@@ -163,12 +187,7 @@ fn request(args: Args) -> Result<Request> {
         cpus: args.cpus,
         memory_mib: args.mem,
         storage_gb: args.storage,
-        access: Access {
-            net: args.net,
-            allow_cidrs: args.allow_cidr,
-            ports: given(args.port, args.no_ports),
-            volumes: given(args.volume, args.no_volumes),
-        },
+        access: args.reaches.access()?,
         env: env::read(&args.env)?,
         labels: args.label.into_iter().collect(),
         workdir: args.workdir,

@@ -14,10 +14,22 @@ pub struct Access {
     pub net: bool,
     /// Only these networks.
     pub allow_cidrs: Vec<String>,
-    /// The ports to publish; `None`: the recorded ones.
-    pub ports: Option<Vec<String>>,
+    /// The ports to publish.
+    pub ports: Ports,
     /// The host folders to mount; `None`: the recorded ones.
     pub volumes: Option<Vec<String>>,
+}
+
+/// The ports that a new VM publishes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Ports {
+    /// The recorded ones.
+    #[default]
+    Recorded,
+    /// The recorded ones, each at a port of this host that is free.
+    Free,
+    /// These.
+    Given(Vec<String>),
 }
 
 /// What a VM made from the snapshot would open.
@@ -76,8 +88,9 @@ impl Opens {
         // A live snapshot continues with its own network and ports: the user can only accept them.
         let has_network = asked.net || (!is_live && !asked.allow_cidrs.is_empty());
         let is_left = |port: &String| match &asked.ports {
-            Some(ports) => is_live && !ports.contains(port),
-            None => true,
+            Ports::Given(ports) => is_live && !ports.contains(port),
+            Ports::Free => false,
+            Ports::Recorded => true,
         };
         Self {
             by_itself: self.by_itself.filter(|_| !has_network),

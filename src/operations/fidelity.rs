@@ -78,12 +78,13 @@ pub fn losses(known: &Configuration, in_library: bool) -> Vec<String> {
 
 /// The options that give a new VM the settings of the frozen one, as far as this engine has them. Settings with access to
 /// the host are used only from snapshots made here, because another user wrote the record of any other. A disk that one of
-/// `others` uses is left out.
+/// `others` uses is left out, and if `is_several` VMs get the options, one that they would write to.
 pub fn options(
     snapshot: &Metadata,
     version: Version,
     recipe: &CreateOptions,
     others: &[&Machine],
+    is_several: bool,
 ) -> Vec<(&'static str, Option<String>)> {
     let mut options = Vec::new();
     let (is_own, has_network) = (snapshot.is_own(), recipe.net || !recipe.allow_cidrs.is_empty());
@@ -91,7 +92,8 @@ pub fn options(
         if setting.reaches_out() && !is_own {
             continue;
         }
-        let free = |disk: &&Value| setting.key != DISKS || is_free(disk, others);
+        let is_shared = |disk: &Value| is_several && disk["read_only"] != true;
+        let free = |disk: &&Value| setting.key != DISKS || (is_free(disk, others) && !is_shared(disk));
         let value = match value {
             Value::Array(list) => list.iter().filter(free).cloned().collect(),
             other => other.clone(),

@@ -1,7 +1,9 @@
 //! Tags: each names at most one snapshot of a VM.
 
+use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Metadata, Stored, Tag, catalog, check_description};
+use crate::operations::lock;
 use crate::operations::several::once;
 
 /// Makes sure that no other snapshot of the VM has one of these tags. With `force`, removes them from it.
@@ -15,6 +17,16 @@ pub fn free_tags(vm: &str, id: &str, tags: &[Tag], force: bool) -> Result<()> {
         other.untag(tags).map_err(|error| Failure::not_writable(&other.folder, &error))?;
     }
     Ok(())
+}
+
+/// Removes tags from the snapshot `VM@ID`.
+///
+/// # Errors
+/// It is not there, or cannot be written.
+pub fn remove(app: &App, reference: &str, tags: &[Tag]) -> Result<()> {
+    let _library = lock::library(app, reference.split('@').next().unwrap_or_default())?;
+    let one = catalog::find(reference)?;
+    one.untag(tags).map_err(|error| Failure::not_writable(&one.folder, &error))
 }
 
 /// Adds tags to a snapshot, and removes others. The caller has the lock of the VM's snapshots. What is recorded of it then.

@@ -155,6 +155,8 @@ pub struct Thawed {
     pub sidecar: Option<JsonPath>,
     /// The state of the VM now.
     pub state: Change,
+    /// The ports that it publishes, HOST:GUEST.
+    pub ports: Vec<String>,
     /// With --replace: the snapshot (VM@ID) that holds the VM that was replaced.
     pub replaced: Option<String>,
     /// Duration in seconds.
@@ -162,6 +164,19 @@ pub struct Thawed {
     pub seconds: f64,
     /// The warnings that were printed.
     pub warnings: Vec<String>,
+    /// The name that it did not get, because another VM has it; for people only.
+    #[serde(skip)]
+    pub taken: Option<String>,
+}
+
+/// The VM that was made, or with --count all of them.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ThawedVms {
+    /// The only one.
+    One(Thawed),
+    /// All of them.
+    All(Vec<Thawed>),
 }
 
 /// A VM that was frozen.

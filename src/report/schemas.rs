@@ -2,7 +2,7 @@
 
 use super::{
     Arrived, Changed, Copied, Diagnosis, Done, Engine, Entry, Exported, Frozen, InstalledEngine, Listed, Packed,
-    Planned, Pruned, Pushed, RemovedEngine, RemovedSnapshot, Results, Scheduled, Snapshot, Tagged, Thawed, Verified,
+    Planned, Pruned, Pushed, RemovedEngine, RemovedSnapshot, Results, Scheduled, Snapshot, Tagged, ThawedVms, Verified,
     Vm, Whole,
 };
 use crate::library::Metadata;
@@ -25,7 +25,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         result_of::<Vec<Machine>>("ls", "ls"),
         result_of::<Results<Frozen, Vm>>("freeze", "freeze"),
         result_of::<Results<Planned, Vm>>("freeze-dry-run", "freeze --dry-run"),
-        result_of::<Thawed>("thaw", "thaw, rollback"),
+        result_of::<ThawedVms>("thaw", "thaw, rollback"),
         result_of::<Copied>("cp", "cp"),
         result_of::<Packed>("pack", "pack"),
         result_of::<Vec<Verified>>("verify", "verify"),

@@ -156,7 +156,7 @@ impl Outcome {
     }
 
     /// The guest command's own status, or what failed instead: the engine uses 1 and 255 for its own failures too.
-    fn exec_end(&self) -> ExecEnd {
+    pub fn exec_end(&self) -> ExecEnd {
         match self.status.code() {
             None => ExecEnd::Killed(self.status.signal().unwrap_or(0)),
             Some(0) => ExecEnd::Guest(0),

@@ -86,7 +86,7 @@ pub struct PrintedError<'a> {
 #[derive(Serialize, Default, JsonSchema)]
 pub struct Event<'a> {
     /// started, progress and finished report a phase; warning: a warning; interrupted: a signal arrived, cleaning up; command:
-    /// an engine command, with --verbose; detail: something else that --verbose asks for; output: a line printed by a hook.
+    /// an engine command, with --verbose; detail: something else, most of it only with --verbose; output: a line printed by a hook.
     #[serde(rename = "event")]
     #[schemars(extend("enum" = KINDS))]
     pub kind: &'static str,
@@ -120,7 +120,7 @@ pub struct Event<'a> {
 }
 
 /// The phases.
-const PHASES: [&str; 24] = [
+const PHASES: [&str; 25] = [
     "create",
     "check",
     "trial",
@@ -138,6 +138,7 @@ const PHASES: [&str; 24] = [
     "restart",
     "save-workspace",
     "restore-workspace",
+    "identify",
     "push",
     "pull",
     "export",

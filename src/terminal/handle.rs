@@ -34,6 +34,7 @@ pub enum Phases {
 
 /// Prints and asks, as the global options say, and about one thing. A copy is cheap, and belongs to the same run.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)]
 pub struct Terminal {
     /// Bare results and errors only.
     pub quiet: bool,
@@ -43,6 +44,8 @@ pub struct Terminal {
     errors: Format,
     phases: Phases,
     about: Option<About>,
+    /// Whether results go to stderr.
+    pub(super) spares_stdout: bool,
     pub(super) run: Arc<Run>,
 }
 
@@ -59,7 +62,7 @@ pub(super) struct Run {
 impl Terminal {
     /// From `--quiet`, `--json`, `--verbose`, `--error-format` and `--progress`.
     pub fn new(quiet: bool, json: bool, verbose: bool, errors: Format, phases: Phases) -> Self {
-        Self { quiet, json, verbose, errors, phases, about: None, run: Arc::default() }
+        Self { quiet, json, verbose, errors, phases, about: None, spares_stdout: false, run: Arc::default() }
     }
 
     /// For what is printed before the options are understood.
@@ -70,6 +73,11 @@ impl Terminal {
     /// The same terminal; programs read that what it prints is about this.
     pub fn about(&self, about: Option<About>) -> Self {
         Self { about, ..self.clone() }
+    }
+
+    /// The same terminal; results go to stderr, because stdout belongs to the user's command.
+    pub fn sparing_stdout(&self) -> Self {
+        Self { spares_stdout: true, ..self.clone() }
     }
 
     /// Whether errors are JSON.

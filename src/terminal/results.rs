@@ -22,7 +22,9 @@ impl Terminal {
     /// neither: see [`Self::report`].
     pub fn result(&self, bare: impl AsRef<OsStr>, text: &str) {
         let text = one_line(text);
-        if self.json {
+        if self.spares_stdout {
+            self.note(&text);
+        } else if self.json {
             self.run.done.lock().into_iter().for_each(|mut done| done.push(text.clone()));
         } else if self.quiet {
             self.check(print([bare_line(bare.as_ref())]), &[text]);
@@ -33,8 +35,10 @@ impl Terminal {
 
     /// Prints something beside the results, or in place of one: for people only.
     pub fn note(&self, text: &str) {
-        if !self.quiet && !self.json {
-            self.lines([one_line(text)]);
+        match (self.quiet || self.json, self.spares_stdout) {
+            (true, _) => {}
+            (false, true) => self.message("detail", text, &one_line(text)),
+            (false, false) => self.lines([one_line(text)]),
         }
     }
 

@@ -131,7 +131,7 @@ fn an_unknown_option_is_never_said_to_be_a_value() {
         ("rm -f dev", Some("--yes")),
         ("rm dev --force", Some("--yes")),
         ("ls --format json", Some("--json")),
-        ("thaw dev -n 3", None),
+        ("rollback dev -n 3", None),
         ("snapshot rm dev --frobnicate", None),
         ("exec --frobnicate dev ls", None),
     ] {

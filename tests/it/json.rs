@@ -39,7 +39,7 @@ fn error(run: Assert, status: i32) -> Value {
 }
 
 /// The life of a VM and its snapshots, using every command.
-const STORY: [&str; 31] = [
+const STORY: [&str; 32] = [
     "ls",
     "create dev",
     "create web --image alpine:3.20 --net",
@@ -53,6 +53,7 @@ const STORY: [&str; 31] = [
     "verify dev.smolmachine",
     "create dev2 --from dev.smolmachine",
     "thaw dev@ready dev3",
+    "thaw dev@ready worker -n 2",
     "thaw dev@ready dev --replace --yes --no-start",
     "rollback dev@ready --yes --no-start",
     "cp dev.smolmachine dev3:/root/x",

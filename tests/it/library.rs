@@ -388,11 +388,17 @@ fn a_damaged_snapshot_is_not_thawed() {
     world.run("freeze dev").success();
     damage(&snapshot(&world));
     world.warm();
-    for line in ["thaw dev", "create x --from dev", "snapshot verify dev"] {
+    for line in ["create x --from dev", "snapshot verify dev"] {
         world.run(line).code(10).stderr(contains("damaged"));
     }
     world.run("snapshot verify --all").code(10);
     assert!(world.calls().is_empty(), "{:?}", world.calls());
+    // What to do about a VM of that name is asked before the check, so the VMs are listed.
+    for line in ["thaw dev", "thaw dev x -n 2"] {
+        world.forget_calls();
+        world.run(line).code(10).stderr(contains("damaged"));
+        assert_eq!(world.commands(), ["machine ls"], "{line}");
+    }
 }
 
 #[test]
@@ -408,7 +414,7 @@ fn a_vm_with_a_taken_name_is_not_touched() {
     let world = World::new();
     world.vm("dev").running();
     world.run("freeze dev --yes --restart").success();
-    world.run("thaw dev dev").code(1).stderr(contains("already exists"));
+    world.run("thaw dev dev").code(16).stderr(contains("already exists"));
     assert_eq!(world.state("dev"), "running");
 }
 

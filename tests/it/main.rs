@@ -67,6 +67,7 @@ mod rollback;
 mod same_vm;
 mod schedule;
 mod secrets;
+mod several;
 mod shown;
 mod signals;
 mod sizes;

@@ -186,6 +186,11 @@ fn a_command_runs_once_the_vm_is_ready_and_gives_its_status() {
     assert_eq!(world.state("new"), "running");
     let run = world.run("thaw dev new --replace --yes -- sh -c 'kill -9 $$'").code(137);
     assert_eq!(stdout(&run), "");
+    // The name may be one that the user did not give.
+    let run = world.run("thaw dev -- true").success();
+    assert!(stderr(&run).contains(" as dev-2, because there is a VM 'dev' already"), "{run}");
+    assert_eq!(stdout(&world.run("thaw dev new --replace --yes -- echo hi").success()), "hi\n");
+    assert!(!stderr(&world.run("-q thaw dev fourth --no-ports -- true").success()).contains("thawed"));
     world.run("thaw dev third -- nosuch").code(127).stderr(contains("the guest has no such command"));
     assert_eq!(world.state("third"), "running");
 }
@@ -198,4 +203,19 @@ fn a_failure_before_the_command_has_a_status_of_its_own() {
     world.run("thaw dev new --no-start -- true").code(2);
     world.run("thaw dev new --json -- true").code(2).stderr(contains("--json cannot be used with a command"));
     assert_eq!(world.state("new"), "missing");
+}
+
+/// The VM that is replaced has its port until then.
+#[test]
+fn a_vm_that_replaces_another_gets_its_port() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let number = port.local_addr().unwrap().port();
+    let world = World::new();
+    world.run(&format!("create dev -p {number}:80")).success();
+    world.run("start dev").success();
+    world.run("freeze dev -t ready -y --restart").success();
+    for line in ["thaw dev@ready --replace --yes", "rollback dev@ready --yes", "rollback dev --undo --yes -p auto"] {
+        let run = world.run(line).success();
+        assert_eq!(world.record("dev")["ports"], json!([format!("{number}:80")]), "{line}: {run}");
+    }
 }

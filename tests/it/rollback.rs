@@ -283,3 +283,53 @@ fn a_rollback_that_makes_no_vm_says_how_to_go_back() {
     world.fault(json!({"on": "machine create", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
     world.run("rollback dev@ready --yes").failure().stderr(contains("bottle-freeze rollback dev --undo"));
 }
+
+#[test]
+fn a_rollback_that_replaces_nothing_leaves_nothing_to_undo() {
+    let world = world_with_states();
+    world.fault(json!({"on": "machine delete", "do": {"fail": {"status": 1, "stderr": "Error: no"}}}));
+    world.run("rollback dev@ready --yes").failure().stderr(contains("it was frozen as dev@"));
+    world.clear_faults();
+    assert_eq!((state(&world).as_deref(), undo_tags(&world)), (Some("now"), Vec::new()));
+    world.run("rollback dev --undo --yes").code(4);
+    // What it was frozen as is there.
+    assert_eq!(snapshots(&world).len(), 2);
+    // A VM that is deleted although the engine fails can be brought back.
+    world.fault(json!({"on": "machine delete", "do": {"delete_vm": "dev"}}));
+    world.run("rollback dev@ready --yes").failure();
+    world.clear_faults();
+    assert_eq!(undo_tags(&world).len(), 1);
+    world.run("rollback dev --undo").success();
+    assert_eq!(state(&world).as_deref(), Some("now"));
+}
+
+#[test]
+fn the_question_names_what_the_vm_becomes_and_where_that_comes_from() {
+    let world = world();
+    let asked = stderr(&world.run("rollback dev@ready").code(6));
+    assert!(asked.contains("'dev' is running. Stop it, freeze it into the library and replace it by dev@"), "{asked}");
+    world.run("freeze dev --key k1 --yes --restart").success();
+    world.run("thaw --key k1 --replace").code(6).stderr(contains(", the newest with the key 'k1'?"));
+    world.run("snapshot export dev@ready -o dev.tar").success();
+    world.run("snapshot rm dev@ready --yes").success();
+    world.run("snapshot import dev.tar").success();
+    world.run("rollback dev@ready").code(6).stderr(contains(", which was imported from dev.tar?"));
+}
+
+#[test]
+fn a_snapshot_of_another_machine_can_be_rolled_back_to_without_its_folders_and_ports() {
+    let world = World::new();
+    std::fs::create_dir(world.path("data")).unwrap();
+    let data = world.path("data").display().to_string();
+    world.run(&format!("create dev -p 18080:80 --volume {data}:/data")).success();
+    world.run("start dev").success();
+    world.run("freeze dev -y -t ready").success();
+    world.run("snapshot export dev -o dev.tar").success();
+    world.run("snapshot rm dev --yes").success();
+    world.run("snapshot import dev.tar").success();
+    world.run("rollback dev@ready --yes --no-start").code(6).stderr(contains("--no-volumes"));
+    world.run("rollback dev@ready --yes --no-start --no-ports --no-volumes").success();
+    assert_eq!((&world.record("dev")["ports"], &world.record("dev")["mounts"]), (&json!([]), &json!([])));
+    world.run(&format!("rollback dev@ready --yes --no-start --no-ports --volume {data}:/data")).success();
+    assert_eq!(world.record("dev")["mounts"], json!([format!("{data}:/data")]));
+}

@@ -1,10 +1,11 @@
 //! `thaw` where there is a VM of that name, and where the new VM does not start: nothing is lost, and nothing half-made stays.
 
 use crate::support::pty::Session;
-use crate::support::{World, stderr, stdout};
+use crate::support::{World, names_in, stderr, stdout};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::json;
+use std::fs;
 
 /// A VM and its snapshot `dev@ready`.
 fn world() -> World {
@@ -35,7 +36,7 @@ fn without_a_terminal_the_new_vm_gets_a_number_and_the_reason_is_printed() {
     }
     assert_eq!(vms(&world), ["dev", "dev-2", "dev-3"]);
     // Who asks for a name gets that name, or nothing.
-    world.run("thaw dev dev-2").code(1).stderr(contains("already exists").and(contains("--replace")));
+    world.run("thaw dev dev-2").code(16).stderr(contains("already exists").and(contains("--replace")));
     world.run("thaw dev other --no-start").success().stdout(contains("because").not());
 }
 
@@ -67,6 +68,27 @@ fn on_a_terminal_the_user_chooses() {
         assert!(printed.contains("nothing was changed"), "{keys:?}: {printed}");
         assert_eq!((vms(&world).len(), snapshots(&world)), (2, 2), "{keys:?}");
     }
+}
+
+#[test]
+fn the_question_comes_before_the_check_and_says_what_a_replacement_loses() {
+    let world = world();
+    world.run("start dev").success();
+    let folder = world.path("home/library/snapshots/dev");
+    let folder = folder.join(&names_in(&folder)[0]).join("objects");
+    for name in names_in(&folder) {
+        fs::write(folder.join(name), "damaged").unwrap();
+    }
+    let mut session = Session::start(world.line("thaw dev@ready"));
+    session.wait_for("There is a VM 'dev' already, which is running");
+    session.wait_for("what is only in its RAM is lost");
+    session.wait_for("Cancel");
+    session.press("q");
+    assert_eq!(session.wait(), Some(6), "{}", session.screen());
+    world.run("thaw dev@ready --replace").code(6);
+    world.run("thaw dev@ready dev").code(16);
+    world.run("thaw dev@ready --replace --yes").code(10);
+    assert_eq!(world.state("dev"), "running");
 }
 
 #[test]

@@ -194,17 +194,30 @@ const ALL: &[Row] = &[
         world.run("freeze dev").success();
         "thaw dev dev2".into()
     }),
-    row("thaw/plan.rs", "the ports of the frozen VM are unknown", |world| {
+    row("thaw/ports.rs", "the ports of the frozen VM are unknown", |world| {
         world.vm("dev").with("-p 8080:80").stopped();
         world.run("freeze dev").success();
         "thaw dev dev2".into()
     }),
-    row("thaw/plan.rs", "in use here, and so not published", |world| {
+    row("thaw/ports.rs", "in use here, and so not published", |world| {
         let port = listen();
         world.run(&format!("create dev -p {port}:80")).success();
         world.run("start dev").success();
         world.run("freeze dev --yes").success();
         "thaw dev dev2".into()
+    }),
+    row("thaw/identity.rs", "has the SSH host keys of the frozen VM", |world| {
+        world.vm("dev").stopped();
+        world.run("freeze dev").success();
+        world.fault(json!({"on": "machine exec", "nth": 2, "do": {"print": "no ssh-keygen"}}));
+        "thaw dev w -n 1".into()
+    }),
+    row("thaw/identity.rs", "its guest has no sh to change it", |world| {
+        world.vm("dev").stopped();
+        world.run("freeze dev").success();
+        let no = "Error: agent operation failed: vm exec: failed to spawn command: No such file or directory";
+        world.fault(json!({"on": "machine exec", "nth": 2, "do": {"fail": {"status": 1, "stderr": no}}}));
+        "thaw dev w -n 1".into()
     }),
     row("snapshot/push.rs", "its snapshot.json is pushed too", |world| {
         fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();

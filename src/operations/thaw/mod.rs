@@ -1,24 +1,36 @@
-//! Thaws a snapshot: a new VM, as the old one was frozen.
+//! Thaws a snapshot: a new VM, as the old one was frozen, or several.
 
+mod identity;
+mod names;
 mod plan;
+mod ports;
+mod replace;
+mod request;
+mod several;
 mod volumes;
 
-pub use plan::Request;
+pub use request::Request;
+pub use several::{Several, several};
 
 use crate::app::App;
+use crate::clock;
 use crate::error::{Failure, Result, Status};
-use crate::library::{self, Creation, Lock, Stored, undo};
+use crate::library::{self, Creation, Stored};
+use crate::operations::consent::{self, Ports};
 use crate::operations::make::{self, make_vm};
-use crate::operations::resolve::{self, Checked};
+use crate::operations::resolve::{self, Checked, SnapshotSource};
 use crate::operations::start::{check_host, start};
 use crate::operations::state::state_now;
 use crate::operations::stop::stop;
-use crate::operations::{configuration, consent, disks, fidelity, freeze, lock, workspace};
+use crate::operations::{configuration, disks, fidelity, workspace};
 use crate::report::{Change, JsonPath, Thawed};
 use crate::smolvm::{EngineError, Fact, Machine, Smolvm};
 use crate::terminal::Warnings;
-use plan::Plan;
-use std::time::{Duration, Instant};
+use names::Chosen;
+use plan::{Host, Plan};
+use ports::HostPorts;
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime};
 
 /// The thaw of one snapshot into one VM.
 struct Thaw<'a> {
@@ -27,7 +39,11 @@ struct Thaw<'a> {
     request: &'a Request,
     snapshot: &'a Checked,
     plan: &'a Plan,
+    /// If it is one of several, of which all are made or none.
+    several: Option<Several>,
     warnings: &'a Warnings,
+    /// The Unix seconds before and after the engine created the VM.
+    made: OnceLock<(u64, u64)>,
 }
 
 /// Makes a VM from a snapshot, and starts it.
@@ -37,57 +53,49 @@ struct Thaw<'a> {
 pub fn thaw(app: &App, request: &Request) -> Result<Thawed> {
     let began = Instant::now();
     app.on_snapshot(&request.snapshot.to_string_lossy(), |app| {
-        let found = match &request.key {
-            Some(key) => resolve::with_key(app, &request.snapshot.to_string_lossy(), key)?,
-            None if request.undoable => resolve::of_its_vm(app, &request.snapshot.to_string_lossy())?,
-            None => resolve::find(app, &request.snapshot)?,
-        };
-        let engine = app.engine()?;
-        if request.start {
-            check_host(&engine)?;
-        }
-        let snapshot = found.check(app)?;
-        fidelity::check_host(&snapshot.artifact.manifest)?;
-        let opens = consent::check(app, &snapshot, &request.access, true)?;
-        check_options(request, &snapshot)?;
+        let (found, engine) = find(app, request)?;
         let machines = engine.machine_ls()?;
-        let request = &ask_about_name(app, request, &snapshot, &machines)?;
-        let plan = Plan::make(request, opens, &snapshot, &machines, engine.version())?;
+        let Chosen { name, taken, replaces } = names::choose(app, &engine, request, &found, &machines)?;
+        let (snapshot, opens) = check(app, request, found)?;
+        let (version, is_several) = (engine.version(), false);
+        let ports = HostPorts::of(&machines, version, replaces.as_ref());
+        let mut host = Host { machines: &machines, version, ports, is_several };
+        let plan = Plan::make(name, request, opens, &snapshot, &mut host)?;
         let thaw = |app: &App, warnings: &Warnings| {
-            let (engine, snapshot) = (app.share(&engine), &snapshot);
-            let (state, replaced) = Thaw { app, engine, request, snapshot, plan: &plan, warnings }.run(&machines)?;
-            Ok(Thawed {
-                vm: plan.name.to_string(),
-                reference: snapshot.stored().map(Stored::reference),
-                sidecar: snapshot.file().map(|file| JsonPath(file.into())),
-                state,
-                replaced,
-                seconds: began.elapsed().as_secs_f64(),
-                warnings: warnings.list(),
-            })
+            let (engine, snapshot, plan) = (app.share(&engine), &snapshot, &plan);
+            let thaw = Thaw { app, engine, request, snapshot, plan, several: None, warnings, made: OnceLock::new() };
+            let (state, replaced) = thaw.run(replaces.as_ref())?;
+            Ok(Thawed { replaced, taken, ..thaw.report(state, began) })
         };
         app.on_vm(&plan.name, |app| app.with_warnings(|warnings| thaw(app, warnings)))
     })
 }
 
-/// Asks what to do about a VM that has the name already, where there is a user to answer.
-fn ask_about_name(app: &App, request: &Request, snapshot: &Checked, machines: &[Machine]) -> Result<Request> {
-    let wanted = plan::wanted_name(request, snapshot);
-    let there = machines.iter().find(|machine| machine.name == wanted && !request.replace);
-    let Some(there) = there else { return Ok(request.clone()) };
-    let free = plan::free_name(&wanted, machines)?;
-    let question = format!("There is a VM '{wanted}' already, which is {}", there.state);
-    let answers = [
-        format!("Make the new one '{free}'"),
-        format!("Replace '{wanted}', which is frozen into the library first"),
-        "Cancel".to_owned(),
-    ];
-    match app.choose(&question, &answers, "nothing was changed")? {
-        Some(0) => Ok(Request { name: Some(free), ..request.clone() }),
-        Some(1) => Ok(Request { replace: true, yes: true, ..request.clone() }),
-        Some(_) => Err(Failure::new(Status::NotConfirmed, "not confirmed").state("nothing was changed")),
-        None => Ok(request.clone()),
+/// The snapshot that the request means, not checked yet, and the engine.
+fn find(app: &App, request: &Request) -> Result<(SnapshotSource, Smolvm)> {
+    let found = match &request.key {
+        Some(key) => resolve::with_key(app, &request.snapshot.to_string_lossy(), key)?,
+        None if request.undoable => resolve::of_its_vm(app, &request.snapshot.to_string_lossy())?,
+        None => resolve::find(app, &request.snapshot)?,
+    };
+    if !found.path().exists() {
+        // Before a name is chosen: this fails, and says what may be meant.
+        found.whole(app)?;
     }
+    let engine = app.engine()?;
+    if request.start {
+        check_host(&engine)?;
+    }
+    Ok((found, engine))
+}
+
+/// Checks the snapshot, and that the user agrees to what it opens; whether that is a network that its artifact opens by itself.
+fn check(app: &App, request: &Request, found: SnapshotSource) -> Result<(Checked, bool)> {
+    let snapshot = found.check(app)?;
+    fidelity::check_host(&snapshot.artifact.manifest)?;
+    let opens = consent::check(app, &snapshot, &request.access, true)?;
+    check_options(request, &snapshot)?;
+    Ok((snapshot, opens))
 }
 
 /// A live snapshot takes no options: it goes on as it was.
@@ -95,8 +103,9 @@ fn check_options(request: &Request, snapshot: &Checked) -> Result<()> {
     let (manifest, access) = (&snapshot.artifact.manifest, &request.access);
     // The options that confirm its ports are repeated; no other is possible.
     let has_other_ports = || match &access.ports {
-        Some(ports) if ports.is_empty() => !manifest.live_ports().is_empty(),
-        ports => ports.iter().flatten().any(|port| !manifest.live_ports().contains(port)),
+        Ports::Recorded => false,
+        Ports::Given(ports) if !ports.is_empty() => ports.iter().any(|port| !manifest.live_ports().contains(port)),
+        Ports::Given(_) | Ports::Free => !manifest.live_ports().is_empty(),
     };
     let is_sized = request.cpus.is_some() || request.memory_mib.is_some() || request.storage_gb.is_some();
     let is_bound = access.volumes.is_some() || !request.env.is_empty() || request.workdir.is_some();
@@ -108,125 +117,99 @@ fn check_options(request: &Request, snapshot: &Checked) -> Result<()> {
 }
 
 impl Thaw<'_> {
-    /// The state of the new VM, and the snapshot that holds the one that it replaces.
-    fn run(&self, machines: &[Machine]) -> Result<(Change, Option<String>)> {
+    /// Makes the VM, in place of the one that it `replaces`. Its state, and the snapshot that holds the replaced one.
+    fn run(&self, replaces: Option<&Machine>) -> Result<(Change, Option<String>)> {
         let name = &self.plan.name;
         self.plan.warnings.iter().for_each(|foreseen| self.warnings.warn(foreseen));
         configuration::check(&self.plan.known)?;
         // Before the VM of that name is removed.
         self.engine.can_create(name, &self.plan.options)?;
         // Held until the VM is made, and has all that was frozen.
-        let (replaced, _lock) = match machines.iter().find(|machine| machine.name == name.as_str()) {
-            None => (None, make::lock_name(self.app, &self.engine, name)?),
-            Some(listed) if self.request.replace => {
-                let (kept, lock) = self.replace(listed)?;
-                (Some(kept), Some(lock))
-            }
-            Some(_) => return Err(EngineError::NameTaken(name.to_string()).into()),
+        let Some(there) = replaces else {
+            let _lock = make::lock_name(self.app, &self.engine, name)?;
+            return Ok((self.make()?, None));
         };
+        let (kept, _lock) = self.replace(there)?;
         match self.make() {
-            Ok(state) => Ok((state, replaced)),
-            Err(failure) => Err(match replaced {
-                Some(kept) => {
-                    let failure = failure.and_state(format!("the VM that was there is kept as {kept}"));
-                    let back = if self.request.undoable {
-                        format!("bring it back with `bottle-freeze rollback {} --undo`", self.plan.name)
-                    } else {
-                        format!("bring it back with `bottle-freeze thaw {kept}`")
-                    };
-                    // The engine is asked after a signal, too.
-                    let _cleanup = self.engine.signals().recovering();
-                    let is_there = self.leaves(&failure) && self.engine.machine_listed(name).is_ok();
-                    match failure.hint.clone().filter(|_| is_there) {
-                        Some(hint) if self.request.undoable => failure.hint(format!("{hint}, or {back}")),
-                        Some(_) => failure,
-                        None => failure.hint(back),
-                    }
-                }
-                None => failure,
-            }),
+            Ok(state) => Ok((state, Some(kept))),
+            Err(failure) => Err(self.with_way_back(failure, &kept)),
         }
     }
 
-    /// Freezes the VM of that name and deletes it. The snapshot that holds it now, and the lock of its name.
-    ///
-    /// # Errors
-    /// The VM is still there, in the state that the failure says.
-    fn replace(&self, listed: &Machine) -> Result<(String, Lock)> {
-        let Self { app, engine, request, warnings, .. } = self;
-        let name = &self.plan.name;
-        // For the question; the freeze asks the guest again.
-        let there = if request.yes { listed.clone() } else { engine.ask_again(listed.clone())? };
-        let steps = if there.state.is_up() { "Stop it, freeze it" } else { "Freeze it" };
-        let question = format!("'{name}' is {}. {steps} into the library and replace it?", there.state);
-        app.confirm(&question, request.yes, &format!("'{name}' is {}; nothing was changed", there.state))?;
-        let replaced = |now: &Machine| {
-            let what = format!("'{name}' was started or replaced by another command in the meantime");
-            Failure::new(Status::Failed, what).hint("try again").state(format!("it is {}", now.state))
-        };
-        let now = engine.machine_listed(name)?;
-        if now.created_at != there.created_at || (now.state.is_up() && !there.state.is_up()) {
-            return Err(replaced(&now).and_state("nothing was changed"));
+    /// What was made, since `began`.
+    fn report(&self, state: Change, began: Instant) -> Thawed {
+        Thawed {
+            vm: self.plan.name.to_string(),
+            reference: self.snapshot.stored().map(Stored::reference),
+            sidecar: self.snapshot.file().map(|file| JsonPath(file.into())),
+            state,
+            ports: self.plan.known.ports.clone(),
+            replaced: None,
+            seconds: began.elapsed().as_secs_f64(),
+            warnings: self.warnings.list(),
+            taken: None,
         }
-        let snapshot = request.snapshot.to_string_lossy();
-        let described = if request.undoable {
-            (format!("replaced by a rollback to {snapshot}"), undo::new_tag(name.as_str())?.into_iter().collect())
-        } else {
-            (format!("replaced by a thaw of {snapshot}"), Vec::new())
-        };
-        let kept = freeze::into_library(app, engine, name, described, warnings).map_err(|failure| {
-            let is_silent = failure.status == Status::NotConfirmed;
-            if is_silent { failure.hint(format!("stop it first, with `bottle-freeze stop {name}`")) } else { failure }
-        })?;
-        let lock = lock::vm_alone(app, engine, name, Duration::ZERO)?;
-        let now = engine.machine_listed(name)?;
-        if now.state.is_up() || now.created_at != there.created_at {
-            return Err(replaced(&now).and_state(format!("it was frozen as {kept}")));
-        }
-        app.terminal.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name)).map_err(|error| {
-            let failure = Failure::from(error);
-            let failure = state_now(engine, name).into_iter().fold(failure, Failure::state);
-            failure.and_state(format!("it was frozen as {kept}"))
-        })?;
-        Creation::forget(name.as_str());
-        library::remove_artifact(name.as_str());
-        Ok((kept, lock))
     }
 
     /// Makes the VM, starts it, and gives it what the artifact does not hold. Its state then. If that fails, the VM is
-    /// removed, unless it is to be kept; after a signal there is no time for that.
+    /// removed, unless it is to be kept; after a signal there is time for that only if all of several are made or none.
     fn make(&self) -> Result<Change> {
         let Self { app, engine, plan, warnings, .. } = self;
-        let (name, stored) = (&plan.name, self.snapshot.stored());
+        let (name, stored, began) = (&plan.name, self.snapshot.stored(), SystemTime::now());
         app.terminal.phase("create", &format!("creating {name}"), || {
             make_vm(engine, name, &plan.options, &plan.known, &plan.reach, stored, warnings)
         })?;
+        self.made.get_or_init(|| (clock::seconds(began), clock::seconds(SystemTime::now())));
         self.finish().map_err(|failure| if self.leaves(&failure) { failure } else { self.removed(failure) })
     }
 
     /// Whether the new VM stays after this failure.
     fn leaves(&self, failure: &Failure) -> bool {
-        self.request.keep || failure.is_interrupted()
+        self.several.is_none() && (self.request.keep || failure.is_interrupted())
     }
 
     /// Removes the VM that was just made, and adds to `failure` how things stand then.
     fn removed(&self, failure: Failure) -> Failure {
-        let (engine, name) = (&self.engine, &self.plan.name);
-        let _cleanup = engine.signals().recovering();
-        let remove = || {
-            disks::free(engine, name, &engine.machine_listed(name)?.state)?;
-            Ok::<_, Failure>(engine.machine_delete(name)?)
-        };
-        if let Err(error) = remove() {
-            let hint = format!("remove it with `bottle-freeze rm {name}`");
-            return failure.state(format!("'{name}' could not be removed: {error}")).hint(hint);
+        let name = &self.plan.name;
+        if let Err(left) = self.remove() {
+            return Failure { state: left.state, hint: left.hint, ..failure };
         }
-        Creation::forget(name.as_str());
-        library::remove_artifact(name.as_str());
         let is_full = failure.status == Status::NotWritable;
         let hint = failure.hint.clone().filter(|_| is_full);
+        if self.several.is_some() {
+            return Failure {
+                state: None,
+                ..failure.hint(hint.unwrap_or_else(|| "--timeout gives each more time".into()))
+            };
+        }
         let hint = hint.unwrap_or_else(|| "--keep leaves the VM there, and --timeout gives it more time".to_owned());
         failure.state(format!("'{name}' was removed again")).hint(hint)
+    }
+
+    /// Removes the VM that was made, if it is still that one.
+    ///
+    /// # Errors
+    /// It is still there, and the failure says so.
+    fn remove(&self) -> Result<()> {
+        let (engine, name) = (&self.engine, &self.plan.name);
+        let _cleanup = engine.signals().recovering();
+        let Some((first, last)) = self.made.get() else { return Ok(()) };
+        let removed = || {
+            match engine.machine_listed(name) {
+                Ok(vm) if vm.created_at.is_some_and(|at| at < *first || at > *last) => return Ok(()),
+                Ok(vm) => disks::free(engine, name, &vm.state)?,
+                Err(EngineError::NoSuchVm(_)) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+            engine.machine_delete(name)?;
+            Creation::forget(name.as_str());
+            library::remove_artifact(name.as_str());
+            Ok::<_, Failure>(())
+        };
+        removed().map_err(|failure| {
+            let state = format!("'{name}' could not be removed: {failure}");
+            failure.state(state).hint(format!("remove it with `bottle-freeze rm {name}`"))
+        })
     }
 
     /// What follows the creation of the VM.
@@ -251,6 +234,9 @@ impl Thaw<'_> {
                 let again = format!("remove it with `bottle-freeze rm {name}`, and thaw again");
                 failure.state(format!("'{name}' is running, but its /workspace is incomplete")).hint(again)
             })?;
+        }
+        if self.several.is_some_and(|several| !several.same_identity) {
+            identity::renew(app, engine, name, warnings)?;
         }
         if request.start {
             return Ok(Change::Running);

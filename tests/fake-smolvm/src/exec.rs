@@ -88,12 +88,17 @@ pub fn on_disk(engine: &Engine, name: &str, path: &str) -> Option<PathBuf> {
     })
 }
 
-/// Replaces /root and /workspace by the VM's folders wherever a path begins with them, even inside scripts.
+/// Replaces /root, /workspace and the folders with the identity of a machine by the VM's folders wherever a path begins with
+/// them, even inside scripts: a guest must not change the identity of this machine.
 fn rewrite(engine: &Engine, name: &str, word: &str) -> String {
-    let disks = [("/root", engine.store.root_disk(name)), ("/workspace", engine.store.workspace_disk(name))];
+    let root = engine.store.root_disk(name);
+    let word = &word.replace("ssh-keygen -A", &format!("ssh-keygen -A -f {}", root.display()));
+    let own = ["/etc", "/run", "/var/lib/dbus"].map(|mount| (mount, root.join(mount.trim_start_matches('/'))));
+    let disks = [("/root", root.clone()), ("/workspace", engine.store.workspace_disk(name))];
+    let disks: Vec<(&str, PathBuf)> = disks.into_iter().chain(own).collect();
     let in_path = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     let mut out = String::new();
-    let mut rest = word;
+    let mut rest = word.as_str();
     while let Some(c) = rest.chars().next() {
         let at_start = !out.chars().next_back().is_some_and(in_path);
         let hit = disks.iter().find(|(mount, _)| {
