@@ -151,12 +151,8 @@ fn live() -> impl TypedValueParser<Value = Live> {
 pub fn run(app: &App, args: Args) -> Result<()> {
     args.output.as_deref().map_or(Ok(()), packed::check_output)?;
     let engine = app.engine()?;
-    let mut machines = Vec::new();
-    let mut names = vms::select(app, &args.names, args.all, &args.vm_label, || {
-        machines = engine.machine_ls()?;
-        Ok(machines.clone())
-    })?;
-    names.retain(|name| !is_skipped(app, &engine, name, &machines));
+    let why_not = |vm: &Machine| never_started(&engine, vm);
+    let names = vms::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls(), why_not)?;
     let (is_one, several, dry_run) = (args.names.len() == 1, names.len() > 1, args.dry_run);
     let jobs: Vec<Job> = names.iter().map(|name| Job::new(app, &engine, name.clone(), !several)).collect();
     let policy = args.keep.policy();
@@ -182,16 +178,12 @@ pub fn run(app: &App, args: Args) -> Result<()> {
     batch::verdict(&VMS, &names, verdicts)
 }
 
-/// Whether this is a VM of `machines`, none of which was named, that was never started: it has nothing to freeze.
-fn is_skipped(app: &App, engine: &Smolvm, name: &Name, machines: &[Machine]) -> bool {
-    let is_new = |vm: &Machine| vm.name == name.as_str() && vm.state == State::Created;
-    // A folder that cannot be read fails when it is frozen.
-    let disks = || Disks::read(&engine.machine_data_dir(name).ok()?).ok();
-    let is_skipped = machines.iter().any(is_new) && disks().is_some_and(|disks| disks.is_empty());
-    if is_skipped {
-        app.terminal.note(&format!("skipped {name}: it was never started, so there is nothing to freeze"));
-    }
-    is_skipped
+/// Why there is nothing to freeze in a VM that was never started. One whose folder cannot be read fails when it is frozen.
+fn never_started(engine: &Smolvm, vm: &Machine) -> Option<String> {
+    let is_new = vm.state == State::Created;
+    let folder = vm.name.parse().ok().filter(|_| is_new).and_then(|name| engine.machine_data_dir(&name).ok())?;
+    let is_empty = Disks::read(&folder).is_ok_and(|disks| disks.is_empty());
+    is_empty.then(|| "it was never started, so there is nothing to freeze".to_owned())
 }
 
 /// Removes the snapshots of the VM that the --keep options do not keep, if there are any.

@@ -35,7 +35,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let engine = app.engine()?;
     let machines = engine.machine_ls()?;
     let vms = &args.vms;
-    let names = select(app, &vms.names, vms.all, &vms.label, || Ok(machines.clone()))?;
+    let names = select(app, &vms.names, vms.all, &vms.label, || Ok(machines.clone()), |_| None)?;
     let is_meant = |vm: &Machine| !args.yes && names.iter().any(|name| name.as_str() == vm.name);
     let machines = asked_again(app, &engine, machines, is_meant)?;
     let find = |name: &Name| machines.iter().find(|machine| machine.name == name.as_str());

@@ -8,7 +8,7 @@ use crate::operations::lock;
 use crate::operations::several::jobs;
 use crate::operations::state::state_now;
 use crate::report::{Change, Changed};
-use crate::smolvm::{EngineError, Machine, Name, Smolvm};
+use crate::smolvm::{EngineError, Machine, Name, Smolvm, State};
 use crate::terminal::Warnings;
 use clap::Args;
 use std::time::Instant;
@@ -35,7 +35,8 @@ pub struct Vms {
 }
 
 impl Vms {
-    /// Does `each`, which returns the state that it leaves the VM in, for every VM, while no freeze of that VM runs.
+    /// Does `each`, which returns the state that it leaves the VM in, for every VM, while no freeze of that VM runs. Those in
+    /// another state than it `fits` are skipped, unless they are named.
     ///
     /// # Errors
     /// The only failure, or a summary of them.
@@ -43,10 +44,12 @@ impl Vms {
         &self,
         app: &App,
         wait: &Wait,
+        fits: fn(&State) -> bool,
         each: impl Fn(&App, &Smolvm, &Name, &Warnings) -> Result<Change> + Sync,
     ) -> Result<()> {
         let engine = app.engine()?;
-        let names = select(app, &self.names, self.all, &self.label, || engine.machine_ls())?;
+        let why_not = |vm: &Machine| (!fits(&vm.state)).then(|| format!("it is {}", vm.state));
+        let names = select(app, &self.names, self.all, &self.label, || engine.machine_ls(), why_not)?;
         self.change_each(app, &engine, &names, |app, engine, name, warnings| {
             let _lock = lock::vm_shared(app, engine, name, wait.wait)?;
             each(app, engine, name, warnings)
@@ -74,7 +77,7 @@ impl Vms {
 }
 
 /// The names of the VMs to work on, each once: those in `names`, or all that the engine lists, or those with all these
-/// labels. `list` is called only if it is needed.
+/// labels, except for those that `why_not` has a reason to skip. `list` is called only if it is needed.
 ///
 /// # Errors
 /// None has the labels, or the list cannot be read.
@@ -84,18 +87,24 @@ pub fn select(
     all: bool,
     labels: &[(String, String)],
     list: impl FnOnce() -> Result<Vec<Machine>, EngineError>,
+    why_not: impl Fn(&Machine) -> Option<String>,
 ) -> Result<Vec<Name>> {
     let mut names = names.to_vec();
     if all || !labels.is_empty() {
         let has = |vm: &Machine| labels.iter().all(|(key, value)| vm.labels.get(key) == Some(value));
-        let machines = list()?;
-        names.extend(machines.iter().filter(|vm| has(vm)).filter_map(|vm| vm.name.parse().ok()));
-        if names.is_empty() && !all {
+        let machines: Vec<Machine> = list()?.into_iter().filter(has).collect();
+        if machines.is_empty() && !all {
             let failure = Failure::new(Status::NotFound, "no VM has that label");
             return Err(failure.hint("list them with `bottle-freeze ls --json`"));
         }
-        if names.is_empty() {
+        if machines.is_empty() {
             app.terminal.note(NO_VMS);
+        }
+        for vm in machines {
+            match why_not(&vm) {
+                Some(why) => app.terminal.note(&format!("skipped {}: {why}", vm.name)),
+                None => names.extend(vm.name.parse()),
+            }
         }
     }
     // Always in the same order: two runs that wait for each other's VMs would wait forever.

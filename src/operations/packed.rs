@@ -49,8 +49,9 @@ pub fn check_output(out: &Path) -> Result<()> {
     let ending = out.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if OTHER_KINDS.contains(&ending.as_str()) {
         let what = format!("-o writes no .{ending} file, but X.smolmachine");
-        let tar = "for a tar, freeze into the library and run `bottle-freeze snapshot export VM -o X.tar`";
-        return Err(Failure::new(Status::Usage, what).hint(format!("name it X.smolmachine; {tar}")));
+        let tar = "; a tar of a snapshot in the library is written by `bottle-freeze snapshot export VM -o X.tar`";
+        let tar = if ["tar", "tgz", "gz", "zst", "xz"].contains(&ending.as_str()) { tar } else { "" };
+        return Err(Failure::new(Status::Usage, what).hint(format!("name it X.smolmachine{tar}")));
     }
     if !stream::is_stream(out) {
         return Ok(());

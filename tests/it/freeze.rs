@@ -27,7 +27,10 @@ fn a_name_that_promises_another_kind_of_file_is_refused() {
         ["dev.tar", "dev.tar.zst", "dev.tgz", "dev.TAR", "dev.qcow2", "a/dev.img", "dev.smolcheckpoint", "dev.json"]
     {
         let refused = world.run(&format!("freeze dev -o {name}")).code(2);
-        refused.stderr(contains("name it X.smolmachine").and(contains("snapshot export VM -o X.tar")));
+        let is_tar = name.to_lowercase().contains(".t");
+        let said = stderr(&refused);
+        assert!(said.contains("name it X.smolmachine"), "{name}: {said}");
+        assert_eq!(said.contains("snapshot export VM -o X.tar"), is_tar, "{name}: {said}");
         world.run(&format!("pack alpine -o {name}")).code(2).stderr(contains("name it X.smolmachine"));
     }
     std::fs::create_dir(world.path("work/folder")).unwrap();

@@ -170,6 +170,28 @@ fn start_stop_and_rm_take_several_vms_too() {
     assert!(world.list().is_empty());
 }
 
+/// One that is named is meant.
+#[test]
+fn all_vms_are_those_in_a_state_that_fits() {
+    let world = World::new();
+    world.vm("up").running();
+    world.vm("down").stopped();
+    world.vm("aside").in_state("paused");
+    let skips = |line: &str, skipped: &[&str], done: &str| {
+        let said = stdout(&world.run(line).success());
+        let all: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("skipped ")).collect();
+        assert_eq!(all, skipped, "{line}: {said}");
+        assert!(said.contains(done), "{line}: {said}");
+    };
+    skips("pause --all", &["aside: it is paused", "down: it is stopped"], "up is paused");
+    skips("stop --all", &["aside: it is paused", "up: it is paused"], "down is stopped");
+    world.run("stop down aside").code(3);
+    world.run("resume up").success();
+    let paused: Value = serde_json::from_str(&stdout(&world.run("pause --all --json").success())).unwrap();
+    assert_eq!(paused.as_array().unwrap().len(), 1, "{paused}");
+    world.run("pause down").code(5);
+}
+
 fn three(version: &str) -> World {
     let world = World::with_engine(version);
     for vm in THREE {
