@@ -22,15 +22,10 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    args.vms.change(
-        app,
-        &args.wait,
-        |state| *state == State::Running,
-        |app, engine, name, _| {
-            app.terminal.during("pause", &format!("pausing {name}"), || engine.machine_pause(name))?;
-            app.terminal
-                .result(name.as_str(), &format!("{name} is paused; resume it with: bottle-freeze resume {name}"));
-            Ok(Change::Paused)
-        },
-    )
+    let fits = |state: &State| *state == State::Running;
+    args.vms.change(app, &args.wait, fits, |app, engine, name, _| {
+        app.terminal.during("pause", &format!("pausing {name}"), || engine.machine_pause(name))?;
+        app.terminal.result(name.as_str(), &format!("{name} is paused; resume it with: bottle-freeze resume {name}"));
+        Ok(Change::Paused)
+    })
 }

@@ -20,14 +20,10 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    args.vms.change(
-        app,
-        &args.wait,
-        |state| *state == State::Paused,
-        |app, engine, name, _| {
-            app.terminal.during("resume", &format!("resuming {name}"), || engine.machine_resume(name))?;
-            app.terminal.result(name.as_str(), &running(name));
-            Ok(Change::Running)
-        },
-    )
+    let fits = |state: &State| *state == State::Paused;
+    args.vms.change(app, &args.wait, fits, |app, engine, name, _| {
+        app.terminal.during("resume", &format!("resuming {name}"), || engine.machine_resume(name))?;
+        app.terminal.result(name.as_str(), &running(name));
+        Ok(Change::Running)
+    })
 }

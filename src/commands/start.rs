@@ -30,24 +30,19 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    args.vms.change(
-        app,
-        &args.wait,
-        |state| *state != State::Paused,
-        |app, engine, name, warnings| {
-            app.terminal.during("start", &format!("starting {name}"), || match engine.machine(name)? {
-                // A start would end a VM that the engine has given up.
-                vm if vm.given_up => {
-                    warnings
-                        .warn(format!("'{name}' runs, although smolvm lists it as unreachable until it is stopped"));
-                    Ok(())
-                }
-                vm if vm.state == State::Running && args.no_wait => Ok(()),
-                vm if vm.state == State::Running => Ok(engine.wait_exec_ready(name, args.timeout)?),
-                _ => start(engine, name, args.timeout, !args.no_wait, warnings),
-            })?;
-            app.terminal.result(name.as_str(), &running(name));
-            Ok(Change::Running)
-        },
-    )
+    let fits = |state: &State| *state != State::Paused;
+    args.vms.change(app, &args.wait, fits, |app, engine, name, warnings| {
+        app.terminal.during("start", &format!("starting {name}"), || match engine.machine(name)? {
+            // A start would end a VM that the engine has given up.
+            vm if vm.given_up => {
+                warnings.warn(format!("'{name}' runs, although smolvm lists it as unreachable until it is stopped"));
+                Ok(())
+            }
+            vm if vm.state == State::Running && args.no_wait => Ok(()),
+            vm if vm.state == State::Running => Ok(engine.wait_exec_ready(name, args.timeout)?),
+            _ => start(engine, name, args.timeout, !args.no_wait, warnings),
+        })?;
+        app.terminal.result(name.as_str(), &running(name));
+        Ok(Change::Running)
+    })
 }

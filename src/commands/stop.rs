@@ -22,27 +22,23 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    args.vms.change(
-        app,
-        &args.wait,
-        |state| *state != State::Paused,
-        |app, engine, name, warnings| {
-            let was_ended = app.terminal.during("stop", &format!("stopping {name}"), || {
-                let vm = engine.machine(name)?;
-                let is_flushed = engine.version().has(Fact::StopFlushes) && !vm.given_up;
-                let was_ended = stop(engine, name, vm.state == State::Running && !is_flushed, None, warnings)?;
-                // A start of it that was ended early.
-                if !vm.state.is_up() {
-                    end_left(engine, name, &vm.state)?;
-                }
-                Ok::<_, Failure>(was_ended)
-            })?;
-            if was_ended {
-                warnings.warn(format!("'{name}' did not answer: what its guest had not written to disk is lost"));
+    let fits = |state: &State| *state != State::Paused;
+    args.vms.change(app, &args.wait, fits, |app, engine, name, warnings| {
+        let was_ended = app.terminal.during("stop", &format!("stopping {name}"), || {
+            let vm = engine.machine(name)?;
+            let is_flushed = engine.version().has(Fact::StopFlushes) && !vm.given_up;
+            let was_ended = stop(engine, name, vm.state == State::Running && !is_flushed, None, warnings)?;
+            // A start of it that was ended early.
+            if !vm.state.is_up() {
+                end_left(engine, name, &vm.state)?;
             }
-            let text = format!("{name} is stopped; start it with: bottle-freeze start {name}");
-            app.terminal.result(name.as_str(), &text);
-            Ok(Change::Stopped)
-        },
-    )
+            Ok::<_, Failure>(was_ended)
+        })?;
+        if was_ended {
+            warnings.warn(format!("'{name}' did not answer: what its guest had not written to disk is lost"));
+        }
+        let text = format!("{name} is stopped; start it with: bottle-freeze start {name}");
+        app.terminal.result(name.as_str(), &text);
+        Ok(Change::Stopped)
+    })
 }

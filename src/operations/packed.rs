@@ -39,8 +39,8 @@ pub fn leaves(app: &App, work: &Staging) -> ExitNote {
 }
 
 /// The endings of files of other kinds than those that a freeze writes.
-const OTHER_KINDS: [&str; 14] =
-    ["tar", "tgz", "gz", "zst", "zstd", "xz", "bz2", "zip", "img", "raw", "qcow2", "iso", "json", "smolcheckpoint"];
+const OTHER_KINDS: [&str; 13] =
+    ["tar", "tgz", "gz", "zst", "zstd", "xz", "bz2", "zip", "img", "raw", "qcow2", "iso", "smolcheckpoint"];
 
 /// Refuses a name that promises a file of another kind: a launcher would be written there. Refuses to write to a stream: the
 /// engine writes files, and what is in a stream cannot be taken back when the freeze fails. Only a snapshot of the library can

@@ -2,7 +2,6 @@
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::{Running, World, is_alive, signal, stderr, stdout, wait_until};
-use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::{Value, json};

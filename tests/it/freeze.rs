@@ -23,9 +23,7 @@ fn a_vm_that_was_never_started_cannot_be_frozen() {
 fn a_name_that_promises_another_kind_of_file_is_refused() {
     let world = World::new();
     world.vm("dev").stopped();
-    for name in
-        ["dev.tar", "dev.tar.zst", "dev.tgz", "dev.TAR", "dev.qcow2", "a/dev.img", "dev.smolcheckpoint", "dev.json"]
-    {
+    for name in ["dev.tar", "dev.tar.zst", "dev.tgz", "dev.TAR", "dev.qcow2", "a/dev.img", "dev.smolcheckpoint"] {
         let refused = world.run(&format!("freeze dev -o {name}")).code(2);
         let is_tar = name.to_lowercase().contains(".t");
         let said = stderr(&refused);
