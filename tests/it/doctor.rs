@@ -508,3 +508,16 @@ fn folders_and_files_that_a_process_uses_are_not_removed() {
         assert!(kept);
     }
 }
+
+#[test]
+fn chunks_of_no_snapshot_are_not_taken_for_the_whole_store() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    fs::remove_dir_all(world.path("home/library/snapshots/dev")).unwrap();
+    let left = check(world.line("doctor"), "leftovers");
+    let what = left["what"].as_str().unwrap();
+    assert!(what.starts_with("chunks of no snapshot: ") && !what.contains("left by killed bottle-freeze"), "{left}");
+    check(world.line("doctor --fix"), "leftovers");
+    assert_eq!(check(world.line("doctor"), "leftovers")["verdict"], "ok");
+}
