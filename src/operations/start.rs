@@ -52,9 +52,11 @@ pub fn start(engine: &Smolvm, name: &Name, limit: Duration, ready: bool, warning
 }
 
 /// Adds why a VM may not boot here, if it is not known that it can.
-fn with_doubt(engine: &Smolvm, failure: Failure) -> Failure {
+pub fn with_doubt(engine: &Smolvm, failure: Failure) -> Failure {
     let doubt = hypervisor::doubt().filter(|_| has_libkrun(engine.path()) && !failure.is_interrupted());
-    doubt.into_iter().fold(failure, Failure::and_state)
+    let Some(doubt) = doubt else { return failure };
+    let hints: Vec<String> = failure.hint.clone().into_iter().chain([doubt]).collect();
+    failure.hint(hints.join("; "))
 }
 
 /// Returns whether the engine ended a VMM first.
