@@ -8,6 +8,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+/// How long a guest may take to trim its disks.
+const TRIM: Duration = Duration::from_secs(30);
+
 /// A command of the engine.
 #[derive(Debug, Clone, Copy)]
 pub enum Command<'a> {
@@ -46,6 +49,12 @@ impl Exec {
     /// A command without arguments.
     pub fn of(command: &str) -> Self {
         Self { command: vec![command.into()], ..Self::default() }
+    }
+
+    /// Has the disks drop what their file systems do not use. What was deleted a moment ago is free only after a sync.
+    pub fn trim() -> Self {
+        let command = ["sh", "-c", "sync; fstrim -a"].map(Into::into).into();
+        Self { command, timeout: Some(TRIM), ..Self::default() }
     }
 }
 

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How long a guest may take to write its files to disk before it is stopped.
 const SYNC: Duration = Duration::from_secs(5);
+/// How long the engine may take to end a guest's trim whose time is over.
+const TRIM_LIMIT: Duration = Duration::from_secs(35);
 /// The status of `machine exec` when the engine ended the guest's command after its `--timeout`.
 const LATE: i32 = 124;
 /// The status of an engine that does not know an option, or does not accept its value.
@@ -65,6 +67,20 @@ impl Smolvm {
             Ok(outcome) => Ok(outcome.status.success() || outcome.has_no_such_command()),
             Err(EngineError::TimedOut { .. }) => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    /// `exec fstrim`: what was deleted is gone from the disks. Returns why not, if the guest did not do it.
+    ///
+    /// # Errors
+    /// A signal arrived.
+    pub fn machine_trim(&self, name: &Name) -> Result<Option<String>> {
+        match self.machine_exec(name, &Exec::trim(), TRIM_LIMIT) {
+            Ok(outcome) if outcome.status.success() => Ok(None),
+            Ok(outcome) if outcome.is_late() => Ok(Some("it took too long".to_owned())),
+            Ok(outcome) => Ok(Some(outcome.last_line().to_owned())),
+            Err(error @ EngineError::Interrupted(_)) => Err(error),
+            Err(error) => Ok(Some(error.to_string())),
         }
     }
 

@@ -124,6 +124,7 @@ const PHASES: [&str; 25] = [
     "create",
     "check",
     "trial",
+    "trim",
     "read",
     "store",
     "start",

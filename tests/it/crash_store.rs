@@ -215,7 +215,7 @@ impl<'a> Ground<'a> {
         if !self.is_real {
             return self.world.write_guest(vm, "root/changed", random_bytes(40 << 10));
         }
-        real::change(self.world, vm, 40 << 10, self.random.below(64 << 20));
+        real::change(self.world, vm, 40 << 10);
         let runtimes = self.world.path("home/library/store/runtimes");
         for name in names_in(&runtimes).iter().filter(|_| self.random.below(4) == 0) {
             fs::write(runtimes.join(name).join("record.json"), "{}").unwrap();

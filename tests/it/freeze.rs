@@ -91,7 +91,7 @@ fn an_unreachable_vm_that_the_engine_would_pack_alive_is_stopped_first() {
     world.edit("dev", "state", "unreachable".into());
     world.warm().run("freeze dev -o x.smolmachine --yes").success();
     let asked_again = ["machine ls", "machine ls", "machine exec"];
-    let calls = ["machine data-dir", "machine exec", "machine stop", "pack create", "machine ls"];
+    let calls = ["machine data-dir", "machine exec", "machine exec", "machine stop", "pack create", "machine ls"];
     assert_eq!(world.commands(), [&asked_again[..], &calls[..]].concat());
     assert!(!crate::support::is_alive(vmm));
 }
@@ -605,7 +605,7 @@ fn a_guest_writes_its_files_to_disk_before_it_is_stopped() {
 
 #[test]
 fn a_guest_that_cannot_sync_in_time_is_stopped_with_a_warning() {
-    let world = world_with_fault(json!({"on": "machine exec", "do": "hang"}));
+    let world = world_with_fault(json!({"on": "machine exec", "nth": 2, "do": "hang"}));
     world.run(FORCED).success().stderr(contains("did not write its files to disk in time"));
     assert_eq!(world.state("dev"), "stopped");
     world.assert_clean(&["x.smolmachine"]);
@@ -614,7 +614,8 @@ fn a_guest_that_cannot_sync_in_time_is_stopped_with_a_warning() {
 #[test]
 fn a_guest_without_a_sync_command_is_still_frozen() {
     let said = "Error: agent operation failed: exec interactive: No such file or directory (os error 2)";
-    let world = world_with_fault(json!({"on": "machine exec", "do": {"fail": {"status": 1, "stderr": said}}}));
+    let world =
+        world_with_fault(json!({"on": "machine exec", "nth": 2, "do": {"fail": {"status": 1, "stderr": said}}}));
     world.run(FORCED).success().stderr(contains("warning").not());
 }
 

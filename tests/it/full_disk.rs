@@ -399,7 +399,7 @@ fn a_library_that_is_full_at_any_point_of_a_freeze_from_the_disks_loses_nothing(
         let world = World::new();
         disk(&world.path("home/library"), &format!("size=2g,{MANY}"));
         real::vm(&world, "dev", 3);
-        let change = || real::change(&world, "dev", 1 << 20, 128 << 20);
+        let change = || real::change(&world, "dev", 1 << 20);
         freeze_on_any_fullness(&world, || real::line(&world, "freeze dev --no-space-check"), change);
     });
 }

@@ -27,8 +27,8 @@ fn hooks_run_around_the_freeze_in_the_order_they_are_given() {
     assert_eq!(world.read("log"), format!("before dev\nafter dev 0 {reference}\nlast\n"));
     assert_eq!(world.read_guest("dev", "root/log").unwrap(), "in\nout\n");
     assert_eq!(
-        world.commands()[..5],
-        ["machine ls", "machine data-dir", "machine exec", "machine exec", "machine stop"]
+        world.commands()[..6],
+        ["machine ls", "machine data-dir", "machine exec", "machine exec", "machine exec", "machine stop"]
     );
     // What the guest did before is in the snapshot, what it did afterwards is not.
     world.run("thaw dev dev2").success();

@@ -294,7 +294,7 @@ fn each_phase_of_several_vms_has_a_start_and_an_end() {
             let all = of_it.iter().filter(|event| event["event"] == kind);
             all.map(|event| event["phase"].as_str().unwrap()).collect()
         };
-        assert_eq!(phases("started"), ["stop", "pack", "store", "write", "restart"], "{vm}");
+        assert_eq!(phases("started"), ["trim", "stop", "pack", "store", "write", "restart"], "{vm}");
         assert_eq!(phases("finished"), phases("started"), "{vm}");
         let packed = of_it.iter().find(|event| event["event"] == "finished" && event["phase"] == "pack").unwrap();
         assert!(packed["bytes"].as_u64().unwrap() > 0 && packed["ok"] == true, "{packed}");

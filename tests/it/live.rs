@@ -24,7 +24,8 @@ fn a_live_freeze_stops_nothing_and_asks_nothing() {
             "{said}"
         );
         assert_eq!((world.state("dev").as_str(), world.vmm("dev")), ("running", pid));
-        assert_eq!(world.commands(), ["machine ls", "machine data-dir", "machine checkpoint", "machine ls"]);
+        let calls = ["machine ls", "machine data-dir", "machine exec", "machine checkpoint", "machine ls"];
+        assert_eq!(world.commands(), calls);
         let shown = shown(&world, "dev");
         assert_eq!(shown["downtime_seconds"], 0.125);
         assert_eq!((files(&shown), &shown["artifact"]["live"]), (vec!["index.json"], &json!(true)));

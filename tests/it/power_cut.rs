@@ -226,7 +226,7 @@ fn cut_a_real_freeze() {
         "snapshot prune dev --keep-last 1 --yes",
     ];
     for (number, line) in lines.into_iter().enumerate() {
-        real::change(&world, "dev", 1 << 20, 128 << 20);
+        real::change(&world, "dev", 1 << 20);
         finish(real::line(&world, line)).success();
         cuts.push((line, disk.cut(number), published(&world)));
     }

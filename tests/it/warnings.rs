@@ -157,9 +157,14 @@ const ALL: &[Row] = &[
         world.fault(json!({"on": "pack create", "do": {"fail": {"status": 1, "stderr": "Error: no pack"}}}));
         "freeze dev --post-freeze 'host:exit 3'".into()
     }),
+    row("freeze/take.rs", "'dev' did not trim its disks (fstrim: no)", |world| {
+        world.vm("dev").running();
+        world.fault(json!({"on": "machine exec", "nth": 1, "do": {"fail": {"status": 1, "stderr": "fstrim: no"}}}));
+        "freeze dev --yes --engine-pack".into()
+    }).recorded(),
     row("stop.rs", "did not write its files to disk in time", |world| {
         world.vm("dev").running();
-        world.fault(json!({"on": "machine exec", "do": "hang"}));
+        world.fault(json!({"on": "machine exec", "nth": 2, "do": "hang"}));
         "freeze dev --yes".into()
     }).recorded(),
     row("stop.rs", "'dev' did not answer", |world| {

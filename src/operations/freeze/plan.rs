@@ -17,6 +17,8 @@ pub enum Step {
     PreFreeze(Hook),
     /// Save `/workspace`, which the engine does not pack.
     SaveWorkspace,
+    /// Have the guest drop from its disks what was deleted.
+    Trim,
     /// Have the guest write its files to disk.
     Sync,
     /// Stop the VM.
@@ -108,6 +110,7 @@ fn steps(request: &Request, vm: &Machine, live: bool, reads_disks: bool, version
     let looks_again = is_stopped && !version.has(Fact::ReportsMissing);
     for (is_needed, step) in [
         (runs && !live && saves_workspace(request, vm, version), Step::SaveWorkspace),
+        (runs && trims(request, vm, reads_disks), Step::Trim),
         (runs && is_stopped, Step::Sync),
         (is_stopped, Step::Stop),
         (looks_again, Step::List),
@@ -127,6 +130,12 @@ fn steps(request: &Request, vm: &Machine, live: bool, reads_disks: bool, version
         steps.extend((live || restarts || !in_guest).then(|| Step::PostFreeze(hook.clone())));
     }
     steps
+}
+
+/// Whether a guest drops what was deleted, because the engine takes its disks as they are. The engine packs the files of an
+/// image VM, and a read of the disks leaves out by itself what is free.
+fn trims(request: &Request, vm: &Machine, reads_disks: bool) -> bool {
+    vm.image.is_none() && !request.no_trim && !reads_disks
 }
 
 /// What an ordinary snapshot will not hold, and who cannot thaw it.
@@ -224,25 +233,28 @@ mod tests {
 
     #[test]
     fn the_steps_follow_from_the_request_the_vm_and_the_engine() {
-        use Step::{AwaitReady, Checkpoint, FindDisks, List, Pack, ReadDisks, SaveWorkspace, Start, Stop, Sync};
+        use Step::{AwaitReady, Checkpoint, FindDisks, List, Pack, ReadDisks, SaveWorkspace, Start, Stop, Sync, Trim};
         let plain = Request::default();
         let restart = Request { restart: Restart::Always, ..Request::default() };
         let live = Request { live: Some(Live::Always), ..Request::default() };
+        let no_trim = Request { no_trim: true, ..Request::default() };
         let engine_pack = Request { engine_pack: true, ..Request::default() };
         for (state, request, version, steps) in [
             ("stopped", &restart, NEWEST, vec![Pack, List]),
             ("stopped", &engine_pack, NEWEST, vec![Pack, List]),
-            ("running", &plain, NEWEST, vec![Sync, Stop, Pack, List]),
-            ("running", &plain, Version(1, 4, 0), vec![SaveWorkspace, Sync, Stop, Pack, List]),
-            ("running", &restart, NEWEST, vec![Sync, Stop, Pack, List, Start, AwaitReady]),
+            ("running", &plain, NEWEST, vec![Trim, Sync, Stop, Pack, List]),
+            ("running", &plain, Version(1, 4, 0), vec![SaveWorkspace, Trim, Sync, Stop, Pack, List]),
+            ("running", &restart, NEWEST, vec![Trim, Sync, Stop, Pack, List, Start, AwaitReady]),
+            ("running", &no_trim, NEWEST, vec![Sync, Stop, Pack, List]),
             ("unreachable", &plain, NEWEST, vec![Stop, Pack, List]),
-            ("running", &live, NEWEST, vec![Checkpoint, List]),
+            ("running", &live, NEWEST, vec![Trim, Checkpoint, List]),
         ] {
             let planned = |has_record| plan(state, request, has_record, version).unwrap().steps;
             let steps = [vec![List, FindDisks], steps].concat();
             assert_eq!(planned(false), steps, "{state}, {version}");
-            let reads = |step| if step == Pack && !request.engine_pack { ReadDisks } else { step };
-            let steps: Vec<_> = steps.into_iter().map(reads).collect();
+            let reads = steps.contains(&Pack) && !request.engine_pack;
+            let read = |step| if step == Pack && reads { ReadDisks } else { step };
+            let steps: Vec<_> = steps.into_iter().map(read).filter(|step| !(reads && *step == Trim)).collect();
             assert_eq!(planned(true), steps, "{state}, {version}");
         }
     }

@@ -86,6 +86,7 @@ impl Freeze<'_> {
             Step::FindDisks => engine.command_line(Command::DataDir(name)),
             Step::PreFreeze(hook) => self.hook_call(hook, ("".as_ref(), "")),
             Step::SaveWorkspace => exec(&workspace::save_command()),
+            Step::Trim => exec(&Exec::trim()),
             Step::Sync => exec(&Exec::of("sync")),
             Step::Stop => engine.command_line(Command::Stop(name)),
             Step::Pack => {

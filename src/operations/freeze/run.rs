@@ -133,6 +133,7 @@ impl Freeze<'_> {
         let staging = self.target.staging()?;
         _note = packed::leaves(self.cx.app, &staging);
         let workspace = self.save_workspace(&staging)?;
+        self.trim_guest()?;
         vm.stop()?; // 4. Stop
         let taken = self.take(&staging)?; // 5. Take
         let paused = taken.paused;

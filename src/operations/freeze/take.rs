@@ -70,6 +70,20 @@ impl Freeze<'_> {
         is_saved.then(|| workspace::save(self.cx.app, self.cx.engine, &self.job.name, staging)).transpose()
     }
 
+    /// Has the guest drop what was deleted, where the engine takes its disks as they are. It runs for that.
+    pub fn trim_guest(&self) -> Result<()> {
+        let (Self { cx, job, .. }, name) = (self, &self.job.name);
+        if self.plan.has(&Step::Trim) {
+            let text = format!("trimming the disks of {name}");
+            let failed = cx.app.terminal.phase("trim", &text, || cx.engine.machine_trim(name))?;
+            if let Some(why) = failed {
+                let may = "what was deleted in it may be in the snapshot";
+                job.warnings.warn(format!("{may}: '{name}' did not trim its disks ({why})"));
+            }
+        }
+        Ok(())
+    }
+
     /// 5. Take: the disks, or the state of a VM that runs on.
     pub fn take(&self, staging: &Staging) -> Result<Taken<'_>> {
         if self.plan.is_live() {

@@ -1,8 +1,7 @@
 //! The newest real engine, for what a fake one cannot show. No VM is booted, so no KVM is needed.
 
 use super::{World, random_bytes};
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -55,11 +54,18 @@ pub fn vm_with(world: &World, name: &str, flags: &str, mib: usize) {
     fs::remove_dir_all(world.path("content")).unwrap();
 }
 
-/// Writes random bytes there on the overlay disk of such a VM.
-pub fn change(world: &World, name: &str, bytes: usize, at: u64) {
+/// Writes a file with so many random bytes to the overlay disk of such a VM, in the place of the last one: what no file
+/// uses is not frozen.
+pub fn change(world: &World, name: &str, bytes: usize) {
     let printed = smolvm(world, &format!("machine data-dir --name {name}")).stdout;
     let disk = PathBuf::from(String::from_utf8(printed).unwrap().trim()).join("overlay.raw");
-    File::options().write(true).open(disk).unwrap().write_all_at(&random_bytes(bytes), at).unwrap();
+    let new = world.path("tmp/changed");
+    fs::write(&new, random_bytes(bytes)).unwrap();
+    for command in ["rm changed", &format!("write {} changed", new.display())] {
+        let done = Command::new("debugfs").args(["-w", "-R", command]).arg(&disk).output().unwrap();
+        assert!(done.status.success(), "debugfs {command}: {done:?}");
+    }
+    fs::remove_file(new).unwrap();
 }
 
 /// Packs such a VM with the engine's own `pack create` into `artifact`.
