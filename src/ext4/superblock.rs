@@ -91,7 +91,6 @@ impl Superblock {
 
     fn parse(bytes: &[u8; BYTES]) -> Result<Self, &'static str> {
         let [compatible, incompatible, read_only] = [0x5c, 0x60, 0x64].map(|at| u32_at(bytes, at));
-        let has = |feature: u32| read_only & feature != 0;
         let is_64 = incompatible & incompatible::BITS_64 != 0;
         let uuid = bytes.get(0x68..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
         let seed = match incompatible & incompatible::CHECKSUM_SEED {
@@ -99,26 +98,7 @@ impl Superblock {
             _ => u32_at(bytes, 0x270),
         };
         let (block_log, cluster_log) = (u32_at(bytes, 0x18), u32_at(bytes, 0x1c));
-        let checksum =
-            || bytes.split_last_chunk::<4>().map(|(rest, sum)| (crc32c(!0, &[rest]), u32::from_le_bytes(*sum)));
-        let refused = [
-            (u16_at(bytes, 0x38) != MAGIC, "is not ext4"),
-            (u32_at(bytes, 0x4c) != 1, "has an unknown revision"),
-            (incompatible & !(incompatible::KNOWN | KNOWN_LAYOUT) != 0, "has an unknown feature"),
-            (has(read_only::METADATA_CHECKSUM) && bytes.get(0x175) != Some(&1), "has an unknown kind of checksum"),
-            (
-                has(read_only::METADATA_CHECKSUM) && checksum().is_none_or(|(real, recorded)| real != recorded),
-                "has a damaged superblock",
-            ),
-            (block_log > 6, "has blocks of an unknown size"),
-            (
-                cluster_log < block_log || cluster_log > 20 || (cluster_log > block_log && !has(read_only::BIGALLOC)),
-                "has clusters of an unknown size",
-            ),
-        ];
-        if let Some((_, why)) = refused.iter().find(|(is_so, _)| *is_so) {
-            return Err(why);
-        }
+        check_kind(bytes)?;
         let high = if is_64 { u32_at(bytes, 0x150) } else { 0 };
         let has_journal = compatible & compatible::HAS_JOURNAL != 0;
         Self {
@@ -191,3 +171,29 @@ impl Superblock {
 /// The known features that decide where things are, and whether the journal is to be replayed.
 const KNOWN_LAYOUT: u32 =
     incompatible::RECOVER | incompatible::META_BG | incompatible::BITS_64 | incompatible::CHECKSUM_SEED;
+
+/// Checks that the bytes are a superblock of a known kind, and its checksum, if it has one.
+fn check_kind(bytes: &[u8; BYTES]) -> Result<(), &'static str> {
+    let [incompatible, read_only, block_log, cluster_log] = [0x60, 0x64, 0x18, 0x1c].map(|at| u32_at(bytes, at));
+    let has = |feature: u32| read_only & feature != 0;
+    let checksum = || bytes.split_last_chunk::<4>().map(|(rest, sum)| (crc32c(!0, &[rest]), u32::from_le_bytes(*sum)));
+    let refused = [
+        (u16_at(bytes, 0x38) != MAGIC, "is not ext4"),
+        (u32_at(bytes, 0x4c) != 1, "has an unknown revision"),
+        (incompatible & !(incompatible::KNOWN | KNOWN_LAYOUT) != 0, "has an unknown feature"),
+        (has(read_only::METADATA_CHECKSUM) && bytes.get(0x175) != Some(&1), "has an unknown kind of checksum"),
+        (
+            has(read_only::METADATA_CHECKSUM) && checksum().is_none_or(|(real, recorded)| real != recorded),
+            "has a damaged superblock",
+        ),
+        (block_log > 6, "has blocks of an unknown size"),
+        (
+            cluster_log < block_log || cluster_log > 20 || (cluster_log > block_log && !has(read_only::BIGALLOC)),
+            "has clusters of an unknown size",
+        ),
+    ];
+    match refused.iter().find(|(is_so, _)| *is_so) {
+        Some((_, why)) => Err(why),
+        None => Ok(()),
+    }
+}

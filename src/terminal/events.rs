@@ -120,7 +120,7 @@ pub struct Event<'a> {
 }
 
 /// The phases.
-const PHASES: [&str; 25] = [
+const PHASES: [&str; 26] = [
     "create",
     "check",
     "trial",

@@ -271,10 +271,10 @@ fn published(world: &World) -> Tree {
 }
 
 /// The smallest size for xfs.
-const SMALL: u64 = 320 << 20;
+pub const SMALL: u64 = 320 << 20;
 
 /// A file system on a loop device, in a file that can be copied.
-struct Disk {
+pub struct Disk {
     folder: TempDir,
     kind: &'static str,
     options: String,
@@ -282,7 +282,7 @@ struct Disk {
 
 impl Disk {
     /// None if it cannot be mounted here.
-    fn new(kind: &'static str, options: &str, bytes: u64) -> Option<Self> {
+    pub fn new(kind: &'static str, options: &str, bytes: u64) -> Option<Self> {
         let disk = Self { folder: TempDir::new().unwrap(), kind, options: format!("loop,{options}") };
         fs::create_dir(disk.path()).unwrap();
         fs::File::create(disk.file()).unwrap().set_len(bytes).unwrap();
@@ -290,7 +290,7 @@ impl Disk {
         (made.is_ok_and(|made| made.status.success()) && disk.mount(&disk.file())).then_some(disk)
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("disk")
     }
 
@@ -304,7 +304,7 @@ impl Disk {
         mounted.is_ok_and(|mounted| mounted.status.success())
     }
 
-    fn unmount(&self) {
+    pub fn unmount(&self) {
         wait_until("the disk is not in use", || {
             Command::new("umount").arg(self.path()).output().unwrap().status.success()
         });

@@ -1,36 +1,50 @@
 //! Step 5 of a freeze, without the engine: the chunks of a snapshot from the disks of the VM.
 
 use super::context::Freeze;
+use super::stopped::Stopped;
 use super::take::Written;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Runtime, StoreError, Writer};
 use crate::library::{self, FileHash, Staging, Stored, Way, catalog};
 use crate::operations::{disks, packed};
 use crate::signals::Signals;
 use crate::smolvm::artifact::Part;
-use crate::smolvm::{Direct, Disk, DiskError, Machine, Name, State, direct};
+use crate::smolvm::{Direct, Disk, DiskError, Disks, Machine, Name, State, direct};
 use std::path::Path;
 
 impl Freeze<'_> {
     /// Takes the disks of the VM apart. Nothing is written if only the engine can pack it; why, is printed with --verbose.
+    /// If the VM is to be started again, they are cloned where the file system can do that, and it is started before they are
+    /// read; `before` is how they were.
     ///
     /// # Errors
     /// A process has the disks open, a disk cannot be read, or the chunks cannot be written.
-    pub fn read_disks(&self, staging: &Staging) -> Result<Option<Written>> {
+    pub fn read_disks(
+        &self,
+        staging: &Staging,
+        before: Option<&(&Path, Disks)>,
+        vm: &mut Stopped,
+    ) -> Result<Option<Written>> {
         let app = self.cx.app;
         // It was listed before it was stopped.
-        let mut vm = self.vm.clone();
-        if vm.state.is_up() {
-            vm.state = State::Stopped;
+        let mut listed = self.vm.clone();
+        if listed.state.is_up() {
+            listed.state = State::Stopped;
             if let Some(folder) = &self.disks {
-                disks::check_unused(self.cx.engine, &self.job.name, &vm.state, folder)?;
+                disks::check_unused(self.cx.engine, &self.job.name, &listed.state, folder)?;
             }
         }
         let only_engine = |why: String| {
             app.terminal.detail(&only_engine(&self.job.name, &why));
             None
         };
-        let Some((runtime, direct)) = self.direct(&vm).map_err(only_engine).ok() else { return Ok(None) };
+        let Some((runtime, mut direct)) = self.direct(&listed).map_err(only_engine).ok() else { return Ok(None) };
+        // A clone is the snapshot, whatever the VM does with its own disks then.
+        let is_cloned = vm.is_to_restart() && clone(&mut direct, staging.path());
+        if is_cloned {
+            self.check_untouched(before)?;
+            vm.restart();
+        }
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
         let text = format!("reading the disks of {}", self.job.name);
         let total = || direct.disks.iter().filter_map(|(_, disk)| disk.data_bytes().ok()).fold(0, u64::saturating_add);
@@ -42,20 +56,15 @@ impl Freeze<'_> {
                 let secrets = direct.secrets;
                 Ok(Some(Written::Chunks { index: Box::new(index), recorded, added, secrets, way: Way::Disks }))
             }
-            Err(StoreError::Content(why)) => {
+            Err(error) => {
                 clear(&folder);
-                Ok(only_engine(format!("its disks do not fit into a list of chunks: {why}")))
+                let why = why_only_engine(error, runtime)?;
+                if is_cloned {
+                    let what = format!("the disks of '{}' cannot be read: {why}", self.job.name);
+                    return Err(Failure::new(Status::Failed, what).hint("freeze it again, with --engine-pack"));
+                }
+                Ok(only_engine(why))
             }
-            Err(StoreError::Disk(DiskError::Unknown { path, why })) => {
-                clear(&folder);
-                Ok(only_engine(format!("{} {why}", path.display())))
-            }
-            Err(StoreError::Damaged { folder: damaged, .. }) if damaged == runtime.folder => {
-                clear(&folder);
-                runtime.remove();
-                Ok(only_engine("what the engine adds is damaged in the library".to_owned()))
-            }
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -103,6 +112,24 @@ impl Freeze<'_> {
 /// The message that a VM is packed by the engine after all, and why.
 pub fn only_engine(name: &Name, why: &str) -> String {
     format!("the engine packs '{name}': {why}")
+}
+
+/// Why only the engine can pack the VM, if what failed is no more than that.
+fn why_only_engine(error: StoreError, runtime: &Runtime) -> Result<String> {
+    match error {
+        StoreError::Content(why) => Ok(format!("its disks do not fit into a list of chunks: {why}")),
+        StoreError::Disk(DiskError::Unknown { path, why }) => Ok(format!("{} {why}", path.display())),
+        StoreError::Damaged { folder, .. } if folder == runtime.folder => {
+            runtime.remove();
+            Ok("what the engine adds is damaged in the library".to_owned())
+        }
+        error => Err(error.into()),
+    }
+}
+
+/// Clones the disks, if all of them can be cloned, and read to the end.
+fn clone(direct: &mut Direct, folder: &Path) -> bool {
+    direct.disks.iter_mut().all(|(_, disk)| disk.clone_into(folder).is_ok() && disk.data_bytes().is_ok())
 }
 
 /// Removes the chunks that were written in vain.

@@ -135,7 +135,7 @@ impl Freeze<'_> {
         let workspace = self.save_workspace(&staging)?;
         self.trim_guest()?;
         vm.stop()?; // 4. Stop
-        let taken = self.take(&staging)?; // 5. Take
+        let taken = self.take(&staging, vm)?; // 5. Take
         let paused = taken.paused;
         let finished = self.check(&staging, taken)?; // 6. Check
         self.flush(&staging)?;

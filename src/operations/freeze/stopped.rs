@@ -22,6 +22,8 @@ pub struct Stopped<'a> {
     freeze: &'a Freeze<'a>,
     /// When the stop began, if the VM is down since.
     since: Option<Instant>,
+    /// How long it was down, and how its start ended, if it was started again before the freeze ended.
+    restarted: Option<(Option<Duration>, Result<()>)>,
     /// What stays if a second signal ends this process at once.
     note: Option<ExitNote>,
 }
@@ -29,7 +31,7 @@ pub struct Stopped<'a> {
 impl<'a> Stopped<'a> {
     /// It is as it was found.
     pub fn not_yet(freeze: &'a Freeze<'a>) -> Self {
-        Self { freeze, since: None, note: None }
+        Self { freeze, since: None, restarted: None, note: None }
     }
 
     /// From here on, it may be left stopped if a second signal ends this process at once.
@@ -40,7 +42,30 @@ impl<'a> Stopped<'a> {
 
     /// How long it has been down.
     pub fn downtime(&self) -> Option<Duration> {
-        self.since.map(|since| since.elapsed())
+        match &self.restarted {
+            Some((downtime, _)) => *downtime,
+            None => self.since.map(|since| since.elapsed()),
+        }
+    }
+
+    /// Whether it is down because of this freeze, and is to be started again.
+    pub fn is_to_restart(&self) -> bool {
+        self.since.is_some() && self.restarted.is_none() && self.freeze.plan.has(&Step::Start)
+    }
+
+    /// Whether it was started again.
+    pub fn is_restarted(&self) -> bool {
+        self.restarted.is_some()
+    }
+
+    /// 8. Restart, as soon as its disks are no longer needed. If it does not start, [`Self::keep`] fails.
+    pub fn restart(&mut self) {
+        let downtime = self.downtime();
+        let started = self.start_again();
+        if started.is_ok() {
+            self.note = None;
+        }
+        self.restarted = Some((downtime, started));
     }
 
     /// 4. Stop: in time or not at all, if it is up.
@@ -95,13 +120,14 @@ impl<'a> Stopped<'a> {
     ///
     /// # Errors
     /// It does not start again.
-    pub fn keep(self, snapshot: &str) -> Result<()> {
-        if self.since.is_none() || !self.freeze.plan.has(&Step::Start) {
-            return Ok(());
+    pub fn keep(mut self, snapshot: &str) -> Result<()> {
+        if self.is_to_restart() {
+            let _cleanup = self.signals().recovering();
+            self.restart();
         }
-        let _cleanup = self.signals().recovering();
         let name = &self.freeze.job.name;
-        self.start_again().map_err(|failure| {
+        let started = self.restarted.map_or(Ok(()), |(_, started)| started);
+        started.map_err(|failure| {
             let what = format!("'{name}' was frozen, but does not start again: {failure}");
             let whole = format!("the snapshot {snapshot} is whole");
             let restart = Failure::new(Status::NotRestarted, what).state(whole);
@@ -118,6 +144,7 @@ impl<'a> Stopped<'a> {
         let state = match self.since {
             None if failure.state.is_some() || plan.is_live() => format!("'{name}' was not stopped by this freeze"),
             None => format!("'{name}' is {} as before", vm.state),
+            Some(_) if matches!(self.restarted, Some((_, Ok(())))) => format!("'{name}' is running again"),
             Some(_) if cx.request.restart == Restart::Never => format!("'{name}' is stopped"),
             Some(_) => self.start_what_was_stopped(),
         };

@@ -2,6 +2,7 @@
 
 use super::context::Freeze;
 use super::plan::Step;
+use super::stopped::Stopped;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Added, Index, StoreError};
 use crate::library::{FileHash, InChunks, Staging, Way, layout};
@@ -23,6 +24,8 @@ const ENGINE_STORE: &str = "store";
 pub struct Taken<'a> {
     /// The folder of the VM's disks, and how they were just before; `None` if the engine does not say, or the VM runs on.
     disks: Option<(&'a Path, Disks)>,
+    /// Whether the VM runs again, and its disks were checked before.
+    is_restarted: bool,
     /// How long the VM was paused, if it runs on.
     pub paused: Option<Duration>,
     /// What is in the private folder.
@@ -85,17 +88,17 @@ impl Freeze<'_> {
     }
 
     /// 5. Take: the disks, or the state of a VM that runs on.
-    pub fn take(&self, staging: &Staging) -> Result<Taken<'_>> {
+    pub fn take(&self, staging: &Staging, vm: &mut Stopped) -> Result<Taken<'_>> {
         if self.plan.is_live() {
             return self.checkpoint(staging);
         }
         let disks = self.disks.as_deref().and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
-        let read = if self.plan.has(&Step::ReadDisks) { self.read_disks(staging)? } else { None };
+        let read = if self.plan.has(&Step::ReadDisks) { self.read_disks(staging, disks.as_ref(), vm)? } else { None };
         let written = match read {
             Some(written) => written,
             None => self.pack(staging)?,
         };
-        Ok(Taken { disks, paused: None, written })
+        Ok(Taken { disks, is_restarted: vm.is_restarted(), paused: None, written })
     }
 
     fn pack(&self, staging: &Staging) -> Result<Written> {
@@ -150,7 +153,7 @@ impl Freeze<'_> {
             let _ = std::fs::rename(&saved, staging.sidecar());
             self.take_apart(staging, followed)?
         };
-        Ok(Taken { disks: None, paused, written })
+        Ok(Taken { disks: None, is_restarted: false, paused, written })
     }
 
     /// The store in the private folder that the engine gets for the chunks of a running VM, if it can use one.
@@ -264,7 +267,9 @@ impl Freeze<'_> {
             let what = "the engine recorded another network, CPU count or memory size than it was given";
             return Err(Failure::new(Status::Failed, what));
         }
-        self.check_untouched(taken.disks)?;
+        if !taken.is_restarted {
+            self.check_untouched(taken.disks.as_ref())?;
+        }
         if !finished.secrets.is_empty() {
             losses.push(fidelity::secrets_left_out(&finished.secrets));
         }
@@ -274,7 +279,7 @@ impl Freeze<'_> {
         Ok(finished)
     }
 
-    fn check_untouched(&self, disks: Option<(&Path, Disks)>) -> Result<()> {
+    pub fn check_untouched(&self, disks: Option<&(&Path, Disks)>) -> Result<()> {
         let (name, live) = (&self.job.name, self.plan.is_live());
         let now = self.cx.engine.machine_listed(name).map_err(|error| {
             let failure = match error {
@@ -287,7 +292,7 @@ impl Freeze<'_> {
         })?;
         let is_same = if live { self.vm.goes_on_in(&now) } else { self.vm.is_untouched_in(&now) };
         let are_untouched =
-            |(folder, before): (&Path, Disks)| Disks::read(folder).is_ok_and(|now| before.are_untouched_in(&now));
+            |(folder, before): &(&Path, Disks)| Disks::read(folder).is_ok_and(|now| before.are_untouched_in(&now));
         if is_same && disks.is_none_or(are_untouched) {
             return Ok(());
         }

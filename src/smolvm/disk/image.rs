@@ -1,5 +1,6 @@
 //! The file of a disk, and those below it.
 
+use super::clone::clone;
 use super::error::DiskError;
 use super::qcow2::Qcow2;
 use super::raw::Raw;
@@ -46,6 +47,13 @@ impl Image {
             layers.push(layer);
         }
         Ok(Self(layers))
+    }
+
+    /// Reads from now on from a clone of the disk's own file. Those below are never changed, and stay open.
+    pub fn clone_into(&mut self, folder: &Path) -> io::Result<()> {
+        let source = self.0.first_mut().map(Layer::source_mut).ok_or(io::ErrorKind::NotFound)?;
+        source.file = clone(&source.file, folder)?;
+        Ok(())
     }
 
     /// Bytes of the disk.
@@ -109,6 +117,13 @@ impl Layer {
         match self {
             Self::Raw(raw) => &raw.0,
             Self::Qcow2(qcow2) => &qcow2.source,
+        }
+    }
+
+    fn source_mut(&mut self) -> &mut Source {
+        match self {
+            Self::Raw(raw) => &mut raw.0,
+            Self::Qcow2(qcow2) => &mut qcow2.source,
         }
     }
 

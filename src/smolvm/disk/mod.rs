@@ -3,6 +3,7 @@
 //! A pack holds a disk from its first byte to the last one that is not zero; so does a [`Disk`]. A disk that is trimmed has
 //! zeros where its file system is free: what was deleted, for the most part.
 
+mod clone;
 mod error;
 mod image;
 mod qcow2;
@@ -40,6 +41,14 @@ impl Disk {
         let mut disk = Self { image: Image::open(path)?, size: 0, free: Vec::new() };
         disk.size = disk.last_data()?;
         Ok(disk)
+    }
+
+    /// Reads from now on from a clone of its file, which is made in `folder`: the file may change then.
+    ///
+    /// # Errors
+    /// The file system cannot do that, or the folder is on another one.
+    pub fn clone_into(&mut self, folder: &Path) -> io::Result<()> {
+        self.image.clone_into(folder)
     }
 
     /// Leaves out what its file system does not use. Returns the bytes of data that are left out.
