@@ -157,7 +157,8 @@ impl Cli {
     /// A [`Failure`], with the exit status that belongs to it.
     pub fn run(self, terminal: &Terminal, signals: Signals) -> Result<ExitCode> {
         let app = App::new(terminal.clone(), signals, self.smolvm, self.no_input);
-        if self.json && matches!(self.command, Command::Exec(_) | Command::Completions(_)) {
+        let is_content = matches!(self.command, Command::Snapshot(Deferred(snapshot::Command::Cat(_))));
+        if self.json && (is_content || matches!(self.command, Command::Exec(_) | Command::Completions(_))) {
             return Err(Failure::new(Status::Usage, "this command prints no result that could be JSON"));
         }
         if let Some(folder) = self.home {

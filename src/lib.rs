@@ -16,6 +16,7 @@ mod cli;
 mod clock;
 mod commands;
 mod completion;
+mod contents;
 mod deferred;
 mod encryption;
 mod error;

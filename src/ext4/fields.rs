@@ -5,6 +5,10 @@ fn bytes<const N: usize>(from: &[u8], at: usize) -> [u8; N] {
     from.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
 }
 
+pub fn byte_at(from: &[u8], at: usize) -> u8 {
+    from.get(at).copied().unwrap_or(0)
+}
+
 pub fn u16_at(from: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(bytes(from, at))
 }
@@ -14,6 +18,11 @@ pub fn u32_at(from: &[u8], at: usize) -> u32 {
 }
 
 /// Of the journal, which has the other byte order.
+pub fn be16_at(from: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes(bytes(from, at))
+}
+
+/// The same.
 pub fn be32_at(from: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(bytes(from, at))
 }

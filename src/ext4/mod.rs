@@ -3,18 +3,28 @@
 //! A guest may have written anything there: nothing is believed that was not checked, and all that is read is bounded. What is
 //! not known is an error, never a guess.
 
+mod attributes;
 mod checksum;
 mod error;
+mod extents;
 mod fields;
+mod folder;
 mod free;
 mod groups;
+mod inode;
 mod journal;
 mod metadata;
+mod replay;
 mod source;
 mod superblock;
 #[cfg(test)]
 mod tests;
+mod tree;
 
+pub use attributes::Attribute;
 pub use error::Ext4Error;
+pub use extents::{Extent, read};
 pub use free::free;
+pub use inode::{Inode, Kind};
 pub use source::ReadAt;
+pub use tree::{FileSystem, ROOT};

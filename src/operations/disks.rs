@@ -3,7 +3,7 @@
 
 use crate::error::{Failure, Result, Status};
 use crate::signals::Interrupted;
-use crate::smolvm::{EngineError, Name, Smolvm, State, end_vmm, is_being_started, process_with_open_disk};
+use crate::smolvm::{EngineError, Name, Smolvm, State, end_vmm, process_with_open_disk};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -60,19 +60,17 @@ pub fn end_start(engine: &Smolvm, name: &Name, state: &State) -> Result<()> {
 }
 
 /// Ends the VMM of a VM that smolvm says it has stopped: 1.4 ends none of an ended start, and later ones only one that has
-/// written its number down. A VM that another command starts meanwhile is left alone.
+/// written its number down.
 ///
 /// # Errors
-/// A process has the disks open that is not such a VMM: the failure says which.
+/// A process has the disks open that is no VMM of this user: the failure says which.
 pub fn end_left(engine: &Smolvm, name: &Name, state: &State) -> Result<()> {
     let Some(folder) = folder(engine, name)? else { return Ok(()) };
-    let Some(pid) = user(engine, &folder)? else { return Ok(()) };
-    if is_being_started(name.as_str()) || engine.machine_listed(name)?.state == State::Running {
-        return Err(Failure::new(Status::BadState, format!("another command is starting '{name}'")));
-    }
-    match if end_vmm(&folder) { user(engine, &folder)? } else { Some(pid) } {
-        Some(pid) => Err(in_use(name, state, pid).hint(format!("smolvm did not end that process: `kill {pid}`"))),
-        None => Ok(()),
+    match user(engine, &folder)? {
+        Some(pid) if !end_vmm(&folder) => {
+            Err(in_use(name, state, pid).hint(format!("smolvm did not end that process: `kill {pid}`")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod arrival;
 pub mod configuration;
 pub mod consent;
+pub mod contents;
 pub mod disks;
 pub mod engines;
 pub mod exec;

@@ -5,12 +5,14 @@
 
 mod doctor;
 mod engines;
+mod files;
 mod schemas;
 mod snapshots;
 
 pub use crate::terminal::Error;
 pub use doctor::{Check, Details, Diagnosis, Folder, UsedVm, Verdict};
 pub use engines::{InstalledEngine, RemovedEngine};
+pub use files::{Compared, DifferentFile, FileKind, FileState, GuestPath, ListedFile, Totals, time};
 pub use schemas::schemas;
 pub use snapshots::{Arrived, Exported, Listed, Pruned, Pushed, RemovedSnapshot, Tagged, Verified, Whole};
 

@@ -1,9 +1,9 @@
 //! The JSON Schemas of all that is printed for programs, made from its types.
 
 use super::{
-    Arrived, Changed, Copied, Diagnosis, Done, Engine, Entry, Exported, Frozen, InstalledEngine, Listed, Packed,
-    Planned, Pruned, Pushed, RemovedEngine, RemovedSnapshot, Results, Scheduled, Snapshot, Tagged, ThawedVms, Verified,
-    Vm, Whole,
+    Arrived, Changed, Compared, Copied, Diagnosis, Done, Engine, Entry, Exported, Frozen, InstalledEngine, Listed,
+    ListedFile, Packed, Planned, Pruned, Pushed, RemovedEngine, RemovedSnapshot, Results, Scheduled, Snapshot, Tagged,
+    ThawedVms, Verified, Vm, Whole,
 };
 use crate::library::Metadata;
 use crate::smolvm::Machine;
@@ -31,6 +31,8 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         result_of::<Vec<Verified>>("verify", "verify"),
         result_of::<Vec<Entry<Listed<'_>, Snapshot>>>("snapshot-ls", "snapshot ls"),
         result_of::<Listed<'_>>("snapshot-show", "snapshot show"),
+        result_of::<Vec<ListedFile>>("snapshot-files", "snapshot files"),
+        result_of::<Compared>("snapshot-diff", "snapshot diff"),
         result_of::<Results<Done<Whole>, Snapshot>>("snapshot-verify", "snapshot verify"),
         result_of::<Tagged>("snapshot-tag", "snapshot tag"),
         result_of::<Results<Done<RemovedSnapshot>, Snapshot>>("snapshot-rm", "snapshot rm"),

@@ -61,7 +61,7 @@ pub use call::Call;
 pub use command::{CheckpointOptions, Command, Exec, PackOptions};
 pub use create::{CreateOptions, Source};
 pub use direct::{Direct, direct};
-pub use disk::{Disk, DiskError};
+pub use disk::{Disk, DiskError, qcow2};
 pub use engine::{OnCall, Smolvm};
 pub use error::{EngineError, Reason};
 pub use exec::ExecEnd;

@@ -17,6 +17,7 @@ pub use events::{About, Error, ErrorLine, Event};
 pub use handle::{Format, Phases, Terminal};
 pub use progress::Progress;
 pub use prompt::Unconfirmed;
+pub use results::Printer;
 pub use screen::{columns, is_utf8, painted};
-pub use text::{one_line, wrapped};
+pub use text::{one_line, printable, wrapped};
 pub use warnings::Warnings;

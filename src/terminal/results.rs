@@ -77,6 +77,11 @@ impl Terminal {
         self.lines(header.into_iter().chain(lines));
     }
 
+    /// Prints a long result while it is found.
+    pub fn printer(&self) -> Printer<'_> {
+        Printer { terminal: self, out: BufWriter::new(io::stdout()), count: 0, is_terminal: io::stdout().is_terminal() }
+    }
+
     /// A result that could not be printed makes the run a failure, and stderr says what was `done` anyway. A reader that
     /// is gone (`| head`) has read enough.
     pub fn check(&self, printed: io::Result<()>, done: &[String]) {
@@ -88,6 +93,52 @@ impl Terminal {
         let message = format!("could not print the result: {problem}");
         let state = (!done.is_empty()).then(|| done.join("; "));
         self.error(&Error { now: state, ..Error::new(Status::Failed, &message) }, &[]);
+    }
+}
+
+/// Prints a result part by part.
+pub struct Printer<'t> {
+    terminal: &'t Terminal,
+    out: BufWriter<io::Stdout>,
+    count: usize,
+    is_terminal: bool,
+}
+
+impl Printer<'_> {
+    /// Prints a line: the bytes as they are; on a terminal, without control characters.
+    ///
+    /// # Errors
+    /// It cannot be printed.
+    pub fn line(&mut self, line: &[u8]) -> io::Result<()> {
+        let shown = self.is_terminal.then(|| one_line(&String::from_utf8_lossy(line)));
+        self.out.write_all(shown.as_ref().map_or(line, |shown| shown.as_bytes()))?;
+        self.out.write_all(b"\n")
+    }
+
+    /// Prints one element of a JSON array.
+    ///
+    /// # Errors
+    /// It cannot be printed.
+    pub fn element(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let text = json_escaped(&serde_json::to_string_pretty(value)?).replace('\n', "\n  ");
+        let before = if self.count == 0 { "[" } else { "," };
+        self.count = self.count.saturating_add(1);
+        write!(self.out, "{before}\n  {text}")
+    }
+
+    /// Ends the result: after an error of printing there is no more to print.
+    pub fn finish(mut self, printed: io::Result<()>) {
+        let is_array = self.terminal.json;
+        let end = || -> io::Result<()> {
+            printed?;
+            match (is_array, self.count) {
+                (true, 0) => self.out.write_all(b"[]\n")?,
+                (true, _) => self.out.write_all(b"\n]\n")?,
+                (false, _) => {}
+            }
+            self.out.flush()
+        };
+        self.terminal.check(end(), &[]);
     }
 }
 

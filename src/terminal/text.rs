@@ -45,7 +45,7 @@ pub fn json_escaped(text: &str) -> String {
 
 /// The text with its control characters, except line breaks and tabs, made visible and harmless; also the invisible
 /// characters that reorder a line.
-fn printable(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }

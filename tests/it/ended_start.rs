@@ -229,24 +229,6 @@ fn doctor_reports_the_vmm_of_a_killed_start() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_stop_does_not_end_the_vmm_of_a_start_by_another_command() {
-    let world = World::with_engine("1.4.0");
-    world.vm("dev").stopped();
-    slow_boot(&world);
-    std::thread::scope(|scope| {
-        scope.spawn(|| world.smolvm("machine start --name dev"));
-        wait_until("its VMM boots", || last_vmm(&world, "dev").is_some());
-        let vmm = last_vmm(&world, "dev").unwrap();
-        world.run("stop dev").code(5).stderr(contains("another command is starting 'dev'"));
-        assert!(is_alive(vmm));
-        let other = world.call_log().into_iter().find(|call| call["argv"][1] == "start").unwrap()["pid"].as_i64();
-        signal(i32::try_from(other.unwrap()).unwrap(), Signal::KILL);
-    });
-    world.run("stop dev").success();
-}
-
-#[cfg(target_os = "linux")]
-#[test]
 fn a_vmm_that_an_old_engine_does_not_end_is_ended_all_the_same() {
     let world = World::with_engine("1.4.0");
     world.vm("dev").stopped();

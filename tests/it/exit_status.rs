@@ -127,7 +127,7 @@ fn exec_exits_with_the_status_of_the_guest() {
 }
 
 /// Failures of every command.
-const FAILURES: [(&str, i32); 43] = [
+const FAILURES: [(&str, i32); 46] = [
     ("create up", 16),
     ("create new --from nosuch", 4),
     ("create new --from ./x.bad", 10),
@@ -165,6 +165,9 @@ const FAILURES: [(&str, i32); 43] = [
     ("snapshot ls a/b", 2),
     ("snapshot show nosuch", 4),
     ("snapshot verify nosuch", 4),
+    ("snapshot files nosuch", 4),
+    ("snapshot cat nosuch:/x", 4),
+    ("snapshot diff nosuch", 4),
     ("snapshot tag nosuch ready", 4),
     ("snapshot rm nosuch", 4),
     ("snapshot prune", 2),

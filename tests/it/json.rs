@@ -1,7 +1,7 @@
 //! Output for programs: `--json` on every command, `--error-format json`, `--progress=json`. Whatever any test prints
 //! with these is checked against the schemas: see `crate::support::schema`.
 
-use crate::support::{World, finish, names_in, pty::Session, schema, stderr, stdout, wait_until};
+use crate::support::{World, finish, guest_files, names_in, pty::Session, schema, stderr, stdout, wait_until};
 use assert_cmd::assert::Assert;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const FOR_PROGRAMS: &str = "--json --error-format json --progress=json";
 
 /// Commands without a result of their own (the guest's output, a shell's script), and those whose result is tested in
 /// `tests/it/engine_install.rs`, where there is an index to install from.
-const NOT_HERE: [&str; 5] = ["completions", "engine-install", "engine-rm", "engine-use", "exec"];
+const NOT_HERE: [&str; 6] = ["completions", "engine-install", "engine-rm", "engine-use", "exec", "snapshot-cat"];
 
 /// Runs it with JSON output, whatever its status.
 fn run(world: &World, line: &str) -> Assert {
@@ -39,7 +39,7 @@ fn error(run: Assert, status: i32) -> Value {
 }
 
 /// The life of a VM and its snapshots, using every command.
-const STORY: [&str; 32] = [
+const STORY: [&str; 34] = [
     "ls",
     "create dev",
     "create web --image alpine:3.20 --net",
@@ -60,6 +60,8 @@ const STORY: [&str; 32] = [
     "cp dev3:/root/x copied",
     "snapshot ls",
     "snapshot show dev@ready",
+    "snapshot files ./guest.smolmachine /root",
+    "snapshot diff ./guest.smolmachine ./other.smolmachine",
     "snapshot verify dev@ready",
     "snapshot tag dev@ready other",
     "snapshot export dev@ready -o dev.tar",
@@ -78,6 +80,9 @@ const STORY: [&str; 32] = [
 fn every_result_matches_its_schema() {
     let world = World::new();
     fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+    for (name, overlay) in [("guest.smolmachine", "overlay"), ("other.smolmachine", "journal")] {
+        world.write(name, guest_files::bare(overlay).artifact());
+    }
     let more = ["snapshot rm pulled --yes", "stop dev3", "rm dev2 --yes"];
     let mut run_commands = BTreeSet::new();
     for line in STORY.into_iter().chain(more) {
@@ -92,7 +97,7 @@ fn every_result_matches_its_schema() {
 
 #[test]
 fn commands_without_a_result_refuse_json() {
-    for line in ["exec --json dev -- true", "completions bash --json"] {
+    for line in ["exec --json dev -- true", "completions bash --json", "snapshot cat dev:/x --json"] {
         let run = World::new().run(line).code(2);
         assert_eq!(stdout(&run), "", "{line}");
     }

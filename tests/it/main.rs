@@ -11,6 +11,7 @@ mod completion;
 mod concurrency;
 mod confirmed;
 mod conformance;
+mod contents;
 mod cp;
 mod crash;
 mod crash_store;

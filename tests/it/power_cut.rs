@@ -60,7 +60,7 @@ const SHORT: [&str; 4] = [
 ];
 
 /// The commands that publish nothing.
-const OTHERS: [&str; 15] = [
+const OTHERS: [&str; 17] = [
     "start",
     "stop",
     "exec",
@@ -69,13 +69,15 @@ const OTHERS: [&str; 15] = [
     "resume",
     "snapshot ls",
     "snapshot show",
+    "snapshot files",
+    "snapshot cat",
+    "snapshot diff",
     "snapshot verify",
     "verify",
     "doctor",
     "engine ls",
     "completions",
     "help",
-    "snapshot help",
 ];
 
 #[test]

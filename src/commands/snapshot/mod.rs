@@ -4,7 +4,10 @@ use crate::app::App;
 use crate::error::Result;
 use clap::Subcommand;
 
+mod cat;
+mod diff;
 mod export;
+mod files;
 mod import;
 mod ls;
 mod print;
@@ -21,11 +24,16 @@ pub use print::described;
 
 /// List, check, tag, remove and share the snapshots in the library
 #[derive(Debug, Subcommand)]
+// `help snapshot` does the same, and the list fits a screen.
+#[command(disable_help_subcommand = true)]
 #[command(after_long_help = "Examples:\n  bottle-freeze snapshot ls\n  bottle-freeze snapshot verify --all\n  \
     bottle-freeze snapshot prune dev --keep-last 3 --dry-run")]
 pub enum Command {
     Ls(ls::Args),
     Show(show::Args),
+    Files(files::Args),
+    Cat(cat::Args),
+    Diff(diff::Args),
     Verify(verify::Args),
     Tag(tag::Args),
     Rm(rm::Args),
@@ -40,6 +48,9 @@ pub fn run(app: &App, command: &Command) -> Result<()> {
     match command {
         Command::Ls(args) => ls::run(app, args),
         Command::Show(args) => show::run(app, args),
+        Command::Files(args) => files::run(app, args),
+        Command::Cat(args) => cat::run(app, args),
+        Command::Diff(args) => diff::run(app, args),
         Command::Verify(args) => verify::run(app, args),
         Command::Tag(args) => tag::run(app, args),
         Command::Rm(args) => rm::run(app, args),

@@ -1,13 +1,14 @@
 //! An artifact, put together from objects: frames of tar headers, the objects' frames as they are, manifest and footer.
 
 use super::digest::Digest;
-use super::error::{Bad, StoreError};
-use super::frame::{self, CHUNK, Frame, Packer, Unpacker};
+use super::error::StoreError;
+use super::frame::{CHUNK, Frame, Packer};
 use super::index::{Chunk, Entry, Index};
-use super::objects::{self, OBJECTS, Objects};
+use super::objects::Objects;
+use super::reader::Reader;
 use crate::signals::Signals;
 use crate::smolvm::artifact::{Artifact, END, MemberKind, footer, headers, padding};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 /// A part of an artifact.
@@ -62,7 +63,7 @@ pub(super) fn write_artifact_in(
     signals: &Signals,
 ) -> Result<(), StoreError> {
     let (mut bytes, mut crc32) = (0_u64, crc32fast::Hasher::new());
-    let mut reader = Reader { store, folder, frame: Vec::new(), unpacker: Unpacker::new() };
+    let mut reader = Reader::new(store, folder);
     Assets::walk(index, &mut |asset| {
         signals.check()?;
         let frame = match asset {
@@ -73,7 +74,7 @@ pub(super) fn write_artifact_in(
             Asset::Object(name, length, recorded) => {
                 let Frame { bytes, crc32: known } = reader.read(name, length, recorded)?;
                 crc32.combine(&crc32fast::Hasher::new_with_initial_len(known, bytes.into()));
-                &reader.frame
+                reader.frame()
             }
         };
         bytes += frame.len() as u64;
@@ -83,48 +84,6 @@ pub(super) fn write_artifact_in(
     crc32.update(manifest.as_bytes());
     let footer = footer(bytes, manifest.len() as u64, crc32.finalize());
     to.write_all(manifest.as_bytes()).and_then(|()| to.write_all(&footer)).map_err(StoreError::Output)
-}
-
-/// Reads the objects of a snapshot.
-struct Reader<'a> {
-    store: Option<Objects>,
-    folder: &'a Path,
-    frame: Vec<u8>,
-    unpacker: Unpacker,
-}
-
-impl Reader<'_> {
-    /// Reads the frame of an object, from the store if that in the folder is damaged.
-    fn read(&mut self, name: &Digest, length: u32, recorded: Frame) -> Result<Frame, StoreError> {
-        let path = self.folder.join(OBJECTS).join(name.to_string());
-        let error = match self.check(&path, name, length, recorded) {
-            Ok(frame) => return Ok(frame),
-            Err(error) => error,
-        };
-        if let Some(stored) = self.store.as_ref().map(|store| store.path(name)) {
-            if let Ok(frame) = self.check(&stored, name, length, recorded) {
-                // Other readers need it whole, too; but the library may be read-only.
-                let _ = objects::link_over(&stored, &path);
-                return Ok(frame);
-            }
-        }
-        if !frame::is_damage(&error) {
-            return Err(StoreError::unreadable(&path)(error));
-        }
-        let is_missing = error.kind() == io::ErrorKind::NotFound;
-        let mut bad = Bad::default();
-        bad.add(*name, is_missing);
-        Err(StoreError::Damaged { folder: self.folder.to_owned(), bad })
-    }
-
-    fn check(&mut self, path: &Path, name: &Digest, length: u32, recorded: Frame) -> io::Result<Frame> {
-        frame::read(path, &mut self.frame)?;
-        let frame = Frame::of(&self.frame);
-        if frame == recorded || self.unpacker.is_object(&self.frame, name, length) {
-            return Ok(frame);
-        }
-        Err(io::Error::new(io::ErrorKind::InvalidData, "it does not hold what its name says"))
-    }
 }
 
 /// Walks through the assets of an artifact.

@@ -11,6 +11,7 @@
 mod apart;
 mod assemble;
 mod checkpoint;
+mod content;
 mod cut;
 mod digest;
 mod error;
@@ -19,6 +20,7 @@ mod frame;
 mod index;
 mod objects;
 mod queue;
+mod reader;
 mod runtimes;
 mod sweep;
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod writer;
 pub use apart::{put_together, take_apart, write_and_hash};
 pub use assemble::write_artifact;
 pub use checkpoint::{INDEX as CHECKPOINT_INDEX, generations, lend, most_bytes, take_in};
+pub use content::{Content, Kept, Source};
 pub use digest::Digest;
 pub use error::StoreError;
 pub use index::Index;

@@ -6,7 +6,7 @@
 mod clone;
 mod error;
 mod image;
-mod qcow2;
+pub mod qcow2;
 mod raw;
 mod source;
 #[cfg(test)]

@@ -12,11 +12,12 @@ const MAGIC: u32 = u32::from_be_bytes(*b"QFI\xfb");
 /// Bytes of the header, without extensions.
 const HEADER: usize = 104;
 const CLUSTER_BITS: u32 = 16;
-const CLUSTER: u64 = 1 << CLUSTER_BITS;
+/// Bytes of a cluster.
+pub const CLUSTER: u64 = 1 << CLUSTER_BITS;
 /// Bytes of an entry of a table.
-const ENTRY: u64 = 8;
+pub const ENTRY: u64 = 8;
 /// Bytes of the disk that one table of the second level maps.
-const TABLE: u64 = CLUSTER / ENTRY * CLUSTER;
+pub const TABLE: u64 = CLUSTER / ENTRY * CLUSTER;
 
 /// The bits of an entry that hold an offset in the file.
 const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
@@ -24,7 +25,7 @@ const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
 const COPIED: u64 = 1 << 63;
 const COMPRESSED: u64 = 1 << 62;
 /// All bytes of the cluster are zero, whatever lies below.
-const ZEROS: u64 = 1;
+pub const ZEROS: u64 = 1;
 
 /// The types of header extensions.
 const END: u32 = 0;
@@ -117,36 +118,47 @@ impl Qcow2 {
         add_below(below..range.end, runs)
     }
 
-    /// The offset in an entry of a table, if it has one.
     fn offset(&self, entry: u64) -> Result<Option<u64>, DiskError> {
-        let offset = entry & OFFSET;
-        let why = if entry & COMPRESSED != 0 {
-            "has compressed clusters"
-        } else if entry & !(OFFSET | COPIED) != 0 {
-            "has an unknown mark in a table"
-        } else if offset % CLUSTER != 0 || offset >= self.source.bytes {
-            "has a table that points outside of it"
-        } else {
-            return Ok((offset != 0).then_some(offset));
-        };
-        Err(self.source.unknown(why))
+        offset(entry, self.source.bytes).map_err(|why| self.source.unknown(why))
+    }
+}
+
+/// The offset in an entry of a table, if it has one, in a file of so many bytes.
+///
+/// # Errors
+/// It has none that is possible. Completes a sentence that begins with the file.
+pub fn offset(entry: u64, bytes: u64) -> Result<Option<u64>, &'static str> {
+    let offset = entry & OFFSET;
+    if entry & COMPRESSED != 0 {
+        Err("has compressed clusters")
+    } else if entry & !(OFFSET | COPIED) != 0 {
+        Err("has an unknown mark in a table")
+    } else if offset % CLUSTER != 0 || offset >= bytes {
+        Err("has a table that points outside of it")
+    } else {
+        Ok((offset != 0).then_some(offset))
     }
 }
 
 /// What a header says.
 #[derive(Debug)]
-struct Header {
-    size: u64,
-    table: u64,
+pub struct Header {
+    /// Bytes of the disk.
+    pub size: u64,
+    /// Where the table of the first level is.
+    pub table: u64,
     /// Entries of the first table.
-    entries: u32,
+    pub entries: u32,
     /// The file below, and whether it is a qcow2 file.
-    below: Option<(PathBuf, bool)>,
+    pub below: Option<(PathBuf, bool)>,
 }
 
 impl Header {
     /// Reads the header in the first cluster of a file. An error completes a sentence that begins with the file.
-    fn read(bytes: &[u8]) -> Result<Self, &'static str> {
+    ///
+    /// # Errors
+    /// It is not the header of a file that the engine writes.
+    pub fn read(bytes: &[u8]) -> Result<Self, &'static str> {
         let cut = "is too short";
         let word = |at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
         let long = |at: usize| Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?));

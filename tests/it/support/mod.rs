@@ -5,6 +5,7 @@
 pub mod chaos;
 pub mod fake;
 pub mod forged;
+pub mod guest_files;
 pub mod library;
 pub mod namespace;
 pub mod pty;

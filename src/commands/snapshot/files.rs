@@ -1,0 +1,153 @@
+//! `snapshot files`: list the files in a snapshot.
+
+use crate::app::App;
+use crate::completion::Offer;
+use crate::contents::{Contents, ContentsError, Item};
+use crate::error::Result;
+use crate::ext4::Kind;
+use crate::library::store::Kept;
+use crate::operations::{contents, resolve};
+use crate::report::{ListedFile, time};
+use crate::terminal::Printer;
+use jiff::tz::TimeZone;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+
+/// List the files in a snapshot
+///
+/// Paths are those that the guest sees. No engine is needed, and no VM is started. A snapshot that is not in chunks, like a
+/// file, is decompressed first.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  bottle-freeze snapshot files dev /root -l\n  \
+    bottle-freeze snapshot files dev@ready -r | grep '\\.env$'")]
+pub struct Args {
+    /// Snapshot: VM (its newest), VM@TAG, VM@ID or FILE
+    #[arg(add = Offer::AnySnapshots)]
+    pub snapshot: OsString,
+    /// Folder or file in it
+    #[arg(default_value = "/")]
+    pub path: OsString,
+    /// Also print mode, owner, size, time and the target of a link
+    #[arg(short, long)]
+    pub long: bool,
+    /// Also list the files in folders
+    #[arg(short, long)]
+    pub recursive: bool,
+}
+
+pub fn run(app: &App, args: &Args) -> Result<()> {
+    let source = resolve::find(app, &args.snapshot)?;
+    let name = source.name();
+    let opened = contents::open(app, source, &Kept::default())?;
+    let (path, item) = opened.find(args.path.as_bytes(), true)?;
+    let mut list = List {
+        contents: &opened.contents,
+        is_long: args.long,
+        json: app.terminal.json,
+        printer: app.terminal.printer(),
+    };
+    match list.print(&path, &item, args.recursive) {
+        Err(Ended::Contents(error)) => {
+            // What was found before is printed.
+            list.printer.finish(Err(io::ErrorKind::BrokenPipe.into()));
+            Err(contents::failure(&name, error))
+        }
+        Err(Ended::Unprinted(error)) => {
+            list.printer.finish(Err(error));
+            Ok(())
+        }
+        Ok(()) => {
+            list.printer.finish(Ok(()));
+            Ok(())
+        }
+    }
+}
+
+/// Why a list ends early.
+enum Ended {
+    Contents(ContentsError),
+    Unprinted(io::Error),
+}
+
+impl From<ContentsError> for Ended {
+    fn from(error: ContentsError) -> Self {
+        Self::Contents(error)
+    }
+}
+
+/// Prints files.
+struct List<'a> {
+    contents: &'a Contents,
+    is_long: bool,
+    json: bool,
+    printer: Printer<'a>,
+}
+
+impl List<'_> {
+    fn print(&mut self, path: &[u8], item: &Item, is_recursive: bool) -> std::result::Result<(), Ended> {
+        let contents = self.contents;
+        if item.kind() != Kind::Folder {
+            return self.add(path, item);
+        }
+        if is_recursive {
+            return contents.walk(path, item, &mut |path, item| self.add(path, item));
+        }
+        let folder = path.strip_suffix(b"/").unwrap_or(path);
+        contents.entries(item)?.iter().try_for_each(|(name, item)| self.add(&[folder, b"/", name].concat(), item))
+    }
+
+    fn add(&mut self, path: &[u8], item: &Item) -> std::result::Result<(), Ended> {
+        let printed = if self.json {
+            self.printer.element(&ListedFile::new(self.contents, path, item)?)
+        } else if self.is_long {
+            let line = self.long(path, item)?;
+            self.printer.line(&line)
+        } else {
+            self.printer.line(path)
+        };
+        printed.map_err(Ended::Unprinted)
+    }
+
+    /// The line of `ls -l`, without names of users, which only the guest knows.
+    fn long(&self, path: &[u8], item: &Item) -> std::result::Result<Vec<u8>, ContentsError> {
+        let file = &item.metadata;
+        let time =
+            time(file.modified).map(|time| time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string());
+        let size = match file.kind {
+            Kind::CharacterDevice | Kind::BlockDevice => format!("{}, {}", file.device.0, file.device.1),
+            _ => file.size.to_string(),
+        };
+        let (uid, gid, time) = (file.uid, file.gid, time.unwrap_or_else(|| "-".to_owned()));
+        let mut line =
+            format!("{} {uid:>5} {gid:>5} {size:>11} {time:>16} ", permissions(file.kind, file.mode)).into_bytes();
+        line.extend(path);
+        if file.kind == Kind::Link {
+            line.extend(b" -> ");
+            line.extend(self.contents.link(item)?);
+        }
+        Ok(line)
+    }
+}
+
+/// Kind and permissions: `-rw-r--r--`.
+fn permissions(kind: Kind, mode: u32) -> String {
+    let mut text = String::with_capacity(10);
+    text.push(match kind {
+        Kind::File => '-',
+        Kind::Folder => 'd',
+        Kind::Link => 'l',
+        Kind::CharacterDevice => 'c',
+        Kind::BlockDevice => 'b',
+        Kind::Fifo => 'p',
+        Kind::Socket => 's',
+    });
+    for (shift, special, letters) in [(6, 0o4000, ('s', 'S')), (3, 0o2000, ('s', 'S')), (0, 0o1000, ('t', 'T'))] {
+        let bits = mode >> shift;
+        text.push(if bits & 4 == 0 { '-' } else { 'r' });
+        text.push(if bits & 2 == 0 { '-' } else { 'w' });
+        let (can, cannot) = if mode & special == 0 { ('x', '-') } else { letters };
+        text.push(if bits & 1 == 0 { cannot } else { can });
+    }
+    text
+}

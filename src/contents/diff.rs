@@ -1,0 +1,190 @@
+//! What differs between the files in two snapshots. Parts that are in the same chunks are not read.
+
+use super::error::ContentsError;
+use super::tree::{Content, Contents, Item};
+use super::walk::Seen;
+use crate::ext4::Kind;
+use std::iter::Peekable;
+use std::vec;
+
+/// Bytes that are compared at once.
+const WINDOW: u64 = 256 << 10;
+
+/// A file that differs.
+#[derive(Debug)]
+pub struct Difference<'a> {
+    /// Its path in the guest.
+    pub path: &'a [u8],
+    /// What it was; nothing if it is new.
+    pub old: Option<&'a Item>,
+    /// What it is; nothing if it is gone.
+    pub new: Option<&'a Item>,
+    /// What differs, if it is in both.
+    pub changes: Changes,
+}
+
+/// What differs in a file.
+#[allow(clippy::struct_excessive_bools, reason = "any of them may differ")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// It is another kind of file.
+    pub kind: bool,
+    /// The content of a file, the target of a link, the number of a device.
+    pub content: bool,
+    /// Its permissions.
+    pub mode: bool,
+    /// Its owner or group.
+    pub owner: bool,
+    /// Its extended attributes.
+    pub attributes: bool,
+}
+
+/// Two snapshots that are compared.
+struct Comparison<'a> {
+    old: &'a Contents,
+    new: &'a Contents,
+    /// Bytes that may still be read: of files that claim the same parts of a disk again and again, there would be no end.
+    left: u64,
+}
+
+/// A name in a folder of one of two snapshots, or of both.
+type Entry = (Box<[u8]>, Option<Item>, Option<Item>);
+
+impl Contents {
+    /// Calls `on_difference` for each file that differs from that in `old`, in order: a folder before its files, names by their
+    /// bytes. Times do not count.
+    ///
+    /// # Errors
+    /// Files cannot be read, are damaged, or `on_difference` failed.
+    pub fn diff<E: From<ContentsError>>(
+        &self,
+        old: &Self,
+        on_difference: &mut dyn FnMut(&Difference<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let left = old.data().saturating_add(self.data()).saturating_mul(2).max(1 << 30);
+        let mut comparison = Comparison { old, new: self, left };
+        let (mut path, mut seen) = (Vec::new(), [Seen::default(), Seen::default()]);
+        let mut stack = vec![(0, comparison.pairs(&path, Some(old.root()), Some(self.root()), &mut seen)?.into_iter())];
+        while let Some((length, rest)) = stack.last_mut() {
+            path.truncate(*length);
+            let Some((name, old, new)) = rest.next() else {
+                stack.pop();
+                continue;
+            };
+            path.push(b'/');
+            path.extend(&*name);
+            let changes = match (&old, &new) {
+                (Some(old), Some(new)) => comparison.compare(old, new)?,
+                _ => Changes::default(),
+            };
+            if old.is_none() || new.is_none() || changes != Changes::default() {
+                on_difference(&Difference { path: &path, old: old.as_ref(), new: new.as_ref(), changes })?;
+            }
+            let folder = |item: &Option<Item>| item.clone().filter(|item| item.kind() == Kind::Folder);
+            let (old, new) = (folder(&old), folder(&new));
+            if old.is_some() || new.is_some() {
+                stack.push((path.len(), comparison.pairs(&path, old.as_ref(), new.as_ref(), &mut seen)?.into_iter()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Comparison<'_> {
+    /// The names in two folders, each once, in order.
+    fn pairs(
+        &self,
+        path: &[u8],
+        old: Option<&Item>,
+        new: Option<&Item>,
+        [seen_old, seen_new]: &mut [Seen; 2],
+    ) -> Result<Vec<Entry>, ContentsError> {
+        let list = |contents: &Contents, folder: Option<&Item>, seen: &mut Seen| match folder {
+            Some(folder) => seen.folder(path, folder).and_then(|()| contents.entries(folder)),
+            None => Ok(Vec::new()),
+        };
+        let old = list(self.old, old, seen_old)?.into_iter().peekable();
+        let new = list(self.new, new, seen_new)?.into_iter().peekable();
+        Ok(merged(old, new))
+    }
+
+    fn compare(&mut self, old: &Item, new: &Item) -> Result<Changes, ContentsError> {
+        let (one, two) = (&old.metadata, &new.metadata);
+        let mut changes = Changes {
+            kind: one.kind != two.kind,
+            mode: one.mode != two.mode,
+            owner: (one.uid, one.gid) != (two.uid, two.gid),
+            ..Changes::default()
+        };
+        if !Contents::is_same_inode(old, new) {
+            changes.attributes = self.old.attributes(old)? != self.new.attributes(new)?;
+        }
+        changes.content = match (one.kind, two.kind) {
+            (Kind::File, Kind::File) => one.size != two.size || !self.is_same_content(old, new)?,
+            (Kind::Link, Kind::Link) => self.old.link(old)? != self.new.link(new)?,
+            _ => one.device != two.device,
+        };
+        Ok(changes)
+    }
+
+    fn is_same_content(&mut self, old: &Item, new: &Item) -> Result<bool, ContentsError> {
+        let (old, new) = (self.old.content(old)?, self.new.content(new)?);
+        if old.is_known_same(&new)? {
+            return Ok(true);
+        }
+        let (mut ends, mut one, mut two) = (0, Vec::new(), Vec::new());
+        for (at, end) in places(&old, &new) {
+            // What both have is listed twice.
+            let mut at = at.max(ends);
+            ends = end.max(ends);
+            while at < end {
+                let bytes = WINDOW.min(end.saturating_sub(at));
+                if !old.is_known_same_at(&new, at, bytes)? {
+                    let left = self.left.checked_sub(bytes);
+                    let endless =
+                        || ContentsError::damaged("a file system in it", "has files with more data than itself");
+                    self.left = left.ok_or_else(endless)?;
+                    for (content, buffer) in [(&old, &mut one), (&new, &mut two)] {
+                        buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
+                        content.read_at(at, buffer)?;
+                    }
+                    if one != two {
+                        return Ok(false);
+                    }
+                }
+                at = at.saturating_add(bytes);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Where one of two files has data, in order.
+fn places(old: &Content<'_>, new: &Content<'_>) -> Vec<(u64, u64)> {
+    let all = old.extents.iter().chain(&new.extents);
+    let mut all: Vec<_> = all.map(|extent| (extent.at, extent.at.saturating_add(extent.bytes))).collect();
+    all.sort_unstable();
+    all
+}
+
+type Sorted = Peekable<vec::IntoIter<(Box<[u8]>, Item)>>;
+
+fn merged(mut old: Sorted, mut new: Sorted) -> Vec<Entry> {
+    let mut all = Vec::new();
+    loop {
+        let is_old = match (old.peek(), new.peek()) {
+            (None, None) => return all,
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (Some((one, _)), Some((two, _))) => one <= two,
+        };
+        if !is_old {
+            all.extend(new.next().map(|(name, item)| (name, None, Some(item))));
+            continue;
+        }
+        if let Some((name, item)) = old.next() {
+            let same = new.next_if(|(other, _)| *other == name).map(|(_, item)| item);
+            all.push((name, Some(item), same));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! A layer of the files of a VM: on a disk, or in a tar.
+
+use super::bytes::{Bytes, Known};
+use super::error::ContentsError;
+use super::tar::{Name, Tar};
+use crate::ext4::{self, Attribute, Ext4Error, Extent, FileSystem, Inode, Kind};
+use std::rc::Rc;
+
+/// The attributes of overlayfs.
+const OPAQUE: &[u8] = b"trusted.overlay.opaque";
+const OWN: &[u8] = b"trusted.overlay.";
+/// The most names in a folder, so that they fit into memory.
+const MOST: usize = 2 << 20;
+
+/// A layer of the files of a VM.
+pub enum Layer {
+    /// The file system of a disk, and how it is called in messages.
+    Disk(Box<FileSystem<Bytes>>, &'static str),
+    /// A tar.
+    Tar(Box<Tar>),
+}
+
+/// A file of a layer.
+#[derive(Debug, Clone)]
+pub enum Key {
+    /// On a disk.
+    Inode(Rc<Inode>),
+    /// In a tar: its number.
+    Number(u32),
+}
+
+/// What is known of a file, but for its names and content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metadata {
+    /// What it is.
+    pub kind: Kind,
+    /// Permissions, with the bits for set-user-id, set-group-id and sticky.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Bytes of its content.
+    pub size: u64,
+    /// When its content was changed: seconds since 1970, and nanoseconds.
+    pub modified: (i64, u32),
+    /// How many names it has in its layer.
+    pub links: u64,
+    /// Major and minor number of a device.
+    pub device: (u32, u32),
+}
+
+impl Layer {
+    /// The bytes that it is read from.
+    pub fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Disk(disk, _) => disk.source(),
+            Self::Tar(tar) => &tar.bytes,
+        }
+    }
+
+    /// The file with this number.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn key(&self, number: u32) -> Result<Key, ContentsError> {
+        match self {
+            Self::Disk(disk, name) => disk
+                .inode(number)
+                .map(|inode| Key::Inode(Rc::new(inode)))
+                .map_err(|error| ContentsError::of_disk(name, error)),
+            Self::Tar(tar) => tar.file(number).map(|_| Key::Number(number)),
+        }
+    }
+
+    /// The names in a folder, sorted.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn entries(&self, folder: &Key) -> Result<Vec<Name>, ContentsError> {
+        match (self, folder) {
+            (Self::Disk(disk, name), Key::Inode(inode)) => {
+                let mut all: Vec<Name> = Vec::new();
+                let read = disk.entries(inode, &mut |name, number| {
+                    if all.len() == MOST {
+                        return Err(Ext4Error::Unknown("has a folder with too many files"));
+                    }
+                    all.push((name.into(), number));
+                    Ok(())
+                });
+                read.map_err(|error| ContentsError::of_disk(name, error))?;
+                all.sort();
+                let is_twice = all.windows(2).any(|pair| matches!(pair, [one, two] if one.0 == two.0));
+                if is_twice { Err(ContentsError::damaged(*name, "has a folder with a name twice")) } else { Ok(all) }
+            }
+            (Self::Tar(tar), Key::Number(number)) => tar.entries(*number),
+            _ => Err(mixed()),
+        }
+    }
+
+    /// The file with this name in a folder.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn lookup(&self, folder: &Key, name: &[u8]) -> Result<Option<u32>, ContentsError> {
+        match (self, folder) {
+            (Self::Disk(disk, what), Key::Inode(inode)) => {
+                let mut found = None;
+                let read = disk.entries(inode, &mut |entry, number| {
+                    if entry == name {
+                        found = Some(number);
+                    }
+                    Ok(())
+                });
+                read.map_err(|error| ContentsError::of_disk(what, error))?;
+                Ok(found)
+            }
+            (Self::Tar(tar), Key::Number(number)) => tar.lookup(*number, name),
+            _ => Err(mixed()),
+        }
+    }
+
+    /// Whether a file only hides those of its name in the layers below.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn is_whiteout(&self, file: &Key) -> Result<bool, ContentsError> {
+        match (self, file) {
+            (Self::Tar(tar), Key::Number(number)) => Ok(tar.file(*number)?.is_whiteout),
+            (_, Key::Inode(inode)) => Ok(inode.kind == Kind::CharacterDevice && inode.device() == (0, 0)),
+            _ => Err(mixed()),
+        }
+    }
+
+    /// Whether a folder hides those of its name in the layers below.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn is_opaque(&self, folder: &Key) -> Result<bool, ContentsError> {
+        match (self, folder) {
+            (Self::Tar(tar), Key::Number(number)) => Ok(tar.file(*number)?.is_opaque),
+            (Self::Disk(disk, name), Key::Inode(inode)) => {
+                let all = disk.attributes(inode).map_err(|error| ContentsError::of_disk(name, error))?;
+                Ok(all.iter().any(|(name, value)| name == OPAQUE && value == b"y"))
+            }
+            _ => Err(mixed()),
+        }
+    }
+
+    /// What is known of a file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn metadata(&self, file: &Key) -> Result<Metadata, ContentsError> {
+        match (self, file) {
+            (_, Key::Inode(inode)) => Ok(Metadata {
+                kind: inode.kind,
+                mode: inode.mode(),
+                uid: inode.uid(),
+                gid: inode.gid(),
+                size: inode.size(),
+                modified: inode.modified(),
+                links: inode.links().into(),
+                device: if matches!(inode.kind, Kind::CharacterDevice | Kind::BlockDevice) {
+                    inode.device()
+                } else {
+                    (0, 0)
+                },
+            }),
+            (Self::Tar(tar), Key::Number(number)) => {
+                let file = tar.file(*number)?;
+                let (kind, mode, uid, gid, size) = (file.kind, file.mode, file.uid, file.gid, file.size);
+                let (modified, links, device) = ((file.modified, 0), file.links, file.device);
+                Ok(Metadata { kind, mode, uid, gid, size, modified, links, device })
+            }
+            _ => Err(mixed()),
+        }
+    }
+
+    /// Where the content of a file is in the bytes of the layer.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no file.
+    pub fn extents(&self, file: &Key) -> Result<Vec<Extent>, ContentsError> {
+        match (self, file) {
+            (Self::Disk(disk, name), Key::Inode(inode)) => {
+                disk.extents(inode).map_err(|error| ContentsError::of_disk(name, error))
+            }
+            (Self::Tar(tar), Key::Number(number)) => Ok(tar.file(*number)?.extents.clone()),
+            _ => Err(mixed()),
+        }
+    }
+
+    /// Fills the buffer with the content that has these extents, at this place. All else is zeros.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read(&self, extents: &[Extent], at: u64, buffer: &mut [u8]) -> Result<(), ContentsError> {
+        match self {
+            Self::Disk(disk, name) => {
+                disk.read(extents, at, buffer).map_err(|error| ContentsError::of_disk(name, error))
+            }
+            Self::Tar(tar) => Ok(ext4::read(&tar.bytes, extents, at, buffer)?),
+        }
+    }
+
+    /// Whether the bytes of an extent are those of one in another layer, as far as it is known without reading them.
+    ///
+    /// # Errors
+    /// The tables of a disk cannot be read.
+    pub fn is_known_same(&self, one: &Extent, other: &Self, two: &Extent) -> Result<bool, ContentsError> {
+        let is_newer = |layer: &Self, extent: &Extent| match layer {
+            Self::Disk(disk, _) => disk.has_newer(extent.on_disk, extent.bytes),
+            Self::Tar(_) => false,
+        };
+        if is_newer(self, one) || is_newer(other, two) {
+            return Ok(false);
+        }
+        Ok(self.bytes().is_known_same(one.on_disk, other.bytes(), two.on_disk, one.bytes)?)
+    }
+
+    /// Whether the bytes of an extent are zeros, as far as it is known without reading them.
+    ///
+    /// # Errors
+    /// The tables of a disk cannot be read.
+    pub fn is_known_zero(&self, extent: &Extent) -> Result<bool, ContentsError> {
+        let is_newer = matches!(self, Self::Disk(disk, _) if disk.has_newer(extent.on_disk, extent.bytes));
+        let (known, bytes) = self.bytes().known(extent.on_disk)?;
+        Ok(!is_newer && known == Known::Zeros && bytes >= extent.bytes)
+    }
+
+    /// The target of a symbolic link.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub fn link(&self, link: &Key) -> Result<Vec<u8>, ContentsError> {
+        match (self, link) {
+            (Self::Disk(disk, name), Key::Inode(inode)) => {
+                disk.link(inode).map_err(|error| ContentsError::of_disk(name, error))
+            }
+            (Self::Tar(tar), Key::Number(number)) => Ok(tar.file(*number)?.target.to_vec()),
+            _ => Err(mixed()),
+        }
+    }
+
+    /// The extended attributes of a file, by name, without those of overlayfs.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn attributes(&self, file: &Key) -> Result<Vec<Attribute>, ContentsError> {
+        let mut all = match (self, file) {
+            (Self::Disk(disk, name), Key::Inode(inode)) => {
+                disk.attributes(inode).map_err(|error| ContentsError::of_disk(name, error))?
+            }
+            (Self::Tar(tar), Key::Number(number)) => tar.file(*number)?.attributes.clone(),
+            _ => return Err(mixed()),
+        };
+        all.retain(|(name, _)| !name.starts_with(OWN));
+        Ok(all)
+    }
+}
+
+/// A file was looked for in a layer that it is not from.
+fn mixed() -> ContentsError {
+    ContentsError::damaged("a layer", "does not have this file")
+}

@@ -1,0 +1,20 @@
+//! The files in a snapshot, as the guest sees them: read from its chunks, without an engine, and without unpacking a disk.
+//!
+//! A guest, or whoever made a snapshot, may have written anything: nothing is believed that was not checked, what is read is
+//! bounded, no symbolic link leads out of the snapshot.
+//!
+//! - [`Bytes`](bytes::Bytes) are those of a disk or a tar, to be read at any place; [`Layer`](layer::Layer) finds files in
+//!   them; [`Contents`] lays the layers over one another.
+
+mod bytes;
+mod diff;
+mod error;
+mod layer;
+mod open;
+mod tar;
+mod tree;
+mod walk;
+
+pub use diff::{Changes, Difference};
+pub use error::ContentsError;
+pub use tree::{Content, Contents, Item};

@@ -1,0 +1,259 @@
+//! Finds the layers in a snapshot.
+
+use super::bytes::{Bytes, Qcow2};
+use super::error::ContentsError;
+use super::layer::{Key, Layer};
+use super::tree::{Contents, Lazy};
+use crate::ext4::{FileSystem, Inode, ROOT};
+use crate::library::store::{Index, Kept, Source};
+use crate::signals::Signals;
+use crate::smolvm::artifact::{self, ArtifactError, Part};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::rc::Rc;
+
+/// What a manifest says of the files that a snapshot is made of.
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    mode: String,
+    assets: Assets,
+    #[serde(default)]
+    checkpoint: Option<Checkpoint>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Assets {
+    #[serde(default)]
+    agent_rootfs: Option<Asset>,
+    #[serde(default)]
+    layers: Vec<Asset>,
+    #[serde(default)]
+    storage_template: Option<Asset>,
+    #[serde(default)]
+    overlay_template: Option<Asset>,
+    #[serde(default)]
+    workspace_seed: Option<Asset>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Asset {
+    path: String,
+}
+
+/// A running VM.
+#[derive(Debug, Deserialize)]
+struct Checkpoint {
+    #[serde(default)]
+    disks: Vec<Disk>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Disk {
+    role: String,
+    files: Vec<DiskFile>,
+}
+
+/// A file of a disk, over those that follow.
+#[derive(Debug, Deserialize)]
+struct DiskFile {
+    asset: Asset,
+    format: String,
+}
+
+/// Finds a member by its path.
+type Members<'a> = &'a mut dyn FnMut(&str) -> Option<Bytes>;
+
+impl Contents {
+    /// The files in the snapshot in this folder, whose artifact is in chunks. `workspace` is its saved `/workspace`, if that is
+    /// in a file of its own. Objects that are read are `kept`.
+    ///
+    /// # Errors
+    /// They cannot be read, are damaged, or are not where they are known to be.
+    pub fn of_chunks(
+        folder: &Path,
+        index: &Index,
+        workspace: Option<&Path>,
+        kept: &Kept,
+        signals: &Signals,
+    ) -> Result<Self, ContentsError> {
+        let source = Source::new(folder, kept, signals);
+        let mut member = |path: &str| index.member(path).map(|entry| Bytes::Chunks(source.content(entry)));
+        Self::of_members(index.manifest.get(), workspace, &mut member)
+    }
+
+    /// The same of an artifact that is one file. It is decompressed once, into files without a name in the folder `private`:
+    /// no place in it can be read alone.
+    ///
+    /// # Errors
+    /// See [`Self::of_chunks`]; there is no room for its disks.
+    pub fn of_artifact(
+        path: &Path,
+        workspace: Option<&Path>,
+        private: &Path,
+        signals: &Signals,
+    ) -> Result<Self, ContentsError> {
+        let mut unpacked = Unpacked { folder: private, files: HashMap::new(), last: None };
+        let taken = artifact::take_apart(path, signals, |_| None, &mut |part| unpacked.part(part));
+        let (_, manifest) = taken.map_err(|error| ContentsError::Artifact { path: path.to_owned(), error })?;
+        unpacked.end();
+        Self::of_members(&manifest, workspace, &mut |path| {
+            unpacked.files.remove(path).map(|(file, size)| Bytes::File(file, size))
+        })
+    }
+
+    /// The same of an artifact with this manifest and members.
+    ///
+    /// # Errors
+    /// See [`Self::of_chunks`].
+    fn of_members(manifest: &str, workspace: Option<&Path>, member: Members<'_>) -> Result<Self, ContentsError> {
+        let manifest: Manifest = serde_json::from_str(manifest)
+            .map_err(|error| ContentsError::damaged("its manifest", format!("cannot be read: {error}")))?;
+        match manifest.mode.as_str() {
+            "vm" => of_bare(&manifest, member),
+            _ => of_image(&manifest, workspace, member),
+        }
+    }
+}
+
+/// The members of an artifact in files, as far as they hold files of the VM.
+struct Unpacked<'a> {
+    folder: &'a Path,
+    /// Each with its size.
+    files: HashMap<String, (File, u64)>,
+    /// The last one, and how much of it was read.
+    last: Option<(String, File, u64)>,
+}
+
+impl Unpacked<'_> {
+    fn part(&mut self, part: Part<'_>) -> Result<(), ArtifactError> {
+        match (part, &mut self.last) {
+            (Part::Member(member), _) => {
+                self.end();
+                let ends = [".tar", ".raw", ".ext4"].iter().any(|ending| member.path.ends_with(ending));
+                if ends || member.path.starts_with("checkpoint/disks/") {
+                    let file = tempfile::tempfile_in(self.folder).map_err(ArtifactError::Copy)?;
+                    self.last = Some((member.path.clone(), file, 0));
+                }
+            }
+            (Part::Data(bytes), Some((_, file, at))) => {
+                file.write_all_at(bytes, *at).map_err(ArtifactError::Copy)?;
+                *at = at.saturating_add(bytes.len() as u64);
+            }
+            (Part::Zeros(count), Some((_, file, at))) => {
+                *at = at.saturating_add(count);
+                file.set_len(*at).map_err(ArtifactError::Copy)?;
+            }
+            (Part::Data(_) | Part::Zeros(_), None) => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        if let Some((path, file, size)) = self.last.take() {
+            self.files.insert(path, (file, size));
+        }
+    }
+}
+
+fn missing(path: &str) -> ContentsError {
+    ContentsError::damaged(path, "is missing in the snapshot")
+}
+
+/// The engine's small system, over it what was changed, and the disk for `/workspace`.
+fn of_bare(manifest: &Manifest, member: Members<'_>) -> Result<Contents, ContentsError> {
+    let overlay = disk(manifest, "overlay", member)?;
+    let storage = disk(manifest, "storage", member)?;
+    let base = manifest.assets.agent_rootfs.as_ref().ok_or_else(|| missing("agent-rootfs.tar"))?;
+    let base = Lazy::tar(member(&base.path).ok_or_else(|| missing(&base.path))?);
+    let (mut layers, mut root, mut mounts, mut hidden) = (Vec::new(), Vec::new(), Vec::new(), None);
+    if let Some(disk) = overlay {
+        // A VM that was never started has no such folder.
+        if let Some(upper) = folder(&disk, "overlay", b"upper")? {
+            root.push((layers.len(), Key::Inode(Rc::new(upper))));
+            layers.push(Lazy::ready(Layer::Disk(Box::new(disk), "the disk 'overlay'")));
+        }
+    }
+    root.push((layers.len(), Key::Number(0)));
+    layers.push(base);
+    if let Some(disk) = storage {
+        let of_disk = |error| ContentsError::of_disk("the disk 'storage'", error);
+        let all = Key::Inode(Rc::new(disk.inode(ROOT).map_err(of_disk)?));
+        if let Some(workspace) = folder(&disk, "storage", b"workspace")? {
+            hidden = Some((layers.len(), workspace.number));
+            mounts.push((&b"workspace"[..], (layers.len(), Key::Inode(Rc::new(workspace)))));
+        }
+        mounts.push((&b"storage"[..], (layers.len(), all)));
+        layers.push(Lazy::ready(Layer::Disk(Box::new(disk), "the disk 'storage'")));
+    }
+    Contents::new(layers, root, mounts, hidden)
+}
+
+/// The layers of an image, the last of which is the uppermost, and the saved `/workspace`.
+fn of_image(manifest: &Manifest, workspace: Option<&Path>, member: Members<'_>) -> Result<Contents, ContentsError> {
+    if manifest.assets.layers.is_empty() {
+        return Err(ContentsError::damaged("the artifact", "has no layer of an image, and is not of a bare VM"));
+    }
+    let (mut layers, mut mounts) = (Vec::new(), Vec::new());
+    for layer in manifest.assets.layers.iter().rev() {
+        layers.push(Lazy::tar(member(&layer.path).ok_or_else(|| missing(&layer.path))?));
+    }
+    let root = (0..layers.len()).map(|layer| (layer, Key::Number(0))).collect();
+    let saved = match (workspace, &manifest.assets.workspace_seed) {
+        (Some(path), _) => {
+            let file = File::open(path)?;
+            let bytes = file.metadata()?.len();
+            Some(Bytes::File(file, bytes))
+        }
+        (None, Some(seed)) => Some(member(&seed.path).ok_or_else(|| missing(&seed.path))?),
+        (None, None) => None,
+    };
+    if let Some(saved) = saved {
+        mounts.push((&b"workspace"[..], (layers.len(), Key::Number(0))));
+        layers.push(Lazy::tar(saved));
+    }
+    Contents::new(layers, root, mounts, None)
+}
+
+/// The file system of a disk, if the snapshot has it.
+fn disk(manifest: &Manifest, role: &str, member: Members<'_>) -> Result<Option<FileSystem<Bytes>>, ContentsError> {
+    let Some(bytes) = disk_bytes(manifest, role, member)? else { return Ok(None) };
+    let data = bytes.data();
+    let of_disk = |error| ContentsError::of_disk(&format!("the disk '{role}'"), error);
+    FileSystem::open(bytes, data).map(Some).map_err(of_disk)
+}
+
+fn disk_bytes(manifest: &Manifest, role: &str, member: Members<'_>) -> Result<Option<Bytes>, ContentsError> {
+    if let Some(checkpoint) = &manifest.checkpoint {
+        let Some(disk) = checkpoint.disks.iter().find(|disk| disk.role == role) else { return Ok(None) };
+        let mut below = None;
+        for DiskFile { asset, format } in disk.files.iter().rev() {
+            let bytes = member(&asset.path).ok_or_else(|| missing(&asset.path))?;
+            below = Some(match format.as_str() {
+                "qcow2" => Bytes::Qcow2(Box::new(Qcow2::open(bytes, below)?)),
+                "raw" => bytes,
+                _ => return Err(ContentsError::damaged(&asset.path, "is a disk in a format that is not known here")),
+            });
+        }
+        return Ok(below);
+    }
+    let assets = &manifest.assets;
+    let asset = if role == "overlay" { &assets.overlay_template } else { &assets.storage_template };
+    Ok(asset.as_ref().and_then(|asset| member(&asset.path)))
+}
+
+/// A folder with this name in the uppermost one of a disk.
+fn folder(disk: &FileSystem<Bytes>, role: &str, name: &[u8]) -> Result<Option<Inode>, ContentsError> {
+    let find = || {
+        let mut number = None;
+        disk.entries(&disk.inode(ROOT)?, &mut |entry, inode| {
+            number = if entry == name { Some(inode) } else { number };
+            Ok(())
+        })?;
+        number.map(|number| disk.inode(number)).transpose()
+    };
+    find().map_err(|error| ContentsError::of_disk(&format!("the disk '{role}'"), error))
+}

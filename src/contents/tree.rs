@@ -1,0 +1,357 @@
+//! The layers of a VM over one another, as overlayfs shows them.
+
+use super::bytes::Bytes;
+use super::error::ContentsError;
+use super::layer::{Key, Layer, Metadata};
+use super::tar::Tar;
+use crate::ext4::{Attribute, Extent, Kind};
+use std::cell::{Cell, OnceCell};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// The most symbolic links that are followed for a path, as in Linux.
+const MOST_LINKS: usize = 40;
+
+/// The files in a snapshot.
+pub struct Contents {
+    layers: Vec<Lazy>,
+    root: Item,
+    /// What lies over a name in the uppermost folder.
+    mounts: Vec<(&'static [u8], Item)>,
+    /// A folder that is listed as a mount, and not where it is.
+    hidden: Option<(usize, u32)>,
+}
+
+/// A layer that is read when it is needed: to find a file in an upper one, the list of those below is not needed.
+pub struct Lazy {
+    layer: OnceCell<Layer>,
+    tar: Cell<Option<Bytes>>,
+}
+
+impl Lazy {
+    /// A tar that is not yet read.
+    pub fn tar(bytes: Bytes) -> Self {
+        Self { layer: OnceCell::new(), tar: Cell::new(Some(bytes)) }
+    }
+
+    /// A layer that is read.
+    pub fn ready(layer: Layer) -> Self {
+        Self { layer: layer.into(), tar: Cell::new(None) }
+    }
+
+    fn get(&self) -> Result<&Layer, ContentsError> {
+        if let Some(layer) = self.layer.get() {
+            return Ok(layer);
+        }
+        let bytes = self.tar.take().ok_or_else(|| ContentsError::damaged("a tar in it", "is damaged"))?;
+        let tar = Tar::open(bytes)?;
+        Ok(self.layer.get_or_init(|| Layer::Tar(Box::new(tar))))
+    }
+}
+
+/// A file in a snapshot.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// What is known of it.
+    pub metadata: Metadata,
+    /// Where it is; a folder may be in several layers, the uppermost first.
+    at: Vec<(usize, Key)>,
+    is_root: bool,
+}
+
+impl Item {
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.metadata.kind
+    }
+
+    /// By which it is known that two names are those of one file; in a folder, that it leads to itself.
+    pub fn identities(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        self.at.iter().map(|(layer, key)| match key {
+            Key::Inode(inode) => (*layer, inode.number),
+            Key::Number(number) => (*layer, *number),
+        })
+    }
+}
+
+/// A file in a folder: its name, and what is known of it.
+pub type Entry = (Box<[u8]>, Item);
+
+/// The content of a file.
+pub struct Content<'a> {
+    layer: &'a Layer,
+    /// Where it has data, in order. All else is zeros.
+    pub extents: Vec<Extent>,
+    /// Its bytes.
+    pub size: u64,
+}
+
+impl Content<'_> {
+    /// Fills the buffer with the bytes at this place; after the end there are zeros.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), ContentsError> {
+        self.layer.read(&self.extents, at, buffer)
+    }
+
+    /// Whether all its bytes are those of `other`, without reading them, as far as the chunks say.
+    ///
+    /// # Errors
+    /// The tables of a disk cannot be read.
+    pub fn is_known_same(&self, other: &Self) -> Result<bool, ContentsError> {
+        if self.size != other.size || self.extents.len() != other.extents.len() {
+            return Ok(false);
+        }
+        for (one, two) in self.extents.iter().zip(&other.extents) {
+            if (one.at, one.bytes) != (two.at, two.bytes) || !self.layer.is_known_same(one, other.layer, two)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same of the bytes at this place, where each is in one extent, or in none.
+    ///
+    /// # Errors
+    /// The tables of a disk cannot be read.
+    pub fn is_known_same_at(&self, other: &Self, at: u64, bytes: u64) -> Result<bool, ContentsError> {
+        match (self.part(at, bytes), other.part(at, bytes)) {
+            (Some(one), Some(two)) => self.layer.is_known_same(&one, other.layer, &two),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether the bytes at this place are zeros, as far as it is known without reading them.
+    ///
+    /// # Errors
+    /// The tables of a disk cannot be read.
+    pub fn is_known_zero(&self, at: u64, bytes: u64) -> Result<bool, ContentsError> {
+        self.part(at, bytes).map_or(Ok(false), |part| self.layer.is_known_zero(&part))
+    }
+
+    /// These bytes as a part of the extent that holds all of them.
+    fn part(&self, at: u64, bytes: u64) -> Option<Extent> {
+        let number = self.extents.partition_point(|extent| extent.at <= at).checked_sub(1)?;
+        let extent = self.extents.get(number)?;
+        let before = at.saturating_sub(extent.at);
+        let is_inside = before.saturating_add(bytes) <= extent.bytes;
+        is_inside.then(|| Extent { at, on_disk: extent.on_disk.saturating_add(before), bytes })
+    }
+}
+
+impl Contents {
+    /// Lays these layers, the uppermost first, over one another: `root` has the folder of each that is the uppermost one in
+    /// the guest. `mounts` lie over names in that. `hidden` is a folder that is listed as a mount only.
+    ///
+    /// # Errors
+    /// A layer cannot be read.
+    pub fn new(
+        layers: Vec<Lazy>,
+        root: Vec<(usize, Key)>,
+        mounts: Vec<(&'static [u8], (usize, Key))>,
+        hidden: Option<(usize, u32)>,
+    ) -> Result<Self, ContentsError> {
+        let metadata = Metadata {
+            kind: Kind::Folder,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            modified: (0, 0),
+            links: 1,
+            device: (0, 0),
+        };
+        let mut contents =
+            Self { layers, root: Item { metadata, at: root, is_root: true }, mounts: Vec::new(), hidden };
+        if let Some((layer, key)) = contents.root.at.first() {
+            contents.root.metadata = contents.layer(*layer)?.metadata(key)?;
+        }
+        for (name, (layer, key)) in mounts {
+            let metadata = contents.layer(layer)?.metadata(&key)?;
+            contents.mounts.push((name, Item { metadata, at: vec![(layer, key)], is_root: false }));
+        }
+        Ok(contents)
+    }
+
+    fn layer(&self, number: usize) -> Result<&Layer, ContentsError> {
+        self.layers.get(number).ok_or_else(|| ContentsError::damaged("a layer", "is missing"))?.get()
+    }
+
+    /// The uppermost folder.
+    pub fn root(&self) -> &Item {
+        &self.root
+    }
+
+    /// The files in a folder, sorted by name.
+    ///
+    /// # Errors
+    /// They cannot be read, or are damaged.
+    pub fn entries(&self, folder: &Item) -> Result<Vec<Entry>, ContentsError> {
+        let mut names: BTreeMap<Box<[u8]>, Vec<(usize, u32)>> = BTreeMap::new();
+        let mut order = Vec::new();
+        for (layer, key) in &folder.at {
+            for (name, number) in self.layer(*layer)?.entries(key)? {
+                if self.hidden != Some((*layer, number)) {
+                    order.push((*layer, number));
+                    names.entry(name).or_default().push((*layer, number));
+                }
+            }
+        }
+        // In the order of the disk, each part of it is read once.
+        order.sort_unstable();
+        order.dedup();
+        let mut keys = HashMap::new();
+        for (layer, number) in order {
+            keys.insert((layer, number), self.layer(layer)?.key(number)?);
+        }
+        let mut all = Vec::with_capacity(names.len());
+        for (name, places) in names {
+            if folder.is_root && self.mounts.iter().any(|(mount, _)| *mount == &*name) {
+                continue;
+            }
+            let mut files = places.into_iter().map(|place| {
+                let key = keys.get(&place).cloned();
+                Ok(key.map(|key| (place.0, key)))
+            });
+            if let Some(item) = self.merged(&mut files)? {
+                all.push((name, item));
+            }
+        }
+        if folder.is_root && !self.mounts.is_empty() {
+            all.extend(self.mounts.iter().map(|(name, item)| ((*name).into(), item.clone())));
+            all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        }
+        Ok(all)
+    }
+
+    /// The file with this name in a folder.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn lookup(&self, folder: &Item, name: &[u8]) -> Result<Option<Item>, ContentsError> {
+        if let Some((_, mount)) = self.mounts.iter().find(|(mount, _)| folder.is_root && *mount == name) {
+            return Ok(Some(mount.clone()));
+        }
+        let mut files = folder.at.iter().map(|(number, key)| {
+            let layer = self.layer(*number)?;
+            let found = layer.lookup(key, name)?.map(|found| layer.key(found)).transpose()?;
+            Ok(found.map(|found| (*number, found)))
+        });
+        self.merged(&mut files)
+    }
+
+    /// What files of one name are together, the uppermost first: nothing if that hides the others.
+    fn merged(
+        &self,
+        files: &mut dyn Iterator<Item = Result<Option<(usize, Key)>, ContentsError>>,
+    ) -> Result<Option<Item>, ContentsError> {
+        let mut merged = None::<Item>;
+        for file in files {
+            let Some((number, key)) = file? else { continue };
+            let layer = self.layer(number)?;
+            let metadata = layer.metadata(&key)?;
+            if layer.is_whiteout(&key)? || merged.is_some() && metadata.kind != Kind::Folder {
+                break;
+            }
+            let is_last = metadata.kind != Kind::Folder
+                || number.saturating_add(1) < self.layers.len() && layer.is_opaque(&key)?;
+            let item = merged.get_or_insert_with(|| Item { metadata, at: Vec::new(), is_root: false });
+            item.at.push((number, key));
+            if is_last {
+                break;
+            }
+        }
+        Ok(merged)
+    }
+
+    /// Finds the file with this path, through symbolic links, which do not lead out of the snapshot; the last one is followed
+    /// only if `follows`. Also returns its path without links.
+    ///
+    /// # Errors
+    /// A folder on the way cannot be read, or is damaged.
+    pub fn find(&self, path: &[u8], follows: bool) -> Result<Option<(Vec<u8>, Item)>, ContentsError> {
+        let (mut found, mut links) = (Vec::<(Box<[u8]>, Item)>::new(), 0_usize);
+        let mut parts: VecDeque<Box<[u8]>> = parts(path).map(Into::into).collect();
+        while let Some(part) = parts.pop_front() {
+            if &*part == b".." {
+                found.pop();
+                continue;
+            }
+            let folder = found.last().map_or(&self.root, |(_, item)| item);
+            if folder.kind() != Kind::Folder {
+                return Ok(None);
+            }
+            let Some(item) = self.lookup(folder, &part)? else { return Ok(None) };
+            if item.kind() != Kind::Link || parts.is_empty() && !follows {
+                found.push((part, item));
+                continue;
+            }
+            links = links.saturating_add(1);
+            if links > MOST_LINKS {
+                return Ok(None);
+            }
+            let target = self.link(&item)?;
+            if target.starts_with(b"/") {
+                found.clear();
+            }
+            for part in self::parts(&target).collect::<Vec<_>>().into_iter().rev() {
+                parts.push_front(part.into());
+            }
+        }
+        let names = found.iter().flat_map(|(name, _)| [b"/", &**name]);
+        let path: Vec<u8> = names.flatten().copied().collect();
+        let path = if path.is_empty() { b"/".to_vec() } else { path };
+        Ok(Some((path, found.pop().map_or_else(|| self.root.clone(), |(_, item)| item))))
+    }
+
+    /// The target of a symbolic link.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn link(&self, item: &Item) -> Result<Vec<u8>, ContentsError> {
+        let (layer, key) = self.first(item)?;
+        layer.link(key)
+    }
+
+    /// The extended attributes of a file, by name.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn attributes(&self, item: &Item) -> Result<Vec<Attribute>, ContentsError> {
+        let (layer, key) = self.first(item)?;
+        layer.attributes(key)
+    }
+
+    /// The content of a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn content(&self, item: &Item) -> Result<Content<'_>, ContentsError> {
+        let (layer, key) = self.first(item)?;
+        Ok(Content { layer, extents: layer.extents(key)?, size: item.metadata.size })
+    }
+
+    /// Bytes of data on its disks.
+    pub fn data(&self) -> u64 {
+        let ready = self.layers.iter().filter_map(|layer| layer.layer.get());
+        ready.map(|layer| layer.bytes().data()).fold(0, u64::saturating_add)
+    }
+
+    /// Whether two files of snapshots have the same inode, in every byte.
+    pub fn is_same_inode(item: &Item, other: &Item) -> bool {
+        match (&*item.at, &*other.at) {
+            ([(_, Key::Inode(one))], [(_, Key::Inode(two))]) => one == two,
+            _ => false,
+        }
+    }
+
+    fn first<'i>(&self, item: &'i Item) -> Result<(&Layer, &'i Key), ContentsError> {
+        let (layer, key) = item.at.first().ok_or_else(|| ContentsError::damaged("a file", "is in no layer"))?;
+        Ok((self.layer(*layer)?, key))
+    }
+}
+
+/// The names in a path.
+fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."))
+}

@@ -1,0 +1,58 @@
+//! Goes through all files below a folder.
+
+use super::error::ContentsError;
+use super::tree::{Contents, Item};
+use crate::ext4::Kind;
+use std::collections::HashSet;
+
+/// The longest path.
+const LONGEST: usize = 64 << 10;
+
+/// The folders that a walk has seen: one that it meets again would lead it in a circle, or through endless copies.
+#[derive(Default)]
+pub struct Seen(HashSet<(usize, u32)>);
+
+impl Seen {
+    /// Notes a folder with this path.
+    ///
+    /// # Errors
+    /// It was seen before, or lies too deep.
+    pub fn folder(&mut self, path: &[u8], folder: &Item) -> Result<(), ContentsError> {
+        if path.len() > LONGEST {
+            return Err(ContentsError::damaged("a folder in it", "lies too deep"));
+        }
+        let is_new = folder.identities().all(|one| self.0.insert(one));
+        if is_new { Ok(()) } else { Err(ContentsError::damaged("a folder in it", "has several places")) }
+    }
+}
+
+/// Gets the path of a file, and what is known of it.
+pub type OnItem<'a, E> = &'a mut dyn FnMut(&[u8], &Item) -> Result<(), E>;
+
+impl Contents {
+    /// Calls `on_item` for each file below the folder with this path, in order: a folder before its files, names by their
+    /// bytes.
+    ///
+    /// # Errors
+    /// They cannot be read, are damaged, or `on_item` failed.
+    pub fn walk<E: From<ContentsError>>(&self, path: &[u8], folder: &Item, on_item: OnItem<'_, E>) -> Result<(), E> {
+        let (mut seen, mut path) = (Seen::default(), path.strip_suffix(b"/").unwrap_or(path).to_vec());
+        seen.folder(&path, folder)?;
+        let mut stack = vec![(path.len(), self.entries(folder)?.into_iter())];
+        while let Some((length, rest)) = stack.last_mut() {
+            path.truncate(*length);
+            let Some((name, item)) = rest.next() else {
+                stack.pop();
+                continue;
+            };
+            path.push(b'/');
+            path.extend(&*name);
+            on_item(&path, &item)?;
+            if item.kind() == Kind::Folder {
+                seen.folder(&path, &item)?;
+                stack.push((path.len(), self.entries(&item)?.into_iter()));
+            }
+        }
+        Ok(())
+    }
+}

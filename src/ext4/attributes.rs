@@ -1,0 +1,65 @@
+//! Extended attributes.
+
+use super::error::Ext4Error;
+use super::fields::{byte_at, u16_at, u32_at};
+
+/// The name of an attribute, and its value.
+pub type Attribute = (Vec<u8>, Vec<u8>);
+
+/// How a list of attributes begins.
+const MAGIC: u32 = 0xea02_0000;
+/// Bytes of the header of a block of attributes.
+const HEADER: usize = 32;
+/// Bytes of an entry, without its name.
+const ENTRY: usize = 16;
+
+/// Adds the attributes in an inode.
+///
+/// # Errors
+/// They contradict themselves.
+pub fn add_of_inode(bytes: &[u8], all: &mut Vec<Attribute>) -> Result<(), Ext4Error> {
+    let entries = bytes.get(4..).unwrap_or_default();
+    if u32_at(bytes, 0) == MAGIC { add(entries, entries, all) } else { Ok(()) }
+}
+
+/// Adds the attributes in a block of them.
+///
+/// # Errors
+/// It is not such a block, or they contradict themselves.
+pub fn add_of_block(bytes: &[u8], all: &mut Vec<Attribute>) -> Result<(), Ext4Error> {
+    if u32_at(bytes, 0) != MAGIC {
+        return Err(Ext4Error::Unknown("has a block of attributes that is none"));
+    }
+    add(bytes.get(HEADER..).unwrap_or_default(), bytes, all)
+}
+
+/// Adds these entries, whose values are at places in `values`.
+fn add(mut entries: &[u8], values: &[u8], all: &mut Vec<Attribute>) -> Result<(), Ext4Error> {
+    let wrong = || Ext4Error::Unknown("has an attribute outside of its place");
+    while u32_at(entries, 0) != 0 {
+        let name = usize::from(byte_at(entries, 0));
+        let (at, size) = (usize::from(u16_at(entries, 2)), u32_at(entries, 8) as usize);
+        if u32_at(entries, 4) != 0 {
+            return Err(Ext4Error::Unknown("has an attribute whose value is in another file"));
+        }
+        let value = at.checked_add(size).and_then(|end| values.get(at..end)).ok_or_else(wrong)?;
+        let suffix = entries.get(ENTRY..ENTRY + name).ok_or_else(wrong)?;
+        all.push(([prefix(byte_at(entries, 1)), suffix].concat(), value.to_vec()));
+        entries = entries.get((ENTRY + name).next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// What a name begins with.
+fn prefix(index: u8) -> &'static [u8] {
+    match index {
+        1 => b"user.",
+        2 => b"system.posix_acl_access",
+        3 => b"system.posix_acl_default",
+        4 => b"trusted.",
+        6 => b"security.",
+        7 => b"system.",
+        8 => b"system.richacl",
+        _ => b"",
+    }
+}

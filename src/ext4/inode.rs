@@ -1,0 +1,138 @@
+//! Inodes: what a file system knows of a file, but for its names.
+
+use super::fields::{u16_at, u32_at, u64_of};
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum Kind {
+    File,
+    Folder,
+    Link,
+    CharacterDevice,
+    BlockDevice,
+    Fifo,
+    Socket,
+}
+
+impl Kind {
+    /// The kind in the mode of a file; nothing if there is none such.
+    pub fn of_mode(mode: u32) -> Option<Self> {
+        Some(match mode & 0o170_000 {
+            0o010_000 => Self::Fifo,
+            0o020_000 => Self::CharacterDevice,
+            0o040_000 => Self::Folder,
+            0o060_000 => Self::BlockDevice,
+            0o100_000 => Self::File,
+            0o120_000 => Self::Link,
+            0o140_000 => Self::Socket,
+            _ => return None,
+        })
+    }
+}
+
+/// Bytes of the part that every inode has.
+const LEAST: usize = 128;
+/// A file whose blocks are found by extents.
+const EXTENTS: u32 = 0x8_0000;
+/// A file whose content lies in the inode.
+const INLINE: u32 = 0x1000_0000;
+/// An encrypted file, or a folder whose names are.
+const ENCRYPTED: u32 = 0x800;
+
+/// An inode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inode {
+    /// Its number.
+    pub number: u32,
+    /// What it is.
+    pub kind: Kind,
+    /// Its bytes on the disk: the same ones stand for the same file, as far as the file system knows.
+    pub raw: Box<[u8]>,
+}
+
+impl Inode {
+    /// The inode in these bytes; nothing if it is unused, or no inode.
+    pub fn parse(number: u32, raw: Box<[u8]>) -> Option<Self> {
+        let kind = Kind::of_mode(u16_at(&raw, 0).into())?;
+        let inode = Self { number, kind, raw };
+        (inode.links() > 0).then_some(inode)
+    }
+
+    /// Permissions, with the bits for set-user-id, set-group-id and sticky.
+    pub fn mode(&self) -> u32 {
+        u32::from(u16_at(&self.raw, 0)) & 0o7777
+    }
+
+    /// Its owner.
+    pub fn uid(&self) -> u32 {
+        u32::from(u16_at(&self.raw, 120)) << 16 | u32::from(u16_at(&self.raw, 2))
+    }
+
+    /// Its group.
+    pub fn gid(&self) -> u32 {
+        u32::from(u16_at(&self.raw, 122)) << 16 | u32::from(u16_at(&self.raw, 24))
+    }
+
+    /// Bytes of its content.
+    pub fn size(&self) -> u64 {
+        u64_of(u32_at(&self.raw, 4), u32_at(&self.raw, 108))
+    }
+
+    /// How many names it has.
+    pub fn links(&self) -> u16 {
+        u16_at(&self.raw, 26)
+    }
+
+    /// When its content was changed: seconds since 1970, and nanoseconds.
+    pub fn modified(&self) -> (i64, u32) {
+        let seconds = i64::from(i32::from_le_bytes(u32_at(&self.raw, 16).to_le_bytes()));
+        let has_extra = self.extra() >= 0x8c - LEAST;
+        let extra = if has_extra { u32_at(&self.raw, 0x88) } else { 0 };
+        // The two lowest bits count times 2^32 seconds.
+        (seconds.saturating_add(i64::from(extra & 3) << 32), extra >> 2)
+    }
+
+    /// Major and minor number of a device.
+    pub fn device(&self) -> (u32, u32) {
+        let (old, new) = (u32_at(self.block(), 0), u32_at(self.block(), 4));
+        if old != 0 {
+            return (old >> 8 & 0xff, old & 0xff);
+        }
+        (new >> 8 & 0xfff, new & 0xff | new >> 12 & 0xf_ff00)
+    }
+
+    /// Bytes after the part that every inode has, before its attributes.
+    pub fn extra(&self) -> usize {
+        if self.raw.len() > LEAST { usize::from(u16_at(&self.raw, LEAST)) } else { 0 }
+    }
+
+    /// The attributes that are in the inode, if it has room for any.
+    pub fn attributes(&self) -> &[u8] {
+        self.raw.get(LEAST.saturating_add(self.extra())..).unwrap_or_default()
+    }
+
+    /// The block with more attributes; 0 if there is none.
+    pub fn attribute_block(&self) -> u64 {
+        u64_of(u32_at(&self.raw, 104), u16_at(&self.raw, 118).into())
+    }
+
+    /// The root of its extents, or the target of a short link.
+    pub fn block(&self) -> &[u8] {
+        self.raw.get(40..100).unwrap_or_default()
+    }
+
+    /// Whether its blocks are found by extents.
+    pub fn has_extents(&self) -> bool {
+        self.flags() & EXTENTS != 0
+    }
+
+    /// Whether its content is not read: it is encrypted, or in the inode.
+    pub fn is_unknown(&self) -> bool {
+        self.flags() & (INLINE | ENCRYPTED) != 0
+    }
+
+    fn flags(&self) -> u32 {
+        u32_at(&self.raw, 32)
+    }
+}

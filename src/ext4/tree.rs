@@ -1,0 +1,186 @@
+//! The files of a file system: inodes, names, content, attributes.
+
+use super::attributes::{self, Attribute};
+use super::error::Ext4Error;
+use super::extents::{self, Extent};
+use super::folder::{self, OnEntry};
+use super::groups::Group;
+use super::inode::{Inode, Kind};
+use super::replay::Replayed;
+use super::source::ReadAt;
+use super::superblock::{Superblock, incompatible};
+use std::cell::Cell;
+
+/// The inode of the uppermost folder.
+pub const ROOT: u32 = 2;
+/// The most bytes of the target of a link.
+const LONGEST_LINK: u64 = 4096;
+
+/// The files of a file system, as a mount would show them: a journal that must be replayed is.
+#[derive(Debug)]
+pub struct FileSystem<S> {
+    disk: Replayed<S>,
+    superblock: Superblock,
+    groups: Vec<Group>,
+    /// Bytes of folders that may still be read: a small disk may claim endless ones.
+    folder_bytes: Cell<u64>,
+}
+
+impl<S: ReadAt> FileSystem<S> {
+    /// Opens the file system on a disk that has so many bytes that are not zeros.
+    ///
+    /// # Errors
+    /// It cannot be read, is damaged, or has features that are unknown here.
+    pub fn open(source: S, data: u64) -> Result<Self, Ext4Error> {
+        let superblock = Superblock::read(&source)?;
+        let groups = superblock.read_groups(&source)?;
+        let disk = Replayed::new(source, superblock.block_size);
+        // A folder is read for each path that is looked up, and for a list.
+        let folder_bytes = Cell::new(data.saturating_mul(64).max(1 << 30));
+        let mut opened = Self { disk, superblock, groups, folder_bytes };
+        if opened.superblock.has(incompatible::RECOVER) && opened.superblock.journal != 0 {
+            let places = opened.blocks_of(&opened.inode(opened.superblock.journal)?)?;
+            opened.disk.replay(&places)?;
+            opened.superblock = Superblock::read(&opened.disk)?;
+            opened.groups = opened.superblock.read_groups(&opened.disk)?;
+        }
+        Ok(opened)
+    }
+
+    /// Where the bytes of the disk come from, without its journal.
+    pub fn source(&self) -> &S {
+        self.disk.source()
+    }
+
+    /// Whether some of these bytes of the disk are newer in its journal.
+    pub fn has_newer(&self, at: u64, bytes: u64) -> bool {
+        self.disk.has_newer(at, bytes)
+    }
+
+    /// Reads an inode.
+    ///
+    /// # Errors
+    /// It cannot be read, or there is no file with this number.
+    pub fn inode(&self, number: u32) -> Result<Inode, Ext4Error> {
+        let none = || Ext4Error::Unknown("has a name for a file that is not there");
+        let index = number.checked_sub(1).ok_or_else(none)?;
+        let per_group = self.superblock.inodes_per_group.max(1);
+        let group = self.groups.get((index / per_group) as usize).ok_or_else(none)?;
+        let size = self.superblock.inode_size;
+        let at = group.inode_table.saturating_mul(self.superblock.block_size);
+        let mut raw = vec![0; usize::try_from(size).unwrap_or(0)].into_boxed_slice();
+        self.disk.read_at(at.saturating_add(u64::from(index % per_group).saturating_mul(size)), &mut raw)?;
+        Inode::parse(number, raw).ok_or_else(none)
+    }
+
+    /// Calls `on_entry` for each name in a folder, in the order of the disk, with the number of its inode.
+    ///
+    /// # Errors
+    /// It cannot be read, is damaged or no folder; or `on_entry` failed.
+    pub fn entries(&self, folder: &Inode, on_entry: OnEntry<'_>) -> Result<(), Ext4Error> {
+        if folder.kind != Kind::Folder {
+            return Err(Ext4Error::Unknown("has a folder that is none"));
+        }
+        let mut block = self.block();
+        for extent in self.extents(folder)? {
+            let left = self.folder_bytes.get().checked_sub(extent.bytes);
+            self.folder_bytes.set(left.ok_or(Ext4Error::Unknown("has folders that are larger than itself"))?);
+            for offset in (0..extent.bytes).step_by(block.len().max(1)) {
+                self.disk.read_at(extent.on_disk.saturating_add(offset), &mut block)?;
+                folder::entries(&block, on_entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the content of a file is, up to its size. What lies between are zeros.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn extents(&self, file: &Inode) -> Result<Vec<Extent>, Ext4Error> {
+        if file.is_unknown() {
+            return Err(Ext4Error::Unknown("has a file that is encrypted or in its inode"));
+        }
+        if !file.has_extents() {
+            let is_empty = file.block().iter().all(|byte| *byte == 0);
+            let unknown = Ext4Error::Unknown("has a file without extents, as in ext2");
+            return if is_empty { Ok(Vec::new()) } else { Err(unknown) };
+        }
+        let read = |number| self.read_block(number);
+        let (block_bytes, blocks) = (self.superblock.block_size, self.superblock.blocks);
+        let mut reader = extents::Reader { block_bytes, blocks, read: &read, extents: Vec::new(), next: 0 };
+        reader.add(file.block(), None)?;
+        let (mut all, size) = (reader.extents, file.size());
+        all.retain_mut(|extent| {
+            extent.bytes = extent.bytes.min(size.saturating_sub(extent.at));
+            extent.bytes > 0
+        });
+        Ok(all)
+    }
+
+    /// Fills the buffer with the content of a file at this place. After its end there are zeros.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read(&self, extents: &[Extent], at: u64, buffer: &mut [u8]) -> Result<(), Ext4Error> {
+        Ok(extents::read(&self.disk, extents, at, buffer)?)
+    }
+
+    /// The target of a symbolic link.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no link.
+    pub fn link(&self, link: &Inode) -> Result<Vec<u8>, Ext4Error> {
+        let size = link.size();
+        if link.kind != Kind::Link || size > LONGEST_LINK {
+            return Err(Ext4Error::Unknown("has a link that is none"));
+        }
+        let bytes = usize::try_from(size).unwrap_or(0);
+        if !link.has_extents() {
+            let target = link.block().get(..bytes).filter(|_| !link.is_unknown());
+            return target.map(<[u8]>::to_vec).ok_or(Ext4Error::Unknown("has a link that is none"));
+        }
+        let mut target = vec![0; bytes];
+        self.read(&self.extents(link)?, 0, &mut target)?;
+        Ok(target)
+    }
+
+    /// The extended attributes of a file, by name.
+    ///
+    /// # Errors
+    /// They cannot be read, or are damaged.
+    pub fn attributes(&self, file: &Inode) -> Result<Vec<Attribute>, Ext4Error> {
+        let mut all = Vec::new();
+        attributes::add_of_inode(file.attributes(), &mut all)?;
+        if file.attribute_block() != 0 {
+            attributes::add_of_block(&self.read_block(file.attribute_block())?, &mut all)?;
+        }
+        all.sort();
+        Ok(all)
+    }
+
+    fn block(&self) -> Vec<u8> {
+        vec![0; usize::try_from(self.superblock.block_size).unwrap_or(0)]
+    }
+
+    fn read_block(&self, number: u64) -> Result<Vec<u8>, Ext4Error> {
+        let mut block = self.block();
+        if number == 0 || number >= self.superblock.blocks {
+            return Err(Ext4Error::Unknown("has a block outside of it"));
+        }
+        self.superblock.read_block(&self.disk, number, &mut block)?;
+        Ok(block)
+    }
+
+    /// Where the blocks of a file are, in order. It must have all.
+    fn blocks_of(&self, file: &Inode) -> Result<Vec<u64>, Ext4Error> {
+        let (mut places, block) = (Vec::new(), self.superblock.block_size);
+        for extent in self.extents(file)? {
+            if extent.at != (places.len() as u64).saturating_mul(block) {
+                break;
+            }
+            places.extend((0..extent.bytes / block).map(|number| extent.on_disk.saturating_add(number * block)));
+        }
+        Ok(places)
+    }
+}

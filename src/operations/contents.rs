@@ -1,0 +1,91 @@
+//! Opens the files in a snapshot, without an engine.
+
+use crate::app::App;
+use crate::contents::{Contents, ContentsError, Item};
+use crate::error::{Failure, Result, Status};
+use crate::library::store::Kept;
+use crate::library::{Staging, Stored};
+use crate::operations::resolve::SnapshotSource;
+use crate::operations::{packed, verify};
+use crate::quoted::quoted;
+use crate::signals::ExitNote;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+/// The files in a snapshot, until this is dropped.
+pub struct Opened {
+    /// The files.
+    pub contents: Contents,
+    /// Prevents the removal of the snapshot.
+    source: SnapshotSource,
+    /// Where an artifact was decompressed, that is one file.
+    _private: Option<(ExitNote, Staging)>,
+}
+
+/// Splits SNAPSHOT:PATH at the first `:` that is before a slash, or else at the first one.
+pub fn split(text: &OsStr) -> Option<(&OsStr, &OsStr)> {
+    let bytes = text.as_bytes();
+    let before_slash = bytes.windows(2).position(|pair| pair == b":/");
+    let at = before_slash.or_else(|| bytes.iter().position(|byte| *byte == b':'))?;
+    let (snapshot, path) = (bytes.get(..at)?, bytes.get(at.saturating_add(1)..)?);
+    (!snapshot.is_empty()).then(|| (OsStr::from_bytes(snapshot), OsStr::from_bytes(path)))
+}
+
+/// Opens the files in a snapshot. Objects that are read are `kept`.
+///
+/// # Errors
+/// It is damaged, or holds no files that are known here.
+pub fn open(app: &App, source: SnapshotSource, kept: &Kept) -> Result<Opened> {
+    let in_chunks = source.stored().filter(|one| one.metadata.is_in_chunks());
+    let index = in_chunks.map(|one| verify::index(&one.folder, &one.metadata)).transpose()?.flatten();
+    let workspace = source.stored().and_then(Stored::workspace);
+    let named = |error: ContentsError| failure(&source.name(), error);
+    if let Some(index) = index {
+        let contents = Contents::of_chunks(source.path(), &index, workspace.as_deref(), kept, &app.signals);
+        return Ok(Opened { contents: contents.map_err(named)?, source, _private: None });
+    }
+    let stored = source.stored();
+    let path = match stored {
+        Some(one) => one.folder.join(one.metadata.artifact_file().unwrap_or_default()),
+        None => source.path().to_owned(),
+    };
+    let bytes = fs::metadata(&path).map_or(0, |meta| meta.len());
+    let private = Staging::for_artifact(bytes).map_err(|error| {
+        Failure::unwritten(format!("there is no place to decompress {}: {error}", source.name()), &error)
+    })?;
+    let note = packed::leaves(app, &private);
+    let contents = app.terminal.during("read", &format!("reading {}", source.name()), || {
+        Contents::of_artifact(&path, workspace.as_deref(), private.path(), &app.signals)
+    });
+    Ok(Opened { contents: contents.map_err(named)?, source, _private: Some((note, private)) })
+}
+
+impl Opened {
+    /// Finds the file with this path, through symbolic links; the last one is followed only if `follows`. Also returns its
+    /// path without links.
+    ///
+    /// # Errors
+    /// There is none, or a folder on the way is damaged.
+    pub fn find(&self, path: &[u8], follows: bool) -> Result<(Vec<u8>, Item)> {
+        let name = self.source.name();
+        self.contents.find(path, follows).map_err(|error| failure(&name, error))?.ok_or_else(|| {
+            let path = String::from_utf8_lossy(path).into_owned();
+            let what = format!("there is no file {path:?} in {name}");
+            let hint = format!("list them with `bottle-freeze snapshot files {} -r`", quoted(&name));
+            Failure::new(Status::NotFound, what).hint(hint)
+        })
+    }
+}
+
+/// Why the files in this snapshot cannot be read.
+pub fn failure(name: &str, error: ContentsError) -> Failure {
+    let what = format!("the files in {name} cannot be read: {error}");
+    match error {
+        ContentsError::Damaged { .. } => Failure::new(Status::Damaged, what),
+        ContentsError::Store(error) => error.into(),
+        ContentsError::Artifact { path, error } => Failure::artifact(&path, &error),
+        ContentsError::Io(error) => Failure::unread(what, &error),
+        ContentsError::Interrupted(interrupted) => interrupted.into(),
+    }
+}

@@ -1,0 +1,261 @@
+//! What the commands print that look into snapshots.
+
+use crate::contents::{Changes, Contents, ContentsError, Difference, Item};
+use crate::ext4::Kind;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+#[allow(missing_docs)]
+pub enum FileKind {
+    File,
+    Folder,
+    Link,
+    CharacterDevice,
+    BlockDevice,
+    Fifo,
+    Socket,
+}
+
+impl From<Kind> for FileKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::File => Self::File,
+            Kind::Folder => Self::Folder,
+            Kind::Link => Self::Link,
+            Kind::CharacterDevice => Self::CharacterDevice,
+            Kind::BlockDevice => Self::BlockDevice,
+            Kind::Fifo => Self::Fifo,
+            Kind::Socket => Self::Socket,
+        }
+    }
+}
+
+/// A path in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct GuestPath {
+    /// The path in the guest; what is not UTF-8 in it is printed as U+FFFD.
+    pub path: String,
+    /// The bytes of the path in hexadecimal digits, if it is not UTF-8; else missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^([0-9a-f]{2})+$"))]
+    pub path_bytes: Option<String>,
+}
+
+impl From<&[u8]> for GuestPath {
+    fn from(path: &[u8]) -> Self {
+        let is_text = std::str::from_utf8(path).is_ok();
+        let path_bytes = (!is_text).then(|| base16ct::lower::encode_string(path));
+        Self { path: String::from_utf8_lossy(path).into_owned(), path_bytes }
+    }
+}
+
+/// A file in a snapshot.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ListedFile {
+    /// Where it is.
+    #[serde(flatten)]
+    pub path: GuestPath,
+    /// What it is.
+    pub kind: FileKind,
+    /// Permissions in octal digits: `0644`.
+    #[schemars(regex(pattern = "^[0-7]{4}$"))]
+    pub mode: String,
+    /// The number of its owner.
+    pub uid: u32,
+    /// The number of its group.
+    pub gid: u32,
+    /// Bytes of its content.
+    pub bytes: u64,
+    /// When its content was changed, in RFC 3339; null if no calendar has that time.
+    pub modified: Option<String>,
+    /// How many names it has, in the layer that it is from.
+    pub links: u64,
+    /// The target of a symbolic link; else null.
+    pub target: Option<String>,
+    /// Major and minor number of a device; else null.
+    pub device: Option<[u32; 2]>,
+    /// Its extended attributes: the bytes of each value in hexadecimal digits.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl ListedFile {
+    /// This file, with this path.
+    ///
+    /// # Errors
+    /// The target of a link, or attributes, cannot be read.
+    pub fn new(contents: &Contents, path: &[u8], item: &Item) -> Result<Self, ContentsError> {
+        let metadata = &item.metadata;
+        let target = if metadata.kind == Kind::Link { Some(contents.link(item)?) } else { None };
+        let attributes = contents.attributes(item)?.into_iter();
+        Ok(Self {
+            path: path.into(),
+            kind: metadata.kind.into(),
+            mode: format!("{:04o}", metadata.mode),
+            uid: metadata.uid,
+            gid: metadata.gid,
+            bytes: metadata.size,
+            modified: time(metadata.modified).map(|time| time.to_string()),
+            links: metadata.links,
+            target: target.map(|target| String::from_utf8_lossy(&target).into_owned()),
+            device: matches!(metadata.kind, Kind::CharacterDevice | Kind::BlockDevice)
+                .then_some([metadata.device.0, metadata.device.1]),
+            attributes: attributes
+                .map(|(name, value)| {
+                    (String::from_utf8_lossy(&name).into_owned(), base16ct::lower::encode_string(&value))
+                })
+                .collect(),
+        })
+    }
+}
+
+/// A time in a file system, unless no calendar has it.
+pub fn time((seconds, nanoseconds): (i64, u32)) -> Option<Timestamp> {
+    Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()
+}
+
+/// What differs between the files in two snapshots.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Compared {
+    /// The earlier snapshot, VM@ID, or a file.
+    pub old: String,
+    /// The later one.
+    pub new: String,
+    /// How many files differ.
+    #[serde(flatten)]
+    pub totals: Totals,
+    /// They, in order; none with --stat.
+    pub files: Vec<DifferentFile>,
+}
+
+/// How many files differ.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Totals {
+    /// Files that are new.
+    pub added: u64,
+    /// Bytes of their content.
+    pub added_bytes: u64,
+    /// Files that are gone.
+    pub removed: u64,
+    /// Bytes of their content.
+    pub removed_bytes: u64,
+    /// Files that were changed.
+    pub changed: u64,
+}
+
+impl Totals {
+    /// Counts a file.
+    pub fn add(&mut self, difference: &Difference<'_>) {
+        let bytes = |item: &Item| if item.kind() == Kind::File { item.metadata.size } else { 0 };
+        let (count, sum, item) = match (difference.old, difference.new) {
+            (None, Some(new)) => (&mut self.added, &mut self.added_bytes, new),
+            (Some(old), None) => (&mut self.removed, &mut self.removed_bytes, old),
+            _ => {
+                self.changed = self.changed.saturating_add(1);
+                return;
+            }
+        };
+        *count = count.saturating_add(1);
+        *sum = sum.saturating_add(bytes(item));
+    }
+}
+
+/// A file that differs.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DifferentFile {
+    /// Where it is.
+    #[serde(flatten)]
+    pub path: GuestPath,
+    /// Whether it is new, gone, or was changed.
+    pub change: FileChange,
+    /// What differs, if it was changed; else empty.
+    pub differs: Vec<Differs>,
+    /// What it was; null if it is new.
+    pub old: Option<FileState>,
+    /// What it is; null if it is gone.
+    pub new: Option<FileState>,
+    /// With --patch: the lines that differ, as a unified diff; missing if it is not text, or too large.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<String>,
+}
+
+/// What happened to a file.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+#[allow(missing_docs)]
+pub enum FileChange {
+    Added,
+    Removed,
+    Changed,
+}
+
+/// What differs in a file.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+#[allow(missing_docs)]
+pub enum Differs {
+    Kind,
+    Content,
+    Mode,
+    Owner,
+    Attributes,
+}
+
+/// A file in one of two snapshots.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FileState {
+    /// What it is.
+    pub kind: FileKind,
+    /// Permissions in octal digits: `0644`.
+    #[schemars(regex(pattern = "^[0-7]{4}$"))]
+    pub mode: String,
+    /// The number of its owner.
+    pub uid: u32,
+    /// The number of its group.
+    pub gid: u32,
+    /// Bytes of its content.
+    pub bytes: u64,
+}
+
+impl From<&Item> for FileState {
+    fn from(item: &Item) -> Self {
+        let file = &item.metadata;
+        let (kind, mode) = (file.kind.into(), format!("{:04o}", file.mode));
+        Self { kind, mode, uid: file.uid, gid: file.gid, bytes: file.size }
+    }
+}
+
+impl DifferentFile {
+    /// This file, and the lines that differ.
+    pub fn new(difference: &Difference<'_>, patch: Option<String>) -> Self {
+        let Changes { kind, content, mode, owner, attributes } = difference.changes;
+        let all = [
+            (kind, Differs::Kind),
+            (content, Differs::Content),
+            (mode, Differs::Mode),
+            (owner, Differs::Owner),
+            (attributes, Differs::Attributes),
+        ];
+        Self {
+            path: difference.path.into(),
+            change: match (difference.old, difference.new) {
+                (None, _) => FileChange::Added,
+                (_, None) => FileChange::Removed,
+                _ => FileChange::Changed,
+            },
+            differs: all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, differs)| differs).collect(),
+            old: difference.old.map(FileState::from),
+            new: difference.new.map(FileState::from),
+            patch,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `snapshot files`, `snapshot cat`, `snapshot diff`: what is in a snapshot, without an engine.
+
+use crate::support::guest_files::{bare, folder, import, tar_of};
+use crate::support::{World, names_in, stdout};
+use serde_json::Value;
+use std::fs;
+
+fn json(world: &World, line: &str) -> Value {
+    serde_json::from_str(&stdout(&world.run(&format!("{line} --json")).success())).expect(line)
+}
+
+/// The paths in a list.
+fn paths(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn files_are_listed_as_the_guest_sees_them() {
+    let world = World::new();
+    let artifact = bare("overlay").artifact();
+    let one = import(&world, "dev", &artifact);
+    world.write("dev.smolmachine", &artifact);
+    world.forget_calls();
+    for snapshot in [one.as_str(), "dev", "./dev.smolmachine"] {
+        let all = json(&world, &format!("snapshot files {snapshot} -r"));
+        let expected = [
+            "/bin",
+            "/bin/sh",
+            "/etc",
+            "/etc/apk",
+            "/etc/apk/world",
+            "/etc/new",
+            "/etc/passwd",
+            "/gone-below",
+            "/gone-below/below",
+            "/root",
+            "/root/bad\u{fffd}",
+            "/root/deep",
+            "/root/deep/a",
+            "/root/deep/a/b",
+            "/root/deep/a/b/c",
+            "/root/esc\u{1b}[2J",
+            "/root/fifo",
+            "/root/hard",
+            "/root/link",
+            "/root/long",
+            "/root/loop",
+            "/root/null",
+            "/root/out",
+            "/root/short",
+            "/root/sparse",
+            "/root/suid",
+            "/root/text",
+            "/root/ä日",
+            "/storage",
+            "/storage/containers",
+            "/storage/lost+found",
+            "/workspace",
+            "/workspace/report",
+            "/workspace/sub",
+            "/workspace/sub/x",
+        ];
+        assert_eq!(paths(&all), expected, "{snapshot}");
+    }
+    assert_eq!(world.calls().len(), 0, "an engine was called");
+    let file = |path: &str| json(&world, &format!("snapshot files dev {path}"))[0].clone();
+    let text = file("/root/text");
+    assert_eq!((&text["bytes"], &text["links"], &text["mode"]), (&8.into(), &2.into(), &"0644".into()));
+    assert_eq!(text["attributes"], serde_json::json!({"user.color": "726564"}));
+    let suid = file("root/suid");
+    assert_eq!((&suid["mode"], &suid["uid"], &suid["gid"]), (&"4755".into(), &5.into(), &6.into()));
+    assert_eq!(file("/root/sparse")["bytes"], 3_221_225_475_u64);
+    let links = json(&world, "snapshot files dev /root");
+    let target =
+        |path: &str| links.as_array().unwrap().iter().find(|file| file["path"] == path).unwrap()["target"].clone();
+    assert_eq!(target("/root/link"), "/etc/passwd");
+    assert_eq!(target("/root/long"), "x".repeat(100));
+    let null = links.as_array().unwrap().iter().find(|file| file["path"] == "/root/null").unwrap();
+    assert_eq!((&null["kind"], &null["device"]), (&"character-device".into(), &serde_json::json!([1, 3])));
+    let bad = links.as_array().unwrap().iter().find(|file| file["path"] == "/root/bad\u{fffd}").unwrap();
+    assert_eq!(bad["path_bytes"], "2f726f6f742f626164ff");
+}
+
+#[test]
+fn a_long_list_is_that_of_ls() {
+    let world = World::new();
+    import(&world, "dev", &bare("overlay").artifact());
+    let text = stdout(&world.run("snapshot files dev /workspace -l").success());
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("-rw-r--r--     0     0           5 2026-11-27 "), "{text}");
+    assert!(lines[1].starts_with("drwxr-xr-x ") && lines[1].ends_with(" /workspace/sub"), "{text}");
+    let text = stdout(&world.run("snapshot files dev /root -l").success());
+    assert!(text.contains(" /root/link -> /etc/passwd\n") && text.contains("-rwsr-xr-x     5     6 "), "{text}");
+}
+
+#[test]
+fn the_content_of_a_file_is_printed_and_no_link_leads_out() {
+    let world = World::new();
+    let one = import(&world, "dev", &bare("overlay").artifact());
+    let cat = |path: &str| stdout(&world.run(&format!("snapshot cat {one}:{path}")).success());
+    assert_eq!(cat("/root/text"), "one\ntwo\n");
+    assert_eq!(cat("root/short/b/c"), "c");
+    // Of the snapshot, not of this host.
+    for path in ["/root/link", "/root/out", "/root/../../../etc/passwd", "/etc/passwd"] {
+        assert_eq!(cat(path), "root:x:0:0\nuser:x:1:1\n", "{path}");
+    }
+    assert_eq!(cat("/workspace/report"), "done\n");
+    assert_eq!(cat("/storage/workspace/report"), "done\n");
+    assert_eq!(cat("/bin/sh"), "#!");
+    for path in ["/etc/motd", "/old/file", "/etc/apk/repositories", "/root/loop", "/nothing", "/root/text/x"] {
+        world.run(&format!("snapshot cat {one}:{path}")).code(4);
+    }
+    world.run(&format!("snapshot cat {one}:/root")).code(1);
+    world.run(&format!("snapshot cat {one}:/root/null")).code(1);
+    world.run("snapshot cat dev").code(2);
+    world.run("snapshot cat nosuch:/etc/passwd").code(4);
+}
+
+#[test]
+fn what_is_only_in_the_journal_is_read_from_there() {
+    let world = World::new();
+    let one = import(&world, "dev", &bare("journal").artifact());
+    let cat = |path: &str| world.run(&format!("snapshot cat {one}:{path}")).success().get_output().stdout.clone();
+    assert_eq!(cat("/etc/new"), b"jour");
+    assert_eq!(&cat("/etc/passwd")[..11], b"\xc0\x3b\x39\x98escaped");
+}
+
+#[test]
+fn what_differs_is_listed() {
+    let world = World::new();
+    let old = import(&world, "dev", &bare("overlay").artifact());
+    let mut changed = bare("journal");
+    changed.base =
+        tar_of(&[("bin/", ""), ("bin/sh", "##"), ("etc/", ""), ("root/", ""), ("old", "x"), ("added", "new\n")]);
+    let new = import(&world, "dev", &changed.artifact());
+    let text = stdout(&world.run(&format!("snapshot diff {old} {new} --patch")).success());
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], format!("{old} -> {new}"));
+    for line in
+        ["+  /added", "M  /bin/sh", "M  /etc/new", "M  /etc/passwd", "-  /gone-below/below", "--- a/etc/new", "+jour"]
+    {
+        assert!(lines.contains(&line), "{line}: {text}");
+    }
+    assert!(!text.contains("/workspace") && !text.contains("/root"), "{text}");
+    assert_eq!(lines.last(), Some(&"1 new (4 B), 1 gone (1 B), 3 changed"));
+    let all = json(&world, &format!("snapshot diff {old} {new}"));
+    assert_eq!((&all["added"], &all["removed"], &all["changed"]), (&1.into(), &1.into(), &3.into()));
+    assert_eq!(all["files"][0]["change"], "added");
+    assert_eq!(all["files"][1]["differs"], serde_json::json!(["content"]));
+    let stat = stdout(&world.run(&format!("snapshot diff {old} {new} --stat")).success());
+    assert_eq!(stat.lines().count(), 2, "{stat}");
+    // One that has no parent is compared with the newest.
+    let text = stdout(&world.run(&format!("snapshot diff {old}")).success());
+    assert!(text.starts_with(&format!("{old} -> {new} (to the newest)\n")), "{text}");
+    world.run("snapshot diff dev").code(2);
+    let same = stdout(&world.run(&format!("snapshot diff {old} {old}")).success());
+    assert!(same.ends_with("0 new (0 B), 0 gone (0 B), 0 changed\n"), "{same}");
+}
+
+#[test]
+fn damage_is_found_when_it_is_read() {
+    let world = World::new();
+    let one = import(&world, "dev", &bare("overlay").artifact());
+    let objects = folder(&world, &one).join("objects");
+    for name in names_in(&objects) {
+        let mut bytes = fs::read(objects.join(&name)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        // In all its places: it is one file.
+        fs::write(objects.join(&name), bytes).unwrap();
+    }
+    world.run("snapshot files dev -r").code(10);
+    world.run("snapshot cat dev:/root/text").code(10);
+    world.run("snapshot diff dev dev").code(10);
+}
+
+#[test]
+fn a_file_system_that_lies_is_refused() {
+    let world = World::new();
+    let lies = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bare = bare("overlay");
+        change(&mut bare.overlay);
+        world.write("lies.smolmachine", bare.artifact());
+        let run = world.run("snapshot files ./lies.smolmachine -r").code(10);
+        let stderr = crate::support::stderr(&run);
+        let begin = "error: the files in ./lies.smolmachine cannot be read: ";
+        assert!(stderr.starts_with(begin), "{name}: {stderr}");
+    };
+    lies("no file system", &|disk| disk[0x438] = 0);
+    // The name of a file, in the block of its folder.
+    let at = |disk: &[u8], what: &[u8]| disk.windows(what.len()).position(|bytes| bytes == what).unwrap();
+    lies("a slash in a name", &|disk| {
+        let name = at(disk, b"\x04\x02deep") + 2;
+        disk[name] = b'/';
+    });
+    lies("a name twice", &|disk| {
+        let name = at(disk, b"\x04\x01hard") + 2;
+        disk[name..name + 4].copy_from_slice(b"text");
+    });
+    lies("a folder in itself", &|disk| {
+        let name = at(disk, b"\x04\x02deep") + 2;
+        // The first entry of a folder, `.`, has its own number.
+        let root = at(disk, b"bad\xff") - 8 - 24;
+        let number: [u8; 4] = disk[root..root + 4].try_into().unwrap();
+        disk[name - 8..name - 4].copy_from_slice(&number);
+    });
+}
