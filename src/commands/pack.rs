@@ -64,7 +64,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     if packed.is_err() {
         end_helpers(work.path());
     }
-    packed.map_err(|error| start::with_doubt(&engine, error.into()))?;
+    packed?;
     let artifact = packed::check(app, &work, followed)?.artifact;
     output.flush(&work)?;
     app.signals.check()?;

@@ -41,7 +41,7 @@ pub fn check_packing(engine: &Smolvm) -> Result<()> {
 pub fn start(engine: &Smolvm, name: &Name, limit: Duration, ready: bool, warnings: &Warnings) -> Result<()> {
     let began = Instant::now();
     check_host(engine)?;
-    if boot(engine, name, limit).map_err(|failure| with_doubt(engine, failure))? {
+    if boot(engine, name, limit)? {
         let lost = "what its guest had not written to disk is lost";
         warnings.warn(format!("'{name}' did not answer, so smolvm ended it and started it again: {lost}"));
     }
@@ -49,14 +49,6 @@ pub fn start(engine: &Smolvm, name: &Name, limit: Duration, ready: bool, warning
         engine.wait_exec_ready(name, limit.saturating_sub(began.elapsed()))?;
     }
     Ok(())
-}
-
-/// Adds why a VM may not boot here, if it is not known that it can.
-pub fn with_doubt(engine: &Smolvm, failure: Failure) -> Failure {
-    let doubt = hypervisor::doubt().filter(|_| has_libkrun(engine.path()) && !failure.is_interrupted());
-    let Some(doubt) = doubt else { return failure };
-    let hints: Vec<String> = failure.hint.clone().into_iter().chain([doubt]).collect();
-    failure.hint(hints.join("; "))
 }
 
 /// Returns whether the engine ended a VMM first.

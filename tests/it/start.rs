@@ -85,22 +85,24 @@ fn where_no_vm_can_run_a_start_says_so_at_once() {
     });
 }
 
-/// Whatever the flags of the CPU are.
+/// Whatever the flags of the CPU are. Without the modules nothing says that the KVM boots no kernel of libkrun.
 #[test]
 fn where_the_hypervisor_makes_vms_a_start_is_tried() {
-    let world = World::new();
-    world.vm("dev").stopped();
-    let run = |line: &str| run_with_libkrun(&world, line);
-    let hypervisor = hypervisor(&world);
-    let what = hypervisor["what"].as_str().unwrap();
-    if !what.contains(" works") {
-        return println!("NOT RUN: {what}");
+    if !cfg!(target_os = "linux") {
+        return;
     }
-    run("start dev").success();
-    run("stop dev").success();
-    world.fault(json!({"on": "machine start", "do": {"fail": {"status": 1, "stderr": "Error: the agent is silent"}}}));
-    let said = stderr(&run("start dev").code(1));
-    assert_eq!(said.contains("nested virtualization"), hypervisor["verdict"] == "warning", "{said}");
+    in_a_namespace(|| {
+        let hidden = Command::new("mount").args(["-t", "tmpfs", "none", "/sys/module"]).status().unwrap().success();
+        let world = World::new();
+        world.vm("dev").stopped();
+        let hypervisor = hypervisor(&world);
+        let what = hypervisor["what"].as_str().unwrap();
+        if !hidden || !what.contains(" works") {
+            return println!("NOT RUN: {what}");
+        }
+        run_with_libkrun(&world, "start dev").success();
+        run_with_libkrun(&world, "stop dev").success();
+    });
 }
 
 #[test]

@@ -75,12 +75,9 @@ fn disks(working: &Working) -> Vec<(&Machine, PathBuf)> {
 
 /// Without a hypervisor a stopped VM can still be frozen, unless a helper VM must export its image.
 fn virtualization(engine: Option<&Path>) -> Check {
-    match (hypervisor::check(engine), hypervisor::doubt()) {
-        (Ok(what), None) => Check::ok("hypervisor", what),
-        (Ok(what), Some(doubt)) => {
-            Check::warning("hypervisor", format!("{what}, but {doubt}"), "grep -cwE 'vmx|svm' /proc/cpuinfo")
-        }
-        (Err(none), _) => {
+    match hypervisor::check(engine) {
+        Ok(what) => Check::ok("hypervisor", what),
+        Err(none) => {
             let what = format!("{}; no VM starts, but a stopped one without an image can be frozen", none.what);
             Check::warning("hypervisor", what, none.hint)
         }

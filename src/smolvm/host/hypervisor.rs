@@ -29,7 +29,7 @@ pub fn check(engine: Option<&Path>) -> Found {
         return framework();
     }
     let device = Path::new("/dev/kvm");
-    let found = kvm(device);
+    let found = kvm(device, Path::new("/sys/module/kvm_pvm"));
     match engine {
         Some(engine) if found.is_ok() && permission::keeps_vms_of_root_out(device, engine) => none(
             format!("each VM of root runs under a uid of its own, which may not use {}", device.display()),
@@ -48,10 +48,16 @@ fn framework() -> Found {
     none("this Mac has no Hypervisor.framework".into(), "use a Mac with Apple silicon, or a host that nests VMs")
 }
 
-fn kvm(device: &Path) -> Found {
+/// `pvm`: what is there if the KVM needs no virtualization by the CPU. It makes VMs and runs a HLT in them, but boots only
+/// kernels that are made for it (seen on a hosted VM).
+fn kvm(device: &Path, pvm: &Path) -> Found {
     use rustix::io::Errno;
     let shown = device.display();
     match make_vm(device) {
+        Ok(()) if pvm.exists() => none(
+            format!("{shown} is of PVM, which boots only kernels made for it"),
+            "use a host whose CPU, or whose own hypervisor, virtualizes: grep -wE 'vmx|svm' /proc/cpuinfo",
+        ),
         Ok(()) => Ok(format!("{shown} works")),
         Err(Errno::ACCESS) => none(format!("you may not use {shown}"), permission::command(device)),
         // The answer of a container's device rules.
@@ -64,20 +70,6 @@ fn kvm(device: &Path) -> Found {
         ),
         Err(error) => none(format!("{shown} makes no VM: {error}"), "sudo dmesg | grep -i kvm"),
     }
-}
-
-/// Why VMs may not boot, although the hypervisor makes them. Seen on a hosted VM: `/dev/kvm` makes VMs and runs a HLT in them,
-/// but no kernel boots. Other hypervisors hide the flags, and boot all.
-pub fn doubt() -> Option<String> {
-    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    (cfg!(target_arch = "x86_64") && has_no_flag(&cpuinfo)).then(|| {
-        "this CPU shows neither vmx nor svm: if no VM boots, switch on nested virtualization on the host".to_owned()
-    })
-}
-
-fn has_no_flag(cpuinfo: &str) -> bool {
-    let flags = cpuinfo.lines().find(|line| line.starts_with("flags"));
-    flags.is_some_and(|flags| !flags.split_whitespace().any(|flag| flag == "vmx" || flag == "svm"))
 }
 
 /// Makes an empty VM, and removes it.
@@ -125,16 +117,15 @@ mod tests {
     #[test]
     fn a_missing_or_wrong_device_is_reported_with_a_hint() {
         for (device, said) in [("/no/kvm", "there is no /no/kvm"), ("/dev/null", "/dev/null makes no VM")] {
-            let wrong = kvm(Path::new(device)).unwrap_err();
+            let wrong = kvm(Path::new(device), Path::new("/no/pvm")).unwrap_err();
             assert!(wrong.what.starts_with(said) && !wrong.hint.is_empty(), "{wrong:?}");
         }
     }
 
     #[test]
-    fn the_answer_of_the_device_counts_and_not_the_flags_of_the_cpu() {
-        let device = Path::new("/dev/kvm");
-        assert_eq!(kvm(device).is_ok(), make_vm(device).is_ok());
-        assert!(has_no_flag("processor: 0\nflags\t\t: fpu hypervisor\n"));
-        assert!(!has_no_flag("flags\t\t: fpu vmx\n") && !has_no_flag("flags : svm") && !has_no_flag("Features : fp"));
+    fn the_answer_of_the_device_counts_unless_it_boots_no_kernel_of_libkrun() {
+        let (device, none, pvm) = (Path::new("/dev/kvm"), Path::new("/no/pvm"), Path::new("/"));
+        assert_eq!(kvm(device, none).is_ok(), make_vm(device).is_ok());
+        assert!(kvm(device, pvm).is_err());
     }
 }
