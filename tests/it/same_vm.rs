@@ -2,7 +2,7 @@
 //! is booted: a start that fails leaves the disks as the engine makes them.
 
 use crate::conformance::{Engine, on_real_engines};
-use bottle_freeze::engine::{Direct, Disk, Machine, Member, Name, Part, Record, direct, read_disk, take_apart};
+use bottle_freeze::engine::{Direct, Disk, Fact, Machine, Member, Name, Part, Record, direct, read_disk, take_apart};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -368,6 +368,34 @@ fn the_disks_that_an_engine_makes_are_read_as_they_are_packed() {
             // These engines start a VM to pack a qcow2 disk. It is the artifact's.
             let read = trial.read(engine, "thawed");
             trial.compare_members(&format!("{} thawed", engine.label()), &read.disks, parts(&artifact).members);
+        }
+    });
+}
+
+/// What no file uses is left out of a snapshot: the VM that the engine makes from it has the same file systems.
+#[test]
+fn a_vm_from_a_snapshot_without_deleted_files_has_the_same_file_systems() {
+    on_real_engines(|engine| {
+        let folder = vm_without_disks(engine, "dev", "");
+        let disks = ["overlay", "storage"].map(|disk| folder.join(disk).with_extension("raw"));
+        for disk in &disks {
+            ext4(disk, 48);
+            run(Command::new("debugfs").args(["-w", "-R", "rm same_vm.rs"]).arg(disk));
+        }
+        let frozen = engine.bottle_freeze("freeze dev --verbose").succeeds();
+        assert!(frozen.stderr.contains("are free, and are left out"), "{}: {frozen:?}", engine.label());
+        let exported = engine.path("dev.tar");
+        engine.bottle_freeze(&format!("snapshot export dev -o {}", exported.display())).succeeds();
+        run(Command::new("tar").arg("-xf").arg(&exported).arg("-C").arg(engine.path("")));
+        let artifact = engine.path("vm.smolmachine");
+        let thawed = vm(engine, "thawed", &format!("--storage 1 --overlay 1 --from {}", artifact.display()));
+        let packs_both = engine.has(Fact::BareWorkspace);
+        for (disk, name) in disks.iter().zip(["overlay", "storage"]).take(if packs_both { 2 } else { 1 }) {
+            let mut expected = Disk::open(disk).unwrap();
+            assert!(expected.trim().unwrap() > 10_000, "{}: {name}", engine.label());
+            let files = ["raw", "qcow2"].map(|ending| thawed.join(name).with_extension(ending));
+            let made = Disk::open(files.iter().find(|file| file.exists()).unwrap()).unwrap();
+            assert!(content(&made) == content(&expected), "{}: {name} differs", engine.label());
         }
     });
 }
