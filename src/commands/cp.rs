@@ -1,12 +1,16 @@
-//! `cp`: copy a file between the host and a VM.
+//! `cp`: copy a file between the host and a VM, or files of a snapshot to the host.
 
 use crate::app::App;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
+use crate::ext4::Kind;
 use crate::home;
 use crate::library::Staging;
-use crate::operations::packed;
+use crate::library::layout::SUFFIXES;
+use crate::library::store::Kept;
+use crate::operations::extract::{ExtractError, Extracted, extract};
 use crate::operations::state::unreachable;
+use crate::operations::{contents, packed, resolve};
 use crate::publish::{self, Existing, resolve_link};
 use crate::report::Copied;
 use crate::smolvm::{Name, Reason, State};
@@ -17,12 +21,16 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Copy a file between the host and a VM
+/// Copy a file between the host and a VM, or files out of a snapshot
 ///
-/// One side is VM:PATH, the other a path on the host. A file on the host is replaced only when the copy is complete.
+/// One side is VM:PATH, the other a path on the host. A file on the host is replaced only when the copy is complete. The source can
+/// also be SNAPSHOT:PATH, a file or folder in a snapshot (VM@TAG, VM@ID or FILE): then no engine is needed. A folder becomes a new
+/// one, which is there when it is complete. Files keep mode and times, but not owner, set-user-id and set-group-id; devices are
+/// left out.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_long_help = "Examples:\n  bottle-freeze cp .bashrc dev:/root/.bashrc\n  bottle-freeze cp dev:/workspace/report.html ."
+    after_long_help = "Examples:\n  bottle-freeze cp .bashrc dev:/root/.bashrc\n  bottle-freeze cp dev:/workspace/report.html .\n  \
+        bottle-freeze cp dev@ready:/root/project ."
 )]
 pub struct Args {
     /// File to copy
@@ -36,25 +44,43 @@ pub struct Args {
 /// One side of a copy.
 enum Side<'a> {
     Guest(Name, &'a OsStr),
+    Snapshot(&'a OsStr, &'a OsStr),
     Host(&'a Path),
 }
 
 impl<'a> Side<'a> {
-    /// `VM:PATH` is in a guest; everything else, even `./a:b`, is on the host.
+    /// `VM:PATH` is in a guest, `VM@TAG:PATH` in a snapshot; everything else, even `./a:b`, is on the host.
     fn parse(text: &'a OsStr) -> Self {
         let mut parts = text.as_bytes().splitn(2, |byte| *byte == b':').map(OsStr::from_bytes);
         let name = parts.next().and_then(|name| name.to_str()?.parse().ok());
         match (name, parts.next()) {
             (Some(name), Some(inside)) => Self::Guest(name, inside),
-            _ => Self::Host(Path::new(text)),
+            _ => match contents::split(text).filter(|(snapshot, _)| is_snapshot(snapshot)) {
+                Some((snapshot, inside)) => Self::Snapshot(snapshot, inside),
+                None => Self::Host(Path::new(text)),
+            },
         }
     }
+}
+
+/// Whether this names a snapshot in the library, or a file that holds one.
+fn is_snapshot(text: &OsStr) -> bool {
+    let text = text.as_bytes();
+    let is_file = SUFFIXES.iter().any(|suffix| text.ends_with(suffix.as_bytes()));
+    is_file || text.contains(&b'@') && !text.contains(&b'/')
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     match (Side::parse(&args.source), Side::parse(&args.target)) {
         (Side::Host(path), Side::Guest(name, inside)) => app.on_vm(&name, |app| into(app, path, &name, inside)),
         (Side::Guest(name, inside), Side::Host(path)) => app.on_vm(&name, |app| out_of(app, &name, inside, path)),
+        (Side::Snapshot(snapshot, inside), Side::Host(path)) => {
+            app.on_snapshot(&snapshot.to_string_lossy(), |app| out_of_snapshot(app, snapshot, inside, path))
+        }
+        (_, Side::Snapshot(..)) => {
+            Err(Failure::new(Status::Usage, "a snapshot never changes")
+                .hint("copy the file into a VM, and freeze that"))
+        }
         _ => Err(Failure::new(Status::Usage, "one side must be VM:PATH, the other a path on the host")),
     }
 }
@@ -114,6 +140,56 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     publish::publish(&copied, &target, Existing::Replace)?;
     report(app, &guest_path(name, inside), target.as_os_str(), bytes);
     Ok(())
+}
+
+/// Copies a file, or a folder with all that is in it. It is written in private, and gets its name when it is complete.
+fn out_of_snapshot(app: &App, snapshot: &OsStr, inside: &OsStr, path: &Path) -> Result<()> {
+    refuse_stream_of_snapshot(path)?;
+    let source = resolve::find(app, snapshot)?;
+    let name = source.name();
+    let opened = contents::open(app, source, &Kept::default())?;
+    let (found, item) = opened.find(inside.as_bytes(), false)?;
+    let is_folder = item.kind() == Kind::Folder;
+    let path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
+    let file_name = Path::new(OsStr::from_bytes(&found)).file_name().unwrap_or(OsStr::new("root"));
+    let target = resolve_link(&if path.is_dir() { path.join(file_name) } else { path });
+    let existing = if is_folder { Existing::Keep } else { Existing::Replace };
+    publish::preflight(&target, existing, home::canonical_root().as_deref())?;
+    let refused = |error| Failure::not_writable(&target, &error);
+    let work = Staging::after_sweep(target.parent().unwrap_or(Path::new("/"))).map_err(refused)?;
+    let _leaves = packed::leaves(app, &work);
+    let extracting = || extract(&opened.contents, &item, work.path(), OsStr::new("file"), &app.signals);
+    let extracted = app.terminal.during("copy", "copying", extracting).map_err(|error| match error {
+        ExtractError::Contents(error) => contents::failure(&name, error),
+        ExtractError::Unwritten(error) => refused(error),
+        ExtractError::Interrupted(interrupted) => interrupted.into(),
+    })?;
+    let copied = work.path().join("file");
+    let Extracted { bytes, skipped } = extracted;
+    if !is_folder && skipped > 0 {
+        let what = format!("{:?} in {name} is a device, a FIFO or a socket", String::from_utf8_lossy(&found));
+        return Err(Failure::new(Status::Failed, what).state("nothing was copied"));
+    }
+    // A folder of many files is not flushed, as by `cp`: it can be copied again.
+    if is_folder {
+        publish::publish_flushed(&copied, &target, existing)
+    } else {
+        publish::publish(&copied, &target, existing)
+    }?;
+    if skipped > 0 {
+        app.terminal.note(&format!("left out: {skipped} devices, FIFOs or sockets"));
+    }
+    let from = [name.as_bytes(), b":", &found].concat();
+    report(app, OsStr::from_bytes(&from), target.as_os_str(), bytes);
+    Ok(())
+}
+
+fn refuse_stream_of_snapshot(path: &Path) -> Result<()> {
+    if !stream::is_stream(path) {
+        return Ok(());
+    }
+    let hint = "use `bottle-freeze snapshot cat SNAPSHOT:PATH`; a file called - is ./-";
+    Err(Failure::new(Status::Usage, "cp copies files; `-` is a stream").state("nothing was copied").hint(hint))
 }
 
 /// Prints JSON only: like `cp`, it is silent for people.

@@ -18,3 +18,4 @@ mod walk;
 pub use diff::{Changes, Difference};
 pub use error::ContentsError;
 pub use tree::{Content, Contents, Item};
+pub use walk::Seen;

@@ -7,6 +7,7 @@ pub mod contents;
 pub mod disks;
 pub mod engines;
 pub mod exec;
+pub mod extract;
 pub mod fidelity;
 pub mod freeze;
 pub mod keys;

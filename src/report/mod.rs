@@ -261,11 +261,11 @@ pub struct Scheduled {
 /// A file that was copied.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Copied {
-    /// The source, VM:PATH or an absolute path.
+    /// The source, VM:PATH, SNAPSHOT:PATH or an absolute path.
     pub from: String,
     /// The target, VM:PATH or an absolute path.
     pub to: String,
-    /// Size of the file in bytes.
+    /// Size of the file in bytes; of a folder, the sizes of all files in it.
     pub bytes: u64,
 }
 

@@ -1,9 +1,13 @@
 //! `snapshot files`, `snapshot cat`, `snapshot diff`: what is in a snapshot, without an engine.
 
-use crate::support::guest_files::{bare, folder, import, tar_of};
+use crate::support::guest_files::{Bare, bare, folder, import, tar_of};
 use crate::support::{World, names_in, stdout};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 fn json(world: &World, line: &str) -> Value {
     serde_json::from_str(&stdout(&world.run(&format!("{line} --json")).success())).expect(line)
@@ -204,4 +208,73 @@ fn a_file_system_that_lies_is_refused() {
         let number: [u8; 4] = disk[root..root + 4].try_into().unwrap();
         disk[name - 8..name - 4].copy_from_slice(&number);
     });
+}
+
+#[test]
+fn files_and_folders_are_copied_out() {
+    let world = World::new();
+    import(&world, "dev", &bare("overlay").artifact());
+    world.forget_calls();
+    world.run("cp dev@latest:/root/text got").success();
+    assert_eq!(world.read("got"), "one\ntwo\n");
+    let run = world.run("cp dev@latest:/root tree").success();
+    assert_eq!(stdout(&run), "left out: 2 devices, FIFOs or sockets\n");
+    let at = |name: &str| world.path("work/tree").join(name);
+    let mut names = names_in(&world.path("work/tree"));
+    names.sort();
+    let expected =
+        ["deep", "esc\u{1b}[2J", "hard", "link", "long", "loop", "out", "short", "sparse", "suid", "text", "ä日"];
+    assert!(expected.iter().all(|name| names.contains(&(*name).to_owned())), "{names:?}");
+    assert!(fs::symlink_metadata(at("").join(OsStr::from_bytes(b"bad\xff"))).is_ok());
+    assert_eq!(fs::read_link(at("out")).unwrap(), Path::new("../../../../../etc/passwd"));
+    assert_eq!(fs::read_to_string(at("deep/a/b/c")).unwrap(), "c");
+    let meta = |name: &str| fs::symlink_metadata(at(name)).unwrap();
+    assert_eq!(meta("hard").ino(), meta("text").ino());
+    assert_eq!((meta("suid").mode() & 0o7777, meta("text").mode() & 0o7777), (0o755, 0o644));
+    assert_eq!(meta("sparse").len(), 3_221_225_475);
+    assert!(meta("sparse").blocks() < 100, "{}", meta("sparse").blocks());
+    assert!((1_795_000_000..1_796_000_000).contains(&meta("text").mtime()), "{}", meta("text").mtime());
+    // A folder is new; a file is replaced.
+    world.run("cp dev@latest:/root tree/text").code(7);
+    world.run("cp dev@latest:/etc/new got").success();
+    assert_eq!(world.read("got"), "new\n");
+    world.run("cp dev@latest:/root .").success();
+    assert!(world.path("work/root/deep").is_dir());
+    let copied = json(&world, "cp dev@latest:/workspace copied");
+    assert_eq!(copied["bytes"], 6);
+    assert_eq!(world.calls().len(), 0, "an engine was called");
+    for (line, code) in [
+        ("cp dev@latest:/nothing x", 4),
+        ("cp dev@nosuch:/etc x", 4),
+        ("cp dev@latest:/root/null x", 1),
+        ("cp dev@latest:/etc missing/x", 8),
+        ("cp got dev@latest:/etc/x", 2),
+        ("cp dev@latest:/etc/new -", 2),
+    ] {
+        world.run(line).code(code);
+    }
+    assert!(!names_in(&world.path("work")).iter().any(|name| name.starts_with(".bottle-freeze")));
+}
+
+#[test]
+fn nothing_is_written_through_a_link_that_was_just_made() {
+    let world = World::new();
+    // A link and a folder of one name, in a tar that is read before the disk.
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    header.set_mode(0o777);
+    let outside = world.path("outside");
+    fs::create_dir(&outside).unwrap();
+    tar.append_link(&mut header, "evil", &outside).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(1);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "evil/file", &b"x"[..]).unwrap();
+    let artifact = Bare { base: tar.into_inner().unwrap(), ..bare("overlay") }.artifact();
+    world.write("evil.smolmachine", artifact);
+    world.run("cp ./evil.smolmachine:/ all").success();
+    assert_eq!(names_in(&outside), [""; 0]);
+    assert_eq!(world.read("all/evil/file"), "x");
 }

@@ -1,0 +1,236 @@
+//! Writes files of a snapshot into a private folder of the host. Nothing is written through a symbolic link: each folder is
+//! opened by its name in the one above, and each file is new.
+
+use crate::contents::{Contents, ContentsError, Item, Seen};
+use crate::ext4::Kind;
+use crate::signals::{Interrupted, Signals};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{self, AtFlags, Mode, OFlags, Timespec, Timestamps};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::vec;
+
+/// Bytes that are copied at once.
+const WINDOW: u64 = 256 << 10;
+
+/// Why files are not written.
+#[derive(Debug)]
+pub enum ExtractError {
+    /// They cannot be read.
+    Contents(ContentsError),
+    /// They cannot be written.
+    Unwritten(io::Error),
+    /// A signal arrived.
+    Interrupted(Interrupted),
+}
+
+impl From<ContentsError> for ExtractError {
+    fn from(error: ContentsError) -> Self {
+        Self::Contents(error)
+    }
+}
+
+impl From<io::Error> for ExtractError {
+    fn from(error: io::Error) -> Self {
+        Self::Unwritten(error)
+    }
+}
+
+impl From<rustix::io::Errno> for ExtractError {
+    fn from(error: rustix::io::Errno) -> Self {
+        Self::Unwritten(error.into())
+    }
+}
+
+impl From<Interrupted> for ExtractError {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Interrupted(interrupted)
+    }
+}
+
+/// What was written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Extracted {
+    /// Bytes of the content of files.
+    pub bytes: u64,
+    /// Devices, FIFOs and sockets, which are left out.
+    pub skipped: u64,
+}
+
+/// Writes a file, a link, or a folder with all that is in it, as the new `name` in the private folder. It gets mode and times,
+/// and the extended attributes of users; the owner is this user, so the bits for set-user-id and set-group-id are left out.
+///
+/// # Errors
+/// It cannot be read or written, or a signal arrived.
+pub fn extract(
+    contents: &Contents,
+    item: &Item,
+    private: &Path,
+    name: &OsStr,
+    signals: &Signals,
+) -> Result<Extracted, ExtractError> {
+    let folder = open_folder(rustix::fs::CWD, private.as_os_str())?;
+    let left = contents.data().saturating_mul(2).max(1 << 30);
+    let mut extraction =
+        Extraction { contents, signals, written: HashMap::new(), done: Extracted::default(), left, top: &folder };
+    if item.kind() == Kind::Folder {
+        extraction.folder(item, name)?;
+    } else {
+        extraction.add(&folder, name, name.as_bytes(), item)?;
+    }
+    Ok(extraction.done)
+}
+
+struct Extraction<'a> {
+    contents: &'a Contents,
+    signals: &'a Signals,
+    /// The paths of files that have more names, by what they are.
+    written: HashMap<(usize, u32), Vec<u8>>,
+    done: Extracted,
+    /// Bytes of data that may still be written: files that claim the same parts of a disk would have no end.
+    left: u64,
+    /// The private folder.
+    top: &'a OwnedFd,
+}
+
+/// A folder that is being written.
+struct Open {
+    item: Item,
+    /// The length of its path.
+    length: usize,
+    rest: vec::IntoIter<(Box<[u8]>, Item)>,
+}
+
+impl Extraction<'_> {
+    fn folder(&mut self, item: &Item, name: &OsStr) -> Result<(), ExtractError> {
+        let mut seen = Seen::default();
+        let mut at = enter(self.top, name)?;
+        let mut path = name.as_bytes().to_vec();
+        seen.folder(&path, item)?;
+        let mut stack = vec![self.open(item.clone(), path.len())?];
+        while let Some(last) = stack.last_mut() {
+            self.signals.check()?;
+            path.truncate(last.length);
+            if let Some((name, item)) = last.rest.next() {
+                path.push(b'/');
+                path.extend(&*name);
+                let name = OsStr::from_bytes(&name);
+                if item.kind() == Kind::Folder {
+                    seen.folder(&path, &item)?;
+                    at = enter(&at, name)?;
+                    stack.push(self.open(item, path.len())?);
+                } else {
+                    self.add(&at, name, &path, &item)?;
+                }
+            } else if let Some(done) = stack.pop() {
+                // Above first: without permissions, nothing in it can be opened.
+                let above = open_folder(&at, OsStr::new(".."))?;
+                // The first one is renamed, for which this user must be able to write it.
+                self.finish(&at, &done.item, if stack.is_empty() { 0o700 } else { 0 })?;
+                at = above;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self, item: Item, length: usize) -> Result<Open, ExtractError> {
+        let rest = self.contents.entries(&item)?.into_iter();
+        Ok(Open { item, length, rest })
+    }
+
+    /// Writes what is no folder; its path is that from the private folder.
+    fn add(&mut self, folder: &OwnedFd, name: &OsStr, path: &[u8], item: &Item) -> Result<(), ExtractError> {
+        match item.kind() {
+            Kind::File => self.file(folder, name, path, item),
+            Kind::Link => {
+                let target = self.contents.link(item)?;
+                fs::symlinkat(OsStr::from_bytes(&target), folder, name)?;
+                // Not all file systems keep the time of a link.
+                let _ = fs::utimensat(folder, name, &times(item), AtFlags::SYMLINK_NOFOLLOW);
+                Ok(())
+            }
+            _ => {
+                self.done.skipped = self.done.skipped.saturating_add(1);
+                Ok(())
+            }
+        }
+    }
+
+    fn file(&mut self, folder: &OwnedFd, name: &OsStr, path: &[u8], item: &Item) -> Result<(), ExtractError> {
+        let identity = item.identities().next().filter(|_| item.metadata.links > 1);
+        if let Some(first) = identity.and_then(|identity| self.written.get(&identity)) {
+            // The path may be too long, the file system may have no such links: then it is copied.
+            if fs::linkat(self.top, OsStr::from_bytes(first), folder, name, AtFlags::empty()).is_ok() {
+                return Ok(());
+            }
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?);
+        self.content(&file, item)?;
+        self.finish(&file, item, 0)?;
+        if let Some(identity) = identity {
+            self.written.insert(identity, path.to_vec());
+        }
+        self.done.bytes = self.done.bytes.saturating_add(item.metadata.size);
+        Ok(())
+    }
+
+    /// Writes the data of a file; holes stay holes.
+    fn content(&mut self, file: &File, item: &Item) -> Result<(), ExtractError> {
+        let content = self.contents.content(item)?;
+        let mut buffer = Vec::new();
+        for extent in &content.extents {
+            let (mut at, end) = (extent.at, extent.at.saturating_add(extent.bytes));
+            while at < end {
+                self.signals.check()?;
+                let bytes = WINDOW.min(end.saturating_sub(at));
+                if !content.is_known_zero(at, bytes)? {
+                    let endless =
+                        || ContentsError::damaged("a file system in it", "has files with more data than itself");
+                    self.left = self.left.checked_sub(bytes).ok_or_else(endless)?;
+                    buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
+                    content.read_at(at, &mut buffer)?;
+                    file.write_all_at(&buffer, at)?;
+                }
+                at = at.saturating_add(bytes);
+            }
+        }
+        Ok(file.set_len(content.size)?)
+    }
+
+    /// Sets attributes, mode (with `least` of it) and times.
+    fn finish(&self, file: impl AsFd, item: &Item, least: u32) -> Result<(), ExtractError> {
+        for (name, value) in self.contents.attributes(item)? {
+            if name.starts_with(b"user.") {
+                // The host may have none, or no room for so many.
+                let _ = fs::fsetxattr(&file, OsStr::from_bytes(&name), &value, fs::XattrFlags::empty());
+            }
+        }
+        fs::fchmod(&file, Mode::from_raw_mode((item.metadata.mode & 0o777 | least) as fs::RawMode))?;
+        // A file system may not have such times.
+        let _ = fs::futimens(&file, &times(item));
+        Ok(())
+    }
+}
+
+fn times(item: &Item) -> Timestamps {
+    let (seconds, nanoseconds) = item.metadata.modified;
+    let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.min(999_999_999).into() };
+    Timestamps { last_access: time, last_modification: time }
+}
+
+/// Makes a folder, and opens it.
+fn enter(above: &OwnedFd, name: &OsStr) -> Result<OwnedFd, ExtractError> {
+    fs::mkdirat(above, name, Mode::RWXU)?;
+    open_folder(above, name)
+}
+
+fn open_folder(above: impl AsFd, name: &OsStr) -> Result<OwnedFd, ExtractError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(fs::openat(above, name, flags, Mode::empty())?)
+}
