@@ -24,6 +24,7 @@ mod ext4;
 mod files;
 mod home;
 mod install;
+mod leaks;
 mod library;
 mod nearest;
 mod operations;

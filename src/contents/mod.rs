@@ -8,6 +8,7 @@
 
 mod bytes;
 mod diff;
+mod empty;
 mod error;
 mod layer;
 mod open;
@@ -16,6 +17,7 @@ mod tree;
 mod walk;
 
 pub use diff::{Changes, Difference};
+pub use empty::MemberEdits;
 pub use error::ContentsError;
 pub use tree::{Content, Contents, Item};
 pub use walk::Seen;

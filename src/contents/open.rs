@@ -167,17 +167,21 @@ fn missing(path: &str) -> ContentsError {
 fn of_bare(manifest: &Manifest, member: Members<'_>) -> Result<Contents, ContentsError> {
     let overlay = disk(manifest, "overlay", member)?;
     let storage = disk(manifest, "storage", member)?;
-    let base = manifest.assets.agent_rootfs.as_ref().ok_or_else(|| missing("agent-rootfs.tar"))?;
-    let base = Lazy::tar(member(&base.path).ok_or_else(|| missing(&base.path))?);
-    let (mut layers, mut root, mut mounts, mut hidden) = (Vec::new(), Vec::new(), Vec::new(), None);
+    let Asset { path } = manifest.assets.agent_rootfs.as_ref().ok_or_else(|| missing("agent-rootfs.tar"))?;
+    let base = Lazy::tar(member(path).ok_or_else(|| missing(path))?);
+    let (mut layers, mut members, mut hidden) = (Vec::new(), Vec::new(), None);
+    let (mut root, mut mounts) = (Vec::new(), Vec::new());
     if let Some(disk) = overlay {
         // A VM that was never started has no such folder.
         if let Some(upper) = folder(&disk, "overlay", b"upper")? {
             root.push((layers.len(), Key::Inode(Rc::new(upper))));
+            members.push(disk_member(manifest, "overlay"));
             layers.push(Lazy::ready(Layer::Disk(Box::new(disk), "the disk 'overlay'")));
         }
     }
-    root.push((layers.len(), Key::Number(0)));
+    let engine = layers.len();
+    root.push((engine, Key::Number(0)));
+    members.push(path.clone());
     layers.push(base);
     if let Some(disk) = storage {
         let of_disk = |error| ContentsError::of_disk("the disk 'storage'", error);
@@ -187,9 +191,10 @@ fn of_bare(manifest: &Manifest, member: Members<'_>) -> Result<Contents, Content
             mounts.push((&b"workspace"[..], (layers.len(), Key::Inode(Rc::new(workspace)))));
         }
         mounts.push((&b"storage"[..], (layers.len(), all)));
+        members.push(disk_member(manifest, "storage"));
         layers.push(Lazy::ready(Layer::Disk(Box::new(disk), "the disk 'storage'")));
     }
-    Contents::new(layers, root, mounts, hidden)
+    Ok(Contents::new(layers, root, mounts, hidden)?.with_members(Some(engine), members))
 }
 
 /// The layers of an image, the last of which is the uppermost, and the saved `/workspace`.
@@ -197,9 +202,10 @@ fn of_image(manifest: &Manifest, workspace: Option<&Path>, member: Members<'_>) 
     if manifest.assets.layers.is_empty() {
         return Err(ContentsError::damaged("the artifact", "has no layer of an image, and is not of a bare VM"));
     }
-    let (mut layers, mut mounts) = (Vec::new(), Vec::new());
+    let (mut layers, mut mounts, mut members) = (Vec::new(), Vec::new(), Vec::new());
     for layer in manifest.assets.layers.iter().rev() {
         layers.push(Lazy::tar(member(&layer.path).ok_or_else(|| missing(&layer.path))?));
+        members.push(layer.path.clone());
     }
     let root = (0..layers.len()).map(|layer| (layer, Key::Number(0))).collect();
     let saved = match (workspace, &manifest.assets.workspace_seed) {
@@ -214,8 +220,10 @@ fn of_image(manifest: &Manifest, workspace: Option<&Path>, member: Members<'_>) 
     if let Some(saved) = saved {
         mounts.push((&b"workspace"[..], (layers.len(), Key::Number(0))));
         layers.push(Lazy::tar(saved));
+        let seed = manifest.assets.workspace_seed.as_ref().filter(|_| workspace.is_none());
+        members.push(seed.map(|seed| seed.path.clone()).unwrap_or_default());
     }
-    Contents::new(layers, root, mounts, None)
+    Ok(Contents::new(layers, root, mounts, None)?.with_members(None, members))
 }
 
 /// The file system of a disk, if the snapshot has it.
@@ -224,6 +232,13 @@ fn disk(manifest: &Manifest, role: &str, member: Members<'_>) -> Result<Option<F
     let data = bytes.data();
     let of_disk = |error| ContentsError::of_disk(&format!("the disk '{role}'"), error);
     FileSystem::open(bytes, data).map(Some).map_err(of_disk)
+}
+
+/// The path of the member with a disk; empty if it is not in one, or of a running VM.
+fn disk_member(manifest: &Manifest, role: &str) -> String {
+    let assets = &manifest.assets;
+    let asset = if role == "overlay" { &assets.overlay_template } else { &assets.storage_template };
+    asset.as_ref().filter(|_| manifest.checkpoint.is_none()).map(|asset| asset.path.clone()).unwrap_or_default()
 }
 
 fn disk_bytes(manifest: &Manifest, role: &str, member: Members<'_>) -> Result<Option<Bytes>, ContentsError> {

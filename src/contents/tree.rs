@@ -19,6 +19,10 @@ pub struct Contents {
     mounts: Vec<(&'static [u8], Item)>,
     /// A folder that is listed as a mount, and not where it is.
     hidden: Option<(usize, u32)>,
+    /// The layer of the engine's own files.
+    engine: Option<usize>,
+    /// The paths of the members of the artifact that the layers are read from.
+    members: Vec<String>,
 }
 
 /// A layer that is read when it is needed: to find a file in an upper one, the list of those below is not needed.
@@ -161,8 +165,14 @@ impl Contents {
             links: 1,
             device: (0, 0),
         };
-        let mut contents =
-            Self { layers, root: Item { metadata, at: root, is_root: true }, mounts: Vec::new(), hidden };
+        let mut contents = Self {
+            layers,
+            root: Item { metadata, at: root, is_root: true },
+            mounts: Vec::new(),
+            hidden,
+            engine: None,
+            members: Vec::new(),
+        };
         if let Some((layer, key)) = contents.root.at.first() {
             contents.root.metadata = contents.layer(*layer)?.metadata(key)?;
         }
@@ -171,6 +181,29 @@ impl Contents {
             contents.mounts.push((name, Item { metadata, at: vec![(layer, key)], is_root: false }));
         }
         Ok(contents)
+    }
+
+    /// The same, with files of the engine in that layer, and layers that are read from the members with these paths.
+    #[must_use]
+    pub fn with_members(self, engine: Option<usize>, members: Vec<String>) -> Self {
+        Self { engine, members, ..self }
+    }
+
+    /// The path of the member that a layer is read from.
+    pub(super) fn member(&self, layer: usize) -> Result<&str, ContentsError> {
+        let path = self.members.get(layer).map(String::as_str).filter(|path| !path.is_empty());
+        path.ok_or_else(|| ContentsError::damaged("a layer", "is in a file of its own, or of a running VM"))
+    }
+
+    /// The layers, as far as they are read.
+    pub(super) fn read_layers(&self) -> impl Iterator<Item = Option<&Layer>> {
+        self.layers.iter().map(|layer| layer.layer.get())
+    }
+
+    /// Where a file is: the uppermost layer with it.
+    pub(super) fn first_of<'i>(&self, item: &'i Item) -> Result<(usize, &Layer, &'i Key), ContentsError> {
+        let (layer, key) = item.at.first().ok_or_else(|| ContentsError::damaged("a file", "is in no layer"))?;
+        Ok((*layer, self.layer(*layer)?, key))
     }
 
     fn layer(&self, number: usize) -> Result<&Layer, ContentsError> {
@@ -304,6 +337,11 @@ impl Contents {
         Ok(Some((path, found.pop().map_or_else(|| self.root.clone(), |(_, item)| item))))
     }
 
+    /// Whether a file is one that the engine brings for each VM.
+    pub fn is_of_engine(&self, item: &Item) -> bool {
+        self.engine.is_some_and(|engine| item.at.iter().all(|(layer, _)| *layer == engine))
+    }
+
     /// The target of a symbolic link.
     ///
     /// # Errors
@@ -346,8 +384,7 @@ impl Contents {
     }
 
     fn first<'i>(&self, item: &'i Item) -> Result<(&Layer, &'i Key), ContentsError> {
-        let (layer, key) = item.at.first().ok_or_else(|| ContentsError::damaged("a file", "is in no layer"))?;
-        Ok((self.layer(*layer)?, key))
+        self.first_of(item).map(|(_, layer, key)| (layer, key))
     }
 }
 

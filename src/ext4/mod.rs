@@ -5,6 +5,7 @@
 
 mod attributes;
 mod checksum;
+mod empty;
 mod error;
 mod extents;
 mod fields;
@@ -22,6 +23,7 @@ mod tests;
 mod tree;
 
 pub use attributes::Attribute;
+pub use empty::Edits;
 pub use error::Ext4Error;
 pub use extents::{Extent, read};
 pub use free::free;

@@ -63,13 +63,8 @@ impl<S: ReadAt> FileSystem<S> {
     /// It cannot be read, or there is no file with this number.
     pub fn inode(&self, number: u32) -> Result<Inode, Ext4Error> {
         let none = || Ext4Error::Unknown("has a name for a file that is not there");
-        let index = number.checked_sub(1).ok_or_else(none)?;
-        let per_group = self.superblock.inodes_per_group.max(1);
-        let group = self.groups.get((index / per_group) as usize).ok_or_else(none)?;
-        let size = self.superblock.inode_size;
-        let at = group.inode_table.saturating_mul(self.superblock.block_size);
-        let mut raw = vec![0; usize::try_from(size).unwrap_or(0)].into_boxed_slice();
-        self.disk.read_at(at.saturating_add(u64::from(index % per_group).saturating_mul(size)), &mut raw)?;
+        let mut raw = vec![0; usize::try_from(self.superblock.inode_size).unwrap_or(0)].into_boxed_slice();
+        self.disk.read_at(self.place_of(number)?, &mut raw)?;
         Inode::parse(number, raw).ok_or_else(none)
     }
 
@@ -163,7 +158,21 @@ impl<S: ReadAt> FileSystem<S> {
         vec![0; usize::try_from(self.superblock.block_size).unwrap_or(0)]
     }
 
-    fn read_block(&self, number: u64) -> Result<Vec<u8>, Ext4Error> {
+    pub(super) fn superblock(&self) -> &Superblock {
+        &self.superblock
+    }
+
+    /// Where an inode is on the disk.
+    pub(super) fn place_of(&self, number: u32) -> Result<u64, Ext4Error> {
+        let none = || Ext4Error::Unknown("has a name for a file that is not there");
+        let index = number.checked_sub(1).ok_or_else(none)?;
+        let per_group = self.superblock.inodes_per_group.max(1);
+        let group = self.groups.get((index / per_group) as usize).ok_or_else(none)?;
+        let at = group.inode_table.saturating_mul(self.superblock.block_size);
+        Ok(at.saturating_add(u64::from(index % per_group).saturating_mul(self.superblock.inode_size)))
+    }
+
+    pub(super) fn read_block(&self, number: u64) -> Result<Vec<u8>, Ext4Error> {
         let mut block = self.block();
         if number == 0 || number >= self.superblock.blocks {
             return Err(Ext4Error::Unknown("has a block outside of it"));

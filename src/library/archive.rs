@@ -14,12 +14,11 @@ use crate::publish::{self, Existing, PublishError, resolve_link};
 use crate::signals::{Interrupted, Signals};
 use crate::stream::{ReadError, Sink, Source, source_name};
 use crate::tarball::{self, Entry};
-use crate::{clock, files, home};
+use crate::{files, home};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 use thiserror::Error;
 
 /// Why a snapshot cannot be exported or imported.
@@ -149,11 +148,14 @@ fn write_tar(one: &Stored, to: impl Write, signals: &Signals) -> io::Result<()> 
         }
         None => metadata.clone(),
     };
-    append_bytes(&mut tar, METADATA, &exported.text()?)?;
+    // The same snapshot gives the same file.
+    let made = u64::try_from(exported.time().as_second()).unwrap_or_default();
+    let text = exported.text()?;
+    tar.append_data(&mut header_of(text.len() as u64, made), METADATA, &*text)?;
     for (name, file) in &exported.files {
         match &index {
             Some(index) if exported.artifact_file() == Some(name) => {
-                append_artifact(&mut tar, name, folder, index, file, signals)?;
+                append_artifact(&mut tar, name, made, folder, index, file, signals)?;
             }
             _ => append_file(&mut tar, name, Source::open(&folder.join(name), signals)?)?,
         }
@@ -168,21 +170,18 @@ fn append_file(tar: &mut tar::Builder<impl Write>, name: &str, file: Source) -> 
     tar.append_data(&mut header, name, file)
 }
 
-fn append_bytes(tar: &mut tar::Builder<impl Write>, name: &str, bytes: &[u8]) -> io::Result<()> {
-    tar.append_data(&mut header_of(bytes.len() as u64), name, bytes)
-}
-
 /// Puts the artifact together in the tar itself. The `snapshot.json` before it has its size and hash already.
 fn append_artifact(
     tar: &mut tar::Builder<impl Write>,
     name: &str,
+    made: u64,
     folder: &Path,
     index: &Index,
     recorded: &FileHash,
     signals: &Signals,
 ) -> io::Result<()> {
     let bytes = recorded.bytes;
-    let mut header = header_of(bytes);
+    let mut header = header_of(bytes, made);
     header.set_path(name)?;
     header.set_cksum();
     let to = tar.get_mut();
@@ -198,11 +197,12 @@ fn append_artifact(
     io::copy(&mut io::repeat(0).take(rest), to).map(drop)
 }
 
-fn header_of(bytes: u64) -> tar::Header {
+/// A header of a file of so many bytes, made at that second.
+fn header_of(bytes: u64, made: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_size(bytes);
     header.set_mode(0o600);
-    header.set_mtime(clock::seconds(SystemTime::now()));
+    header.set_mtime(made);
     header
 }
 
@@ -385,7 +385,7 @@ mod tests {
         let index = Index::new("{}".into(), Vec::new()).unwrap();
         let hash = store::write_and_hash(folder.path(), &index, &mut io::sink(), &signals).unwrap();
         let append = |recorded: &FileHash| {
-            append_artifact(&mut tar::Builder::new(Vec::new()), ARTIFACT, folder.path(), &index, recorded, &signals)
+            append_artifact(&mut tar::Builder::new(Vec::new()), ARTIFACT, 0, folder.path(), &index, recorded, &signals)
         };
         append(&hash).unwrap();
         assert!(append(&FileHash { sha256: "0".repeat(64), ..hash }).is_err());

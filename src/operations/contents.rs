@@ -12,6 +12,7 @@ use crate::signals::ExitNote;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// The files in a snapshot, until this is dropped.
 pub struct Opened {
@@ -37,29 +38,39 @@ pub fn split(text: &OsStr) -> Option<(&OsStr, &OsStr)> {
 /// # Errors
 /// It is damaged, or holds no files that are known here.
 pub fn open(app: &App, source: SnapshotSource, kept: &Kept) -> Result<Opened> {
-    let in_chunks = source.stored().filter(|one| one.metadata.is_in_chunks());
+    let (name, path) = (source.name(), source.path().to_owned());
+    let (contents, private) = read(app, &name, source.stored(), &path, kept)?;
+    Ok(Opened { contents: contents.map_err(|error| failure(&name, error))?, source, _private: private })
+}
+
+/// The same for a snapshot that is held already: its folder in the library, or the path of its artifact. The files can be read
+/// while the rest is kept.
+///
+/// # Errors
+/// There is no place to read it.
+pub fn read(app: &App, name: &str, stored: Option<&Stored>, path: &Path, kept: &Kept) -> Result<Read> {
+    let in_chunks = stored.filter(|one| one.metadata.is_in_chunks());
     let index = in_chunks.map(|one| verify::index(&one.folder, &one.metadata)).transpose()?.flatten();
-    let workspace = source.stored().and_then(Stored::workspace);
-    let named = |error: ContentsError| failure(&source.name(), error);
-    if let Some(index) = index {
-        let contents = Contents::of_chunks(source.path(), &index, workspace.as_deref(), kept, &app.signals);
-        return Ok(Opened { contents: contents.map_err(named)?, source, _private: None });
+    let workspace = stored.and_then(Stored::workspace);
+    if let (Some(index), Some(one)) = (index, stored) {
+        return Ok((Contents::of_chunks(&one.folder, &index, workspace.as_deref(), kept, &app.signals), None));
     }
-    let stored = source.stored();
     let path = match stored {
         Some(one) => one.folder.join(one.metadata.artifact_file().unwrap_or_default()),
-        None => source.path().to_owned(),
+        None => path.to_owned(),
     };
     let bytes = fs::metadata(&path).map_or(0, |meta| meta.len());
-    let private = Staging::for_artifact(bytes).map_err(|error| {
-        Failure::unwritten(format!("there is no place to decompress {}: {error}", source.name()), &error)
-    })?;
+    let private = Staging::for_artifact(bytes)
+        .map_err(|error| Failure::unwritten(format!("there is no place to decompress {name}: {error}"), &error))?;
     let note = packed::leaves(app, &private);
-    let contents = app.terminal.during("read", &format!("reading {}", source.name()), || {
+    let contents = app.terminal.during("read", &format!("reading {name}"), || {
         Contents::of_artifact(&path, workspace.as_deref(), private.path(), &app.signals)
     });
-    Ok(Opened { contents: contents.map_err(named)?, source, _private: Some((note, private)) })
+    Ok((contents, Some((note, private))))
 }
+
+/// The files in a snapshot, or why they cannot be read; and where they were decompressed.
+pub type Read = (std::result::Result<Contents, ContentsError>, Option<(ExitNote, Staging)>);
 
 impl Opened {
     /// Finds the file with this path, through symbolic links; the last one is followed only if `follows`. Also returns its

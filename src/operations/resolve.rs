@@ -39,6 +39,11 @@ impl SnapshotSource {
         Self::held(app, readable(reference)?)
     }
 
+    /// A copy of a snapshot in a private folder of this run.
+    pub fn of_private(one: Stored) -> Self {
+        Self { which: Which::Stored(Box::new(one)), _held: None }
+    }
+
     fn held(app: &App, one: Stored) -> Result<Self> {
         Ok(Self { _held: lock::reading(app, &one)?, which: Which::Stored(Box::new(one)) })
     }

@@ -1,6 +1,7 @@
 //! What the commands print that act on snapshots.
 
 use super::{Error, JsonPath};
+use crate::leaks::Finding;
 use crate::library::{Metadata, Sizes, Stored};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -123,6 +124,12 @@ pub struct Exported {
     pub bytes: u64,
     /// Whether it was encrypted.
     pub encrypted: bool,
+    /// What may be secret in it: at most 1000 findings.
+    pub findings: Vec<Finding>,
+    /// How many findings there are.
+    pub found: u64,
+    /// How many files --scrub made empty in the copy that was exported.
+    pub scrubbed: u64,
     /// The warnings that were printed.
     pub warnings: Vec<String>,
 }
@@ -157,6 +164,12 @@ pub struct Pushed {
     pub digest: Option<String>,
     /// Size of the artifact in bytes.
     pub bytes: u64,
+    /// What may be secret in it: at most 1000 findings.
+    pub findings: Vec<Finding>,
+    /// How many findings there are.
+    pub found: u64,
+    /// How many files --scrub made empty in the copy that was pushed.
+    pub scrubbed: u64,
     /// The warnings that were printed.
     pub warnings: Vec<String>,
 }

@@ -72,7 +72,8 @@ fn a_live_snapshot_is_exported_and_imported() {
         world.vm("dev").running();
         world.write_guest("dev", "root/notes", "set up");
         world.run("freeze dev --live").success();
-        world.run("snapshot export dev -o dev.tar").success();
+        world.run("snapshot export dev -o dev.tar").code(6).stderr(contains("RAM").and(contains("--allow-secrets")));
+        world.run("snapshot export dev -o dev.tar --allow-secrets").success();
         let tar = fs::read(world.path("work/dev.tar")).unwrap();
         let mut tar = tar::Archive::new(&tar[..]);
         let names = tar.entries().unwrap().map(|member| member.unwrap().path().unwrap().into_owned());

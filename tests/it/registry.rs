@@ -342,7 +342,7 @@ fn a_pushed_snapshot_is_pulled_identically_with_its_snapshot_json() {
     on_both(|ground| {
         let to = format!("{}/team/dev:r1", ground.host());
         let (artifact, mut metadata) = (ground.artifact("dev"), ground.metadata("dev"));
-        let said = stdout(&ground.run(&format!("snapshot push dev {to} --yes")).success());
+        let said = stdout(&ground.run(&format!("snapshot push dev {to} --yes --allow-secrets")).success());
         assert!(said.contains("pushed dev@") && said.contains(&format!("snapshot pull {to}")), "{said}");
         assert!(ground.tags("team/dev").contains(&"r1".to_owned()), "{:?}", ground.tags("team/dev"));
         ground.assert_idle("push");
@@ -368,7 +368,7 @@ fn a_pushed_snapshot_is_pulled_identically_with_its_snapshot_json() {
         // Under another name it belongs to another VM; and it can be pushed again from there.
         ground.run(&format!("snapshot pull {to} --as other")).success();
         assert!(ground.artifact("other") == in_chunks);
-        ground.run(&format!("snapshot push other {to} --yes")).success();
+        ground.run(&format!("snapshot push other {to} --yes --allow-secrets")).success();
         ground.run("snapshot rm other --yes").success();
         ground.run(&format!("snapshot pull {to}")).success();
         assert!(ground.artifact("other") == in_chunks, "the same chunks made another artifact");
@@ -379,7 +379,7 @@ fn a_pushed_snapshot_is_pulled_identically_with_its_snapshot_json() {
 fn the_engine_makes_a_vm_from_a_pushed_snapshot() {
     on_both(|ground| {
         let to = format!("{}/dev:r1", ground.host());
-        ground.run(&format!("snapshot push dev {to} --yes")).success();
+        ground.run(&format!("snapshot push dev {to} --yes --allow-secrets")).success();
         ground.engine(&format!("pack pull --output=own.smolmachine -- {to}"));
         ground.engine(&format!("pack inspect -- {to}"));
         ground.engine("machine create --name again --from own.smolmachine");
@@ -391,7 +391,7 @@ fn the_engine_makes_a_vm_from_a_pushed_snapshot() {
 fn a_push_reports_the_digest_of_what_it_pushed() {
     on_both(|ground| {
         let to = format!("{}/team/dev", ground.host());
-        let run = ground.run(&format!("snapshot push dev {to}:r1 --yes --json")).success();
+        let run = ground.run(&format!("snapshot push dev {to}:r1 --yes --allow-secrets --json")).success();
         let report: Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
         let digest = report["digest"].as_str().unwrap();
         let hex = digest.strip_prefix("sha256:").unwrap();
@@ -429,7 +429,7 @@ fn an_artifact_pushed_by_the_engine_gets_a_snapshot_json() {
         ground.refuses(&format!("snapshot pull {to}"), 7);
         // A file can be pushed without one, too.
         let file = ground.world.write("x.smolmachine", &artifact);
-        let line = format!("snapshot push {} {}/file:1 --yes", file.display(), ground.host());
+        let line = format!("snapshot push {} {}/file:1 --yes --allow-secrets", file.display(), ground.host());
         ground.run(&line).success().stderr(contains("a file is pushed without a snapshot.json"));
         ground.run(&format!("snapshot pull {}/file:1 --as other", ground.host())).success();
         assert!(contents(&ground.artifact("other")) == contents(&artifact));
@@ -440,7 +440,7 @@ fn an_artifact_pushed_by_the_engine_gets_a_snapshot_json() {
 fn a_tag_that_another_snapshot_has_does_not_move() {
     let ground = Ground::fake();
     let to = format!("{}/dev:r1", ground.host());
-    ground.run(&format!("snapshot push dev {to} --yes")).success();
+    ground.run(&format!("snapshot push dev {to} --yes --allow-secrets")).success();
     ground.run("snapshot rm dev --yes").success();
     ground.run("freeze dev -t ready").success();
     let newer = ground.metadata("dev")["id"].as_str().unwrap().to_owned();
@@ -453,7 +453,7 @@ fn a_tag_that_another_snapshot_has_does_not_move() {
 #[test]
 fn pushing_requires_confirmation_and_lists_variables_without_values() {
     on_both(|ground| {
-        let line = format!("snapshot push dev {}/dev:r1", ground.host());
+        let line = format!("snapshot push dev {}/dev:r1 --allow-secrets", ground.host());
         let said = stderr(&ground.refuses(&line, 6));
         for expected in
             ["SECRET", "'all set'", "the tags ready", "k, team", "'vm' is not pushed", "nothing was pushed", "--yes"]
@@ -469,7 +469,7 @@ fn pushing_requires_confirmation_and_lists_variables_without_values() {
 fn a_name_or_tag_missing_in_the_registry_is_reported() {
     on_both(|ground| {
         let host = ground.host();
-        ground.run(&format!("snapshot push dev {host}/dev:r1 --yes")).success();
+        ground.run(&format!("snapshot push dev {host}/dev:r1 --yes --allow-secrets")).success();
         for missing in ["nosuch:r1", "dev:nosuch", "dev"] {
             let said = stderr(&ground.refuses(&format!("snapshot pull {host}/{missing} --as x"), 4));
             assert!(said.contains("check its name and its tag") && said.contains("the library is as it was"), "{said}");
@@ -486,7 +486,7 @@ fn an_invalid_reference_is_a_usage_error() {
         ground.refuses(&format!("snapshot push --yes dev {bad}"), 2);
         ground.refuses(&format!("snapshot pull {bad}"), 2);
     }
-    let said = stderr(&ground.refuses(&format!("snapshot push dev {digest} --yes"), 2));
+    let said = stderr(&ground.refuses(&format!("snapshot push dev {digest} --yes --allow-secrets"), 2));
     assert!(said.contains("is a digest"), "{said}");
     ground.refuses(&format!("snapshot pull {}/dev:r1 --as ../x", ground.host()), 2);
     assert!(!ground.world.commands().iter().any(|call| call.starts_with("pack pu")), "the engine was called");
@@ -496,7 +496,7 @@ fn an_invalid_reference_is_a_usage_error() {
 fn a_registry_that_is_down_is_reported() {
     on_both(|ground| {
         let host = ground.dead_host();
-        for line in ["snapshot push dev HOST/dev:r1 --yes", "snapshot pull HOST/dev:r1"] {
+        for line in ["snapshot push dev HOST/dev:r1 --yes --allow-secrets", "snapshot pull HOST/dev:r1"] {
             let said = stderr(&ground.refuses(&line.replace("HOST", host), 1));
             assert!(
                 said.contains(&format!("check that {host} can be reached")) && said.contains("is as it was"),
@@ -520,7 +520,7 @@ fn errors_of_the_registry_are_explained() {
         let stderr_ = format!("Error: agent operation failed: {said}\n");
         let fail = |on: &str| json!({"on": on, "do": {"fail": {"status": 1, "stderr": stderr_}}});
         ground.world.fault(json!([fail("pack push"), fail("pack pull")]));
-        for line in [format!("snapshot push dev {to} --yes"), format!("snapshot pull {to}")] {
+        for line in [format!("snapshot push dev {to} --yes --allow-secrets"), format!("snapshot pull {to}")] {
             ground.refuses(&line, status).stderr(contains(help));
         }
     }
@@ -533,10 +533,10 @@ fn a_live_snapshot_is_not_pushed() {
     world.run("freeze dev --live").success();
     fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
     let ground = Ground { world, registry: None };
-    let said = stderr(&ground.refuses("snapshot push dev registry.test:5000/dev:r1 --yes", 5));
+    let said = stderr(&ground.refuses("snapshot push dev registry.test:5000/dev:r1 --yes --allow-secrets", 5));
     assert!(said.contains("RAM") && said.contains("snapshot export"), "{said}");
     ground.world.run("freeze dev --live -o x.checkpoint").success();
-    ground.refuses("snapshot push ./x.checkpoint registry.test:5000/dev:r1 --yes", 5);
+    ground.refuses("snapshot push ./x.checkpoint registry.test:5000/dev:r1 --yes --allow-secrets", 5);
     assert_eq!(ground.tags("dev"), [""; 0]);
 }
 
@@ -544,13 +544,13 @@ fn a_live_snapshot_is_not_pushed() {
 fn a_damaged_snapshot_is_not_pushed() {
     on_both(|ground| {
         // In chunks, too.
-        ground.run("snapshot export dev -o x.tar").success();
+        ground.run("snapshot export dev -o x.tar --allow-secrets").success();
         ground.run("snapshot import x.tar --as other").success();
         flip(&ground.folder("dev").join(ARTIFACT), 300);
         damage(&ground.folder("other"));
-        ground.refuses(&format!("snapshot push dev {}/dev:r1 --yes", ground.host()), 10);
+        ground.refuses(&format!("snapshot push dev {}/dev:r1 --yes --allow-secrets", ground.host()), 10);
         // The store forgets the damaged object.
-        let run = ground.run(&format!("snapshot push other {}/dev:r1 --yes", ground.host())).code(10);
+        let run = ground.run(&format!("snapshot push other {}/dev:r1 --yes --allow-secrets", ground.host())).code(10);
         run.stderr(contains("1 object is damaged"));
         ground.assert_idle("push");
         assert_eq!(ground.tags("dev"), [""; 0]);
@@ -561,7 +561,7 @@ fn a_damaged_snapshot_is_not_pushed() {
 fn a_tampered_artifact_is_not_pulled() {
     on_both(|ground| {
         let to = format!("{}/dev:r1", ground.host());
-        ground.run(&format!("snapshot push dev {to} --yes")).success();
+        ground.run(&format!("snapshot push dev {to} --yes --allow-secrets")).success();
         match &ground.registry {
             Some(registry) => {
                 let mut files = BTreeMap::new();
@@ -588,7 +588,7 @@ fn flip(file: &Path, at: usize) {
 fn an_interrupted_upload_leaves_no_tag() {
     on_the_real_one(|ground| {
         let port = cut_after(ground.registry.as_ref().unwrap().port, 3_000_000, usize::MAX);
-        let said = stderr(&ground.refuses(&format!("snapshot push dev {}/dev:r1 --yes", at(port)), 1));
+        let said = stderr(&ground.refuses(&format!("snapshot push dev {}/dev:r1 --yes --allow-secrets", at(port)), 1));
         assert!(said.contains("is as it was"), "{said}");
         assert_eq!(ground.tags("dev"), [""; 0]);
         ground.refuses(&format!("snapshot pull {}/dev:r1 --as x", ground.host()), 4);
@@ -599,13 +599,13 @@ fn an_interrupted_upload_leaves_no_tag() {
 fn an_interrupted_download_leaves_nothing() {
     on_the_real_one(|ground| {
         let registry = ground.registry.as_ref().unwrap();
-        ground.run(&format!("snapshot push dev {}/dev:r1 --yes", ground.host())).success();
+        ground.run(&format!("snapshot push dev {}/dev:r1 --yes --allow-secrets", ground.host())).success();
         let port = cut_after(registry.port, usize::MAX, 3_000_000);
         let said = stderr(&ground.refuses(&format!("snapshot pull {}/dev:r1 --as x", at(port)), 1));
         assert!(said.contains("the library is as it was"), "{said}");
     });
     let ground = Ground::fake();
-    ground.run(&format!("snapshot push dev {}/dev:r1 --yes", ground.host())).success();
+    ground.run(&format!("snapshot push dev {}/dev:r1 --yes --allow-secrets", ground.host())).success();
     let lost = json!({"fail": {"status": 1, "stderr": "Error: agent operation failed: HTTP request failed: lost\n"}});
     ground.world.fault(json!({"on": "pack pull", "at": "half", "do": lost}));
     ground.refuses(&format!("snapshot pull {}/dev:r1 --as x", ground.host()), 1);
@@ -614,7 +614,7 @@ fn an_interrupted_download_leaves_nothing() {
     ground.refuses(&format!("snapshot pull {}/dev:r1 --as x", ground.host()), 10);
 }
 
-const HANGING: [&str; 2] = ["snapshot push dev HOST/dev:r1 --yes", "snapshot pull HOST/dev:r1"];
+const HANGING: [&str; 2] = ["snapshot push dev HOST/dev:r1 --yes --allow-secrets", "snapshot pull HOST/dev:r1"];
 
 #[test]
 fn a_signal_ends_the_wait_for_a_registry_that_hangs() {
@@ -630,7 +630,7 @@ fn a_signal_ends_the_wait_for_a_registry_that_hangs() {
         }
     });
     let ground = Ground::fake();
-    ground.run(&format!("snapshot push dev {}/dev:r1 --yes", ground.host())).success();
+    ground.run(&format!("snapshot push dev {}/dev:r1 --yes --allow-secrets", ground.host())).success();
     ground.world.fault(json!([
         {"on": "pack push", "at": "before", "do": "hang"}, {"on": "pack pull", "at": "half", "do": "hang"}
     ]));

@@ -267,6 +267,11 @@ const ALL: &[Row] = &[
         world.write("key", fs::read_to_string("tests/corpus/keys/native").unwrap());
         "snapshot import dev.tar --identity key".into()
     }).recorded(),
+    row("leaks.rs", "it holds what others should perhaps not get", |world| {
+        world.vm("dev").with("-e TOKEN=x").stopped();
+        world.run("freeze dev").success();
+        "snapshot export dev -o dev.tar --allow-secrets".into()
+    }),
     row("keys.rs", "this kind of SSH key cannot encrypt", |world| {
         world.vm("dev").stopped();
         world.run("freeze dev").success();

@@ -6,20 +6,23 @@ use crate::encryption::Recipient;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::Seen;
 use crate::library::{self, Stored};
-use crate::operations::{keys, lock, packed, resolve, verify};
+use crate::operations::scrub::{self, SCRUBS, Scrub};
+use crate::operations::{keys, leaks, lock, packed, resolve, verify};
 use crate::publish::Existing;
 use crate::quoted::quoted;
 use crate::report::Exported;
 use crate::stream;
 use crate::terminal::Warnings;
 use clap::ValueHint;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 /// Write a snapshot to one file, to import it on another machine
 ///
 /// The file is a tar of the snapshot's folder: the artifact and snapshot.json. With --recipient it is encrypted, in the format
-/// of age: only the secret keys of its recipients decrypt it.
+/// of age: only the secret keys of its recipients decrypt it. Without, its files are searched for private keys, tokens,
+/// credentials and histories first; what is found must be allowed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  bottle-freeze snapshot export dev -o dev.tar\n  \
     bottle-freeze snapshot export dev@ready -o /media/usb/dev-ready.tar --force\n  \
@@ -38,27 +41,46 @@ pub struct Args {
     /// Encrypt it for the public keys in this file, one per line (repeatable)
     #[arg(short = 'R', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub recipients_file: Vec<PathBuf>,
+    /// Export it even if secrets are found in it, without a question
+    #[arg(long)]
+    pub allow_secrets: bool,
+    /// Export a copy in which these files are empty (comma-separated or repeatable)
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    #[arg(value_parser = PossibleValuesParser::new(SCRUBS.map(|(name, _)| name)).try_map(|name| name.parse::<Scrub>()))]
+    pub scrub: Vec<Scrub>,
     /// Replace the file
     #[arg(short, long)]
     pub force: bool,
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let to_stdout = stream::is_stream(&args.output);
-    if to_stdout {
+    if stream::is_stream(&args.output) {
         may_write_to_stdout(app)?;
     }
     let one = resolve::readable(&args.snapshot)?;
     let _reading = lock::reading(app, &one)?;
-    app.on_snapshot(&one.reference(), |app| app.with_warnings(|warnings| export(app, args, &one, to_stdout, warnings)))
+    app.on_snapshot(&one.reference(), |app| {
+        app.with_warnings(|warnings| {
+            if args.scrub.is_empty() {
+                return export(app, args, &one, 0, warnings);
+            }
+            let copy = scrub::copy(app, &one, &args.scrub)?;
+            export(app, args, &copy.stored, copy.files, warnings)
+        })
+    })
 }
 
-fn export(app: &App, args: &Args, one: &Stored, to_stdout: bool, warnings: &Warnings) -> Result<()> {
-    let reference = one.reference();
+/// Exports a snapshot, in which so many files were made empty.
+fn export(app: &App, args: &Args, one: &Stored, scrubbed: u64, warnings: &Warnings) -> Result<()> {
+    let (reference, to_stdout) = (one.reference(), stream::is_stream(&args.output));
     let recipients = keys::recipients(&args.recipients, &args.recipients_file, warnings)?;
-    app.terminal.during("check", &format!("checking {reference}"), || {
+    let artifact = app.terminal.during("check", &format!("checking {reference}"), || {
         verify::snapshot(app, &one.folder, &one.metadata, &Seen::default())
     })?;
+    let found = leaks::search(app, &reference, Some(one), &one.folder, &artifact.manifest)?;
+    // What is encrypted is readable for its recipients only.
+    let is_allowed = args.allow_secrets || !recipients.is_empty();
+    found.confirm(app, is_allowed, warnings, "nothing was exported")?;
     app.terminal
         .during("export", &format!("exporting {reference}"), || {
             if to_stdout {
@@ -74,11 +96,12 @@ fn export(app: &App, args: &Args, one: &Stored, to_stdout: bool, warnings: &Warn
         return Ok(());
     }
     let (size, file) = (packed::size(one.bytes()), args.output.display().to_string());
-    let (encrypted, identity) = match recipients.len() {
-        0 => (String::new(), ""),
-        1 => (", encrypted for one recipient".to_owned(), " --identity KEY_FILE"),
-        number => (format!(", encrypted for {number} recipients"), " --identity KEY_FILE"),
+    let encrypted = match recipients.len() {
+        0 => String::new(),
+        1 => ", encrypted for one recipient".to_owned(),
+        number => format!(", encrypted for {number} recipients"),
     };
+    let identity = if recipients.is_empty() { "" } else { " --identity KEY_FILE" };
     let next = format!("elsewhere: bottle-freeze snapshot import {}{identity}", quoted(&file));
     app.terminal.result(&args.output, &format!("exported {reference} as {file} ({size}){encrypted}; {next}"));
     app.terminal.report(&Exported {
@@ -86,6 +109,9 @@ fn export(app: &App, args: &Args, one: &Stored, to_stdout: bool, warnings: &Warn
         to: file,
         bytes: one.bytes(),
         encrypted: !recipients.is_empty(),
+        findings: found.list,
+        found: found.total,
+        scrubbed,
         warnings: warnings.list(),
     });
     Ok(())

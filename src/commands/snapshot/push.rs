@@ -8,12 +8,14 @@ use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Metadata, Staging, Stored, Tag, layout, library_staging};
 use crate::operations::resolve::{self, SnapshotSource};
-use crate::operations::{packed, registry};
+use crate::operations::scrub::{self, SCRUBS, Scrub};
+use crate::operations::{leaks, packed, registry};
 use crate::report::{JsonPath, Pushed};
 use crate::smolvm::Reference;
 use crate::smolvm::artifact::{self, ArtifactError, Details, embedded_metadata};
 use crate::terminal::Warnings;
 use clap::ValueHint;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -23,10 +25,12 @@ use std::path::{Path, PathBuf};
 ///
 /// The engine does the transfer, with its own credentials (`docker login`, `smolvm config registries`). It pushes the artifact
 /// with its snapshot.json in the manifest: `snapshot pull` restores both, and `smolvm pack pull` gives an artifact that the
-/// engine accepts as it is.
+/// engine accepts as it is. Before that, its files are searched for private keys, tokens, credentials and histories; what is
+/// found must be allowed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  bottle-freeze snapshot push dev@ready ghcr.io/team/dev:ready\n  \
-    bottle-freeze snapshot push dev localhost:5000/dev:tuesday --yes")]
+    bottle-freeze snapshot push dev localhost:5000/dev:tuesday --yes\n  \
+    bottle-freeze snapshot push dev ghcr.io/team/dev --scrub ssh-host-keys,history")]
 pub struct Args {
     /// Snapshot: VM (its newest), VM@TAG, VM@ID, or a .smolmachine file
     #[arg(value_hint = ValueHint::FilePath, add = Offer::AnySnapshots)]
@@ -34,9 +38,16 @@ pub struct Args {
     /// Destination HOST/NAME[:TAG]; without HOST, the engine's own registry, registry.smolmachines.com
     #[arg(value_name = "REF")]
     pub reference: Reference,
-    /// Do not ask
+    /// Do not ask, unless secrets are found in it
     #[arg(short, long)]
     pub yes: bool,
+    /// Push it even if secrets are found in it
+    #[arg(long)]
+    pub allow_secrets: bool,
+    /// Push a copy in which these files are empty (comma-separated or repeatable)
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    #[arg(value_parser = PossibleValuesParser::new(SCRUBS.map(|(name, _)| name)).try_map(|name| name.parse::<Scrub>()))]
+    pub scrub: Vec<Scrub>,
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
@@ -46,10 +57,22 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         return Err(Failure::new(Status::Usage, what).hint("name a tag, such as HOST/NAME:TAG"));
     }
     let found = resolve::find(app, &args.snapshot)?;
-    app.on_snapshot(&found.name(), |app| app.with_warnings(|warnings| push(app, args, found, warnings)))
+    app.on_snapshot(&found.name(), |app| {
+        app.with_warnings(|warnings| {
+            if args.scrub.is_empty() {
+                return push(app, args, found, 0, warnings);
+            }
+            let Some(one) = found.stored() else {
+                let what = "only a snapshot in the library can be scrubbed";
+                return Err(Failure::new(Status::Usage, what).hint("leave out --scrub"));
+            };
+            let copy = scrub::copy(app, one, &args.scrub)?;
+            push(app, args, SnapshotSource::of_private(copy.stored.clone()), copy.files, warnings)
+        })
+    })
 }
 
-fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> Result<()> {
+fn push(app: &App, args: &Args, found: SnapshotSource, scrubbed: u64, warnings: &Warnings) -> Result<()> {
     let (to, name) = (&args.reference, found.name());
     let whole = found.check(app)?;
     if whole.artifact.manifest.is_live() {
@@ -61,6 +84,8 @@ fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> R
     for line in disclosed(whole.stored(), &details) {
         warnings.warn(line);
     }
+    let found = leaks::search(app, &name, whole.stored(), whole.path(), &whole.artifact.manifest)?;
+    found.confirm(app, args.allow_secrets, warnings, "nothing was pushed")?;
     let size = packed::size(whole.artifact.bytes);
     let question = format!(
         "Push {name} ({size}) to {to}? Anyone who can pull it can read the VM's disks and everything listed above. \
@@ -85,6 +110,9 @@ fn push(app: &App, args: &Args, found: SnapshotSource, warnings: &Warnings) -> R
         to: to.to_string(),
         digest: digest.map(|digest| digest.to_string()),
         bytes: whole.artifact.bytes,
+        findings: found.list,
+        found: found.total,
+        scrubbed,
         warnings: warnings.list(),
     });
     Ok(())

@@ -76,6 +76,15 @@ impl StoreError {
         move |source| Self::Unreadable { path: path.to_owned(), source }
     }
 
+    /// What a source of bytes passes on in an error of the system.
+    pub fn of_read(error: io::Error) -> Self {
+        match error.downcast::<Self>().map_err(io::Error::downcast::<Interrupted>) {
+            Ok(error) => error,
+            Err(Ok(interrupted)) => interrupted.into(),
+            Err(Err(source)) => Self::Content(source.to_string()),
+        }
+    }
+
     /// The same for a folder of the library that cannot even be opened.
     pub(super) fn closed(name: &str) -> impl Fn(io::Error) -> Self + '_ {
         move |source| Self::NotWritable { path: home::shown_path(name).into(), source }

@@ -35,7 +35,8 @@ pub use checkpoint::{INDEX as CHECKPOINT_INDEX, generations, lend, most_bytes, t
 pub use content::{Content, Kept, Source};
 pub use digest::Digest;
 pub use error::StoreError;
-pub use index::Index;
+pub use feed::Feed;
+pub use index::{Chunk, Entry, Index};
 pub use objects::OBJECTS;
 pub use runtimes::{RUNTIMES, Runtime, runtime_indexes};
 pub use sweep::{bytes, foreign, remove_objects, sweep, unowned, unshared_bytes};

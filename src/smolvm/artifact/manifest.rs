@@ -161,6 +161,17 @@ impl Manifest {
         self.checkpoint.is_some()
     }
 
+    /// Whether it holds the private key with which the engine signs certificates for a running VM.
+    pub fn has_credential_authority(&self) -> bool {
+        let key = self.checkpoint.as_ref().and_then(|checkpoint| checkpoint.get("credential_ca"));
+        key.is_some_and(|key| !key.is_null())
+    }
+
+    /// The environment variables whose values are in it: name and value.
+    pub fn env(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.env.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    }
+
     /// The names of the environment variables whose values are in it.
     pub fn env_names(&self) -> Vec<String> {
         self.env.iter().map(|pair| pair.split('=').next().unwrap_or_default().to_owned()).collect()

@@ -1,5 +1,5 @@
 //! The assets of an artifact: one zstd frame with a tar of the guest's system, an image's layers and the disks, all as the
-//! engine writes them. A disk is a sparse file that has a tar of its folder in the place of a file system.
+//! engine writes them. A disk is a sparse file that has a tar of its folder behind an empty file system.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -11,11 +11,14 @@ use tar::{Archive, Builder, Header};
 
 /// How each disk begins and ends.
 const LABEL: &[u8] = b"fake-smolvm disk";
+/// An ext4 of 256 KiB with empty folders `upper`, `work` and `workspace`, whose first block is not used: `mke2fs -t ext4 -b 1024
+/// -N 16 -O ^has_journal,^resize_inode -d FOLDER`. What reads files of disks finds none there.
+const FILE_SYSTEM: &[u8] = include_bytes!("empty.ext4.zst");
 /// Where the tar of a disk begins, after a hole; before its end is another.
 const HOLE: u64 = 1 << 20;
 /// The folder that holds an image's layers, and the `/workspace` of its VM in there.
 const LAYERS: &str = "layers";
-const SEED: &str = "layers/workspace-seed/workspace.tar";
+pub const SEED: &str = "layers/workspace-seed/workspace.tar";
 const GUEST: &str = "agent-rootfs.tar";
 const OVERLAY: &str = "overlay.raw";
 const STORAGE: &str = "storage.ext4";
@@ -48,14 +51,18 @@ pub fn stage_ram(staging: &Path) -> Result<()> {
 /// Stages a VM of an image: a layer with the image and all changes, and an empty disk.
 pub fn stage_image(staging: &Path, root: &Path, workspace: Option<&Path>) -> Result<()> {
     let folder = stage_guest(staging)?;
-    let layer = folder.join(LAYERS).join("fa4e".repeat(16)).with_extension("tar");
-    write_tar(&mut File::create_new(layer)?, root)?;
+    write_tar(&mut File::create_new(folder.join(layer()))?, root)?;
     if let Some(workspace) = workspace {
         let seed = folder.join(SEED);
         fs::create_dir_all(seed.with_file_name(""))?;
         write_tar(&mut File::create_new(seed)?, workspace)?;
     }
     write_disk(&folder.join(STORAGE), None)
+}
+
+/// The path of the layer of an image.
+pub fn layer() -> String {
+    format!("{LAYERS}/{}.tar", "fa4e".repeat(16))
 }
 
 /// Makes the folder, with what every artifact has.
@@ -66,6 +73,9 @@ fn stage_guest(staging: &Path) -> Result<PathBuf> {
     for (path, content) in [("bin/sh", "not a shell"), ("sbin/init", "not an init")] {
         let mut header = Header::new_gnu();
         header.set_mode(0o755);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_size(content.len() as u64);
         guest.append_data(&mut header, path, content.as_bytes())?;
     }
@@ -76,6 +86,8 @@ fn stage_guest(staging: &Path) -> Result<PathBuf> {
 /// A disk with that in it; a template if there is nothing.
 fn write_disk(path: &Path, folder: Option<&Path>) -> Result<()> {
     let mut disk = File::create_new(path)?;
+    disk.write_all(&zstd::decode_all(FILE_SYSTEM)?)?;
+    disk.rewind()?;
     disk.write_all(LABEL)?;
     if let Some(folder) = folder {
         disk.seek(SeekFrom::Start(HOLE))?;

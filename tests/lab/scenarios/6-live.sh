@@ -25,7 +25,7 @@ verdict "$([ "$(of added dev@second)" -lt $(($(of added) / 2)) ] && echo yes)" "
 status 0 "rm of the first" bottle-freeze snapshot rm dev@live --yes
 status 0 "verify" bottle-freeze snapshot verify dev
 after=$(count dev)
-status 0 "export" bottle-freeze snapshot export dev@second -o "$work/second.tar"
+status 0 "export" bottle-freeze snapshot export dev@second -o "$work/second.tar" --allow-secrets
 status 0 "stop of the source" bottle-freeze stop dev
 status 0 "thaw of the second" bottle-freeze thaw dev@second dev2
 equal 5242880 "its file is there" bottle-freeze exec dev2 -- stat -c %s /root/more

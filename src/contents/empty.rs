@@ -1,0 +1,93 @@
+//! Makes files of a snapshot empty: what is to be written to the members of its artifact for that.
+
+use super::error::ContentsError;
+use super::layer::{Key, Layer};
+use super::tar::Tar;
+use super::tree::{Contents, Item};
+use crate::ext4::{Edits, ReadAt};
+use std::collections::BTreeMap;
+
+/// Bytes of a header of a tar; what follows it is a multiple of that.
+const BLOCK: usize = 512;
+/// The largest file in a tar that is made empty: its place is filled in memory.
+const LARGEST: u64 = 64 << 20;
+
+/// What is to be written to each member of an artifact, by its path.
+pub type MemberEdits = BTreeMap<String, Edits>;
+
+impl Contents {
+    /// Adds to `edits` what makes a file empty, under all its names.
+    ///
+    /// # Errors
+    /// It cannot be made empty.
+    pub fn empty(&self, item: &Item, edits: &mut MemberEdits) -> Result<(), ContentsError> {
+        let (number, layer, key) = self.first_of(item)?;
+        let edits = edits.entry(self.member(number)?.to_owned()).or_default();
+        match (layer, key) {
+            (Layer::Disk(disk, name), Key::Inode(inode)) => {
+                disk.empty(inode, edits).map_err(|error| ContentsError::of_disk(name, error))
+            }
+            (Layer::Tar(tar), Key::Number(number)) => empty_in_tar(tar, *number, edits),
+            _ => Err(ContentsError::damaged("a layer", "does not have this file")),
+        }
+    }
+
+    /// Adds to `edits` what removes the rests of deleted files from all disks.
+    ///
+    /// # Errors
+    /// A disk was not unmounted cleanly, or is unknown.
+    pub fn clear_unused(&self, edits: &mut MemberEdits) -> Result<(), ContentsError> {
+        for (number, layer) in self.read_layers().enumerate() {
+            if let Some(Layer::Disk(disk, name)) = layer {
+                let edits = edits.entry(self.member(number)?.to_owned()).or_default();
+                disk.clear_unused(edits).map_err(|error| ContentsError::of_disk(name, error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives the header of a file the size 0, and puts a header with a comment in the place of its content: so nothing in the tar
+/// moves.
+fn empty_in_tar(tar: &Tar, number: u32, edits: &mut Edits) -> Result<(), ContentsError> {
+    let file = tar.file(number)?;
+    let unknown = || ContentsError::damaged("a tar in it", "has a file that cannot be made empty");
+    let [content] = &file.extents[..] else { return Err(unknown()) };
+    let at =
+        Some(content.on_disk).filter(|_| content.bytes == file.size && file.size <= LARGEST).ok_or_else(unknown)?;
+    let header_at = at.checked_sub(BLOCK as u64).ok_or_else(unknown)?;
+    let mut header = ::tar::Header::new_old();
+    tar.bytes.read_at(header_at, header.as_mut_bytes())?;
+    // A size in an extended header would stay.
+    let is_plain = header.entry_type().is_file() && header.entry_size().is_ok_and(|size| size == file.size);
+    if !is_plain {
+        return Err(unknown());
+    }
+    header.set_size(0);
+    header.set_cksum();
+    let mut bytes = header.as_bytes().to_vec();
+    bytes.extend(comment(file.size.div_ceil(BLOCK as u64).saturating_sub(1).saturating_mul(BLOCK as u64)));
+    edits.writes.insert(header_at, bytes);
+    Ok(())
+}
+
+/// A global extended header that has so many bytes, and says nothing.
+fn comment(bytes: u64) -> Vec<u8> {
+    let mut header = ::tar::Header::new_ustar();
+    let _ = header.set_path("pax_global_header");
+    header.set_entry_type(::tar::EntryType::XGlobalHeader);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(bytes);
+    header.set_cksum();
+    let mut all = header.as_bytes().to_vec();
+    if let Ok(bytes @ 1..) = usize::try_from(bytes) {
+        let mut text = format!("{bytes} comment=").into_bytes();
+        text.resize(bytes.saturating_sub(1), b'0');
+        text.push(b'\n');
+        all.extend(text);
+    }
+    all
+}

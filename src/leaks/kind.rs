@@ -1,0 +1,30 @@
+//! The kinds of what is found.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A kind of what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A private key.
+    PrivateKey,
+    /// The private key by which a machine proves over SSH that it is that machine.
+    SshHostKey,
+    /// A token of a service.
+    Token,
+    /// A file in which a program keeps credentials.
+    Credentials,
+    /// Hashes of the passwords of users.
+    PasswordHashes,
+    /// What was typed into a shell or another program.
+    History,
+    /// Public keys whose owners may log in.
+    AuthorizedKeys,
+    /// A variable whose name says that its value is secret.
+    Environment,
+    /// The RAM of a running VM.
+    Ram,
+    /// A file system that cannot be searched.
+    Unreadable,
+}

@@ -1,0 +1,169 @@
+//! Searches a snapshot for what others should not get, before it leaves this machine.
+
+use crate::app::App;
+use crate::contents::{Contents, ContentsError, Item};
+use crate::error::Result;
+use crate::leaks::{self, Finding, Kind};
+use crate::library::Stored;
+use crate::library::store::Kept;
+use crate::operations::contents;
+use crate::smolvm::artifact::Manifest;
+use crate::terminal::Warnings;
+use std::path::Path;
+
+/// The most findings that are kept, and the most that people read.
+const KEPT: usize = 1000;
+const SHOWN: usize = 20;
+/// How many files are sorted by their place on the disk before they are read.
+const BATCH: usize = 20_000;
+/// The most bytes of text that are searched.
+const MOST: u64 = 16 << 30;
+
+/// What was found in a snapshot.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The first of them, sorted.
+    pub list: Vec<Finding>,
+    /// How many there are.
+    pub total: u64,
+}
+
+impl Found {
+    fn add(&mut self, kind: Kind, path: &[u8], what: impl Into<String>) {
+        self.total = self.total.saturating_add(1);
+        if self.list.len() < KEPT {
+            let path = String::from_utf8_lossy(path).into_owned();
+            self.list.push(Finding { kind, path, what: what.into() });
+        }
+    }
+
+    /// What people read, one finding a line.
+    fn lines(&self) -> String {
+        let mut text = match self.total {
+            1 => "it holds what others should perhaps not get:".to_owned(),
+            total => format!("it holds {total} things that others should perhaps not get:"),
+        };
+        for Finding { path, what, .. } in self.list.iter().take(SHOWN) {
+            // The name of a file may have any character.
+            let path: String = path.chars().flat_map(escaped).collect();
+            text = format!("{text}\n{path}: {what}");
+        }
+        match self.total.saturating_sub(SHOWN as u64) {
+            0 => text,
+            more => format!("{text}\nand {more} more"),
+        }
+    }
+
+    /// Warns about what was found, and asks whether it may leave this machine, unless `is_allowed`; `state` is how things
+    /// stand if it may not.
+    pub fn confirm(&self, app: &App, is_allowed: bool, warnings: &Warnings, state: &str) -> Result<()> {
+        if self.total == 0 {
+            return Ok(());
+        }
+        warnings.warn(self.lines());
+        if is_allowed {
+            return Ok(());
+        }
+        let question = "It may hold secrets (listed above). Let them leave this machine?";
+        app.ask(question, "--allow-secrets answers this question, --yes does not", state)
+    }
+}
+
+fn escaped(char: char) -> Vec<char> {
+    if char.is_control() { char.escape_debug().collect() } else { vec![char] }
+}
+
+/// Searches the files, the variables and the RAM of a snapshot with this manifest. `path` is that of its artifact; its folder
+/// if that is in chunks.
+///
+/// # Errors
+/// A signal arrived. Files that cannot be read are a finding.
+pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manifest: &Manifest) -> Result<Found> {
+    let mut found = Found::default();
+    for (name, value) in manifest.env() {
+        if leaks::is_secret_variable(name, value) {
+            found.add(Kind::Environment, name.as_bytes(), "the value of a variable");
+        }
+    }
+    if manifest.is_live() {
+        found.add(Kind::Ram, b"RAM", "the RAM of a running VM, with every secret in it");
+    }
+    if manifest.has_credential_authority() {
+        found.add(Kind::PrivateKey, b"credential_ca", "the private key of the engine's authority for credentials");
+    }
+    let text = format!("searching {name} for secrets");
+    let (contents, _private) = contents::read(app, name, stored, path, &Kept::default())?;
+    let searched = app.terminal.during("check", &text, || {
+        each(&contents?, &mut |path, _, kind, what| {
+            found.add(kind, path, what);
+            Ok(())
+        })
+    });
+    match searched {
+        Err(ContentsError::Interrupted(interrupted)) => return Err(interrupted.into()),
+        Err(error) => found.add(Kind::Unreadable, b"/", format!("files that cannot be searched: {error}")),
+        Ok(()) => {}
+    }
+    found.list.sort();
+    Ok(found)
+}
+
+/// Gets the path of a file, the file, and what was found in it.
+type OnFound<'a> = &'a mut dyn FnMut(&[u8], &Item, Kind, &'static str) -> std::result::Result<(), ContentsError>;
+
+/// Calls `on_found` for each file in which something is found.
+///
+/// # Errors
+/// A file cannot be read, or `on_found` failed.
+pub fn each(contents: &Contents, on_found: OnFound<'_>) -> std::result::Result<(), ContentsError> {
+    let mut search = Search { contents, on_found, batch: Vec::new(), left: MOST };
+    contents.walk(b"/", contents.root(), &mut |path, item| search.file(path, item))?;
+    search.read_batch()
+}
+
+/// A search of files.
+struct Search<'a> {
+    contents: &'a Contents,
+    on_found: OnFound<'a>,
+    /// Files to read: where they are, their path, and they.
+    batch: Vec<(u64, Vec<u8>, Item)>,
+    /// Bytes that may still be read.
+    left: u64,
+}
+
+impl Search<'_> {
+    fn file(&mut self, path: &[u8], item: &Item) -> std::result::Result<(), ContentsError> {
+        let size = item.metadata.size;
+        // What the engine brings is the same everywhere.
+        if item.kind() != crate::ext4::Kind::File || size == 0 || self.contents.is_of_engine(item) {
+            return Ok(());
+        }
+        if !leaks::is_searched(path, size) {
+            return self.check(path, item, &[]);
+        }
+        let place = self.contents.content(item)?.extents.first().map_or(0, |extent| extent.on_disk);
+        self.batch.push((place, path.to_vec(), item.clone()));
+        if self.batch.len() < BATCH { Ok(()) } else { self.read_batch() }
+    }
+
+    /// Reads files in the order of the disk: each part of it is read once.
+    fn read_batch(&mut self) -> std::result::Result<(), ContentsError> {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.sort_by_key(|(place, ..)| *place);
+        for (_, path, item) in batch {
+            let content = self.contents.content(&item)?;
+            self.left = self
+                .left
+                .checked_sub(content.size)
+                .ok_or_else(|| ContentsError::damaged("a disk in it", "holds more text than is searched"))?;
+            let mut text = vec![0; usize::try_from(content.size).unwrap_or(0)];
+            content.read_at(0, &mut text)?;
+            self.check(&path, &item, &text)?;
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, path: &[u8], item: &Item, text: &[u8]) -> std::result::Result<(), ContentsError> {
+        leaks::find(path, text).map_or(Ok(()), |(kind, what)| (self.on_found)(path, item, kind, what))
+    }
+}

@@ -1,0 +1,180 @@
+//! A copy of a snapshot in which some files are empty, for a push or an export. The snapshot itself is not touched.
+
+use crate::app::App;
+use crate::contents::{Contents, ContentsError, MemberEdits};
+use crate::error::{Failure, Result, Status};
+use crate::ext4::{Edits, Kind as FileKind, ReadAt};
+use crate::leaks::Kind;
+use crate::library::store::{self, Chunk, Entry, Feed, Index, Kept, Source, StoreError, Writer};
+use crate::library::{InChunks, Metadata, Staging, Stored, layout, library_staging};
+use crate::operations::{contents, leaks, packed, verify};
+use crate::signals::ExitNote;
+use crate::smolvm::artifact::Part;
+use std::fs;
+use std::str::FromStr;
+
+/// What is made empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scrub {
+    /// The private host keys of SSH: its server makes new ones.
+    SshHostKeys,
+    /// The id of the machine: systemd makes a new one.
+    MachineId,
+    /// Histories of shells and other programs.
+    History,
+    /// The keys that may log in.
+    AuthorizedKeys,
+    /// Private keys.
+    PrivateKeys,
+    /// Files in which programs keep credentials.
+    Credentials,
+}
+
+/// The names of what is made empty.
+pub const SCRUBS: [(&str, Scrub); 6] = [
+    ("ssh-host-keys", Scrub::SshHostKeys),
+    ("machine-id", Scrub::MachineId),
+    ("history", Scrub::History),
+    ("authorized-keys", Scrub::AuthorizedKeys),
+    ("private-keys", Scrub::PrivateKeys),
+    ("credentials", Scrub::Credentials),
+];
+
+impl FromStr for Scrub {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let found = SCRUBS.iter().find(|(name, _)| *name == text).map(|(_, scrub)| *scrub);
+        found.ok_or_else(|| format!("it is one of {}", SCRUBS.map(|(name, _)| name).join(", ")))
+    }
+}
+
+impl Scrub {
+    /// Whether it makes files empty in which this was found.
+    fn is_of(self, kind: Kind) -> bool {
+        matches!(
+            (self, kind),
+            (Self::SshHostKeys, Kind::SshHostKey)
+                | (Self::History, Kind::History)
+                | (Self::AuthorizedKeys, Kind::AuthorizedKeys)
+                | (Self::PrivateKeys, Kind::PrivateKey)
+                | (Self::Credentials, Kind::Credentials)
+        )
+    }
+}
+
+/// A copy of a snapshot, until this is dropped.
+pub struct Scrubbed {
+    /// The copy, in a private folder.
+    pub stored: Stored,
+    /// How many files are empty in it.
+    pub files: u64,
+    _note: ExitNote,
+    _private: Staging,
+}
+
+impl Drop for Scrubbed {
+    fn drop(&mut self) {
+        // What fails here, the next sweep removes.
+        let _ = store::remove_objects(&self.stored.folder);
+    }
+}
+
+/// Makes a copy of a snapshot in which these files are empty, and in which nothing is left of deleted files.
+///
+/// # Errors
+/// It is live, or its files are not in chunks; a disk was not unmounted cleanly; a file cannot be made empty.
+pub fn copy(app: &App, one: &Stored, which: &[Scrub]) -> Result<Scrubbed> {
+    let name = one.reference();
+    if one.metadata.artifact.as_ref().is_some_and(|artifact| artifact.live) {
+        let what = format!("{name} is live: its RAM holds what its files hold");
+        return Err(Failure::new(Status::BadState, what).hint("freeze the VM without --live"));
+    }
+    let Some(index) = verify::index(&one.folder, &one.metadata)? else {
+        let what = format!("{name} is not in chunks, and only such snapshots can be scrubbed");
+        return Err(Failure::new(Status::BadState, what).hint("freeze its VM again"));
+    };
+    let (opened, _private) = contents::read(app, &name, Some(one), &one.folder, &Kept::default())?;
+    let edits = app.terminal.during("check", &format!("searching {name}"), || edits(&opened?, which));
+    let (edits, files) = edits.map_err(|error| unscrubbed(&name, error))?;
+    let staging = library_staging()?;
+    let note = packed::leaves(app, &staging);
+    let stored = app
+        .terminal
+        .during("copy", &format!("scrubbing a copy of {name}"), || write(app, one, &index, &edits, &staging))?;
+    Ok(Scrubbed { stored, files, _note: note, _private: staging })
+}
+
+fn unscrubbed(name: &str, error: ContentsError) -> Failure {
+    let failure = contents::failure(name, error);
+    let hint = "thaw it, start and stop the VM, and freeze that";
+    let failure = Failure {
+        status: if failure.status == Status::Damaged { Status::BadState } else { failure.status },
+        ..failure
+    };
+    failure.state("nothing left this machine").or_hint(hint)
+}
+
+/// What is to be written so that these files are empty, and how many they are.
+fn edits(contents: &Contents, which: &[Scrub]) -> std::result::Result<(MemberEdits, u64), ContentsError> {
+    let (mut edits, mut files) = (MemberEdits::new(), 0_u64);
+    leaks::each(contents, &mut |_, item, kind, _| {
+        if which.iter().any(|scrub| scrub.is_of(kind)) {
+            contents.empty(item, &mut edits)?;
+            files = files.saturating_add(1);
+        }
+        Ok(())
+    })?;
+    if which.contains(&Scrub::MachineId) {
+        for path in [&b"/etc/machine-id"[..], b"/var/lib/dbus/machine-id"] {
+            // A link is not followed: what it leads to is the other one.
+            let found = contents.find(path, false)?.map(|(_, item)| item);
+            if let Some(item) = found.filter(|item| item.kind() == FileKind::File && item.metadata.size > 0) {
+                contents.empty(&item, &mut edits)?;
+                files = files.saturating_add(1);
+            }
+        }
+    }
+    contents.clear_unused(&mut edits)?;
+    edits.values_mut().for_each(Edits::sort);
+    Ok((edits, files))
+}
+
+/// Writes the copy into a private folder.
+fn write(app: &App, one: &Stored, index: &Index, edits: &MemberEdits, staging: &Staging) -> Result<Stored> {
+    let not_writable = |error| Failure::not_writable(staging.path(), &error);
+    let folder = staging.make_snapshot().map_err(not_writable)?;
+    let source = Source::new(&one.folder, &Kept::default(), &app.signals);
+    let (members, added, ()) = Writer::run(&folder, &app.signals, |feed| {
+        index.members.iter().try_for_each(|entry| match edits.get(&entry.member.path) {
+            Some(edits) => change(feed, &source, entry, edits),
+            None => feed.known(entry, &one.folder),
+        })
+    })?;
+    let new = Index::new(index.manifest.get().to_owned(), members)?;
+    let recorded = new.write(&folder)?;
+    for name in one.metadata.files.keys().filter(|name| *name != layout::INDEX) {
+        fs::copy(one.folder.join(name), folder.join(name)).map_err(not_writable)?;
+    }
+    let metadata: Metadata = one.metadata.with_chunks(recorded, InChunks::new(&new.artifact()?, added));
+    Ok(Stored::new(folder, metadata))
+}
+
+/// Feeds a member with changes.
+fn change(feed: &mut Feed<'_>, source: &Source, entry: &Entry, edits: &Edits) -> std::result::Result<(), StoreError> {
+    let (content, mut at) = (source.content(entry), 0_u64);
+    feed.part(Part::Member(&entry.member))?;
+    for chunk in &entry.chunks {
+        match chunk {
+            Chunk::Zeros((), count) => feed.part(Part::Zeros(*count))?,
+            Chunk::Object(_, length, ..) => {
+                let mut bytes = vec![0; usize::try_from(*length).unwrap_or(0)];
+                content.read_at(at, &mut bytes).map_err(StoreError::of_read)?;
+                edits.apply(at, &mut bytes);
+                feed.part(Part::Data(&bytes))?;
+            }
+        }
+        at = at.saturating_add(chunk.length());
+    }
+    Ok(())
+}

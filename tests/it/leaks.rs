@@ -1,0 +1,141 @@
+//! Before a snapshot leaves this machine, it is searched for secrets.
+
+use crate::support::forged::with_manifest;
+use crate::support::pty::Session;
+use crate::support::{World, finish, random_bytes, stderr};
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+/// A value that nothing may print.
+const VALUE: &str = "q7Zt3vBn8XwLr5Kd2Hs9";
+
+/// A world with a registry and a snapshot of a VM with an image, with these files in it.
+fn world(files: &[(&str, String)]) -> World {
+    let world = World::new();
+    world.vm("dev").with("--image alpine:3.20").stopped();
+    world.write_guest("dev", "root/etc/motd", "welcome");
+    for (path, text) in files {
+        world.write_guest("dev", &format!("root{path}"), text);
+    }
+    world.run("freeze dev -t ready").success();
+    fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+    world
+}
+
+fn secrets() -> Vec<(&'static str, String)> {
+    vec![
+        ("/root/.netrc", format!("machine example.org login me password {VALUE}\n")),
+        ("/root/.bash_history", format!("login --password {VALUE}\n")),
+        ("/srv/app/.env", format!("API_TOKEN={VALUE}\n")),
+        ("/srv/app/.env.example", "API_TOKEN=\n".into()),
+    ]
+}
+
+const PUSH: &str = "snapshot push dev registry.test:5000/dev:r1 --yes";
+const EXPORT: &str = "snapshot export dev -o dev.tar";
+
+#[test]
+fn a_clean_snapshot_leaves_without_a_question() {
+    let world = world(&[("/root/notes", "nothing to hide".into())]);
+    for line in [PUSH, EXPORT] {
+        let report = finish(world.line(&format!("{line} --json"))).success();
+        let report: Value = serde_json::from_slice(&report.get_output().stdout).unwrap();
+        assert_eq!((&report["findings"], &report["found"]), (&json!([]), &json!(0)), "{line}");
+    }
+}
+
+#[test]
+fn secrets_do_not_leave_unless_that_is_allowed() {
+    let world = world(&secrets());
+    for line in [PUSH, EXPORT] {
+        let run = world.run(line).code(6);
+        let said = stderr(&run);
+        for part in
+            ["/root/.netrc: passwords", "/root/.bash_history: a history", "/srv/app/.env: variables", "3 things"]
+        {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert!(said.contains("--allow-secrets") && !said.contains(VALUE) && !said.contains("example"), "{said}");
+        assert!(!world.path("work/dev.tar").exists());
+        assert!(!world.commands().iter().any(|call| call == "pack push"), "{:?}", world.commands());
+    }
+    for line in [PUSH, EXPORT] {
+        let run = finish(world.line(&format!("{line} --allow-secrets --json"))).success();
+        let report: Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+        let found: Vec<_> = report["findings"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
+        assert_eq!(found, ["credentials", "credentials", "history"]);
+        assert_eq!(report["found"], 3);
+        assert!(!report.to_string().contains(VALUE));
+    }
+}
+
+#[test]
+fn what_is_encrypted_leaves_with_a_warning() {
+    let world = world(&secrets());
+    let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/keys/ed25519.pub");
+    let line = format!("snapshot export dev -o dev.age -R {}", key.display());
+    world.run(&line).success().stderr(contains("warning: it holds 3 things").and(contains("/root/.netrc")));
+}
+
+#[test]
+fn the_question_is_asked_on_a_terminal_and_yes_does_not_answer_it() {
+    let world = world(&secrets());
+    for (answer, status) in [("n", 6), ("y", 0)] {
+        let mut push = Session::start(world.line(PUSH));
+        push.wait_for("Let them leave this machine?");
+        push.press(answer);
+        assert_eq!(push.wait(), Some(status), "{answer:?}: {}", push.all_printed());
+    }
+}
+
+#[test]
+fn variables_of_the_vm_are_searched_too() {
+    let world = World::new();
+    world.vm("dev").with(&format!("-e API_TOKEN={VALUE} -e EDITOR=vi")).stopped();
+    world.run("freeze dev").success();
+    let run = world.run(EXPORT).code(6);
+    let said = stderr(&run);
+    assert!(said.contains("API_TOKEN: the value of a variable") && !said.contains("EDITOR"), "{said}");
+    assert!(!said.contains(VALUE), "{said}");
+}
+
+#[test]
+fn names_of_files_are_escaped_and_long_lists_are_cut() {
+    let mut files: Vec<(String, String)> =
+        (0..30).map(|number| (format!("/srv/{number:02}/.netrc"), "machine x password y".into())).collect();
+    files.push(("/srv/\u{1b}[2J\nerror: forged/.netrc".into(), "machine x password y".into()));
+    let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.clone())).collect();
+    let world = world(&files);
+    let said = stderr(&world.run(EXPORT).code(6));
+    assert!(said.contains("31 things") && said.contains("and 11 more"), "{said}");
+    let all = stderr(&world.run(&format!("{EXPORT} --allow-secrets --json")).success());
+    for said in [said, all] {
+        assert!(!said.contains('\u{1b}') && !said.contains("\nerror: forged"), "{said}");
+    }
+}
+
+#[test]
+fn a_disk_that_cannot_be_read_must_be_allowed() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev -o vm.smolmachine").success();
+    let artifact = fs::read(world.path("work/vm.smolmachine")).unwrap();
+    let no_disk = |manifest: &mut Value| manifest["assets"]["overlay_template"]["path"] = json!("agent-rootfs.tar");
+    world.write("x.smolmachine", with_manifest(&artifact, no_disk));
+    fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+    let push = |file: &str| world.run(&format!("snapshot push {file} registry.test:5000/dev:r1 --yes"));
+    push("./vm.smolmachine").success();
+    push("./x.smolmachine").code(6).stderr(contains("files that cannot be searched"));
+}
+
+#[test]
+fn programs_and_long_files_are_searched_by_their_names_only() {
+    let world = world(&[]);
+    world.write_guest("dev", "root/root/program", [b"\0", &random_bytes(1000)[..]].concat());
+    world.write_guest("dev", "root/root/.bash_history", vec![b'x'; 2 << 20]);
+    world.run("freeze dev -t ready --force").success();
+    world.run(EXPORT).code(6).stderr(contains("/root/.bash_history").and(contains("program").not()));
+}

@@ -1,0 +1,206 @@
+//! `--scrub`: a push or an export of a copy in which some files are empty. The snapshot itself stays as it is.
+
+use crate::support::guest_files::{Bare, corpus, import, tar_of};
+use crate::support::{World, finish, names_in, random_bytes, stderr};
+use bottle_freeze::engine::{Part, take_apart};
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What must not be left anywhere.
+const MARKER: &str = "MARKER-OF-A-SECRET-7f3a9c";
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let run = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(run.status.success(), "{program} {arguments:?}: {run:?}");
+    String::from_utf8(run.stdout).unwrap()
+}
+
+/// A private key, in parts, so that no search for secrets finds this file.
+fn private_key() -> String {
+    let body: String = random_bytes(300).iter().map(|byte| char::from(b'A' + byte % 26)).collect();
+    format!("-----BEGIN OPENSSH PRIVATE {k}-----\n{MARKER}{body}\n-----END OPENSSH PRIVATE {k}-----\n", k = "KEY")
+}
+
+/// The secrets of a VM, by their paths.
+fn secrets() -> Vec<(&'static str, Vec<u8>)> {
+    let history = format!("echo {MARKER}\n").repeat(2000);
+    vec![
+        ("etc/ssh/ssh_host_ed25519_key", private_key().into()),
+        ("etc/machine-id", format!("{MARKER}\n").into()),
+        ("root/.bash_history", history.into()),
+        ("root/.ssh/authorized_keys", format!("ssh-ed25519 AAAA {MARKER}\n").into()),
+        ("root/.ssh/id_ed25519", private_key().into()),
+        ("root/.netrc", format!("machine x password {MARKER}\n").into()),
+    ]
+}
+
+const ALL: &str = "ssh-host-keys,machine-id,history,authorized-keys,private-keys,credentials";
+
+/// A file system with these files in `upper`, made in this folder. A history in pieces, a hard link and the rests of a deleted
+/// file are in it, too.
+fn disk(at: &Path, options: &[&str]) -> Vec<u8> {
+    let (folder, image) = (at.join("disk"), at.join("disk.raw"));
+    for (path, content) in secrets() {
+        let path = folder.join("upper").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    fs::create_dir_all(folder.join("upper/home/a")).unwrap();
+    fs::create_dir_all(folder.join("work")).unwrap();
+    fs::write(folder.join("upper/etc/motd"), "kept").unwrap();
+    fs::write(folder.join("upper/home/a/kept"), random_bytes(200_000)).unwrap();
+    let pieces = fs::File::create(folder.join("upper/home/a/.zsh_history")).unwrap();
+    for number in 0..40 {
+        pieces.write_all_at(MARKER.as_bytes(), number * 20_000).unwrap();
+    }
+    fs::hard_link(folder.join("upper/root/.bash_history"), folder.join("upper/home/a/also")).unwrap();
+    let image = image.to_str().unwrap();
+    run("mke2fs", &[&["-q", "-t", "ext4", "-d", folder.to_str().unwrap()], options, &[image, "64M"]].concat());
+    let deleted = at.join("deleted");
+    fs::write(&deleted, MARKER.repeat(10_000)).unwrap();
+    run("debugfs", &["-w", "-R", &format!("write {} upper/deleted", deleted.display()), image]);
+    run("debugfs", &["-w", "-R", "rm upper/deleted", image]);
+    let bytes = fs::read(image).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    bytes
+}
+
+/// The members of the artifact in an export, by their paths.
+fn members(export: &Path) -> BTreeMap<String, Vec<u8>> {
+    let folder = export.with_extension("d");
+    fs::create_dir(&folder).unwrap();
+    tar::Archive::new(fs::File::open(export).unwrap()).unpack(&folder).unwrap();
+    let (mut all, mut last) = (BTreeMap::<String, Vec<u8>>::new(), String::new());
+    take_apart(&folder.join("vm.smolmachine"), &mut |part| {
+        match part {
+            Part::Member(member) => last.clone_from(&member.path),
+            Part::Data(data) => all.entry(last.clone()).or_default().extend(data),
+            Part::Zeros(count) => {
+                let content = all.entry(last.clone()).or_default();
+                content.resize(content.len() + usize::try_from(count).unwrap(), 0);
+            }
+        }
+        Ok(())
+    })
+    .unwrap();
+    all
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    memchr::memmem::find(bytes, text.as_bytes()).is_some()
+}
+
+fn export(world: &World, reference: &str, scrub: &str) -> Value {
+    let line = format!("snapshot export {reference} -o x.tar --force --json --scrub {scrub}");
+    serde_json::from_slice(&finish(world.line(&line)).success().get_output().stdout).unwrap()
+}
+
+#[test]
+fn nothing_is_left_of_what_was_scrubbed_from_a_disk() {
+    let variants: [&[&str]; 4] = [
+        &[],
+        &["-b", "1024", "-O", "^has_journal"],
+        &["-O", "^metadata_csum,^64bit", "-I", "128"],
+        &["-b", "4096", "-O", "bigalloc,^resize_inode", "-C", "16384"],
+    ];
+    for options in variants {
+        let world = World::new();
+        let overlay = disk(&world.path(""), options);
+        let engine = tar_of(&[("etc/", ""), ("etc/hosts", "")]);
+        let bare = Bare { base: engine, overlay: overlay.clone(), storage: corpus("storage") };
+        let one = import(&world, "dev", &bare.artifact());
+        let before = names_in(&world.path("home/library/store/objects"));
+        let report = export(&world, &one, ALL);
+        assert_eq!((&report["found"], &report["scrubbed"]), (&0.into(), &7.into()), "{options:?}: {report}");
+        let image = world.path("work/scrubbed.raw");
+        for (path, content) in members(&world.path("work/x.tar")) {
+            assert!(!holds(&content, MARKER), "{options:?}: {path} holds a secret");
+            if path == "overlay.raw" {
+                fs::write(&image, &content).unwrap();
+                run("e2fsck", &["-fn", image.to_str().unwrap()]);
+                for (path, _) in secrets() {
+                    let text = run("debugfs", &["-R", &format!("cat upper/{path}"), image.to_str().unwrap()]);
+                    assert_eq!(text, "", "{options:?}: {path}");
+                }
+                let text = run("debugfs", &["-R", "cat upper/etc/motd", image.to_str().unwrap()]);
+                assert_eq!(text, "kept");
+            }
+        }
+        // The snapshot is as it was, and nothing of the copy stays.
+        world.run(&format!("snapshot verify {one}")).success();
+        assert_eq!(names_in(&world.path("home/library/store/objects")), before);
+        world.run(&format!("snapshot export {one} -o whole.tar --allow-secrets")).success();
+        assert!(members(&world.path("work/whole.tar"))["overlay.raw"] == overlay, "the snapshot was changed");
+        // What was not scrubbed is found.
+        let said = stderr(&world.run(&format!("snapshot export {one} -o y.tar --scrub history")).code(6));
+        assert!(said.contains("/root/.ssh/id_ed25519") && !said.contains("_history"), "{said}");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_what_was_scrubbed_from_a_tar() {
+    let world = World::new();
+    world.vm("dev").with("--image alpine:3.20").stopped();
+    for (path, content) in secrets() {
+        world.write_guest("dev", &format!("root/{path}"), content);
+    }
+    world.write_guest("dev", "root/etc/motd", "kept");
+    world.write_guest("dev", "root/root/.sh_history", "x");
+    world.write_guest("dev", "workspace/.env", format!("TOKEN={MARKER}\n"));
+    world.run("freeze dev").success();
+    let report = export(&world, "dev", ALL);
+    assert_eq!((&report["found"], &report["scrubbed"]), (&0.into(), &8.into()), "{report}");
+    for (path, content) in members(&world.path("work/x.tar")) {
+        assert!(!holds(&content, MARKER), "{path} holds a secret");
+    }
+    world.run("snapshot import x.tar --as new").success();
+    world.run("thaw new again").success();
+    assert_eq!(world.read_guest("again", "root/etc/motd").as_deref(), Some("kept"));
+    for (path, _) in secrets() {
+        assert_eq!(world.read_guest("again", &format!("root/{path}")).as_deref(), Some(""), "{path}");
+    }
+    assert_eq!(world.read_guest("again", "workspace/.env").as_deref(), Some(""));
+}
+
+#[test]
+fn a_scrubbed_copy_is_pushed() {
+    let world = World::new();
+    world.vm("dev").with("--image alpine:3.20").stopped();
+    world.write_guest("dev", "root/root/.bash_history", MARKER);
+    world.run("freeze dev").success();
+    fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+    let push = "snapshot push dev registry.test:5000/dev:r1 --yes";
+    world.run(push).code(6).stderr(contains(".bash_history"));
+    world.run(&format!("{push} --scrub history")).success().stderr(contains(".bash_history").not());
+    world.run("snapshot pull registry.test:5000/dev:r1 --as new").success();
+    world.run("thaw new again").success();
+    assert_eq!(world.read_guest("again", "root/root/.bash_history").as_deref(), Some(""));
+}
+
+#[test]
+fn what_cannot_be_scrubbed_is_refused() {
+    let world = World::new();
+    world.vm("up").running();
+    world.run("freeze up --live").success();
+    let file: PathBuf = world.snapshot("x.smolmachine");
+    fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+    let live = world.run("snapshot export up -o x.tar --scrub history --allow-secrets").code(5);
+    assert!(stderr(&live).contains("RAM"), "{}", stderr(&live));
+    let push = format!("snapshot push {} registry.test:5000/x:1 --yes --scrub history", file.display());
+    world.run(&push).code(2).stderr(contains("only a snapshot in the library"));
+    world.run("snapshot export up -o x.tar --scrub nonsense").code(2).stderr(contains("ssh-host-keys"));
+    // A journal that must be replayed.
+    let mut overlay = disk(&world.path(""), &[]);
+    overlay[1024 + 0x60] |= 4;
+    let bare = Bare { base: tar_of(&[("etc/", "")]), overlay, storage: corpus("storage") };
+    let one = import(&world, "dev", &bare.artifact());
+    let said = stderr(&world.run(&format!("snapshot export {one} -o x.tar --scrub history")).code(5));
+    assert!(said.contains("nothing left this machine"), "{said}");
+    assert!(!world.path("work/x.tar").exists());
+}
