@@ -47,8 +47,8 @@ pub struct Args {
     /// The newest snapshot that was frozen with this --key; exit 4 if there is none, or 125 with a command
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub key: Option<String>,
-    /// Make that many VMs, NAME-1, NAME-2 …: all of them or none, each with its own machine id and SSH host keys
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..1000))]
+    /// Make that many VMs (at most 100), NAME-1, NAME-2 …: all of them or none, each with its own machine id and SSH host keys
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     #[arg(conflicts_with_all = ["replace", "keep"])]
     pub count: Option<u16>,
     /// With --count: number of VMs to make at the same time [default: half of the cores]

@@ -165,7 +165,7 @@ fn held(what: &str, owner: Option<String>) -> LockError {
 
 /// The suffix and prefixes of the names of lock files.
 const SUFFIX: &str = ".lock";
-const PREFIXES: [&str; 2] = ["vm-", "output-"];
+const PREFIXES: [&str; 3] = ["vm-", "output-", "ports."];
 /// The most bytes that are read of a lock file.
 const LIMIT: u64 = 4 << 10;
 

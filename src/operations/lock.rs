@@ -29,6 +29,19 @@ fn vm(app: &App, engine: &Smolvm, name: &Name, wait: Duration, sharing: Sharing)
     take(app, wait, || Lock::take(&format!("'{name}'"), &key, sharing))
 }
 
+/// Locks the ports of this host against another run that looks for free ones.
+pub fn ports(app: &App, wait: Duration) -> Result<Lock> {
+    take(app, wait, || Lock::take("the choice of free ports", "ports", Sharing::Alone))
+}
+
+/// The lock; none where there can be none.
+pub fn if_possible(lock: Result<Lock>) -> Result<Option<Lock>> {
+    match lock {
+        Err(failure) if failure.status == Status::NotWritable => Ok(None),
+        lock => lock.map(Some),
+    }
+}
+
 /// Locks output files.
 pub fn output(app: &App, output: &Target, wait: Duration) -> Result<Option<Lock>> {
     take(app, wait, || output.lock())

@@ -46,10 +46,7 @@ impl Reach {
 /// Locks a name, so that no other run creates a VM with it. Without a lock if there can be none: then the engine decides which
 /// run gets the name.
 pub fn lock_name(app: &App, engine: &Smolvm, name: &Name) -> Result<Option<Lock>> {
-    match lock::vm_alone(app, engine, name, Duration::ZERO) {
-        Err(failure) if failure.status == Status::NotWritable => Ok(None),
-        result => result.map(Some),
-    }
+    lock::if_possible(lock::vm_alone(app, engine, name, Duration::ZERO))
 }
 
 /// Creates a VM, whose name the caller has locked, and records its `known` options and the snapshot

@@ -205,6 +205,22 @@ fn a_failure_before_the_command_has_a_status_of_its_own() {
     assert_eq!(world.state("new"), "missing");
 }
 
+/// Another program took it meanwhile.
+#[test]
+fn a_vm_that_is_down_holds_no_port() {
+    for line in ["thaw dev@ready --replace --yes", "rollback dev@ready --yes"] {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let number = port.local_addr().unwrap().port();
+        let world = World::new();
+        world.run(&format!("create dev -p {number}:80")).success();
+        world.run("start dev").success();
+        world.run("freeze dev -t ready -y").success();
+        let warning = format!("in use here, and so not published: {number}:80");
+        world.run(line).success().stderr(contains(warning));
+        assert_eq!((&world.record("dev")["ports"], world.state("dev").as_str()), (&json!([]), "running"), "{line}");
+    }
+}
+
 /// The VM that is replaced has its port until then.
 #[test]
 fn a_vm_that_replaces_another_gets_its_port() {

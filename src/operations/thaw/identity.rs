@@ -11,20 +11,30 @@ use std::time::Duration;
 /// How long the guest may take. RSA keys take a few seconds in an emulated machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What the script prints if there are keys, and nothing that makes others.
-const NO_KEYGEN: &str = "no ssh-keygen";
+/// What the script prints if the guest keeps keys, with the reason.
+const KEPT: [(&str, &str); 2] =
+    [("no ssh-keygen", "its guest has no ssh-keygen"), ("dropbear", "those of Dropbear are not made anew")];
 
 /// Its argument is the new machine id. An sshd that runs reads the new keys; its process id may be an old one.
 const SCRIPT: &str = r#"set -e
+changed=
 for file in /etc/machine-id /var/lib/dbus/machine-id; do
-  if [ -s "$file" ]; then echo "$1" > "$file"; fi
+  if [ -s "$file" ]; then echo "$1" > "$file"; changed=1; fi
 done
+set -- /etc/dropbear/dropbear_*_host_key
+if [ -e "$1" ]; then echo dropbear; fi
 set -- /etc/ssh/ssh_host_*_key
-[ -e "$1" ] || exit 0
-if ! command -v ssh-keygen > /dev/null; then echo no ssh-keygen; exit 0; fi
-rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
-ssh-keygen -A > /dev/null
-if [ -s /run/sshd.pid ] && read -r pid < /run/sshd.pid && [ "$(cat "/proc/$pid/comm")" = sshd ]; then kill -HUP "$pid"; fi
+if [ ! -e "$1" ]; then :
+elif ! command -v ssh-keygen > /dev/null; then echo no ssh-keygen
+else
+  changed=1
+  rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
+  ssh-keygen -A > /dev/null
+  if [ -s /run/sshd.pid ] && read -r pid < /run/sshd.pid && [ "$(cat "/proc/$pid/comm")" = sshd ]; then
+    kill -HUP "$pid" || :
+  fi
+fi
+if [ -n "$changed" ]; then sync || :; fi
 "#;
 
 /// Gives the running guest of a new VM its own identity.
@@ -38,10 +48,11 @@ pub(super) fn renew(app: &App, engine: &Smolvm, name: &Name, warnings: &Warnings
     let text = format!("giving {name} an identity of its own");
     let outcome = app.terminal.phase("identify", &text, || engine.machine_exec(name, &exec, LIMIT))?;
     match outcome.exec_end() {
-        ExecEnd::Guest(0) if outcome.text().contains(NO_KEYGEN) => {
-            warnings.warn(format!("'{name}' has the SSH host keys of the frozen VM: its guest has no ssh-keygen"));
+        ExecEnd::Guest(0) => {
+            for (_, why) in KEPT.iter().filter(|(said, _)| outcome.text().contains(said)) {
+                warnings.warn(format!("'{name}' has the SSH host keys of the frozen VM: {why}"));
+            }
         }
-        ExecEnd::Guest(0) => {}
         ExecEnd::NoSuchCommand => {
             warnings.warn(format!("'{name}' has the identity of the frozen VM: its guest has no sh to change it"));
         }
@@ -54,7 +65,7 @@ pub(super) fn renew(app: &App, engine: &Smolvm, name: &Name, warnings: &Warnings
     Ok(())
 }
 
-/// A new machine id, in the form of a random UUID: the guests of a live snapshot would all make the same one.
+/// A new machine id, in the form of a random UUID.
 fn machine_id() -> io::Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;

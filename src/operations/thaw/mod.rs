@@ -58,7 +58,7 @@ pub fn thaw(app: &App, request: &Request) -> Result<Thawed> {
         let Chosen { name, taken, replaces } = names::choose(app, &engine, request, &found, &machines)?;
         let (snapshot, opens) = check(app, request, found)?;
         let (version, is_several) = (engine.version(), false);
-        let ports = HostPorts::of(&machines, version, replaces.as_ref());
+        let ports = HostPorts::of(app, &engine, request, &machines, replaces.as_ref())?;
         let mut host = Host { machines: &machines, version, ports, is_several };
         let plan = Plan::make(name, request, opens, &snapshot, &mut host)?;
         let thaw = |app: &App, warnings: &Warnings| {
@@ -127,10 +127,10 @@ impl Thaw<'_> {
         // Held until the VM is made, and has all that was frozen.
         let Some(there) = replaces else {
             let _lock = make::lock_name(self.app, &self.engine, name)?;
-            return Ok((self.make()?, None));
+            return Ok((self.make_or_remove()?, None));
         };
         let (kept, _lock) = self.replace(there)?;
-        match self.make() {
+        match self.make_or_remove() {
             Ok(state) => Ok((state, Some(kept))),
             Err(failure) => Err(self.with_way_back(failure, &kept)),
         }
@@ -151,8 +151,15 @@ impl Thaw<'_> {
         }
     }
 
-    /// Makes the VM, starts it, and gives it what the artifact does not hold. Its state then. If that fails, the VM is
-    /// removed, unless it is to be kept; after a signal there is time for that only if all of several are made or none.
+    /// Makes the VM. If that fails, the VM is removed, unless it is to be kept.
+    fn make_or_remove(&self) -> Result<Change> {
+        self.make().map_err(|failure| match self.made.get() {
+            Some(_) if !self.leaves(&failure) => self.removed(failure),
+            _ => failure,
+        })
+    }
+
+    /// Makes the VM, starts it, and gives it what the artifact does not hold. Its state then. If that fails, it is left.
     fn make(&self) -> Result<Change> {
         let Self { app, engine, plan, warnings, .. } = self;
         let (name, stored, began) = (&plan.name, self.snapshot.stored(), SystemTime::now());
@@ -160,40 +167,37 @@ impl Thaw<'_> {
             make_vm(engine, name, &plan.options, &plan.known, &plan.reach, stored, warnings)
         })?;
         self.made.get_or_init(|| (clock::seconds(began), clock::seconds(SystemTime::now())));
-        self.finish().map_err(|failure| if self.leaves(&failure) { failure } else { self.removed(failure) })
+        self.finish()
     }
 
-    /// Whether the new VM stays after this failure.
+    /// Whether the new VM stays after this failure. After a signal there is time to remove it only if it is one of several.
     fn leaves(&self, failure: &Failure) -> bool {
         self.several.is_none() && (self.request.keep || failure.is_interrupted())
     }
 
     /// Removes the VM that was just made, and adds to `failure` how things stand then.
     fn removed(&self, failure: Failure) -> Failure {
-        let name = &self.plan.name;
         if let Err(left) = self.remove() {
             return Failure { state: left.state, hint: left.hint, ..failure };
         }
-        let is_full = failure.status == Status::NotWritable;
-        let hint = failure.hint.clone().filter(|_| is_full);
-        if self.several.is_some() {
-            return Failure {
-                state: None,
-                ..failure.hint(hint.unwrap_or_else(|| "--timeout gives each more time".into()))
-            };
-        }
-        let hint = hint.unwrap_or_else(|| "--keep leaves the VM there, and --timeout gives it more time".to_owned());
-        failure.state(format!("'{name}' was removed again")).hint(hint)
+        let failure = self.without_vm(failure).state(format!("'{}' was removed again", self.plan.name));
+        failure.or_hint("--keep leaves the VM there, and --timeout gives it more time")
     }
 
-    /// Removes the VM that was made, if it is still that one.
+    /// The failure without what it says about the VM, which is removed.
+    fn without_vm(&self, failure: Failure) -> Failure {
+        let hint = failure.hint.clone().filter(|hint| !hint.contains(self.plan.name.as_str()));
+        Failure { state: None, hint, ..failure }
+    }
+
+    /// Removes the VM, if one was made and it is still that one.
     ///
     /// # Errors
     /// It is still there, and the failure says so.
     fn remove(&self) -> Result<()> {
         let (engine, name) = (&self.engine, &self.plan.name);
-        let _cleanup = engine.signals().recovering();
         let Some((first, last)) = self.made.get() else { return Ok(()) };
+        let _cleanup = engine.signals().recovering();
         let removed = || {
             match engine.machine_listed(name) {
                 Ok(vm) if vm.created_at.is_some_and(|at| at < *first || at > *last) => return Ok(()),
@@ -248,9 +252,14 @@ impl Thaw<'_> {
     }
 
     fn start(&self) -> Result<()> {
-        let (name, limit) = (&self.plan.name, self.request.timeout);
+        let (name, limit, began) = (&self.plan.name, self.request.timeout, Instant::now());
         let start = || start(&self.engine, name, limit, true, self.warnings);
         self.app.terminal.phase("start", &format!("starting {name}"), start).map_err(|failure| {
+            if !self.leaves(&failure) {
+                // The wait for the guest ends before a pause that would exceed the limit.
+                let is_late = self.several.is_some() && began.elapsed() > limit / 2;
+                return if is_late { failure.hint("--timeout gives each more time") } else { failure };
+            }
             let again = format!("bottle-freeze start {name}");
             if failure.state.is_some() {
                 return failure.or_hint(&again);

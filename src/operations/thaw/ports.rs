@@ -1,11 +1,12 @@
 //! The ports that a thawed VM publishes, as `HOST[:GUEST][/udp]`.
 
 use super::request::Request;
+use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::Configuration;
-use crate::operations::configuration;
+use crate::library::{Configuration, Lock};
 use crate::operations::consent::Ports;
-use crate::smolvm::{Machine, Version};
+use crate::operations::{configuration, lock};
+use crate::smolvm::{Machine, Smolvm};
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
@@ -15,18 +16,35 @@ use std::net::{TcpListener, UdpSocket};
 pub(super) struct HostPorts {
     /// Those of other VMs, whether they run or not, and those given to the VMs of this run.
     taken: BTreeSet<u16>,
-    /// Those of the VM that is replaced.
+    /// Those that the VM that is replaced holds until then.
     released: BTreeSet<u16>,
+    /// No other run looks for free ports meanwhile.
+    _lock: Option<Lock>,
 }
 
 impl HostPorts {
-    /// As these VMs have them, one of which is replaced.
-    pub(super) fn of(machines: &[Machine], version: Version, replaced: Option<&Machine>) -> Self {
-        let ports = |machine: &Machine| configuration::of(machine, version).ports.unwrap_or_default();
+    /// As these VMs have them, one of which is replaced. Where the request is for free ports, other runs that look for some
+    /// wait until this one is dropped: they would choose the same.
+    ///
+    /// # Errors
+    /// Another run looks for free ports for longer than a start may take, or the VMs cannot be listed again.
+    pub(super) fn of(
+        app: &App,
+        engine: &Smolvm,
+        request: &Request,
+        machines: &[Machine],
+        replaced: Option<&Machine>,
+    ) -> Result<Self> {
+        let is_auto = request.access.ports == Ports::Free;
+        let lock = if is_auto { lock::if_possible(lock::ports(app, request.timeout))? } else { None };
+        let now = if is_auto { engine.machine_ls()? } else { machines.to_vec() };
+        let ports = |machine: &Machine| configuration::of(machine, engine.version()).ports.unwrap_or_default();
         let hosts = |machine| ports(machine).into_iter().filter_map(|port| Some(Port::read(&port)?.host));
-        let have = machines.iter().filter(|machine| machine.ports > 0);
+        let have = now.iter().filter(|machine| machine.ports > 0);
         let others = have.filter(|machine| replaced.is_none_or(|replaced| replaced.name != machine.name));
-        Self { taken: others.flat_map(hosts).collect(), released: replaced.into_iter().flat_map(hosts).collect() }
+        let taken = others.flat_map(hosts).collect();
+        let up = replaced.filter(|machine| machine.state.is_up());
+        Ok(Self { taken, released: up.into_iter().flat_map(hosts).collect(), _lock: lock })
     }
 
     /// Whether the VM can publish it. The engine judges a range, and what is not understood.
@@ -92,12 +110,12 @@ pub(super) fn of(
     if let Ports::Given(ports) = &request.access.ports {
         return Ok(ports.clone());
     }
-    let Some(frozen) = frozen else { return Ok(Vec::new()) };
-    let ports = frozen.ports.clone().unwrap_or_else(|| {
+    let is_auto = request.access.ports == Ports::Free;
+    if frozen.map_or(is_auto, |frozen| frozen.ports.is_none()) {
         warnings.push("the ports of the frozen VM are unknown: the new one publishes none".into());
-        Vec::new()
-    });
-    if request.access.ports == Ports::Free {
+    }
+    let ports = frozen.and_then(|frozen| frozen.ports.clone()).unwrap_or_default();
+    if is_auto {
         return ports.iter().map(|port| host.next(port)).collect();
     }
     let (free, used): (Vec<_>, Vec<_>) = ports.into_iter().partition(|port| !request.start || host.is_free(port));

@@ -46,8 +46,6 @@ pub fn several(app: &App, request: &Request, several: Several) -> Result<Vec<Tha
     app.on_snapshot(&request.snapshot.to_string_lossy(), |app| {
         let count = several.count;
         let (found, engine) = find(app, request)?;
-        let recorded = found.stored().and_then(|stored| stored.metadata.machine.ports.as_deref());
-        check_ports(request, recorded.unwrap_or_default(), count)?;
         let names = names::several(request, &found, count)?;
         // Held until the VMs are made.
         let lock = |name: &Name| make::lock_name(app, &engine, name);
@@ -55,11 +53,8 @@ pub fn several(app: &App, request: &Request, several: Several) -> Result<Vec<Tha
         let machines = engine.machine_ls()?;
         names::check_free(&names, &machines)?;
         let (snapshot, opens) = check(app, request, found)?;
-        if count > 1 && !snapshot.artifact.manifest.live_ports().is_empty() {
-            let what = "each VM of a live snapshot publishes the same ports, so this host can have only one of them";
-            return Err(Failure::new(Status::Usage, what).state("no VM was made"));
-        }
-        let ports = HostPorts::of(&machines, engine.version(), None);
+        check_each(request, several, &snapshot)?;
+        let ports = HostPorts::of(app, &engine, request, &machines, None)?;
         let mut host = Host { machines: &machines, version: engine.version(), ports, is_several: count > 1 };
         let plans = names.into_iter().map(|name| Plan::make(name, request, opens, &snapshot, &mut host));
         let mut plans: Vec<Plan> = plans.collect::<Result<_>>()?;
@@ -78,19 +73,34 @@ pub fn several(app: &App, request: &Request, several: Several) -> Result<Vec<Tha
     })
 }
 
-/// Checks that no two of the VMs would publish the same port of this host.
-fn check_ports(request: &Request, recorded: &[String], count: u16) -> Result<()> {
+/// Checks that each of the VMs can have ports and an identity of its own.
+fn check_each(request: &Request, several: Several, snapshot: &Checked) -> Result<()> {
+    let (count, manifest) = (several.count, &snapshot.artifact.manifest);
+    let refused = |what: &str| Err(Failure::new(Status::Usage, what).state("no VM was made"));
+    if manifest.is_live() {
+        if count > 1 && !manifest.live_ports().is_empty() {
+            return refused(
+                "each VM of a live snapshot publishes the same ports, so this host can have only one of them",
+            );
+        }
+        // All of their kernels continue with the same state of the random number generator.
+        let what =
+            "guests of a live snapshot continue with the same random numbers, so new SSH host keys could be equal";
+        let hint = "--same-identity keeps those of the frozen VM";
+        return if several.same_identity { Ok(()) } else { refused(what).map_err(|failure| failure.hint(hint)) };
+    }
+    let recorded = snapshot.stored().and_then(|stored| stored.metadata.machine.ports.as_deref());
     let ports = match &request.access.ports {
-        Ports::Recorded => recorded,
+        Ports::Recorded => recorded.unwrap_or_default(),
         Ports::Given(ports) => ports,
         Ports::Free => &[],
     };
     if count < 2 || ports.is_empty() {
         return Ok(());
     }
-    let what = format!("{count} VMs cannot publish the same ports: {}", ports.join(", "));
     let hint = "--no-ports publishes none, -p auto publishes the recorded ones at ports that are free";
-    Err(Failure::new(Status::Usage, what).state("no VM was made").hint(hint))
+    let what = format!("{count} VMs cannot publish the same ports: {}", ports.join(", "));
+    refused(&what).map_err(|failure| failure.hint(hint))
 }
 
 /// Gives each VM an artifact that it can keep, where the engine reads it at every start and it is only there for this run.
@@ -136,23 +146,31 @@ fn make_all(app: &App, thaws: &[Thaw], at_a_time: Option<u16>) -> Result<Vec<Tha
     if !has_failed.load(Relaxed) {
         return Ok(made.into_iter().flatten().flatten().collect());
     }
-    let there: Vec<&Thaw> =
-        thaws.iter().zip(&made).filter(|(_, made)| matches!(made, Ok(Some(_)))).map(|(thaw, _)| thaw).collect();
-    let left: Vec<Failure> =
-        in_parallel(at_a_time, &there, |thaw| thaw.remove()).into_iter().filter_map(Result::err).collect();
-    let failures: Vec<Failure> = made.into_iter().filter_map(Result::err).collect();
-    Err(none_is_left(&failures, &left, thaws.len()))
+    let left = in_parallel(at_a_time, thaws, Thaw::remove).into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    let failures = thaws.iter().zip(made).filter_map(|(thaw, made)| Some((thaw, made.err()?)));
+    let failures = failures.map(|(thaw, failure)| match thaw.made.get() {
+        Some(_) => thaw.without_vm(failure),
+        None => failure,
+    });
+    Err(none_is_left(app, &failures.collect::<Vec<_>>(), &left, thaws.len()))
 }
 
-/// The failure of all, because of these. Those of the VMs that are still there are `left`.
-fn none_is_left(failures: &[Failure], left: &[Failure], count: usize) -> Failure {
+/// The failure of all, because of these, of which others are printed. Those of the VMs that are still there are `left`.
+fn none_is_left(app: &App, failures: &[Failure], left: &[Failure], count: usize) -> Failure {
     let all = failures.iter().chain(left);
     let mut states: Vec<String> = all.clone().filter_map(|failure| failure.state.clone()).collect();
     let hint = all.filter(|failure| failure.state.is_some()).find_map(|failure| failure.hint.clone());
-    states.push(format!("{} of the {count} VMs is there", if states.is_empty() { "none" } else { "no other" }));
+    match (states.len(), count.saturating_sub(states.len())) {
+        (0, _) => states.push(format!("none of the {count} VMs is there")),
+        (_, 0) => {}
+        (_, 1) => states.push("the other one is not there".into()),
+        (_, others) => states.push(format!("the other {others} are not there")),
+    }
     // A signal says why all of them failed.
     let cause = failures.iter().find(|failure| failure.is_interrupted()).or(failures.first()).cloned();
     let cause = cause.unwrap_or_else(|| Failure::new(Status::Failed, "the VMs could not be made"));
+    let others = failures.iter().filter(|other| other.what != cause.what && !other.is_interrupted());
+    others.for_each(|other| Failure { state: None, ..other.clone() }.print(&app.terminal));
     let hint = hint.or(cause.hint.clone());
     Failure { state: Some(states.join("; ")), hint, ..cause }
 }
