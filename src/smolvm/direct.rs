@@ -4,21 +4,21 @@
 //! tried, and whose folder holds nothing unknown. The manifest is the empty VM's, with those settings: all engines from 1.4.0
 //! to 1.32.2 write the same keys in the same order.
 
+pub mod image;
+mod known;
+mod manifest;
+
 use super::artifact::{Member, MemberKind};
 use super::disk::{Disk, DiskError};
 use super::facts::Fact;
-use super::machine::{Machine, State};
+use super::machine::Machine;
 use super::record::Record;
 use super::version::Version;
-use crate::clock;
+use known::{check_files, check_vm, disk_file};
+use manifest::{Asset, Manifest};
 use rustix::process::{getegid, geteuid};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::SystemTime;
 
 /// What the engine would pack.
 #[derive(Debug)]
@@ -32,113 +32,7 @@ pub struct Direct {
 }
 
 /// A function that opens a disk.
-type Open<'a> = &'a mut dyn FnMut(&Path) -> Result<Disk, DiskError>;
-
-/// Settings that no pack holds, and that change no disk: the engine's pack of a VM with any of them is that of one without.
-#[rustfmt::skip]
-const NOT_PACKED: [&str; 44] = [
-    "name", "created_at", "state", "pid", "pid_start_time", "last_exit_code", "restart", "init", "init_completed", "labels",
-    "storage_gb", "overlay_gb", "block_io", "disk_durability", "shm_size",
-    // A pack says only whether there is a network, and a snapshot always says no.
-    "network", "network_backend", "network_name", "allowed_cidrs", "egress_rules", "block_private", "dns_filter_hosts", "dns",
-    "dns_options", "guest_subnet", "ports", "credential_policy", "credential_placeholders",
-    // What the host lends to the guest.
-    "mounts", "published_sockets", "docker_socket", "ssh_agent", "rosetta", "nested_virt", "gpu_vram_mib",
-    // How the engine watches and stops it.
-    "health_cmd", "health_interval_secs", "health_timeout_secs", "health_retries", "health_startup_grace_secs",
-    "stop_on_exit", "stop_signal", "stop_timeout_secs",
-    // The artifact that it was made from: its disks lie below the VM's own.
-    "source_smolmachine",
-];
-
-/// Settings that a pack holds.
-const PACKED: [&str; 10] = ["cpus", "mem", "entrypoint", "cmd", "env", "workdir", "user", "gpu", "cuda", "secret_refs"];
-
-/// The values of these settings.
-#[derive(Debug, Deserialize)]
-struct Settings {
-    #[serde(default)]
-    entrypoint: Vec<String>,
-    #[serde(default)]
-    cmd: Vec<String>,
-    #[serde(default)]
-    env: Vec<(String, String)>,
-    #[serde(default)]
-    workdir: Option<String>,
-    #[serde(default)]
-    user: Option<String>,
-    #[serde(default)]
-    gpu: Option<bool>,
-    #[serde(default)]
-    cuda: bool,
-    #[serde(default)]
-    secret_refs: BTreeMap<String, Value>,
-}
-
-/// The files and folders in the folder of a bare VM that hold nothing of it. Sockets hold nothing either.
-#[rustfmt::skip]
-const FILES: [&str; 20] = [
-    ".pack-shared", ".vm-uid", "agent-console.log", "agent-startup-error.log", "agent.config.json", "agent.pid",
-    "boot-config.json", "egress", "name", "overlay.formatted", "pack", "pack.lock", "packed-layers-dax-window",
-    "smolvm_attach_ro", "smolvm_attach_rw", "storage.formatted", "vm.lock", "vmm-exit.json", "vmm-stop-requested", "workload.log",
-];
-/// The disks of a bare VM.
-const DISKS: [&str; 4] = ["overlay.raw", "overlay.qcow2", "storage.raw", "storage.qcow2"];
-
-/// A manifest of a bare VM, with the keys in the engine's order.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Manifest {
-    mode: String,
-    image: String,
-    digest: String,
-    platform: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    entrypoint: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    cmd: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    env: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    workdir: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
-    /// In the place of the engine's `secret_refs`: see [`secrets`](super::secrets).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    bottle_freeze_secrets: Vec<String>,
-    cpus: u32,
-    mem: u64,
-    image_size: u64,
-    network: bool,
-    gpu: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cuda: Option<bool>,
-    host_platform: String,
-    created: String,
-    smolvm_version: String,
-    assets: Assets,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Assets {
-    libraries: Vec<Asset>,
-    agent_rootfs: Asset,
-    layers: [Asset; 0],
-    storage_template: Asset,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    storage_logical_size: Option<u64>,
-    overlay_template: Asset,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    overlay_logical_size: Option<u64>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Asset {
-    path: String,
-    size: u64,
-}
+pub type Open<'a> = &'a mut dyn FnMut(&Path) -> Result<Disk, DiskError>;
 
 /// What the engine would pack of the VM, which is not up. `record` is the VM's, `trial` and `template` are record and manifest
 /// of an empty VM that the same engine packed, and `folder` has the VM's disks, which are opened by `open`.
@@ -157,58 +51,23 @@ pub fn direct(
     if !version.has(Fact::KnownDisks) {
         return Err(format!("bottle-freeze does not know the disks of smolvm {version}"));
     }
+    if vm.image.is_some() {
+        return Err("it is not a bare VM".to_owned());
+    }
     check_vm(vm, record, trial)?;
     check_files(folder)?;
-    let mut manifest: Manifest =
-        serde_json::from_str(template).map_err(|error| format!("bottle-freeze does not know its manifest: {error}"))?;
-    if serde_json::to_string_pretty(&manifest).ok().as_deref() != Some(template) || manifest.mode != "vm" {
-        return Err("bottle-freeze does not know its manifest".to_owned());
-    }
+    let mut manifest = Manifest::of_trial(template)?;
     let secrets = manifest.set(vm, record.settings()?);
     let assets = &mut manifest.assets;
-    let (asset, logical) = (&mut assets.overlay_template, &mut assets.overlay_logical_size);
+    let (asset, logical) = (assets.overlay_template.as_mut(), &mut assets.overlay_logical_size);
+    let asset = asset.ok_or("bottle-freeze does not know its manifest")?;
     let mut disks = vec![disk(folder, "overlay", asset, logical, open)?];
     // Older engines pack an empty storage disk instead, which is in the template.
     if version.has(Fact::BareWorkspace) {
         let (asset, logical) = (&mut assets.storage_template, &mut assets.storage_logical_size);
         disks.push(disk(folder, "storage", asset, logical, open)?);
     }
-    let manifest = serde_json::to_string_pretty(&manifest).map_err(|error| error.to_string())?;
-    Ok(Direct { manifest, secrets, disks })
-}
-
-/// Whether the VM is a bare one with known settings only.
-fn check_vm(vm: &Machine, record: &Record, trial: &Record) -> Result<(), String> {
-    if vm.image.is_some() || vm.ephemeral {
-        return Err("it is not a bare VM, or it is removed when it stops".to_owned());
-    }
-    if !matches!(vm.state, State::Created | State::Stopped | State::Failed) {
-        return Err(format!("it is {}", vm.state));
-    }
-    if record.get("name") != vm.name.as_str() || record.get("created_at").as_u64() != vm.created_at {
-        return Err("what smolvm recorded is of another VM".to_owned());
-    }
-    let is_known = |key: &str| NOT_PACKED.contains(&key) || PACKED.contains(&key);
-    let mut keys = record.keys().chain(trial.keys()).filter(|key| !is_known(key));
-    match keys.find(|key| record.get(key) != trial.get(key)) {
-        Some(key) => Err(format!("bottle-freeze does not know its setting {key:?}")),
-        None => Ok(()),
-    }
-}
-
-/// Whether the folder of a VM holds only what is known.
-fn check_files(folder: &Path) -> Result<(), String> {
-    let unreadable = |error| format!("cannot read {}: {error}", folder.display());
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let name = entry.file_name();
-        let is_known = FILES.iter().chain(&DISKS).any(|known| name == *known)
-            || entry.file_type().map_err(unreadable)?.is_socket();
-        if !is_known {
-            return Err(format!("its folder has an unknown file: {}", name.to_string_lossy()));
-        }
-    }
-    Ok(())
+    Ok(Direct { manifest: manifest.text()?, secrets, disks })
 }
 
 /// A disk of the VM, and its member of the artifact. Sets its sizes in the manifest.
@@ -219,11 +78,8 @@ fn disk(
     logical: &mut Option<u64>,
     open: Open,
 ) -> Result<(Member, Disk), String> {
-    let files = ["raw", "qcow2"].map(|ending| folder.join(name).with_extension(ending));
-    let [path] = files.iter().filter(|path| path.symlink_metadata().is_ok()).collect::<Vec<_>>()[..] else {
-        return Err(format!("it does not have exactly one {name} disk"));
-    };
-    let disk = open(path).map_err(|error| error.to_string())?;
+    let path = disk_file(folder, name)?;
+    let disk = open(&path).map_err(|error| error.to_string())?;
     if disk.size() == 0 {
         return Err(format!("its {name} disk is empty"));
     }
@@ -236,32 +92,10 @@ fn disk(
     Ok((member, disk))
 }
 
-impl Manifest {
-    /// Sets what depends on the VM, and returns the names of its secrets. The network stays closed, as in every snapshot.
-    fn set(&mut self, vm: &Machine, settings: Settings) -> Vec<String> {
-        self.image = format!("vm://{}", vm.name);
-        // Some engines record a shell if there is none.
-        if !settings.entrypoint.is_empty() {
-            self.entrypoint = settings.entrypoint;
-        }
-        self.cmd = settings.cmd;
-        self.env = settings.env.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-        self.workdir = settings.workdir;
-        self.user = settings.user;
-        self.bottle_freeze_secrets = settings.secret_refs.into_keys().collect();
-        (self.cpus, self.mem) = (vm.cpus, vm.memory_mib);
-        self.gpu = settings.gpu.unwrap_or(false);
-        // Old engines do not record it.
-        self.cuda = self.cuda.map(|_| settings.cuda);
-        self.created = clock::rfc3339_millis(SystemTime::now());
-        self.bottle_freeze_secrets.clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use std::fs::File;
     use std::os::unix::fs::FileExt;
     use tempfile::TempDir;
@@ -349,8 +183,8 @@ mod tests {
         type Change = fn(&mut Vm);
         let cases: [(&str, Change); 14] = [
             ("bottle-freeze does not know the disks of smolvm 1.33.0", |vm| vm.version = Version(1, 33, 0)),
-            ("it is not a bare VM, or it is removed when it stops", |vm| vm.listed["image"] = json!("alpine")),
-            ("it is not a bare VM, or it is removed when it stops", |vm| vm.listed["ephemeral"] = json!(true)),
+            ("it is not a bare VM", |vm| vm.listed["image"] = json!("alpine")),
+            ("it is removed when it stops", |vm| vm.listed["ephemeral"] = json!(true)),
             ("it is paused", |vm| vm.listed["state"] = json!("paused")),
             ("what smolvm recorded is of another VM", |vm| vm.record["created_at"] = json!(6)),
             ("bottle-freeze does not know its setting \"image\"", |vm| vm.record["image"] = json!("alpine")),

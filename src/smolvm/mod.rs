@@ -18,7 +18,7 @@
 //!   result is an `outcome` or an `error`.
 //! - `machine` is a VM as it is listed, [`settings`] what a VM made from an artifact keeps of it.
 //! - `record` is what the engine's database holds of a VM, and `disk` reads its disks; from these, `direct` makes what the
-//!   engine would pack.
+//!   engine would pack. `image` makes one tar of the files that an image VM sees.
 //! - [`artifact`] reads, checks and changes `.smolmachine` files, [`secrets`] are removed from them, and `reference` is the
 //!   name of one in a registry.
 //! - `trial` packs an empty VM, and `whole` checks the engine's files: whether a freeze works.
@@ -37,6 +37,7 @@ mod facts;
 mod fingerprint;
 mod guest_env;
 mod host;
+mod image;
 pub mod installed;
 mod lifecycle;
 mod list;
@@ -60,7 +61,8 @@ pub use artifact::hash_while_written::{StreamedHash, follow};
 pub use call::Call;
 pub use command::{CheckpointOptions, Command, Exec, PackOptions};
 pub use create::{CreateOptions, Source};
-pub use direct::{Direct, direct};
+pub use direct::image::{DirectImage, check_image};
+pub use direct::{Direct, Open, direct};
 pub use disk::{Disk, DiskError, qcow2};
 pub use engine::{OnCall, Smolvm};
 pub use error::{EngineError, Reason};

@@ -113,6 +113,18 @@ impl<'w> Feed<'w> {
         Ok(frame)
     }
 
+    /// Ends the last member here: its path and its size follow from its content.
+    ///
+    /// # Errors
+    /// Its objects cannot be written.
+    pub fn end_as(&mut self, path: String) -> Result<(), StoreError> {
+        self.cutter.end(&mut |piece| self.chunks.add(piece))?;
+        if let Some(entry) = self.chunks.entries.last_mut() {
+            (entry.member.path, entry.member.size) = (path, self.bytes);
+        }
+        Ok(())
+    }
+
     /// Ends the last member.
     pub(super) fn finish(mut self) -> Result<Vec<Entry>, StoreError> {
         self.end_member()?;

@@ -1,15 +1,14 @@
 //! Step 5 of a freeze, without the engine: the chunks of a snapshot from the disks of the VM.
 
 use super::context::Freeze;
+use super::source::{Known, Source};
 use super::stopped::Stopped;
 use super::take::Written;
 use crate::error::{Failure, Result, Status};
-use crate::library::store::{self, Runtime, StoreError, Writer};
-use crate::library::{self, FileHash, Staging, Stored, Way, catalog};
+use crate::library::store::{self, Runtime, StoreError};
+use crate::library::{self, Staging, Stored, Way, catalog};
 use crate::operations::{disks, packed};
-use crate::signals::Signals;
-use crate::smolvm::artifact::Part;
-use crate::smolvm::{Direct, Disk, DiskError, Disks, Machine, Name, State, direct};
+use crate::smolvm::{Disk, DiskError, Disks, Machine, Name, State};
 use std::path::Path;
 
 impl Freeze<'_> {
@@ -38,22 +37,21 @@ impl Freeze<'_> {
             app.terminal.detail(&only_engine(&self.job.name, &why));
             None
         };
-        let Some((runtime, mut direct)) = self.direct(&listed).map_err(only_engine).ok() else { return Ok(None) };
+        let Some((runtime, mut source)) = self.source(&listed).map_err(only_engine).ok() else { return Ok(None) };
         // A clone is the snapshot, whatever the VM does with its own disks then.
-        let is_cloned = vm.is_to_restart() && clone(&mut direct, staging.path());
+        let is_cloned = vm.is_to_restart() && clone(&mut source, staging.path());
         if is_cloned {
             self.check_untouched(before)?;
             vm.restart();
         }
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
         let text = format!("reading the disks of {}", self.job.name);
-        let total = || direct.disks.iter().filter_map(|(_, disk)| disk.data_bytes().ok()).fold(0, u64::saturating_add);
-        let read = |on_bytes: &dyn Fn(u64)| {
-            write(&folder, runtime, &direct, self.last_index().as_ref(), &app.signals, on_bytes)
-        };
+        let last = self.last_index();
+        let total = || source.data_bytes(last.as_ref());
+        let read = |on_bytes: &dyn Fn(u64)| source.write(&folder, runtime, last.as_ref(), &app.signals, on_bytes);
         match app.terminal.counted("read", &text, total, read) {
             Ok((index, recorded, added)) => {
-                let secrets = direct.secrets;
+                let secrets = source.secrets();
                 Ok(Some(Written::Chunks { index: Box::new(index), recorded, added, secrets, way: Way::Disks }))
             }
             Err(error) => {
@@ -82,16 +80,17 @@ impl Freeze<'_> {
         found.or_else(|| catalog::find(&last).ok())
     }
 
-    /// What the engine would pack, and what it adds; or why only the engine can pack it.
-    fn direct(&self, vm: &Machine) -> std::result::Result<(&Runtime, Direct), String> {
+    /// What is read of the VM, and what the engine adds; or why only the engine can pack it.
+    fn source(&self, vm: &Machine) -> std::result::Result<(&Runtime, Source), String> {
         let engine = self.cx.engine;
         let folder = self.disks.as_deref().ok_or("its disks were not found")?;
         let record = engine.record(&self.job.name).ok_or("what smolvm recorded of it cannot be read")?;
         let pattern = self.pattern.as_deref().ok_or("it has no pattern")?;
         let (runtime, trial) = pattern.as_ref().map_err(String::clone)?;
-        let template = runtime.index.manifest.get();
         let mut open = |path: &Path| self.open(path);
-        Ok((runtime, direct(vm, &record, trial, template, folder, engine.version(), &mut open)?))
+        let (record, template, version) = (&record, runtime.index.manifest.get(), engine.version());
+        let known = Known { vm, record, trial, template, folder, version };
+        Ok((runtime, Source::of(&known, !self.cx.request.no_workspace, &mut open)?))
     }
 
     /// Opens a disk. What its file system does not use is left out, if the user wants that and it is known.
@@ -127,8 +126,9 @@ fn why_only_engine(error: StoreError, runtime: &Runtime) -> Result<String> {
     }
 }
 
-/// Clones the disks, if all of them can be cloned, and read to the end.
-fn clone(direct: &mut Direct, folder: &Path) -> bool {
+/// Clones the disks of a bare VM, if all of them can be cloned, and read to the end.
+fn clone(source: &mut Source, folder: &Path) -> bool {
+    let Source::Bare(direct) = source else { return false };
     direct.disks.iter_mut().all(|(_, disk)| disk.clone_into(folder).is_ok() && disk.data_bytes().is_ok())
 }
 
@@ -137,39 +137,4 @@ fn clear(folder: &Path) {
     // A rest stays in the private folder, which is removed in the end.
     let _ = store::remove_objects(folder);
     let _ = std::fs::remove_dir_all(folder);
-}
-
-/// Writes the chunks and the index: disks from the VM, all else from the runtime. `on_bytes` gets the bytes of data that were
-/// read from the disks.
-fn write(
-    folder: &Path,
-    runtime: &Runtime,
-    direct: &Direct,
-    last: Option<&store::Index>,
-    signals: &Signals,
-    on_bytes: &dyn Fn(u64),
-) -> std::result::Result<(store::Index, FileHash, store::Added), StoreError> {
-    let (members, added, ()) = Writer::run(folder, signals, |feed| -> std::result::Result<(), StoreError> {
-        if let Some(last) = last {
-            feed.trust(last);
-        }
-        for entry in &runtime.index.members {
-            match direct.disks.iter().find(|(member, _)| member.path == entry.member.path) {
-                Some((member, disk)) => {
-                    feed.part(Part::Member(member))?;
-                    disk.read::<StoreError>(signals, &mut |part| {
-                        if let Part::Data(bytes) = part {
-                            on_bytes(bytes.len() as u64);
-                        }
-                        feed.part(part)
-                    })?;
-                }
-                None => feed.known(entry, &runtime.folder)?,
-            }
-        }
-        Ok(())
-    })?;
-    let index = store::Index::new(direct.manifest.clone(), members)?;
-    let recorded = index.write(folder)?;
-    Ok((index, recorded, added))
 }

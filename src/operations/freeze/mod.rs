@@ -13,6 +13,7 @@ mod prepare;
 mod publish;
 mod request;
 mod run;
+mod source;
 mod stopped;
 mod take;
 mod unchanged;

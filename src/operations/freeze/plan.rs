@@ -51,8 +51,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans the freeze of `vm` by an engine of this version; `known` is the configuration that was found, and `has_record`
-    /// whether the engine's own record of the VM was.
+    /// Plans the freeze of `vm` by an engine of this version; `known` is the configuration that was found, and `is_known`
+    /// says whether its disks can be read without the engine, as far as its record shows.
     ///
     /// # Errors
     /// The VM cannot be frozen, or not in this way.
@@ -60,7 +60,7 @@ impl Plan {
         request: &Request,
         vm: &Machine,
         known: Configuration,
-        has_record: bool,
+        is_known: bool,
         version: Version,
     ) -> Result<Self> {
         can_be_frozen(vm)?;
@@ -74,7 +74,7 @@ impl Plan {
         // Only of these versions it was seen that a live artifact carries an allow list.
         let is_carried = !live || !vm.network || version.has(Fact::ListsAllowList);
         let known = Configuration { network_known: known.network_known && is_carried, ..known };
-        let reads_disks = !live && has_record && reads_disks(request, vm);
+        let reads_disks = !live && is_known && reads_disks(request);
         let steps = steps(request, vm, live, reads_disks, version);
         let mut warnings: Vec<String> = not_live.map(|why| in_the_ordinary_way(&why)).into_iter().collect();
         if !live && vm.state == State::Unreachable {
@@ -96,9 +96,9 @@ impl Plan {
     }
 }
 
-/// Whether the disks of the VM may be read without the engine.
-pub fn reads_disks(request: &Request, vm: &Machine) -> bool {
-    vm.image.is_none() && !request.keeps_whole() && !request.engine_pack
+/// Whether the user lets the disks of a VM be read without the engine.
+pub fn reads_disks(request: &Request) -> bool {
+    !request.keeps_whole() && !request.engine_pack
 }
 
 fn steps(request: &Request, vm: &Machine, live: bool, reads_disks: bool, version: Version) -> Vec<Step> {

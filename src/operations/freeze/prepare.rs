@@ -12,7 +12,7 @@ use crate::operations::state::asked_again;
 use crate::operations::tags::free_tags;
 use crate::operations::{configuration, disks, lock, packed, start, workspace};
 use crate::report::Planned;
-use crate::smolvm::{Call, CheckpointOptions, Command, Disks, EngineError, Exec, Fact, Machine};
+use crate::smolvm::{Call, CheckpointOptions, Command, Disks, EngineError, Exec, Fact, Machine, Name, check_image};
 use std::path::Path;
 use std::time::Instant;
 
@@ -110,6 +110,17 @@ impl Freeze<'_> {
     }
 }
 
+/// Whether the record of the VM shows nothing that only the engine can pack. If it does, what, is printed with --verbose.
+fn is_known(cx: Context, name: &Name, vm: &Machine) -> bool {
+    // It is read again when the VM is stopped.
+    let record = cx.engine.record(name).ok_or_else(|| "what smolvm recorded of it cannot be read".to_owned());
+    let known = record.and_then(|record| match vm.image {
+        Some(_) => check_image(&record, cx.engine.version()),
+        None => Ok(()),
+    });
+    known.inspect_err(|why| cx.app.terminal.detail(&only_engine(name, why))).is_ok()
+}
+
 impl<'a> Freeze<'a> {
     /// 1. Look: the VM is there, and in a state that can be frozen.
     fn look(cx: Context<'a>, job: &'a Job, machines: &[Machine]) -> Result<Self> {
@@ -117,13 +128,8 @@ impl<'a> Freeze<'a> {
         let (request, name, version) = (cx.request, &job.name, cx.engine.version());
         let found = machines.iter().find(|machine| machine.name == name.as_str());
         let vm = found.ok_or_else(|| EngineError::no_such_vm(name, machines))?.clone();
-        // It is read again when the VM is stopped.
-        let reads_disks = reads_disks(request, &vm);
-        let has_record = reads_disks && cx.engine.record(name).is_some();
-        if reads_disks && !has_record {
-            cx.app.terminal.detail(&only_engine(name, "what smolvm recorded of it cannot be read"));
-        }
-        let plan = Plan::make(request, &vm, configuration::of(&vm, version), has_record, version)?;
+        let is_known = reads_disks(request) && is_known(cx, name, &vm);
+        let plan = Plan::make(request, &vm, configuration::of(&vm, version), is_known, version)?;
         let id = layout::new_id();
         let artifact = if plan.is_live() { layout::CHECKPOINT } else { layout::ARTIFACT };
         let target = match &request.output {

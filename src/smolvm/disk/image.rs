@@ -61,6 +61,11 @@ impl Image {
         self.0.first().map_or(0, Layer::size)
     }
 
+    /// The lowest file.
+    pub fn lowest(&self) -> &Path {
+        self.0.last().map_or(Path::new(""), |layer| &layer.source().path)
+    }
+
     /// Bytes of its files.
     pub fn file_bytes(&self) -> u64 {
         self.0.iter().map(|layer| layer.source().bytes).fold(0, u64::saturating_add)

@@ -7,12 +7,14 @@ mod clone;
 mod error;
 mod image;
 pub mod qcow2;
+mod random;
 mod raw;
 mod source;
 #[cfg(test)]
 mod tests;
 
 pub use error::DiskError;
+pub use random::Random;
 
 use super::artifact::Part;
 use crate::ext4::{Ext4Error, free};
@@ -61,6 +63,11 @@ impl Disk {
         self.free = free;
         self.size = self.last_data().map_err(io::Error::other)?;
         Ok(before.saturating_sub(self.run_bytes()?))
+    }
+
+    /// The file that has what lies lowest of it: its own, or that of the disk that it is based on.
+    pub fn lowest(&self) -> &Path {
+        self.image.lowest()
     }
 
     /// Bytes of the disk, as the VM sees it.

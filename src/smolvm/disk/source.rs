@@ -97,6 +97,11 @@ impl Run<'_> {
         }
     }
 
+    /// Reads its bytes from this place of the disk on.
+    pub fn read_from(&self, at: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        self.source.read(buffer, self.offset.saturating_add(at.saturating_sub(self.at)))
+    }
+
     /// Whether bytes of that file, at those places in the disk's part and in the file, follow.
     fn continues(&self, source: &Source, at: u64, offset: u64) -> bool {
         std::ptr::eq(self.source, source)

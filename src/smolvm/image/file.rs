@@ -1,0 +1,45 @@
+//! A file in a layer of an image.
+
+use crate::ext4::{Inode, Kind};
+use std::path::PathBuf;
+
+/// A file in a layer of an image, or in the folder of changes above them.
+#[derive(Debug)]
+pub struct File {
+    /// What it is.
+    pub kind: Kind,
+    /// Permissions, with the bits for set-user-id, set-group-id and sticky.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// When its content was changed, in seconds since 1970.
+    pub modified: i64,
+    /// Bytes of its content.
+    pub size: u64,
+    /// Major and minor number of a device.
+    pub device: (u32, u32),
+    /// How many names it has in its layer.
+    pub links: u64,
+    /// The number by which its layer knows it.
+    pub number: u64,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a file is.
+#[derive(Debug)]
+pub enum Place {
+    /// On this host.
+    Host(PathBuf),
+    /// On a disk of the VM.
+    Disk(Inode),
+}
+
+impl File {
+    /// Whether it hides what lies below it under its name, and is itself no file.
+    pub fn is_whiteout(&self) -> bool {
+        self.kind == Kind::CharacterDevice && self.device == (0, 0)
+    }
+}

@@ -1,0 +1,279 @@
+//! The layers of an image, and the folder of changes above them.
+
+use super::file::{File, Place};
+use crate::ext4::{Attribute, Ext4Error, FileSystem, Inode, Kind};
+use crate::smolvm::disk::{DiskError, Random};
+use rustix::fs::{major, minor};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// Bytes of a file that are read at once.
+const BUFFER: u64 = 1 << 20;
+/// The attributes of overlayfs that change nothing of what a guest sees.
+const HARMLESS: [&[u8]; 5] = [b"origin", b"impure", b"nlink", b"uuid", b"upper"];
+
+/// Fills the buffer with the content of a file from this place on.
+type ReadAt<'r> = dyn FnMut(u64, &mut [u8]) -> Result<(), DiskError> + 'r;
+
+/// A folder with files of an image.
+#[derive(Debug)]
+pub enum Layer<'d> {
+    /// On this host.
+    Host(PathBuf),
+    /// On a disk of the VM.
+    Disk(&'d Files<'d>, Inode),
+}
+
+/// The files on a disk of the VM.
+#[derive(Debug)]
+pub struct Files<'d> {
+    /// The file of the disk.
+    pub path: PathBuf,
+    /// Its file system.
+    pub system: FileSystem<Random<'d>>,
+}
+
+impl Files<'_> {
+    /// The error with the path of the disk.
+    pub fn error(&self, error: Ext4Error) -> DiskError {
+        Self::error_of(&self.path, error)
+    }
+
+    /// The error of the disk at this path.
+    pub fn error_of(path: &Path, error: Ext4Error) -> DiskError {
+        let path = path.to_owned();
+        match error {
+            Ext4Error::Unreadable(source) => DiskError::Unreadable { path, source },
+            Ext4Error::Unknown(why) => DiskError::Unknown { path, why: why.into() },
+        }
+    }
+
+    /// The names in a folder; none in anything else.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn names(&self, folder: &Inode) -> Result<Vec<Vec<u8>>, DiskError> {
+        let mut names = Vec::new();
+        let mut add = |name: &[u8], _| {
+            names.push(name.to_vec());
+            Ok(())
+        };
+        if folder.kind == Kind::Folder {
+            self.system.entries(folder, &mut add).map_err(|error| self.error(error))?;
+        }
+        Ok(names)
+    }
+
+    /// The folder at this path.
+    ///
+    /// # Errors
+    /// There is none, or the disk cannot be read.
+    pub fn folder(&self, path: &str) -> Result<Inode, DiskError> {
+        let found = self.find(path)?.filter(|found| found.kind == Kind::Folder);
+        found.ok_or_else(|| DiskError::Unknown { path: self.path.clone(), why: format!("has no folder {path}") })
+    }
+
+    /// The file at this path, through folders only; nothing if there is none.
+    ///
+    /// # Errors
+    /// The disk cannot be read.
+    pub fn find(&self, path: &str) -> Result<Option<Inode>, DiskError> {
+        let mut found = self.system.inode(crate::ext4::ROOT).map_err(|error| self.error(error))?;
+        for name in path.split('/') {
+            if found.kind != Kind::Folder {
+                return Ok(None);
+            }
+            let mut number = None;
+            let mut look = |entry: &[u8], inode| {
+                if entry == name.as_bytes() {
+                    number = Some(inode);
+                }
+                Ok(())
+            };
+            self.system.entries(&found, &mut look).map_err(|error| self.error(error))?;
+            let Some(number) = number else { return Ok(None) };
+            found = self.system.inode(number).map_err(|error| self.error(error))?;
+        }
+        Ok(Some(found))
+    }
+}
+
+impl Layer<'_> {
+    /// The folder itself.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn root(&self) -> Result<File, DiskError> {
+        match self {
+            Self::Host(path) => on_host(path.clone()),
+            Self::Disk(_, inode) => Ok(on_disk(inode.clone())),
+        }
+    }
+
+    /// The names in a folder of it, in order, with their files.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn entries(&self, folder: &File) -> Result<Vec<(Vec<u8>, File)>, DiskError> {
+        let mut all = Vec::new();
+        match (self, &folder.place) {
+            (_, Place::Host(path)) => {
+                let unreadable = |source| DiskError::Unreadable { path: path.clone(), source };
+                for entry in fs::read_dir(path).map_err(unreadable)? {
+                    let entry = entry.map_err(unreadable)?;
+                    all.push((entry.file_name().as_bytes().to_vec(), on_host(entry.path())?));
+                }
+            }
+            (Self::Disk(files, _), Place::Disk(inode)) => {
+                let mut add = |name: &[u8], number| {
+                    all.push((name.to_vec(), on_disk(files.system.inode(number)?)));
+                    Ok(())
+                };
+                files.system.entries(inode, &mut add).map_err(|error| files.error(error))?;
+            }
+            (Self::Host(path), Place::Disk(_)) => return Err(elsewhere(path)),
+        }
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(all)
+    }
+
+    /// Whether a folder hides all that lies below it.
+    ///
+    /// # Errors
+    /// It cannot be read, or has an attribute of overlayfs that is not known.
+    pub fn is_opaque(&self, folder: &File) -> Result<bool, DiskError> {
+        let (Self::Disk(files, _), Place::Disk(inode)) = (self, &folder.place) else { return Ok(false) };
+        let attributes = files.system.attributes(inode).map_err(|error| files.error(error))?;
+        opaque(&attributes).map_err(|why| files.error(Ext4Error::Unknown(why)))
+    }
+
+    /// Whether a file of it has only attributes that are known.
+    ///
+    /// # Errors
+    /// It cannot be read, or has an attribute of overlayfs that is not known.
+    pub fn check_file(&self, file: &File) -> Result<(), DiskError> {
+        if self.is_opaque(file)? { Err(self.unknown("has an opaque file")) } else { Ok(()) }
+    }
+
+    /// The target of a symbolic link.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn link(&self, file: &File) -> Result<Vec<u8>, DiskError> {
+        match (self, &file.place) {
+            (_, Place::Host(path)) => match fs::read_link(path) {
+                Ok(target) => Ok(target.as_os_str().as_bytes().to_vec()),
+                Err(source) => Err(DiskError::Unreadable { path: path.clone(), source }),
+            },
+            (Self::Disk(files, _), Place::Disk(inode)) => files.system.link(inode).map_err(|error| files.error(error)),
+            (Self::Host(path), Place::Disk(_)) => Err(elsewhere(path)),
+        }
+    }
+
+    /// Passes the content of a regular file to `on_data`, holes as zeros.
+    ///
+    /// # Errors
+    /// It cannot be read, changed meanwhile, or `on_data` failed.
+    pub fn read<E: From<DiskError>>(
+        &self,
+        file: &File,
+        on_data: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut buffer = vec![0; usize::try_from(file.size.min(BUFFER)).unwrap_or(0)];
+        let read_at: &mut ReadAt<'_> = match (self, &file.place) {
+            (_, Place::Host(path)) => &mut host_reader(path, file)?,
+            (Self::Disk(files, _), Place::Disk(inode)) => {
+                let extents = files.system.extents(inode).map_err(|error| files.error(error))?;
+                &mut move |at, buffer| files.system.read(&extents, at, buffer).map_err(|error| files.error(error))
+            }
+            (Self::Host(path), Place::Disk(_)) => return Err(elsewhere(path).into()),
+        };
+        let mut at = 0;
+        while at < file.size {
+            let bytes = usize::try_from((file.size - at).min(BUFFER)).unwrap_or(0);
+            let part = buffer.get_mut(..bytes).unwrap_or_default();
+            read_at(at, part)?;
+            on_data(part)?;
+            at = at.saturating_add(bytes as u64);
+        }
+        Ok(())
+    }
+
+    /// The error for something in it that is not known: completes a sentence that begins with it.
+    pub fn unknown(&self, why: impl Into<String>) -> DiskError {
+        let (Self::Host(path) | Self::Disk(Files { path, .. }, _)) = self;
+        DiskError::Unknown { path: path.clone(), why: why.into() }
+    }
+}
+
+/// A file that is not where its layer is: an error of this program.
+fn elsewhere(path: &Path) -> DiskError {
+    DiskError::Unknown { path: path.to_owned(), why: "has a file that is elsewhere".into() }
+}
+
+/// Reads a file of this host, which must not change meanwhile.
+fn host_reader(path: &Path, file: &File) -> Result<impl FnMut(u64, &mut [u8]) -> Result<(), DiskError>, DiskError> {
+    let unreadable = |source: io::Error| DiskError::Unreadable { path: path.to_owned(), source };
+    let open = crate::files::open_existing(path).map_err(unreadable)?;
+    let meta = open.metadata().map_err(unreadable)?;
+    if (meta.ino(), meta.len()) != (file.number, file.size) {
+        return Err(DiskError::Unknown { path: path.to_owned(), why: "was changed while it was read".into() });
+    }
+    let path = path.to_owned();
+    Ok(move |at, buffer: &mut [u8]| {
+        open.read_exact_at(buffer, at).map_err(|source| DiskError::Unreadable { path: path.clone(), source })
+    })
+}
+
+fn on_host(path: PathBuf) -> Result<File, DiskError> {
+    let meta = fs::symlink_metadata(&path).map_err(|source| DiskError::Unreadable { path: path.clone(), source })?;
+    let Some(kind) = Kind::of_mode(meta.mode()) else {
+        return Err(DiskError::Unknown { path, why: "is a file of an unknown kind".into() });
+    };
+    let device = meta.rdev();
+    Ok(File {
+        kind,
+        mode: meta.mode() & 0o7777,
+        uid: meta.uid(),
+        gid: meta.gid(),
+        modified: meta.mtime(),
+        size: meta.len(),
+        device: (major(device), minor(device)),
+        links: meta.nlink(),
+        number: meta.ino(),
+        place: Place::Host(path),
+    })
+}
+
+fn on_disk(inode: Inode) -> File {
+    File {
+        kind: inode.kind,
+        mode: inode.mode(),
+        uid: inode.uid(),
+        gid: inode.gid(),
+        modified: inode.modified().0,
+        size: inode.size(),
+        device: inode.device(),
+        links: inode.links().into(),
+        number: inode.number.into(),
+        place: Place::Disk(inode),
+    }
+}
+
+/// Whether attributes make a folder opaque.
+fn opaque(attributes: &[Attribute]) -> Result<bool, &'static str> {
+    let mut is_opaque = false;
+    for (name, value) in attributes {
+        let prefixes: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
+        match prefixes.iter().find_map(|prefix| name.strip_prefix(*prefix)) {
+            None => {}
+            Some(b"opaque") if value == b"y" => is_opaque = true,
+            Some(name) if HARMLESS.contains(&name) => {}
+            Some(_) => return Err("has a file with an unknown attribute of overlayfs"),
+        }
+    }
+    Ok(is_opaque)
+}

@@ -1,0 +1,92 @@
+//! What a guest sees of several layers: the files of the upper ones hide those below.
+
+use super::file::File;
+use super::layer::Layer;
+use crate::ext4::Kind;
+use crate::smolvm::disk::DiskError;
+use std::collections::BTreeMap;
+use std::vec;
+
+/// The longest path, in bytes. No program of the guest can open a longer one.
+const LONGEST: usize = 4096;
+
+/// A file that a guest sees.
+#[derive(Debug)]
+pub struct Seen<'f> {
+    /// Its path; empty for the uppermost folder.
+    pub path: &'f [u8],
+    /// The number of its layer.
+    pub layer: usize,
+    /// The file.
+    pub file: &'f File,
+}
+
+/// The files that a guest sees of one name, with the numbers of their layers. More than one are folders.
+type Files = Vec<(usize, File)>;
+/// A name in a folder.
+type Name = (Vec<u8>, Files);
+
+/// Passes each file that a guest sees to `on_file`: a folder before what is in it, and that in the order of its names. The
+/// uppermost layer comes first.
+///
+/// # Errors
+/// A layer cannot be read, has something unknown, or `on_file` failed.
+pub fn walk<E: From<DiskError>>(
+    layers: &[Layer<'_>],
+    on_file: &mut dyn FnMut(&Seen<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut roots = Vec::new();
+    for (number, layer) in layers.iter().enumerate() {
+        roots.push((number, layer.root()?));
+    }
+    let (mut path, mut open): (Vec<u8>, Vec<(usize, vec::IntoIter<Name>)>) = (Vec::new(), Vec::new());
+    let mut next = Some(roots);
+    loop {
+        if let Some(files) = next.take() {
+            let Some((layer, file)) = files.first() else { continue };
+            on_file(&Seen { path: &path, layer: *layer, file })?;
+            let names = if file.kind == Kind::Folder { names(layers, &files)? } else { Vec::new() };
+            open.push((path.len(), names.into_iter()));
+        }
+        let Some((length, names)) = open.last_mut() else { return Ok(()) };
+        path.truncate(*length);
+        match names.next() {
+            None => drop(open.pop()),
+            Some((name, files)) => {
+                if !path.is_empty() {
+                    path.push(b'/');
+                }
+                path.extend(name);
+                let layer = files.first().and_then(|(layer, _)| layers.get(*layer));
+                if let Some(layer) = layer.filter(|_| path.len() > LONGEST) {
+                    return Err(layer.unknown(format!("has a path of more than {LONGEST} bytes")).into());
+                }
+                next = Some(files);
+            }
+        }
+    }
+}
+
+/// The names in a folder that is in these layers.
+fn names(layers: &[Layer<'_>], folders: &[(usize, File)]) -> Result<Vec<Name>, DiskError> {
+    // For each name its files so far, and whether those below are hidden.
+    let mut all: BTreeMap<Vec<u8>, (Files, bool)> = BTreeMap::new();
+    for (number, folder) in folders {
+        let Some(layer) = layers.get(*number) else { continue };
+        for (name, file) in layer.entries(folder)? {
+            let (files, is_closed) = all.entry(name).or_default();
+            if *is_closed {
+                continue;
+            }
+            *is_closed = file.kind != Kind::Folder || layer.is_opaque(&file)?;
+            // A file does not lie in a folder above it.
+            if !file.is_whiteout() && (file.kind == Kind::Folder || files.is_empty()) {
+                if file.kind != Kind::Folder {
+                    layer.check_file(&file)?;
+                }
+                files.push((*number, file));
+            }
+        }
+    }
+    Ok(all.into_iter().map(|(name, (files, _))| (name, files)).filter(|(_, files)| !files.is_empty()).collect())
+}

@@ -1,0 +1,182 @@
+use super::*;
+use crate::ext4::FileSystem;
+use crate::signals::Interrupted;
+use crate::signals::Signals;
+use crate::smolvm::artifact::Part;
+use crate::smolvm::disk::{Disk, DiskError};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use tempfile::TempDir;
+
+#[derive(Debug)]
+struct Failed(String);
+
+impl From<DiskError> for Failed {
+    fn from(error: DiskError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<Interrupted> for Failed {
+    fn from(_: Interrupted) -> Self {
+        Self("interrupted".into())
+    }
+}
+
+fn corpus(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/image").join(name);
+    zstd::decode_all(&*fs::read(path).unwrap()).unwrap()
+}
+
+/// The tar of these folders of the corpus, or why there is none. `change` may change the disk before.
+fn tar_of(folders: &[&str], change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("storage.raw");
+    let mut bytes = corpus("disk.zst");
+    change(&mut bytes);
+    fs::write(&path, bytes).unwrap();
+    let disk = Disk::open(&path).unwrap();
+    let system = FileSystem::open(disk.random().unwrap(), disk.size()).map_err(|error| error.to_string())?;
+    let files = Files { path, system };
+    let layers: Vec<_> = folders.iter().map(|folder| Layer::Disk(&files, files.folder(folder).unwrap())).collect();
+    flattened(&layers)
+}
+
+fn flattened(layers: &[Layer<'_>]) -> Result<Vec<u8>, String> {
+    let mut tar = Vec::new();
+    let written = flatten(layers, &Signals::default(), &mut |part| match part {
+        Part::Data(data) => {
+            tar.extend_from_slice(data);
+            Ok::<_, Failed>(())
+        }
+        _ => panic!("not data"),
+    });
+    let written = written.map_err(|Failed(why)| why)?;
+    assert_eq!(written.bytes, tar.len() as u64);
+    assert_eq!(written.sha256, base16ct::lower::encode_string(&Sha256::digest(&tar)));
+    Ok(tar)
+}
+
+/// All that a tar says of its members, by path. The first of several names for one file depends on the order: they are a group.
+fn members(tar: &[u8]) -> BTreeMap<Vec<u8>, String> {
+    let (mut all, mut groups) = (BTreeMap::new(), BTreeMap::<Vec<u8>, Vec<String>>::new());
+    let mut links = Vec::new();
+    for entry in tar::Archive::new(tar).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path_bytes().into_owned();
+        let target = entry.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default();
+        let name = String::from_utf8_lossy(&path).into_owned();
+        if entry.header().entry_type() == tar::EntryType::Link {
+            groups.entry(target.clone()).or_default().push(name);
+            links.push((path, target));
+            continue;
+        }
+        let (header, mut content) = (entry.header().clone(), Vec::new());
+        let time = header.as_old().mtime;
+        let device = [header.device_major(), header.device_minor()].map(|number| number.ok().flatten().unwrap_or(0));
+        entry.read_to_end(&mut content).unwrap();
+        let owner = [header.uid().unwrap(), header.gid().unwrap()];
+        let hash = crc32fast::hash(&content);
+        let kind = header.entry_type();
+        let target = target.as_slice().escape_ascii();
+        let mode = header.mode().unwrap();
+        all.insert(path.clone(), format!("{kind:?} {mode:o} {owner:?} {time:?} {device:?} {target} {hash:x}"));
+        groups.entry(path).or_default().push(name);
+    }
+    for (path, target) in links {
+        let same = all[&target].clone();
+        all.insert(path, same);
+    }
+    for names in groups.values_mut() {
+        names.sort();
+    }
+    let group = |path: &[u8]| groups.values().find(|names| names.contains(&String::from_utf8_lossy(path).into_owned()));
+    all.into_iter().map(|(path, text)| (path.clone(), format!("{text} {:?}", group(&path)))).collect()
+}
+
+#[test]
+fn a_guest_s_files_are_those_that_its_kernel_shows() {
+    let tar = tar_of(&["overlays/persistent-dev/upper", "lower"], |_| {}).unwrap();
+    let expected = corpus("guest.tar.zst");
+    let (one, other) = (members(&tar), members(&expected));
+    assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
+    for (path, member) in &other {
+        assert_eq!(&one[path], member, "{}", path.escape_ascii());
+    }
+    assert_eq!((one.len(), tar.len()), (53, expected.len()));
+}
+
+#[test]
+fn folders_of_this_host_are_layers_too() {
+    let lower = tempfile::tempdir().unwrap();
+    let make = |folder: &TempDir, path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let program = make(&lower, "bin/program", "one");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
+    fs::hard_link(&program, lower.path().join("bin/same")).unwrap();
+    std::os::unix::fs::symlink("../bin/program", lower.path().join("link")).unwrap();
+    let upper = tempfile::tempdir().unwrap();
+    make(&upper, "bin/new", "two");
+    let layers = [&upper, &lower].map(|folder| Layer::Host(folder.path().to_owned()));
+    let tar = flattened(&layers).unwrap();
+    let members = members(&tar);
+    let names: Vec<_> = members.keys().map(|name| std::ffi::OsStr::from_bytes(name).to_str().unwrap()).collect();
+    assert_eq!(names, ["./", "./bin/", "./bin/new", "./bin/program", "./bin/same", "./link"]);
+    assert!(members[&b"./bin/program"[..]].contains(" 4755 ") && members[&b"./bin/same"[..]].contains("bin/program"));
+    let missing = flattened(&[Layer::Host(lower.path().join("missing"))]).unwrap_err();
+    assert!(missing.starts_with("cannot read ") && missing.contains("missing"), "{missing}");
+}
+
+#[test]
+fn what_overlayfs_may_mean_is_not_guessed() {
+    let rename = |bytes: &mut Vec<u8>| {
+        // The name of an attribute, without "trusted.".
+        let places: Vec<_> = bytes.windows(14).enumerate().filter(|(_, name)| name == b"overlay.opaque").collect();
+        let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
+        assert!(!places.is_empty());
+        for at in places {
+            bytes[at..at + 14].copy_from_slice(b"overlay.opaqux");
+        }
+    };
+    let error = tar_of(&["overlays/persistent-dev/upper", "lower"], rename).unwrap_err();
+    assert!(error.ends_with("has a file with an unknown attribute of overlayfs"), "{error}");
+}
+
+#[test]
+fn a_damaged_disk_is_an_error_or_gives_a_tar() {
+    for seed in 0_usize..40 {
+        let damage = |bytes: &mut Vec<u8>| {
+            let mut random = Sha256::digest(seed.to_le_bytes());
+            for _ in 0..20 {
+                random = Sha256::digest(random);
+                let at = u32::from_le_bytes(*random.first_chunk().unwrap()) as usize % (1 << 20);
+                bytes[at] ^= random[4];
+            }
+        };
+        let _ = tar_of_any(damage);
+    }
+}
+
+/// As `tar_of`, of the whole disk.
+fn tar_of_any(change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("storage.raw");
+    let mut bytes = corpus("disk.zst");
+    change(&mut bytes);
+    fs::write(&path, bytes).unwrap();
+    let disk = Disk::open(&path).map_err(|error| error.to_string())?;
+    let random = disk.random().map_err(|error| error.to_string())?;
+    let files = Files { path, system: FileSystem::open(random, disk.size()).map_err(|error| error.to_string())? };
+    let folder = |path: &str| files.folder(path).map_err(|error| error.to_string());
+    let layers = [folder("overlays/persistent-dev/upper")?, folder("lower")?].map(|inode| Layer::Disk(&files, inode));
+    flattened(&layers)
+}
