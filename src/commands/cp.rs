@@ -148,11 +148,12 @@ fn out_of_snapshot(app: &App, snapshot: &OsStr, inside: &OsStr, path: &Path) -> 
     let source = resolve::find(app, snapshot)?;
     let name = source.name();
     let opened = contents::open(app, source, &Kept::default())?;
-    let (found, item) = opened.find(inside.as_bytes(), false)?;
+    let (found, item) = opened.find(inside.as_bytes(), true)?;
     let is_folder = item.kind() == Kind::Folder;
     let path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
-    let file_name = Path::new(OsStr::from_bytes(&found)).file_name().unwrap_or(OsStr::new("root"));
-    let target = resolve_link(&if path.is_dir() { path.join(file_name) } else { path });
+    // The name as typed, like `cp VM:PATH`; a link of that name in a folder is not followed.
+    let named = Path::new(inside).file_name().or(Path::new(OsStr::from_bytes(&found)).file_name());
+    let target = if path.is_dir() { path.join(named.unwrap_or(OsStr::new("root"))) } else { resolve_link(&path) };
     let existing = if is_folder { Existing::Keep } else { Existing::Replace };
     publish::preflight(&target, existing, home::canonical_root().as_deref())?;
     let refused = |error| Failure::not_writable(&target, &error);

@@ -2,6 +2,7 @@
 
 use crate::ext4::ReadAt;
 use crate::library::store::{Content, Digest};
+use crate::signals::Signals;
 use crate::smolvm::qcow2::{CLUSTER, ENTRY, Header, TABLE, ZEROS, offset};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ pub enum Bytes {
     /// In chunks.
     Chunks(Content),
     /// In a file, with so many bytes.
-    File(File, u64),
+    File(File, u64, Signals),
     /// In chunks of a qcow2 file, over others.
     Qcow2(Box<Qcow2>),
 }
@@ -39,7 +40,7 @@ impl Bytes {
     pub fn size(&self) -> u64 {
         match self {
             Self::Chunks(content) => content.size(),
-            Self::File(_, size) => *size,
+            Self::File(_, size, _) => *size,
             Self::Qcow2(disk) => disk.size(),
         }
     }
@@ -48,7 +49,7 @@ impl Bytes {
     pub fn data(&self) -> u64 {
         match self {
             Self::Chunks(content) => content.data(),
-            Self::File(_, size) => *size,
+            Self::File(_, size, _) => *size,
             Self::Qcow2(disk) => disk.data(),
         }
     }
@@ -96,7 +97,8 @@ impl ReadAt for Bytes {
         match self {
             Self::Chunks(content) => content.read_at(at, buffer),
             Self::Qcow2(disk) => disk.read_at(at, buffer),
-            Self::File(file, size) => {
+            Self::File(file, size, signals) => {
+                signals.check()?;
                 let inside = usize::try_from(size.saturating_sub(at)).unwrap_or(usize::MAX).min(buffer.len());
                 let (inside, after) = buffer.split_at_mut_checked(inside).ok_or(io::ErrorKind::InvalidInput)?;
                 after.fill(0);

@@ -1,9 +1,11 @@
 //! What differs between the files in two snapshots. Parts that are in the same chunks are not read.
 
+use super::content::Content;
 use super::error::ContentsError;
-use super::tree::{Content, Contents, Item};
+use super::tree::{Contents, Item};
 use super::walk::Seen;
 use crate::ext4::Kind;
+use std::collections::HashMap;
 use std::iter::Peekable;
 use std::vec;
 
@@ -45,6 +47,8 @@ struct Comparison<'a> {
     new: &'a Contents,
     /// Bytes that may still be read: of files that claim the same parts of a disk again and again, there would be no end.
     left: u64,
+    /// Whether files with several names are the same.
+    compared: HashMap<[(usize, u32); 2], bool>,
 }
 
 /// A name in a folder of one of two snapshots, or of both.
@@ -62,12 +66,16 @@ impl Contents {
         on_difference: &mut dyn FnMut(&Difference<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let left = old.data().saturating_add(self.data()).saturating_mul(2).max(1 << 30);
-        let mut comparison = Comparison { old, new: self, left };
+        let mut comparison = Comparison { old, new: self, left, compared: HashMap::new() };
         let (mut path, mut seen) = (Vec::new(), [Seen::default(), Seen::default()]);
-        let mut stack = vec![(0, comparison.pairs(&path, Some(old.root()), Some(self.root()), &mut seen)?.into_iter())];
-        while let Some((length, rest)) = stack.last_mut() {
+        let first = comparison.pairs(&path, Some(old.root()), Some(self.root()), &mut seen)?;
+        let mut stack = vec![(0, first.len(), first.into_iter())];
+        while let Some((length, files, rest)) = stack.last_mut() {
             path.truncate(*length);
             let Some((name, old, new)) = rest.next() else {
+                for seen in &mut seen {
+                    seen.close(*files);
+                }
                 stack.pop();
                 continue;
             };
@@ -83,7 +91,8 @@ impl Contents {
             let folder = |item: &Option<Item>| item.clone().filter(|item| item.kind() == Kind::Folder);
             let (old, new) = (folder(&old), folder(&new));
             if old.is_some() || new.is_some() {
-                stack.push((path.len(), comparison.pairs(&path, old.as_ref(), new.as_ref(), &mut seen)?.into_iter()));
+                let files = comparison.pairs(&path, old.as_ref(), new.as_ref(), &mut seen)?;
+                stack.push((path.len(), files.len(), files.into_iter()));
             }
         }
         Ok(())
@@ -105,7 +114,10 @@ impl Comparison<'_> {
         };
         let old = list(self.old, old, seen_old)?.into_iter().peekable();
         let new = list(self.new, new, seen_new)?.into_iter().peekable();
-        Ok(merged(old, new))
+        let all = merged(old, new);
+        seen_old.open(all.len())?;
+        seen_new.open(all.len())?;
+        Ok(all)
     }
 
     fn compare(&mut self, old: &Item, new: &Item) -> Result<Changes, ContentsError> {
@@ -128,23 +140,33 @@ impl Comparison<'_> {
     }
 
     fn is_same_content(&mut self, old: &Item, new: &Item) -> Result<bool, ContentsError> {
-        let (old, new) = (self.old.content(old)?, self.new.content(new)?);
-        if old.is_known_same(&new)? {
+        let pair = old.identities().next().zip(new.identities().next()).map(|(old, new)| [old, new]);
+        let pair = pair.filter(|_| old.metadata.links > 1 && new.metadata.links > 1);
+        if let Some(is_same) = pair.and_then(|pair| self.compared.get(&pair)) {
+            return Ok(*is_same);
+        }
+        let is_same = self.is_read_same(&self.old.content(old)?, &self.new.content(new)?)?;
+        self.compared.extend(pair.map(|pair| (pair, is_same)));
+        Ok(is_same)
+    }
+
+    fn is_read_same(&mut self, old: &Content<'_>, new: &Content<'_>) -> Result<bool, ContentsError> {
+        if old.is_known_same(new)? {
             return Ok(true);
         }
         let (mut ends, mut one, mut two) = (0, Vec::new(), Vec::new());
-        for (at, end) in places(&old, &new) {
+        for (at, end) in places(old, new) {
             // What both have is listed twice.
             let mut at = at.max(ends);
             ends = end.max(ends);
             while at < end {
                 let bytes = WINDOW.min(end.saturating_sub(at));
-                if !old.is_known_same_at(&new, at, bytes)? {
+                if !old.is_known_same_at(new, at, bytes)? {
                     let left = self.left.checked_sub(bytes);
                     let endless =
                         || ContentsError::damaged("a file system in it", "has files with more data than itself");
                     self.left = left.ok_or_else(endless)?;
-                    for (content, buffer) in [(&old, &mut one), (&new, &mut two)] {
+                    for (content, buffer) in [(old, &mut one), (new, &mut two)] {
                         buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
                         content.read_at(at, buffer)?;
                     }

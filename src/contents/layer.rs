@@ -6,8 +6,12 @@ use super::tar::{Name, Tar};
 use crate::ext4::{self, Attribute, Ext4Error, Extent, FileSystem, Inode, Kind};
 use std::rc::Rc;
 
-/// The attributes of overlayfs.
+/// The disk that is a layer: what overlayfs marks counts there only.
+pub const OVERLAY: &str = "the disk 'overlay'";
+/// The attributes of overlayfs. The engine's kernel does not write the last one.
 const OPAQUE: &[u8] = b"trusted.overlay.opaque";
+const REDIRECT: &[u8] = b"trusted.overlay.redirect";
+const METACOPY: &[u8] = b"trusted.overlay.metacopy";
 const OWN: &[u8] = b"trusted.overlay.";
 /// The most names in a folder, so that they fit into memory.
 const MOST: usize = 2 << 20;
@@ -48,6 +52,17 @@ pub struct Metadata {
     pub links: u64,
     /// Major and minor number of a device.
     pub device: (u32, u32),
+}
+
+/// Where the files are that a folder lies over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Below {
+    /// Under its own name.
+    There,
+    /// Under another name in the same folder, or another path: it was renamed.
+    Elsewhere(Vec<u8>),
+    /// It hides them, or is no folder.
+    Nowhere,
 }
 
 impl Layer {
@@ -127,23 +142,40 @@ impl Layer {
     pub fn is_whiteout(&self, file: &Key) -> Result<bool, ContentsError> {
         match (self, file) {
             (Self::Tar(tar), Key::Number(number)) => Ok(tar.file(*number)?.is_whiteout),
-            (_, Key::Inode(inode)) => Ok(inode.kind == Kind::CharacterDevice && inode.device() == (0, 0)),
+            (Self::Disk(_, name), Key::Inode(inode)) => {
+                Ok(*name == OVERLAY && inode.kind == Kind::CharacterDevice && inode.device() == (0, 0))
+            }
             _ => Err(mixed()),
         }
     }
 
-    /// Whether a folder hides those of its name in the layers below.
+    /// Where the files of a folder's name in the layers below are.
     ///
     /// # Errors
-    /// It cannot be read.
-    pub fn is_opaque(&self, folder: &Key) -> Result<bool, ContentsError> {
-        match (self, folder) {
-            (Self::Tar(tar), Key::Number(number)) => Ok(tar.file(*number)?.is_opaque),
-            (Self::Disk(disk, name), Key::Inode(inode)) => {
-                let all = disk.attributes(inode).map_err(|error| ContentsError::of_disk(name, error))?;
-                Ok(all.iter().any(|(name, value)| name == OPAQUE && value == b"y"))
+    /// It cannot be read, or has its content elsewhere.
+    pub fn below(&self, file: &Key) -> Result<Below, ContentsError> {
+        match (self, file) {
+            (Self::Tar(tar), Key::Number(number)) => {
+                let file = tar.file(*number)?;
+                Ok(if file.is_opaque || file.kind != Kind::Folder { Below::Nowhere } else { Below::There })
             }
-            _ => Err(mixed()),
+            (Self::Disk(disk, name), Key::Inode(inode)) if *name == OVERLAY => {
+                let all = disk.attributes(inode).map_err(|error| ContentsError::of_disk(name, error))?;
+                let find = |mark: &[u8]| all.iter().find(|(name, _)| name == mark).map(|(_, value)| value);
+                if find(METACOPY).is_some() {
+                    return Err(ContentsError::damaged(
+                        *name,
+                        "has a file whose content is elsewhere, which is not read",
+                    ));
+                }
+                let is_opaque = find(OPAQUE).is_some_and(|value| value == b"y");
+                Ok(match find(REDIRECT) {
+                    _ if is_opaque || inode.kind != Kind::Folder => Below::Nowhere,
+                    Some(path) => Below::Elsewhere(path.clone()),
+                    None => Below::There,
+                })
+            }
+            _ => Ok(Below::Nowhere),
         }
     }
 
@@ -255,7 +287,9 @@ impl Layer {
             (Self::Tar(tar), Key::Number(number)) => tar.file(*number)?.attributes.clone(),
             _ => return Err(mixed()),
         };
-        all.retain(|(name, _)| !name.starts_with(OWN));
+        if matches!(self, Self::Disk(_, OVERLAY)) {
+            all.retain(|(name, _)| !name.starts_with(OWN));
+        }
         Ok(all)
     }
 }

@@ -7,6 +7,7 @@
 //!   them; [`Contents`] lays the layers over one another.
 
 mod bytes;
+mod content;
 mod diff;
 mod empty;
 mod error;
@@ -16,8 +17,9 @@ mod tar;
 mod tree;
 mod walk;
 
+pub use content::Content;
 pub use diff::{Changes, Difference};
 pub use empty::MemberEdits;
 pub use error::ContentsError;
-pub use tree::{Content, Contents, Item};
+pub use tree::{Contents, Item};
 pub use walk::Seen;

@@ -2,7 +2,7 @@
 
 use super::bytes::{Bytes, Qcow2};
 use super::error::ContentsError;
-use super::layer::{Key, Layer};
+use super::layer::{Key, Layer, OVERLAY};
 use super::tree::{Contents, Lazy};
 use crate::ext4::{FileSystem, Inode, ROOT};
 use crate::library::store::{Index, Kept, Source};
@@ -64,6 +64,9 @@ struct DiskFile {
     format: String,
 }
 
+/// The most files of a disk: the engine makes two.
+const LONGEST_CHAIN: usize = 8;
+
 /// Finds a member by its path.
 type Members<'a> = &'a mut dyn FnMut(&str) -> Option<Bytes>;
 
@@ -82,7 +85,7 @@ impl Contents {
     ) -> Result<Self, ContentsError> {
         let source = Source::new(folder, kept, signals);
         let mut member = |path: &str| index.member(path).map(|entry| Bytes::Chunks(source.content(entry)));
-        Self::of_members(index.manifest.get(), workspace, &mut member)
+        Self::of_members(index.manifest.get(), workspace, signals, &mut member)
     }
 
     /// The same of an artifact that is one file. It is decompressed once, into files without a name in the folder `private`:
@@ -100,8 +103,8 @@ impl Contents {
         let taken = artifact::take_apart(path, signals, |_| None, &mut |part| unpacked.part(part));
         let (_, manifest) = taken.map_err(|error| ContentsError::Artifact { path: path.to_owned(), error })?;
         unpacked.end();
-        Self::of_members(&manifest, workspace, &mut |path| {
-            unpacked.files.remove(path).map(|(file, size)| Bytes::File(file, size))
+        Self::of_members(&manifest, workspace, signals, &mut |path| {
+            unpacked.files.remove(path).map(|(file, size)| Bytes::File(file, size, signals.clone()))
         })
     }
 
@@ -109,12 +112,17 @@ impl Contents {
     ///
     /// # Errors
     /// See [`Self::of_chunks`].
-    fn of_members(manifest: &str, workspace: Option<&Path>, member: Members<'_>) -> Result<Self, ContentsError> {
+    fn of_members(
+        manifest: &str,
+        workspace: Option<&Path>,
+        signals: &Signals,
+        member: Members<'_>,
+    ) -> Result<Self, ContentsError> {
         let manifest: Manifest = serde_json::from_str(manifest)
             .map_err(|error| ContentsError::damaged("its manifest", format!("cannot be read: {error}")))?;
         match manifest.mode.as_str() {
             "vm" => of_bare(&manifest, member),
-            _ => of_image(&manifest, workspace, member),
+            _ => of_image(&manifest, workspace, signals, member),
         }
     }
 }
@@ -176,7 +184,7 @@ fn of_bare(manifest: &Manifest, member: Members<'_>) -> Result<Contents, Content
         if let Some(upper) = folder(&disk, "overlay", b"upper")? {
             root.push((layers.len(), Key::Inode(Rc::new(upper))));
             members.push(disk_member(manifest, "overlay"));
-            layers.push(Lazy::ready(Layer::Disk(Box::new(disk), "the disk 'overlay'")));
+            layers.push(Lazy::ready(Layer::Disk(Box::new(disk), OVERLAY)));
         }
     }
     let engine = layers.len();
@@ -198,7 +206,15 @@ fn of_bare(manifest: &Manifest, member: Members<'_>) -> Result<Contents, Content
 }
 
 /// The layers of an image, the last of which is the uppermost, and the saved `/workspace`.
-fn of_image(manifest: &Manifest, workspace: Option<&Path>, member: Members<'_>) -> Result<Contents, ContentsError> {
+fn of_image(
+    manifest: &Manifest,
+    workspace: Option<&Path>,
+    signals: &Signals,
+    member: Members<'_>,
+) -> Result<Contents, ContentsError> {
+    if manifest.checkpoint.is_some() {
+        return Err(ContentsError::damaged("a running VM of an image", "has its files where they are not read"));
+    }
     if manifest.assets.layers.is_empty() {
         return Err(ContentsError::damaged("the artifact", "has no layer of an image, and is not of a bare VM"));
     }
@@ -212,7 +228,7 @@ fn of_image(manifest: &Manifest, workspace: Option<&Path>, member: Members<'_>) 
         (Some(path), _) => {
             let file = File::open(path)?;
             let bytes = file.metadata()?.len();
-            Some(Bytes::File(file, bytes))
+            Some(Bytes::File(file, bytes, signals.clone()))
         }
         (None, Some(seed)) => Some(member(&seed.path).ok_or_else(|| missing(&seed.path))?),
         (None, None) => None,
@@ -243,7 +259,10 @@ fn disk_member(manifest: &Manifest, role: &str) -> String {
 
 fn disk_bytes(manifest: &Manifest, role: &str, member: Members<'_>) -> Result<Option<Bytes>, ContentsError> {
     if let Some(checkpoint) = &manifest.checkpoint {
-        let Some(disk) = checkpoint.disks.iter().find(|disk| disk.role == role) else { return Ok(None) };
+        let disk = checkpoint.disks.iter().find(|disk| disk.role == role).ok_or_else(|| missing(role))?;
+        if disk.files.len() > LONGEST_CHAIN {
+            return Err(ContentsError::damaged(role, "is a disk of too many files"));
+        }
         let mut below = None;
         for DiskFile { asset, format } in disk.files.iter().rev() {
             let bytes = member(&asset.path).ok_or_else(|| missing(&asset.path))?;
@@ -257,7 +276,8 @@ fn disk_bytes(manifest: &Manifest, role: &str, member: Members<'_>) -> Result<Op
     }
     let assets = &manifest.assets;
     let asset = if role == "overlay" { &assets.overlay_template } else { &assets.storage_template };
-    Ok(asset.as_ref().and_then(|asset| member(&asset.path)))
+    let bytes = |asset: &Asset| member(&asset.path).ok_or_else(|| missing(&asset.path));
+    asset.as_ref().map(bytes).transpose()
 }
 
 /// A folder with this name in the uppermost one of a disk.

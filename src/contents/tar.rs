@@ -11,6 +11,8 @@ use std::rc::Rc;
 
 /// The most bytes of the headers of an entry: `tar` keeps all of them in memory.
 const HEADERS: u64 = 1 << 20;
+/// The most bytes of paths and attributes, so that they fit into memory.
+const NAMES: usize = 256 << 20;
 /// The most files, so that they fit into memory.
 const MOST: usize = 2 << 20;
 /// Bytes of a header, and the most pieces of a sparse file.
@@ -98,7 +100,7 @@ impl Tar {
         let files = {
             let reader = Reader { bytes: &tar.bytes, at: 0, budget: budget.clone() };
             let mut archive = ::tar::Archive::new(reader);
-            let mut files = Builder { files: vec![File::folder()], bytes: &tar.bytes };
+            let mut files = Builder { files: vec![File::folder()], bytes: &tar.bytes, left: NAMES };
             for entry in archive.entries_with_seek().map_err(damaged)? {
                 budget.set(HEADERS);
                 files.add(&mut entry.map_err(damaged)?)?;
@@ -149,6 +151,8 @@ struct Builder<'a> {
     files: Vec<File>,
     /// The tar.
     bytes: &'a Bytes,
+    /// Bytes of names and attributes that may still come.
+    left: usize,
 }
 
 impl Builder<'_> {
@@ -231,11 +235,22 @@ impl Builder<'_> {
         if self.files.len() == MOST {
             return Err(ContentsError::damaged("a tar in it", "has too many files"));
         }
+        let attributes = file.attributes.iter().map(|(name, value)| name.len().saturating_add(value.len()));
+        let pieces = file.extents.len().saturating_mul(size_of::<Extent>());
+        self.charge(attributes.sum::<usize>().saturating_add(file.target.len()).saturating_add(pieces))?;
         self.files.push(file);
         Ok(u32::try_from(self.files.len().saturating_sub(1)).unwrap_or(u32::MAX))
     }
 
+    /// Counts bytes that are kept.
+    fn charge(&mut self, bytes: usize) -> Result<(), ContentsError> {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.ok_or_else(|| ContentsError::damaged("a tar in it", "has too many names and attributes"))?;
+        Ok(())
+    }
+
     fn name(&mut self, folder: u32, name: &[u8], number: u32) -> Result<(), ContentsError> {
+        self.charge(name.len())?;
         self.change(folder, |folder| {
             folder.names.insert(name.into(), number);
         })

@@ -1,10 +1,11 @@
 //! The layers of a VM over one another, as overlayfs shows them.
 
 use super::bytes::Bytes;
+use super::content::Content;
 use super::error::ContentsError;
-use super::layer::{Key, Layer, Metadata};
+use super::layer::{Below, Key, Layer, Metadata};
 use super::tar::Tar;
-use crate::ext4::{Attribute, Extent, Kind};
+use crate::ext4::{Attribute, Kind};
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -29,17 +30,21 @@ pub struct Contents {
 pub struct Lazy {
     layer: OnceCell<Layer>,
     tar: Cell<Option<Bytes>>,
+    /// Bytes of its data.
+    data: u64,
 }
 
 impl Lazy {
     /// A tar that is not yet read.
     pub fn tar(bytes: Bytes) -> Self {
-        Self { layer: OnceCell::new(), tar: Cell::new(Some(bytes)) }
+        let data = bytes.data();
+        Self { layer: OnceCell::new(), tar: Cell::new(Some(bytes)), data }
     }
 
     /// A layer that is read.
     pub fn ready(layer: Layer) -> Self {
-        Self { layer: layer.into(), tar: Cell::new(None) }
+        let data = layer.bytes().data();
+        Self { layer: layer.into(), tar: Cell::new(None), data }
     }
 
     fn get(&self) -> Result<&Layer, ContentsError> {
@@ -79,69 +84,6 @@ impl Item {
 
 /// A file in a folder: its name, and what is known of it.
 pub type Entry = (Box<[u8]>, Item);
-
-/// The content of a file.
-pub struct Content<'a> {
-    layer: &'a Layer,
-    /// Where it has data, in order. All else is zeros.
-    pub extents: Vec<Extent>,
-    /// Its bytes.
-    pub size: u64,
-}
-
-impl Content<'_> {
-    /// Fills the buffer with the bytes at this place; after the end there are zeros.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    pub fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), ContentsError> {
-        self.layer.read(&self.extents, at, buffer)
-    }
-
-    /// Whether all its bytes are those of `other`, without reading them, as far as the chunks say.
-    ///
-    /// # Errors
-    /// The tables of a disk cannot be read.
-    pub fn is_known_same(&self, other: &Self) -> Result<bool, ContentsError> {
-        if self.size != other.size || self.extents.len() != other.extents.len() {
-            return Ok(false);
-        }
-        for (one, two) in self.extents.iter().zip(&other.extents) {
-            if (one.at, one.bytes) != (two.at, two.bytes) || !self.layer.is_known_same(one, other.layer, two)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// The same of the bytes at this place, where each is in one extent, or in none.
-    ///
-    /// # Errors
-    /// The tables of a disk cannot be read.
-    pub fn is_known_same_at(&self, other: &Self, at: u64, bytes: u64) -> Result<bool, ContentsError> {
-        match (self.part(at, bytes), other.part(at, bytes)) {
-            (Some(one), Some(two)) => self.layer.is_known_same(&one, other.layer, &two),
-            _ => Ok(false),
-        }
-    }
-
-    /// Whether the bytes at this place are zeros, as far as it is known without reading them.
-    ///
-    /// # Errors
-    /// The tables of a disk cannot be read.
-    pub fn is_known_zero(&self, at: u64, bytes: u64) -> Result<bool, ContentsError> {
-        self.part(at, bytes).map_or(Ok(false), |part| self.layer.is_known_zero(&part))
-    }
-
-    /// These bytes as a part of the extent that holds all of them.
-    fn part(&self, at: u64, bytes: u64) -> Option<Extent> {
-        let number = self.extents.partition_point(|extent| extent.at <= at).checked_sub(1)?;
-        let extent = self.extents.get(number)?;
-        let before = at.saturating_sub(extent.at);
-        let is_inside = before.saturating_add(bytes) <= extent.bytes;
-        is_inside.then(|| Extent { at, on_disk: extent.on_disk.saturating_add(before), bytes })
-    }
-}
 
 impl Contents {
     /// Lays these layers, the uppermost first, over one another: `root` has the folder of each that is the uppermost one in
@@ -246,7 +188,7 @@ impl Contents {
                 let key = keys.get(&place).cloned();
                 Ok(key.map(|key| (place.0, key)))
             });
-            if let Some(item) = self.merged(&mut files)? {
+            if let Some(item) = self.merged(folder, &mut files)? {
                 all.push((name, item));
             }
         }
@@ -270,31 +212,60 @@ impl Contents {
             let found = layer.lookup(key, name)?.map(|found| layer.key(found)).transpose()?;
             Ok(found.map(|found| (*number, found)))
         });
-        self.merged(&mut files)
+        self.merged(folder, &mut files)
     }
 
-    /// What files of one name are together, the uppermost first: nothing if that hides the others.
+    /// What files of one name in a folder are together, the uppermost first: nothing if that hides the others.
     fn merged(
         &self,
+        folder: &Item,
         files: &mut dyn Iterator<Item = Result<Option<(usize, Key)>, ContentsError>>,
     ) -> Result<Option<Item>, ContentsError> {
         let mut merged = None::<Item>;
         for file in files {
             let Some((number, key)) = file? else { continue };
-            let layer = self.layer(number)?;
-            let metadata = layer.metadata(&key)?;
-            if layer.is_whiteout(&key)? || merged.is_some() && metadata.kind != Kind::Folder {
-                break;
-            }
-            let is_last = metadata.kind != Kind::Folder
-                || number.saturating_add(1) < self.layers.len() && layer.is_opaque(&key)?;
-            let item = merged.get_or_insert_with(|| Item { metadata, at: Vec::new(), is_root: false });
-            item.at.push((number, key));
-            if is_last {
-                break;
+            match self.add(&mut merged, number, key)? {
+                Below::There => {}
+                Below::Nowhere => break,
+                Below::Elsewhere(path) => {
+                    for (number, key) in self.renamed(folder, number, &path)? {
+                        if self.add(&mut merged, number, key)? != Below::There {
+                            break;
+                        }
+                    }
+                    break;
+                }
             }
         }
         Ok(merged)
+    }
+
+    /// Adds a file below those so far. Returns where the next one is.
+    fn add(&self, merged: &mut Option<Item>, number: usize, key: Key) -> Result<Below, ContentsError> {
+        let layer = self.layer(number)?;
+        let metadata = layer.metadata(&key)?;
+        if layer.is_whiteout(&key)? || merged.is_some() && metadata.kind != Kind::Folder {
+            return Ok(Below::Nowhere);
+        }
+        let below = layer.below(&key)?;
+        merged.get_or_insert_with(|| Item { metadata, at: Vec::new(), is_root: false }).at.push((number, key));
+        Ok(below)
+    }
+
+    /// What a renamed folder in this layer lies over, in the layers below.
+    fn renamed(&self, folder: &Item, number: usize, path: &[u8]) -> Result<Vec<(usize, Key)>, ContentsError> {
+        let start = if path.starts_with(b"/") { &self.root } else { folder };
+        let mut all = Vec::new();
+        for (number, key) in start.at.iter().filter(|(below, _)| *below > number) {
+            let layer = self.layer(*number)?;
+            let step = |key: Option<Key>, name: &[u8]| match key {
+                Some(key) => layer.lookup(&key, name)?.map(|found| layer.key(found)).transpose(),
+                None => Ok(None),
+            };
+            let found = parts(path).try_fold(Some(key.clone()), step)?;
+            all.extend(found.map(|found| (*number, found)));
+        }
+        Ok(all)
     }
 
     /// Finds the file with this path, through symbolic links, which do not lead out of the snapshot; the last one is followed
@@ -366,19 +337,19 @@ impl Contents {
     /// It cannot be read, or is damaged.
     pub fn content(&self, item: &Item) -> Result<Content<'_>, ContentsError> {
         let (layer, key) = self.first(item)?;
-        Ok(Content { layer, extents: layer.extents(key)?, size: item.metadata.size })
+        Ok(Content::new(layer, layer.extents(key)?, item.metadata.size))
     }
 
-    /// Bytes of data on its disks.
+    /// Bytes of data in its layers.
     pub fn data(&self) -> u64 {
-        let ready = self.layers.iter().filter_map(|layer| layer.layer.get());
-        ready.map(|layer| layer.bytes().data()).fold(0, u64::saturating_add)
+        self.layers.iter().map(|layer| layer.data).fold(0, u64::saturating_add)
     }
 
-    /// Whether two files of snapshots have the same inode, in every byte.
+    /// Whether two files of snapshots have the same inode, in every byte, and no attributes elsewhere.
     pub fn is_same_inode(item: &Item, other: &Item) -> bool {
         match (&*item.at, &*other.at) {
-            ([(_, Key::Inode(one))], [(_, Key::Inode(two))]) => one == two,
+            // A block of attributes may differ all the same.
+            ([(_, Key::Inode(one))], [(_, Key::Inode(two))]) => one == two && one.attribute_block() == 0,
             _ => false,
         }
     }

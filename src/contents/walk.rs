@@ -5,12 +5,18 @@ use super::tree::{Contents, Item};
 use crate::ext4::Kind;
 use std::collections::HashSet;
 
+/// The most files in a folder and those above it.
+const MOST: usize = 2 << 20;
 /// The longest path.
 const LONGEST: usize = 64 << 10;
 
 /// The folders that a walk has seen: one that it meets again would lead it in a circle, or through endless copies.
 #[derive(Default)]
-pub struct Seen(HashSet<(usize, u32)>);
+pub struct Seen {
+    folders: HashSet<(usize, u32)>,
+    /// Files in the folders that are open: all of them are in memory.
+    open: usize,
+}
 
 impl Seen {
     /// Notes a folder with this path.
@@ -21,8 +27,22 @@ impl Seen {
         if path.len() > LONGEST {
             return Err(ContentsError::damaged("a folder in it", "lies too deep"));
         }
-        let is_new = folder.identities().all(|one| self.0.insert(one));
+        let is_new = folder.identities().all(|one| self.folders.insert(one));
         if is_new { Ok(()) } else { Err(ContentsError::damaged("a folder in it", "has several places")) }
+    }
+
+    /// Counts the files in a folder that is open from now on.
+    ///
+    /// # Errors
+    /// They are too many.
+    pub fn open(&mut self, files: usize) -> Result<(), ContentsError> {
+        self.open = self.open.saturating_add(files);
+        if self.open > MOST { Err(ContentsError::damaged("a folder in it", "has too many files")) } else { Ok(()) }
+    }
+
+    /// The same when it is closed.
+    pub fn close(&mut self, files: usize) {
+        self.open = self.open.saturating_sub(files);
     }
 }
 
@@ -38,10 +58,13 @@ impl Contents {
     pub fn walk<E: From<ContentsError>>(&self, path: &[u8], folder: &Item, on_item: OnItem<'_, E>) -> Result<(), E> {
         let (mut seen, mut path) = (Seen::default(), path.strip_suffix(b"/").unwrap_or(path).to_vec());
         seen.folder(&path, folder)?;
-        let mut stack = vec![(path.len(), self.entries(folder)?.into_iter())];
-        while let Some((length, rest)) = stack.last_mut() {
+        let first = self.entries(folder)?;
+        seen.open(first.len())?;
+        let mut stack = vec![(path.len(), first.len(), first.into_iter())];
+        while let Some((length, files, rest)) = stack.last_mut() {
             path.truncate(*length);
             let Some((name, item)) = rest.next() else {
+                seen.close(*files);
                 stack.pop();
                 continue;
             };
@@ -50,7 +73,9 @@ impl Contents {
             on_item(&path, &item)?;
             if item.kind() == Kind::Folder {
                 seen.folder(&path, &item)?;
-                stack.push((path.len(), self.entries(&item)?.into_iter()));
+                let files = self.entries(&item)?;
+                seen.open(files.len())?;
+                stack.push((path.len(), files.len(), files.into_iter()));
             }
         }
         Ok(())

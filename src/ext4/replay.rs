@@ -4,10 +4,12 @@
 use super::error::Ext4Error;
 use super::fields::{be16_at, be32_at, u64_of};
 use super::source::ReadAt;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 const MAGIC: u32 = 0xc03b_3998;
+/// The most blocks that it may list, so that they fit into memory.
+const MOST: usize = 4 << 20;
 /// Kinds of blocks.
 const DESCRIPTOR: u32 = 1;
 const COMMIT: u32 = 2;
@@ -37,13 +39,13 @@ struct Newer {
 pub struct Replayed<S> {
     source: S,
     block_bytes: u64,
-    newer: HashMap<u64, Newer>,
+    newer: BTreeMap<u64, Newer>,
 }
 
 impl<S: ReadAt> Replayed<S> {
     /// The disk as it is.
     pub fn new(source: S, block_bytes: u64) -> Self {
-        Self { source, block_bytes, newer: HashMap::new() }
+        Self { source, block_bytes, newer: BTreeMap::new() }
     }
 
     /// Puts the blocks of the journal in their places. `places` are its blocks on the disk, in order.
@@ -73,7 +75,7 @@ impl<S: ReadAt> Replayed<S> {
     /// Whether some of these bytes are in the journal.
     pub fn has_newer(&self, at: u64, bytes: u64) -> bool {
         let (first, last) = (at / self.block_bytes, at.saturating_add(bytes.saturating_sub(1)) / self.block_bytes);
-        !self.newer.is_empty() && (first..=last).any(|block| self.newer.contains_key(&block))
+        first <= last && self.newer.range(first..=last).next().is_some()
     }
 }
 
@@ -148,6 +150,7 @@ impl<S: ReadAt> Log<'_, S> {
         (self.first, self.end) = (first as usize, end as usize);
         let (mut all, mut transaction, mut sequence, mut block) =
             (Vec::new(), Transaction::default(), sequence, start as usize);
+        let mut count = 0_usize;
         // Each block once: then it has gone round.
         for _ in self.first..self.end {
             if start == 0 {
@@ -160,8 +163,12 @@ impl<S: ReadAt> Log<'_, S> {
             block = self.after(block);
             match be32_at(&bytes, 4) {
                 DESCRIPTOR => block = self.add_blocks(&bytes, block, &mut transaction)?,
-                REVOKED => self.add_revoked(&bytes, &mut transaction),
+                REVOKED if transaction.revoked.len() <= MOST => self.add_revoked(&bytes, &mut transaction),
                 COMMIT => {
+                    count = count.saturating_add(transaction.blocks.len()).saturating_add(transaction.revoked.len());
+                    if count > MOST {
+                        return Err(Ext4Error::Unknown("has a journal with too many blocks"));
+                    }
                     all.push(std::mem::take(&mut transaction));
                     sequence = sequence.wrapping_add(1);
                 }
@@ -190,7 +197,7 @@ impl<S: ReadAt> Log<'_, S> {
             let number = u64_of(be32_at(tags, 0), if is_long { be32_at(tags, 8) } else { 0 });
             to.blocks.push((number, Newer { at: self.place(block)?, is_escaped: flags & ESCAPED != 0 }));
             block = self.after(block);
-            if flags & LAST != 0 || to.blocks.len() > self.end {
+            if flags & LAST != 0 || to.blocks.len() > MOST {
                 break;
             }
             tags = tags.get(size + if flags & SAME_UUID == 0 { 16 } else { 0 }..).unwrap_or_default();

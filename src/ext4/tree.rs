@@ -13,6 +13,10 @@ use std::cell::Cell;
 
 /// The inode of the uppermost folder.
 pub const ROOT: u32 = 2;
+/// The most blocks of a journal, as mke2fs has it.
+const LARGEST_JOURNAL: u64 = 10_240_000;
+/// The largest inode: the engine's have 256 bytes.
+const LARGEST_INODE: u64 = 1024;
 /// The most bytes of the target of a link.
 const LONGEST_LINK: u64 = 4096;
 
@@ -33,15 +37,21 @@ impl<S: ReadAt> FileSystem<S> {
     /// It cannot be read, is damaged, or has features that are unknown here.
     pub fn open(source: S, data: u64) -> Result<Self, Ext4Error> {
         let superblock = Superblock::read(&source)?;
+        if superblock.inode_size > LARGEST_INODE {
+            return Err(Ext4Error::Unknown("has inodes of an unknown size"));
+        }
         let groups = superblock.read_groups(&source)?;
         let disk = Replayed::new(source, superblock.block_size);
         // A folder is read for each path that is looked up, and for a list.
-        let folder_bytes = Cell::new(data.saturating_mul(64).max(1 << 30));
+        let folder_bytes = Cell::new(data.saturating_mul(8).max(64 << 20));
         let mut opened = Self { disk, superblock, groups, folder_bytes };
         if opened.superblock.has(incompatible::RECOVER) && opened.superblock.journal != 0 {
             let places = opened.blocks_of(&opened.inode(opened.superblock.journal)?)?;
             opened.disk.replay(&places)?;
             opened.superblock = Superblock::read(&opened.disk)?;
+            if opened.superblock.inode_size > LARGEST_INODE {
+                return Err(Ext4Error::Unknown("has inodes of an unknown size"));
+            }
             opened.groups = opened.superblock.read_groups(&opened.disk)?;
         }
         Ok(opened)
@@ -184,6 +194,9 @@ impl<S: ReadAt> FileSystem<S> {
     /// Where the blocks of a file are, in order. It must have all.
     fn blocks_of(&self, file: &Inode) -> Result<Vec<u64>, Ext4Error> {
         let (mut places, block) = (Vec::new(), self.superblock.block_size);
+        if file.size() / block > LARGEST_JOURNAL {
+            return Err(Ext4Error::Unknown("has a journal that is too large"));
+        }
         for extent in self.extents(file)? {
             if extent.at != (places.len() as u64).saturating_mul(block) {
                 break;

@@ -76,12 +76,23 @@ pub fn extract(
 ) -> Result<Extracted, ExtractError> {
     let folder = open_folder(rustix::fs::CWD, private.as_os_str())?;
     let left = contents.data().saturating_mul(2).max(1 << 30);
-    let mut extraction =
-        Extraction { contents, signals, written: HashMap::new(), done: Extracted::default(), left, top: &folder };
+    let mut extraction = Extraction {
+        contents,
+        signals,
+        written: HashMap::new(),
+        done: Extracted::default(),
+        left,
+        top: &folder,
+        closed: Vec::new(),
+    };
     if item.kind() == Kind::Folder {
         extraction.folder(item, name)?;
     } else {
         extraction.add(&folder, name, name.as_bytes(), item)?;
+    }
+    for (path, mode) in &extraction.closed {
+        let path = OsStr::from_bytes(path);
+        fs::chmodat(&folder, path, Mode::from_raw_mode((*mode & 0o777) as fs::RawMode), AtFlags::empty())?;
     }
     Ok(extraction.done)
 }
@@ -96,6 +107,8 @@ struct Extraction<'a> {
     left: u64,
     /// The private folder.
     top: &'a OwnedFd,
+    /// Folders that this user could not enter or change: they get their modes last, or they could not be removed after a failure.
+    closed: Vec<(Vec<u8>, u32)>,
 }
 
 /// A folder that is being written.
@@ -103,6 +116,8 @@ struct Open {
     item: Item,
     /// The length of its path.
     length: usize,
+    /// How many files are in it.
+    files: usize,
     rest: vec::IntoIter<(Box<[u8]>, Item)>,
 }
 
@@ -112,7 +127,7 @@ impl Extraction<'_> {
         let mut at = enter(self.top, name)?;
         let mut path = name.as_bytes().to_vec();
         seen.folder(&path, item)?;
-        let mut stack = vec![self.open(item.clone(), path.len())?];
+        let mut stack = vec![self.open(item.clone(), path.len(), &mut seen)?];
         while let Some(last) = stack.last_mut() {
             self.signals.check()?;
             path.truncate(last.length);
@@ -123,24 +138,30 @@ impl Extraction<'_> {
                 if item.kind() == Kind::Folder {
                     seen.folder(&path, &item)?;
                     at = enter(&at, name)?;
-                    stack.push(self.open(item, path.len())?);
+                    stack.push(self.open(item, path.len(), &mut seen)?);
                 } else {
                     self.add(&at, name, &path, &item)?;
                 }
             } else if let Some(done) = stack.pop() {
                 // Above first: without permissions, nothing in it can be opened.
                 let above = open_folder(&at, OsStr::new(".."))?;
+                seen.close(done.files);
+                self.finish(&at, &done.item, 0o700)?;
+                let mode = done.item.metadata.mode;
                 // The first one is renamed, for which this user must be able to write it.
-                self.finish(&at, &done.item, if stack.is_empty() { 0o700 } else { 0 })?;
+                if mode & 0o700 != 0o700 && !stack.is_empty() {
+                    self.closed.push((path.clone(), mode));
+                }
                 at = above;
             }
         }
         Ok(())
     }
 
-    fn open(&self, item: Item, length: usize) -> Result<Open, ExtractError> {
-        let rest = self.contents.entries(&item)?.into_iter();
-        Ok(Open { item, length, rest })
+    fn open(&self, item: Item, length: usize, seen: &mut Seen) -> Result<Open, ExtractError> {
+        let rest = self.contents.entries(&item)?;
+        seen.open(rest.len())?;
+        Ok(Open { item, length, files: rest.len(), rest: rest.into_iter() })
     }
 
     /// Writes what is no folder; its path is that from the private folder.

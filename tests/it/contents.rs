@@ -1,13 +1,16 @@
 //! `snapshot files`, `snapshot cat`, `snapshot diff`: what is in a snapshot, without an engine.
 
-use crate::support::guest_files::{Bare, bare, folder, import, tar_of};
-use crate::support::{World, names_in, stdout};
+use crate::support::chaos::{Random, is_long};
+use crate::support::guest_files::{Bare, artifact, bare, corpus, folder, import, tar_of};
+use crate::support::{World, names_in, random_bytes, stdout};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::fs::{self, File};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn json(world: &World, line: &str) -> Value {
     serde_json::from_str(&stdout(&world.run(&format!("{line} --json")).success())).expect(line)
@@ -234,6 +237,9 @@ fn files_and_folders_are_copied_out() {
     assert_eq!(meta("sparse").len(), 3_221_225_475);
     assert!(meta("sparse").blocks() < 100, "{}", meta("sparse").blocks());
     assert!((1_795_000_000..1_796_000_000).contains(&meta("text").mtime()), "{}", meta("text").mtime());
+    // A link is followed, in the snapshot.
+    world.run("cp dev@latest:/root/link .").success();
+    assert_eq!(world.read("link"), "root:x:0:0\nuser:x:1:1\n");
     // A folder is new; a file is replaced.
     world.run("cp dev@latest:/root tree/text").code(7);
     world.run("cp dev@latest:/etc/new got").success();
@@ -277,4 +283,207 @@ fn nothing_is_written_through_a_link_that_was_just_made() {
     world.run("cp ./evil.smolmachine:/ all").success();
     assert_eq!(names_in(&outside), [""; 0]);
     assert_eq!(world.read("all/evil/file"), "x");
+}
+
+/// A disk in two files: the even clusters in a qcow2 file, the odd ones below it.
+fn chain(disk: &[u8]) -> [Vec<u8>; 2] {
+    const CLUSTER: usize = 65_536;
+    let (mut top, mut below) = (vec![0; 3 * CLUSTER], vec![0; disk.len()]);
+    let mut put = |at: usize, bytes: &[u8]| top[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"QFI\xfb");
+    for (at, word) in [(4, 3_u32), (16, 1), (20, 16), (36, 1), (96, 4), (100, 104), (104, 0xe279_2aca), (108, 3)] {
+        put(at, &word.to_be_bytes());
+    }
+    for (at, long) in [(8, 512), (24, disk.len() as u64), (40, 65_536), (CLUSTER, (1 << 63) | (2 * CLUSTER as u64))] {
+        put(at, &long.to_be_bytes());
+    }
+    put(112, b"raw");
+    put(512, b"x");
+    for (number, cluster) in disk.chunks(CLUSTER).enumerate() {
+        if number % 2 == 1 {
+            below[number * CLUSTER..][..cluster.len()].copy_from_slice(cluster);
+            continue;
+        }
+        let entry = (1 << 63) | top.len() as u64;
+        top[2 * CLUSTER + 8 * number..][..8].copy_from_slice(&entry.to_be_bytes());
+        top.extend(cluster);
+    }
+    [top, below]
+}
+
+#[test]
+fn the_disks_of_a_running_vm_are_read_as_they_lie_over_one_another() {
+    let world = World::new();
+    let whole = bare("journal");
+    let [top, below] = chain(&whole.overlay);
+    let file = |path: &str, format: &str| serde_json::json!({"asset": {"path": path}, "format": format});
+    let overlay = [file("checkpoint/disks/overlay/0", "qcow2"), file("checkpoint/disks/overlay/1", "raw")];
+    let manifest = |overlay: &[Value]| {
+        serde_json::json!({
+            "mode": "vm", "image": "vm://dev", "digest": "none", "platform": "linux/amd64", "cpus": 1, "mem": 512,
+            "assets": {"libraries": [], "layers": [], "agent_rootfs": {"path": "agent-rootfs.tar", "size": 1}},
+            "checkpoint": {"disks": [
+                {"role": "overlay", "files": overlay},
+                {"role": "storage", "files": [file("checkpoint/disks/storage/0", "raw")]},
+            ]},
+        })
+    };
+    let members = [
+        ("agent-rootfs.tar", &*whole.base),
+        ("checkpoint/disks/overlay/0", &*top),
+        ("checkpoint/disks/overlay/1", &*below),
+        ("checkpoint/disks/storage/0", &*whole.storage),
+    ];
+    world.write("live.checkpoint", artifact(&members, &manifest(&overlay)));
+    world.write("dev.smolmachine", whole.artifact());
+    let lists =
+        ["./live.checkpoint", "./dev.smolmachine"].map(|file| json(&world, &format!("snapshot files {file} -r")));
+    assert_eq!(lists[0], lists[1]);
+    assert_eq!(stdout(&world.run("snapshot cat ./live.checkpoint:/etc/new").success()), "jour");
+    let text = stdout(&world.run("snapshot diff ./live.checkpoint ./dev.smolmachine").success());
+    assert!(text.ends_with("0 new (0 B), 0 gone (0 B), 0 changed\n"), "{text}");
+    // A disk below itself, again and again; and one that is missing.
+    world.write("deep.checkpoint", artifact(&members, &manifest(&vec![overlay[0].clone(); 10_000])));
+    world.run("snapshot files ./deep.checkpoint").code(10);
+    world.write("short.checkpoint", artifact(&members[..3], &manifest(&overlay)));
+    world.run("snapshot files ./short.checkpoint").code(10);
+}
+
+#[test]
+fn what_lies_elsewhere_is_refused_and_not_read_as_zeros() {
+    let world = World::new();
+    let mut bare = bare("overlay");
+    // The name of the mark, after `trusted.`.
+    let (old, new) = (b"overlay.opaque", b"overlay.metacopy");
+    let at = bare.overlay.windows(old.len()).position(|bytes| bytes == old).unwrap();
+    bare.overlay[at - 16] = u8::try_from(new.len()).unwrap();
+    bare.overlay[at..at + new.len()].copy_from_slice(new);
+    world.write("moved.smolmachine", bare.artifact());
+    world.run("snapshot files ./moved.smolmachine /etc/apk").code(10);
+}
+
+#[test]
+fn a_renamed_folder_has_the_files_of_the_one_below() {
+    let world = World::new();
+    let mut bare = bare("overlay");
+    // The mark becomes that of a folder that was renamed: from `r`, a name in the same folder.
+    let (old, new) = (b"overlay.opaque", b"overlay.redirect");
+    let at = bare.overlay.windows(old.len()).position(|bytes| bytes == old).unwrap();
+    bare.overlay[at - 16] = u8::try_from(new.len()).unwrap();
+    bare.overlay[at..at + new.len()].copy_from_slice(new);
+    bare.base =
+        tar_of(&[("etc/", ""), ("etc/y/", ""), ("etc/y/renamed", "r"), ("etc/apk/", ""), ("etc/apk/hidden", "")]);
+    world.write("moved.smolmachine", bare.artifact());
+    let all = json(&world, "snapshot files ./moved.smolmachine /etc/apk");
+    assert_eq!(paths(&all), ["/etc/apk/renamed", "/etc/apk/world"]);
+}
+
+/// What is below a folder of this host: path, and kind, mode, content or target.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+    let (mut all, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(&at).unwrap() {
+            let path = entry.unwrap().path();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let content = match meta.file_type() {
+                kind if kind.is_symlink() => fs::read_link(&path).unwrap().into_os_string().into_vec(),
+                kind if kind.is_file() => fs::read(&path).unwrap(),
+                _ => Vec::new(),
+            };
+            if meta.is_dir() {
+                folders.push(path.clone());
+            }
+            let mode = if meta.is_symlink() { 0 } else { meta.mode() & 0o777 };
+            all.insert(path.strip_prefix(folder).unwrap().to_owned(), ((meta.mode() & 0o170_000) | mode, content));
+        }
+    }
+    all
+}
+
+/// Makes a random tree of files.
+fn grow(folder: &Path, random: &mut Random) {
+    let mut folders = vec![folder.to_owned()];
+    for number in 0..300 {
+        let above = folders[usize::try_from(random.below(folders.len() as u64)).unwrap()].clone();
+        let names =
+            [format!("f{number}"), format!("ä日{number}"), format!("a b\n{number}"), format!("{number}\u{1b}[2J")];
+        let path = above.join(&names[usize::try_from(random.below(4)).unwrap()]);
+        match random.below(8) {
+            0 | 1 => {
+                fs::create_dir(&path).unwrap();
+                folders.push(path);
+            }
+            2 => symlink(format!("../{number}/{}", "x".repeat(usize::try_from(random.below(120)).unwrap())), &path)
+                .unwrap(),
+            3 => {
+                let file = File::create(&path).unwrap();
+                file.write_all_at(b"end", random.below(1 << 22)).unwrap();
+            }
+            _ => {
+                fs::write(&path, random_bytes(usize::try_from(random.below(20_000)).unwrap())).unwrap();
+                fs::set_permissions(
+                    &path,
+                    fs::Permissions::from_mode(0o600 | u32::try_from(random.below(64)).unwrap()),
+                )
+                .unwrap();
+                if random.below(4) == 0 {
+                    fs::hard_link(&path, folder.join(format!("hard{number}"))).unwrap();
+                }
+            }
+        }
+    }
+    fs::create_dir(folder.join("many")).unwrap();
+    (0..1500).for_each(|number| fs::write(folder.join(format!("many/{number}")), number.to_string()).unwrap());
+    let deep = (0..60).fold(folder.to_owned(), |path, number| path.join(format!("deep{number}")));
+    fs::create_dir_all(&deep).unwrap();
+    fs::write(deep.join("bottom"), "b").unwrap();
+}
+
+#[test]
+fn random_trees_are_those_that_debugfs_shows() {
+    let mut random = Random::new();
+    if !crate::trim::has_tools() {
+        return;
+    }
+    for round in 0..if is_long() { 20 } else { 2 } {
+        let world = World::new();
+        let (source, image) = (world.path("source"), world.path("image"));
+        fs::create_dir_all(source.join("upper")).unwrap();
+        grow(&source.join("upper"), &mut random);
+        let run = |program: &str, words: &[&str]| {
+            let output = Command::new(program).args(words).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+        };
+        let block = ["1024", "2048", "4096"][usize::try_from(random.below(3)).unwrap()];
+        let (from, to) = (source.to_str().unwrap(), image.to_str().unwrap());
+        run("mke2fs", &["-q", "-t", "ext4", "-b", block, "-N", "4000", "-d", from, to, "48M"]);
+        let mut seen = Vec::new();
+        for step in ["old", "new"] {
+            if step == "new" {
+                let script =
+                    world.write("script", "rm /upper/many/7\nmkdir /upper/made\nsif /upper/many/8 mode 0100640\n");
+                run("debugfs", &["-w", "-f", script.to_str().unwrap(), to]);
+            }
+            let base = tar_of(&[("only-below", "x")]);
+            world.write(
+                &format!("{step}.smolmachine"),
+                Bare { base, overlay: fs::read(&image).unwrap(), storage: corpus("storage") }.artifact(),
+            );
+            let dump = world.path(&format!("{step}.dump"));
+            fs::create_dir(&dump).unwrap();
+            run("debugfs", &["-R", &format!("rdump /upper {}", dump.display()), to]);
+            world.run(&format!("cp ./{step}.smolmachine:/ {step}.copy")).success();
+            let mut copy = tree(&world.path(&format!("work/{step}.copy")));
+            copy.retain(|path, _| {
+                !path.starts_with("storage") && !path.starts_with("workspace") && path != Path::new("only-below")
+            });
+            let dumped = tree(&dump.join("upper"));
+            let differs = dumped.iter().find(|(path, file)| copy.get(*path) != Some(file)).map(|(path, _)| path);
+            assert_eq!((differs, copy.len()), (None, dumped.len()), "round {round}");
+            seen.push(dumped);
+        }
+        let text = json(&world, "snapshot diff ./old.smolmachine ./new.smolmachine");
+        assert_eq!(paths(&text["files"]), ["/made", "/many/7", "/many/8"], "round {round}");
+        assert_eq!(seen[0].len(), seen[1].len());
+    }
 }

@@ -23,7 +23,7 @@ fn run(command: &mut Command) -> Output {
 }
 
 /// Whether file systems can be made here. The long run requires it.
-fn has_tools() -> bool {
+pub fn has_tools() -> bool {
     let has = |tool: &str| Command::new(tool).arg("-V").output().is_ok();
     let all = ["mke2fs", "debugfs", "dumpe2fs", "e2fsck"].into_iter().all(has);
     assert!(all || !is_long(), "no e2fsprogs");

@@ -14,9 +14,15 @@ use crate::terminal::Printer;
 use similar::TextDiff;
 use std::ffi::OsString;
 use std::io;
+use std::time::Duration;
 
 /// The largest file whose lines are compared.
 const LARGEST: u64 = 1 << 20;
+
+/// The most bytes of lines that are compared in all.
+const LINES: u64 = 256 << 20;
+/// How long the shortest list of lines is looked for.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// List the files that differ between two snapshots
 ///
@@ -52,6 +58,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         new: &new.contents,
         args,
         totals: Totals::default(),
+        lines: LINES,
         files: Vec::new(),
         printer: None,
     };
@@ -116,6 +123,8 @@ struct Diff<'a> {
     new: &'a Contents,
     args: &'a Args,
     totals: Totals,
+    /// Bytes of lines that may still be compared.
+    lines: u64,
     /// For programs.
     files: Vec<DifferentFile>,
     /// For people.
@@ -146,16 +155,27 @@ impl Diff<'_> {
     }
 
     /// The lines that differ, if it is text.
-    fn patch(&self, difference: &Difference<'_>) -> std::result::Result<Option<String>, ContentsError> {
+    fn patch(&mut self, difference: &Difference<'_>) -> std::result::Result<Option<String>, ContentsError> {
         if difference.old.is_some() && difference.new.is_some() && !difference.changes.content {
             return Ok(None);
         }
+        let bytes = |item: Option<&Item>| item.map_or(0, |item| item.metadata.size);
+        let both = bytes(difference.old).saturating_add(bytes(difference.new));
+        let Some(left) = self.lines.checked_sub(both) else { return Ok(None) };
         let (old, new) = (text(self.old, difference.old)?, text(self.new, difference.new)?);
         let (Some(old), Some(new)) = (old, new) else { return Ok(None) };
+        self.lines = left;
         let path = String::from_utf8_lossy(difference.path);
         let name = |side: &str, is_there: bool| if is_there { format!("{side}{path}") } else { "/dev/null".to_owned() };
         let (from, to) = (name("a", difference.old.is_some()), name("b", difference.new.is_some()));
-        Ok(Some(TextDiff::from_lines(&old, &new).unified_diff().header(&from, &to).to_string()))
+        Ok(Some(
+            TextDiff::configure()
+                .timeout(PATIENCE)
+                .diff_lines(&old, &new)
+                .unified_diff()
+                .header(&from, &to)
+                .to_string(),
+        ))
     }
 }
 
