@@ -41,6 +41,7 @@ mod hooks;
 mod hostile;
 mod hostile_store;
 mod house;
+mod image_vm;
 mod install;
 mod json;
 mod leaks;

@@ -164,7 +164,7 @@ impl<'a> Freeze<'a> {
         if !self.plan.is_live() && self.vm.has_local_image() {
             self.cx.engine.require(Fact::LocalImages)?;
         }
-        if !self.plan.is_live() && self.vm.image.is_some() {
+        if self.plan.has(&Step::Pack) && self.vm.image.is_some() {
             start::check_packing(self.cx.engine).map_err(|failure| failure.and_state("nothing was changed"))?;
         }
         if request.output.is_none() {
