@@ -50,7 +50,7 @@ fn a_snapshot_is_shown_in_lines_for_people_and_as_json_for_programs() {
 #[test]
 fn a_snapshot_from_elsewhere_says_where_it_came_from() {
     let (world, reference) = world();
-    world.run("snapshot export dev -o x.tar").success();
+    world.run("snapshot export dev -o x.tar --allow-secrets").success();
     world.run("snapshot import x.tar --as other").success();
     world.run("snapshot show other").success().stdout(contains("from      imported from x.tar"));
     world.run("thaw dev next --no-start").success();
@@ -155,7 +155,10 @@ fn a_success_off_a_terminal_is_one_line_for_each_vm() {
         "start dev",
         &format!("thaw {reference} new"),
         "create third",
-        "snapshot export dev -o x.tar",
+        "start third",
+        "stop third",
+        "freeze third",
+        "snapshot export third -o x.tar",
         "snapshot import x.tar --as other",
     ] {
         let run = world.run(line).success();

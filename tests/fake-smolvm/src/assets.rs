@@ -12,8 +12,10 @@ use tar::{Archive, Builder, Header};
 /// How each disk begins and ends.
 const LABEL: &[u8] = b"fake-smolvm disk";
 /// An ext4 of 256 KiB with empty folders `upper`, `work` and `workspace`, whose first block is not used: `mke2fs -t ext4 -b 1024
-/// -N 16 -O ^has_journal,^resize_inode -d FOLDER`. What reads files of disks finds none there.
+/// -N 16 -O ^has_journal,^resize_inode -d FOLDER`, without `lost+found`. What reads files of disks finds none there.
 const FILE_SYSTEM: &[u8] = include_bytes!("empty.ext4.zst");
+/// What is all zeros is a hole.
+const BLOCK: usize = 4096;
 /// Where the tar of a disk begins, after a hole; before its end is another.
 const HOLE: u64 = 1 << 20;
 /// The folder that holds an image's layers, and the `/workspace` of its VM in there.
@@ -86,7 +88,12 @@ fn stage_guest(staging: &Path) -> Result<PathBuf> {
 /// A disk with that in it; a template if there is nothing.
 fn write_disk(path: &Path, folder: Option<&Path>) -> Result<()> {
     let mut disk = File::create_new(path)?;
-    disk.write_all(&zstd::decode_all(FILE_SYSTEM)?)?;
+    for (block, at) in zstd::decode_all(FILE_SYSTEM)?.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
+        if block.iter().any(|byte| *byte != 0) {
+            disk.seek(SeekFrom::Start(at))?;
+            disk.write_all(block)?;
+        }
+    }
     disk.rewind()?;
     disk.write_all(LABEL)?;
     if let Some(folder) = folder {
