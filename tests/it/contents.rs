@@ -487,3 +487,29 @@ fn random_trees_are_those_that_debugfs_shows() {
         assert_eq!(seen[0].len(), seen[1].len());
     }
 }
+
+#[test]
+fn a_damaged_file_system_ends_with_status_10_or_is_read() {
+    let mut random = Random::new();
+    let world = World::new();
+    let whole = corpus("journal");
+    // Where there is anything to damage.
+    let used: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
+    for round in 0..if is_long() { 400 } else { 20 } {
+        let mut overlay = whole.clone();
+        for _ in 0..random.between(1, 6) {
+            let near = used[usize::try_from(random.below(used.len() as u64)).unwrap()];
+            let at = (near + usize::try_from(random.below(8)).unwrap()).min(overlay.len() - 1);
+            overlay[at] = [0, 1, 0x7f, 0x80, 0xff, overlay[at] ^ 1][usize::try_from(random.below(6)).unwrap()];
+        }
+        // Superblock and groups have checksums, which a forger can make: most damage is behind them.
+        overlay[..2048].copy_from_slice(&whole[..2048]);
+        world.write("damaged.smolmachine", Bare { overlay, ..bare("journal") }.artifact());
+        for line in ["snapshot files ./damaged.smolmachine -r --json", "cp ./damaged.smolmachine:/ copy"] {
+            let status = world.run(line).get_output().status.code();
+            // A damaged size may be too large for this host's file system.
+            assert!(matches!(status, Some(0 | 8 | 10)), "round {round}: {line}: {status:?}");
+        }
+        let _ = fs::remove_dir_all(world.path("work/copy"));
+    }
+}

@@ -41,27 +41,26 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let name = source.name();
     let opened = contents::open(app, source, &Kept::default())?;
     let (path, item) = opened.find(args.path.as_bytes(), true)?;
-    let mut list = List {
-        contents: &opened.contents,
-        is_long: args.long,
-        json: app.terminal.json,
-        printer: app.terminal.printer(),
-    };
-    match list.print(&path, &item, args.recursive) {
-        Err(Ended::Contents(error)) => {
-            // What was found before is printed.
-            list.printer.finish(Err(io::ErrorKind::BrokenPipe.into()));
-            Err(contents::failure(&name, error))
-        }
-        Err(Ended::Unprinted(error)) => {
-            list.printer.finish(Err(error));
-            Ok(())
-        }
-        Ok(()) => {
-            list.printer.finish(Ok(()));
-            Ok(())
+    let failed = |error| contents::failure(&name, error);
+    let (contents, json) = (&opened.contents, app.terminal.json);
+    let mut list = List { contents, is_long: args.long, json, printer: None };
+    if json {
+        // All of it is read before any is printed: what a program gets is whole, however long it is.
+        if let Err(Ended::Contents(error)) = list.print(&path, &item, args.recursive) {
+            return Err(failed(error));
         }
     }
+    list.printer = Some(app.terminal.printer());
+    let (printed, result) = match list.print(&path, &item, args.recursive) {
+        // What was found before is printed.
+        Err(Ended::Contents(error)) => (Err(io::ErrorKind::BrokenPipe.into()), Err(failed(error))),
+        Err(Ended::Unprinted(error)) => (Err(error), Ok(())),
+        Ok(()) => (Ok(()), Ok(())),
+    };
+    if let Some(printer) = list.printer {
+        printer.finish(printed);
+    }
+    result
 }
 
 /// Why a list ends early.
@@ -81,7 +80,8 @@ struct List<'a> {
     contents: &'a Contents,
     is_long: bool,
     json: bool,
-    printer: Printer<'a>,
+    /// Nothing: the files are only read.
+    printer: Option<Printer<'a>>,
 }
 
 impl List<'_> {
@@ -98,15 +98,14 @@ impl List<'_> {
     }
 
     fn add(&mut self, path: &[u8], item: &Item) -> std::result::Result<(), Ended> {
-        let printed = if self.json {
-            self.printer.element(&ListedFile::new(self.contents, path, item)?)
-        } else if self.is_long {
-            let line = self.long(path, item)?;
-            self.printer.line(&line)
-        } else {
-            self.printer.line(path)
+        let file = if self.json { Some(ListedFile::new(self.contents, path, item)?) } else { None };
+        let line = if self.is_long && !self.json { Some(self.long(path, item)?) } else { None };
+        let Some(printer) = &mut self.printer else { return Ok(()) };
+        let done = match &file {
+            Some(file) => printer.element(file),
+            None => printer.line(line.as_deref().unwrap_or(path)),
         };
-        printed.map_err(Ended::Unprinted)
+        done.map_err(Ended::Unprinted)
     }
 
     /// The line of `ls -l`, without names of users, which only the guest knows.
