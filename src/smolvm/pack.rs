@@ -96,8 +96,9 @@ impl Smolvm {
     /// `to` must not be a digest: the engine would push to the tag `latest`.
     pub fn pack_push(&self, artifact: &Path, to: &Reference, on_tick: &mut dyn FnMut()) -> Result<Option<Digest>> {
         let call = self.call("pack push").value("--file", artifact).arg("--").arg(to.to_string());
-        let text = self.run_ok(&call, None, Some(&mut |_| on_tick()))?.text();
-        let mut digests = text.lines().filter_map(|line| line.trim().strip_prefix("Manifest:"));
+        // The engine prints it on its standard error.
+        let outcome = self.run_ok(&call, None, Some(&mut |_| on_tick()))?;
+        let mut digests = outcome.stderr.lines().filter_map(|line| line.trim().strip_prefix("Manifest:"));
         Ok(digests.find_map(|digest| digest.trim().parse().ok()))
     }
 

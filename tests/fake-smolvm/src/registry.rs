@@ -16,7 +16,7 @@ pub fn push(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     if !file.is_file() {
         bail!("agent operation failed: push: file not found: {}", file.display());
     }
-    println!("Pushing {} to {}", file.display(), place.reference);
+    eprintln!("Pushing {} to {}", file.display(), place.reference);
     let read = artifact::to_push(&file);
     let bytes = read.map_err(|error| anyhow!("agent operation failed: registry push: pack format error: {error:#}"))?;
     place.must_answer(engine).context("agent operation failed: registry push")?;
@@ -26,8 +26,8 @@ pub fn push(engine: &Engine, args: &ArgMatches) -> Result<i32> {
     fs::write(target, &bytes)?;
     engine.faults.hit(engine, "after")?;
     let digest = |bytes: &[u8]| base16ct::lower::encode_string(&Sha256::digest(bytes));
-    println!("Pushed successfully\n  Layer:    sha256:{} ({} bytes)", digest(&bytes), bytes.len());
-    println!("  Manifest: sha256:{}", digest(place.reference.as_bytes()));
+    eprintln!("Pushed successfully\n  Layer:    sha256:{} ({} bytes)", digest(&bytes), bytes.len());
+    eprintln!("  Manifest: sha256:{}", digest(place.reference.as_bytes()));
     Ok(0)
 }
 
