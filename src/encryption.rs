@@ -133,7 +133,7 @@ pub fn encrypt<W: Write>(recipients: &[Recipient], to: W) -> io::Result<StreamWr
         Recipient::Native(key) => key as &dyn age::Recipient,
         Recipient::Ssh(key) => key,
     });
-    let no_recipients = |_| io::Error::new(io::ErrorKind::InvalidInput, "there is nobody to encrypt it for");
+    let no_recipients = |_| io::Error::new(io::ErrorKind::InvalidInput, "it has no recipient");
     Encryptor::with_recipients(all).map_err(no_recipients)?.wrap_output(to)
 }
 

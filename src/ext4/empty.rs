@@ -68,6 +68,8 @@ impl<S: ReadAt> FileSystem<S> {
         if file.kind != Kind::File || file.is_unknown() || !file.has_extents() {
             return Err(Ext4Error::Unknown("has a file that cannot be made empty"));
         }
+        // Checks the lists of extents, which `mark` follows.
+        self.extents(file)?;
         let mut raw = file.raw.to_vec();
         let number = file.number.to_le_bytes();
         let generation = raw.get(GENERATION).unwrap_or_default().to_vec();

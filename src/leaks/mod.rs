@@ -1,4 +1,4 @@
-//! Finds what nobody should get with a snapshot by accident: private keys, tokens, files with credentials, histories.
+//! Finds what others should not get with a snapshot by accident: private keys, tokens, files with credentials, histories.
 //!
 //! A few precise rules: what they find is almost always real. No value that is found is kept or printed.
 

@@ -114,7 +114,7 @@ fn files_are_known_by_their_paths_and_what_they_hold() {
 }
 
 #[test]
-fn the_name_of_a_variable_says_whether_it_is_secret() {
+fn a_variable_is_secret_by_its_name_or_its_value() {
     for (name, value, is_secret) in [
         ("GITHUB_TOKEN", "x", true),
         ("db_password", "x", true),
@@ -122,7 +122,14 @@ fn the_name_of_a_variable_says_whether_it_is_secret() {
         ("TOKEN", "", false),
         ("TOKEN_FILE", "/run/secrets/x", false),
         ("EDITOR", "vi", false),
+        ("MAX_TOKENS", "4096", false),
+        ("TOKENIZERS_PARALLELISM", "false", false),
+        ("TOKEN_EXPIRY", "3600", false),
+        ("ACCESS_KEY_ID", "x", true),
+        ("DATABASE_URL", "postgres://app:pw@db/main", true),
+        ("DATABASE_URL", "postgres://app@db/main", false),
+        ("GH_PAT", &format!("ghp_{}", random(WORD, 36)), true),
     ] {
-        assert_eq!(is_secret_variable(name, value), is_secret, "{name}");
+        assert_eq!(is_secret_variable(name, value), is_secret, "{name}={value}");
     }
 }

@@ -111,14 +111,15 @@ pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manif
 /// Gets the path of a file, the file, and what was found in it.
 type OnFound<'a> = &'a mut dyn FnMut(&[u8], &Item, Kind, &'static str) -> std::result::Result<(), ContentsError>;
 
-/// Calls `on_found` for each file in which something is found.
+/// Calls `on_found` for each file in which something is found, or that cannot be read.
 ///
 /// # Errors
-/// A file cannot be read, or `on_found` failed.
+/// A folder cannot be read, a signal arrived, or `on_found` failed.
 pub fn each(contents: &Contents, on_found: OnFound<'_>) -> std::result::Result<(), ContentsError> {
     let mut search = Search { contents, on_found, batch: Vec::new(), left: MOST };
-    contents.walk(b"/", contents.root(), &mut |path, item| search.file(path, item))?;
-    search.read_batch()
+    let walked = contents.walk(b"/", contents.root(), &mut |path, item| search.file(path, item));
+    // A folder that cannot be read hides nothing of what was found before.
+    search.read_batch().and(walked)
 }
 
 /// A search of files.
@@ -141,8 +142,13 @@ impl Search<'_> {
         if !leaks::is_searched(path, size) {
             return self.check(path, item, &[]);
         }
-        let place = self.contents.content(item)?.extents.first().map_or(0, |extent| extent.on_disk);
-        self.batch.push((place, path.to_vec(), item.clone()));
+        match self.contents.content(item) {
+            Ok(content) => {
+                let place = content.extents.first().map_or(0, |extent| extent.on_disk);
+                self.batch.push((place, path.to_vec(), item.clone()));
+            }
+            Err(error) => self.unreadable(path, item, error)?,
+        }
         if self.batch.len() < BATCH { Ok(()) } else { self.read_batch() }
     }
 
@@ -151,16 +157,31 @@ impl Search<'_> {
         let mut batch = std::mem::take(&mut self.batch);
         batch.sort_by_key(|(place, ..)| *place);
         for (_, path, item) in batch {
-            let content = self.contents.content(&item)?;
             self.left = self
                 .left
-                .checked_sub(content.size)
+                .checked_sub(item.metadata.size)
                 .ok_or_else(|| ContentsError::damaged("a disk in it", "holds more text than is searched"))?;
-            let mut text = vec![0; usize::try_from(content.size).unwrap_or(0)];
-            content.read_at(0, &mut text)?;
-            self.check(&path, &item, &text)?;
+            match self.text(&item) {
+                Ok(text) => self.check(&path, &item, &text)?,
+                Err(error) => self.unreadable(&path, &item, error)?,
+            }
         }
         Ok(())
+    }
+
+    fn text(&self, item: &Item) -> std::result::Result<Vec<u8>, ContentsError> {
+        let content = self.contents.content(item)?;
+        let mut text = vec![0; usize::try_from(content.size).unwrap_or(0)];
+        content.read_at(0, &mut text)?;
+        Ok(text)
+    }
+
+    /// Reports a file that cannot be read, and goes on, unless a signal arrived.
+    fn unreadable(&mut self, path: &[u8], item: &Item, error: ContentsError) -> std::result::Result<(), ContentsError> {
+        match error {
+            ContentsError::Interrupted(_) => Err(error),
+            _ => (self.on_found)(path, item, Kind::Unreadable, "a file that cannot be searched"),
+        }
     }
 
     fn check(&mut self, path: &[u8], item: &Item, text: &[u8]) -> std::result::Result<(), ContentsError> {

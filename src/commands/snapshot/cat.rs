@@ -83,10 +83,10 @@ struct Shown(Vec<u8>);
 impl Shown {
     fn text(&mut self, bytes: &[u8], is_last: bool) -> String {
         self.0.extend(bytes);
-        let end = match std::str::from_utf8(&self.0) {
-            Err(error) if error.error_len().is_none() && !is_last => error.valid_up_to(),
-            _ => self.0.len(),
-        };
+        let is_begun = |bytes: &[u8]| std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none());
+        let last = self.0.utf8_chunks().last().map(|chunk| chunk.invalid()).unwrap_or_default();
+        let begun = if !is_last && is_begun(last) { last.len() } else { 0 };
+        let end = self.0.len().saturating_sub(begun);
         let rest = self.0.split_off(end);
         let whole = std::mem::replace(&mut self.0, rest);
         terminal::printable(&String::from_utf8_lossy(&whole)).into_owned()
