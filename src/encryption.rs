@@ -5,8 +5,10 @@ use age::armor::ArmoredReader;
 use age::ssh::{self, ParseRecipientKeyError, UnsupportedKey};
 use age::stream::StreamWriter;
 use age::{Encryptor, IdentityFile, x25519};
-use std::io::{self, Cursor, Read, Write};
+use std::cell::Cell;
+use std::io::{self, BufRead, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::str::FromStr;
 use thiserror::Error;
 
@@ -45,7 +47,8 @@ impl FromStr for Recipient {
     type Err = RecipientError;
 
     fn from_str(text: &str) -> Result<Self, RecipientError> {
-        if text.starts_with("AGE-SECRET-KEY-") {
+        let upper = text.trim_start().to_ascii_uppercase();
+        if upper.starts_with("AGE-SECRET-KEY-") || upper.starts_with("-----BEGIN") {
             return Err(RecipientError::Secret);
         }
         if let Ok(native) = text.parse() {
@@ -120,7 +123,10 @@ fn read(path: &Path) -> Result<Vec<u8>, KeysError> {
     let unreadable = |source| KeysError::Unreadable { path: path.to_owned(), source };
     let mut text = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(KEYS_LIMIT).read_to_end(&mut text).map_err(unreadable)?;
+    file.take(KEYS_LIMIT.saturating_add(1)).read_to_end(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > KEYS_LIMIT {
+        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidData, "it has more than 16 MiB")));
+    }
     Ok(text)
 }
 
@@ -223,8 +229,11 @@ pub fn decrypt(mut from: Source, identities: &Identities) -> Result<(Box<dyn Rea
     if identities.is_empty() {
         return Err(DecryptError::Encrypted);
     }
-    let all = io::BufReader::with_capacity(BUFFER, all);
-    let decryptor = age::Decryptor::new_buffered(ArmoredReader::new(all)).map_err(undecrypted)?;
+    let left = Rc::new(Cell::new(HEADER_LIMIT));
+    let all = ArmoredReader::new(io::BufReader::with_capacity(BUFFER, all));
+    let all = Limited { from: all, left: Rc::clone(&left) };
+    let decryptor = age::Decryptor::new_buffered(all).map_err(undecrypted)?;
+    left.set(u64::MAX);
     if decryptor.is_scrypt() {
         return Err(DecryptError::Passphrase);
     }
@@ -234,6 +243,39 @@ pub fn decrypt(mut from: Source, identities: &Identities) -> Result<(Box<dyn Rea
 
 /// The number of bytes to read at a time.
 const BUFFER: usize = 256 << 10;
+/// The most bytes of a header: room for some hundred recipients. age keeps it, and reads all of it again for each of its lines.
+const HEADER_LIMIT: u64 = 64 << 10;
+
+/// Gives no more bytes than are `left`.
+struct Limited<R> {
+    from: R,
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: BufRead> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut bytes = self.fill_buf()?;
+        let read = bytes.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl<R: BufRead> BufRead for Limited<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let left = usize::try_from(self.left.get()).unwrap_or(usize::MAX);
+        let bytes = self.from.fill_buf()?;
+        if left == 0 && !bytes.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its header does not end"));
+        }
+        Ok(bytes.get(..left.min(bytes.len())).unwrap_or_default())
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.left.set(self.left.get().saturating_sub(bytes as u64));
+        self.from.consume(bytes);
+    }
+}
 
 fn undecrypted(error: age::DecryptError) -> DecryptError {
     match error {

@@ -24,8 +24,12 @@ const MOST: usize = 1 << 20;
 /// # Errors
 /// It is not so, or the disk cannot be read.
 pub fn free(source: &dyn ReadAt, disk: u64) -> Result<Vec<Range<u64>>, Ext4Error> {
+    let mut before = [0; 1024];
+    source.read_at(0, &mut before)?;
     let superblock = Superblock::read(source)?;
     let refused = [
+        // A disk that got partitions has the rest of the file system that was on it.
+        (before.iter().any(|byte| *byte != 0), "is not at the beginning of its disk"),
         (!superblock.is_clean(), "was not unmounted cleanly"),
         (superblock.read_only & !READ_ONLY != 0, "has an unknown feature"),
         (superblock.compatible & !COMPATIBLE != 0, "has an unknown feature"),

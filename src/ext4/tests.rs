@@ -75,6 +75,7 @@ fn nothing_is_free_if_anything_is_not_understood() {
         assert_eq!(refusal("bare", 1024 + at, bytes), why, "{at:#x}");
     }
     assert_eq!(refusal("plain", 1024 + 0x175, &[2]), "has an unknown kind of checksum");
+    assert_eq!(refusal("plain", 510, &[0x55, 0xaa]), "is not at the beginning of its disk");
     assert_eq!(refusal("plain", 1024 + 0x78, b"x"), "has a damaged superblock");
     let image = image("plain");
     assert!(free(&image, image.len() as u64 - 1).unwrap_err().to_string().contains("is larger than its disk"));

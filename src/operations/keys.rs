@@ -7,9 +7,10 @@ use crate::stream;
 use crate::terminal::Warnings;
 use std::path::{Path, PathBuf};
 
-/// Those that are `named`, and those in `files`.
-pub fn recipients(named: &[Recipient], files: &[PathBuf], warnings: &Warnings) -> Result<Vec<Recipient>> {
-    let mut all = named.to_vec();
+/// Those that are `named`, and those in `files`. What is no recipient is not repeated: it may be a secret key.
+pub fn recipients(named: &[String], files: &[PathBuf], warnings: &Warnings) -> Result<Vec<Recipient>> {
+    let parse = |text: &String| text.parse().map_err(|why| Failure::new(Status::Usage, format!("--recipient: {why}")));
+    let mut all: Vec<Recipient> = named.iter().map(parse).collect::<Result<_>>()?;
     for path in files {
         let mut on_skipped = |line| {
             let file = path.display();

@@ -214,3 +214,28 @@ fn age_itself_decrypts_it_and_what_age_encrypts_is_imported() {
         }
     }
 }
+
+/// What is given by mistake may be a secret key, and a log may keep what is printed.
+#[test]
+fn what_is_no_recipient_is_not_repeated() {
+    let world = world();
+    let secret = "AGE-SECRET-KEY-1QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L";
+    for text in [secret, &secret.to_lowercase(), "-----BEGIN OPENSSH PRIVATE KEY-----b3BlbnNzaC1rZXk", "age1b3BlbnNz"] {
+        let said = stderr(&export(&world, &["-r", text]).code(2));
+        assert!(said.starts_with("error: --recipient: ") && !said.contains(text), "{said}");
+    }
+}
+
+/// age reads all of the header again for each of its lines.
+#[test]
+fn a_header_that_does_not_end_is_refused_at_once() {
+    let world = world();
+    let line = "a".repeat(8 << 20);
+    let stanzas = format!("-> X25519 {0}\n{0}\n", "A".repeat(43)).repeat(100_000);
+    for rest in [line, stanzas] {
+        world.write("dev.age", format!("age-encryption.org/v1\n{rest}"));
+        let run = import(&world, "native").code(10);
+        assert!(stderr(&run).contains("was changed or cut off"), "{}", stderr(&run));
+        assert!(is_empty(&world));
+    }
+}

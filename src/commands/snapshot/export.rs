@@ -36,8 +36,8 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
     /// Encrypt it for this public key: age1…, ssh-ed25519 … or ssh-rsa … (repeatable)
-    #[arg(short, long = "recipient", value_name = "KEY")]
-    pub recipients: Vec<Recipient>,
+    #[arg(short, long = "recipient", value_name = "KEY", allow_hyphen_values = true)]
+    pub recipients: Vec<String>,
     /// Encrypt it for the public keys in this file, one per line (repeatable)
     #[arg(short = 'R', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub recipients_file: Vec<PathBuf>,
@@ -61,19 +61,26 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let _reading = lock::reading(app, &one)?;
     app.on_snapshot(&one.reference(), |app| {
         app.with_warnings(|warnings| {
+            let recipients = keys::recipients(&args.recipients, &args.recipients_file, warnings)?;
             if args.scrub.is_empty() {
-                return export(app, args, &one, 0, warnings);
+                return export(app, args, &one, &recipients, 0, warnings);
             }
             let copy = scrub::copy(app, &one, &args.scrub)?;
-            export(app, args, &copy.stored, copy.files, warnings)
+            export(app, args, &copy.stored, &recipients, copy.files, warnings)
         })
     })
 }
 
 /// Exports a snapshot, in which so many files were made empty.
-fn export(app: &App, args: &Args, one: &Stored, scrubbed: u64, warnings: &Warnings) -> Result<()> {
+fn export(
+    app: &App,
+    args: &Args,
+    one: &Stored,
+    recipients: &[Recipient],
+    scrubbed: u64,
+    warnings: &Warnings,
+) -> Result<()> {
     let (reference, to_stdout) = (one.reference(), stream::is_stream(&args.output));
-    let recipients = keys::recipients(&args.recipients, &args.recipients_file, warnings)?;
     let artifact = app.terminal.during("check", &format!("checking {reference}"), || {
         verify::snapshot(app, &one.folder, &one.metadata, &Seen::default())
     })?;
@@ -84,9 +91,9 @@ fn export(app: &App, args: &Args, one: &Stored, scrubbed: u64, warnings: &Warnin
     app.terminal
         .during("export", &format!("exporting {reference}"), || {
             if to_stdout {
-                return library::export_to_stdout(one, &recipients, &app.signals);
+                return library::export_to_stdout(one, recipients, &app.signals);
             }
-            library::export(one, &recipients, &args.output, Existing::forced(args.force), &app.signals)
+            library::export(one, recipients, &args.output, Existing::forced(args.force), &app.signals)
         })
         .map_err(|error| {
             let failure = Failure::from(error);
@@ -96,12 +103,11 @@ fn export(app: &App, args: &Args, one: &Stored, scrubbed: u64, warnings: &Warnin
         return Ok(());
     }
     let (size, file) = (packed::size(one.bytes()), args.output.display().to_string());
-    let encrypted = match recipients.len() {
-        0 => String::new(),
-        1 => ", encrypted for one recipient".to_owned(),
-        number => format!(", encrypted for {number} recipients"),
+    let (encrypted, identity) = match recipients.len() {
+        0 => (String::new(), ""),
+        1 => (", encrypted for one recipient".to_owned(), " --identity KEY_FILE"),
+        number => (format!(", encrypted for {number} recipients"), " --identity KEY_FILE"),
     };
-    let identity = if recipients.is_empty() { "" } else { " --identity KEY_FILE" };
     let next = format!("elsewhere: bottle-freeze snapshot import {}{identity}", quoted(&file));
     app.terminal.result(&args.output, &format!("exported {reference} as {file} ({size}){encrypted}; {next}"));
     app.terminal.report(&Exported {
