@@ -58,8 +58,10 @@ impl<'a> Stopped<'a> {
         self.restarted.is_some()
     }
 
-    /// 8. Restart, as soon as its disks are no longer needed. If it does not start, [`Self::keep`] fails.
+    /// Step 8: restart, as soon as its disks are no longer needed. If it does not start, [`Self::keep`] fails. A signal does not
+    /// end the start.
     pub fn restart(&mut self) {
+        let _cleanup = self.signals().recovering();
         let downtime = self.downtime();
         let started = self.start_again();
         if started.is_ok() {
@@ -122,7 +124,6 @@ impl<'a> Stopped<'a> {
     /// It does not start again.
     pub fn keep(mut self, snapshot: &str) -> Result<()> {
         if self.is_to_restart() {
-            let _cleanup = self.signals().recovering();
             self.restart();
         }
         let name = &self.freeze.job.name;
