@@ -133,8 +133,8 @@ pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
 }
 
 /// The snapshot that `VM` or `VM@latest` (its newest), `VM@ID`, `VM@TAG` or `VM@ID-PREFIX` names. A whole id comes before a
-/// tag, and a tag before a prefix of fewer than four digits. A longer one that is also a tag, which only older versions gave,
-/// is ambiguous if it names two snapshots.
+/// tag, and a tag before a prefix of fewer than four digits. A longer one that is also a tag is ambiguous if it names two
+/// snapshots.
 ///
 /// # Errors
 /// There is none or more than one, it is damaged, or the library cannot be read.
@@ -208,7 +208,7 @@ fn of_any_vm(which: &str) -> Result<Vec<Entry>, FindError> {
 fn matching(all: Vec<Stored>, broken: Vec<Broken>, which: &str, digits: usize) -> Vec<Entry> {
     // If a killed run left the same tag on two snapshots, the newer one counts.
     let tagged = all.iter().rposition(|one| has_tag(one, which));
-    // No new tag looks like a longer one.
+    // More digits may be meant as an id: `git rev-parse --short` makes tags that look like one.
     let digits = if tagged.is_some() { ID_BEGIN } else { digits };
     let all = all.into_iter().map(Entry::from).chain(broken.into_iter().map(Entry::Broken)).enumerate();
     let has_id = |one: &Entry| which.len() >= digits && one.id().starts_with(which);

@@ -33,11 +33,6 @@ pub fn is_id(text: &str) -> bool {
 /// The fewest digits that are taken for the beginning of an id, where a tag or another VM could be meant.
 pub const ID_BEGIN: usize = 4;
 
-/// Whether this is an id, or as many of its digits as name one.
-pub fn may_be_id(text: &str) -> bool {
-    text.len() >= ID_BEGIN && is_id(&format!("{text:0<8}"))
-}
-
 /// A new, random id.
 pub fn new_id() -> String {
     use std::hash::{BuildHasher, Hasher};

@@ -1,6 +1,6 @@
 //! Tags: names for snapshots, chosen by the user.
 
-use super::layout::{SUFFIXES, may_be_id};
+use super::layout::{SUFFIXES, is_id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,8 @@ impl Tag {
     /// # Errors
     /// It looks like an id or a file, or stands for something else.
     pub fn check_new(&self) -> Result<(), &'static str> {
-        if may_be_id(&self.0) {
-            return Err("four to eight hexadecimal digits could be the id of a snapshot");
+        if is_id(&self.0) {
+            return Err("eight hexadecimal digits could be the id of a snapshot");
         }
         if self.0 == LATEST {
             return Err("VM@latest is the newest snapshot of a VM, whatever its tags");
