@@ -213,7 +213,7 @@ fn words(line: &str) -> Vec<OsString> {
 
 /// The statuses in the man page, and those of `exec`, including that of a guest command killed by SIGPIPE.
 fn is_documented(status: Option<i32>) -> bool {
-    status.is_some_and(|status| (0..=15).contains(&status) || [125, 127, 141].contains(&status))
+    status.is_some_and(|status| (0..=16).contains(&status) || [125, 127, 141].contains(&status))
 }
 
 fn try_one(world: &World, line: &str, (strange, make): &Strange) {

@@ -229,13 +229,12 @@ impl<'a, E: From<ArtifactError>> Tar<'a, E> {
         if member.kind == MemberKind::Sparse && map.last().is_some_and(|(_, length)| *length == 0) {
             map.pop();
         }
-        let end = map.iter().try_fold(
-            0,
-            |end, (offset, length)| {
-                if *offset < end { None } else { offset.checked_add(*length) }
-            },
-        );
-        if end.is_none_or(|end| end > member.size) {
+        // Pieces without a hole between them, or empty ones, would become one when they are put together again.
+        let end = map.iter().try_fold(None, |end, (offset, length)| {
+            let is_apart = *length > 0 && end.is_none_or(|end| *offset > end);
+            is_apart.then(|| offset.checked_add(*length)).flatten().map(Some)
+        });
+        if end.is_none_or(|end| end.unwrap_or(0) > member.size) {
             return unknown("a map of holes in it contradicts itself");
         }
         member.check().map_err(|why| Stop::Unknown(why.into()))?;
