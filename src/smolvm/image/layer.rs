@@ -3,7 +3,7 @@
 use super::file::{File, Place};
 use crate::ext4::{Attribute, Ext4Error, FileSystem, Inode, Kind};
 use crate::smolvm::disk::{DiskError, Random};
-use rustix::fs::{major, minor};
+use rustix::fs::{lstat, major, minor};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -229,11 +229,13 @@ fn host_reader(path: &Path, file: &File) -> Result<impl FnMut(u64, &mut [u8]) ->
 }
 
 fn on_host(path: PathBuf) -> Result<File, DiskError> {
-    let meta = fs::symlink_metadata(&path).map_err(|source| DiskError::Unreadable { path: path.clone(), source })?;
+    let unreadable = |source| DiskError::Unreadable { path: path.clone(), source };
+    let meta = fs::symlink_metadata(&path).map_err(unreadable)?;
+    // In the type of this system, which `meta` does not have.
+    let device = lstat(&path).map_err(|error| unreadable(error.into()))?.st_rdev;
     let Some(kind) = Kind::of_mode(meta.mode()) else {
         return Err(DiskError::Unknown { path, why: "is a file of an unknown kind".into() });
     };
-    let device = meta.rdev();
     Ok(File {
         kind,
         mode: meta.mode() & 0o7777,
