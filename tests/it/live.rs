@@ -24,7 +24,10 @@ fn a_live_freeze_stops_nothing_and_asks_nothing() {
             "{said}"
         );
         assert_eq!((world.state("dev").as_str(), world.vmm("dev")), ("running", pid));
+        // The guest trims its disks.
+        let trims = version.parse::<Version>().unwrap().has(Fact::StopFlushes);
         let calls = ["machine ls", "machine data-dir", "machine exec", "machine checkpoint", "machine ls"];
+        let calls: Vec<_> = calls.into_iter().filter(|call| trims || *call != "machine exec").collect();
         assert_eq!(world.commands(), calls);
         let shown = shown(&world, "dev");
         assert_eq!(shown["downtime_seconds"], 0.125);
