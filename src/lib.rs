@@ -46,7 +46,7 @@ pub mod engine {
     pub use crate::smolvm::artifact::{
         Artifact, ArtifactError, END, Member, MemberKind, Part, footer, headers, padding,
     };
-    pub use crate::smolvm::{Direct, Disk, DiskError, Fact, Machine, Name, Proof, Record, Version, direct};
+    pub use crate::smolvm::{Direct, Disk, DiskError, Fact, Known, Machine, Name, Proof, Record, Version, direct};
     use std::path::Path;
 
     /// Reads an artifact and checks footer, CRC-32 and manifest.

@@ -28,7 +28,7 @@ pub fn add_of_inode(bytes: &[u8], all: &mut Vec<Attribute>) -> Result<(), Ext4Er
 /// It is not such a block, or they contradict themselves.
 pub fn add_of_block(bytes: &[u8], all: &mut Vec<Attribute>) -> Result<(), Ext4Error> {
     if u32_at(bytes, 0) != MAGIC {
-        return Err(Ext4Error::Unknown("has a block of attributes that is none"));
+        return Err(Ext4Error::Unknown("has an invalid block of attributes"));
     }
     add(bytes.get(HEADER..).unwrap_or_default(), bytes, all)
 }

@@ -68,7 +68,7 @@ impl Reader<'_> {
         let wrong = |why| Err(Ext4Error::Unknown(why));
         let (count, most, level) = (u16_at(node, 2), u16_at(node, 4), u16_at(node, 6));
         if u16_at(node, 0) != MAGIC || count > most || usize::from(count) > node.len() / ENTRY {
-            return wrong("has a list of extents that is none");
+            return wrong("has an invalid list of extents");
         }
         if level > DEPTH || depth.is_some_and(|depth| depth != level) || depth.is_some() && count == 0 {
             return wrong("has lists of extents that contradict each other");

@@ -1,9 +1,13 @@
 //! Inodes: what a file system knows of a file, but for its names.
 
 use super::fields::{u16_at, u32_at, u64_of};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// What a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 #[allow(missing_docs)]
 pub enum Kind {
     File,
@@ -16,7 +20,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind in the mode of a file; nothing if there is none such.
+    /// The kind in the mode of a file; `None` if it is unknown.
     pub fn of_mode(mode: u32) -> Option<Self> {
         Some(match mode & 0o170_000 {
             0o010_000 => Self::Fifo,

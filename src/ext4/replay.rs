@@ -141,7 +141,7 @@ impl<S: ReadAt> Log<'_, S> {
         let (first, end, sequence, start) =
             (be32_at(&header, 20), be32_at(&header, 16), be32_at(&header, 24), be32_at(&header, 28));
         if be32_at(&header, 0) != MAGIC || !matches!(be32_at(&header, 4), 3 | 4) || first == 0 || first >= end {
-            return Err(Ext4Error::Unknown("has a journal that is none"));
+            return Err(Ext4Error::Unknown("has an invalid journal"));
         }
         self.features = if be32_at(&header, 4) == 4 { be32_at(&header, 40) } else { 0 };
         if self.features & !KNOWN != 0 || u64::from(be32_at(&header, 12)) != self.block_bytes {

@@ -84,7 +84,7 @@ impl<S: ReadAt> FileSystem<S> {
     /// It cannot be read, is damaged or no folder; or `on_entry` failed.
     pub fn entries(&self, folder: &Inode, on_entry: OnEntry<'_>) -> Result<(), Ext4Error> {
         if folder.kind != Kind::Folder {
-            return Err(Ext4Error::Unknown("has a folder that is none"));
+            return Err(Ext4Error::Unknown("has an invalid folder"));
         }
         let mut block = self.block();
         for extent in self.extents(folder)? {
@@ -138,12 +138,12 @@ impl<S: ReadAt> FileSystem<S> {
     pub fn link(&self, link: &Inode) -> Result<Vec<u8>, Ext4Error> {
         let size = link.size();
         if link.kind != Kind::Link || size > LONGEST_LINK {
-            return Err(Ext4Error::Unknown("has a link that is none"));
+            return Err(Ext4Error::Unknown("has an invalid link"));
         }
         let bytes = usize::try_from(size).unwrap_or(0);
         if !link.has_extents() {
             let target = link.block().get(..bytes).filter(|_| !link.is_unknown());
-            return target.map(<[u8]>::to_vec).ok_or(Ext4Error::Unknown("has a link that is none"));
+            return target.map(<[u8]>::to_vec).ok_or(Ext4Error::Unknown("has an invalid link"));
         }
         let mut target = vec![0; bytes];
         self.read(&self.extents(link)?, 0, &mut target)?;

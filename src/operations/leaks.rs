@@ -40,8 +40,8 @@ impl Found {
     /// What people read, one finding a line.
     fn lines(&self) -> String {
         let mut text = match self.total {
-            1 => "it holds what others should perhaps not get:".to_owned(),
-            total => format!("it holds {total} things that others should perhaps not get:"),
+            1 => "it holds what may be secret:".to_owned(),
+            total => format!("it holds {total} things that may be secret:"),
         };
         for Finding { path, what, .. } in self.list.iter().take(SHOWN) {
             // The name of a file may have any character.

@@ -7,35 +7,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-#[allow(missing_docs)]
-pub enum FileKind {
-    File,
-    Folder,
-    Link,
-    CharacterDevice,
-    BlockDevice,
-    Fifo,
-    Socket,
-}
-
-impl From<Kind> for FileKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::File => Self::File,
-            Kind::Folder => Self::Folder,
-            Kind::Link => Self::Link,
-            Kind::CharacterDevice => Self::CharacterDevice,
-            Kind::BlockDevice => Self::BlockDevice,
-            Kind::Fifo => Self::Fifo,
-            Kind::Socket => Self::Socket,
-        }
-    }
-}
-
 /// A path in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(inline)]
@@ -63,16 +34,8 @@ pub struct ListedFile {
     #[serde(flatten)]
     pub path: GuestPath,
     /// What it is.
-    pub kind: FileKind,
-    /// Permissions in octal digits: `0644`.
-    #[schemars(regex(pattern = "^[0-7]{4}$"))]
-    pub mode: String,
-    /// The number of its owner.
-    pub uid: u32,
-    /// The number of its group.
-    pub gid: u32,
-    /// Bytes of its content.
-    pub bytes: u64,
+    #[serde(flatten)]
+    pub state: FileState,
     /// When its content was changed, in RFC 3339; null if no calendar has that time.
     pub modified: Option<String>,
     /// How many names it has, in the layer that it is from.
@@ -96,11 +59,7 @@ impl ListedFile {
         let attributes = contents.attributes(item)?.into_iter();
         Ok(Self {
             path: path.into(),
-            kind: metadata.kind.into(),
-            mode: format!("{:04o}", metadata.mode),
-            uid: metadata.uid,
-            gid: metadata.gid,
-            bytes: metadata.size,
+            state: item.into(),
             modified: time(metadata.modified).map(|time| time.to_string()),
             links: metadata.links,
             target: target.map(|target| String::from_utf8_lossy(&target).into_owned()),
@@ -214,7 +173,7 @@ pub enum Differs {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FileState {
     /// What it is.
-    pub kind: FileKind,
+    pub kind: Kind,
     /// Permissions in octal digits: `0644`.
     #[schemars(regex(pattern = "^[0-7]{4}$"))]
     pub mode: String,
@@ -229,7 +188,7 @@ pub struct FileState {
 impl From<&Item> for FileState {
     fn from(item: &Item) -> Self {
         let file = &item.metadata;
-        let (kind, mode) = (file.kind.into(), format!("{:04o}", file.mode));
+        let (kind, mode) = (file.kind, format!("{:04o}", file.mode));
         Self { kind, mode, uid: file.uid, gid: file.gid, bytes: file.size }
     }
 }

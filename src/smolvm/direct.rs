@@ -34,20 +34,29 @@ pub struct Direct {
 /// A function that opens a disk.
 pub type Open<'a> = &'a mut dyn FnMut(&Path) -> Result<Disk, DiskError>;
 
-/// What the engine would pack of the VM, which is not up. `record` is the VM's, `trial` and `template` are record and manifest
-/// of an empty VM that the same engine packed, and `folder` has the VM's disks, which are opened by `open`.
+/// What is known of a VM that is not up, and of an empty VM that the same engine packed.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'k> {
+    /// What the engine lists of the VM.
+    pub vm: &'k Machine,
+    /// The engine's record of the VM.
+    pub record: &'k Record,
+    /// The engine's record of the empty VM.
+    pub trial: &'k Record,
+    /// The manifest of the empty VM.
+    pub template: &'k str,
+    /// The folder of the VM's disks.
+    pub folder: &'k Path,
+    /// The version of the engine.
+    pub version: Version,
+}
+
+/// What the engine would pack of a VM, whose disks are opened by `open`.
 ///
 /// # Errors
 /// Why only the engine can pack it, as a sentence.
-pub fn direct(
-    vm: &Machine,
-    record: &Record,
-    trial: &Record,
-    template: &str,
-    folder: &Path,
-    version: Version,
-    open: Open,
-) -> Result<Direct, String> {
+pub fn direct(known: &Known<'_>, open: Open) -> Result<Direct, String> {
+    let Known { vm, record, trial, template, folder, version } = *known;
     if !version.has(Fact::KnownDisks) {
         return Err(format!("bottle-freeze does not know the disks of smolvm {version}"));
     }
@@ -152,7 +161,9 @@ mod tests {
             let listed = serde_json::from_value(self.listed.clone()).unwrap();
             let record = |json: &Value| Record::parse(&json.to_string()).unwrap();
             let (record, trial) = (record(&self.record), record(&self.trial));
-            direct(&listed, &record, &trial, &self.template, self.folder.path(), self.version, &mut Disk::open)
+            let (template, folder, version) = (&self.template, self.folder.path(), self.version);
+            let known = Known { vm: &listed, record: &record, trial: &trial, template, folder, version };
+            direct(&known, &mut Disk::open)
         }
     }
 

@@ -2,7 +2,9 @@
 //! is booted: a start that fails leaves the disks as the engine makes them.
 
 use crate::conformance::{Engine, on_real_engines};
-use bottle_freeze::engine::{Direct, Disk, Fact, Machine, Member, Name, Part, Record, direct, read_disk, take_apart};
+use bottle_freeze::engine::{
+    Direct, Disk, Fact, Known, Machine, Member, Name, Part, Record, direct, read_disk, take_apart,
+};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -155,8 +157,9 @@ impl Trial {
     fn read(&self, engine: &Engine, name: &str) -> Direct {
         let listed: Machine = serde_json::from_value(engine.listed(name).unwrap()).unwrap();
         let (folder, version) = (data_dir(engine, name), engine.version.parse().unwrap());
-        direct(&listed, &record(engine, name), &self.record, &self.parts.manifest, &folder, version, &mut Disk::open)
-            .unwrap_or_else(|why| panic!("{} {name}: {why}", engine.label()))
+        let (record, trial, template) = (&record(engine, name), &self.record, &self.parts.manifest);
+        let known = Known { vm: &listed, record, trial, template, folder: &folder, version };
+        direct(&known, &mut Disk::open).unwrap_or_else(|why| panic!("{} {name}: {why}", engine.label()))
     }
 
     /// Freezes the VM both ways, and compares. The engine is asked for a closed network and true CPUs and memory, as by a

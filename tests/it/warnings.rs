@@ -267,7 +267,7 @@ const ALL: &[Row] = &[
         world.write("key", fs::read_to_string("tests/corpus/keys/native").unwrap());
         "snapshot import dev.tar --identity key".into()
     }).recorded(),
-    row("leaks.rs", "it holds what others should perhaps not get", |world| {
+    row("leaks.rs", "it holds what may be secret", |world| {
         world.vm("dev").with("-e TOKEN=x").stopped();
         world.run("freeze dev").success();
         "snapshot export dev -o dev.tar --allow-secrets".into()

@@ -1,6 +1,7 @@
 //! `snapshot diff`: what differs between the files in two snapshots.
 
 use crate::app::App;
+use crate::commands::snapshot::print::Ended;
 use crate::completion::Offer;
 use crate::contents::{Changes, Contents, ContentsError, Difference, Item};
 use crate::error::{Failure, Result, Status};
@@ -13,7 +14,6 @@ use crate::report::{Compared, DifferentFile, Totals};
 use crate::terminal::Printer;
 use similar::TextDiff;
 use std::ffi::OsString;
-use std::io;
 use std::time::Duration;
 
 /// The largest file whose lines are compared.
@@ -88,7 +88,7 @@ fn sources(app: &App, args: &Args) -> Result<(SnapshotSource, SnapshotSource, &'
         return Ok((one, resolve::find(app, later)?, ""));
     }
     let Some(stored) = one.stored().cloned() else {
-        let what = format!("{} is a file, of which no parent is known", one.name());
+        let what = format!("{} is a file, and its parent is unknown", one.name());
         return Err(Failure::new(Status::Usage, what).hint("name two snapshots"));
     };
     let parent = stored.metadata.parent.as_deref().map(catalog::find).and_then(std::result::Result::ok);
@@ -103,18 +103,6 @@ fn sources(app: &App, args: &Args) -> Result<(SnapshotSource, SnapshotSource, &'
         );
     }
     Ok((one, SnapshotSource::of_library(app, &newest.reference())?, " (to the newest)"))
-}
-
-/// Why a comparison ends early.
-enum Ended {
-    Contents(ContentsError),
-    Unprinted(io::Error),
-}
-
-impl From<ContentsError> for Ended {
-    fn from(error: ContentsError) -> Self {
-        Self::Contents(error)
-    }
 }
 
 /// Prints differences.

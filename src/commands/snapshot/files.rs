@@ -1,6 +1,7 @@
 //! `snapshot files`: list the files in a snapshot.
 
 use crate::app::App;
+use crate::commands::snapshot::print::Ended;
 use crate::completion::Offer;
 use crate::contents::{Contents, ContentsError, Item};
 use crate::error::Result;
@@ -61,18 +62,6 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         printer.finish(printed);
     }
     result
-}
-
-/// Why a list ends early.
-enum Ended {
-    Contents(ContentsError),
-    Unprinted(io::Error),
-}
-
-impl From<ContentsError> for Ended {
-    fn from(error: ContentsError) -> Self {
-        Self::Contents(error)
-    }
 }
 
 /// Prints files.

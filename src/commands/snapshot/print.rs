@@ -1,12 +1,14 @@
 //! What several subcommands of `snapshot` print.
 
 use crate::app::App;
+use crate::contents::ContentsError;
 use crate::error::{Failure, Result};
 use crate::library::{Broken, Stored, Tag};
 use crate::operations::resolve;
 use crate::report::Arrived;
 use crate::smolvm::Name;
 use crate::terminal::Warnings;
+use std::io;
 
 /// What is printed if there is no snapshot, or none of that VM.
 pub fn no_snapshots(vm: Option<&Name>) -> String {
@@ -70,4 +72,18 @@ pub fn arrived(app: &App, done: &str, one: &Stored, earlier: Vec<String>, from: 
     app.terminal.result(&reference, &text);
     let (snapshot, warnings) = (one.metadata.clone(), warnings.list());
     app.terminal.report(&Arrived { reference, from, snapshot, earlier, warnings });
+}
+
+/// Why what is in a snapshot is printed only in part.
+pub enum Ended {
+    /// It cannot be read.
+    Contents(ContentsError),
+    /// It cannot be printed.
+    Unprinted(io::Error),
+}
+
+impl From<ContentsError> for Ended {
+    fn from(error: ContentsError) -> Self {
+        Self::Contents(error)
+    }
 }

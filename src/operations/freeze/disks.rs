@@ -1,14 +1,14 @@
 //! Step 5 of a freeze, without the engine: the chunks of a snapshot from the disks of the VM.
 
 use super::context::Freeze;
-use super::source::{Known, Source};
+use super::source::Source;
 use super::stopped::Stopped;
 use super::take::Written;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Runtime, StoreError};
 use crate::library::{self, Staging, Stored, Way, catalog};
 use crate::operations::{disks, packed};
-use crate::smolvm::{Disk, DiskError, Disks, Machine, Name, State};
+use crate::smolvm::{Disk, DiskError, Disks, Known, Machine, Name, State};
 use std::path::Path;
 
 impl Freeze<'_> {

@@ -4,7 +4,7 @@ use crate::library::FileHash;
 use crate::library::store::{self, Feed, Runtime, StoreError, Writer};
 use crate::signals::Signals;
 use crate::smolvm::artifact::Part;
-use crate::smolvm::{Direct, DirectImage, Disk, Machine, Open, Record, Version, direct};
+use crate::smolvm::{Direct, DirectImage, Disk, Known, Open, direct};
 use std::path::Path;
 
 /// What a freeze without the engine reads.
@@ -15,29 +15,16 @@ pub enum Source {
     Image(Box<DirectImage>, bool),
 }
 
-/// What is known of a VM that is to be frozen, and of an empty VM of the same engine.
-pub struct Known<'k> {
-    pub vm: &'k Machine,
-    pub record: &'k Record,
-    pub trial: &'k Record,
-    pub template: &'k str,
-    /// The folder of the VM's disks.
-    pub folder: &'k Path,
-    pub version: Version,
-}
-
 impl Source {
     /// What is read of the VM; the disks of a bare one are opened by `open`.
     ///
     /// # Errors
     /// Why only the engine can pack it, as a sentence.
     pub fn of(known: &Known<'_>, with_workspace: bool, open: Open) -> Result<Self, String> {
-        let Known { vm, record, trial, template, folder, version } = *known;
-        if vm.image.is_some() {
-            let image = DirectImage::open(vm, record, trial, template, folder, version)?;
-            return Ok(Self::Image(Box::new(image), with_workspace));
+        if known.vm.image.is_some() {
+            return Ok(Self::Image(Box::new(DirectImage::open(known)?), with_workspace));
         }
-        direct(vm, record, trial, template, folder, version, open).map(Self::Bare)
+        direct(known, open).map(Self::Bare)
     }
 
     /// The variables whose references to secrets are left out.

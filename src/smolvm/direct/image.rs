@@ -5,6 +5,7 @@
 //! are on a disk of the VM. All files that the guest sees become one layer again. (For other users the engine does not unpack
 //! an artifact's layer, because it may not change owners.)
 
+use super::Known;
 use super::known::{check_files, check_vm, disk_file};
 use super::manifest::{Asset, Layer as LayerAsset, Manifest};
 use crate::ext4::FileSystem;
@@ -13,7 +14,6 @@ use crate::smolvm::artifact::{CONTENT_LIMIT, Member, MemberKind, Part};
 use crate::smolvm::disk::{Disk, DiskError};
 use crate::smolvm::facts::Fact;
 use crate::smolvm::image::{Files, Layer, Written, flatten};
-use crate::smolvm::machine::Machine;
 use crate::smolvm::record::Record;
 use crate::smolvm::version::Version;
 use rustix::process::{getegid, geteuid};
@@ -82,14 +82,8 @@ impl DirectImage {
     ///
     /// # Errors
     /// Why only the engine can pack it, as a sentence.
-    pub fn open(
-        vm: &Machine,
-        record: &Record,
-        trial: &Record,
-        template: &str,
-        folder: &Path,
-        version: Version,
-    ) -> Result<Self, String> {
+    pub fn open(known: &Known<'_>) -> Result<Self, String> {
+        let Known { vm, record, trial, template, folder, version } = *known;
         check_image(record, version)?;
         check_vm(vm, record, trial)?;
         check_files(folder)?;

@@ -55,7 +55,7 @@ fn kvm(device: &Path, pvm: &Path) -> Found {
     let shown = device.display();
     match make_vm(device) {
         Ok(()) if pvm.exists() => none(
-            format!("{shown} is of PVM, which boots only kernels made for it"),
+            format!("{shown} comes from PVM, which boots only kernels made for it"),
             "use a host whose CPU, or whose own hypervisor, virtualizes: grep -wE 'vmx|svm' /proc/cpuinfo",
         ),
         Ok(()) => Ok(format!("{shown} works")),
