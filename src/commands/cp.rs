@@ -12,6 +12,7 @@ use crate::operations::extract::{ExtractError, Extracted, extract};
 use crate::operations::state::unreachable;
 use crate::operations::{contents, packed, resolve};
 use crate::publish::{self, Existing, resolve_link};
+use crate::quoted::quoted;
 use crate::report::Copied;
 use crate::smolvm::{Name, Reason, State};
 use crate::stream;
@@ -33,10 +34,10 @@ use std::path::{Path, PathBuf};
         bottle-freeze cp dev@ready:/root/project ."
 )]
 pub struct Args {
-    /// File to copy
+    /// File to copy: PATH, VM:PATH, or (files and folders) VM@TAG:PATH, VM@ID:PATH
     #[arg(value_hint = ValueHint::FilePath, add = Offer::Guests)]
     pub source: OsString,
-    /// Where to copy it
+    /// Where to copy it: PATH or VM:PATH; into a folder, under the same name
     #[arg(value_hint = ValueHint::FilePath, add = Offer::Guests)]
     pub target: OsString,
 }
@@ -112,7 +113,7 @@ fn into(app: &App, path: &Path, name: &Name, inside: &OsStr) -> Result<()> {
         target.push(path.file_name().unwrap_or_default());
     }
     copy(app, name, path.as_os_str(), &guest_path(name, &target))?;
-    report(app, path.as_os_str(), &guest_path(name, &target), meta.len());
+    report(app, path.as_os_str(), &guest_path(name, &target), Extracted { bytes: meta.len(), skipped: 0 });
     Ok(())
 }
 
@@ -132,13 +133,14 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     let work = Staging::after_sweep(folder).map_err(refused)?;
     let _leaves = packed::leaves(app, &work);
     let copied = work.path().join("file");
-    copy(app, name, &guest_path(name, inside), copied.as_os_str())?;
+    copy(app, name, &guest_path(name, inside), copied.as_os_str())
+        .map_err(|failure| or_of_snapshot(name, inside, failure))?;
     let bytes = fs::metadata(&copied).map_or(0, |copied| copied.len());
     if let Ok(old) = fs::metadata(&target) {
         fs::set_permissions(&copied, old.permissions()).map_err(refused)?;
     }
     publish::publish(&copied, &target, Existing::Replace)?;
-    report(app, &guest_path(name, inside), target.as_os_str(), bytes);
+    report(app, &guest_path(name, inside), target.as_os_str(), Extracted { bytes, skipped: 0 });
     Ok(())
 }
 
@@ -150,11 +152,7 @@ fn out_of_snapshot(app: &App, snapshot: &OsStr, inside: &OsStr, path: &Path) -> 
     let opened = contents::open(app, source, &Kept::default())?;
     let (found, item) = opened.find(inside.as_bytes(), true)?;
     let is_folder = item.kind() == Kind::Folder;
-    let path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
-    // The name as typed, like `cp VM:PATH`; a link of that name in a folder is not followed.
-    let named = Path::new(inside).file_name().or(Path::new(OsStr::from_bytes(&found)).file_name());
-    let target = if path.is_dir() { path.join(named.unwrap_or(OsStr::new("root"))) } else { resolve_link(&path) };
-    let existing = if is_folder { Existing::Keep } else { Existing::Replace };
+    let (target, existing) = new_target(path, inside, &found, is_folder)?;
     publish::preflight(&target, existing, home::canonical_root().as_deref())?;
     let refused = |error| Failure::not_writable(&target, &error);
     let work = Staging::after_sweep(target.parent().unwrap_or(Path::new("/"))).map_err(refused)?;
@@ -166,7 +164,7 @@ fn out_of_snapshot(app: &App, snapshot: &OsStr, inside: &OsStr, path: &Path) -> 
         ExtractError::Interrupted(interrupted) => interrupted.into(),
     })?;
     let copied = work.path().join("file");
-    let Extracted { bytes, skipped } = extracted;
+    let skipped = extracted.skipped;
     if !is_folder && skipped > 0 {
         let what = format!("{:?} in {name} is a device, a FIFO or a socket", String::from_utf8_lossy(&found));
         return Err(Failure::new(Status::Failed, what).state("nothing was copied"));
@@ -181,8 +179,31 @@ fn out_of_snapshot(app: &App, snapshot: &OsStr, inside: &OsStr, path: &Path) -> 
         app.terminal.note(&format!("left out: {skipped} devices, FIFOs or sockets"));
     }
     let from = [name.as_bytes(), b":", &found].concat();
-    report(app, OsStr::from_bytes(&from), target.as_os_str(), bytes);
+    report(app, OsStr::from_bytes(&from), target.as_os_str(), extracted);
     Ok(())
+}
+
+/// Where the file or folder `found` in a snapshot is copied to, and what it may replace.
+fn new_target(path: &Path, inside: &OsStr, found: &[u8], is_folder: bool) -> Result<(PathBuf, Existing)> {
+    // The name as typed, like `cp VM:PATH`; a link of that name in a folder is not followed.
+    let named = Path::new(inside).file_name().or(Path::new(OsStr::from_bytes(found)).file_name());
+    let path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
+    let target = match named {
+        Some(named) if path.is_dir() => path.join(named),
+        None if path.exists() => {
+            let what = "all files of a snapshot become a new folder";
+            return Err(
+                Failure::new(Status::Usage, what).hint(format!("name one that is not there: {}/NAME", path.display()))
+            );
+        }
+        _ => resolve_link(&path),
+    };
+    let existing = if is_folder { Existing::Keep } else { Existing::Replace };
+    if fs::symlink_metadata(&target).is_ok_and(|there| is_folder || there.is_dir()) {
+        let what = format!("{} exists, and a folder neither replaces anything nor is it replaced", target.display());
+        return Err(Failure::new(Status::OutputExists, what).state("nothing was copied").hint("choose another target"));
+    }
+    Ok((target, existing))
 }
 
 fn refuse_stream_of_snapshot(path: &Path) -> Result<()> {
@@ -194,9 +215,21 @@ fn refuse_stream_of_snapshot(path: &Path) -> Result<()> {
 }
 
 /// Prints JSON only: like `cp`, it is silent for people.
-fn report(app: &App, from: &OsStr, to: &OsStr, bytes: u64) {
+fn report(app: &App, from: &OsStr, to: &OsStr, Extracted { bytes, skipped }: Extracted) {
     let [from, to] = [from, to].map(|side| side.to_string_lossy().into_owned());
-    app.terminal.report(&Copied { from, to, bytes });
+    app.terminal.report(&Copied { from, to, bytes, left_out: skipped });
+}
+
+/// The failure of a copy out of a VM, which says that its newest snapshot may have the file too.
+fn or_of_snapshot(name: &Name, inside: &OsStr, failure: Failure) -> Failure {
+    match &failure.hint {
+        Some(hint) if failure.status == Status::BadState && resolve::readable(name.as_str()).is_ok() => {
+            let path = quoted(&format!("{name}@latest:{}", inside.to_string_lossy()));
+            let hint = format!("{hint}, or copy from its newest snapshot: `bottle-freeze cp {path} …`");
+            failure.hint(hint)
+        }
+        _ => failure,
+    }
 }
 
 fn guest_path(name: &Name, inside: &OsStr) -> OsString {

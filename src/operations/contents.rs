@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::contents::{Contents, ContentsError, Item};
 use crate::error::{Failure, Result, Status};
+use crate::ext4::Kind;
 use crate::library::store::Kept;
 use crate::library::{Staging, Stored};
 use crate::operations::resolve::SnapshotSource;
@@ -80,13 +81,37 @@ impl Opened {
     /// There is none, or a folder on the way is damaged.
     pub fn find(&self, path: &[u8], follows: bool) -> Result<(Vec<u8>, Item)> {
         let name = self.source.name();
-        self.contents.find(path, follows).map_err(|error| failure(&name, error))?.ok_or_else(|| {
-            let path = String::from_utf8_lossy(path).into_owned();
-            let what = format!("there is no file {path:?} in {name}");
-            let hint = format!("list them with `bottle-freeze snapshot files {} -r`", quoted(&name));
-            Failure::new(Status::NotFound, what).hint(hint)
-        })
+        let failed = |error| failure(&name, error);
+        if let Some(found) = self.contents.find(path, follows).map_err(failed)? {
+            return Ok(found);
+        }
+        let shown = String::from_utf8_lossy(path);
+        let what = match self.contents.find(path, false).map_err(failed)? {
+            Some((_, link)) => {
+                let target = self.contents.link(&link).map_err(failed)?;
+                format!("{shown:?} in {name} is a link to {:?}, which is not there", String::from_utf8_lossy(&target))
+            }
+            None => format!("there is no file {shown:?} in {name}"),
+        };
+        Err(Failure::new(Status::NotFound, what).hint(list_with(&name, &String::from_utf8_lossy(&self.nearest(path)?))))
     }
+
+    /// The last folder on the way to a path that is there.
+    fn nearest(&self, mut path: &[u8]) -> Result<Vec<u8>> {
+        while let Some(slash) = path.iter().rposition(|byte| *byte == b'/') {
+            path = path.get(..slash).unwrap_or_default();
+            let found = self.contents.find(path, true).map_err(|error| failure(&self.source.name(), error))?;
+            if let Some((path, _)) = found.filter(|(_, item)| item.kind() == Kind::Folder) {
+                return Ok(path);
+            }
+        }
+        Ok(b"/".to_vec())
+    }
+}
+
+/// The hint how to list what is in this folder of a snapshot.
+pub fn list_with(name: &str, folder: &str) -> String {
+    format!("list what is there with `bottle-freeze snapshot files {} {}`", quoted(name), quoted(folder))
 }
 
 /// Why the files in this snapshot cannot be read.

@@ -5,7 +5,7 @@ use crate::ext4::Kind;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A path in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -40,8 +40,6 @@ pub struct ListedFile {
     pub modified: Option<String>,
     /// How many names it has, in the layer that it is from.
     pub links: u64,
-    /// The target of a symbolic link; else null.
-    pub target: Option<String>,
     /// Major and minor number of a device; else null.
     pub device: Option<[u32; 2]>,
     /// Its extended attributes: the bytes of each value in hexadecimal digits.
@@ -55,14 +53,12 @@ impl ListedFile {
     /// The target of a link, or attributes, cannot be read.
     pub fn new(contents: &Contents, path: &[u8], item: &Item) -> Result<Self, ContentsError> {
         let metadata = &item.metadata;
-        let target = if metadata.kind == Kind::Link { Some(contents.link(item)?) } else { None };
         let attributes = contents.attributes(item)?.into_iter();
         Ok(Self {
             path: path.into(),
-            state: item.into(),
+            state: FileState::new(contents, item)?,
             modified: time(metadata.modified).map(|time| time.to_string()),
             links: metadata.links,
-            target: target.map(|target| String::from_utf8_lossy(&target).into_owned()),
             device: matches!(metadata.kind, Kind::CharacterDevice | Kind::BlockDevice)
                 .then_some([metadata.device.0, metadata.device.1]),
             attributes: attributes
@@ -140,6 +136,8 @@ pub struct DifferentFile {
     pub old: Option<FileState>,
     /// What it is; null if it is gone.
     pub new: Option<FileState>,
+    /// The names of the extended attributes that differ; of a new file, of all that it has.
+    pub attributes: Vec<String>,
     /// With --patch: the lines that differ, as a unified diff; missing if it is not text, or too large.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
@@ -183,19 +181,30 @@ pub struct FileState {
     pub gid: u32,
     /// Bytes of its content.
     pub bytes: u64,
+    /// The target of a symbolic link; else null.
+    pub target: Option<String>,
 }
 
-impl From<&Item> for FileState {
-    fn from(item: &Item) -> Self {
+impl FileState {
+    fn new(contents: &Contents, item: &Item) -> Result<Self, ContentsError> {
         let file = &item.metadata;
         let (kind, mode) = (file.kind, format!("{:04o}", file.mode));
-        Self { kind, mode, uid: file.uid, gid: file.gid, bytes: file.size }
+        let target = if kind == Kind::Link { Some(contents.link(item)?) } else { None };
+        let target = target.map(|target| String::from_utf8_lossy(&target).into_owned());
+        Ok(Self { kind, mode, uid: file.uid, gid: file.gid, bytes: file.size, target })
     }
 }
 
 impl DifferentFile {
-    /// This file, and the lines that differ.
-    pub fn new(difference: &Difference<'_>, patch: Option<String>) -> Self {
+    /// This file of one of two snapshots, or of both; and the lines that differ.
+    ///
+    /// # Errors
+    /// The target of a link, or attributes, cannot be read.
+    pub fn new(
+        difference: &Difference<'_>,
+        [old, new]: [&Contents; 2],
+        patch: Option<String>,
+    ) -> Result<Self, ContentsError> {
         let Changes { kind, content, mode, owner, attributes } = difference.changes;
         let all = [
             (kind, Differs::Kind),
@@ -204,7 +213,7 @@ impl DifferentFile {
             (owner, Differs::Owner),
             (attributes, Differs::Attributes),
         ];
-        Self {
+        Ok(Self {
             path: difference.path.into(),
             change: match (difference.old, difference.new) {
                 (None, _) => FileChange::Added,
@@ -212,9 +221,26 @@ impl DifferentFile {
                 _ => FileChange::Changed,
             },
             differs: all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, differs)| differs).collect(),
-            old: difference.old.map(FileState::from),
-            new: difference.new.map(FileState::from),
+            old: difference.old.map(|item| FileState::new(old, item)).transpose()?,
+            new: difference.new.map(|item| FileState::new(new, item)).transpose()?,
+            attributes: attributes_that_differ(difference, [old, new])?,
             patch,
-        }
+        })
     }
+}
+
+/// The names of the extended attributes that differ, or that a new file has.
+fn attributes_that_differ(
+    difference: &Difference<'_>,
+    [old, new]: [&Contents; 2],
+) -> Result<Vec<String>, ContentsError> {
+    if difference.new.is_none() || difference.old.is_some() && !difference.changes.attributes {
+        return Ok(Vec::new());
+    }
+    let of = |contents: &Contents, item: Option<&Item>| {
+        item.map_or(Ok(Vec::new()), |item| contents.attributes(item)).map(BTreeMap::from_iter)
+    };
+    let (old, new) = (of(old, difference.old)?, of(new, difference.new)?);
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).filter(|name| old.get(*name) != new.get(*name)).collect();
+    Ok(names.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }

@@ -12,7 +12,7 @@ mod snapshots;
 pub use crate::terminal::Error;
 pub use doctor::{Check, Details, Diagnosis, Folder, UsedVm, Verdict};
 pub use engines::{InstalledEngine, RemovedEngine};
-pub use files::{Compared, DifferentFile, FileState, GuestPath, ListedFile, Totals, time};
+pub use files::{Compared, DifferentFile, FileChange, FileState, GuestPath, ListedFile, Totals, time};
 pub use schemas::schemas;
 pub use snapshots::{Arrived, Exported, Listed, Pruned, Pushed, RemovedSnapshot, Tagged, Verified, Whole};
 
@@ -267,6 +267,8 @@ pub struct Copied {
     pub to: String,
     /// Size of the file in bytes; of a folder, the sizes of all files in it.
     pub bytes: u64,
+    /// How many devices, FIFOs and sockets of a folder were not copied.
+    pub left_out: u64,
 }
 
 /// An image that was packed.

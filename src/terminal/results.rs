@@ -3,7 +3,7 @@
 use super::events::Error;
 use super::handle::Terminal;
 use super::screen;
-use super::text::{json_escaped, one_line};
+use super::text::{json_escaped, one_line, printable};
 use crate::status::Status;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -112,6 +112,16 @@ impl Printer<'_> {
     pub fn line(&mut self, line: &[u8]) -> io::Result<()> {
         let shown = self.is_terminal.then(|| one_line(&String::from_utf8_lossy(line)));
         self.out.write_all(shown.as_ref().map_or(line, |shown| shown.as_bytes()))?;
+        self.out.write_all(b"\n")
+    }
+
+    /// Prints a line of a file, with its tabs.
+    ///
+    /// # Errors
+    /// It cannot be printed.
+    pub fn text(&mut self, line: &str) -> io::Result<()> {
+        let shown = if self.is_terminal { printable(line) } else { line.into() };
+        self.out.write_all(shown.as_bytes())?;
         self.out.write_all(b"\n")
     }
 

@@ -2,7 +2,7 @@
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::guest_files::{Bare, artifact, bare, corpus, folder, import, tar_of};
-use crate::support::{World, names_in, random_bytes, stdout};
+use crate::support::{World, names_in, random_bytes, stderr, stdout};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -98,6 +98,8 @@ fn a_long_list_is_that_of_ls() {
     assert!(lines[1].starts_with("drwxr-xr-x ") && lines[1].ends_with(" /workspace/sub"), "{text}");
     let text = stdout(&world.run("snapshot files dev /root -l").success());
     assert!(text.contains(" /root/link -> /etc/passwd\n") && text.contains("-rwsr-xr-x     5     6 "), "{text}");
+    let text = stdout(&world.run("snapshot files dev /root/link -l").success());
+    assert!(text.starts_with("lrwxrwxrwx ") && text.ends_with(" /root/link -> /etc/passwd\n"), "{text}");
 }
 
 #[test]
@@ -117,8 +119,19 @@ fn the_content_of_a_file_is_printed_and_no_link_leads_out() {
     for path in ["/etc/motd", "/old/file", "/etc/apk/repositories", "/root/loop", "/nothing", "/root/text/x"] {
         world.run(&format!("snapshot cat {one}:{path}")).code(4);
     }
-    world.run(&format!("snapshot cat {one}:/root")).code(1);
-    world.run(&format!("snapshot cat {one}:/root/null")).code(1);
+    let hint = |line: &str, code: i32| stderr(&world.run(line).code(code));
+    let folder = hint(&format!("snapshot cat {one}:/root"), 1);
+    assert!(
+        folder.contains("is a folder") && folder.contains(&format!("`bottle-freeze snapshot files {one} /root`")),
+        "{folder}"
+    );
+    assert!(hint(&format!("snapshot cat {one}:/root/null"), 1).contains("is a device, a FIFO or a socket"));
+    let missing = hint(&format!("snapshot cat {one}:/root/deep/nosuch/x"), 4);
+    assert!(missing.contains(&format!("`bottle-freeze snapshot files {one} /root/deep`")), "{missing}");
+    let dangling = hint(&format!("snapshot cat {one}:/root/loop"), 4);
+    assert!(dangling.contains("is a link to ") && dangling.contains(", which is not there"), "{dangling}");
+    let other = hint(&format!("snapshot files {one}:/root"), 4);
+    assert!(other.contains(&format!("`bottle-freeze snapshot files {one} /root`")), "{other}");
     world.run("snapshot cat dev").code(2);
     world.run("snapshot cat nosuch:/etc/passwd").code(4);
 }
@@ -143,9 +156,12 @@ fn what_differs_is_listed() {
     let text = stdout(&world.run(&format!("snapshot diff {old} {new} --patch")).success());
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], format!("{old} -> {new}"));
-    for line in
-        ["+  /added", "M  /bin/sh", "M  /etc/new", "M  /etc/passwd", "-  /gone-below/below", "--- a/etc/new", "+jour"]
+    for line in ["+  /added", "M  /bin/sh", "M  /etc/new", "M  /etc/passwd  (not text)", "-  /gone-below/below"]
+        .map(|line| format!("diff {line}"))
     {
+        assert!(lines.contains(&&*line), "{line}: {text}");
+    }
+    for line in ["--- a/etc/new", "+jour"] {
         assert!(lines.contains(&line), "{line}: {text}");
     }
     assert!(!text.contains("/workspace") && !text.contains("/root"), "{text}");
@@ -213,6 +229,83 @@ fn a_file_system_that_lies_is_refused() {
     });
 }
 
+/// The engine's small system with these files, a link to `target`, and a file with that mode and attribute.
+fn system_with(files: &[(&str, &str)], target: &str, mode: u32, attribute: &str) -> Vec<u8> {
+    // Without the end of the other one.
+    let mut all = tar_of(files);
+    all.truncate(all.len() - 1024);
+    let mut tar = tar::Builder::new(all);
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    header.set_mode(0o777);
+    tar.append_link(&mut header, "a-link", target).unwrap();
+    tar.append_pax_extensions([("SCHILY.xattr.security.capability", attribute.as_bytes())]).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(1);
+    header.set_mode(mode);
+    tar.append_data(&mut header, "tool", "x".as_bytes()).unwrap();
+    tar.into_inner().unwrap()
+}
+
+#[test]
+fn what_an_agent_did_is_all_in_the_difference_and_no_file_can_fake_it() {
+    let world = World::new();
+    let with = |base: Vec<u8>| Bare { base, ..bare("overlay") }.artifact();
+    let before: &[(&str, &str)] = &[("crlf", "x\r\ny\r\n"), ("program", "a\0b"), ("large", &"a".repeat(1 << 20))];
+    let after: &[(&str, &str)] = &[
+        ("crlf", "x\ny\r\n"),
+        ("program", "a\0c"),
+        ("large", &"b".repeat((1 << 20) + 1)),
+        ("fake", "  /etc/shadow\n"),
+        ("a\nM  /etc/passwd", ""),
+        ("two words", "1\n"),
+    ];
+    let old = import(&world, "dev", &with(system_with(before, "/old", 0o755, "1")));
+    let new = import(&world, "dev", &with(system_with(after, "/new one", 0o4755, "2")));
+    let plain = stdout(&world.run(&format!("snapshot diff {old} {new}")).success());
+    let text = stdout(&world.run(&format!("snapshot diff {old} {new} --patch")).success());
+    for line in [
+        "M  /a-link  (target /old -> '/new one')",
+        "M  /tool  (mode 0755 -> 4755, attributes security.capability)",
+        "+  \"/a\\nM  /etc/passwd\"",
+        "M  /crlf",
+    ] {
+        assert!(plain.lines().any(|one| one == line), "{line}: {plain}");
+        assert!(text.lines().any(|one| one == format!("diff {line}")), "{line}: {text}");
+    }
+    for line in ["diff M  /program  (not text)", "diff M  /large  (over 1 MiB)", "+  /etc/shadow", "+++ b/two words\t"]
+    {
+        assert!(text.lines().any(|one| one == line), "{line}: {text}");
+    }
+    assert!(text.contains("\n-x\r\n+x\n y\r\n"), "{text:?}");
+    let files = json(&world, &format!("snapshot diff {old} {new} --patch"))["files"].clone();
+    let file = |path: &str| files.as_array().unwrap().iter().find(|file| file["path"] == path).unwrap().clone();
+    assert_eq!(
+        (&file("/a-link")["old"]["target"], &file("/a-link")["new"]["target"]),
+        (&"/old".into(), &"/new one".into())
+    );
+    assert_eq!(file("/tool")["attributes"], serde_json::json!(["security.capability"]));
+    assert!(file("/program").get("patch").is_none());
+}
+
+#[test]
+fn a_patch_makes_the_older_file_the_newer_one() {
+    let world = World::new();
+    let with = |content: &str| Bare { base: tar_of(&[("two words", content)]), ..bare("overlay") }.artifact();
+    let (before, after) = ("one\r\ntwo\nthree", "one\ntwo\nfour\r\n");
+    let (old, new) = (import(&world, "dev", &with(before)), import(&world, "dev", &with(after)));
+    world.write("two words", before);
+    let patch = world.run(&format!("snapshot diff {old} {new} -p")).success().get_output().stdout.clone();
+    world.write("patch", patch);
+    let Ok(applied) = Command::new("git").args(["apply", "patch"]).current_dir(world.path("work")).output() else {
+        println!("NOT RUN: git is not installed");
+        return;
+    };
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    assert_eq!(world.read("two words"), after);
+}
+
 #[test]
 fn files_and_folders_are_copied_out() {
     let world = World::new();
@@ -241,13 +334,22 @@ fn files_and_folders_are_copied_out() {
     world.run("cp dev@latest:/root/link .").success();
     assert_eq!(world.read("link"), "root:x:0:0\nuser:x:1:1\n");
     // A folder is new; a file is replaced.
-    world.run("cp dev@latest:/root tree/text").code(7);
+    let refused = stderr(&world.run("cp dev@latest:/root tree/text").code(7));
+    assert!(
+        refused.contains("tree/text exists") && !refused.contains("--force") && !refused.contains("-o"),
+        "{refused}"
+    );
+    let refused = stderr(&world.run("cp dev@latest:/ .").code(2));
+    assert!(refused.contains("name one that is not there: "), "{refused}");
+    world.run("cp dev@latest:/ all").success();
+    assert!(world.path("work/all/root/deep").is_dir());
     world.run("cp dev@latest:/etc/new got").success();
     assert_eq!(world.read("got"), "new\n");
     world.run("cp dev@latest:/root .").success();
     assert!(world.path("work/root/deep").is_dir());
     let copied = json(&world, "cp dev@latest:/workspace copied");
-    assert_eq!(copied["bytes"], 6);
+    assert_eq!((&copied["bytes"], &copied["left_out"]), (&6.into(), &0.into()));
+    assert_eq!(json(&world, "cp dev@latest:/root other")["left_out"], 2);
     assert_eq!(world.calls().len(), 0, "an engine was called");
     for (line, code) in [
         ("cp dev@latest:/nothing x", 4),

@@ -1,6 +1,7 @@
 //! `cp`: copies one file into or out of a VM, completely or not at all.
 
 use crate::support::{World, finish, wait_until};
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::json;
@@ -73,6 +74,10 @@ fn the_error_for_a_stopped_vm_says_how_to_start_it() {
     world.vm("dev").stopped();
     world.write("note", "hello");
     world.run("cp note dev:/root/note").code(5).stderr(contains("bottle-freeze start dev"));
+    let newest = || contains("or copy from its newest snapshot: `bottle-freeze cp dev@latest:/root/note …`");
+    world.run("cp dev:/root/note .").code(5).stderr(newest().not());
+    world.run("freeze dev").success();
+    world.run("cp dev:/root/note .").code(5).stderr(newest());
 }
 
 #[test]

@@ -39,8 +39,12 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let opened = contents::open(app, source, &Kept::default())?;
     let (path, item) = opened.find(path.as_bytes(), true)?;
     if item.kind() != Kind::File {
-        let what = format!("{:?} in {name} is not a file with content", String::from_utf8_lossy(&path));
-        return Err(Failure::new(Status::Failed, what).hint("list it with `bottle-freeze snapshot files`"));
+        let path = String::from_utf8_lossy(&path);
+        let failed = |what| Failure::new(Status::Failed, format!("{path:?} in {name} is {what}"));
+        return Err(match item.kind() {
+            Kind::Folder => failed("a folder").hint(contents::list_with(&name, &path)),
+            _ => failed("a device, a FIFO or a socket, which has no content"),
+        });
     }
     let failed = |error| contents::failure(&name, error);
     let content = opened.contents.content(&item).map_err(failed)?;

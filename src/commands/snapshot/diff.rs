@@ -1,28 +1,20 @@
 //! `snapshot diff`: what differs between the files in two snapshots.
 
 use crate::app::App;
+use crate::commands::snapshot::patch::{Lines, Patches, on_one_line};
 use crate::commands::snapshot::print::Ended;
 use crate::completion::Offer;
-use crate::contents::{Changes, Contents, ContentsError, Difference, Item};
+use crate::contents::{Contents, Difference};
 use crate::error::{Failure, Result, Status};
 use crate::ext4::Kind;
 use crate::library::catalog;
 use crate::library::store::Kept;
 use crate::operations::resolve::{self, SnapshotSource};
 use crate::operations::{contents, packed};
-use crate::report::{Compared, DifferentFile, Totals};
+use crate::quoted::quoted;
+use crate::report::{Compared, DifferentFile, FileChange, FileState, Totals};
 use crate::terminal::Printer;
-use similar::TextDiff;
 use std::ffi::OsString;
-use std::time::Duration;
-
-/// The largest file whose lines are compared.
-const LARGEST: u64 = 1 << 20;
-
-/// The most bytes of lines that are compared in all.
-const LINES: u64 = 256 << 20;
-/// How long the shortest list of lines is looked for.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// List the files that differ between two snapshots
 ///
@@ -58,7 +50,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         new: &new.contents,
         args,
         totals: Totals::default(),
-        lines: LINES,
+        patches: Patches::default(),
         files: Vec::new(),
         printer: None,
     };
@@ -111,8 +103,7 @@ struct Diff<'a> {
     new: &'a Contents,
     args: &'a Args,
     totals: Totals,
-    /// Bytes of lines that may still be compared.
-    lines: u64,
+    patches: Patches,
     /// For programs.
     files: Vec<DifferentFile>,
     /// For people.
@@ -125,80 +116,67 @@ impl Diff<'_> {
         if self.args.stat {
             return Ok(());
         }
-        let patch = if self.args.patch { self.patch(difference)? } else { None };
+        let lines = if self.args.patch { self.patches.of(self.old, self.new, difference)? } else { Lines::Same };
+        let (patch, unknown) = match lines {
+            Lines::Same => (None, None),
+            Lines::Patch(patch) => (Some(patch), None),
+            Lines::Unknown(why) => (None, Some(why)),
+        };
+        let file = DifferentFile::new(difference, [self.old, self.new], patch)?;
         let Some(printer) = &mut self.printer else {
-            self.files.push(DifferentFile::new(difference, patch));
+            self.files.push(file);
             return Ok(());
         };
-        let mut line = match (difference.old, difference.new) {
-            (None, _) => b"+  ".to_vec(),
-            (_, None) => b"-  ".to_vec(),
-            _ => b"M  ".to_vec(),
-        };
-        line.extend(difference.path);
-        line.extend(details(difference).into_bytes());
+        // No line of a file can pass for it: those begin with a space, +, - or a backslash.
+        let mut line = if self.args.patch { b"diff ".to_vec() } else { Vec::new() };
+        line.extend(match file.change {
+            FileChange::Added => b"+  ",
+            FileChange::Removed => b"-  ",
+            FileChange::Changed => b"M  ",
+        });
+        line.extend(&*on_one_line(difference.path));
+        line.extend(details(difference, &file, unknown).into_bytes());
         printer.line(&line).map_err(Ended::Unprinted)?;
-        let mut lines = patch.iter().flat_map(|patch| patch.lines());
-        lines.try_for_each(|line| printer.line(line.as_bytes())).map_err(Ended::Unprinted)
+        let lines = file.patch.iter().flat_map(|patch| patch.strip_suffix('\n').unwrap_or(patch).split('\n'));
+        lines.into_iter().try_for_each(|line| printer.text(line)).map_err(Ended::Unprinted)
     }
+}
 
-    /// The lines that differ, if it is text.
-    fn patch(&mut self, difference: &Difference<'_>) -> std::result::Result<Option<String>, ContentsError> {
-        if difference.old.is_some() && difference.new.is_some() && !difference.changes.content {
-            return Ok(None);
+/// What differs besides the content, for people; and why the lines of it are `unknown`.
+fn details(difference: &Difference<'_>, file: &DifferentFile, unknown: Option<&str>) -> String {
+    let (state, mut all) = (|state: &Option<FileState>| state.as_ref().map(|state| state.mode.clone()), Vec::new());
+    let target = |state: &Option<FileState>| state.as_ref().and_then(|state| state.target.clone());
+    match (difference.old, difference.new) {
+        (Some(old), Some(new)) => {
+            let (old, new, changes) = (&old.metadata, &new.metadata, &difference.changes);
+            if changes.kind {
+                all.push("another kind of file".to_owned());
+            }
+            if let (Some(old), Some(new), true) = (target(&file.old), target(&file.new), changes.content) {
+                all.push(format!("target {} -> {}", quoted(&old), quoted(&new)));
+            } else if changes.content && (changes.mode || changes.owner || changes.attributes) {
+                all.push("content".to_owned());
+            }
+            if changes.mode {
+                all.push(format!("mode {:04o} -> {:04o}", old.mode, new.mode));
+            }
+            if changes.owner {
+                all.push(format!("owner {}:{} -> {}:{}", old.uid, old.gid, new.uid, new.gid));
+            }
         }
-        let bytes = |item: Option<&Item>| item.map_or(0, |item| item.metadata.size);
-        let both = bytes(difference.old).saturating_add(bytes(difference.new));
-        let Some(left) = self.lines.checked_sub(both) else { return Ok(None) };
-        let (old, new) = (text(self.old, difference.old)?, text(self.new, difference.new)?);
-        let (Some(old), Some(new)) = (old, new) else { return Ok(None) };
-        self.lines = left;
-        let path = String::from_utf8_lossy(difference.path);
-        let name = |side: &str, is_there: bool| if is_there { format!("{side}{path}") } else { "/dev/null".to_owned() };
-        let (from, to) = (name("a", difference.old.is_some()), name("b", difference.new.is_some()));
-        Ok(Some(
-            TextDiff::configure()
-                .timeout(PATIENCE)
-                .diff_lines(&old, &new)
-                .unified_diff()
-                .header(&from, &to)
-                .to_string(),
-        ))
+        (None, Some(new)) => {
+            all.extend(target(&file.new).map(|target| format!("target {}", quoted(&target))));
+            // Whoever runs it becomes another user.
+            if new.kind() == Kind::File && new.metadata.mode & 0o6000 != 0 {
+                all.extend(state(&file.new).map(|mode| format!("mode {mode}")));
+            }
+        }
+        _ => {}
     }
-}
-
-/// The text of a file; empty if there is none. Nothing if it is no text, or too large.
-fn text(contents: &Contents, item: Option<&Item>) -> std::result::Result<Option<String>, ContentsError> {
-    let Some(item) = item else { return Ok(Some(String::new())) };
-    let size = item.metadata.size;
-    if item.kind() != Kind::File || size > LARGEST {
-        return Ok(None);
+    if !file.attributes.is_empty() {
+        all.push(format!("attributes {}", file.attributes.join(" ")));
     }
-    let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-    contents.content(item)?.read_at(0, &mut bytes)?;
-    Ok(String::from_utf8(bytes).ok().filter(|text| !text.contains('\0')))
-}
-
-/// What differs besides the content, for people.
-fn details(Difference { old, new, changes, .. }: &Difference<'_>) -> String {
-    let (Some(old), Some(new)) = (old, new) else { return String::new() };
-    let (old, new, mut all) = (&old.metadata, &new.metadata, Vec::new());
-    let Changes { kind, content, mode, owner, attributes } = changes;
-    if *kind {
-        all.push("another kind of file".to_owned());
-    }
-    if *mode {
-        all.push(format!("mode {:04o} -> {:04o}", old.mode, new.mode));
-    }
-    if *owner {
-        all.push(format!("owner {}:{} -> {}:{}", old.uid, old.gid, new.uid, new.gid));
-    }
-    if *attributes {
-        all.push("attributes".to_owned());
-    }
-    if *content && !all.is_empty() {
-        all.insert(0, "content".to_owned());
-    }
+    all.extend(unknown.map(str::to_owned));
     if all.is_empty() { String::new() } else { format!("  ({})", all.join(", ")) }
 }
 

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::commands::snapshot::print::Ended;
 use crate::completion::Offer;
 use crate::contents::{Contents, ContentsError, Item};
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::ext4::Kind;
 use crate::library::store::Kept;
 use crate::operations::{contents, resolve};
@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// List the files in a snapshot
 ///
@@ -38,10 +39,12 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    let source = resolve::find(app, &args.snapshot)?;
+    let source = resolve::find(app, &args.snapshot).map_err(|failure| meant(args, failure))?;
     let name = source.name();
-    let opened = contents::open(app, source, &Kept::default())?;
-    let (path, item) = opened.find(args.path.as_bytes(), true)?;
+    let opened = contents::open(app, source, &Kept::default()).map_err(|failure| meant(args, failure))?;
+    // As `ls -l` does: a link with a slash after it is the folder that it leads to.
+    let follows = !args.long || args.path.as_bytes().ends_with(b"/");
+    let (path, item) = opened.find(args.path.as_bytes(), follows)?;
     let failed = |error| contents::failure(&name, error);
     let (contents, json) = (&opened.contents, app.terminal.json);
     let mut list = List { contents, is_long: args.long, json, printer: None };
@@ -62,6 +65,14 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         printer.finish(printed);
     }
     result
+}
+
+/// The failure, with the hint that the path is a word of its own, if it was written as `cat` and `cp` have it.
+fn meant(args: &Args, failure: Failure) -> Failure {
+    match contents::split(&args.snapshot).filter(|_| !Path::new(&args.snapshot).exists()) {
+        Some((name, path)) => failure.hint(contents::list_with(&name.to_string_lossy(), &path.to_string_lossy())),
+        None => failure,
+    }
 }
 
 /// Prints files.

@@ -10,6 +10,7 @@ mod export;
 mod files;
 mod import;
 mod ls;
+mod patch;
 mod print;
 mod prune;
 mod pull;

@@ -1,0 +1,124 @@
+//! The lines that differ in a text file, as a unified diff.
+
+use crate::contents::{Contents, ContentsError, Difference, Item};
+use crate::ext4::Kind;
+use similar::TextDiff;
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// The largest file whose lines are compared.
+const LARGEST: u64 = 1 << 20;
+/// The most bytes of lines that are compared in all.
+const MOST: u64 = 256 << 20;
+/// How long the shortest list of lines is looked for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The lines of a file that differ.
+pub enum Lines {
+    /// None: the content is the same, or it is no file.
+    Same,
+    /// A unified diff.
+    Patch(String),
+    /// They are not compared: why, for people.
+    Unknown(&'static str),
+}
+
+/// Compares the lines of files, as long as they are not too many.
+pub struct Patches {
+    /// Bytes of lines that may still be compared.
+    left: u64,
+}
+
+impl Default for Patches {
+    fn default() -> Self {
+        Self { left: MOST }
+    }
+}
+
+impl Patches {
+    /// The lines that differ in a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn of(&mut self, old: &Contents, new: &Contents, file: &Difference<'_>) -> Result<Lines, ContentsError> {
+        let files = [file.old, file.new];
+        if !files.iter().flatten().any(|item| item.kind() == Kind::File)
+            || file.old.is_some() && file.new.is_some() && !file.changes.content
+        {
+            return Ok(Lines::Same);
+        }
+        let sizes =
+            files.map(|item| item.filter(|item| item.kind() == Kind::File).map_or(0, |item| item.metadata.size));
+        if sizes.iter().any(|size| *size > LARGEST) {
+            return Ok(Lines::Unknown("over 1 MiB"));
+        }
+        let Some(left) = self.left.checked_sub(sizes.iter().sum()) else {
+            return Ok(Lines::Unknown("after 256 MiB of text"));
+        };
+        let (Some(before), Some(after)) = (text(old, file.old)?, text(new, file.new)?) else {
+            return Ok(Lines::Unknown("not text"));
+        };
+        self.left = left;
+        let path = String::from_utf8_lossy(file.path);
+        let name = |side: &str, is_there: bool| {
+            if is_there { header(&format!("{side}{path}")) } else { "/dev/null".to_owned() }
+        };
+        let (from, to) = (name("a", file.old.is_some()), name("b", file.new.is_some()));
+        let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(&before, &after);
+        Ok(Lines::Patch(diff.unified_diff().header(&from, &to).to_string()))
+    }
+}
+
+/// The text of a file; empty if there is none. Nothing if it is no text.
+fn text(contents: &Contents, item: Option<&Item>) -> Result<Option<String>, ContentsError> {
+    let Some(item) = item else { return Ok(Some(String::new())) };
+    if item.kind() != Kind::File {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; usize::try_from(item.metadata.size).unwrap_or(0)];
+    contents.content(item)?.read_at(0, &mut bytes)?;
+    Ok(String::from_utf8(bytes).ok().filter(|text| !text.contains('\0')))
+}
+
+/// A name in the header of a patch: patch(1) ends one that has a space at the tab.
+fn header(name: &str) -> String {
+    let quoted = String::from_utf8_lossy(&on_one_line(name.as_bytes())).into_owned();
+    if quoted.contains(' ') { quoted + "\t" } else { quoted }
+}
+
+/// The path, quoted as git does if it has control characters or quotes: no name is a line of its own.
+pub fn on_one_line(path: &[u8]) -> Cow<'_, [u8]> {
+    let is_odd = |byte: &u8| byte.is_ascii_control() || matches!(byte, b'"' | b'\\');
+    if !path.iter().any(is_odd) {
+        return path.into();
+    }
+    let mut all = vec![b'"'];
+    for byte in path {
+        match byte {
+            b'\n' => all.extend(b"\\n"),
+            b'\t' => all.extend(b"\\t"),
+            b'"' | b'\\' => all.extend([b'\\', *byte]),
+            byte if byte.is_ascii_control() => all.extend(format!("\\{byte:03o}").into_bytes()),
+            byte => all.push(*byte),
+        }
+    }
+    all.push(b'"');
+    all.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{header, on_one_line};
+
+    #[test]
+    fn a_name_is_quoted_as_git_does() {
+        for (name, quoted) in [
+            ("/root/ä b", "/root/ä b"),
+            ("/a\nM  /etc/shadow", "\"/a\\nM  /etc/shadow\""),
+            ("/it's \"q\"\\\t\u{1b}", "\"/it's \\\"q\\\"\\\\\\t\\033\""),
+        ] {
+            assert_eq!(&*on_one_line(name.as_bytes()), quoted.as_bytes());
+        }
+        assert_eq!([header("a/x"), header("a/x y")], ["a/x", "a/x y\t"]);
+    }
+}
