@@ -31,3 +31,23 @@ status 0 "replace it with an older one" bottle-freeze thaw dev other --replace -
 equal 2 "the replaced one is kept" bash -c 'bottle-freeze snapshot ls -q | wc -l'
 equal "$before" "the same disks, cpus and files" bottle-freeze exec other -- sh -c "$disks"
 status 0 "rm of both" bottle-freeze rm --yes dev other
+
+scenario "five generations: each VM is thawed from the snapshot of the one before, and changed"
+status 0 "create" bottle-freeze create line --cpus 1 --mem 512 --storage 1 --overlay 1
+status 0 "start" bottle-freeze start line
+# Prints each file of the guest that the generations change, with its checksum.
+tree='cd / && find root workspace -type f | sort | xargs sha256sum'
+for generation in 1 2 3 4 5; do
+  status 0 "generation $generation: files are made, changed and deleted" bottle-freeze exec line -- sh -c "
+    rm -rf /root/folder-$((generation - 1)) /root/once-$((generation - 2))
+    mkdir /root/folder-$generation && echo $generation > /root/folder-$generation/file && echo $generation > /root/once-$generation
+    echo $generation >> /root/log && echo $generation >> /workspace/log && head -c 1000000 /dev/urandom > /workspace/noise"
+  before=$(bottle-freeze exec line -- sh -c "$tree")
+  status 0 "generation $generation: freeze" bottle-freeze freeze line --yes
+  status 0 "generation $generation: rm" bottle-freeze rm --yes line
+  status 0 "generation $generation: thaw" bottle-freeze thaw line
+  equal "$before" "generation $generation: the same files" bottle-freeze exec line -- sh -c "$tree"
+done
+equal 5 "five snapshots, each the child of the one before" bash -c 'bottle-freeze snapshot ls line --tree | grep -c line@'
+status 0 "every snapshot is whole" bottle-freeze snapshot verify --all
+status 0 "rm" bottle-freeze rm --yes line
