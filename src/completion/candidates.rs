@@ -1,18 +1,17 @@
 //! Candidates for completion. The script that `completions` prints calls this program with `COMPLETE=SHELL` and the words
 //! on the line.
 //!
-//! The user is waiting: candidates that are not found within [`BUDGET`] are left out. Nothing is written, no error is
+//! The user is waiting: candidates that are not found before a deadline are left out. Nothing is written, no error is
 //! printed, and the only command that runs is `machine ls --json` of the engine in `$SMOLVM` or `PATH` (not of `--smolvm`,
 //! because the line is not entered yet). A candidate that a shell could interpret is quoted, or left out.
 
-use crate::completion::shells::SHELLS;
-use crate::library::{Stored, catalog, layout};
+use super::guest_files;
+use crate::library::{Stored, Tag, catalog, layout};
 use crate::smolvm::{Machine, Name, State, is_local_image, machine_ls_at_once};
 use crate::terminal;
 use crate::threads;
 use clap::builder::ArgExt;
 use clap::{Arg, Command, ValueHint};
-use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -21,17 +20,18 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// The time limit for candidates. With the start of this program and the output, TAB takes 150 ms.
-const BUDGET: Duration = Duration::from_millis(120);
-
 /// The candidates for an argument: `#[arg(add = Offer::Tags)]`. Without it, an argument with a [`ValueHint`] completes to
 /// files.
 #[derive(Debug, Clone, Copy)]
 pub enum Offer {
     /// VMs in these states.
     Vms(fn(&State) -> bool),
-    /// One side of a copy: `VM:`, after which the user types the path, or a file.
+    /// One side of a copy: `VM:`, after which the user types the path, a file in a snapshot with a tag or an id, or a file here.
     Guests,
+    /// A file in a snapshot: `SNAPSHOT:PATH`.
+    GuestFiles,
+    /// A file in the snapshot that the line names before.
+    GuestPaths,
     /// Images of existing or frozen VMs, or a file.
     Images,
     /// Snapshots in the library.
@@ -46,44 +46,22 @@ pub enum Offer {
 
 impl ArgExt for Offer {}
 
-/// Prints candidates, or the script that asks for them, if `COMPLETE` names a shell. Returns whether it did: any other value
-/// of `COMPLETE` belongs to another program. `command` builds the whole command line.
-pub fn complete(command: impl Fn() -> Command) -> bool {
-    let Some(shell) = std::env::var_os("COMPLETE") else { return false };
-    if SHELLS.completer(&shell.to_string_lossy()).is_none() {
-        return false;
-    }
-    let began = Instant::now();
-    let deadline = began.checked_add(BUDGET).unwrap_or(began);
-    // The user is typing: never print an error.
-    std::panic::set_hook(Box::new(|_| {}));
-    let folder = std::env::current_dir().ok();
-    let command = || {
-        // The words before are read too, and may not be a whole line yet.
-        let mut command = command().ignore_errors(true);
-        command.build();
-        with_completers(command, deadline)
-    };
-    let env = CompleteEnv::with_factory(command).shells(SHELLS);
-    let _ = env.try_complete(std::env::args_os(), folder.as_deref());
-    true
-}
-
-/// Adds to the arguments of a command, and of its subcommands, the function that clap calls for candidates.
-fn with_completers(command: Command, deadline: Instant) -> Command {
+/// Adds to the arguments of a command, and of its subcommands, the function that clap calls for candidates. `snapshot` is the one
+/// that the line names.
+pub fn with_completers(command: Command, deadline: Instant, snapshot: Option<&str>) -> Command {
     let completed = command.mut_args(|arg| {
         // Offer options only after a dash, or if nothing else is possible.
         let arg = if arg.is_positional() { arg } else { arg.hide(true) };
-        match completer(&arg, deadline) {
+        match completer(&arg, deadline, snapshot) {
             Some(completer) => arg.add(completer),
             None => arg,
         }
     });
-    completed.mut_subcommands(|subcommand| with_completers(subcommand, deadline))
+    completed.mut_subcommands(|subcommand| with_completers(subcommand, deadline, snapshot))
 }
 
-fn completer(arg: &Arg, deadline: Instant) -> Option<ArgValueCompleter> {
-    let offer = arg.get::<Offer>().copied();
+fn completer(arg: &Arg, deadline: Instant, snapshot: Option<&str>) -> Option<ArgValueCompleter> {
+    let (offer, snapshot) = (arg.get::<Offer>().copied(), snapshot.map(str::to_owned));
     let kind: Option<fn(&Path) -> bool> = match (offer, arg.get_value_hint()) {
         (Some(Offer::Guests | Offer::Images), _) | (None, ValueHint::FilePath) => Some(any_file),
         (Some(Offer::AnySnapshots), _) => Some(is_artifact),
@@ -102,7 +80,7 @@ fn completer(arg: &Arg, deadline: Instant) -> Option<ArgValueCompleter> {
         let word = prefix.clone();
         // Files first: an engine that hangs would leave no time for them.
         let files = kind.map(|kind| in_time(deadline, move || files(&word, kind)));
-        let mut all = offer.map(|offer| offer.candidates(&prefix, deadline)).unwrap_or_default();
+        let mut all = offer.map(|offer| offer.candidates(&prefix, deadline, snapshot.as_deref())).unwrap_or_default();
         all.retain(|one| one.get_value().to_str().is_some_and(|value| value.starts_with(&prefix)));
         all.extend(files.unwrap_or_default());
         all
@@ -111,12 +89,17 @@ fn completer(arg: &Arg, deadline: Instant) -> Option<ArgValueCompleter> {
 
 impl Offer {
     /// The candidates found before the deadline; `typed` may narrow the search.
-    fn candidates(self, typed: &str, deadline: Instant) -> Vec<CompletionCandidate> {
+    fn candidates(self, typed: &str, deadline: Instant, snapshot: Option<&str>) -> Vec<CompletionCandidate> {
         match self {
             Self::Vms(can) => vms("", can, deadline),
-            Self::Guests => vms(":", |_| true, deadline),
+            Self::Guests if !typed.contains('@') => vms(":", |_| true, deadline),
+            Self::Guests | Self::GuestFiles => match typed.split_once(':') {
+                Some((snapshot, path)) => guest_paths(&format!("{snapshot}:"), snapshot, path, deadline),
+                None => snapshots(typed, ":", deadline),
+            },
+            Self::GuestPaths => guest_paths("", snapshot.unwrap_or_default(), typed, deadline),
             Self::Images => images(deadline),
-            Self::Snapshots | Self::AnySnapshots => snapshots(typed, deadline),
+            Self::Snapshots | Self::AnySnapshots => snapshots(typed, "", deadline),
             Self::FrozenVms => unique(stored(None, deadline).into_iter().map(|one| one.metadata.vm)),
             Self::Tags => {
                 let tags = stored(None, deadline).into_iter().flat_map(|one| one.metadata.tags);
@@ -186,8 +169,8 @@ fn stored(vm: Option<Name>, deadline: Instant) -> Vec<Stored> {
     all
 }
 
-/// Each VM (for its newest snapshot), then each snapshot by its tags, then by its id.
-fn snapshots(typed: &str, deadline: Instant) -> Vec<CompletionCandidate> {
+/// Each VM (for its newest snapshot), then each snapshot by its tags, then by its id, with `ending` after each.
+fn snapshots(typed: &str, ending: &str, deadline: Instant) -> Vec<CompletionCandidate> {
     let vm = typed.split_once('@').and_then(|(vm, _)| vm.parse().ok());
     let all = stored(vm, deadline);
     let (mut newest, mut tagged, mut named) = (Vec::new(), Vec::new(), Vec::new());
@@ -196,12 +179,20 @@ fn snapshots(typed: &str, deadline: Instant) -> Vec<CompletionCandidate> {
         let metadata = &one.metadata;
         let about = format!("{} old {}", metadata.age(), metadata.note.as_deref().unwrap_or_default());
         if seen.insert(&metadata.vm) {
-            newest.push(candidate(&metadata.vm, &about));
+            newest.push(candidate(&format!("{}{ending}", metadata.vm), &about));
         }
-        tagged.extend(metadata.tags.iter().map(|tag| candidate(&format!("{}@{}", metadata.vm, tag.as_str()), &about)));
-        named.push(candidate(&one.reference(), &about));
+        let by_tag = |tag: &Tag| candidate(&format!("{}@{}{ending}", metadata.vm, tag.as_str()), &about);
+        tagged.extend(metadata.tags.iter().map(by_tag));
+        named.push(candidate(&format!("{}{ending}", one.reference()), &about));
     }
     newest.into_iter().chain(tagged).chain(named).collect()
+}
+
+/// The files in a snapshot whose path begins with what was typed, each after `before`.
+fn guest_paths(before: &str, snapshot: &str, typed: &str, deadline: Instant) -> Vec<CompletionCandidate> {
+    let (snapshot, typed) = (snapshot.to_owned(), typed.to_owned());
+    let paths = in_time(deadline, move || guest_files::paths(&snapshot, &typed).unwrap_or_default());
+    paths.into_iter().map(|path| CompletionCandidate::new(format!("{before}{path}"))).collect()
 }
 
 /// A candidate, with the text that a shell may show beside it.

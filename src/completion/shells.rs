@@ -1,16 +1,44 @@
 //! The script for each shell, and the format of the candidates that it expects. fish and elvish quote what they insert, bash
 //! and PowerShell do not. bash and zsh have scripts of our own, because bash splits words at `@`, `:` and `=`.
 
+use super::candidates::with_completers;
 use crate::home::Home;
 use crate::quoted::quoted;
-use clap_complete::engine::{CompletionCandidate, complete};
+use clap::{ArgMatches, Command};
+use clap_complete::CompleteEnv;
+use clap_complete::engine::{self, CompletionCandidate};
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// All supported shells.
 pub const SHELLS: Shells<'static> = Shells(&[&BASH, &ELVISH, &FISH, &POWERSHELL, &ZSH]);
+
+/// The time limit for candidates. With the start of this program and the output, TAB takes 150 ms.
+const BUDGET: Duration = Duration::from_millis(120);
+
+/// Prints candidates, or the script that asks for them, if `COMPLETE` names a shell. Returns whether it did: any other value
+/// of `COMPLETE` belongs to another program. `command` builds the whole command line.
+pub fn complete(command: impl Fn() -> Command) -> bool {
+    let Some(shell) = std::env::var_os("COMPLETE") else { return false };
+    if SHELLS.completer(&shell.to_string_lossy()).is_none() {
+        return false;
+    }
+    // The user is typing: never print an error.
+    std::panic::set_hook(Box::new(|_| {}));
+    let folder = std::env::current_dir().ok();
+    let command = || {
+        // The words before are read too, and may not be a whole line yet.
+        let mut command = command().ignore_errors(true);
+        command.build();
+        command
+    };
+    let env = CompleteEnv::with_factory(command).shells(SHELLS);
+    let _ = env.try_complete(std::env::args_os(), folder.as_deref());
+    true
+}
 
 /// The script to source in the shell, which calls `program` for candidates.
 ///
@@ -24,23 +52,23 @@ pub fn registration(shell: &str, program: &str) -> Result<String> {
 }
 
 /// The candidates for the last word. Options only after a dash.
-fn candidates(
-    command: &mut clap::Command,
-    words: Vec<OsString>,
-    folder: Option<&Path>,
-) -> Result<Vec<CompletionCandidate>> {
+fn candidates(command: &mut Command, words: Vec<OsString>, folder: Option<&Path>) -> Result<Vec<CompletionCandidate>> {
     let last = words.len().saturating_sub(1);
     let is_option = |word: Option<&str>| word.is_none_or(|word| word.starts_with('-'));
     let allows_options = is_option(words.last().and_then(|word| word.to_str()));
-    choose_home(command, words.iter().take(last));
-    let mut all = complete(command, words, last, folder)?;
+    let began = Instant::now();
+    let line = command.clone().try_get_matches_from(words.iter().take(last)).ok();
+    line.as_ref().and_then(home).into_iter().for_each(Home::choose);
+    let (deadline, snapshot) = (began.checked_add(BUDGET).unwrap_or(began), line.as_ref().and_then(snapshot));
+    *command = with_completers(std::mem::take(command), deadline, snapshot);
+    let mut all = engine::complete(command, words, last, folder)?;
     all.retain(|one| allows_options || !is_option(one.get_value().to_str()));
     Ok(all)
 }
 
 /// What the shell's script reads: an answer for each candidate.
 fn each(
-    command: &mut clap::Command,
+    command: &mut Command,
     words: Vec<OsString>,
     folder: Option<&Path>,
     answer: impl Fn(&CompletionCandidate) -> String,
@@ -48,12 +76,19 @@ fn each(
     Ok(candidates(command, words, folder)?.iter().map(answer).collect())
 }
 
-/// Uses the library that these words name with `--home`, if they do.
-fn choose_home<'a>(command: &clap::Command, words: impl Iterator<Item = &'a OsString>) {
-    let Ok(line) = command.clone().try_get_matches_from(words) else { return };
-    let Ok(Some(folder)) = line.try_get_one::<PathBuf>("home") else { return };
+/// The library that this line names with `--home`, if it does.
+fn home(line: &ArgMatches) -> Option<PathBuf> {
+    let folder = line.try_get_one::<PathBuf>("home").ok()??;
     let expanded = folder.strip_prefix("~").ok().and_then(|rest| Some(dirs::home_dir()?.join(rest)));
-    Home::choose(expanded.unwrap_or_else(|| folder.clone()));
+    Some(expanded.unwrap_or_else(|| folder.clone()))
+}
+
+/// The snapshot that this line names, if it does.
+fn snapshot(line: &ArgMatches) -> Option<&str> {
+    match line.subcommand() {
+        Some((_, below)) => snapshot(below),
+        None => line.try_get_one::<OsString>("snapshot").ok()??.to_str(),
+    }
 }
 
 /// The first line of the text that a shell may show beside a candidate.
@@ -76,7 +111,7 @@ struct Shell {
 }
 
 /// From the command line, its words and the working folder.
-type Answers = fn(&mut clap::Command, Vec<OsString>, Option<&Path>) -> Result<Vec<String>>;
+type Answers = fn(&mut Command, Vec<OsString>, Option<&Path>) -> Result<Vec<String>>;
 
 impl EnvCompleter for Shell {
     fn name(&self) -> &'static str {
@@ -96,7 +131,7 @@ impl EnvCompleter for Shell {
 
     fn write_complete(
         &self,
-        command: &mut clap::Command,
+        command: &mut Command,
         args: Vec<OsString>,
         folder: Option<&Path>,
         out: &mut dyn Write,
@@ -130,7 +165,7 @@ else
 fi
 "#;
 
-fn for_bash(command: &mut clap::Command, args: Vec<OsString>, folder: Option<&Path>) -> Result<Vec<String>> {
+fn for_bash(command: &mut Command, args: Vec<OsString>, folder: Option<&Path>) -> Result<Vec<String>> {
     let line = args.into_iter().next().unwrap_or_default().to_string_lossy().into_owned();
     let end = std::env::var("_BOTTLE_FREEZE_WORD").unwrap_or_default();
     let typed = Typed::read(&line);

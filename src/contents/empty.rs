@@ -12,7 +12,10 @@ const BLOCK: usize = 512;
 /// The largest file in a tar that is made empty: its place is filled in memory.
 const LARGEST: u64 = 64 << 20;
 
-/// What is to be written to each member of an artifact, by its path.
+/// The saved `/workspace` that is a file beside the artifact. No member of an artifact has such a path.
+pub const WORKSPACE: &str = "/workspace.tar";
+
+/// What is to be written to each member of an artifact, by its path, and to [`WORKSPACE`].
 pub type MemberEdits = BTreeMap<String, Edits>;
 
 impl Contents {

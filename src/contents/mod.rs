@@ -19,7 +19,7 @@ mod walk;
 
 pub use content::Content;
 pub use diff::{Changes, Difference};
-pub use empty::MemberEdits;
+pub use empty::{MemberEdits, WORKSPACE};
 pub use error::ContentsError;
 pub use tree::{Contents, Item};
 pub use walk::Seen;

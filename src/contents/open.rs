@@ -1,6 +1,7 @@
 //! Finds the layers in a snapshot.
 
 use super::bytes::{Bytes, Qcow2};
+use super::empty::WORKSPACE;
 use super::error::ContentsError;
 use super::layer::{Key, Layer, OVERLAY};
 use super::tree::{Contents, Lazy};
@@ -121,8 +122,8 @@ impl Contents {
         let manifest: Manifest = serde_json::from_str(manifest)
             .map_err(|error| ContentsError::damaged("its manifest", format!("cannot be read: {error}")))?;
         match manifest.mode.as_str() {
-            "vm" => of_bare(&manifest, member),
-            _ => of_image(&manifest, workspace, signals, member),
+            "vm" => of_bare(&manifest, saved(workspace, signals)?, member),
+            _ => of_image(&manifest, saved(workspace, signals)?, member),
         }
     }
 }
@@ -171,8 +172,16 @@ fn missing(path: &str) -> ContentsError {
     ContentsError::damaged(path, "is missing in the snapshot")
 }
 
-/// The engine's small system, over it what was changed, and the disk for `/workspace`.
-fn of_bare(manifest: &Manifest, member: Members<'_>) -> Result<Contents, ContentsError> {
+/// The tar with the saved `/workspace`.
+fn saved(workspace: Option<&Path>, signals: &Signals) -> Result<Option<Bytes>, ContentsError> {
+    let Some(path) = workspace else { return Ok(None) };
+    let file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    Ok(Some(Bytes::File(file, bytes, signals.clone())))
+}
+
+/// The engine's small system, over it what was changed, and `/workspace`: saved, or else on the disk for it.
+fn of_bare(manifest: &Manifest, saved: Option<Bytes>, member: Members<'_>) -> Result<Contents, ContentsError> {
     let overlay = disk(manifest, "overlay", member)?;
     let storage = disk(manifest, "storage", member)?;
     let Asset { path } = manifest.assets.agent_rootfs.as_ref().ok_or_else(|| missing("agent-rootfs.tar"))?;
@@ -194,7 +203,8 @@ fn of_bare(manifest: &Manifest, member: Members<'_>) -> Result<Contents, Content
     if let Some(disk) = storage {
         let of_disk = |error| ContentsError::of_disk("the disk 'storage'", error);
         let all = Key::Inode(Rc::new(disk.inode(ROOT).map_err(of_disk)?));
-        if let Some(workspace) = folder(&disk, "storage", b"workspace")? {
+        // What is saved is put over it.
+        if let Some(workspace) = folder(&disk, "storage", b"workspace")?.filter(|_| saved.is_none()) {
             hidden = Some((layers.len(), workspace.number));
             mounts.push((&b"workspace"[..], (layers.len(), Key::Inode(Rc::new(workspace)))));
         }
@@ -202,16 +212,16 @@ fn of_bare(manifest: &Manifest, member: Members<'_>) -> Result<Contents, Content
         members.push(disk_member(manifest, "storage"));
         layers.push(Lazy::ready(Layer::Disk(Box::new(disk), "the disk 'storage'")));
     }
+    if let Some(saved) = saved {
+        mounts.push((&b"workspace"[..], (layers.len(), Key::Number(0))));
+        members.push(WORKSPACE.to_owned());
+        layers.push(Lazy::tar(saved));
+    }
     Ok(Contents::new(layers, root, mounts, hidden)?.with_members(Some(engine), members))
 }
 
-/// The layers of an image, the last of which is the uppermost, and the saved `/workspace`.
-fn of_image(
-    manifest: &Manifest,
-    workspace: Option<&Path>,
-    signals: &Signals,
-    member: Members<'_>,
-) -> Result<Contents, ContentsError> {
+/// The layers of an image, the last of which is the uppermost, and `/workspace`: saved, or else in the artifact.
+fn of_image(manifest: &Manifest, saved: Option<Bytes>, member: Members<'_>) -> Result<Contents, ContentsError> {
     if manifest.checkpoint.is_some() {
         return Err(ContentsError::damaged("a running VM of an image", "has its files where they are not read"));
     }
@@ -224,20 +234,15 @@ fn of_image(
         members.push(layer.path.clone());
     }
     let root = (0..layers.len()).map(|layer| (layer, Key::Number(0))).collect();
-    let saved = match (workspace, &manifest.assets.workspace_seed) {
-        (Some(path), _) => {
-            let file = File::open(path)?;
-            let bytes = file.metadata()?.len();
-            Some(Bytes::File(file, bytes, signals.clone()))
-        }
-        (None, Some(seed)) => Some(member(&seed.path).ok_or_else(|| missing(&seed.path))?),
+    let workspace = match (saved, &manifest.assets.workspace_seed) {
+        (Some(saved), _) => Some((saved, WORKSPACE.to_owned())),
+        (None, Some(Asset { path })) => Some((member(path).ok_or_else(|| missing(path))?, path.clone())),
         (None, None) => None,
     };
-    if let Some(saved) = saved {
+    if let Some((workspace, path)) = workspace {
         mounts.push((&b"workspace"[..], (layers.len(), Key::Number(0))));
-        layers.push(Lazy::tar(saved));
-        let seed = manifest.assets.workspace_seed.as_ref().filter(|_| workspace.is_none());
-        members.push(seed.map(|seed| seed.path.clone()).unwrap_or_default());
+        members.push(path);
+        layers.push(Lazy::tar(workspace));
     }
     Ok(Contents::new(layers, root, mounts, None)?.with_members(None, members))
 }

@@ -134,7 +134,7 @@ impl Contents {
     /// The path of the member that a layer is read from.
     pub(super) fn member(&self, layer: usize) -> Result<&str, ContentsError> {
         let path = self.members.get(layer).map(String::as_str).filter(|path| !path.is_empty());
-        path.ok_or_else(|| ContentsError::damaged("a layer", "is in a file of its own, or of a running VM"))
+        path.ok_or_else(|| ContentsError::damaged("a layer", "is of a running VM"))
     }
 
     /// The layers, as far as they are read.
@@ -199,15 +199,12 @@ impl Contents {
         Ok(all)
     }
 
-    /// The file with this name in a folder.
-    ///
-    /// # Errors
-    /// It cannot be read, or is damaged.
-    pub fn lookup(&self, folder: &Item, name: &[u8]) -> Result<Option<Item>, ContentsError> {
+    /// The file with this name in a folder, of which so many layers are looked into.
+    fn lookup(&self, folder: &Item, name: &[u8], layers: usize) -> Result<Option<Item>, ContentsError> {
         if let Some((_, mount)) = self.mounts.iter().find(|(mount, _)| folder.is_root && *mount == name) {
             return Ok(Some(mount.clone()));
         }
-        let mut files = folder.at.iter().map(|(number, key)| {
+        let mut files = folder.at.iter().take(layers).map(|(number, key)| {
             let layer = self.layer(*number)?;
             let found = layer.lookup(key, name)?.map(|found| layer.key(found)).transpose()?;
             Ok(found.map(|found| (*number, found)))
@@ -274,6 +271,13 @@ impl Contents {
     /// # Errors
     /// A folder on the way cannot be read, or is damaged.
     pub fn find(&self, path: &[u8], follows: bool) -> Result<Option<(Vec<u8>, Item)>, ContentsError> {
+        // What is no folder hides all below it: those layers need not be read.
+        let first = self.find_in(path, follows, 1)?.filter(|(_, item)| item.kind() != Kind::Folder);
+        if first.is_some() { Ok(first) } else { self.find_in(path, follows, usize::MAX) }
+    }
+
+    /// The same in so many layers of each folder on the way.
+    fn find_in(&self, path: &[u8], follows: bool, layers: usize) -> Result<Option<(Vec<u8>, Item)>, ContentsError> {
         let (mut found, mut links) = (Vec::<(Box<[u8]>, Item)>::new(), 0_usize);
         let mut parts: VecDeque<Box<[u8]>> = parts(path).map(Into::into).collect();
         while let Some(part) = parts.pop_front() {
@@ -285,7 +289,7 @@ impl Contents {
             if folder.kind() != Kind::Folder {
                 return Ok(None);
             }
-            let Some(item) = self.lookup(folder, &part)? else { return Ok(None) };
+            let Some(item) = self.lookup(folder, &part, layers)? else { return Ok(None) };
             if item.kind() != Kind::Link || parts.is_empty() && !follows {
                 found.push((part, item));
                 continue;

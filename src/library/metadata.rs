@@ -89,6 +89,19 @@ pub enum Way {
     Disks,
 }
 
+/// What became of the blocks that no file uses, and which hold what was deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Trim {
+    /// Whether the blocks that no file uses, and which hold what was deleted, were left out; missing: unknown, or it holds only
+    /// files, as of a VM made from an image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trimmed: Option<bool>,
+    /// Bytes of those that were left out; missing: not counted, because the guest trimmed its disks, or none were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trimmed_bytes: Option<u64>,
+}
+
 /// The artifact that is put together from the chunks of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InChunks {
@@ -154,6 +167,9 @@ pub struct Metadata {
     /// How the artifact was made; missing: by the engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way: Option<Way>,
+    /// What became of what was deleted.
+    #[serde(flatten)]
+    pub trim: Trim,
     /// Seconds that the VM was stopped or paused; null if it was not running.
     #[serde(default)]
     pub downtime_seconds: Option<f64>,

@@ -53,7 +53,9 @@ pub use history::{Generation, History};
 pub use leftovers::{leftovers, sweep_all, sweep_library};
 pub use lineage::parent;
 pub use lock::{Lock, LockError, Sharing, vm_key};
-pub use metadata::{Configuration, FORMAT, InChunks, KEY, Metadata, TooLong, Way, check_description, recorded_hash};
+pub use metadata::{
+    Configuration, FORMAT, InChunks, KEY, Metadata, TooLong, Trim, Way, check_description, recorded_hash,
+};
 pub use origin::Origin;
 pub use period::{Reach, Unit};
 pub use removal::RemoveError;

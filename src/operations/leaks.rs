@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::contents::{Contents, ContentsError, Item};
-use crate::error::Result;
+use crate::error::{Result, Status};
 use crate::leaks::{self, Finding, Kind};
 use crate::library::Stored;
 use crate::library::store::Kept;
@@ -77,7 +77,7 @@ fn escaped(char: char) -> Vec<char> {
 /// if that is in chunks.
 ///
 /// # Errors
-/// A signal arrived. Files that cannot be read are a finding.
+/// A signal arrived, or the list of its chunks is damaged. Files that cannot be read are a finding.
 pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manifest: &Manifest) -> Result<Found> {
     let mut found = Found::default();
     for (name, value) in manifest.env() {
@@ -92,17 +92,23 @@ pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manif
         found.add(Kind::PrivateKey, b"credential_ca", "the private key of the engine's authority for credentials");
     }
     let text = format!("searching {name} for secrets");
-    let (contents, _private) = contents::read(app, name, stored, path, &Kept::default())?;
-    let searched = app.terminal.during("check", &text, || {
-        each(&contents?, &mut |path, _, kind, what| {
-            found.add(kind, path, what);
-            Ok(())
+    let searched = contents::read(app, name, stored, path, &Kept::default()).map(|(contents, _private)| {
+        app.terminal.during("check", &text, || {
+            each(&contents?, &mut |path, _, kind, what| {
+                found.add(kind, path, what);
+                Ok(())
+            })
         })
     });
-    match searched {
-        Err(ContentsError::Interrupted(interrupted)) => return Err(interrupted.into()),
-        Err(error) => found.add(Kind::Unreadable, b"/", format!("files that cannot be searched: {error}")),
-        Ok(()) => {}
+    let why = match searched {
+        Err(failure) if failure.status != Status::NotWritable => return Err(failure),
+        Ok(Err(ContentsError::Interrupted(interrupted))) => return Err(interrupted.into()),
+        // There is no room for files to search.
+        Err(failure) => Some(failure.what),
+        Ok(searched) => searched.err().map(|error| error.to_string()),
+    };
+    if let Some(why) = why {
+        found.add(Kind::Unreadable, b"/", format!("files that cannot be searched: {why}"));
     }
     found.list.sort();
     Ok(found)

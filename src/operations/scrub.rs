@@ -1,16 +1,18 @@
 //! A copy of a snapshot in which some files are empty, for a push or an export. The snapshot itself is not touched.
 
 use crate::app::App;
-use crate::contents::{Contents, ContentsError, MemberEdits};
+use crate::contents::{Contents, ContentsError, MemberEdits, WORKSPACE};
 use crate::error::{Failure, Result, Status};
 use crate::ext4::{Edits, Kind as FileKind, ReadAt};
 use crate::leaks::Kind;
 use crate::library::store::{self, Chunk, Entry, Feed, Index, Kept, Source, StoreError, Writer};
-use crate::library::{InChunks, Metadata, Staging, Stored, layout, library_staging};
+use crate::library::{FileHash, HashingWriter, InChunks, Metadata, Staging, Stored, layout, library_staging};
 use crate::operations::{contents, leaks, packed, verify};
 use crate::signals::ExitNote;
 use crate::smolvm::artifact::Part;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
 use std::str::FromStr;
 
 /// What is made empty.
@@ -153,11 +155,33 @@ fn write(app: &App, one: &Stored, index: &Index, edits: &MemberEdits, staging: &
     })?;
     let new = Index::new(index.manifest.get().to_owned(), members)?;
     let recorded = new.write(&folder)?;
-    for name in one.metadata.files.keys().filter(|name| *name != layout::INDEX) {
-        fs::copy(one.folder.join(name), folder.join(name)).map_err(not_writable)?;
+    let mut metadata: Metadata = one.metadata.with_chunks(recorded, InChunks::new(&new.artifact()?, added));
+    metadata.trim.trimmed = metadata.trim.trimmed.map(|_| true);
+    for (name, recorded) in metadata.files.iter_mut().filter(|(name, _)| *name != layout::INDEX) {
+        let (from, to) = (one.folder.join(name), folder.join(name));
+        match edits.get(WORKSPACE).filter(|_| name == layout::WORKSPACE) {
+            Some(edits) => *recorded = copy_changed(app, &from, &to, edits)?,
+            None => drop(fs::copy(&from, &to).map_err(not_writable)?),
+        }
     }
-    let metadata: Metadata = one.metadata.with_chunks(recorded, InChunks::new(&new.artifact()?, added));
     Ok(Stored::new(folder, metadata))
+}
+
+/// Copies a file with changes.
+fn copy_changed(app: &App, from: &Path, to: &Path, edits: &Edits) -> Result<FileHash> {
+    let unread = |error| Failure::unread(format!("{} cannot be read: {error}", from.display()), &error);
+    let not_writable = |error| Failure::not_writable(to, &error);
+    let mut source = File::open(from).map_err(unread)?;
+    let mut target = HashingWriter::new(File::create_new(to).map_err(not_writable)?);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        app.signals.check()?;
+        let count = source.read(&mut buffer).map_err(unread)?;
+        let Some(bytes) = buffer.get_mut(..count).filter(|bytes| !bytes.is_empty()) else { break };
+        edits.apply(target.hasher.bytes(), bytes);
+        target.write_all(bytes).map_err(not_writable)?;
+    }
+    Ok(target.hasher.finish())
 }
 
 /// Feeds a member with changes.

@@ -103,6 +103,9 @@ type Entry = (u8, u32, Option<PathBuf>, FileHash);
 fn contents(tar: &Path) -> io::Result<BTreeMap<PathBuf, Entry>> {
     let mut entries: BTreeMap<PathBuf, Entry> = BTreeMap::new();
     tarball::for_each(File::open(tar)?, std::convert::identity, |entry| {
+        if entry.header().entry_type().is_pax_global_extensions() {
+            return Ok(());
+        }
         let (kind, mode, path) = (entry.header().entry_type(), entry.header().mode()?, entry.path()?.into_owned());
         let link = entry.link_name()?.map(Cow::into_owned);
         let linked = link.as_ref().filter(|_| kind.is_hard_link()).and_then(|target| entries.get(target).cloned());

@@ -17,7 +17,7 @@ pub use schemas::schemas;
 pub use snapshots::{Arrived, Exported, Listed, Pruned, Pushed, RemovedSnapshot, Tagged, Verified, Whole};
 
 use crate::error::Failure;
-use crate::library::{Metadata, Way};
+use crate::library::{Metadata, Trim, Way};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -210,6 +210,9 @@ pub struct Frozen {
     /// running.
     #[schemars(range(min = 0))]
     pub downtime_seconds: Option<f64>,
+    /// What became of what was deleted.
+    #[serde(flatten)]
+    pub trim: Trim,
     /// The version of the engine that packed it.
     pub engine_version: String,
     /// The snapshots (VM@ID) that were removed afterwards, because no --keep option keeps them; missing without such an option.

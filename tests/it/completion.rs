@@ -112,6 +112,65 @@ fn a_snapshot_is_offered_by_its_vm_its_tags_and_its_id() {
     assert_eq!(world.all_calls(), [[""; 0]; 0], "the engine was called for what the library knows");
 }
 
+/// A library with one snapshot of `dev`, which has these files.
+fn with_files(files: &[&str]) -> World {
+    let world = World::new();
+    world.vm("dev").with("--image alpine:3.20").stopped();
+    for file in files {
+        world.write_guest("dev", &format!("root/{file}"), "x");
+    }
+    world.run("freeze dev -t ready").success();
+    world.forget_calls();
+    world
+}
+
+#[test]
+fn files_in_a_snapshot_are_offered() {
+    let world = with_files(&["srv/app/main.rs", "srv/app/main.c", "srv/apple", "root/notes"]);
+    let id = format!("dev@{}", names_in(&world.path("home/library/snapshots/dev"))[0]);
+    std::os::unix::fs::symlink("app", world.path("fake/vms/dev/disk/root/srv/link")).unwrap();
+    world.run("freeze dev -t links").success();
+    world.forget_calls();
+    let before = tree(&world.path("home"));
+    for (line, expected) in [
+        ("snapshot cat dev@re", &["dev@ready:"][..]),
+        ("snapshot cat dev@ready:/s", &["dev@ready:/srv/"]),
+        ("snapshot cat dev@ready:/srv/", &["dev@ready:/srv/app/", "dev@ready:/srv/apple"]),
+        ("snapshot cat dev:/srv/app/m", &["dev:/srv/app/main.c", "dev:/srv/app/main.rs"]),
+        ("snapshot cat dev@links:/srv/l", &["dev@links:/srv/link/"]),
+        ("snapshot cat dev@links:/srv/link/main.r", &["dev@links:/srv/link/main.rs"]),
+        ("snapshot cat dev@ready:srv/apple", &["dev@ready:srv/apple"]),
+        ("snapshot cat dev@ready:/nosuch/x", &[]),
+        ("snapshot cat nosuch:/", &[]),
+        ("snapshot files dev@ready /srv/ap", &["/srv/app/", "/srv/apple"]),
+        ("snapshot files dev@ready -l root/", &["root/notes"]),
+        ("snapshot files nosuch /", &[]),
+        ("cp dev@re", &["dev@ready:"]),
+        ("cp dev@ready:/root/", &["dev@ready:/root/notes"]),
+        ("cp dev:/root/", &[]),
+    ] {
+        assert_offers(&world, line, expected);
+    }
+    assert_offers(&world, &format!("cp {id}:/root/n"), &[&format!("{id}:/root/notes")]);
+    assert!(offered(&world, "snapshot cat d").contains(&"dev:".to_owned()));
+    assert!(offered(&world, "snapshot files dev ").iter().all(|path| path.starts_with('/')));
+    assert_eq!(tree(&world.path("home")), before, "completion wrote something");
+    assert!(world.all_calls().iter().all(|argv| argv == &["machine", "ls", "--json"]), "{:?}", world.all_calls());
+}
+
+#[test]
+fn hostile_files_in_a_snapshot_are_offered_only_if_they_fit_on_one_line() {
+    let world = with_files(&EVIL.map(|evil| evil.replace("touch ", "touch_")).each_ref().map(String::as_str));
+    let mut all = Vec::new();
+    wait_until("files are offered", || {
+        all = offered(&world, "snapshot cat dev:/");
+        !all.is_empty()
+    });
+    assert!(all.contains(&"dev:/$(touch_pwned)".to_owned()) && all.contains(&"dev:/-x".to_owned()), "{all:?}");
+    assert!(!all.iter().any(|one| one.contains('\u{1b}')), "{all:?}");
+    assert!(offered(&world, "snapshot files dev -").iter().all(|one| one != "-x"), "a file looks like an option");
+}
+
 #[test]
 fn tags_and_frozen_vms_are_offered() {
     let (world, _) = library();
@@ -563,6 +622,25 @@ fn in_each_shell_a_hostile_file_name_is_completed_as_a_name() {
         for file in &evil {
             shell.assert_runs(&format!("bottle-freeze verify {}⇥", &file[..1]), &["verify", file]);
         }
+    }
+}
+
+#[test]
+fn in_each_shell_tab_completes_files_in_snapshots() {
+    let odd = ["a b", "c$(touch pwned)", "d:e@f=g", "h'\"", "i`touch pwned`", "k*", "l\\m#n", "ü"];
+    let files = odd.map(|name| format!("srv/{name}/file"));
+    let world = with_files(&files.iter().map(String::as_str).chain(["root/notes"]).collect::<Vec<_>>());
+    for name in SHELLS {
+        let Some(mut shell) = Shell::start(&world, name) else { continue };
+        shell.assert_runs("bottle-freeze snapshot cat dev@re⇥/root/no⇥", &["snapshot", "cat", "dev@ready:/root/notes"]);
+        shell.assert_runs("bottle-freeze cp dev@ready:/ro⇥no⇥ .", &["cp", "dev@ready:/root/notes", "."]);
+        shell.assert_runs("bottle-freeze snapshot files dev /ro⇥-l", &["snapshot", "files", "dev", "/root/-l"]);
+        for name in odd {
+            let begin = name.chars().next().unwrap();
+            let line = format!("bottle-freeze snapshot cat dev@ready:/srv/{begin}⇥⇥");
+            shell.assert_runs(&line, &["snapshot", "cat", &format!("dev@ready:/srv/{name}/file")]);
+        }
+        shell.assert_lists("bottle-freeze snapshot cat dev:/srv/⇥⇥", &["d:e@f=g/", "ü/"]);
     }
 }
 

@@ -287,7 +287,7 @@ impl Outcome {
     }
 
     #[track_caller]
-    fn says(self, text: &str) -> Self {
+    pub fn says(self, text: &str) -> Self {
         assert!(self.stdout.contains(text), "no '{text}' on stdout: {self:#?}");
         self
     }

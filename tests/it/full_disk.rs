@@ -405,6 +405,24 @@ fn a_library_that_is_full_at_any_point_of_a_freeze_from_the_disks_loses_nothing(
 }
 
 #[test]
+fn what_there_is_no_room_to_search_leaves_only_if_that_is_allowed() {
+    in_a_namespace(|| {
+        let world = World::new();
+        world.vm("dev").stopped();
+        world.write_guest("dev", "root/big", random_bytes(2 << 20));
+        world.run("freeze dev -o x.smolmachine").success();
+        fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+        for folder in ["home/library", "tmp"] {
+            disk(&world.path(folder), "size=300k");
+        }
+        let push = "snapshot push ./x.smolmachine registry.test:5000/dev:r1 --yes";
+        let why = "files that cannot be searched: there is no place to decompress";
+        world.run(push).code(6).stderr(contains(why).and(contains("nothing was pushed")));
+        world.run(&format!("{push} --allow-secrets")).success().stderr(contains(why));
+    });
+}
+
+#[test]
 fn a_full_library_blocks_only_writes_to_it() {
     in_a_namespace(|| {
         let world = World::new();

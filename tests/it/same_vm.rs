@@ -5,6 +5,7 @@ use crate::conformance::{Engine, on_real_engines};
 use bottle_freeze::engine::{
     Direct, Disk, Fact, Known, Machine, Member, Name, Part, Record, direct, read_disk, take_apart,
 };
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -399,6 +400,54 @@ fn a_vm_from_a_snapshot_without_deleted_files_has_the_same_file_systems() {
             let files = ["raw", "qcow2"].map(|ending| thawed.join(name).with_extension(ending));
             let made = Disk::open(files.iter().find(|file| file.exists()).unwrap()).unwrap();
             assert!(content(&made) == content(&expected), "{}: {name} differs", engine.label());
+        }
+    });
+}
+
+/// If deleted files travel although they should not, there is a warning; on engines that leave every disk so, there is none.
+#[test]
+fn a_snapshot_says_what_became_of_deleted_files() {
+    on_real_engines(|engine| {
+        let folder = vm_without_disks(engine, "dev", "");
+        for disk in ["overlay.raw", "storage.raw"] {
+            ext4(&folder.join(disk), 48);
+            run(Command::new("debugfs").args(["-w", "-R", "rm same_vm.rs"]).arg(folder.join(disk)));
+        }
+        let json =
+            |words: &str| -> Value { serde_json::from_str(&engine.bottle_freeze(words).succeeds().stdout).unwrap() };
+        let warnings = |frozen: &Value| {
+            let all = frozen["warnings"].as_array().unwrap().iter().filter_map(Value::as_str).map(str::to_owned);
+            all.filter(|text| text.contains("what was deleted")).collect::<Vec<_>>()
+        };
+        let assert_recorded = |frozen: &Value| {
+            let shown = json("snapshot show dev --json");
+            for key in ["trimmed", "trimmed_bytes"] {
+                assert_eq!((&frozen[key], &frozen[key]), (&frozen["snapshot"][key], &shown[key]), "{}", engine.label());
+            }
+        };
+        let clean = json("freeze dev --json");
+        assert_eq!((&clean["trimmed"], warnings(&clean).len()), (&json!(true), 0), "{}: {clean}", engine.label());
+        assert!(clean["trimmed_bytes"].as_u64().unwrap() > 10_000, "{}: {clean}", engine.label());
+        assert_recorded(&clean);
+        engine.bottle_freeze("snapshot show dev").succeeds().says("left out");
+        let kept = json("freeze dev --no-trim --json");
+        assert_eq!((&kept["trimmed"], &kept["trimmed_bytes"]), (&json!(false), &Value::Null), "{}", engine.label());
+        assert_eq!(warnings(&kept), [""; 0], "{}", engine.label());
+        assert_recorded(&kept);
+        dirty_ext4(&folder.join("overlay.raw"), 48);
+        let dirty = json("freeze dev --json");
+        assert_eq!(dirty["trimmed"], false, "{}: {dirty}", engine.label());
+        assert_recorded(&dirty);
+        engine.bottle_freeze("snapshot show dev").succeeds().says("may be in it");
+        let file = "overlay.raw (its file system was not unmounted cleanly)";
+        let warns = engine.has(Fact::StopFlushes);
+        assert_eq!(warnings(&dirty).len(), usize::from(warns), "{}: {dirty}", engine.label());
+        assert!(warnings(&dirty).iter().all(|text| text.ends_with(file)), "{}: {dirty}", engine.label());
+        assert_eq!(dirty["warnings"], dirty["snapshot"]["warnings"], "{}", engine.label());
+        // Of every night, people see it once.
+        for _ in 0..2 {
+            let again = engine.bottle_freeze("freeze dev").succeeds();
+            assert!(!again.stderr.contains("what was deleted"), "{}: {again:?}", engine.label());
         }
     });
 }

@@ -25,7 +25,7 @@ const WINDOW: u64 = 256 << 10;
     bottle-freeze snapshot cat dev@ready:/root/data.tar | tar -t")]
 pub struct Args {
     /// File: SNAPSHOT:PATH, where SNAPSHOT is VM (its newest), VM@TAG, VM@ID or FILE
-    #[arg(value_name = "SNAPSHOT:PATH", add = Offer::Guests)]
+    #[arg(value_name = "SNAPSHOT:PATH", add = Offer::GuestFiles)]
     pub file: OsString,
 }
 

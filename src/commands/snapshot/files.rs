@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(add = Offer::AnySnapshots)]
     pub snapshot: OsString,
     /// Folder or file in it
-    #[arg(default_value = "/")]
+    #[arg(default_value = "/", add = Offer::GuestPaths)]
     pub path: OsString,
     /// Also print mode, owner, size, time and the target of a link
     #[arg(short, long)]

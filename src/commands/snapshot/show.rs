@@ -4,7 +4,7 @@ use super::print::list_tags;
 use crate::app::App;
 use crate::completion::Offer;
 use crate::error::Result;
-use crate::library::{Configuration, Metadata, Sizes, Stored, Way, catalog, layout};
+use crate::library::{Configuration, Metadata, Sizes, Stored, Trim, Way, catalog, layout};
 use crate::operations::{packed, resolve};
 use crate::report::Listed;
 use crate::terminal;
@@ -52,6 +52,7 @@ fn rows(one: &Stored, sizes: &Listed) -> Vec<(&'static str, String)> {
         ("labels", list(&labels)),
         ("size", format!("{}; removing it frees {}", size(one.all_bytes()), size(sizes.unique_bytes))),
         ("holds", holds(metadata)),
+        ("deleted", deleted(metadata.trim)),
         ("machine", hardware(machine)),
         ("network", network(machine)),
         ("ports", machine.ports.as_deref().map(list).unwrap_or_default()),
@@ -87,6 +88,16 @@ fn holds(metadata: &Metadata) -> String {
         all.push("launcher");
     }
     all.join(", ")
+}
+
+/// What became of what was deleted.
+fn deleted(trim: Trim) -> String {
+    match (trim.trimmed, trim.trimmed_bytes) {
+        (Some(true), Some(bytes)) => format!("left out, {} of blocks that no file uses", packed::size(bytes)),
+        (Some(true), None) => "left out".to_owned(),
+        (Some(false), _) => "may be in it".to_owned(),
+        (None, _) => String::new(),
+    }
 }
 
 fn hardware(machine: &Configuration) -> String {

@@ -3,18 +3,18 @@
 use super::context::Freeze;
 use super::source::Source;
 use super::stopped::Stopped;
-use super::take::Written;
+use super::take::{MAY_BE_IN_IT, Written};
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Runtime, StoreError};
-use crate::library::{self, Staging, Stored, Way, catalog};
+use crate::library::{self, Staging, Stored, Trim, Way, catalog};
 use crate::operations::{disks, packed};
-use crate::smolvm::{Disk, DiskError, Disks, Known, Machine, Name, State};
+use crate::smolvm::{Disk, DiskError, Disks, Fact, Known, Machine, Name, State};
 use std::path::Path;
 
 impl Freeze<'_> {
     /// Takes the disks of the VM apart. Nothing is written if only the engine can pack it; why, is printed with --verbose.
     /// If the VM is to be started again, they are cloned where the file system can do that, and it is started before they are
-    /// read; `before` is how they were.
+    /// read; `before` is how they were. Also returns what is known of their free blocks.
     ///
     /// # Errors
     /// A process has the disks open, a disk cannot be read, or the chunks cannot be written.
@@ -23,7 +23,7 @@ impl Freeze<'_> {
         staging: &Staging,
         before: Option<&(&Path, Disks)>,
         vm: &mut Stopped,
-    ) -> Result<Option<Written>> {
+    ) -> Result<Option<(Written, FreeBlocks)>> {
         let app = self.cx.app;
         // It was listed before it was stopped.
         let mut listed = self.vm.clone();
@@ -37,7 +37,9 @@ impl Freeze<'_> {
             app.terminal.detail(&only_engine(&self.job.name, &why));
             None
         };
-        let Some((runtime, mut source)) = self.source(&listed).map_err(only_engine).ok() else { return Ok(None) };
+        let mut free = FreeBlocks::default();
+        let source = self.source(&listed, &mut free).map_err(only_engine);
+        let Ok((runtime, mut source)) = source else { return Ok(None) };
         // A clone is the snapshot, whatever the VM does with its own disks then.
         let is_cloned = vm.is_to_restart() && clone(&mut source, staging.path());
         if is_cloned {
@@ -52,7 +54,8 @@ impl Freeze<'_> {
         match app.terminal.counted("read", &text, total, read) {
             Ok((index, recorded, added)) => {
                 let secrets = source.secrets();
-                Ok(Some(Written::Chunks { index: Box::new(index), recorded, added, secrets, way: Way::Disks }))
+                let written = Written::Chunks { index: Box::new(index), recorded, added, secrets, way: Way::Disks };
+                Ok(Some((written, free)))
             }
             Err(error) => {
                 clear(&folder);
@@ -81,31 +84,61 @@ impl Freeze<'_> {
     }
 
     /// What is read of the VM, and what the engine adds; or why only the engine can pack it.
-    fn source(&self, vm: &Machine) -> std::result::Result<(&Runtime, Source), String> {
+    fn source(&self, vm: &Machine, free: &mut FreeBlocks) -> std::result::Result<(&Runtime, Source), String> {
         let engine = self.cx.engine;
         let folder = self.disks.as_deref().ok_or("its disks were not found")?;
         let record = engine.record(&self.job.name).ok_or("what smolvm recorded of it cannot be read")?;
         let pattern = self.pattern.as_deref().ok_or("it has no pattern")?;
         let (runtime, trial) = pattern.as_ref().map_err(String::clone)?;
-        let mut open = |path: &Path| self.open(path);
+        let mut open = |path: &Path| self.open(path, free);
         let (record, template, version) = (&record, runtime.index.manifest.get(), engine.version());
         let known = Known { vm, record, trial, template, folder, version };
         Ok((runtime, Source::of(&known, !self.cx.request.no_workspace, &mut open)?))
     }
 
     /// Opens a disk. What its file system does not use is left out, if the user wants that and it is known.
-    fn open(&self, path: &Path) -> std::result::Result<Disk, DiskError> {
+    fn open(&self, path: &Path, free: &mut FreeBlocks) -> std::result::Result<Disk, DiskError> {
         let mut disk = Disk::open(path)?;
         if self.cx.request.no_trim {
             return Ok(disk);
         }
         let (terminal, disk_name) = (&self.cx.app.terminal, path.display());
         match disk.trim() {
-            Ok(bytes) => terminal.detail(&format!("{} of {disk_name} are free, and are left out", packed::size(bytes))),
-            Err(error) => terminal.detail(&format!("all data of {disk_name} is kept: {error}")),
+            Ok(bytes) => {
+                terminal.detail(&format!("{} of {disk_name} are free, and are left out", packed::size(bytes)));
+                free.bytes = free.bytes.saturating_add(bytes);
+            }
+            Err(error) => {
+                terminal.detail(&format!("all data of {disk_name} is kept: {error}"));
+                let file = path.file_name().unwrap_or_default().to_string_lossy();
+                free.kept.push(format!("{file} ({error})"));
+            }
         }
         Ok(disk)
     }
+
+    /// What became of the free blocks of disks that were read. Warns if they are kept, unless the engine always leaves its disks
+    /// so: then it would at each freeze.
+    pub fn trim_of(&self, free: &FreeBlocks) -> Trim {
+        if self.vm.image.is_some() {
+            return Trim::default();
+        }
+        let is_trimmed = !self.cx.request.no_trim && free.kept.is_empty();
+        if !free.kept.is_empty() && self.cx.engine.version().has(Fact::StopFlushes) {
+            let kept = free.kept.join(" and ");
+            self.warn_once(&format!("{MAY_BE_IN_IT}: no free block is left out of {kept}"));
+        }
+        Trim { trimmed: Some(is_trimmed), trimmed_bytes: Some(free.bytes).filter(|bytes| *bytes > 0) }
+    }
+}
+
+/// What is known of the blocks that no file uses.
+#[derive(Default)]
+pub struct FreeBlocks {
+    /// Bytes of those that are left out.
+    bytes: u64,
+    /// The disks of which none is left out, and why.
+    kept: Vec<String>,
 }
 
 /// The message that a VM is packed by the engine after all, and why.

@@ -4,7 +4,7 @@ use super::context::{Freeze, Frozen};
 use super::take::{Finished, Kept};
 use crate::clock;
 use crate::error::Result;
-use crate::library::{self, Configuration, FORMAT, FileHash, Metadata, Origin, Staging, catalog, layout};
+use crate::library::{self, Configuration, FORMAT, FileHash, Metadata, Origin, Staging, Trim, catalog, layout};
 use crate::operations::several::once;
 use crate::operations::tags::free_tags;
 use crate::operations::{lock, packed};
@@ -19,6 +19,8 @@ pub struct Published {
     pub artifact: Artifact,
     /// What the library records of it, if it is in the library.
     pub metadata: Option<Metadata>,
+    /// What became of what was deleted.
+    pub trim: Trim,
     /// How long the VM was down for it, or paused.
     pub downtime: Option<Duration>,
     /// Whether it was there before, and nothing has changed.
@@ -28,7 +30,7 @@ pub struct Published {
 impl Published {
     /// The result of the freeze.
     pub fn frozen(self, freeze: &Freeze) -> Frozen {
-        let Self { artifact, metadata, downtime, unchanged } = self;
+        let Self { artifact, metadata, trim, downtime, unchanged } = self;
         let is_file = metadata.as_ref().is_none_or(|metadata| !metadata.is_in_chunks());
         let report = report::Frozen {
             vm: freeze.vm.name.clone(),
@@ -46,6 +48,7 @@ impl Published {
             seconds: freeze.began.elapsed().as_secs_f64(),
             live: freeze.plan.is_live(),
             downtime_seconds: downtime.map(|downtime| downtime.as_secs_f64()),
+            trim,
             warnings: Vec::new(),
             error: None,
         };
@@ -71,16 +74,19 @@ impl Freeze<'_> {
         if self.cx.request.output.is_some() {
             self.cx.app.signals.check()?;
             self.target.publish(staging)?;
-            return Ok(Published { artifact: finished.artifact, metadata: None, downtime, unchanged: false });
+            let Finished { artifact, trim, .. } = finished;
+            return Ok(Published { artifact, metadata: None, trim, downtime, unchanged: false });
         }
         let metadata = self.metadata(staging, &finished, workspace, downtime)?;
         self.cx.app.signals.check()?;
         let _lock = lock::library(self.cx.app, self.job.name.as_str())?;
         if let Some((metadata, artifact)) = self.unchanged(&finished.kept, &metadata)? {
-            return Ok(Published { artifact, metadata: Some(metadata), downtime, unchanged: true });
+            let trim = metadata.trim;
+            return Ok(Published { artifact, metadata: Some(metadata), trim, downtime, unchanged: true });
         }
         let metadata = Some(self.publish_in_library(staging, metadata)?);
-        Ok(Published { artifact: finished.artifact, metadata, downtime, unchanged: false })
+        let Finished { artifact, trim, .. } = finished;
+        Ok(Published { artifact, metadata, trim, downtime, unchanged: false })
     }
 
     /// The caller has the lock of the VM's snapshots.
@@ -127,6 +133,7 @@ impl Freeze<'_> {
             },
             files: files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), file?))).collect(),
             downtime_seconds: downtime.map(|downtime| downtime.as_secs_f64()),
+            trim: finished.trim,
             ..self.draft()
         };
         Ok(match &finished.kept {
@@ -157,6 +164,7 @@ impl Freeze<'_> {
             files: BTreeMap::new(),
             artifact: None,
             way: None,
+            trim: Trim::default(),
             downtime_seconds: None,
             warnings: self.job.warnings.list(),
             origin: Some(Origin::here()),

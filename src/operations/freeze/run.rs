@@ -133,9 +133,9 @@ impl Freeze<'_> {
         let staging = self.target.staging()?;
         _note = packed::leaves(self.cx.app, &staging);
         let workspace = self.save_workspace(&staging)?;
-        self.trim_guest()?;
+        let is_trimmed = self.trim_guest()?;
         vm.stop()?; // 4. Stop
-        let taken = self.take(&staging, vm)?; // 5. Take
+        let taken = self.take(&staging, vm, is_trimmed)?; // 5. Take
         let paused = taken.paused;
         let finished = self.check(&staging, taken)?; // 6. Check
         self.flush(&staging)?;

@@ -5,7 +5,7 @@ use super::plan::Step;
 use super::stopped::Stopped;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Added, Index, StoreError};
-use crate::library::{FileHash, InChunks, Staging, Way, layout};
+use crate::library::{FileHash, InChunks, Staging, Trim, Way, layout};
 use crate::operations::{fidelity, packed, workspace};
 use crate::smolvm::artifact::{Artifact, ArtifactError};
 use crate::smolvm::secrets;
@@ -17,6 +17,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// How a warning begins where something deleted is not left out.
+pub const MAY_BE_IN_IT: &str = "what was deleted in it may be in the snapshot";
 /// The name of the engine's store in the private folder.
 const ENGINE_STORE: &str = "store";
 
@@ -28,6 +30,8 @@ pub struct Taken<'a> {
     is_restarted: bool,
     /// How long the VM was paused, if it runs on.
     pub paused: Option<Duration>,
+    /// What became of what was deleted.
+    trim: Trim,
     /// What is in the private folder.
     written: Written,
 }
@@ -43,6 +47,8 @@ pub enum Written {
 pub struct Finished {
     /// The artifact.
     pub artifact: Artifact,
+    /// What became of what was deleted.
+    pub trim: Trim,
     /// The variables whose references to secrets were removed.
     pub secrets: Vec<String>,
     /// How it is kept.
@@ -73,32 +79,35 @@ impl Freeze<'_> {
         is_saved.then(|| workspace::save(self.cx.app, self.cx.engine, &self.job.name, staging)).transpose()
     }
 
-    /// Has the guest drop what was deleted, where the engine takes its disks as they are. It runs for that.
-    pub fn trim_guest(&self) -> Result<()> {
+    /// Has the guest drop what was deleted, where the engine takes its disks as they are. It runs for that. Returns whether it
+    /// did.
+    pub fn trim_guest(&self) -> Result<bool> {
         let (Self { cx, job, .. }, name) = (self, &self.job.name);
-        if self.plan.has(&Step::Trim) {
-            let text = format!("trimming the disks of {name}");
-            let failed = cx.app.terminal.phase("trim", &text, || cx.engine.machine_trim(name))?;
-            if let Some(why) = failed {
-                let may = "what was deleted in it may be in the snapshot";
-                job.warnings.warn(format!("{may}: '{name}' did not trim its disks ({why})"));
-            }
+        if !self.plan.has(&Step::Trim) {
+            return Ok(false);
         }
-        Ok(())
+        let text = format!("trimming the disks of {name}");
+        let failed = cx.app.terminal.phase("trim", &text, || cx.engine.machine_trim(name))?;
+        if let Some(why) = &failed {
+            job.warnings.warn(format!("{MAY_BE_IN_IT}: '{name}' did not trim its disks ({why})"));
+        }
+        Ok(failed.is_none())
     }
 
-    /// 5. Take: the disks, or the state of a VM that runs on.
-    pub fn take(&self, staging: &Staging, vm: &mut Stopped) -> Result<Taken<'_>> {
+    /// 5. Take: the disks, or the state of a VM that runs on. Its guest may have trimmed them.
+    pub fn take(&self, staging: &Staging, vm: &mut Stopped, is_trimmed: bool) -> Result<Taken<'_>> {
+        // An artifact of a VM made from an image has no disks.
+        let trim = Trim { trimmed: self.vm.image.is_none().then_some(is_trimmed), trimmed_bytes: None };
         if self.plan.is_live() {
-            return self.checkpoint(staging);
+            return self.checkpoint(staging, trim);
         }
         let disks = self.disks.as_deref().and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
         let read = if self.plan.has(&Step::ReadDisks) { self.read_disks(staging, disks.as_ref(), vm)? } else { None };
-        let written = match read {
-            Some(written) => written,
-            None => self.pack(staging)?,
+        let (written, trim) = match read {
+            Some((written, free)) => (written, self.trim_of(&free)),
+            None => (self.pack(staging)?, trim),
         };
-        Ok(Taken { disks, is_restarted: vm.is_restarted(), paused: None, written })
+        Ok(Taken { disks, is_restarted: vm.is_restarted(), paused: None, trim, written })
     }
 
     fn pack(&self, staging: &Staging) -> Result<Written> {
@@ -132,7 +141,7 @@ impl Freeze<'_> {
         }
     }
 
-    fn checkpoint(&self, staging: &Staging) -> Result<Taken<'_>> {
+    fn checkpoint(&self, staging: &Staging, trim: Trim) -> Result<Taken<'_>> {
         let (name, terminal) = (&self.job.name, &self.cx.app.terminal);
         let (saved, store) = (checkpoint_path(staging.path()), self.make_engine_store(staging)?);
         let options = CheckpointOptions { folder: staging.path(), output: &saved, store: store.as_deref() };
@@ -153,7 +162,7 @@ impl Freeze<'_> {
             let _ = std::fs::rename(&saved, staging.sidecar());
             self.take_apart(staging, followed)?
         };
-        Ok(Taken { disks: None, is_restarted: false, paused, written })
+        Ok(Taken { disks: None, is_restarted: false, paused, trim, written })
     }
 
     /// The store in the private folder that the engine gets for the chunks of a running VM, if it can use one.
@@ -239,13 +248,14 @@ impl Freeze<'_> {
     /// 6. Check: the artifact is whole, and the VM was not touched meanwhile.
     pub fn check(&self, staging: &Staging, taken: Taken) -> Result<Finished> {
         let (text, mut losses) = (format!("checking the snapshot of {}", self.job.name), Vec::new());
+        let trim = taken.trim;
         let finished = match taken.written {
             Written::Artifact(followed) => {
                 let check = || packed::check(self.cx.app, staging, followed);
                 let secrets::Finished { artifact, sha256, secrets } =
                     self.cx.app.terminal.phase("check", &text, check)?;
                 let kept = Kept::Whole(FileHash { bytes: artifact.bytes, sha256 });
-                Finished { artifact, secrets, kept }
+                Finished { artifact, trim, secrets, kept }
             }
             Written::Chunks { index, recorded, added, secrets, way } => {
                 let unshared = "its chunks are not shared: the file system of the library has no hard links";
@@ -253,7 +263,7 @@ impl Freeze<'_> {
                 let artifact = index.artifact()?;
                 let in_chunks = InChunks::new(&artifact, added);
                 let kept = Kept::InChunks { index: recorded, contents: index, artifact: in_chunks, way };
-                Finished { artifact, secrets, kept }
+                Finished { artifact, trim, secrets, kept }
             }
         };
         let recorded = &finished.artifact.manifest;
