@@ -1,5 +1,6 @@
 //! Encryption for recipients, in the format of age (<https://age-encryption.org/v1>).
 
+use crate::signals::{Interrupted, Signals};
 use crate::stream::{ReadError, Source};
 use age::armor::ArmoredReader;
 use age::ssh::{self, ParseRecipientKeyError, UnsupportedKey};
@@ -67,6 +68,9 @@ impl FromStr for Recipient {
 /// Why a file with keys cannot be used.
 #[derive(Debug, Error)]
 pub enum KeysError {
+    /// A signal arrived while it waited for the writer of a FIFO.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     /// It cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     Unreadable {
@@ -102,9 +106,13 @@ pub enum KeysError {
 /// are skipped: `on_skipped` gets the number of each such line.
 ///
 /// # Errors
-/// It cannot be read, or has something else.
-pub fn read_recipients(path: &Path, on_skipped: &mut dyn FnMut(usize)) -> Result<Vec<Recipient>, KeysError> {
-    let text = String::from_utf8_lossy(&read(path)?).into_owned();
+/// It cannot be read, or has something else, or a signal arrived.
+pub fn read_recipients(
+    path: &Path,
+    signals: &Signals,
+    on_skipped: &mut dyn FnMut(usize),
+) -> Result<Vec<Recipient>, KeysError> {
+    let text = String::from_utf8_lossy(&read(path, signals)?).into_owned();
     let mut all = Vec::new();
     for (line, text) in text.lines().enumerate().map(|(at, text)| (at + 1, text.trim())) {
         if text.is_empty() || text.starts_with('#') {
@@ -119,10 +127,15 @@ pub fn read_recipients(path: &Path, on_skipped: &mut dyn FnMut(usize)) -> Result
     if all.is_empty() { Err(KeysError::NoRecipients(path.to_owned())) } else { Ok(all) }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, KeysError> {
-    let unreadable = |source| KeysError::Unreadable { path: path.to_owned(), source };
+/// The whole file, which may be a FIFO: that of `<(curl …)` is one.
+fn read(path: &Path, signals: &Signals) -> Result<Vec<u8>, KeysError> {
+    let unreadable = |error: io::Error| match error.downcast::<Interrupted>() {
+        Ok(interrupted) => interrupted.into(),
+        Err(source) => KeysError::Unreadable { path: path.to_owned(), source },
+    };
     let mut text = Vec::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    // `-` is a file here: the standard input may be the snapshot.
+    let file = Source::open(&Path::new(".").join(path), signals).map_err(unreadable)?;
     file.take(KEYS_LIMIT.saturating_add(1)).read_to_end(&mut text).map_err(unreadable)?;
     if text.len() as u64 > KEYS_LIMIT {
         return Err(unreadable(io::Error::new(io::ErrorKind::InvalidData, "it has more than 16 MiB")));
@@ -151,12 +164,12 @@ impl Identities {
     /// Reads the secret keys of age or SSH in these files.
     ///
     /// # Errors
-    /// One cannot be read, or holds no key that can be used.
-    pub fn read(files: &[PathBuf]) -> Result<Self, KeysError> {
+    /// One cannot be read, or holds no key that can be used, or a signal arrived.
+    pub fn read(files: &[PathBuf], signals: &Signals) -> Result<Self, KeysError> {
         let mut all = Vec::new();
         for path in files {
             let not_identity = |why| KeysError::NotIdentity { path: path.clone(), why };
-            all.extend(identities(&read(path)?).map_err(not_identity)?);
+            all.extend(identities(&read(path, signals)?).map_err(not_identity)?);
         }
         Ok(Self(all))
     }

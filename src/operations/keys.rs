@@ -3,12 +3,18 @@
 use crate::encryption::{DecryptError, Identities, KeysError, Recipient, read_recipients};
 use crate::error::{Failure, Result, Status};
 use crate::quoted::quoted;
+use crate::signals::Signals;
 use crate::stream;
 use crate::terminal::Warnings;
 use std::path::{Path, PathBuf};
 
 /// Those that are `named`, and those in `files`. What is no recipient is not repeated: it may be a secret key.
-pub fn recipients(named: &[String], files: &[PathBuf], warnings: &Warnings) -> Result<Vec<Recipient>> {
+pub fn recipients(
+    named: &[String],
+    files: &[PathBuf],
+    signals: &Signals,
+    warnings: &Warnings,
+) -> Result<Vec<Recipient>> {
     let parse = |text: &String| text.parse().map_err(|why| Failure::new(Status::Usage, format!("--recipient: {why}")));
     let mut all: Vec<Recipient> = named.iter().map(parse).collect::<Result<_>>()?;
     for path in files {
@@ -16,14 +22,14 @@ pub fn recipients(named: &[String], files: &[PathBuf], warnings: &Warnings) -> R
             let file = path.display();
             warnings.warn(format!("{file}, line {line}: skipped, because this kind of SSH key cannot encrypt"));
         };
-        all.extend(read_recipients(path, &mut on_skipped)?);
+        all.extend(read_recipients(path, signals, &mut on_skipped)?);
     }
     Ok(all)
 }
 
 /// The secret keys in `files`, which are to decrypt `source`.
-pub fn identities(files: &[PathBuf], source: &Path) -> Result<Identities> {
-    Identities::read(files).map_err(|error| match &error {
+pub fn identities(files: &[PathBuf], source: &Path, signals: &Signals) -> Result<Identities> {
+    Identities::read(files, signals).map_err(|error| match &error {
         KeysError::NotIdentity { path, .. } => {
             let decrypt = format!("decrypt it with age: {}", by_age(Some(path), source));
             Failure::from(error).hint(decrypt)
@@ -59,6 +65,7 @@ impl From<KeysError> for Failure {
     fn from(error: KeysError) -> Self {
         let what = error.to_string();
         match error {
+            KeysError::Interrupted(interrupted) => interrupted.into(),
             KeysError::Unreadable { source, .. } => Self::unread(what, &source),
             KeysError::NotRecipient { .. } | KeysError::NoRecipients(_) | KeysError::NotIdentity { .. } => {
                 Self::new(Status::Usage, what)

@@ -1,9 +1,10 @@
 //! Encrypted exports: `snapshot export --recipient` and `snapshot import --identity`, in the format of age.
 
 use crate::support::chaos::Random;
-use crate::support::{World, finish, names_in, random_bytes, stderr};
+use crate::support::{World, finish, handles_signals, names_in, random_bytes, stderr, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -223,6 +224,30 @@ fn what_is_no_recipient_is_not_repeated() {
     for text in [secret, &secret.to_lowercase(), "-----BEGIN OPENSSH PRIVATE KEY-----b3BlbnNzaC1rZXk", "age1b3BlbnNz"] {
         let said = stderr(&export(&world, &["-r", text]).code(2));
         assert!(said.starts_with("error: --recipient: ") && !said.contains(text), "{said}");
+    }
+}
+
+/// `-R <(curl …)` is a FIFO.
+#[test]
+fn keys_may_come_from_a_fifo_and_a_signal_ends_the_wait_for_one() {
+    let world = world();
+    let fifo = world.path("work/keys");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for line in ["snapshot export dev -o dev.age -R keys", "snapshot import missing.age -i keys"] {
+        let run = world.spawn(line);
+        wait_until("it handles signals", || handles_signals(run.pid()));
+        run.signal(Signal::INT);
+        assert!(stderr(&run.wait().code(130)).contains("interrupted by SIGINT"), "{line}");
+        assert!(!world.path("work/dev.age").exists());
+    }
+    for (line, keys) in [
+        ("snapshot export dev -o dev.age -R keys", fs::read(key("native.pub")).unwrap()),
+        ("snapshot import dev.age --as new -i keys", fs::read(key("native")).unwrap()),
+    ] {
+        let run = world.spawn(line);
+        // Opening it waits for the reader.
+        fs::write(&fifo, keys).unwrap();
+        run.wait().success();
     }
 }
 

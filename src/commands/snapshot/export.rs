@@ -61,7 +61,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     let _reading = lock::reading(app, &one)?;
     app.on_snapshot(&one.reference(), |app| {
         app.with_warnings(|warnings| {
-            let recipients = keys::recipients(&args.recipients, &args.recipients_file, warnings)?;
+            let recipients = keys::recipients(&args.recipients, &args.recipients_file, &app.signals, warnings)?;
             if args.scrub.is_empty() {
                 return export(app, args, &one, &recipients, 0, warnings);
             }

@@ -48,7 +48,7 @@ fn import(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
         let what = "standard input is a terminal, and a snapshot is not text";
         return Err(Failure::new(Status::Usage, what).hint("pipe `bottle-freeze snapshot export VM -o -` into it"));
     }
-    let identities = keys::identities(&args.identities, &args.file)?;
+    let identities = keys::identities(&args.identities, &args.file, &app.signals)?;
     let (from, source) = (args.file.display().to_string(), stream::source_name(&args.file));
     let text = format!("reading {source}");
     if let Some(history) = app.terminal.during("import", &text, || History::open(&args.file, &app.signals))? {
