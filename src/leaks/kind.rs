@@ -21,7 +21,7 @@ pub enum Kind {
     History,
     /// Public keys whose owners may log in.
     AuthorizedKeys,
-    /// A variable whose name says that its value is secret.
+    /// A variable, a word of a command or a label whose name says that its value is secret.
     Environment,
     /// The RAM of a running VM.
     Ram,

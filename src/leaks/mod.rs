@@ -2,14 +2,20 @@
 //!
 //! A few precise rules: what they find is almost always real. No value that is found is kept or printed.
 
+mod credentials;
+mod holds;
+mod json;
 mod kind;
 mod paths;
 mod tokens;
 mod variables;
 
+pub use json::find_in_json;
 pub use kind::Kind;
 pub use variables::is_secret_variable;
 
+use holds::Holds;
+use memchr::memmem;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -23,7 +29,7 @@ const BEGINNING: usize = 8000;
 pub struct Finding {
     /// Its kind.
     pub kind: Kind,
-    /// The path in the VM; for a variable, its name.
+    /// The path in the VM; for a variable, its name; for another value beside the files, where it is.
     pub path: String,
     /// What it is, for people to read; never the value.
     pub what: String,
@@ -31,18 +37,27 @@ pub struct Finding {
 
 /// Whether the text of a file with this path and size is searched.
 pub fn is_searched(path: &[u8], bytes: u64) -> bool {
-    bytes > 0 && bytes <= LONGEST && !is_of_kernel(path) && !is_of_package(path)
+    bytes > 0 && bytes <= LONGEST && !is_of_kernel(path) && (!is_of_package(path) || paths::known(path).is_some())
 }
 
-/// Finds what is secret in a file with this path (`/root/x`) and content. `text` is empty if the file is longer than
-/// [`LONGEST`].
-pub fn find(path: &[u8], text: &[u8]) -> Option<(Kind, &'static str)> {
-    if let Some(found) = paths::find(path, text) {
-        return Some(found);
+/// Finds what is secret in a file with this path (`/root/x`) and text; none if the file is longer than [`LONGEST`], or is not
+/// searched.
+pub fn find(path: &[u8], text: Option<&[u8]>) -> Option<(Kind, &'static str)> {
+    if let Some((kind, what, holds)) = paths::known(path) {
+        match text {
+            Some(text) if holds.is_in(text) => return Some((kind, what)),
+            None if matches!(holds, Holds::Any) => return Some((kind, what)),
+            None => return Some((kind, "too long to be searched, and known to hold secrets")),
+            Some(_) => {}
+        }
     }
-    if is_of_package(path) || text.iter().take(BEGINNING).any(|byte| *byte == 0) {
+    if is_of_package(path) {
         return None;
     }
+    if let Some(store) = paths::store(path) {
+        return Some(store);
+    }
+    let text = text.filter(|text| !text.iter().take(BEGINNING).any(|byte| *byte == 0))?;
     if tokens::has_private_key(text) {
         let is_host_key = path.starts_with(b"/etc/ssh/ssh_host_");
         let key = (Kind::PrivateKey, "a private key");
@@ -53,7 +68,9 @@ pub fn find(path: &[u8], text: &[u8]) -> Option<(Kind, &'static str)> {
 
 /// Whether packages bring this file: many have keys for their tests, and tokens in their examples.
 fn is_of_package(path: &[u8]) -> bool {
-    const FOLDERS: [&[u8]; 7] = [
+    const FOLDERS: [&[u8]; 9] = [
+        b"/.pyenv/versions/",
+        b"/share/uv/python/",
         b"/node_modules/",
         b"/site-packages/",
         b"/dist-packages/",
@@ -62,8 +79,38 @@ fn is_of_package(path: &[u8]) -> bool {
         b"/go/pkg/mod/",
         b"/gems/",
     ];
-    let is_system = path.starts_with(b"/usr/") && !path.starts_with(b"/usr/local/");
-    is_system || FOLDERS.iter().any(|folder| memchr::memmem::find(path, folder).is_some())
+    is_of_system(path) || FOLDERS.iter().any(|folder| memmem::find(path, folder).is_some())
+}
+
+/// Whether the system's packages bring it: what is in the folders of `/usr` that they fill, but not where people put their own
+/// files, as many images do.
+fn is_of_system(path: &[u8]) -> bool {
+    const SYSTEM: [&[u8]; 13] = [
+        b"bin/",
+        b"games/",
+        b"include/",
+        b"lib/",
+        b"lib32/",
+        b"lib64/",
+        b"libexec/",
+        b"libx32/",
+        b"sbin/",
+        b"share/",
+        b"src/debug/",
+        b"src/kernels/",
+        b"src/linux",
+    ];
+    const SERVED: [&[u8]; 7] = [
+        b"share/caddy/",
+        b"share/elasticsearch/config/",
+        b"share/httpd/",
+        b"share/kibana/config/",
+        b"share/logstash/config/",
+        b"share/logstash/pipeline/",
+        b"share/nginx/",
+    ];
+    let starts = |below: &[u8], folders: &[&[u8]]| folders.iter().any(|folder| below.starts_with(folder));
+    path.strip_prefix(b"/usr/").is_some_and(|below| starts(below, &SYSTEM) && !starts(below, &SERVED))
 }
 
 fn is_of_kernel(path: &[u8]) -> bool {

@@ -1,156 +1,153 @@
 //! Files that are known by their name: where programs keep credentials, histories and keys.
 
+use super::credentials::{CREDENTIALS, Known};
+use super::holds::Holds::{Any, Keys, Lines};
+use super::holds::{Holds, has_hash, is_filled, is_secret_line, is_secret_setting, is_typed};
 use super::kind::Kind;
-use super::variables::is_secret_variable;
 use memchr::memmem;
 
-/// A file: how its path ends, and what one of its bytes must be if it is to hold a secret (nothing: it must not be empty).
-struct Known(&'static str, &'static [&'static str], &'static str);
-
-const CREDENTIALS: [Known; 46] = [
-    Known("/.aws/credentials", &["aws_secret_access_key", "aws_session_token"], "credentials of AWS"),
-    Known("/.azure/accessTokens.json", &["oken"], "credentials of Azure"),
-    Known("/.azure/msal_token_cache.json", &["secret"], "credentials of Azure"),
-    Known("/.azure/msal_token_cache.bin", &[], "credentials of Azure"),
-    Known("/.azure/service_principal_entries.json", &["client_secret", "certificate"], "credentials of Azure"),
-    Known("/.boto", &["secret_access_key", "gs_oauth2_refresh_token"], "credentials of boto"),
-    Known("/.cargo/credentials", &["token"], "a token of Cargo"),
-    Known("/.cargo/credentials.toml", &["token"], "a token of Cargo"),
-    Known("/.claude/.credentials.json", &["accessToken"], "credentials of Claude Code"),
-    Known("/.codex/auth.json", &["access_token", "OPENAI_API_KEY\": \""], "credentials of Codex"),
-    Known("/.composer/auth.json", &["password", "token", "oauth"], "credentials of Composer"),
-    Known("/.config/composer/auth.json", &["password", "token", "oauth"], "credentials of Composer"),
-    Known("/.config/containers/auth.json", &["\"auth\": \"", "\"auth\":\""], "a login at a registry"),
-    Known("/.config/gcloud/access_tokens.db", &[], "credentials of Google Cloud"),
-    Known(
-        "/.config/gcloud/application_default_credentials.json",
-        &["refresh_token", "private_key"],
-        "credentials of Google Cloud",
-    ),
-    Known("/.config/gcloud/credentials.db", &[], "credentials of Google Cloud"),
-    Known("/.config/gh/hosts.yml", &["oauth_token"], "a token of GitHub"),
-    Known("/.config/git/credentials", &["://"], "a password for git"),
-    Known("/.config/glab-cli/config.yml", &["token: "], "a token of GitLab"),
-    Known("/.config/hub", &["oauth_token"], "a token of GitHub"),
-    Known("/.config/openstack/clouds.yaml", &["password:", "secret:"], "credentials of OpenStack"),
-    Known(
-        "/.config/rclone/rclone.conf",
-        &["pass =", "token =", "secret_access_key =", "key ="],
-        "credentials of rclone",
-    ),
-    Known("/.docker/config.json", &["\"auth\": \"", "\"auth\":\"", "identitytoken"], "a login at a registry"),
-    Known("/.dockercfg", &["\"auth\""], "a login at a registry"),
-    Known("/.gem/credentials", &["api_key"], "a key of RubyGems"),
-    Known("/.git-credentials", &["://"], "a password for git"),
-    Known("/.gradle/gradle.properties", &["assword=", "oken="], "credentials of Gradle"),
-    Known("/.kube/config", &["client-key-data:", "token:", "password:"], "credentials of Kubernetes"),
-    Known("/.m2/settings.xml", &["<password>"], "a password of Maven"),
-    Known("/.my.cnf", &["password"], "a password of MySQL"),
-    Known("/.netrc", &["password"], "passwords"),
-    Known("/.npmrc", &["_authToken=", "_auth=", "_password="], "a token of npm"),
-    Known("/.pgpass", &[":"], "a password of PostgreSQL"),
-    Known("/.pypirc", &["password"], "a password of PyPI"),
-    Known("/.s3cfg", &["secret_key"], "credentials of S3"),
-    Known("/.terraform.d/credentials.tfrc.json", &["token"], "a token of Terraform"),
-    Known("/.terraformrc", &["token"], "a token of Terraform"),
-    Known("/.vault-token", &[], "a token of Vault"),
-    Known("/.yarnrc.yml", &["npmAuthToken:", "npmAuthIdent:"], "a token of npm"),
-    Known("/etc/docker/key.json", &["\"d\""], "a private key of Docker"),
-    Known("/etc/krb5.keytab", &[], "keys of Kerberos"),
-    Known("/etc/rancher/k3s/k3s.yaml", &["client-key-data:"], "credentials of Kubernetes"),
-    Known("/etc/kubernetes/admin.conf", &["client-key-data:"], "credentials of Kubernetes"),
-    Known("/secring.gpg", &[], "a private key of GnuPG"),
-    Known("/var/lib/tailscale/tailscaled.state", &["key"], "a key of Tailscale"),
-    Known("/.wgetrc", &["password"], "a password of wget"),
+/// Names of files with what was typed; some programs give theirs only in a folder.
+const HISTORIES: [&str; 38] = [
+    "/.Rhistory",
+    "/.aider.chat.history.md",
+    "/.aider.input.history",
+    "/.ash_history",
+    "/.bash_history",
+    "/.claude/history.jsonl",
+    "/.clickhouse-client-history",
+    "/.codex/history.jsonl",
+    "/.duckdb_history",
+    "/.gdb_history",
+    "/.histfile",
+    "/.history",
+    "/.ipython/profile_default/history.sqlite",
+    "/.irb_history",
+    "/.ksh_history",
+    "/.local/share/atuin/history.db",
+    "/.mongosh/mongosh_repl_history",
+    "/.mysql_history",
+    "/.mariadb_history",
+    "/.node_repl_history",
+    "/.octave_hist",
+    "/.php_history",
+    "/.psql_history",
+    "/.pry_history",
+    "/.python_history",
+    "/.rediscli_history",
+    "/.sh_history",
+    "/.sqlite_history",
+    "/.viminfo",
+    "/.zhistory",
+    "/.zsh_history",
+    "/PSReadLine/ConsoleHost_history.txt",
+    "/fish_history",
+    "/.local/share/mc/history",
+    "/nushell/history.sqlite3",
+    "/nushell/history.txt",
+    "/nvim/shada/main.shada",
+    "/xonsh/xonsh-history.sqlite",
 ];
-
-/// Names of files with what was typed.
-const HISTORIES: [&str; 16] = [
-    ".ash_history",
-    ".bash_history",
-    ".histfile",
-    ".history",
-    ".irb_history",
-    ".mysql_history",
-    ".node_repl_history",
-    ".php_history",
-    ".psql_history",
-    ".python_history",
-    ".rediscli_history",
-    ".sh_history",
-    ".sqlite_history",
-    ".zhistory",
-    ".zsh_history",
-    "fish_history",
+/// Folders in which agents keep what was typed and answered.
+const CONVERSATIONS: [(&str, &str); 4] = [
+    ("/.claude/projects/", ".jsonl"),
+    ("/.codex/sessions/", ".jsonl"),
+    ("/.gemini/tmp/", ".json"),
+    ("/.local/share/opencode/storage/", ".json"),
 ];
+/// Names of files in which shells find variables.
+const SHELLS: [&str; 8] =
+    [".bash_login", ".bash_profile", ".bashrc", ".envrc", ".profile", ".zprofile", ".zshenv", ".zshrc"];
+/// Endings of stores of keys, if no package brings them.
+const STORES: [&str; 5] = [".jks", ".kdbx", ".keystore", ".p12", ".pfx"];
+/// What such a store is.
+const STORE: (Kind, &str) = (Kind::Credentials, "a store of keys");
 
-/// What a file with this path and text is known to hold.
-pub fn find(path: &[u8], text: &[u8]) -> Option<(Kind, &'static str)> {
+/// What a file is that has this path: its kind, what it is, and what it must hold to be a finding.
+pub fn known(path: &[u8]) -> Option<(Kind, &'static str, Holds)> {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    if HISTORIES.iter().any(|known| known.as_bytes() == name) {
-        return Some((Kind::History, "a history of commands"));
+    let ends = |end: &str| path.ends_with(end.as_bytes());
+    let is_below = |folder: &str| memmem::find(path, folder.as_bytes()).is_some();
+    if HISTORIES.iter().any(|end| ends(end)) {
+        return Some((Kind::History, "a history of commands", Any));
     }
-    if path.ends_with(b"/.ssh/authorized_keys") || path.ends_with(b"/.ssh/authorized_keys2") {
-        return has_key(text).then_some((Kind::AuthorizedKeys, "public keys whose owners may log in"));
+    if CONVERSATIONS.iter().any(|(folder, end)| is_below(folder) && ends(end)) {
+        return Some((Kind::History, "a conversation with an agent", Any));
     }
-    let is_pgp = path.ends_with(b".key") && memmem::find(path, b"/private-keys-v1.d/").is_some();
-    if is_pgp {
-        return Some((Kind::PrivateKey, "a private key of GnuPG"));
+    if name == b".lesshst" {
+        return Some((Kind::History, "a history of what was searched for", Lines(is_typed)));
     }
-    if name.ends_with(b".p12") || name.ends_with(b".pfx") || name.ends_with(b".keyring") && is_in(path, b"/keyrings/") {
-        return Some((Kind::Credentials, "a store of keys"));
+    if ends("/.ssh/authorized_keys") || ends("/.ssh/authorized_keys2") {
+        return Some((Kind::AuthorizedKeys, "public keys whose owners may log in", Lines(is_filled)));
     }
-    if path == b"/etc/shadow" {
-        return has_password(text).then_some((Kind::PasswordHashes, "hashes of passwords"));
+    let is_shadow = ["/etc/shadow", "/etc/gshadow"].iter().any(|file| is_it_or_backup(path, file));
+    if is_shadow || name == b".htpasswd" {
+        return Some((Kind::PasswordHashes, "hashes of passwords", Lines(has_hash)));
     }
-    if path.starts_with(b"/etc/wireguard/") && is_in(text, b"PrivateKey") {
-        return Some((Kind::PrivateKey, "a private key of WireGuard"));
+    let is_shell = SHELLS.iter().any(|known| known.as_bytes() == name) || path.starts_with(b"/etc/profile.d/");
+    if path.starts_with(b"/etc/systemd/system/") {
+        return Some((Kind::Credentials, "variables with secret values", Lines(is_secret_setting)));
     }
-    if is_env(name) {
-        return lines(text).any(is_secret_line).then_some((Kind::Credentials, "variables with secret values"));
+    if is_env(name) || is_shell || path == b"/etc/environment" {
+        return Some((Kind::Credentials, "variables with secret values", Lines(is_secret_line)));
     }
-    let known = CREDENTIALS.iter().find(|Known(end, ..)| path.ends_with(end.as_bytes()))?;
-    let Known(_, parts, what) = known;
-    let has_part = |part: &&str| lines(text).any(|line| !is_comment(line) && has_value(line, part));
-    (parts.is_empty() || parts.iter().any(has_part)).then_some((Kind::Credentials, *what))
+    key(path, name).or_else(|| {
+        let known = CREDENTIALS.iter().find(|Known(end, ..)| ends(end))?;
+        Some((Kind::Credentials, known.2, known.1))
+    })
 }
 
-fn is_in(text: &[u8], part: &[u8]) -> bool {
-    memmem::find(text, part).is_some()
+/// What a file with a key is.
+fn key(path: &[u8], name: &[u8]) -> Option<(Kind, &'static str, Holds)> {
+    let is_below = |folder: &str| memmem::find(path, folder.as_bytes()).is_some();
+    if name.starts_with(b"dropbear_") && name.ends_with(b"_host_key") {
+        return Some((Kind::SshHostKey, "a host key of SSH", Any));
+    }
+    if path.ends_with(b"/.ssh/id_dropbear") || name.ends_with(b".key") && is_below("/private-keys-v1.d/") {
+        return Some((Kind::PrivateKey, "a private key", Any));
+    }
+    if path.starts_with(b"/etc/wireguard/") && memmem::find(name, b"private").is_some() {
+        return Some((Kind::PrivateKey, "a private key of WireGuard", Any));
+    }
+    if path.starts_with(b"/etc/wireguard/") {
+        return Some((Kind::PrivateKey, "a private key of WireGuard", Keys(&["PrivateKey", "PresharedKey"])));
+    }
+    if path.starts_with(b"/etc/NetworkManager/system-connections/") {
+        return Some((Kind::Credentials, "a password of a network", Keys(&["psk", "password", "secret"])));
+    }
+    if path.starts_with(b"/etc/apt/auth.conf.d/") {
+        return Some((Kind::Credentials, "a password of apt", Keys(&["password"])));
+    }
+    let is_json = name.ends_with(b".json");
+    if is_json && (is_below("/.aws/sso/cache/") || is_below("/.aws/cli/cache/")) {
+        return Some((Kind::Credentials, "credentials of AWS", Keys(&["accessToken", "SecretAccessKey"])));
+    }
+    if is_json && is_below("/.config/gcloud/legacy_credentials/") {
+        return Some((Kind::Credentials, "credentials of Google Cloud", Keys(&["refresh_token", "private_key"])));
+    }
+    if is_below("/keyrings/") && (name.ends_with(b".keyring") || name == b"user.keystore") || name == b"key4.db" {
+        return Some((STORE.0, STORE.1, Any));
+    }
+    None
 }
 
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii)
+/// What a file is that is a store of keys by its ending.
+pub fn store(path: &[u8]) -> Option<(Kind, &'static str)> {
+    // What only says whom to trust has no private key.
+    let is_trust = memmem::find(path, b"trust").is_some();
+    (!is_trust && STORES.iter().any(|end| path.ends_with(end.as_bytes()))).then_some(STORE)
 }
 
-fn is_comment(line: &[u8]) -> bool {
-    line.starts_with(b"#") || line.starts_with(b";")
+/// Whether it is this file, or the copy that a program makes before it changes it: `/etc/shadow-`.
+fn is_it_or_backup(path: &[u8], file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or_default();
+    let backup = path.strip_prefix(b"/var/backups/").and_then(|name| name.strip_suffix(b".bak"));
+    path.strip_suffix(b"-").unwrap_or(path) == file.as_bytes() || backup == Some(name.as_bytes())
 }
 
-/// Whether the line has this part, and what follows is not a variable that another file sets.
-fn has_value(line: &[u8], part: &str) -> bool {
-    let after = memmem::find(line, part.as_bytes()).and_then(|at| line.get(at.saturating_add(part.len())..));
-    after.is_some_and(|after| !after.trim_ascii_start().starts_with(b"${"))
-}
-
-fn has_key(text: &[u8]) -> bool {
-    lines(text).any(|line| !line.is_empty() && !is_comment(line))
-}
-
-/// Whether a user has a password: neither none, nor one that never fits.
-fn has_password(text: &[u8]) -> bool {
-    lines(text).any(|line| line.split(|byte| *byte == b':').nth(1).is_some_and(|hash| hash.starts_with(b"$")))
-}
-
-/// `.env`, `.env.local` … but not the example of one.
+/// `.env`, `.env.local`, `production.env` … but not the example of one.
 fn is_env(name: &[u8]) -> bool {
     const EXAMPLES: [&[u8]; 5] = [b"example", b"sample", b"template", b"dist", b"defaults"];
-    let Some(rest) = name.strip_prefix(b".env") else { return false };
-    rest.is_empty() || rest.starts_with(b".") && !EXAMPLES.iter().any(|word| is_in(rest, word))
-}
-
-fn is_secret_line(line: &[u8]) -> bool {
-    let line = String::from_utf8_lossy(line);
-    let line = line.strip_prefix("export ").unwrap_or(&line);
-    !line.starts_with('#') && line.split_once('=').is_some_and(|(name, value)| is_secret_variable(name, value))
+    let is_example = EXAMPLES.iter().any(|word| memmem::find(name, word).is_some());
+    let is_named = name == b".env" || name.starts_with(b".env.") || name.ends_with(b".env");
+    is_named && !is_example
 }

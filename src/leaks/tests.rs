@@ -19,8 +19,11 @@ fn pem(kind: &str) -> String {
 }
 
 fn kind(path: &str, text: &str) -> Option<Kind> {
-    find(path.as_bytes(), text.as_bytes()).map(|(kind, _)| kind)
+    find(path.as_bytes(), Some(text.as_bytes())).map(|(kind, _)| kind)
 }
+
+/// Tokens of no certain length.
+const OPEN: [&str; 6] = ["sk_live_", "xoxb-", "glpat-", "tskey-", "sk-", "AccountKey"];
 
 #[test]
 fn tokens_are_found_where_they_are_real() {
@@ -35,14 +38,23 @@ fn tokens_are_found_where_they_are_real() {
         format!("dop_v1_{}", random(HEX, 64)),
         format!("xoxb-{}-{}-{}", random(b"0123456789", 12), random(b"0123456789", 12), random(WORD, 24)),
         format!("sk_live_{}", random(WORD, 24)),
-        format!("AGE-SECRET-KEY-1{}", random(b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58)),
+        format!("sk-ant-oat01-{}AA", random(WORD, 93)),
+        format!("sk-ant-sid01-{}AA", random(WORD, 93)),
+        format!("sk-{}T3BlbkFJ{}", random(WORD, 20), random(WORD, 20)),
+        format!("sk-proj-{}T3BlbkFJ{}", random(WORD, 74), random(WORD, 74)),
+        format!("dckr_pat_{}", random(WORD, 27)),
+        format!("{}.atlasv1.{}", random(WORD, 14), random(WORD, 67)),
+        format!("{}:AA{}", random(b"123456789", 10), random(WORD, 33)),
+        format!("AccountKey={}==", random(WORD, 86)),
+        format!("tskey-auth-{}CNTRL-{}", random(WORD, 11), random(WORD, 32)),
+        format!("sbp_{}", random(HEX, 40)),
     ];
     for token in tokens {
         for text in [token.clone(), format!("key = \"{token}\";\n"), format!("A={token}\nB=1"), format!("{token}\\n")] {
             assert_eq!(kind("/root/notes.txt", &text), Some(Kind::Token), "{text}");
         }
         for text in [format!("x{token}"), format!("{token}{token}"), token[..token.len() - 1].to_owned()] {
-            let is_open = token.starts_with("sk_live_") || token.starts_with("xoxb-") || token.starts_with("glpat-");
+            let is_open = OPEN.iter().any(|begin| token.starts_with(begin)) || token.contains(".atlasv1.");
             assert!(kind("/root/notes.txt", &text).is_none() || is_open, "{text}");
         }
         assert_eq!(kind("/root/program", &format!("\0{token}")), None, "a program is no text");
@@ -55,6 +67,11 @@ fn tokens_are_found_where_they_are_real() {
         "sk_live_...",
         "hf_your_token_here",
         "https://example.org/AIza",
+        "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+        "sk-T3BlbkFJ",
+        "sk-xxxxxxxxxxxxxxxxxxxxT3BlbkFJxxxxxxxxxxxxxxxxxxxx",
+        "xxxxxxxxxxxxxx.atlasv1.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "dckr_pat_...",
     ] {
         assert_eq!(kind("/root/README.md", decoy), None, "{decoy}");
     }
@@ -62,14 +79,26 @@ fn tokens_are_found_where_they_are_real() {
 
 #[test]
 fn private_keys_are_found_but_not_those_of_packages() {
+    let age = format!("AGE-SECRET-KEY-1{}", random(b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58));
+    assert_eq!(kind("/root/keys.txt", &format!("# created\n{age}\n")), Some(Kind::PrivateKey));
+    assert_eq!(kind("/root/keys.txt", &age[..40]), None);
     for of in ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "] {
         assert_eq!(kind("/root/x", &pem(of)), Some(Kind::PrivateKey), "{of}");
         let json = format!("{{\"private_key\": \"{}\"}}", pem(of).replace('\n', "\\n"));
         assert_eq!(kind("/srv/account.json", &json), Some(Kind::PrivateKey), "{of}");
     }
     assert_eq!(kind("/etc/ssh/ssh_host_ed25519_key", &pem("OPENSSH ")), Some(Kind::SshHostKey));
-    assert_eq!(kind("/usr/local/etc/x.key", &pem("")), Some(Kind::PrivateKey));
-    for path in ["/usr/lib/python3/test.pem", "/srv/app/node_modules/tls/test/key.pem", "/root/go/pkg/mod/x/key.pem"] {
+    for path in ["/usr/local/etc/x.key", "/usr/src/app/key.pem", "/usr/app/key.pem", "/usr/share/nginx/html/key.pem"] {
+        assert!(is_searched(path.as_bytes(), 100), "{path}");
+        assert_eq!(kind(path, &pem("")), Some(Kind::PrivateKey), "{path}");
+    }
+    for path in [
+        "/usr/src/linux-headers-6.1/key.pem",
+        "/root/.pyenv/versions/3.12.1/lib/python3.12/test/key.pem",
+        "/usr/lib/python3/test.pem",
+        "/srv/app/node_modules/tls/test/key.pem",
+        "/root/go/pkg/mod/x/key.pem",
+    ] {
         assert_eq!(kind(path, &pem("")), None, "{path}");
     }
     let begin = pem("").lines().next().unwrap().to_owned();
@@ -114,6 +143,100 @@ fn files_are_known_by_their_paths_and_what_they_hold() {
 }
 
 #[test]
+fn what_a_known_file_holds_is_read_as_its_program_reads_it() {
+    for (path, text, found) in [
+        ("/usr/src/app/.env", "DB_PASS=x1y2\n", Some(Kind::Credentials)),
+        ("/srv/node_modules/x/.npmrc", "//x/:_authToken = abc\n", Some(Kind::Credentials)),
+        ("/srv/node_modules/x/test.p12", "\0", None),
+        ("/root/.npmrc", "//x/:_authToken = \"${NPM_TOKEN}\"\n", None),
+        ("/etc/shadow-", "root:$y$j9T$x:1:0:::::\n", Some(Kind::PasswordHashes)),
+        ("/var/backups/shadow.bak", "root:$y$j9T$x:1:0:::::\n", Some(Kind::PasswordHashes)),
+        ("/etc/shadow", "me:!$6$x$y:1:0:::::\n", Some(Kind::PasswordHashes)),
+        ("/etc/shadow", "root::0:::::\nme:!!:1:0:::::\nbin:!*:1::::::\n", None),
+        ("/etc/gshadow", "adm:*::\nsudo:!::me\n", None),
+        ("/etc/gshadow-", "adm:$6$x$y::\n", Some(Kind::PasswordHashes)),
+        ("/etc/dropbear/dropbear_ed25519_host_key", "\0\0", Some(Kind::SshHostKey)),
+        ("/srv/.envrc", "export PGPASSWORD=x1y2\n", Some(Kind::Credentials)),
+        ("/srv/.envrc", "use flake\nexport TOKEN=$(pass show token)\n", None),
+        ("/root/.bashrc", "export OPENAI_API_KEY=x1y2\n", Some(Kind::Credentials)),
+        ("/root/.bashrc", "HISTSIZE=1000\nif [ \"$TOKEN\" = x ]; then\n", None),
+        ("/root/.claude.json", "{\"numStartups\": 3, \"primaryApiKey\": null}", None),
+        ("/root/.claude.json", "{\"primaryApiKey\": \"x\"}", Some(Kind::Credentials)),
+        ("/root/.claude/projects/-srv/1.jsonl", "{}", Some(Kind::History)),
+        ("/root/.codex/history.jsonl", "{}", Some(Kind::History)),
+        ("/root/.lesshst", ".less-history-file:\n.search\n", None),
+        ("/root/.lesshst", ".less-history-file:\n.search\n\"word\n", Some(Kind::History)),
+        ("/root/.viminfo", "# viminfo\n", Some(Kind::History)),
+        ("/root/.config/nushell/history.txt", "ls", Some(Kind::History)),
+        ("/srv/.git/config", "[remote \"o\"]\n\turl = https://example.org/a.git\n", None),
+        ("/srv/.git/config", "\turl = https://me:x1y2@example.org/a.git\n", Some(Kind::Credentials)),
+        ("/etc/systemd/system/x.service", "Environment=PORT=80 \"API_TOKEN=x1y2\"\n", Some(Kind::Credentials)),
+        ("/etc/systemd/system/x.service", "Environment=PORT=80\nExecStart=/x --token-file=/y\n", None),
+        ("/srv/.htpasswd", "me:$apr1$x$y\n", Some(Kind::PasswordHashes)),
+        ("/root/.pgpass", "db:5432:*:me:x1y2\n", Some(Kind::Credentials)),
+        ("/root/.pgpass", "# host:port:database:user:password\n", None),
+        ("/root/.m2/settings.xml", "<password>${env.PASSWORD}</password>", None),
+        ("/root/.m2/settings.xml", "<password>x</password>", Some(Kind::Credentials)),
+        ("/etc/ssl/truststore.jks", "\0", None),
+        ("/srv/app.jks", "\0", Some(Kind::Credentials)),
+    ] {
+        assert_eq!(kind(path, text), found, "{path}: {text}");
+    }
+}
+
+#[test]
+fn a_known_file_is_read_wherever_it_is_and_a_long_one_is_known_by_its_name() {
+    for path in ["/usr/src/app/.env", "/usr/lib/x/.npmrc", "/srv/node_modules/x/.netrc", "/usr/share/x/.bash_history"] {
+        assert!(is_searched(path.as_bytes(), 100), "{path}");
+    }
+    for path in ["/usr/lib/x/y.txt", "/srv/node_modules/x/y.js", "/usr/src/linux-headers-6.1/x.h", "/proc/1/environ"] {
+        assert!(!is_searched(path.as_bytes(), 100), "{path}");
+    }
+    for (path, found) in [
+        ("/srv/.env", Some(Kind::Credentials)),
+        ("/root/.ssh/authorized_keys", Some(Kind::AuthorizedKeys)),
+        ("/etc/shadow", Some(Kind::PasswordHashes)),
+        ("/root/.bash_history", Some(Kind::History)),
+        ("/srv/x.txt", None),
+    ] {
+        assert_eq!(find(path.as_bytes(), None).map(|(kind, _)| kind), found, "{path}");
+    }
+}
+
+#[test]
+fn what_is_known_beside_the_files_is_searched_too() {
+    let token = format!("ghp_{}", random(WORD, 36));
+    let all = serde_json::json!({
+        "image": "alpine:3.20", "digest": format!("sha256:{}", random(HEX, 64)), "mode": "container",
+        "cmd": ["server", "--port", "80", "--token-file", "/run/x", "--password", "x1y2"],
+        "entrypoint": ["sh", "-c", "exec env DB_PASS='x1y2' server"],
+        "note": format!("uses {token}"),
+        "labels": {"team": "a", "api_token": "x1y2", "key": random(HEX, 64)},
+        "machine": {"env": ["API_TOKEN", "EDITOR"], "secrets": ["DB_PASS"], "settings": {
+            "health_cmd": "curl -H 'Authorization: Bearer abcdefghijklmnop1' http://localhost/",
+            "workdir": "/srv",
+        }},
+        "sentences": ["its variables are stored: API_TOKEN, DB_PASS", "Bearer of news"],
+        "deep": [[{"url": "postgres://a:x1y2@db/main"}]],
+    });
+    let mut found = Vec::new();
+    find_in_json(&all, "", &mut |place, kind, _| found.push((place.to_owned(), kind)));
+    found.sort();
+    let places: Vec<_> = found.iter().map(|(place, kind)| (place.as_str(), *kind)).collect();
+    assert_eq!(
+        places,
+        [
+            ("cmd", Kind::Environment),
+            ("deep.url", Kind::Environment),
+            ("entrypoint", Kind::Environment),
+            ("labels.api_token", Kind::Environment),
+            ("machine.settings.health_cmd", Kind::Environment),
+            ("note", Kind::Token),
+        ]
+    );
+}
+
+#[test]
 fn a_variable_is_secret_by_its_name_or_its_value() {
     for (name, value, is_secret) in [
         ("GITHUB_TOKEN", "x", true),
@@ -129,6 +252,48 @@ fn a_variable_is_secret_by_its_name_or_its_value() {
         ("DATABASE_URL", "postgres://app:pw@db/main", true),
         ("DATABASE_URL", "postgres://app@db/main", false),
         ("GH_PAT", &format!("ghp_{}", random(WORD, 36)), true),
+    ] {
+        assert_eq!(is_secret_variable(name, value), is_secret, "{name}={value}");
+    }
+}
+
+#[test]
+fn names_of_variables_are_read_word_by_word() {
+    for (name, value, is_secret) in [
+        ("DB_PASS", "x1y2", true),
+        ("PGPASSWORD", "x1y2", true),
+        ("MYSQL_PWD", "x1y2", true),
+        ("PASSPHRASE", "x1y2", true),
+        ("dbPassword", "x1y2", true),
+        ("ENCRYPTION_KEY", "x1y2", true),
+        ("APP_KEY", "base64:x1y2", true),
+        ("STRIPE_KEY", &random(WORD, 32), true),
+        ("PASSWORD", "20251127", true),
+        ("PASS", "2", false),
+        ("SORT_KEY", "created_at", false),
+        ("SSH_PUBLIC_KEY", &random(WORD, 32), false),
+        ("GPG_KEY", "E3FF2839C048B25C084DEBE9B26995E310250568", false),
+        ("AWS_SECRET_ACCESS_KEY", &format!("/Xb{}", random(WORD, 37)), true),
+        ("AWS_SECRET_ACCESS_KEY", &format!("/Xb3/{}", random(WORD, 35)), true),
+        ("API_TOKEN", "your-token", false),
+        ("API_TOKEN", &format!("example ghp_{}", random(WORD, 36)), true),
+        ("DB_PASSWORD", "yourmom123", true),
+        ("DB_PASSWORD", "$DB_PASS", false),
+        ("DB_PASSWORD", "$ecret1", true),
+        ("DB_PASSWORD", "op://vault/db/password", false),
+        ("TOKEN_URL", "x1y2", false),
+        ("AUTH_TOKEN", "https://example.org/token", false),
+        ("PASSWORD_RESET_ENABLED", "true", false),
+        ("PASS_MAX_DAYS", "99999", false),
+        ("SECRET_KEY", "/etc/ssl/private/key.pem", false),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/srv/App/key.json", false),
+        ("PWD", "/Users/Me", false),
+        ("OLDPWD", "/srv", false),
+        ("SSH_AUTH_SOCK", "/tmp/ssh-XXXXabcdef/agent.123", false),
+        ("GPG_TTY", "/dev/pts/0", false),
+        ("SSH_ASKPASS", "ksshaskpass", false),
+        ("COMPASS", "north", false),
+        ("DATABASE_URL", "postgres://app:${PW}@db/main", false),
     ] {
         assert_eq!(is_secret_variable(name, value), is_secret, "{name}={value}");
     }

@@ -31,10 +31,18 @@ pub struct Found {
 impl Found {
     fn add(&mut self, kind: Kind, path: &[u8], what: impl Into<String>) {
         self.total = self.total.saturating_add(1);
-        if self.list.len() < KEPT {
-            let path = String::from_utf8_lossy(path).into_owned();
-            self.list.push(Finding { kind, path, what: what.into() });
+        let path = String::from_utf8_lossy(path).into_owned();
+        self.list.push(Finding { kind, path, what: what.into() });
+        // Many histories do not push out a private key.
+        if self.list.len() >= KEPT.saturating_mul(2) {
+            self.sort();
         }
+    }
+
+    /// Sorts the list, and keeps no more than [`KEPT`].
+    fn sort(&mut self) {
+        self.list.sort();
+        self.list.truncate(KEPT);
     }
 
     /// What people read, one finding a line.
@@ -80,11 +88,7 @@ fn escaped(char: char) -> Vec<char> {
 /// A signal arrived, or the list of its chunks is damaged. Files that cannot be read are a finding.
 pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manifest: &Manifest) -> Result<Found> {
     let mut found = Found::default();
-    for (name, value) in manifest.env() {
-        if leaks::is_secret_variable(name, value) {
-            found.add(Kind::Environment, name.as_bytes(), "the value of a variable");
-        }
-    }
+    search_description(&mut found, stored, manifest);
     if manifest.is_live() {
         found.add(Kind::Ram, b"RAM", "the RAM of a running VM, with every secret in it");
     }
@@ -110,8 +114,28 @@ pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manif
     if let Some(why) = why {
         found.add(Kind::Unreadable, b"/", format!("files that cannot be searched: {why}"));
     }
-    found.list.sort();
+    found.sort();
     Ok(found)
+}
+
+/// Searches what is said of a snapshot beside its files: the manifest, whose variables are searched by their names, and
+/// `snapshot.json`.
+fn search_description(found: &mut Found, stored: Option<&Stored>, manifest: &Manifest) {
+    for (name, value) in manifest.env() {
+        if leaks::is_secret_variable(name, value) {
+            found.add(Kind::Environment, name.as_bytes(), "the value of a variable");
+        }
+    }
+    let mut add = |place: &str, kind: Kind, what: &str| found.add(kind, place.as_bytes(), what);
+    for (key, value) in manifest.all().as_object().into_iter().flatten().filter(|(key, _)| *key != "env") {
+        leaks::find_in_json(value, &format!("manifest: {key}"), &mut add);
+    }
+    if let Some(metadata) = stored.and_then(|one| serde_json::to_value(&one.metadata).ok()) {
+        // Its warnings are our own sentences.
+        for (key, value) in metadata.as_object().into_iter().flatten().filter(|(key, _)| *key != "warnings") {
+            leaks::find_in_json(value, &format!("snapshot.json: {key}"), &mut add);
+        }
+    }
 }
 
 /// Gets the path of a file, the file, and what was found in it.
@@ -146,7 +170,7 @@ impl Search<'_> {
             return Ok(());
         }
         if !leaks::is_searched(path, size) {
-            return self.check(path, item, &[]);
+            return self.check(path, item, None);
         }
         match self.contents.content(item) {
             Ok(content) => {
@@ -168,7 +192,7 @@ impl Search<'_> {
                 .checked_sub(item.metadata.size)
                 .ok_or_else(|| ContentsError::damaged("a disk in it", "holds more text than is searched"))?;
             match self.text(&item) {
-                Ok(text) => self.check(&path, &item, &text)?,
+                Ok(text) => self.check(&path, &item, Some(&text))?,
                 Err(error) => self.unreadable(&path, &item, error)?,
             }
         }
@@ -190,7 +214,7 @@ impl Search<'_> {
         }
     }
 
-    fn check(&mut self, path: &[u8], item: &Item, text: &[u8]) -> std::result::Result<(), ContentsError> {
+    fn check(&mut self, path: &[u8], item: &Item, text: Option<&[u8]>) -> std::result::Result<(), ContentsError> {
         leaks::find(path, text).map_or(Ok(()), |(kind, what)| (self.on_found)(path, item, kind, what))
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::support::forged::with_manifest;
 use crate::support::pty::Session;
-use crate::support::{World, finish, random_bytes, stderr};
+use crate::support::{World, finish, random_bytes, seeded, stderr};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -103,6 +104,19 @@ fn variables_of_the_vm_are_searched_too() {
 }
 
 #[test]
+fn the_command_the_labels_and_the_note_are_searched_too() {
+    let world = World::new();
+    world.vm("dev").with(&format!("--image alpine:3.20 --label db-pass={VALUE} --label team=a")).stopped();
+    let note = format!("server --password {VALUE}");
+    finish(world.command(["freeze", "dev", "-m", &note])).success();
+    let said = stderr(&world.run(EXPORT).code(6));
+    for part in ["snapshot.json: note: a secret value", "snapshot.json: machine.labels.db-pass: a label", "2 things"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains(VALUE), "{said}");
+}
+
+#[test]
 fn names_of_files_are_escaped_and_long_lists_are_cut() {
     let mut files: Vec<(String, String)> =
         (0..30).map(|number| (format!("/srv/{number:02}/.netrc"), "machine x password y".into())).collect();
@@ -136,6 +150,33 @@ fn programs_and_long_files_are_searched_by_their_names_only() {
     let world = world(&[]);
     world.write_guest("dev", "root/root/program", [b"\0", &random_bytes(1000)[..]].concat());
     world.write_guest("dev", "root/root/.bash_history", vec![b'x'; 2 << 20]);
+    world.write_guest("dev", "root/srv/.env", vec![b'#'; 2 << 20]);
     world.run("freeze dev -t ready --force").success();
-    world.run(EXPORT).code(6).stderr(contains("/root/.bash_history").and(contains("program").not()));
+    let said = contains("/root/.bash_history").and(contains("/srv/.env: too long to be searched"));
+    world.run(EXPORT).code(6).stderr(said.and(contains("program").not()));
+}
+
+/// What the search misses, as the manual says: what is written in no known way.
+const MISSED: [&str; 4] =
+    ["/root/notes.txt", "/srv/app/deploy.sh", "/srv/app/program", "/var/spool/cron/crontabs/root"];
+
+#[test]
+fn secrets_are_found_in_a_seeded_system_and_nothing_else() {
+    let secrets = seeded::secrets();
+    let files: Vec<_> = secrets.iter().map(|(path, text, _)| (*path, text.clone())).chain(seeded::decoys()).collect();
+    let run = world(&files).run(&format!("{EXPORT} --allow-secrets --json")).success();
+    let report: Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+    let found = report["findings"].as_array().unwrap();
+    let found: BTreeMap<_, _> = found.iter().map(|one| (one["path"].as_str().unwrap(), &one["kind"])).collect();
+    let missed: BTreeSet<_> = secrets.iter().map(|(path, ..)| *path).filter(|path| !found.contains_key(path)).collect();
+    let expected: BTreeMap<_, _> = secrets.iter().map(|(path, _, kind)| (*path, *kind)).collect();
+    let alarms: Vec<_> = found.keys().filter(|path| !expected.contains_key(*path)).collect();
+    let (all, decoys) = (secrets.len(), files.len() - secrets.len());
+    println!("secrets: {} of {all} found, missed: {missed:?}", all - missed.len());
+    println!("decoys and other files: {} of {decoys} found: {alarms:?}", alarms.len());
+    assert_eq!(missed, MISSED.into());
+    assert_eq!(alarms, [] as [&&str; 0]);
+    for (path, kind) in found {
+        assert_eq!(kind, expected[path], "{path}");
+    }
 }

@@ -53,6 +53,9 @@ pub struct Manifest {
     _gpu: bool,
     #[serde(default, rename = "cuda")]
     _cuda: bool,
+    /// All of it.
+    #[serde(skip)]
+    all: Value,
 }
 
 /// The engine refuses every other word.
@@ -107,9 +110,10 @@ impl Manifest {
     /// It is not JSON, or `machine create --from` would refuse it.
     pub fn read(text: &[u8]) -> Result<Self, ArtifactError> {
         let unreadable = |error| ArtifactError::Damaged(format!("its manifest cannot be read: {error}"));
-        let _: IgnoredAny = serde_json::from_slice(text).map_err(unreadable)?;
-        let manifest: Self = serde_json::from_slice(text)
+        let all: Value = serde_json::from_slice(text).map_err(unreadable)?;
+        let mut manifest: Self = serde_json::from_slice(text)
             .map_err(|error| ArtifactError::Refused(format!("smolvm refuses its manifest: {error}")))?;
+        manifest.all = all;
         match manifest.refusal() {
             None => Ok(manifest),
             Some(why) => Err(ArtifactError::Refused(why)),
@@ -170,6 +174,11 @@ impl Manifest {
     /// The environment variables whose values are in it: name and value.
     pub fn env(&self) -> impl Iterator<Item = (&str, &str)> {
         self.env.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    }
+
+    /// All of it, also what this program does not read.
+    pub fn all(&self) -> &Value {
+        &self.all
     }
 
     /// The names of the environment variables whose values are in it.

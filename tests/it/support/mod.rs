@@ -11,6 +11,7 @@ pub mod namespace;
 pub mod pty;
 pub mod real;
 pub mod schema;
+pub mod seeded;
 
 use assert_cmd::assert::Assert;
 use rustix::process::{Pid, Signal, kill_process};
