@@ -72,6 +72,7 @@ pub use guest_env::EnvVar;
 pub use host::helper_vms::end_helpers;
 pub use host::processes::{CAN_SEE, end_vmm, is_being_started, process_with_open_disk, processes_using};
 pub use host::{Disks, hypervisor, leftovers};
+pub use image::{Flat, Listing};
 pub use list::machine_ls_at_once;
 pub use locate::EngineSource;
 pub use machine::{DEFAULT_STORAGE, Machine, Name, State, is_local_image};

@@ -68,7 +68,7 @@ impl Source {
             (start, *chunk)
         };
         let chunks = entry.chunks.iter().map(start).collect();
-        Content { source: self.clone(), chunks, size: entry.member.size }
+        Content { source: self.clone(), chunks, size: entry.member.size, digest: entry.digest() }
     }
 
     fn object(&self, name: &Digest, length: u32, recorded: Frame) -> io::Result<Rc<[u8]>> {
@@ -89,6 +89,7 @@ pub struct Content {
     /// Each with its place, in order.
     chunks: Vec<(u64, Chunk)>,
     size: u64,
+    digest: Digest,
 }
 
 impl Content {
@@ -103,16 +104,9 @@ impl Content {
         objects.map(|(_, chunk)| chunk.length()).fold(0, u64::saturating_add)
     }
 
-    /// A name for what it holds: members with the same chunks have the same.
+    /// See [`Entry::digest`].
     pub fn digest(&self) -> Digest {
-        let mut text = Vec::new();
-        for (start, chunk) in &self.chunks {
-            text.extend(start.to_le_bytes());
-            if let Chunk::Object(name, ..) = chunk {
-                text.extend(name.0);
-            }
-        }
-        Digest::of(&text)
+        self.digest
     }
 
     /// The object at this place, and how many bytes of it are before; nothing: zeros. And how many bytes of the same follow.
@@ -127,7 +121,8 @@ impl Content {
         }
     }
 
-    fn chunk(&self, at: u64) -> Option<(u64, &Chunk)> {
+    /// The chunk with the byte at this place, and where it begins.
+    pub(super) fn chunk(&self, at: u64) -> Option<(u64, &Chunk)> {
         let number = self.chunks.partition_point(|(start, _)| *start <= at).checked_sub(1)?;
         let (start, chunk) = self.chunks.get(number)?;
         (at < start.saturating_add(chunk.length())).then_some((*start, chunk))

@@ -89,22 +89,34 @@ impl Cutter {
     /// # Errors
     /// Those of `emit`.
     pub fn end<E>(&mut self, emit: &mut dyn FnMut(Piece<'_>) -> Result<(), E>) -> Result<(), E> {
-        if self.is_by_content {
-            self.cut_by_content(0, emit)?;
-        }
+        self.cut_now(emit)?;
         if self.rest.is_empty() { Ok(()) } else { emit_chunk(&mut self.rest, emit) }
     }
 
-    fn cut<E>(&mut self, emit: &mut dyn FnMut(Piece<'_>) -> Result<(), E>) -> Result<(), E> {
-        if self.is_by_content { self.cut_by_content(CHUNK, emit) } else { emit_chunk(&mut self.rest, emit) }
+    /// Bytes that are not cut yet.
+    pub fn rest(&self) -> usize {
+        self.rest.len()
     }
 
-    /// Cuts while more than `keep` bytes are left: what follows could move the next cut.
-    fn cut_by_content<E>(&mut self, keep: usize, emit: &mut dyn FnMut(Piece<'_>) -> Result<(), E>) -> Result<(), E> {
+    /// Drops what is not cut yet.
+    pub fn drop_rest(&mut self) {
+        self.rest.clear();
+    }
+
+    fn cut<E>(&mut self, emit: &mut dyn FnMut(Piece<'_>) -> Result<(), E>) -> Result<(), E> {
+        if self.is_by_content { self.cut_now(emit) } else { emit_chunk(&mut self.rest, emit) }
+    }
+
+    /// Makes all cuts by content that do not depend on what follows.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn cut_now<E>(&mut self, emit: &mut dyn FnMut(Piece<'_>) -> Result<(), E>) -> Result<(), E> {
         let mut start = 0;
-        while let Some(rest) = self.rest.get(start..).filter(|rest| rest.len() > keep) {
+        while let Some(rest) = self.rest.get(start..).filter(|rest| self.is_by_content && !rest.is_empty()) {
             let (_, length) = cut(rest, LEAST, AVERAGE, CHUNK, STRICT, LOOSE, STRICT << 1, LOOSE << 1);
-            self.chunk.extend_from_slice(rest.get(..length).unwrap_or(rest));
+            let Some(chunk) = rest.get(..length).filter(|chunk| chunk.len() < rest.len()) else { break };
+            self.chunk.extend_from_slice(chunk);
             emit_chunk(&mut self.chunk, emit)?;
             start += length;
         }

@@ -64,20 +64,45 @@ impl<'w> Feed<'w> {
         self.begin(&entry.member);
         self.bytes = entry.member.size;
         let mut buffer = Vec::new();
-        for (at, chunk) in entry.chunks.iter().enumerate() {
-            if let Chunk::Object(name, length, bytes, crc32) = *chunk {
-                self.chunks.work.signals.check()?;
-                let place = Place(self.chunks.entries.len() - 1, at);
-                if self.chunks.work.claim(place, name) {
-                    let frame = self.link(&name, length, Frame { bytes, crc32 }, from, &mut buffer)?;
-                    self.chunks.work.made(name, frame);
-                }
-            }
-        }
-        if let Some(last) = self.chunks.entries.last_mut() {
-            last.chunks.clone_from(&entry.chunks);
+        entry.chunks.iter().try_for_each(|chunk| self.add_known(chunk, from, &mut buffer))
+    }
+
+    /// Adds a chunk of the last member, whose object is in the folder `from`.
+    fn add_known(&mut self, chunk: &Chunk, from: &Path, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+        let Chunk::Object(name, length, bytes, crc32) = *chunk else {
+            return self.chunks.add(Piece::Zeros(chunk.length()));
+        };
+        let work = self.chunks.work;
+        work.signals.check()?;
+        if work.claim(self.chunks.push(*chunk), name) {
+            let frame = self.link(&name, length, Frame { bytes, crc32 }, from, buffer)?;
+            work.made(name, frame);
         }
         Ok(())
+    }
+
+    /// Adds a chunk where all before it is cut: as `part` would if it got its content.
+    ///
+    /// # Errors
+    /// An object is missing or damaged, or cannot be linked.
+    pub(super) fn chunk(&mut self, chunk: &Chunk, from: &Path, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+        self.count(chunk.length())?;
+        self.add_known(chunk, from, buffer)
+    }
+
+    /// Makes the cuts that do not depend on what follows. Returns how many bytes are left.
+    ///
+    /// # Errors
+    /// The objects cannot be written.
+    pub(super) fn cut(&mut self) -> Result<u64, StoreError> {
+        self.cutter.cut_now(&mut |piece| self.chunks.add(piece))?;
+        Ok(self.cutter.rest() as u64)
+    }
+
+    /// Drops what is left.
+    pub(super) fn drop_rest(&mut self) {
+        self.bytes = self.bytes.saturating_sub(self.cutter.rest() as u64);
+        self.cutter.drop_rest();
     }
 
     /// Links an object from the folder `from`, and into the store if that does not have it.
@@ -171,23 +196,28 @@ struct Chunks<'w> {
 }
 
 impl Chunks<'_> {
-    fn add(&mut self, piece: Piece<'_>) -> Result<(), StoreError> {
+    /// Adds a chunk to the last member. Returns its place.
+    fn push(&mut self, chunk: Chunk) -> Place {
         let member = self.entries.len().saturating_sub(1);
-        let Some(entry) = self.entries.last_mut() else { return Ok(()) };
+        let Some(entry) = self.entries.last_mut() else { return Place(member, 0) };
+        entry.chunks.push(chunk);
+        Place(member, entry.chunks.len().saturating_sub(1))
+    }
+
+    fn add(&mut self, piece: Piece<'_>) -> Result<(), StoreError> {
         let chunk = match piece {
             Piece::Zeros(more) => {
-                match entry.chunks.last_mut() {
+                match self.entries.last_mut().and_then(|entry| entry.chunks.last_mut()) {
                     Some(Chunk::Zeros((), count)) => *count = count.saturating_add(more),
-                    _ => entry.chunks.push(Chunk::Zeros((), more)),
+                    _ => drop(self.push(Chunk::Zeros((), more))),
                 }
                 return Ok(());
             }
             Piece::Chunk(chunk) => chunk,
         };
         let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        let place = Place(member, entry.chunks.len());
         // Its name follows when a thread has made the object.
-        entry.chunks.push(Chunk::Object(Digest([0; 32]), length, 0, 0));
+        let place = self.push(Chunk::Object(Digest([0; 32]), length, 0, 0));
         let job = Job { place, content: std::mem::replace(chunk, self.work.buffer()) };
         if self.has_threads {
             let is_added = self.work.jobs.push(job);

@@ -33,6 +33,9 @@ pub struct Index {
     /// The members of the tar.
     #[serde(deserialize_with = "members")]
     pub members: Vec<Entry>,
+    /// What is kept of the image that the VM was made from: it is in no artifact.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "members")]
+    pub base: Vec<Entry>,
 }
 
 /// Reads no more members than an artifact has.
@@ -187,13 +190,26 @@ impl Chunk {
 }
 
 impl Index {
+    /// What is kept of the image: the tar of its own files, and where each is in that.
+    pub const IMAGE: [&str; 2] = ["image.tar", "image.files"];
+
     /// The index of an artifact with this manifest and these members.
     ///
     /// # Errors
     /// The manifest is not JSON, or the members are not those of an artifact.
     pub fn new(manifest: String, members: Vec<Entry>) -> Result<Self, StoreError> {
         let manifest = RawValue::from_string(manifest).map_err(|error| StoreError::Content(error.to_string()))?;
-        let index = Self { version: VERSION, manifest, members };
+        let index = Self { version: VERSION, manifest, members, base: Vec::new() };
+        index.check().map_err(StoreError::Content)?;
+        Ok(index)
+    }
+
+    /// The same with this kept of the image.
+    ///
+    /// # Errors
+    /// It is not what an index can hold.
+    pub fn with_base(self, base: Vec<Entry>) -> Result<Self, StoreError> {
+        let index = Self { base, ..self };
         index.check().map_err(StoreError::Content)?;
         Ok(index)
     }
@@ -274,8 +290,7 @@ impl Index {
     /// The objects that it needs, each once, in order: name, bytes of the content, bytes of the frame.
     pub fn objects(&self) -> Vec<(Digest, u32, u32)> {
         let mut seen = HashSet::new();
-        let chunks = self.members.iter().flat_map(|entry| &entry.chunks);
-        let objects = chunks.filter_map(|chunk| match *chunk {
+        let objects = self.chunks().filter_map(|chunk| match *chunk {
             Chunk::Object(name, length, bytes, _) => seen.insert(name).then_some((name, length, bytes)),
             Chunk::Zeros(..) => None,
         });
@@ -284,10 +299,14 @@ impl Index {
 
     /// The frames of its objects.
     pub(super) fn frames(&self) -> impl Iterator<Item = (Digest, Frame)> + '_ {
-        self.members.iter().flat_map(|entry| &entry.chunks).filter_map(|chunk| match *chunk {
+        self.chunks().filter_map(|chunk| match *chunk {
             Chunk::Object(name, _, bytes, crc32) => Some((name, Frame { bytes, crc32 })),
             Chunk::Zeros(..) => None,
         })
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.members.iter().chain(&self.base).flat_map(|entry| &entry.chunks)
     }
 
     /// Why it does not describe an artifact.
@@ -296,7 +315,7 @@ impl Index {
             return Err(format!("its version is {}, which this version of bottle-freeze does not know", self.version));
         }
         let (mut paths, mut objects, mut content) = (HashSet::new(), HashMap::new(), 0_u64);
-        for entry in &self.members {
+        for entry in self.members.iter().chain(&self.base) {
             let path = &entry.member.path;
             let wrong = |why: &str| format!("{path:?} {why}");
             entry.check().map_err(wrong)?;
@@ -317,6 +336,20 @@ impl Index {
 }
 
 impl Entry {
+    /// A name for its content: what has the same chunks has the same.
+    pub fn digest(&self) -> Digest {
+        let (mut text, mut start) = (Vec::new(), 0_u64);
+        for chunk in &self.chunks {
+            text.extend(start.to_le_bytes());
+            if let Chunk::Object(name, ..) = chunk {
+                text.extend(name.0);
+            }
+            start = start.saturating_add(chunk.length());
+        }
+        text.extend(start.to_le_bytes());
+        Digest::of(&text)
+    }
+
     fn check(&self) -> Result<(), &'static str> {
         self.member.check()?;
         let sum = self.chunks.iter().try_fold(0_u64, |sum, chunk| {

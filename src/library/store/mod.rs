@@ -22,6 +22,7 @@ mod objects;
 mod queue;
 mod reader;
 mod runtimes;
+mod splice;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use feed::Feed;
 pub use index::{Chunk, Entry, Index};
 pub use objects::OBJECTS;
 pub use runtimes::{RUNTIMES, Runtime, runtime_indexes};
+pub use splice::{Before, Splice};
 pub use sweep::{bytes, foreign, remove_objects, sweep, unowned, unshared_bytes};
 pub use verify::{Seen, verify};
 pub use work::Added;

@@ -76,7 +76,8 @@ impl Objects {
     ) -> Option<Frame> {
         let link = into.join(name.to_string());
         match fs::hard_link(self.path(name), &link) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return None,
+            // Without hard links, an earlier writer in this folder may have left it.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !link.exists() => return None,
             _ => {}
         }
         // The link is compared, not what it was made from: that may be replaced at any time.
@@ -150,10 +151,16 @@ pub fn link_or_copy(from: &Path, to: &Path, buffer: &mut Vec<u8>) -> io::Result<
     match fs::hard_link(from, to) {
         Err(error) if cannot_link(&error) => {
             frame::read(from, buffer)?;
-            create(to, buffer)?.sync_data()
+            unless_there(create(to, buffer).and_then(|file| file.sync_data()))
         }
+        linked => unless_there(linked),
+    }
+}
+
+fn unless_there(done: io::Result<()>) -> io::Result<()> {
+    match done {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
+        done => done,
     }
 }
 

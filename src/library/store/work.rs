@@ -23,6 +23,18 @@ pub struct Added {
     pub is_unshared: bool,
 }
 
+impl Added {
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            objects: self.objects.saturating_add(other.objects),
+            bytes: self.bytes.saturating_add(other.bytes),
+            is_unshared: self.is_unshared || other.is_unshared,
+        }
+    }
+}
+
 /// A chunk's place: the number of its member, and its number there.
 #[derive(Debug, Clone, Copy)]
 pub struct Place(pub usize, pub usize);

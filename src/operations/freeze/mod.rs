@@ -7,6 +7,7 @@ mod ask;
 mod context;
 mod disks;
 mod hooks;
+mod image;
 mod pattern;
 mod plan;
 mod prepare;

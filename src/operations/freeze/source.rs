@@ -1,5 +1,6 @@
 //! What a freeze without the engine reads: the disks of a bare VM, or the files of an image VM.
 
+use super::image::ImageWriter;
 use crate::library::FileHash;
 use crate::library::store::{self, Feed, Runtime, StoreError, Writer};
 use crate::signals::Signals;
@@ -41,15 +42,16 @@ impl Source {
         match self {
             Self::Bare(direct) => direct.disks.iter().map(|(_, disk)| of_disk(disk)).fold(0, u64::saturating_add),
             Self::Image(image, _) => {
-                let tars = last.into_iter().flat_map(|last| &last.members).map(|entry| &entry.member);
-                let tars = tars.filter(|member| member.path.starts_with("layers/")).map(|member| member.size);
+                let is_layer = |entry: &&store::Entry| entry.member.path.starts_with("layers/");
+                let tars = last.into_iter().flat_map(|last| last.members.iter().filter(is_layer).chain(&last.base));
+                let tars = tars.map(|entry| entry.member.size);
                 tars.fold(0, u64::saturating_add).max(of_disk(image.storage()))
             }
         }
     }
 
-    /// Writes the chunks and the index: the VM's own members from it, all others from the runtime. `on_bytes` gets the bytes
-    /// that were read.
+    /// Writes the chunks and the index: the VM's own members from it, all others from the runtime. `last` is a snapshot of the
+    /// VM: its folder and index. `on_bytes` gets the bytes that were read.
     ///
     /// # Errors
     /// It cannot be read, has something unknown, the chunks cannot be written, or a signal came.
@@ -57,86 +59,51 @@ impl Source {
         &self,
         folder: &Path,
         runtime: &Runtime,
-        last: Option<&store::Index>,
+        last: Option<(&Path, &store::Index)>,
         signals: &Signals,
         on_bytes: &dyn Fn(u64),
     ) -> Result<(store::Index, FileHash, store::Added), StoreError> {
-        let (members, added, manifest) = Writer::run(folder, signals, |feed| -> Result<String, StoreError> {
-            if let Some(last) = last {
-                feed.trust(last);
+        let (index, added) = match self {
+            Self::Bare(direct) => {
+                let (members, added, ()) = Writer::run(folder, signals, |feed| {
+                    if let Some((_, index)) = last {
+                        feed.trust(index);
+                    }
+                    write_disks(direct, feed, runtime, signals, on_bytes)
+                })?;
+                (store::Index::new(direct.manifest.clone(), members)?, added)
             }
-            let to = To { feed, runtime, signals, on_bytes };
-            match self {
-                Self::Bare(direct) => to.write_disks(direct),
-                Self::Image(image, with_workspace) => to.write_files(image, *with_workspace),
+            Self::Image(image, with_workspace) => {
+                let with_workspace = *with_workspace;
+                ImageWriter { image, with_workspace, folder, runtime, signals, on_bytes }.write(last)?
             }
-        })?;
-        let index = store::Index::new(manifest, members)?;
+        };
         let recorded = index.write(folder)?;
         Ok((index, recorded, added))
     }
 }
 
-/// Where it is written.
-struct To<'t, 'w> {
-    feed: &'t mut Feed<'w>,
-    runtime: &'t Runtime,
-    signals: &'t Signals,
-    on_bytes: &'t dyn Fn(u64),
-}
-
-impl To<'_, '_> {
-    /// Writes a bare VM. Returns the manifest.
-    fn write_disks(mut self, direct: &Direct) -> Result<String, StoreError> {
-        for entry in &self.runtime.index.members {
-            match direct.disks.iter().find(|(member, _)| member.path == entry.member.path) {
-                Some((member, disk)) => {
-                    self.feed.part(Part::Member(member))?;
-                    disk.read(self.signals, &mut |part| self.part(part))?;
-                }
-                None => self.feed.known(entry, &self.runtime.folder)?,
-            }
-        }
-        Ok(direct.manifest.clone())
-    }
-
-    /// Writes an image VM. Returns the manifest.
-    fn write_files(mut self, image: &DirectImage, with_workspace: bool) -> Result<String, StoreError> {
-        let (mut layer, mut workspace, (template, disk)) = (None, None, image.template());
-        for entry in &self.runtime.index.members {
-            match entry.member.path.as_str() {
-                "overlay.raw" => {}
-                "layers/" => {
-                    self.feed.known(entry, &self.runtime.folder)?;
-                    self.feed.part(Part::Member(&image.layer()))?;
-                    let written = image.read(self.signals, &mut |part| self.part(part))?;
-                    self.feed.end_as(DirectImage::layer_path(&written))?;
-                    layer = Some(written);
-                    if with_workspace && image.has_workspace()? {
-                        let [folder, tar] = image.seed();
-                        self.feed.part(Part::Member(&folder))?;
-                        self.feed.part(Part::Member(&tar))?;
-                        workspace = Some(image.read_workspace(self.signals, &mut |part| self.part(part))?);
-                        self.feed.end_as(tar.path)?;
+/// Writes the members of a bare VM.
+fn write_disks(
+    direct: &Direct,
+    feed: &mut Feed<'_>,
+    runtime: &Runtime,
+    signals: &Signals,
+    on_bytes: &dyn Fn(u64),
+) -> Result<(), StoreError> {
+    for entry in &runtime.index.members {
+        match direct.disks.iter().find(|(member, _)| member.path == entry.member.path) {
+            Some((member, disk)) => {
+                feed.part(Part::Member(member))?;
+                disk.read(signals, &mut |part| {
+                    if let Part::Data(bytes) = part {
+                        on_bytes(bytes.len() as u64);
                     }
-                }
-                path if path == template.path => {
-                    self.feed.part(Part::Member(&template))?;
-                    disk.read(self.signals, &mut |part| self.part(part))?;
-                    self.feed.part(Part::Zeros(template.size.saturating_sub(disk.size())))?;
-                }
-                _ => self.feed.known(entry, &self.runtime.folder)?,
+                    feed.part(part)
+                })?;
             }
+            None => feed.known(entry, &runtime.folder)?,
         }
-        let layer =
-            layer.ok_or_else(|| StoreError::Content("the engine's artifacts have no folder of layers".into()))?;
-        image.manifest(&layer, workspace.as_ref()).map_err(StoreError::Content)
     }
-
-    fn part(&mut self, part: Part<'_>) -> Result<(), StoreError> {
-        if let Part::Data(bytes) = part {
-            (self.on_bytes)(bytes.len() as u64);
-        }
-        self.feed.part(part)
-    }
+    Ok(())
 }

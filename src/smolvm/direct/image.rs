@@ -10,14 +10,15 @@ use super::known::{check_files, check_vm, disk_file};
 use super::manifest::{Asset, Layer as LayerAsset, Manifest};
 use crate::ext4::FileSystem;
 use crate::signals::{Interrupted, Signals};
-use crate::smolvm::artifact::{CONTENT_LIMIT, Member, MemberKind, Part};
+use crate::smolvm::artifact::{CONTENT_LIMIT, Member, MemberKind};
 use crate::smolvm::disk::{Disk, DiskError};
 use crate::smolvm::facts::Fact;
-use crate::smolvm::image::{Files, Layer, Written, flatten};
+use crate::smolvm::image::{Files, Flat, Layer, Listing, Written, flatten};
 use crate::smolvm::record::Record;
 use crate::smolvm::version::Version;
 use rustix::process::{getegid, geteuid};
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -121,20 +122,25 @@ impl DirectImage {
         }
     }
 
-    /// The member of the artifact for all its files; its name and size follow from its content.
+    /// The member of the artifact for all its files; its name follows from its content, as its size does.
     pub fn layer(&self) -> Member {
-        self.member(UNNAMED.to_owned(), MemberKind::File, CONTENT_LIMIT)
+        self.file(UNNAMED, CONTENT_LIMIT)
     }
 
-    /// The name of the layer with this content.
-    pub fn layer_path(written: &Written) -> String {
-        format!("layers/{}.tar", written.sha256)
+    /// The name of the layer whose content has this name. (For the engine it is that of a folder.)
+    pub fn layer_path(content: &impl Display) -> String {
+        format!("layers/{content}.tar")
     }
 
     /// The members for `/workspace`: its folder, and its tar, the size of which follows from its content.
     pub fn seed(&self) -> [Member; 2] {
         let folder = self.member(SEED.to_owned(), MemberKind::Folder, 0);
-        [folder, self.member(format!("{SEED}/workspace.tar"), MemberKind::File, CONTENT_LIMIT)]
+        [folder, self.file(&format!("{SEED}/workspace.tar"), CONTENT_LIMIT)]
+    }
+
+    /// A member that is a file with so many bytes.
+    pub fn file(&self, path: &str, size: u64) -> Member {
+        self.member(path.to_owned(), MemberKind::File, size)
     }
 
     /// The disk with the changes.
@@ -153,14 +159,28 @@ impl DirectImage {
         Member { path, kind, mode, uid: geteuid().as_raw(), gid: getegid().as_raw(), mtime: self.modified, size }
     }
 
-    /// Passes a tar of all files that the guest sees to `on_part`.
+    /// Passes a tar of the image's own files to `on_part`. Those that a `known` tar has are not read.
     ///
     /// # Errors
     /// They cannot be read, something is not known, a signal came, or `on_part` failed.
+    pub fn read_base<E: From<DiskError> + From<Interrupted>>(
+        &self,
+        known: &Listing,
+        signals: &Signals,
+        on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
+    ) -> Result<Written, E> {
+        flatten(&[Layer::Host(self.base.clone())], known, signals, on_part)
+    }
+
+    /// The same of all files that the guest sees.
+    ///
+    /// # Errors
+    /// As [`read_base`](Self::read_base).
     pub fn read<E: From<DiskError> + From<Interrupted>>(
         &self,
+        known: &Listing,
         signals: &Signals,
-        on_part: &mut dyn FnMut(Part<'_>) -> Result<(), E>,
+        on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     ) -> Result<Written, E> {
         self.with_files(|files| {
             let mut layers = Vec::new();
@@ -171,7 +191,7 @@ impl DirectImage {
                 }
             }
             layers.push(Layer::Host(self.base.clone()));
-            flatten(&layers, signals, on_part)
+            flatten(&layers, known, signals, on_part)
         })
     }
 
@@ -193,26 +213,30 @@ impl DirectImage {
     pub fn read_workspace<E: From<DiskError> + From<Interrupted>>(
         &self,
         signals: &Signals,
-        on_part: &mut dyn FnMut(Part<'_>) -> Result<(), E>,
+        on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     ) -> Result<Written, E> {
-        self.with_files(|files| flatten(&[Layer::Disk(files, files.folder(WORKSPACE)?)], signals, on_part))
+        self.with_files(|files| {
+            let folder = Layer::Disk(files, files.folder(WORKSPACE)?);
+            flatten(&[folder], &Listing::default(), signals, on_part)
+        })
     }
 
-    /// The manifest of an artifact with this layer, and this `/workspace`.
+    /// The manifest of an artifact with one layer of so many bytes, whose content has this name, and with a `/workspace` of so
+    /// many.
     ///
     /// # Errors
     /// None that is known.
-    pub fn manifest(&self, layer: &Written, workspace: Option<&Written>) -> Result<String, String> {
-        let (path, digest) = (Self::layer_path(layer), format!("sha256:{}", layer.sha256));
+    pub fn manifest(&self, (content, size): (&impl Display, u64), workspace: Option<u64>) -> Result<String, String> {
+        let (path, digest) = (Self::layer_path(content), format!("sha256:{content}"));
         let [_, seed] = self.seed();
         let mut manifest = self.manifest.clone();
         "container".clone_into(&mut manifest.mode);
-        manifest.image_size = layer.bytes;
+        manifest.image_size = size;
         let assets = &mut manifest.assets;
-        assets.layers = vec![LayerAsset { digest, path, size: layer.bytes }];
+        assets.layers = vec![LayerAsset { digest, path, size }];
         assets.storage_template.size = self.template.logical_size();
         (assets.storage_logical_size, assets.overlay_template, assets.overlay_logical_size) = (None, None, None);
-        assets.workspace_seed = workspace.map(|written| Asset { path: seed.path, size: written.bytes });
+        assets.workspace_seed = workspace.map(|size| Asset { path: seed.path, size });
         manifest.text()
     }
 

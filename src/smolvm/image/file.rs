@@ -24,6 +24,8 @@ pub struct File {
     pub links: u64,
     /// The number by which its layer knows it.
     pub number: u64,
+    /// When it was changed on this host: nanoseconds of its content, seconds and nanoseconds of its inode.
+    pub changed: [i64; 3],
     /// Where it is.
     pub place: Place,
 }

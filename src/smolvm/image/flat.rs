@@ -2,12 +2,11 @@
 
 use super::file::File;
 use super::layer::Layer;
+use super::listing::{self, Listing};
 use super::merged::{Seen, walk};
 use crate::ext4::Kind;
 use crate::signals::{Interrupted, Signals};
-use crate::smolvm::artifact::Part;
 use crate::smolvm::disk::DiskError;
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use tar::{EntryType, Header};
 
@@ -21,40 +20,56 @@ const FIELD: usize = 100;
 const MOST: u64 = 64 << 30;
 const ZEROS: [u8; 4096] = [0; 4096];
 
-/// A tar that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// Its SHA-256, in hexadecimal.
-    pub sha256: String,
-    /// Its bytes.
-    pub bytes: u64,
+/// A part of a tar.
+#[derive(Debug)]
+pub enum Flat<'f> {
+    /// These bytes.
+    Data(&'f [u8]),
+    /// So many bytes of the known tar, from this place on.
+    Same { at: u64, bytes: u64 },
 }
 
-/// Passes the tar of what a guest sees of these layers, the uppermost first, to `on_part`.
+/// A tar that was written.
+#[derive(Debug)]
+pub struct Written {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Where its files are.
+    pub files: Listing,
+}
+
+/// Passes the tar of what a guest sees of these layers, the uppermost first, to `on_part`. Files that are in a `known` tar, as
+/// they are, are not read.
 ///
 /// # Errors
 /// A layer cannot be read, has something unknown, a signal came, or `on_part` failed.
 pub fn flatten<E: From<DiskError> + From<Interrupted>>(
     layers: &[Layer<'_>],
+    known: &Listing,
     signals: &Signals,
-    on_part: &mut dyn FnMut(Part<'_>) -> Result<(), E>,
+    on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
 ) -> Result<Written, E> {
-    let mut tar = Tar { layers, signals, on_part, sha256: Sha256::new(), bytes: 0, names: HashMap::new() };
+    let (header, names, files) = (Vec::new(), HashMap::new(), Vec::new());
+    let mut tar = Tar { layers, known, signals, on_part, bytes: 0, header, names, files };
     walk(layers, &mut |seen| tar.add(seen))?;
     tar.zeros(2 * BLOCK)?;
     tar.pad(RECORD)?;
-    Ok(Written { sha256: base16ct::lower::encode_string(&tar.sha256.finalize()), bytes: tar.bytes })
+    Ok(Written { bytes: tar.bytes, files: Listing::new(tar.files) })
 }
 
 /// A tar that is written.
 struct Tar<'a, E> {
     layers: &'a [Layer<'a>],
+    known: &'a Listing,
     signals: &'a Signals,
-    on_part: &'a mut dyn FnMut(Part<'_>) -> Result<(), E>,
-    sha256: Sha256,
+    on_part: &'a mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     bytes: u64,
+    /// The header of the file at hand.
+    header: Vec<u8>,
     /// The first path of each file that has several names in its layer.
     names: HashMap<(usize, u64), Vec<u8>>,
+    /// What each file is, its place and its length.
+    files: Vec<([u8; 16], u64, u64)>,
 }
 
 impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
@@ -69,7 +84,8 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
         if !is_folder && file.links > 1 {
             if let Some(first) = self.names.get(&(seen.layer, file.number)) {
                 let first = first.clone();
-                return self.header(file, EntryType::Link, &path, &first, 0);
+                self.set_header(file, EntryType::Link, &path, &first, 0);
+                return self.put(file, layer, 0);
             }
             self.names.insert((seen.layer, file.number), path.clone());
         }
@@ -87,7 +103,22 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
             return Err(layer.unknown(format!("has more than {MOST} bytes of files")).into());
         }
         let target = if kind == EntryType::Symlink { layer.link(file)? } else { Vec::new() };
-        self.header(file, kind, &path, &target, size)?;
+        self.set_header(file, kind, &path, &target, size);
+        self.put(file, layer, size)
+    }
+
+    /// Writes a file with its header, unless the known tar has it.
+    fn put(&mut self, file: &File, layer: &Layer<'_>, size: u64) -> Result<(), E> {
+        let (at, id) = (self.bytes, listing::id(&self.header, file, size > 0));
+        let bytes = (self.header.len() as u64).saturating_add(size.next_multiple_of(BLOCK));
+        self.files.extend(id.map(|id| (id, at, bytes)));
+        if let Some(at) = id.and_then(|id| self.known.find(&id, bytes)) {
+            self.bytes = self.bytes.saturating_add(bytes);
+            return (self.on_part)(Flat::Same { at, bytes });
+        }
+        let header = std::mem::take(&mut self.header);
+        self.data(&header)?;
+        self.header = header;
         if size > 0 {
             layer.read(file, &mut |data| self.data(data))?;
             self.pad(BLOCK)?;
@@ -95,16 +126,17 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
         Ok(())
     }
 
-    /// Writes the header of a file, after the texts that are too long for it.
-    fn header(&mut self, file: &File, kind: EntryType, path: &[u8], target: &[u8], size: u64) -> Result<(), E> {
+    /// Makes the header of a file, after the texts that are too long for it.
+    fn set_header(&mut self, file: &File, kind: EntryType, path: &[u8], target: &[u8], size: u64) {
+        self.header.clear();
         for (text, kind) in [(target, EntryType::GNULongLink), (path, EntryType::GNULongName)] {
             if text.len() > FIELD {
                 let mut long = header(kind, b"././@LongLink", b"", text.len() as u64 + 1);
                 long.set_mode(0o644);
-                self.block(long)?;
-                self.data(text)?;
-                self.zeros(1)?;
-                self.pad(BLOCK)?;
+                self.add_block(long);
+                self.header.extend(text);
+                let length = self.header.len().saturating_add(1).next_multiple_of(size_of::<Header>());
+                self.header.resize(length, 0);
             }
         }
         let mut header = header(kind, path, target, size);
@@ -117,19 +149,18 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
             let _ = header.set_device_major(file.device.0);
             let _ = header.set_device_minor(file.device.1);
         }
-        self.block(header)
+        self.add_block(header);
     }
 
-    fn block(&mut self, mut header: Header) -> Result<(), E> {
+    fn add_block(&mut self, mut header: Header) {
         header.set_cksum();
-        self.data(header.as_bytes())
+        self.header.extend(header.as_bytes());
     }
 
     fn data(&mut self, data: &[u8]) -> Result<(), E> {
         self.signals.check()?;
-        self.sha256.update(data);
         self.bytes = self.bytes.saturating_add(data.len() as u64);
-        (self.on_part)(Part::Data(data))
+        (self.on_part)(Flat::Data(data))
     }
 
     fn zeros(&mut self, mut count: u64) -> Result<(), E> {

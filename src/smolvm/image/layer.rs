@@ -246,6 +246,7 @@ fn on_host(path: PathBuf) -> Result<File, DiskError> {
         device: (major(device), minor(device)),
         links: meta.nlink(),
         number: meta.ino(),
+        changed: [meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()],
         place: Place::Host(path),
     })
 }
@@ -261,6 +262,7 @@ fn on_disk(inode: Inode) -> File {
         device: inode.device(),
         links: inode.links().into(),
         number: inode.number.into(),
+        changed: [0; 3],
         place: Place::Disk(inode),
     }
 }

@@ -3,9 +3,11 @@
 mod file;
 mod flat;
 mod layer;
+mod listing;
 mod merged;
 
-pub use flat::{Written, flatten};
+pub use flat::{Flat, Written, flatten};
 pub use layer::{Files, Layer};
+pub use listing::Listing;
 #[cfg(test)]
 mod tests;

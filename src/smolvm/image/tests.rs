@@ -2,7 +2,6 @@ use super::*;
 use crate::ext4::FileSystem;
 use crate::signals::Interrupted;
 use crate::signals::Signals;
-use crate::smolvm::artifact::Part;
 use crate::smolvm::disk::{Disk, DiskError};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -48,18 +47,28 @@ fn tar_of(folders: &[&str], change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, St
 }
 
 fn flattened(layers: &[Layer<'_>]) -> Result<Vec<u8>, String> {
-    let mut tar = Vec::new();
-    let written = flatten(layers, &Signals::default(), &mut |part| match part {
-        Part::Data(data) => {
-            tar.extend_from_slice(data);
-            Ok::<_, Failed>(())
+    flattened_over(layers, &Listing::default(), &[]).map(|(tar, ..)| tar)
+}
+
+/// The tar of layers over a known one, where its files are, and how many bytes were read.
+fn flattened_over(layers: &[Layer<'_>], known: &Listing, old: &[u8]) -> Result<(Vec<u8>, Listing, usize), String> {
+    let (mut tar, mut read) = (Vec::new(), 0);
+    let written = flatten(layers, known, &Signals::default(), &mut |part| {
+        match part {
+            Flat::Data(data) => {
+                read += data.len();
+                tar.extend_from_slice(data);
+            }
+            Flat::Same { at, bytes } => {
+                let at = usize::try_from(at).unwrap();
+                tar.extend_from_slice(&old[at..at + usize::try_from(bytes).unwrap()]);
+            }
         }
-        _ => panic!("not data"),
+        Ok::<_, Failed>(())
     });
     let written = written.map_err(|Failed(why)| why)?;
     assert_eq!(written.bytes, tar.len() as u64);
-    assert_eq!(written.sha256, base16ct::lower::encode_string(&Sha256::digest(&tar)));
-    Ok(tar)
+    Ok((tar, written.files, read))
 }
 
 /// All that a tar says of its members, by path. The first of several names for one file depends on the order: they are a group.
@@ -134,6 +143,39 @@ fn folders_of_this_host_are_layers_too() {
     assert!(members[&b"./bin/program"[..]].contains(" 4755 ") && members[&b"./bin/same"[..]].contains("bin/program"));
     let missing = flattened(&[Layer::Host(lower.path().join("missing"))]).unwrap_err();
     assert!(missing.starts_with("cannot read ") && missing.contains("missing"), "{missing}");
+}
+
+#[test]
+fn a_file_that_this_host_did_not_change_is_not_read_again() {
+    let base = tempfile::tempdir().unwrap();
+    let path = |name: &str| base.path().join(name);
+    fs::create_dir(path("folder")).unwrap();
+    let names = ["folder/one", "folder/other", "large", "later"];
+    for name in names {
+        fs::write(path(name), name.repeat(10_000)).unwrap();
+    }
+    fs::hard_link(path("large"), path("hard")).unwrap();
+    let layer = || [Layer::Host(base.path().to_owned())];
+    let (old, listing, _) = flattened_over(&layer(), &Listing::default(), &[]).unwrap();
+    let parts: Vec<u8> = listing.parts().flatten().collect();
+    assert_eq!((Listing::read(&parts), parts.len() as u64), (listing.clone(), listing.size()));
+    let (same, _, read) = flattened_over(&layer(), &listing, &old).unwrap();
+    assert!(same == old && read < 11_000, "{read}");
+    // The same size, and the same time to the second: only the inode shows it.
+    let time = fs::metadata(path("large")).unwrap().modified().unwrap();
+    fs::write(path("large"), "LARGE".repeat(10_000)).unwrap();
+    fs::File::options().write(true).open(path("large")).unwrap().set_modified(time).unwrap();
+    fs::remove_file(path("folder/one")).unwrap();
+    fs::write(path("new"), "new").unwrap();
+    let (new, _, read) = flattened_over(&layer(), &listing, &old).unwrap();
+    assert!(new == flattened(&layer()).unwrap() && read < 70_000, "{read}");
+    // As another folder: nothing of it is known.
+    let copy = tempfile::tempdir().unwrap();
+    fs::create_dir(copy.path().join("folder")).unwrap();
+    fs::copy(path("folder/other"), copy.path().join("folder/other")).unwrap();
+    fs::File::options().write(true).open(copy.path().join("folder/other")).unwrap().set_modified(time).unwrap();
+    let (_, _, read) = flattened_over(&[Layer::Host(copy.path().to_owned())], &listing, &old).unwrap();
+    assert!(read > 100_000, "{read}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod damage;
 mod hostile;
 mod model;
+mod splice;
 mod whole;
 
 use super::index::{Chunk, Entry};

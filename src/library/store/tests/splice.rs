@@ -1,0 +1,108 @@
+//! What is linked from a member that was written before is what a writer would have written.
+
+use super::super::{Before, Feed, Splice, StoreError, Writer};
+use super::*;
+use crate::library::store::index::Entry;
+
+/// A part of a new member: bytes, or a range of the old one.
+enum New {
+    Data(Vec<u8>),
+    Same(usize, usize),
+}
+
+fn tar(content: Vec<u8>) -> Source {
+    Source::new("layers/x.tar", MemberKind::File, vec![Ok(content)])
+}
+
+fn spliced(library: &Library, name: &str, old: &Entry, new: &[New]) -> Result<Entry, StoreError> {
+    let signals = Signals::default();
+    let before = Before::new(&library.folder("old"), old, &signals);
+    let write = |feed: &mut Feed<'_>| {
+        let mut splice = Splice::new(feed, &Member { size: 1 << 40, ..old.member.clone() }, Some(before))?;
+        for part in new {
+            match part {
+                New::Data(data) => splice.data(data)?,
+                New::Same(at, bytes) => splice.same(*at as u64, *bytes as u64)?,
+            }
+        }
+        splice.end_as(old.member.path.clone())
+    };
+    let (mut members, ..) = Writer::run_in(library.store(), &library.folder(name), &signals, write)?;
+    Ok(members.remove(0))
+}
+
+/// Small numbers in an order that the seed decides.
+fn numbers(seed: u64) -> impl FnMut(usize) -> usize {
+    let mut bytes = noise(seed, 1 << 16).into_iter();
+    move |below| {
+        let number = (0..4).fold(0, |number, _| number << 6 | usize::from(bytes.next().unwrap_or(1)));
+        number % below.max(1)
+    }
+}
+
+#[test]
+fn what_is_linked_is_cut_as_what_is_read() {
+    for seed in 0..12 {
+        let (library, mut below) = (Library::new(), numbers(seed));
+        let mut old = noise(seed, 6 * MIB);
+        let zeros = below(4 * MIB);
+        let start = below(2 * MIB);
+        old[start..start + zeros].fill(0);
+        let (members, ..) = library.write(library.store(), "old", &[tar(old.clone())]).unwrap();
+        let (mut new, mut content, mut at) = (Vec::new(), Vec::new(), 0);
+        while at < old.len() {
+            let most = [1000, MIB, 6 * MIB][below(3)];
+            let bytes = (1 + below(most)).min(old.len() - at);
+            match below(8) {
+                0 => {}
+                1 => {
+                    let data = noise(seed + at as u64, bytes.min(300_000));
+                    content.extend(&data);
+                    new.push(New::Data(data));
+                }
+                _ => {
+                    content.extend(&old[at..at + bytes]);
+                    new.push(New::Same(at, bytes));
+                }
+            }
+            at += bytes;
+        }
+        let (expected, ..) = library.write(library.store(), "read", &[tar(content)]).unwrap();
+        let found = spliced(&library, "linked", &members[0], &new).unwrap();
+        assert_eq!(found, expected[0], "seed {seed}");
+        assert_eq!(found.digest(), expected[0].digest());
+        assert_eq!(library.names("linked/objects"), library.names("read/objects"), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_damaged_object_is_reported_with_its_folder() {
+    let library = Library::new();
+    let content = noise(1, 3 * MIB);
+    let (members, ..) = library.write(library.store(), "old", &[tar(content.clone())]).unwrap();
+    for name in library.names("old/objects") {
+        fs::write(library.folder("old/objects").join(name), "damaged").unwrap();
+    }
+    let error = spliced(&library, "new", &members[0], &[New::Same(0, content.len())]).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { folder, .. } if folder == library.folder("old")));
+}
+
+#[test]
+fn what_is_kept_of_an_image_is_checked_and_removed_with_its_snapshot() {
+    let library = Library::new();
+    let files = [tar(noise(1, MIB)), Source::new("image.tar", MemberKind::File, vec![Ok(noise(2, MIB))])];
+    let (mut members, ..) = library.write(library.store(), "one", &files).unwrap();
+    let base = members.split_off(1);
+    let index = Index::new(MANIFEST.into(), members).unwrap().with_base(base).unwrap();
+    let recorded = index.write(&library.folder("one")).unwrap();
+    let read = Index::read(&library.folder("one"), &recorded).unwrap();
+    assert_eq!((&read.base, read.objects()), (&index.base, index.objects()));
+    library.verify("one", &read).unwrap();
+    assert_eq!(contents(&library.artifact("one", &read)).len(), 1);
+    let of_image = read.base[0].chunks.iter().find_map(|chunk| match chunk {
+        Chunk::Object(name, ..) => Some(name.to_string()),
+        Chunk::Zeros(..) => None,
+    });
+    fs::write(library.folder("one/objects").join(of_image.unwrap()), "damaged").unwrap();
+    assert!(library.verify("one", &read).is_err());
+}
