@@ -68,6 +68,16 @@ struct DiskFile {
 /// The most files of a disk: the engine makes two.
 const LONGEST_CHAIN: usize = 8;
 
+/// The mode of a bare VM.
+const BARE: &str = "vm";
+
+impl Manifest {
+    fn read(text: &str) -> Result<Self, ContentsError> {
+        serde_json::from_str(text)
+            .map_err(|error| ContentsError::damaged("its manifest", format!("cannot be read: {error}")))
+    }
+}
+
 /// Finds a member by its path.
 type Members<'a> = &'a mut dyn FnMut(&str) -> Option<Bytes>;
 
@@ -89,7 +99,27 @@ impl Contents {
         Self::of_members(index.manifest.get(), workspace, signals, &mut member)
     }
 
-    /// The same of an artifact that is one file. It is decompressed once, into files without a name in the folder `private`:
+    /// The files that the VM had when it was made: of the image, as they were kept, or of a bare VM the engine's small system.
+    /// Nothing if the snapshot does not have them.
+    ///
+    /// # Errors
+    /// See [`Self::of_chunks`].
+    pub fn of_image(
+        folder: &Path,
+        index: &Index,
+        kept: &Kept,
+        signals: &Signals,
+    ) -> Result<Option<Self>, ContentsError> {
+        let [tar, _] = Index::IMAGE;
+        let manifest = Manifest::read(index.manifest.get())?;
+        let engine = manifest.assets.agent_rootfs.filter(|_| manifest.mode == BARE);
+        let own = index.base.iter().find(|entry| entry.member.path == tar);
+        let Some(entry) = own.or_else(|| index.member(&engine?.path)) else { return Ok(None) };
+        let layer = Lazy::tar(Bytes::Chunks(Source::new(folder, kept, signals).content(entry)));
+        Self::new(vec![layer], vec![(0, Key::Number(0))], Vec::new(), None).map(Some)
+    }
+
+    /// The files in an artifact that is one file. It is decompressed once, into files without a name in the folder `private`:
     /// no place in it can be read alone.
     ///
     /// # Errors
@@ -119,10 +149,9 @@ impl Contents {
         signals: &Signals,
         member: Members<'_>,
     ) -> Result<Self, ContentsError> {
-        let manifest: Manifest = serde_json::from_str(manifest)
-            .map_err(|error| ContentsError::damaged("its manifest", format!("cannot be read: {error}")))?;
+        let manifest = Manifest::read(manifest)?;
         match manifest.mode.as_str() {
-            "vm" => of_bare(&manifest, saved(workspace, signals)?, member),
+            BARE => of_bare(&manifest, saved(workspace, signals)?, member),
             _ => of_image(&manifest, saved(workspace, signals)?, member),
         }
     }

@@ -44,7 +44,28 @@ pub fn open(app: &App, source: SnapshotSource, kept: &Kept) -> Result<Opened> {
     Ok(Opened { contents: contents.map_err(|error| failure(&name, error))?, source, _private: private })
 }
 
-/// The same for a snapshot that is held already: its folder in the library, or the path of its artifact. The files can be read
+/// Opens the files of the image that the VM was made from; of a bare VM, those of the engine's small system.
+///
+/// # Errors
+/// See [`open`]; the snapshot does not have them.
+pub fn open_image(app: &App, source: SnapshotSource, kept: &Kept) -> Result<Opened> {
+    let name = source.name();
+    let missing = |what: String, hint: &str| Failure::new(Status::NotFound, what).hint(hint);
+    let in_chunks = source.stored().filter(|one| one.metadata.is_in_chunks());
+    let one = in_chunks.ok_or_else(|| {
+        let hint = "import it: `bottle-freeze snapshot import --help`";
+        missing(format!("the image of {name} can be read only in the library, and in chunks"), hint)
+    })?;
+    let index = verify::index(&one.folder, &one.metadata)?;
+    let image = index.map(|index| Contents::of_image(&one.folder, &index, kept, &app.signals)).transpose();
+    let contents = image.map_err(|error| failure(&name, error))?.flatten().ok_or_else(|| {
+        let hint = "freeze the VM again: a freeze that reads its disk (`freeze --dry-run -v`) keeps the image, too";
+        missing(format!("{name} does not hold the image that the VM was made from"), hint)
+    })?;
+    Ok(Opened { contents, source, _private: None })
+}
+
+/// The files in a snapshot that is held already: its folder in the library, or the path of its artifact. The files can be read
 /// while the rest is kept.
 ///
 /// # Errors

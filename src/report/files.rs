@@ -78,7 +78,7 @@ pub fn time((seconds, nanoseconds): (i64, u32)) -> Option<Timestamp> {
 /// What differs between the files in two snapshots.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Compared {
-    /// The earlier snapshot, VM@ID, or a file.
+    /// The earlier snapshot, VM@ID, or a file; with --image `the image of VM@ID`.
     pub old: String,
     /// The later one.
     pub new: String,

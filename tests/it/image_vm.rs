@@ -1,10 +1,19 @@
 //! A VM that was made from a folder, by root, is frozen from its disk: what its guest sees, in one layer.
 
-use crate::support::{World, finish, real, stderr, stdout};
+use crate::full_disk::fill;
+use crate::leftovers::{left, wait_for_the_dead};
+use crate::support::chaos::{Random, is_long};
+use crate::support::library::snapshots;
+use crate::support::namespace::{disk, in_a_namespace};
+use crate::support::{World, finish, names_in, random_bytes, real, stderr, stdout};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 const CLUSTER: usize = 64 << 10;
 /// The engine's default.
@@ -34,6 +43,22 @@ fn qcow2(disk: &[u8], template: &Path) -> Vec<u8> {
     bytes
 }
 
+/// Changes the disk of the VM, as its guest does.
+fn change(world: &World, commands: &[&str]) {
+    let (raw, template) = (world.path("storage.raw"), world.path("storage-template.ext4"));
+    for command in commands {
+        let done = Command::new("debugfs").args(["-w", "-R", command]).arg(&raw).output().unwrap();
+        assert!(done.status.success(), "debugfs {command}: {done:?}");
+    }
+    fs::write(disks(world).join("storage.qcow2"), qcow2(&fs::read(raw).unwrap(), &template)).unwrap();
+}
+
+/// The folder of its disks.
+fn disks(world: &World) -> PathBuf {
+    let folder = String::from_utf8(real::smolvm(world, "machine data-dir --name dev").stdout).unwrap();
+    PathBuf::from(folder.trim_end())
+}
+
 /// A VM `dev` of a folder, made by the real engine. Its disk has the changes of the corpus. Nothing if there is no engine, or
 /// such VMs are not known here.
 fn image_vm(world: &World) -> bool {
@@ -47,17 +72,17 @@ fn image_vm(world: &World) -> bool {
     world.write("rootfs/opt/file", "removed in the guest");
     world.write("rootfs/opt/replaced/old/f", "replaced in the guest");
     real::smolvm(world, "machine create --name dev --image ./rootfs --cpus 1 --mem 256");
-    let folder = String::from_utf8(real::smolvm(world, "machine data-dir --name dev").stdout).unwrap();
-    let folder = PathBuf::from(folder.trim_end());
+    let folder = disks(world);
     fs::create_dir_all(&folder).unwrap();
     let sparse = |path: &Path| fs::File::options().write(true).open(path).unwrap().set_len(DISK).unwrap();
     let template = world.path("storage-template.ext4");
     fs::write(&template, "template").unwrap();
     sparse(&template);
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/image/disk.zst");
-    let disk = zstd::decode_all(&*fs::read(corpus).unwrap()).unwrap();
+    let raw = zstd::decode_all(&*fs::read(corpus).unwrap()).unwrap();
+    fs::write(world.path("storage.raw"), raw).unwrap();
     fs::write(folder.join("overlay.raw"), "overlay").unwrap();
-    fs::write(folder.join("storage.qcow2"), qcow2(&disk, &template)).unwrap();
+    change(world, &[]);
     true
 }
 
@@ -98,4 +123,187 @@ fn a_dry_run_says_what_only_the_engine_can_pack() {
     assert!(stdout(&web).contains("\"way\": \"engine\""));
     let why = "the engine packs 'web': it is made from neither an artifact nor a folder";
     assert!(stderr(&web).contains(why), "{}", stderr(&web));
+}
+
+/// Files of the image that are larger than the rest.
+fn large_image(world: &World, mib: usize) {
+    for number in 0..mib {
+        world.write(&format!("rootfs/opt/large-{number:02}"), random_bytes(1 << 20));
+    }
+}
+
+/// Freezes it. Returns what was printed as JSON.
+fn freeze(world: &World) -> Value {
+    let run = finish(real::line(world, "freeze dev --yes --json")).success();
+    serde_json::from_str(&stdout(&run)).unwrap()
+}
+
+/// What the newest snapshot consists of.
+fn index(world: &World, frozen: &Value) -> Value {
+    let folder = frozen["reference"].as_str().unwrap().replace('@', "/");
+    let index = world.path("home/library/snapshots").join(folder).join("index.json");
+    serde_json::from_slice(&fs::read(index).unwrap()).unwrap()
+}
+
+/// The members of a snapshot, without times.
+fn members(index: &Value) -> Vec<(Value, Value)> {
+    let members = index["members"].as_array().unwrap().iter();
+    members.map(|member| (member["path"].clone(), member["chunks"].clone())).collect()
+}
+
+#[test]
+fn what_was_changed_since_it_was_made_is_listed_without_its_image() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    let one = freeze(&world)["reference"].as_str().unwrap().to_owned();
+    fs::remove_dir_all(world.path("work/rootfs")).unwrap();
+    let text = stdout(&finish(real::line(&world, "snapshot diff dev --image --patch")).success());
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], format!("the image of {one} -> {one}"));
+    for line in ["-  /opt/file", "+  /opt/renamed", "-  /opt/replaced/old", "+  /opt/replaced/new", "--- a/opt/file"] {
+        assert!(lines.contains(&line), "{line}: {text}");
+    }
+    assert!(!text.contains("/base"), "{text}");
+    let json: Value =
+        serde_json::from_str(&stdout(&finish(real::line(&world, "snapshot diff dev --image --json")).success()))
+            .unwrap();
+    assert_eq!(json["old"], format!("the image of {one}"));
+}
+
+#[test]
+fn the_next_freeze_takes_what_did_not_change_from_the_last_one() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    large_image(&world, 12);
+    let first = freeze(&world);
+    let again = freeze(&world);
+    assert_eq!(again["snapshot"]["artifact"]["added"], 0);
+    assert_eq!(members(&index(&world, &first)), members(&index(&world, &again)));
+    world.write("new", random_bytes(300_000));
+    let upper = "overlays/persistent-dev/upper";
+    let new = world.path("work/new");
+    change(&world, &[&format!("write {} {upper}/opt/large-05", new.display()), &format!("rm {upper}/opt/renamed")]);
+    fs::remove_file(world.path("work/rootfs/opt/large-07")).unwrap();
+    let changed = freeze(&world);
+    let added = changed["snapshot"]["artifact"]["added"].as_u64().unwrap();
+    assert!((300_000..4_000_000).contains(&added), "{added}");
+    finish(real::line(&world, "snapshot verify --all")).success();
+    // As a library reads it that knows nothing of it.
+    let mut fresh = real::line(&world, "freeze dev --yes --json");
+    fresh.env("BOTTLE_FREEZE_HOME", world.path("home/fresh"));
+    let fresh: Value = serde_json::from_str(&stdout(&finish(fresh).success())).unwrap();
+    let folder = fresh["reference"].as_str().unwrap().replace('@', "/");
+    let of_fresh = fs::read(world.path("home/fresh/snapshots").join(folder).join("index.json")).unwrap();
+    let of_fresh: Value = serde_json::from_slice(&of_fresh).unwrap();
+    assert_eq!(members(&of_fresh), members(&index(&world, &changed)));
+}
+
+#[test]
+fn a_damaged_snapshot_does_not_spoil_the_next_one() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    large_image(&world, 4);
+    let first = freeze(&world);
+    let folder = first["reference"].as_str().unwrap().replace('@', "/");
+    let objects = world.path("home/library/snapshots").join(folder).join("objects");
+    let image = index(&world, &first)["base"].clone();
+    let chunks = image.as_array().unwrap().iter().flat_map(|member| member["chunks"].as_array().unwrap());
+    for name in chunks.filter_map(|chunk| chunk[0].as_str()) {
+        let mut bytes = fs::read(objects.join(name)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        // In all its places: it is one file.
+        fs::write(objects.join(name), bytes).unwrap();
+    }
+    finish(real::line(&world, "snapshot verify --all")).code(10);
+    let again = freeze(&world);
+    assert_eq!(members(&index(&world, &first)), members(&index(&world, &again)));
+    // What the next one wrote anew, the damaged one takes.
+    finish(real::line(&world, "snapshot verify --all")).success();
+}
+
+/// What the engine and the disks of the VM are, and which snapshots there are.
+fn state(world: &World) -> (Vec<u8>, BTreeMap<String, Vec<u8>>, Vec<String>) {
+    let files = names_in(&disks(world)).into_iter().filter(|name| !["pack.lock", "vm.lock"].contains(&name.as_str()));
+    let files = files.map(|name| (name.clone(), fs::read(disks(world).join(name)).unwrap_or_default())).collect();
+    (real::smolvm(world, "machine ls --json").stdout, files, snapshots(world).into_keys().collect())
+}
+
+/// A freeze that runs.
+fn begin(world: &World) -> Child {
+    let mut command = real::line(world, "freeze dev --yes --quiet");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn killed_at_any_moment_it_leaves_every_snapshot_whole_and_the_vm_as_it_was() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    large_image(&world, 6);
+    freeze(&world);
+    let mut random = Random::new();
+    for round in 0..if is_long() { 60 } else { 8 } {
+        world.write("new", random_bytes(1 << 20));
+        world.write(&format!("rootfs/opt/large-{:02}", round % 6), random_bytes(1 << 20));
+        let new = world.path("work/new");
+        change(&world, &[&format!("write {} overlays/persistent-dev/upper/new-{round}", new.display())]);
+        let (before, mut running) = (state(&world), begin(&world));
+        std::thread::sleep(Duration::from_millis(random.below(400)));
+        running.kill().unwrap();
+        running.wait().unwrap();
+        let after = state(&world);
+        assert_eq!((&before.0, before.1 == after.1), (&after.0, true), "round {round}");
+        assert!(before.2.iter().all(|one| after.2.contains(one)), "round {round}: {:?}", after.2);
+        finish(real::line(&world, "snapshot verify --all")).success();
+    }
+    wait_for_the_dead(&world);
+    freeze(&world);
+    let left = left(&world);
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn on_a_disk_of_any_fullness_it_succeeds_or_loses_nothing() {
+    in_a_namespace(|| {
+        let world = World::new();
+        let library = world.path("home/library");
+        disk(&library, "size=400m");
+        if !image_vm(&world) {
+            return;
+        }
+        large_image(&world, 3);
+        freeze(&world);
+        let mut random = Random::new();
+        let mut done = Vec::new();
+        for kib in [0, 4, 40, 300, random.between(300, 2000), random.between(2000, 5000), 30_000] {
+            for number in 0..2 {
+                world.write(&format!("rootfs/opt/large-{number:02}"), random_bytes(1 << 20));
+            }
+            fill(&library);
+            let filler = fs::File::options().write(true).open(library.join("filler")).unwrap();
+            let bytes = filler.metadata().unwrap().len();
+            filler.set_len(bytes.saturating_sub(kib << 10)).unwrap();
+            let before = state(&world);
+            let run = finish(real::line(&world, "freeze dev --yes --no-space-check"));
+            fs::remove_file(library.join("filler")).unwrap();
+            let (after, printed) = (state(&world), stderr(&run));
+            done.push(run.get_output().status.success());
+            if run.get_output().status.success() {
+                assert_eq!(after.2.len(), before.2.len() + 1, "{kib} KiB: {printed}");
+            } else {
+                run.code(8);
+                assert!(before == after && printed.contains("free some"), "{kib} KiB: {printed}");
+            }
+            finish(real::line(&world, "snapshot verify --all")).success();
+        }
+        assert!(!done[0] && done[done.len() - 1], "{done:?}");
+    });
 }

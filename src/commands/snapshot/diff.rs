@@ -19,11 +19,12 @@ use std::ffi::OsString;
 /// List the files that differ between two snapshots
 ///
 /// A line begins with + for a new file, - for one that is gone, and M for one that was changed. With one snapshot, it is
-/// compared with its parent; if that is not in the library, the newest snapshot of the VM is compared with it. Times do not
-/// count. No engine is needed, and parts that both snapshots share are not read. The exit status is 0 also if files differ.
+/// compared with its parent; if that is not in the library, the newest snapshot of the VM is compared with it. With --image, it
+/// is compared with the image that its VM was made from, if the freeze read the disk itself; a bare VM, with the small system
+/// that the engine brings. Times do not count. No engine is needed, and parts that both snapshots share are not read. The exit status is 0 also if files differ.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  bottle-freeze snapshot diff dev\n  \
-    bottle-freeze snapshot diff dev@ready dev --patch")]
+    bottle-freeze snapshot diff dev@ready dev --patch\n  bottle-freeze snapshot diff dev --image --stat")]
 pub struct Args {
     /// Snapshot: VM (its newest), VM@TAG, VM@ID or FILE
     #[arg(add = Offer::AnySnapshots)]
@@ -31,6 +32,9 @@ pub struct Args {
     /// Later snapshot, to compare with it
     #[arg(add = Offer::AnySnapshots)]
     pub later: Option<OsString>,
+    /// Compare with the image that the VM was made from: what was changed since
+    #[arg(long, conflicts_with = "later")]
+    pub image: bool,
     /// Print only how many files differ
     #[arg(long, conflicts_with = "patch")]
     pub stat: bool,
@@ -41,9 +45,12 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
     let (old, new, about) = sources(app, args)?;
-    let (old_name, new_name) = (old.name(), new.name());
-    let kept = Kept::default();
-    let (old, new) = (contents::open(app, old, &kept)?, contents::open(app, new, &kept)?);
+    let (mut old_name, new_name) = (old.name(), new.name());
+    let (kept, mut open) = (Kept::default(), contents::open as Open);
+    if args.image {
+        (old_name, open) = (format!("the image of {old_name}"), contents::open_image);
+    }
+    let (old, new) = (open(app, old, &kept)?, contents::open(app, new, &kept)?);
     let names = format!("{old_name} or {new_name}");
     let mut diff = Diff {
         old: &old.contents,
@@ -73,11 +80,18 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// How the files of the earlier one are opened.
+type Open = fn(&App, SnapshotSource, &Kept) -> Result<contents::Opened>;
+
 /// The earlier snapshot, the later one, and how that was chosen.
 fn sources(app: &App, args: &Args) -> Result<(SnapshotSource, SnapshotSource, &'static str)> {
     let one = resolve::find(app, &args.snapshot)?;
     if let Some(later) = &args.later {
         return Ok((one, resolve::find(app, later)?, ""));
+    }
+    if args.image {
+        let same = one.stored().map_or_else(|| args.snapshot.clone(), |stored| stored.reference().into());
+        return Ok((resolve::find(app, &same)?, one, ""));
     }
     let Some(stored) = one.stored().cloned() else {
         let what = format!("{} is a file, and its parent is unknown", one.name());
