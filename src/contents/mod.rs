@@ -8,6 +8,7 @@
 
 mod bytes;
 mod content;
+mod deleted;
 mod diff;
 mod empty;
 mod error;

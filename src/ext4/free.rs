@@ -4,6 +4,7 @@ use super::error::Ext4Error;
 use super::groups::Group;
 use super::source::ReadAt;
 use super::superblock::{Superblock, compatible, read_only};
+use super::tree::FileSystem;
 use std::ops::Range;
 
 /// Compatible features whose blocks are marked as in use like all others: preallocated folders, journals, attributes, room for
@@ -60,6 +61,13 @@ pub fn free(source: &dyn ReadAt, disk: u64) -> Result<Vec<Range<u64>>, Ext4Error
         }
     }
     Ok(free)
+}
+
+impl<S: ReadAt> FileSystem<S> {
+    /// Whether it was unmounted cleanly.
+    pub fn is_clean(&self) -> bool {
+        self.superblock().is_clean()
+    }
 }
 
 impl Superblock {

@@ -6,7 +6,7 @@ use crate::error::{Result, Status};
 use crate::leaks::{self, Finding, Kind};
 use crate::library::Stored;
 use crate::library::store::Kept;
-use crate::operations::contents;
+use crate::operations::{contents, packed};
 use crate::smolvm::artifact::Manifest;
 use crate::terminal::Warnings;
 use std::path::Path;
@@ -26,6 +26,8 @@ pub struct Found {
     pub list: Vec<Finding>,
     /// How many there are.
     pub total: u64,
+    /// What may be left of deleted files, a sentence for each disk.
+    deleted: Vec<String>,
 }
 
 impl Found {
@@ -65,6 +67,10 @@ impl Found {
     /// Warns about what was found, and asks whether it may leave this machine, unless `is_allowed`; `state` is how things
     /// stand if it may not.
     pub fn confirm(&self, app: &App, is_allowed: bool, warnings: &Warnings, state: &str) -> Result<()> {
+        // No question: the engine's own packs of stopped VMs have deleted files almost always.
+        for line in &self.deleted {
+            warnings.warn(line);
+        }
         if self.total == 0 {
             return Ok(());
         }
@@ -98,10 +104,14 @@ pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manif
     let text = format!("searching {name} for secrets");
     let searched = contents::read(app, name, stored, path, &Kept::default()).map(|(contents, _private)| {
         app.terminal.during("check", &text, || {
-            each(&contents?, &mut |path, _, kind, what| {
+            let contents = contents?;
+            each(&contents, &mut |path, _, kind, what| {
                 found.add(kind, path, what);
                 Ok(())
-            })
+            })?;
+            // The RAM of a running VM has more.
+            found.deleted = if manifest.is_live() { Vec::new() } else { deleted(&contents)? };
+            Ok(())
         })
     });
     let why = match searched {
@@ -136,6 +146,21 @@ fn search_description(found: &mut Found, stored: Option<&Stored>, manifest: &Man
             leaks::find_in_json(value, &format!("snapshot.json: {key}"), &mut add);
         }
     }
+}
+
+/// What may be left of deleted files, as people read it.
+fn deleted(contents: &Contents) -> std::result::Result<Vec<String>, ContentsError> {
+    let line = |(disk, bytes)| match bytes {
+        Some(0) => None,
+        Some(bytes) => {
+            let size = packed::size(bytes);
+            Some(format!(
+                "{disk} holds {size} of deleted files; --scrub leaves them out, and so does a freeze without --no-trim"
+            ))
+        }
+        None => Some(format!("{disk} was not unmounted cleanly: deleted files may be left on it")),
+    };
+    Ok(contents.deleted()?.into_iter().filter_map(line).collect())
 }
 
 /// Gets the path of a file, the file, and what was found in it.

@@ -1,6 +1,7 @@
 //! Before a snapshot leaves this machine, it is searched for secrets.
 
 use crate::support::forged::with_manifest;
+use crate::support::guest_files::{Bare, bare, import};
 use crate::support::pty::Session;
 use crate::support::{World, finish, random_bytes, seeded, stderr};
 use predicates::prelude::*;
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 /// A value that nothing may print.
 const VALUE: &str = "q7Zt3vBn8XwLr5Kd2Hs9";
@@ -154,6 +156,46 @@ fn programs_and_long_files_are_searched_by_their_names_only() {
     world.run("freeze dev -t ready --force").success();
     let said = contains("/root/.bash_history").and(contains("/srv/.env: too long to be searched"));
     world.run(EXPORT).code(6).stderr(said.and(contains("program").not()));
+}
+
+/// A file system with a file of 2 MiB that was deleted.
+fn with_deleted(folder: &Path) -> Vec<u8> {
+    let (files, image) = (folder.join("disk"), folder.join("disk.raw"));
+    fs::create_dir_all(files.join("upper/etc")).unwrap();
+    fs::create_dir_all(files.join("work")).unwrap();
+    fs::write(files.join("deleted"), random_bytes(2 << 20)).unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        assert!(Command::new(program).args(arguments).arg(&image).output().unwrap().status.success(), "{arguments:?}");
+    };
+    fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
+    run("mke2fs", &["-q", "-t", "ext4", "-d", files.to_str().unwrap()]);
+    run("debugfs", &["-w", "-R", "rm deleted"]);
+    fs::read(image).unwrap()
+}
+
+#[test]
+fn what_deleted_files_left_on_a_disk_is_a_warning() {
+    let world = World::new();
+    let kept = Bare { overlay: with_deleted(&world.path("")), ..bare("overlay") };
+    let holds = "warning: the disk 'overlay' holds";
+    for (disks, said) in [
+        (bare("overlay"), None),
+        (kept, Some((holds, "of deleted files; --scrub leaves them out"))),
+        (
+            bare("journal"),
+            Some(("warning: the disk 'overlay' was not unmounted cleanly", "deleted files may be left on it")),
+        ),
+    ] {
+        let one = import(&world, "dev", &disks.artifact());
+        let run = world.run(&format!("snapshot export {one} -o x.tar --force")).success();
+        match said {
+            Some((first, second)) => assert!(stderr(&run).contains(first) && stderr(&run).contains(second), "{run}"),
+            None => assert!(!stderr(&run).contains("deleted"), "{run}"),
+        }
+        if stderr(&run).contains(holds) {
+            world.run(&format!("snapshot export {one} -o x.tar --force --scrub history")).success().stderr("");
+        }
+    }
 }
 
 /// What the search misses, as the manual says: what is written in no known way.

@@ -3,6 +3,7 @@
 //! each warning in the code is printed.
 
 use crate::support::chaos::without_override;
+use crate::support::guest_files::{bare, import};
 use crate::support::{World, finish, names_in, stderr, stdout};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -271,6 +272,10 @@ const ALL: &[Row] = &[
         world.vm("dev").with("-e TOKEN=x").stopped();
         world.run("freeze dev").success();
         "snapshot export dev -o dev.tar --allow-secrets".into()
+    }),
+    row("leaks.rs", "was not unmounted cleanly", |world| {
+        let one = import(world, "dev", &bare("journal").artifact());
+        format!("snapshot export {one} -o dev.tar --allow-secrets")
     }),
     row("keys.rs", "this kind of SSH key cannot encrypt", |world| {
         world.vm("dev").stopped();
