@@ -96,11 +96,11 @@ impl Freeze<'_> {
 
     /// 5. Take: the disks, or the state of a VM that runs on. Its guest may have trimmed them.
     pub fn take(&self, staging: &Staging, vm: &mut Stopped, is_trimmed: bool) -> Result<Taken<'_>> {
+        if self.plan.is_live() {
+            return self.checkpoint(staging);
+        }
         // An artifact of a VM made from an image has no disks.
         let trim = Trim { trimmed: self.vm.image.is_none().then_some(is_trimmed), trimmed_bytes: None };
-        if self.plan.is_live() {
-            return self.checkpoint(staging, trim);
-        }
         let disks = self.disks.as_deref().and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
         let read = if self.plan.has(&Step::ReadDisks) { self.read_disks(staging, disks.as_ref(), vm)? } else { None };
         let (written, trim) = match read {
@@ -141,7 +141,7 @@ impl Freeze<'_> {
         }
     }
 
-    fn checkpoint(&self, staging: &Staging, trim: Trim) -> Result<Taken<'_>> {
+    fn checkpoint(&self, staging: &Staging) -> Result<Taken<'_>> {
         let (name, terminal) = (&self.job.name, &self.cx.app.terminal);
         let (saved, store) = (checkpoint_path(staging.path()), self.make_engine_store(staging)?);
         let options = CheckpointOptions { folder: staging.path(), output: &saved, store: store.as_deref() };
@@ -162,6 +162,8 @@ impl Freeze<'_> {
             let _ = std::fs::rename(&saved, staging.sidecar());
             self.take_apart(staging, followed)?
         };
+        // The engine copies the files of its disks, with what it has freed in them.
+        let trim = Trim::default();
         Ok(Taken { disks: None, is_restarted: false, paused, trim, written })
     }
 
