@@ -181,6 +181,22 @@ fn what_differs_is_listed() {
 }
 
 #[test]
+fn a_bare_vm_is_compared_with_the_engine_s_small_system() {
+    let world = World::new();
+    let artifact = bare("overlay").artifact();
+    let one = import(&world, "dev", &artifact);
+    let text = stdout(&world.run("snapshot diff dev --image").success());
+    assert!(text.starts_with(&format!("the image of {one} -> {one}\n")), "{text}");
+    for begin in ["+  /etc/new", "-  /etc/motd", "-  /old", "M  /etc/passwd", "+  /workspace/report"] {
+        assert!(text.lines().any(|line| line.starts_with(begin)), "{begin}: {text}");
+    }
+    assert!(!text.contains("/bin/sh"), "{text}");
+    world.write("dev.smolmachine", &artifact);
+    world.run("snapshot diff ./dev.smolmachine --image").code(4);
+    world.run("snapshot diff dev dev --image").code(2);
+}
+
+#[test]
 fn damage_is_found_when_it_is_read() {
     let world = World::new();
     let one = import(&world, "dev", &bare("overlay").artifact());

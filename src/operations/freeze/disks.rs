@@ -49,9 +49,8 @@ impl Freeze<'_> {
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
         let text = format!("reading the disks of {}", self.job.name);
         let last = self.last().and_then(|last| last.index().map(|index| (last.folder, index)));
-        let last = last.as_ref().map(|(folder, index)| (folder.as_path(), index));
-        let total = || source.data_bytes(last.map(|(_, index)| index));
-        let read = |on_bytes: &dyn Fn(u64)| source.write(&folder, runtime, last, &app.signals, on_bytes);
+        let total = || source.data_bytes(last.as_ref().map(|(_, index)| index));
+        let read = |on_bytes: &dyn Fn(u64)| source.write(&folder, runtime, last.as_ref(), &app.signals, on_bytes);
         match app.terminal.counted("read", &text, total, read) {
             Ok((index, recorded, added)) => {
                 let secrets = source.secrets();

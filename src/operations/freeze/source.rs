@@ -6,7 +6,7 @@ use crate::library::store::{self, Feed, Runtime, StoreError, Writer};
 use crate::signals::Signals;
 use crate::smolvm::artifact::Part;
 use crate::smolvm::{Direct, DirectImage, Disk, Known, Open, direct};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a freeze without the engine reads.
 pub enum Source {
@@ -59,7 +59,7 @@ impl Source {
         &self,
         folder: &Path,
         runtime: &Runtime,
-        last: Option<(&Path, &store::Index)>,
+        last: Option<&(PathBuf, store::Index)>,
         signals: &Signals,
         on_bytes: &dyn Fn(u64),
     ) -> Result<(store::Index, FileHash, store::Added), StoreError> {
@@ -75,7 +75,8 @@ impl Source {
             }
             Self::Image(image, with_workspace) => {
                 let with_workspace = *with_workspace;
-                ImageWriter { image, with_workspace, folder, runtime, signals, on_bytes }.write(last)?
+                ImageWriter { image, with_workspace, folder, runtime, signals, on_bytes }
+                    .write(last.map(|(folder, index)| (folder.as_path(), index)))?
             }
         };
         let recorded = index.write(folder)?;
