@@ -184,6 +184,13 @@ mod tests {
     }
 
     #[test]
+    fn a_vm_that_was_frozen_live_is_known() {
+        let mut vm = Vm::new();
+        vm.record["checkpoint_head"] = json!({"id": "0123", "generation": 2});
+        vm.direct().unwrap();
+    }
+
+    #[test]
     fn an_old_engine_packs_only_one_disk() {
         let vm = Vm { version: Version(1, 8, 3), ..Vm::new() };
         assert_eq!(vm.direct().unwrap().disks.len(), 1);

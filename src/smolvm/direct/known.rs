@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Settings that no pack holds, and that change no disk: the engine's pack of a VM with any of them is that of one without.
 #[rustfmt::skip]
-const NOT_PACKED: [&str; 44] = [
+const NOT_PACKED: [&str; 45] = [
     "name", "created_at", "state", "pid", "pid_start_time", "last_exit_code", "restart", "init", "init_completed", "labels",
     "storage_gb", "overlay_gb", "block_io", "disk_durability", "shm_size",
     // A pack says only whether there is a network, and a snapshot always says no.
@@ -19,8 +19,8 @@ const NOT_PACKED: [&str; 44] = [
     // How the engine watches and stops it.
     "health_cmd", "health_interval_secs", "health_timeout_secs", "health_retries", "health_startup_grace_secs",
     "stop_on_exit", "stop_signal", "stop_timeout_secs",
-    // The artifact that it was made from: its disks lie below the VM's own.
-    "source_smolmachine",
+    // The artifact that it was made from: its disks lie below the VM's own. Its last checkpoint, which shares nothing with it.
+    "source_smolmachine", "checkpoint_head",
 ];
 
 /// Settings that a pack holds.
