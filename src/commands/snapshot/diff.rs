@@ -188,7 +188,8 @@ fn details(difference: &Difference<'_>, file: &DifferentFile, unknown: Option<&s
         _ => {}
     }
     if !file.attributes.is_empty() {
-        all.push(format!("attributes {}", file.attributes.join(" ")));
+        let names: Vec<String> = file.attributes.iter().map(|name| quoted(name)).collect();
+        all.push(format!("attributes {}", names.join(" ")));
     }
     all.extend(unknown.map(str::to_owned));
     if all.is_empty() { String::new() } else { format!("  ({})", all.join(", ")) }

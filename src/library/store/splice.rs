@@ -9,6 +9,7 @@ use super::index::{Chunk, Entry};
 use crate::ext4::ReadAt;
 use crate::signals::Signals;
 use crate::smolvm::artifact::{Member, Part};
+use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +51,8 @@ pub struct Splice<'s, 'w> {
     before: Option<Before>,
     /// What is the same, and is not written yet.
     same: Range<u64>,
+    /// Of all bytes so far, if it is asked for.
+    sha256: Option<Sha256>,
     buffer: Vec<u8>,
 }
 
@@ -60,7 +63,12 @@ impl<'s, 'w> Splice<'s, 'w> {
     /// See [`Feed::part`].
     pub fn new(feed: &'s mut Feed<'w>, member: &Member, before: Option<Before>) -> Result<Self, StoreError> {
         feed.part(Part::Member(member))?;
-        Ok(Self { feed, before, same: 0..0, buffer: Vec::new() })
+        Ok(Self { feed, before, same: 0..0, sha256: None, buffer: Vec::new() })
+    }
+
+    /// Also takes the SHA-256 of the member, for which what is the same is decompressed.
+    pub fn hashed(self) -> Self {
+        Self { sha256: Some(Sha256::new()), ..self }
     }
 
     /// Adds the next bytes.
@@ -69,6 +77,7 @@ impl<'s, 'w> Splice<'s, 'w> {
     /// See [`Feed::part`].
     pub fn data(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.write_same()?;
+        self.sha256.iter_mut().for_each(|sha256| sha256.update(bytes));
         self.feed.part(Part::Data(bytes))
     }
 
@@ -94,6 +103,18 @@ impl<'s, 'w> Splice<'s, 'w> {
         self.feed.end_as(path)
     }
 
+    /// The same; the path follows from the SHA-256, if that is [taken](Self::hashed). Returns that.
+    ///
+    /// # Errors
+    /// See [`Self::end_as`].
+    pub fn end_by(mut self, path: impl FnOnce(&str) -> String) -> Result<String, StoreError> {
+        self.write_same()?;
+        let sha256 = self.sha256.unwrap_or_default().finalize();
+        let sha256 = base16ct::lower::encode_string(&sha256);
+        self.feed.end_as(path(&sha256))?;
+        Ok(sha256)
+    }
+
     fn write_same(&mut self) -> Result<(), StoreError> {
         let Range { start, end } = std::mem::take(&mut self.same);
         let Some(before) = &self.before else { return Ok(()) };
@@ -102,15 +123,22 @@ impl<'s, 'w> Splice<'s, 'w> {
             // All bytes that are not cut yet are of this range: where they begin may be a cut of the one before.
             let cut = at.checked_sub(rest).filter(|cut| *cut >= start);
             if let Some((cut, chunk)) = cut.and_then(|cut| Some((cut, before.chunk(cut, end)?))) {
+                let end = cut.saturating_add(chunk.length());
+                if let Some(sha256) = &mut self.sha256 {
+                    self.buffer.resize(usize::try_from(end.saturating_sub(at)).unwrap_or_default(), 0);
+                    before.read(at, &mut self.buffer)?;
+                    sha256.update(&self.buffer);
+                }
                 self.feed.drop_rest();
                 self.feed.chunk(&chunk, &before.folder, &mut self.buffer)?;
-                (at, rest) = (cut.saturating_add(chunk.length()), 0);
+                (at, rest) = (end, 0);
                 continue;
             }
             let to = before.next_cut(at).min(at.saturating_add(CHUNK as u64)).min(end);
             let bytes = usize::try_from(to.saturating_sub(at)).unwrap_or_default();
             self.buffer.resize(bytes, 0);
             before.read(at, &mut self.buffer)?;
+            self.sha256.iter_mut().for_each(|sha256| sha256.update(&self.buffer));
             self.feed.part(Part::Data(&self.buffer))?;
             (at, rest) = (to, self.feed.cut()?);
         }

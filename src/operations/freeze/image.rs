@@ -58,18 +58,16 @@ impl ImageWriter<'_> {
             self.write_base(feed, known)
         })?;
         let before = base.first().map(|tar| Before::new(self.folder, tar, self.signals));
-        let (mut members, more, workspace) = Writer::run(self.folder, self.signals, |feed| {
+        let (members, more, (sha256, workspace)) = Writer::run(self.folder, self.signals, |feed| {
             if let Some(index) = trusted {
                 feed.trust(index);
             }
             self.write_members(feed, (before, files))
         })?;
-        let unnamed = self.image.layer().path;
+        let path = DirectImage::layer_path(&sha256);
         let no_folder = || StoreError::Content("the engine's artifacts have no folder of layers".into());
-        let layer = members.iter_mut().find(|entry| entry.member.path == unnamed).ok_or_else(no_folder)?;
-        let name = layer.digest();
-        layer.member.path = DirectImage::layer_path(&name);
-        let manifest = self.image.manifest((&name, layer.member.size), workspace).map_err(StoreError::Content)?;
+        let layer = members.iter().find(|entry| entry.member.path == path).ok_or_else(no_folder)?;
+        let manifest = self.image.manifest((&sha256, layer.member.size), workspace).map_err(StoreError::Content)?;
         Ok((Index::new(manifest, members)?.with_base(base)?, added.and(more)))
     }
 
@@ -93,21 +91,19 @@ impl ImageWriter<'_> {
         Ok(written.files)
     }
 
-    /// Writes the members of the artifact, the layer without its name. Returns the bytes of `/workspace`.
-    fn write_members(&self, feed: &mut Feed<'_>, known: Known) -> Result<Option<u64>, StoreError> {
+    /// Writes the members of the artifact. Returns the SHA-256 of the layer, and the bytes of `/workspace`.
+    fn write_members(&self, feed: &mut Feed<'_>, known: Known) -> Result<(String, Option<u64>), StoreError> {
         let (image, signals, folder) = (self.image, self.signals, &self.runtime.folder);
-        let ((template, disk), mut known, mut workspace) = (image.template(), Some(known), None);
+        let ((template, disk), mut known, mut layer) = (image.template(), Some(known), (String::new(), None));
         for entry in &self.runtime.index.members {
             match entry.member.path.as_str() {
                 "overlay.raw" => {}
                 "layers/" => {
                     feed.known(entry, folder)?;
                     let (before, files) = known.take().unwrap_or_default();
-                    let layer = image.layer();
-                    let mut splice = Splice::new(feed, &layer, before)?;
+                    let mut splice = Splice::new(feed, &image.layer(), before)?.hashed();
                     image.read(&files, signals, &mut |part| self.add(&mut splice, &part))?;
-                    splice.end_as(layer.path)?;
-                    workspace = self.write_workspace(feed)?;
+                    layer = (splice.end_by(DirectImage::layer_path)?, self.write_workspace(feed)?);
                 }
                 path if path == template.path => {
                     feed.part(Part::Member(&template))?;
@@ -117,7 +113,7 @@ impl ImageWriter<'_> {
                 _ => feed.known(entry, folder)?,
             }
         }
-        Ok(workspace)
+        Ok(layer)
     }
 
     fn write_workspace(&self, feed: &mut Feed<'_>) -> Result<Option<u64>, StoreError> {

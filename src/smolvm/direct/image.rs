@@ -18,7 +18,6 @@ use crate::smolvm::record::Record;
 use crate::smolvm::version::Version;
 use rustix::process::{getegid, geteuid};
 use std::ffi::OsStr;
-use std::fmt::Display;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -127,9 +126,9 @@ impl DirectImage {
         self.file(UNNAMED, CONTENT_LIMIT)
     }
 
-    /// The name of the layer whose content has this name. (For the engine it is that of a folder.)
-    pub fn layer_path(content: &impl Display) -> String {
-        format!("layers/{content}.tar")
+    /// The path of the layer whose content has this SHA-256.
+    pub fn layer_path(sha256: &str) -> String {
+        format!("layers/{sha256}.tar")
     }
 
     /// The members for `/workspace`: its folder, and its tar, the size of which follows from its content.
@@ -221,13 +220,12 @@ impl DirectImage {
         })
     }
 
-    /// The manifest of an artifact with one layer of so many bytes, whose content has this name, and with a `/workspace` of so
-    /// many.
+    /// The manifest of an artifact with one layer, of this SHA-256 and so many bytes, and with a `/workspace` of so many.
     ///
     /// # Errors
     /// None that is known.
-    pub fn manifest(&self, (content, size): (&impl Display, u64), workspace: Option<u64>) -> Result<String, String> {
-        let (path, digest) = (Self::layer_path(content), format!("sha256:{content}"));
+    pub fn manifest(&self, (sha256, size): (&str, u64), workspace: Option<u64>) -> Result<String, String> {
+        let (path, digest) = (Self::layer_path(sha256), format!("sha256:{sha256}"));
         let [_, seed] = self.seed();
         let mut manifest = self.manifest.clone();
         "container".clone_into(&mut manifest.mode);

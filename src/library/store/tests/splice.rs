@@ -3,6 +3,7 @@
 use super::super::{Before, Feed, Splice, StoreError, Writer};
 use super::*;
 use crate::library::store::index::Entry;
+use sha2::{Digest as _, Sha256};
 
 /// A part of a new member: bytes, or a range of the old one.
 enum New {
@@ -14,21 +15,22 @@ fn tar(content: Vec<u8>) -> Source {
     Source::new("layers/x.tar", MemberKind::File, vec![Ok(content)])
 }
 
-fn spliced(library: &Library, name: &str, old: &Entry, new: &[New]) -> Result<Entry, StoreError> {
+/// The new member, and the SHA-256 that the splice has taken.
+fn spliced(library: &Library, name: &str, old: &Entry, new: &[New]) -> Result<(Entry, String), StoreError> {
     let signals = Signals::default();
     let before = Before::new(&library.folder("old"), old, &signals);
     let write = |feed: &mut Feed<'_>| {
-        let mut splice = Splice::new(feed, &Member { size: 1 << 40, ..old.member.clone() }, Some(before))?;
+        let mut splice = Splice::new(feed, &Member { size: 1 << 40, ..old.member.clone() }, Some(before))?.hashed();
         for part in new {
             match part {
                 New::Data(data) => splice.data(data)?,
                 New::Same(at, bytes) => splice.same(*at as u64, *bytes as u64)?,
             }
         }
-        splice.end_as(old.member.path.clone())
+        splice.end_by(|_| old.member.path.clone())
     };
-    let (mut members, ..) = Writer::run_in(library.store(), &library.folder(name), &signals, write)?;
-    Ok(members.remove(0))
+    let (mut members, _, sha256) = Writer::run_in(library.store(), &library.folder(name), &signals, write)?;
+    Ok((members.remove(0), sha256))
 }
 
 /// Small numbers in an order that the seed decides.
@@ -67,8 +69,10 @@ fn what_is_linked_is_cut_as_what_is_read() {
             }
             at += bytes;
         }
+        let hash = base16ct::lower::encode_string(&Sha256::digest(&content));
         let (expected, ..) = library.write(library.store(), "read", &[tar(content)]).unwrap();
-        let found = spliced(&library, "linked", &members[0], &new).unwrap();
+        let (found, sha256) = spliced(&library, "linked", &members[0], &new).unwrap();
+        assert_eq!(sha256, hash, "seed {seed}");
         assert_eq!(found, expected[0], "seed {seed}");
         assert_eq!(found.digest(), expected[0].digest());
         assert_eq!(library.names("linked/objects"), library.names("read/objects"), "seed {seed}");
