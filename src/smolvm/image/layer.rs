@@ -1,6 +1,7 @@
 //! The layers of an image, and the folder of changes above them.
 
 use super::file::{File, Place};
+use super::owner;
 use crate::ext4::{Attribute, Ext4Error, FileSystem, Inode, Kind};
 use crate::smolvm::disk::{DiskError, Random};
 use rustix::fs::{lstat, major, minor};
@@ -108,7 +109,11 @@ impl Layer<'_> {
     /// It cannot be read.
     pub fn root(&self) -> Result<File, DiskError> {
         match self {
-            Self::Host(path) => on_host(path.clone()),
+            Self::Host(path) => {
+                let mut root = on_host(path.clone())?;
+                owner::set(path, &mut root)?;
+                Ok(root)
+            }
             Self::Disk(_, inode) => Ok(on_disk(inode.clone())),
         }
     }
@@ -122,9 +127,14 @@ impl Layer<'_> {
         match (self, &folder.place) {
             (_, Place::Host(path)) => {
                 let unreadable = |source| DiskError::Unreadable { path: path.clone(), source };
+                let are_recorded = owner::are_recorded(path)?;
                 for entry in fs::read_dir(path).map_err(unreadable)? {
                     let entry = entry.map_err(unreadable)?;
-                    all.push((entry.file_name().as_bytes().to_vec(), on_host(entry.path())?));
+                    let mut file = on_host(entry.path())?;
+                    if are_recorded {
+                        owner::set(&entry.path(), &mut file)?;
+                    }
+                    all.push((entry.file_name().as_bytes().to_vec(), file));
                 }
             }
             (Self::Disk(files, _), Place::Disk(inode)) => {

@@ -5,6 +5,7 @@ mod flat;
 mod layer;
 mod listing;
 mod merged;
+mod owner;
 
 pub use flat::{Flat, Written, flatten};
 pub use layer::{Files, Layer};

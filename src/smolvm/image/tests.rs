@@ -179,6 +179,35 @@ fn a_file_that_this_host_did_not_change_is_not_read_again() {
 }
 
 #[test]
+fn recorded_owners_are_those_that_the_guest_sees() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "text").unwrap();
+    std::os::unix::fs::symlink("file", folder.path().join("link")).unwrap();
+    let set = |path: &Path, name: &str, value: &str| {
+        rustix::fs::lsetxattr(path, name, value.as_bytes(), rustix::fs::XattrFlags::empty())
+    };
+    let record = |path: &Path, owner: &str| set(path, "user.containers.override_stat", owner);
+    if record(folder.path(), "3:4:01777") == Err(rustix::io::Errno::NOTSUP) {
+        println!("NOT RUN: this file system has no attributes");
+        return;
+    }
+    record(&file, "999:998:04400").unwrap();
+    let tar = || flattened(&[Layer::Host(folder.path().to_owned())]);
+    let members = members(&tar().unwrap());
+    let has = |path: &str, text: &str| assert!(members[path.as_bytes()].contains(text), "{members:?}");
+    has("./", "Directory 1777 [3, 4] ");
+    has("./file", "Regular 4400 [999, 998] ");
+    has("./link", "Symlink 777 [0, 0] ");
+    for text in ["", "1:2", "1:2:0644:5", "1:2:100644", "1:x:0644", &"1".repeat(100)] {
+        record(&file, text).unwrap();
+        assert!(tar().unwrap_err().ends_with("has an owner in an unknown form"), "{text}: {:?}", tar());
+    }
+    set(folder.path(), "user.krun.symlink_owners", "link=1:1").unwrap();
+    assert!(tar().unwrap_err().ends_with("has links with owners in an unknown form"), "{:?}", tar());
+}
+
+#[test]
 fn what_overlayfs_may_mean_is_not_guessed() {
     let rename = |bytes: &mut Vec<u8>| {
         // The name of an attribute, without "trusted.".
