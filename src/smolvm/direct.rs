@@ -7,6 +7,7 @@
 pub mod image;
 mod known;
 mod manifest;
+mod origin;
 
 use super::artifact::{Member, MemberKind};
 use super::disk::{Disk, DiskError};
@@ -16,6 +17,7 @@ use super::record::Record;
 use super::version::Version;
 use known::{check_files, check_vm, disk_file};
 use manifest::{Asset, Manifest};
+use origin::ImageSettings;
 use rustix::process::{getegid, geteuid};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -47,6 +49,8 @@ pub struct Known<'k> {
     pub template: &'k str,
     /// The folder of the VM's disks.
     pub folder: &'k Path,
+    /// The engine.
+    pub engine: &'k Path,
     /// The version of the engine.
     pub version: Version,
 }
@@ -56,7 +60,7 @@ pub struct Known<'k> {
 /// # Errors
 /// Why only the engine can pack it, as a sentence.
 pub fn direct(known: &Known<'_>, open: Open) -> Result<Direct, String> {
-    let Known { vm, record, trial, template, folder, version } = *known;
+    let Known { vm, record, trial, template, folder, version, .. } = *known;
     if !version.has(Fact::KnownDisks) {
         return Err(format!("bottle-freeze does not know the disks of smolvm {version}"));
     }
@@ -66,7 +70,7 @@ pub fn direct(known: &Known<'_>, open: Open) -> Result<Direct, String> {
     check_vm(vm, record, trial)?;
     check_files(folder)?;
     let mut manifest = Manifest::of_trial(template)?;
-    let secrets = manifest.set(vm, record.settings()?);
+    let secrets = manifest.set(vm, record.settings()?, ImageSettings::default());
     let assets = &mut manifest.assets;
     let (asset, logical) = (assets.overlay_template.as_mut(), &mut assets.overlay_logical_size);
     let asset = asset.ok_or("bottle-freeze does not know its manifest")?;
@@ -162,7 +166,8 @@ mod tests {
             let record = |json: &Value| Record::parse(&json.to_string()).unwrap();
             let (record, trial) = (record(&self.record), record(&self.trial));
             let (template, folder, version) = (&self.template, self.folder.path(), self.version);
-            let known = Known { vm: &listed, record: &record, trial: &trial, template, folder, version };
+            let engine = Path::new("smolvm");
+            let known = Known { vm: &listed, record: &record, trial: &trial, template, folder, engine, version };
             direct(&known, &mut Disk::open)
         }
     }
@@ -188,6 +193,19 @@ mod tests {
         let mut vm = Vm::new();
         vm.record["checkpoint_head"] = json!({"id": "0123", "generation": 2});
         vm.direct().unwrap();
+    }
+
+    #[test]
+    fn a_vm_s_settings_replace_those_of_its_image() {
+        let vm = Vm::new();
+        let (mut manifest, record) =
+            (Manifest::of_trial(&vm.template).unwrap(), json!({"env": [["A", "1"], ["B", "2"]]}));
+        let settings = Record::parse(&record.to_string()).unwrap().settings().unwrap();
+        let env = Some(["A=of the image", "AA=x"].map(str::to_owned).to_vec());
+        let image = ImageSettings { env, user: Some("7:8".to_owned()) };
+        manifest.set(&serde_json::from_value(vm.listed).unwrap(), settings, image);
+        let manifest: Value = serde_json::from_str(&manifest.text().unwrap()).unwrap();
+        assert_eq!((&manifest["env"], &manifest["user"]), (&json!(["AA=x", "A=1", "B=2"]), &json!("7:8")));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! are empty files packs, but starts no VM.
 
 use super::artifact;
+use super::disk::STORAGE_TEMPLATE;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,11 @@ pub fn broken_files(engine: &Path) -> Vec<PathBuf> {
 /// Whether `engine` runs VMs itself, with its own libkrun. Another one, such as a script, may have them run elsewhere.
 pub fn has_libkrun(engine: &Path) -> bool {
     files(engine).any(|path| is_libkrun(&path.file_name().unwrap_or_default().to_string_lossy()))
+}
+
+/// The template of `engine` for the disk that has the changes of an image VM.
+pub fn storage_template(engine: &Path) -> Option<PathBuf> {
+    files(engine).find(|path| path.file_name() == Some(OsStr::new(STORAGE_TEMPLATE)))
 }
 
 /// The files beside `engine`, or in `$SMOLVM_LIB_DIR`.

@@ -1,4 +1,4 @@
-//! A VM that was made from a folder, by root, is frozen from its disk: what its guest sees, in one layer.
+//! Image VMs are frozen from their disk: what their guest sees, in one layer.
 
 use crate::full_disk::fill;
 use crate::leftovers::{left, wait_for_the_dead};
@@ -59,12 +59,26 @@ fn disks(world: &World) -> PathBuf {
     PathBuf::from(folder.trim_end())
 }
 
-/// A VM `dev` of a folder, made by the real engine. Its disk has the changes of the corpus. Nothing if there is no engine, or
-/// such VMs are not known here.
-fn image_vm(world: &World) -> bool {
+/// Whether there is a real engine, and its image VMs are known here. (The tests change owners.)
+fn is_known_here(world: &World) -> bool {
     let is_root = fs::metadata(world.path("")).unwrap().uid() == 0;
     if std::env::var_os("BOTTLE_FREEZE_REAL_ENGINES").is_none() || !cfg!(target_os = "linux") || !is_root {
         println!("NOT RUN: no real engine, not Linux, or not root");
+        return false;
+    }
+    true
+}
+
+/// A disk of the corpus.
+fn corpus(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/image").join(name).with_extension("zst");
+    zstd::decode_all(&*fs::read(path).unwrap()).unwrap()
+}
+
+/// A VM `dev` of a folder, made by the real engine. Its disk has the changes of the corpus. Nothing if there is no engine, or
+/// such VMs are not known here.
+fn image_vm(world: &World) -> bool {
+    if !is_known_here(world) {
         return false;
     }
     fs::create_dir_all(world.path("work/rootfs/opt/replaced/old")).unwrap();
@@ -78,9 +92,7 @@ fn image_vm(world: &World) -> bool {
     let template = world.path("storage-template.ext4");
     fs::write(&template, "template").unwrap();
     sparse(&template);
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/image/disk.zst");
-    let raw = zstd::decode_all(&*fs::read(corpus).unwrap()).unwrap();
-    fs::write(world.path("storage.raw"), raw).unwrap();
+    fs::write(world.path("storage.raw"), corpus("disk")).unwrap();
     fs::write(folder.join("overlay.raw"), "overlay").unwrap();
     change(world, &[]);
     true
@@ -98,31 +110,66 @@ fn it_is_frozen_without_the_engine_and_the_engine_takes_what_was_written() {
     assert!(stdout(&run("freeze dev --yes --if-changed --json")).contains("\"unchanged\": true"));
     run("snapshot verify --all");
     run("thaw dev again --no-start");
-    let shared = world.path("home/.cache/smolvm/vms/_shared");
-    let content = fs::read_dir(shared).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
-    let layers = fs::read_dir(content.join("layers")).unwrap().map(|entry| entry.unwrap().path());
-    let layer = layers.into_iter().find(|path| path.join("base").exists()).unwrap();
+    let [layer, layers] = unpacked(&world);
     let file = |path: &str| fs::read_to_string(layer.join(path)).ok();
     assert_eq!(file("base").as_deref(), Some("of the folder"));
     assert_eq!(file("opt/renamed").as_deref(), Some("opt/rename-me\n"));
     assert_eq!(file("opt/replaced/new").as_deref(), Some("new\n"));
     assert_eq!((file("opt/file"), file("opt/replaced/old/f")), (None, None));
-    assert!(content.join("layers/workspace-seed/workspace.tar").exists());
+    assert!(layers.join("workspace-seed/workspace.tar").exists());
+    assert!(stdout(&run("freeze dev --dry-run --json")).contains("\"way\": \"disks\""));
+}
+
+/// The layer that the engine unpacked for VMs made from an artifact, and the folder of the artifact's layers.
+fn unpacked(world: &World) -> [PathBuf; 2] {
+    let shared = world.path("home/.cache/smolvm/vms/_shared");
+    let content = fs::read_dir(shared).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let layers = content.join("layers");
+    let mut all = fs::read_dir(&layers).unwrap().map(|entry| entry.unwrap().path());
+    [all.find(|path| path.join("root").exists()).unwrap(), layers]
+}
+
+/// Makes a VM whose disk has the images of the corpus, freezes and thaws it, and returns the layer.
+fn refrozen(world: &World, image: &str) -> PathBuf {
+    world.write("image.tar", "an archive");
+    real::smolvm(world, &format!("machine create --name dev --image {image} --cpus 1 --mem 256 --storage 2"));
+    let folder = disks(world);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("overlay.raw"), "overlay").unwrap();
+    fs::write(folder.join("storage.raw"), corpus("origins")).unwrap();
+    let run = |line: &str| finish(real::line(world, line)).success();
+    let printed = stderr(&run("freeze dev --yes --verbose"));
+    assert!(!printed.contains("--from-vm=dev"), "{printed}");
+    assert!(stdout(&run("freeze dev --yes --if-changed --json")).contains("\"unchanged\": true"));
+    assert!(stdout(&run("snapshot diff dev --image")).contains("/root/mine"));
+    run("snapshot verify --all");
+    run("thaw dev again --no-start");
+    let [layer, _] = unpacked(world);
+    assert_eq!(fs::read_to_string(layer.join("root/mine")).unwrap(), "mine\n");
+    layer
 }
 
 #[test]
-fn a_dry_run_says_what_only_the_engine_can_pack() {
+fn the_image_of_a_registry_is_on_the_disk_with_all_its_layers() {
     let world = World::new();
-    if !image_vm(&world) {
+    if !is_known_here(&world) {
         return;
     }
-    real::smolvm(&world, "machine create --name web --image alpine --net");
-    let run = |line: &str| finish(real::line(&world, line)).success();
-    assert!(stdout(&run("freeze dev --dry-run --json")).contains("\"way\": \"disks\""));
-    let web = run("freeze web --dry-run --json --verbose");
-    assert!(stdout(&web).contains("\"way\": \"engine\""));
-    let why = "the engine packs 'web': it is made from neither an artifact nor a folder";
-    assert!(stderr(&web).contains(why), "{}", stderr(&web));
+    let layer = refrozen(&world, "127.0.0.1:5000/img:2 --net");
+    let file = |path: &str| fs::read_to_string(layer.join(path)).ok();
+    assert_eq!((file("etc/os").as_deref(), file("opt/old/n").as_deref()), (Some("two\n"), Some("new\n")));
+    assert_eq!((file("etc/gone"), file("opt/old/f")), (None, None));
+    let meta = fs::metadata(layer.join("bin/sh")).unwrap();
+    assert_eq!((meta.uid(), meta.gid()), (7, 8));
+}
+
+#[test]
+fn the_image_of_an_archive_is_on_the_disk() {
+    let world = World::new();
+    if is_known_here(&world) {
+        let layer = refrozen(&world, "./image.tar");
+        assert_eq!(fs::read_to_string(layer.join("etc/os")).unwrap(), "arch\n");
+    }
 }
 
 /// Files of the image that are larger than the rest.

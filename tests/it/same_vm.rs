@@ -159,7 +159,8 @@ impl Trial {
         let listed: Machine = serde_json::from_value(engine.listed(name).unwrap()).unwrap();
         let (folder, version) = (data_dir(engine, name), engine.version.parse().unwrap());
         let (record, trial, template) = (&record(engine, name), &self.record, &self.parts.manifest);
-        let known = Known { vm: &listed, record, trial, template, folder: &folder, version };
+        let program = Path::new("smolvm");
+        let known = Known { vm: &listed, record, trial, template, folder: &folder, engine: program, version };
         direct(&known, &mut Disk::open).unwrap_or_else(|why| panic!("{} {name}: {why}", engine.label()))
     }
 

@@ -92,7 +92,7 @@ impl Freeze<'_> {
         let (runtime, trial) = pattern.as_ref().map_err(String::clone)?;
         let mut open = |path: &Path| self.open(path, free);
         let (record, template, version) = (&record, runtime.index.manifest.get(), engine.version());
-        let known = Known { vm, record, trial, template, folder, version };
+        let known = Known { vm, record, trial, template, folder, engine: engine.path(), version };
         Ok((runtime, Source::of(&known, !self.cx.request.no_workspace, &mut open)?))
     }
 

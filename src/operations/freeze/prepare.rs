@@ -114,8 +114,8 @@ impl Freeze<'_> {
 fn is_known(cx: Context, name: &Name, vm: &Machine) -> bool {
     // It is read again when the VM is stopped.
     let record = cx.engine.record(name).ok_or_else(|| "what smolvm recorded of it cannot be read".to_owned());
-    let known = record.and_then(|record| match vm.image {
-        Some(_) => check_image(&record, cx.engine.version()),
+    let known = record.and_then(|_| match vm.image {
+        Some(_) => check_image(cx.engine.version()),
         None => Ok(()),
     });
     known.inspect_err(|why| cx.app.terminal.detail(&only_engine(name, why))).is_ok()

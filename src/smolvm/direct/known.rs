@@ -28,10 +28,10 @@ const PACKED: [&str; 10] = ["cpus", "mem", "entrypoint", "cmd", "env", "workdir"
 
 /// The files and folders in the folder of a VM that hold nothing of it. Sockets hold nothing either.
 #[rustfmt::skip]
-const FILES: [&str; 21] = [
+const FILES: [&str; 22] = [
     ".pack-shared", ".vm-uid", "agent-console.log", "agent-console.prev.log", "agent-startup-error.log", "agent.config.json", "agent.pid",
     "boot-config.json", "egress", "name", "overlay.formatted", "pack", "pack.lock", "packed-layers-dax-window",
-    "smolvm_attach_ro", "smolvm_attach_rw", "storage.formatted", "vm.lock", "vmm-exit.json", "vmm-stop-requested", "workload.log",
+    "smolvm_attach_ro", "smolvm_attach_rw", "storage.formatted", "storage.seed", "vm.lock", "vmm-exit.json", "vmm-stop-requested", "workload.log",
 ];
 /// The disks of a VM.
 const DISKS: [&str; 4] = ["overlay.raw", "overlay.qcow2", "storage.raw", "storage.qcow2"];

@@ -1,5 +1,6 @@
 //! The manifest of an artifact that the engine makes of a VM.
 
+use super::origin::ImageSettings;
 use crate::clock;
 use crate::smolvm::machine::Machine;
 use serde::{Deserialize, Serialize};
@@ -116,17 +117,23 @@ impl Manifest {
         serde_json::to_string_pretty(self).map_err(|error| error.to_string())
     }
 
-    /// Sets what depends on the VM, and returns the names of its secrets. The network stays closed, as in every snapshot.
-    pub fn set(&mut self, vm: &Machine, settings: Settings) -> Vec<String> {
+    /// Sets what depends on the VM, over what its image sets, and returns the names of its secrets. The network stays closed, as
+    /// in every snapshot.
+    pub fn set(&mut self, vm: &Machine, settings: Settings, image: ImageSettings) -> Vec<String> {
         self.image = vm.image.clone().unwrap_or_else(|| format!("vm://{}", vm.name));
         // Some engines record a shell if there is none.
         if !settings.entrypoint.is_empty() {
             self.entrypoint = settings.entrypoint;
         }
         self.cmd = settings.cmd;
-        self.env = settings.env.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let mut env = image.env.unwrap_or_default();
+        for (key, value) in settings.env {
+            env.retain(|variable| variable.split_once('=').is_none_or(|(name, _)| name != key));
+            env.push(format!("{key}={value}"));
+        }
+        self.env = env;
         self.workdir = settings.workdir;
-        self.user = settings.user;
+        self.user = settings.user.or(image.user.filter(|user| !user.is_empty()));
         self.bottle_freeze_secrets = settings.secret_refs.into_keys().collect();
         (self.cpus, self.mem) = (vm.cpus, vm.memory_mib);
         self.gpu = settings.gpu.unwrap_or(false);

@@ -149,10 +149,15 @@ impl Layer {
     }
 }
 
-/// Whether a file is a template of the engine, or the disk of an artifact that it unpacked.
+/// The file name of the engine's template for the disk `storage`.
+pub const STORAGE_TEMPLATE: &str = "storage-template.ext4";
+/// Where the engine has the disks of artifacts that it unpacked, and of images that it pulled.
+const BASES: [&str; 2] = ["_cow-bases", "image-seeds"];
+
+/// Whether a file is a template of the engine, or the disk of an artifact or image that it unpacked.
 fn is_engines_own(path: &Path) -> bool {
     let is_plain = path.components().all(|part| part != Component::ParentDir);
     let is_template =
-        matches!(path.file_name().and_then(OsStr::to_str), Some("overlay-template.ext4" | "storage-template.ext4"));
-    is_template || is_plain && path.components().any(|part| part.as_os_str() == "_cow-bases")
+        matches!(path.file_name().and_then(OsStr::to_str), Some("overlay-template.ext4" | STORAGE_TEMPLATE));
+    is_template || is_plain && path.components().any(|part| BASES.iter().any(|base| part.as_os_str() == *base))
 }

@@ -14,6 +14,7 @@ mod source;
 mod tests;
 
 pub use error::DiskError;
+pub use image::STORAGE_TEMPLATE;
 pub use random::Random;
 
 use super::artifact::Part;

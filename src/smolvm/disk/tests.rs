@@ -235,9 +235,11 @@ fn a_small_file_whose_tables_make_a_large_disk_is_refused() {
 
 #[test]
 fn only_files_of_the_engine_may_lie_below() {
-    for below in ["/etc/passwd", "_cow-bases/../secret"] {
+    for below in ["/etc/passwd", "_cow-bases/../secret", "image-seeds/../secret"] {
         let qcow2 = Qcow2::over(MIB, below, "raw");
-        fs::create_dir(qcow2.file("_cow-bases")).unwrap();
+        for folder in ["_cow-bases", "image-seeds"] {
+            fs::create_dir(qcow2.file(folder)).unwrap();
+        }
         raw(&qcow2.file("secret"), MIB, &[(0, b"a")]);
         assert!(qcow2.refusal().ends_with("is not a file of the engine"), "{}", qcow2.refusal());
     }

@@ -77,6 +77,22 @@ impl Files<'_> {
         found.ok_or_else(|| DiskError::Unknown { path: self.path.clone(), why: format!("has no folder {path}") })
     }
 
+    /// The content of the regular file at this path; nothing if there is none.
+    ///
+    /// # Errors
+    /// It has more than `most` bytes, or the disk cannot be read.
+    pub fn read(&self, path: &str, most: u64) -> Result<Option<Vec<u8>>, DiskError> {
+        let Some(file) = self.find(path)?.filter(|file| file.kind == Kind::File) else { return Ok(None) };
+        let bytes = usize::try_from(file.size().min(most.saturating_add(1))).unwrap_or(usize::MAX);
+        if bytes as u64 > most {
+            return Err(DiskError::Unknown { path: self.path.clone(), why: format!("has a large file {path}") });
+        }
+        let mut content = vec![0; bytes];
+        let extents = self.system.extents(&file).map_err(|error| self.error(error))?;
+        self.system.read(&extents, 0, &mut content).map_err(|error| self.error(error))?;
+        Ok(Some(content))
+    }
+
     /// The file at this path, through folders only; nothing if there is none.
     ///
     /// # Errors
