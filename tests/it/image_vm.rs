@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -55,7 +55,11 @@ fn change(world: &World, commands: &[&str]) {
 
 /// The folder of its disks.
 fn disks(world: &World) -> PathBuf {
-    let folder = String::from_utf8(real::smolvm(world, "machine data-dir --name dev").stdout).unwrap();
+    disks_of(world, "dev")
+}
+
+fn disks_of(world: &World, vm: &str) -> PathBuf {
+    let folder = String::from_utf8(real::smolvm(world, &format!("machine data-dir --name {vm}")).stdout).unwrap();
     PathBuf::from(folder.trim_end())
 }
 
@@ -355,4 +359,148 @@ fn on_a_disk_of_any_fullness_it_succeeds_or_loses_nothing() {
         }
         assert!(!done[0] && done[done.len() - 1], "{done:?}");
     });
+}
+
+/// What a guest sees of the files below a folder: kind, owner, mode, content or target, and which names are one file.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let (mut all, mut files, mut folders) = (BTreeMap::new(), BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for name in names_in(&next) {
+            let path = next.join(name);
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let inside = path.strip_prefix(folder).unwrap().to_owned();
+            let content = if meta.is_dir() {
+                folders.push(path);
+                "folder".to_owned()
+            } else if meta.is_symlink() {
+                format!("-> {}", fs::read_link(&path).unwrap().display())
+            } else {
+                let first = files.entry(meta.ino()).or_insert_with(|| inside.clone());
+                let first = if meta.nlink() > 1 { first.clone() } else { PathBuf::new() };
+                format!("{:08x} {}", crc32fast::hash(&fs::read(&path).unwrap()), first.display())
+            };
+            // smolvm drops the bits for set-user-id when it unpacks an image, also one that it packed itself.
+            all.insert(inside, format!("{:o} {}:{} {content}", meta.mode() & 0o777, meta.uid(), meta.gid()));
+        }
+    }
+    all
+}
+
+/// What a guest does with its files, on the folder of the changes and on what it sees.
+struct Guest {
+    upper: PathBuf,
+    seen: PathBuf,
+}
+
+impl Guest {
+    fn remove(&self, path: &str) {
+        let there = self.seen.join(path);
+        if there.is_dir() { fs::remove_dir_all(there) } else { fs::remove_file(there) }.unwrap();
+        let hidden = self.upper.join(path);
+        fs::create_dir_all(hidden.parent().unwrap()).unwrap();
+        let _ = fs::remove_dir_all(&hidden).or_else(|_| fs::remove_file(&hidden));
+        let made = Command::new("mknod").arg(hidden).args(["c", "0", "0"]).status().unwrap();
+        assert!(made.success());
+    }
+
+    fn write(&self, path: &str, content: &[u8], mode: u32) {
+        for folder in [&self.upper, &self.seen] {
+            let file = folder.join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            let _ = fs::remove_file(&file);
+            fs::write(&file, content).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+
+    fn link(&self, path: &str, other: &str) {
+        for folder in [&self.upper, &self.seen] {
+            fs::hard_link(folder.join(path), folder.join(other)).unwrap();
+        }
+    }
+
+    /// A folder with one file, in the place of whatever was there.
+    fn replace(&self, path: &str, content: &[u8]) {
+        self.remove(path);
+        fs::remove_file(self.upper.join(path)).unwrap();
+        self.write(&format!("{path}/new"), content, 0o600);
+        let folder = self.upper.join(path);
+        rustix::fs::setxattr(folder, "trusted.overlay.opaque", b"y", rustix::fs::XattrFlags::empty()).unwrap();
+    }
+
+    /// Puts its changes on the disk of a VM.
+    fn stop(&self, world: &World, vm: &str) {
+        let (root, raw) = (world.path("storage"), world.path("storage.raw"));
+        let changes = root.join(format!("overlays/persistent-{vm}"));
+        fs::create_dir_all(&changes).unwrap();
+        fs::rename(&self.upper, changes.join("upper")).unwrap();
+        let _ = fs::remove_file(&raw);
+        let mut mke2fs = Command::new("mke2fs");
+        mke2fs.args(["-q", "-t", "ext4", "-d"]).args([&root, &raw]).arg("64M");
+        assert!(mke2fs.stdout(Stdio::null()).status().unwrap().success());
+        fs::remove_dir_all(root).unwrap();
+        let disk = qcow2(&fs::read(raw).unwrap(), &world.path("storage-template.ext4"));
+        fs::write(disks_of(world, vm).join("storage.qcow2"), disk).unwrap();
+    }
+}
+
+#[test]
+fn over_five_generations_what_is_deleted_stays_deleted_and_what_is_replaced_stays_replaced() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    let (image, seen) = (world.path("work/rootfs"), world.path("seen"));
+    fs::remove_dir_all(&image).unwrap();
+    // Small files, as of a program with many modules.
+    let modules = if is_long() { 2000 } else { 60 };
+    for number in 0..modules {
+        let folder = format!("rootfs/srv/modules/module-{number}/lib");
+        fs::create_dir_all(world.path("work").join(&folder)).unwrap();
+        for file in 0..10 {
+            world.write(&format!("{folder}/{file}.js"), format!("exports.{number} = {file};\n").repeat(file * 9));
+        }
+    }
+    fs::create_dir_all(image.join("bin")).unwrap();
+    world.write("rootfs/bin/su", "set-user-id");
+    fs::set_permissions(image.join("bin/su"), fs::Permissions::from_mode(0o4755)).unwrap();
+    fs::hard_link(image.join("bin/su"), image.join("bin/sudo")).unwrap();
+    std::os::unix::fs::symlink("su", image.join("bin/link")).unwrap();
+    world.write("rootfs/bin/own", "of another user");
+    std::os::unix::fs::chown(image.join("bin/own"), Some(70_000), Some(5)).unwrap();
+    assert!(Command::new("cp").arg("-a").args([&image, &seen]).status().unwrap().success());
+    let mut random = Random::new();
+    let mut left: Vec<u64> = (0..modules).collect();
+    for generation in 1..=5 {
+        let vm = if generation == 1 { "dev".to_owned() } else { format!("dev-{generation}") };
+        let guest = Guest { upper: world.path("upper"), seen: seen.clone() };
+        for kind in 0..12 {
+            let at = usize::try_from(random.below(left.len() as u64)).unwrap();
+            let module = format!("srv/modules/module-{}", left.swap_remove(at));
+            let content = random_bytes(5000);
+            match kind % 6 {
+                0 => guest.remove(&module),
+                1 => guest.remove(&format!("{module}/lib/3.js")),
+                2 => guest.replace(&module, &content),
+                3 => guest.replace(&format!("{module}/lib/5.js"), &content),
+                4 => guest.write(&format!("{module}/lib/new"), &content, 0o4711),
+                _ => {
+                    guest.write(&format!("{module}/lib/1.js"), &content, 0o640);
+                    guest.link(&format!("{module}/lib/1.js"), &format!("{module}/lib/hard"));
+                }
+            }
+        }
+        guest.stop(&world, &vm);
+        let printed = stderr(&finish(real::line(&world, &format!("freeze {vm} --yes --verbose"))).success());
+        assert!(!printed.contains(&format!("--from-vm={vm}")), "{printed}");
+        let next = format!("dev-{}", generation + 1);
+        finish(real::line(&world, &format!("thaw {vm} {next} --no-start"))).success();
+        let shared = fs::read_to_string(disks_of(&world, &next).join(".pack-shared")).unwrap();
+        let layers = Path::new(shared.trim_end()).join("layers");
+        let order = fs::read_to_string(layers.join("layer-order")).unwrap();
+        let (found, expected) = (tree(&layers.join(order.trim_end())), tree(&seen));
+        let differs = expected.iter().find(|(path, file)| found.get(*path) != Some(file));
+        assert_eq!((differs, found.len()), (None, expected.len()), "generation {generation}");
+    }
+    finish(real::line(&world, "snapshot verify --all")).success();
 }
