@@ -37,6 +37,35 @@ fn open_regular(path: &Path, access: OFlags) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
 }
 
+/// What a later file of the same name has different: device, inode, size, and two times in seconds and nanoseconds. The second
+/// is the time of the last change, which no program can set.
+pub type Stamp = [i128; 7];
+
+/// The stamp of a file.
+pub fn stamp(meta: &Metadata) -> Stamp {
+    let [device, inode, size] = [meta.dev(), meta.ino(), meta.len()].map(i128::from);
+    let [modified, modified_ns, changed, changed_ns] =
+        [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()].map(i128::from);
+    [device, inode, size, modified, modified_ns, changed, changed_ns]
+}
+
+/// Whether each change of the file, by whatever program, sets the time of its last change. Not known of file systems on other
+/// hosts or in other programs; tmpfs does not do it for a file that is mapped into memory.
+#[cfg(target_os = "linux")]
+pub fn notes_changes(file: &File) -> bool {
+    const EXT4: i64 = 0xef53;
+    const XFS: i64 = 0x5846_5342;
+    const BTRFS: i64 = 0x9123_683e;
+    #[allow(clippy::cast_lossless, clippy::unnecessary_cast, reason = "its type depends on the processor")]
+    fs::fstatfs(file).is_ok_and(|system| [EXT4, XFS, BTRFS].contains(&(system.f_type as i64)))
+}
+
+/// The same where it is not known.
+#[cfg(not(target_os = "linux"))]
+pub fn notes_changes(_file: &File) -> bool {
+    false
+}
+
 /// Whether this user owns the file.
 pub fn is_own(meta: &Metadata) -> bool {
     meta.uid() == rustix::process::geteuid().as_raw()

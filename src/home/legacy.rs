@@ -212,8 +212,11 @@ pub fn is_work_entry(name: &std::ffi::OsStr, text: &[u8]) -> bool {
 
 fn is_record(entry: &Entry) -> bool {
     let has_keys = |json: Value| ["made", "net", "ports"].iter().all(|key| json.get(key).is_some());
-    let is_ours =
-        |entry: &Entry| entry.ends_in("smolmachine") || (entry.ends_in("json") && entry.json().is_some_and(has_keys));
+    let is_ours = |entry: &Entry| {
+        entry.ends_in("smolmachine")
+            || entry.ends_in("disks")
+            || (entry.ends_in("json") && entry.json().is_some_and(has_keys))
+    };
     entry.is_private() || (entry.is_file() && is_ours(entry))
 }
 

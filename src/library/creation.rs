@@ -1,6 +1,8 @@
 //! The options that a VM was created with and the engine does not report, and the artifact that some engines need at every
 //! start. Stored when bottle-freeze creates a VM, and deleted when it removes it.
 
+use super::disks_read::DisksRead;
+use super::layout::VMS;
 use super::metadata::LIMIT;
 use crate::publish::{self, Existing, publish, publish_text};
 use crate::smolvm::artifact;
@@ -9,9 +11,6 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-
-/// The folder of the records.
-const FOLDER: &str = "vms";
 
 /// The options of `create` for one VM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +36,7 @@ pub struct Creation {
 impl Creation {
     /// The record of the VM with that name and creation time in Unix seconds; nothing if it was created elsewhere.
     pub fn of(vm: &str, created_at: Option<u64>) -> Option<Self> {
-        let record = Self::read(&home::existing(FOLDER).ok()??.join(file(vm)))?;
+        let record = Self::read(&home::existing(VMS).ok()??.join(file(vm)))?;
         created_at.filter(|at| (record.made.0..=record.made.1).contains(at)).map(|_| record)
     }
 
@@ -52,7 +51,7 @@ impl Creation {
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, vm: &str) -> io::Result<()> {
-        let path = home::folder(FOLDER)?.join(file(vm));
+        let path = home::folder(VMS)?.join(file(vm));
         if Self::is_foreign(&path) {
             return Err(io::Error::other(format!("{} is not a record of bottle-freeze", path.display())));
         }
@@ -78,8 +77,9 @@ impl Creation {
         fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file() || (meta.len() > 0 && Self::read(path).is_none()))
     }
 
-    /// Deletes the record of a VM. A file that holds no record stays.
+    /// Deletes the record of a VM, and that of its disks. A file that holds no record stays.
     pub fn forget(vm: &str) {
+        DisksRead::forget(vm);
         remove(&file(vm), |path| Self::read(path).is_some());
     }
 }
@@ -89,7 +89,7 @@ impl Creation {
 /// # Errors
 /// It cannot be written.
 pub fn keep_artifact(vm: &str, from: &Path) -> io::Result<PathBuf> {
-    let path = home::folder(FOLDER)?.join(artifact_file(vm));
+    let path = home::folder(VMS)?.join(artifact_file(vm));
     publish(from, &path, Existing::Replace)?;
     Ok(path)
 }
@@ -101,7 +101,7 @@ pub fn remove_artifact(vm: &str) {
 
 /// Removes a file of this user, if it `is_ours`. What cannot be removed stays.
 fn remove(name: &str, is_ours: impl Fn(&Path) -> bool) {
-    let path = home::existing(FOLDER).ok().flatten().map(|folder| folder.join(name));
+    let path = home::existing(VMS).ok().flatten().map(|folder| folder.join(name));
     if let Some(path) = path.filter(|path| files::open_own(path).is_ok() && is_ours(path)) {
         let _ = publish::remove(&path);
     }

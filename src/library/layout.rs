@@ -3,6 +3,9 @@
 /// The folder of all snapshots, in the library.
 pub const SNAPSHOTS: &str = "snapshots";
 
+/// The folder of what is recorded of VMs, in the library.
+pub const VMS: &str = "vms";
+
 /// What the snapshot is, as JSON.
 pub const METADATA: &str = "snapshot.json";
 /// The artifact of a stopped VM.

@@ -12,7 +12,8 @@
 //! # Files
 //! - [`layout`] has the names; [`Metadata`] is `snapshot.json` (its format: bottle-freeze-snapshot(5)); [`catalog`] lists and
 //!   finds snapshots; [`Policy`] decides what `prune` keeps; `archive` writes and reads a snapshot as one file.
-//! - [`Lock`] locks a VM, an output file or the snapshots of a VM; [`Creation`] stores the options of a VM.
+//! - [`Lock`] locks a VM, an output file or the snapshots of a VM; [`Creation`] stores the options of a VM, [`DisksRead`] what
+//!   its disks were at its last freeze.
 //! - [`Health`] checks the library for `doctor`.
 
 mod archive;
@@ -20,6 +21,7 @@ mod arrival;
 mod broken;
 pub mod catalog;
 mod creation;
+mod disks_read;
 mod hash;
 mod health;
 mod history;
@@ -47,6 +49,7 @@ pub use archive::{ArchiveError, Incoming, export, export_to_stdout, library_stag
 pub use broken::{Broken, Entry};
 pub use catalog::FindError;
 pub use creation::{Creation, keep_artifact, remove_artifact};
+pub use disks_read::{DiskRead, DisksRead};
 pub use hash::{FileHash, FileHasher, HashingWriter, hash_file, hash_reader};
 pub use health::Health;
 pub use history::{Generation, History};

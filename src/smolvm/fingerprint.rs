@@ -2,12 +2,12 @@
 //! a version manager (mise, asdf), may run another engine next time.
 
 use super::installed::WRAPPER;
+use crate::files::{self, Stamp};
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The first bytes of a program: ELF, and Mach-O of either width, byte order, and for several processors.
@@ -32,9 +32,7 @@ const OFFICIAL_WRAPPER: &str = "f6456a34c087e5c80afdb611bab0e000cec7b483e2edfc17
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fingerprint {
     path: PathBuf,
-    /// Of each file: device, inode, size, and two times in seconds and nanoseconds. The second is the time of the last
-    /// change, which no program can set.
-    files: Vec<[i128; 7]>,
+    files: Vec<Stamp>,
 }
 
 impl Fingerprint {
@@ -89,12 +87,8 @@ fn started_by(script: &Path, text: &[u8]) -> Option<PathBuf> {
     is_official.then(|| folder.join("smolvm-bin"))
 }
 
-fn stamp(file: &Path) -> io::Result<[i128; 7]> {
-    let meta = fs::metadata(file)?;
-    let [device, inode, size] = [meta.dev(), meta.ino(), meta.len()].map(i128::from);
-    let [modified, modified_ns, changed, changed_ns] =
-        [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()].map(i128::from);
-    Ok([device, inode, size, modified, modified_ns, changed, changed_ns])
+fn stamp(file: &Path) -> io::Result<Stamp> {
+    fs::metadata(file).map(|meta| files::stamp(&meta))
 }
 
 #[cfg(test)]

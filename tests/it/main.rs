@@ -85,5 +85,6 @@ mod trim;
 mod unchanged;
 mod unprinted;
 mod unreachable;
+mod unread;
 mod versions;
 mod warnings;

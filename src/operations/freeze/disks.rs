@@ -6,10 +6,11 @@ use super::stopped::Stopped;
 use super::take::{MAY_BE_IN_IT, Written};
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Runtime, StoreError};
-use crate::library::{self, Staging, Stored, Trim, Way, catalog};
+use crate::library::{DisksRead, Staging, Trim, Way};
 use crate::operations::{disks, packed};
 use crate::smolvm::{Disk, DiskError, Disks, Fact, Known, Machine, Name, State};
 use std::path::Path;
+use std::time::SystemTime;
 
 impl Freeze<'_> {
     /// Takes the disks of the VM apart. Nothing is written if only the engine can pack it; why, is printed with --verbose.
@@ -37,7 +38,7 @@ impl Freeze<'_> {
             app.terminal.detail(&only_engine(&self.job.name, &why));
             None
         };
-        let mut free = FreeBlocks::default();
+        let (began, mut free) = (SystemTime::now(), FreeBlocks::default());
         let source = self.source(&listed, &mut free).map_err(only_engine);
         let Ok((runtime, mut source)) = source else { return Ok(None) };
         // A clone is the snapshot, whatever the VM does with its own disks then.
@@ -48,14 +49,14 @@ impl Freeze<'_> {
         }
         let folder = staging.make_snapshot().map_err(|error| Failure::not_writable(&staging.snapshot(), &error))?;
         let text = format!("reading the disks of {}", self.job.name);
-        let last = self.last().and_then(|last| last.index().map(|index| (last.folder, index)));
-        let total = || source.data_bytes(last.as_ref().map(|(_, index)| index));
+        let now = if is_cloned { None } else { DisksRead::now(source.as_read()) };
+        let last = self.last_with_disks(source.disks(), now.as_ref());
         let read = |on_bytes: &dyn Fn(u64)| source.write(&folder, runtime, last.as_ref(), &app.signals, on_bytes);
-        match app.terminal.counted("read", &text, total, read) {
+        match app.terminal.counted("read", &text, || source.data_bytes(last.as_ref()), read) {
             Ok((index, recorded, added)) => {
-                let secrets = source.secrets();
-                let written = Written::Chunks { index: Box::new(index), recorded, added, secrets, way: Way::Disks };
-                Ok(Some((written, free)))
+                let read = now.filter(|_| source.is_as_opened()).and_then(|now| now.settled(began));
+                let (index, secrets) = (Box::new(index), source.secrets());
+                Ok(Some((Written::Chunks { index, recorded, added, secrets, way: Way::Disks, read }, free)))
             }
             Err(error) => {
                 clear(&folder);
@@ -67,20 +68,6 @@ impl Freeze<'_> {
                 Ok(only_engine(why))
             }
         }
-    }
-
-    /// The list of chunks of the snapshot that the VM comes from: most of it is the same.
-    pub fn last_index(&self) -> Option<store::Index> {
-        self.last().and_then(|last| last.index())
-    }
-
-    /// The snapshot that the VM was frozen as before, or made from.
-    pub fn last(&self) -> Option<Stored> {
-        let vm = self.job.name.as_str();
-        let (all, _) = catalog::list(Some(vm)).ok()?;
-        let last = library::parent(&all, vm, self.vm.created_at)?;
-        let found = all.into_iter().find(|one| one.reference() == last);
-        found.or_else(|| catalog::find(&last).ok())
     }
 
     /// What is read of the VM, and what the engine adds; or why only the engine can pack it.

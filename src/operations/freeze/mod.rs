@@ -4,10 +4,12 @@
 //! it is refused. [`plans()`] gives these steps as commands, and [`freeze()`] runs them.
 
 mod ask;
+mod bare;
 mod context;
 mod disks;
 mod hooks;
 mod image;
+mod last;
 mod pattern;
 mod plan;
 mod prepare;

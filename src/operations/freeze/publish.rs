@@ -80,13 +80,19 @@ impl Freeze<'_> {
         let metadata = self.metadata(staging, &finished, workspace, downtime)?;
         self.cx.app.signals.check()?;
         let _lock = lock::library(self.cx.app, self.job.name.as_str())?;
-        if let Some((metadata, artifact)) = self.unchanged(&finished.kept, &metadata)? {
+        let Finished { artifact, trim, kept, .. } = finished;
+        let published = if let Some((metadata, artifact)) = self.unchanged(&kept, &metadata)? {
             let trim = metadata.trim;
-            return Ok(Published { artifact, metadata: Some(metadata), trim, downtime, unchanged: true });
+            Published { artifact, metadata: Some(metadata), trim, downtime, unchanged: true }
+        } else {
+            let metadata = Some(self.publish_in_library(staging, metadata)?);
+            Published { artifact, metadata, trim, downtime, unchanged: false }
+        };
+        if let (Kept::InChunks { read: Some(read), .. }, Some(metadata)) = (kept, &published.metadata) {
+            // Without it, the next freeze takes longer.
+            let _ = read.write(metadata);
         }
-        let metadata = Some(self.publish_in_library(staging, metadata)?);
-        let Finished { artifact, trim, .. } = finished;
-        Ok(Published { artifact, metadata, trim, downtime, unchanged: false })
+        Ok(published)
     }
 
     /// The caller has the lock of the VM's snapshots.

@@ -1,12 +1,15 @@
 //! What a freeze without the engine reads: the disks of a bare VM, or the files of an image VM.
 
+use super::bare::BareWriter;
 use super::image::ImageWriter;
-use crate::library::FileHash;
-use crate::library::store::{self, Feed, Runtime, StoreError, Writer};
+use super::last::Last;
+use crate::library::store::{self, Runtime, StoreError};
+use crate::library::{DiskRead, FileHash};
 use crate::signals::Signals;
-use crate::smolvm::artifact::Part;
+use crate::smolvm::artifact::Member;
 use crate::smolvm::{Direct, DirectImage, Disk, Known, Open, direct};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What a freeze without the engine reads.
 pub enum Source {
@@ -36,14 +39,32 @@ impl Source {
         }
     }
 
+    /// The disks of a bare VM, and their members of the artifact.
+    pub fn disks(&self) -> &[(Member, Disk)] {
+        let Self::Bare(direct) = self else { return &[] };
+        &direct.disks
+    }
+
+    /// What they were when they were opened, where each change of their files leaves a trace.
+    pub fn as_read(&self) -> BTreeMap<String, DiskRead> {
+        let read = |disk: &Disk| Some(DiskRead { is_trimmed: disk.is_trimmed(), files: disk.stamps()? });
+        self.disks().iter().filter_map(|(member, disk)| Some((member.path.clone(), read(disk)?))).collect()
+    }
+
+    /// Whether their files are still what they were when they were opened.
+    pub fn is_as_opened(&self) -> bool {
+        self.disks().iter().all(|(_, disk)| disk.is_as_opened())
+    }
+
     /// About how many bytes are read.
-    pub fn data_bytes(&self, last: Option<&store::Index>) -> u64 {
+    pub fn data_bytes(&self, last: Option<&Last>) -> u64 {
         let of_disk = |disk: &Disk| disk.data_bytes().unwrap_or(0);
         match self {
             Self::Bare(direct) => direct.disks.iter().map(|(_, disk)| of_disk(disk)).fold(0, u64::saturating_add),
             Self::Image(image, _) => {
                 let is_layer = |entry: &&store::Entry| entry.member.path.starts_with("layers/");
-                let tars = last.into_iter().flat_map(|last| last.members.iter().filter(is_layer).chain(&last.base));
+                let tars = last.into_iter().map(|last| &last.index);
+                let tars = tars.flat_map(|last| last.members.iter().filter(is_layer).chain(&last.base));
                 let tars = tars.map(|entry| entry.member.size);
                 tars.fold(0, u64::saturating_add).max(of_disk(image.storage()))
             }
@@ -51,7 +72,7 @@ impl Source {
     }
 
     /// Writes the chunks and the index: the VM's own members from it, all others from the runtime. `last` is a snapshot of the
-    /// VM: its folder and index. `on_bytes` gets the bytes that were read.
+    /// VM. `on_bytes` gets the bytes that were read.
     ///
     /// # Errors
     /// It cannot be read, has something unknown, the chunks cannot be written, or a signal came.
@@ -59,52 +80,18 @@ impl Source {
         &self,
         folder: &Path,
         runtime: &Runtime,
-        last: Option<&(PathBuf, store::Index)>,
+        last: Option<&Last>,
         signals: &Signals,
         on_bytes: &dyn Fn(u64),
     ) -> Result<(store::Index, FileHash, store::Added), StoreError> {
         let (index, added) = match self {
-            Self::Bare(direct) => {
-                let (members, added, ()) = Writer::run(folder, signals, |feed| {
-                    if let Some((_, index)) = last {
-                        feed.trust(index);
-                    }
-                    write_disks(direct, feed, runtime, signals, on_bytes)
-                })?;
-                (store::Index::new(direct.manifest.clone(), members)?, added)
-            }
+            Self::Bare(direct) => BareWriter { direct, folder, runtime, signals, on_bytes }.write(last)?,
             Self::Image(image, with_workspace) => {
-                let with_workspace = *with_workspace;
-                ImageWriter { image, with_workspace, folder, runtime, signals, on_bytes }
-                    .write(last.map(|(folder, index)| (folder.as_path(), index)))?
+                let (with_workspace, last) = (*with_workspace, last.map(|last| (last.folder.as_path(), &last.index)));
+                ImageWriter { image, with_workspace, folder, runtime, signals, on_bytes }.write(last)?
             }
         };
         let recorded = index.write(folder)?;
         Ok((index, recorded, added))
     }
-}
-
-/// Writes the members of a bare VM.
-fn write_disks(
-    direct: &Direct,
-    feed: &mut Feed<'_>,
-    runtime: &Runtime,
-    signals: &Signals,
-    on_bytes: &dyn Fn(u64),
-) -> Result<(), StoreError> {
-    for entry in &runtime.index.members {
-        match direct.disks.iter().find(|(member, _)| member.path == entry.member.path) {
-            Some((member, disk)) => {
-                feed.part(Part::Member(member))?;
-                disk.read(signals, &mut |part| {
-                    if let Part::Data(bytes) = part {
-                        on_bytes(bytes.len() as u64);
-                    }
-                    feed.part(part)
-                })?;
-            }
-            None => feed.known(entry, &runtime.folder)?,
-        }
-    }
-    Ok(())
 }

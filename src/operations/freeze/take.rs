@@ -5,7 +5,7 @@ use super::plan::Step;
 use super::stopped::Stopped;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Added, Index, StoreError};
-use crate::library::{FileHash, InChunks, Staging, Trim, Way, layout};
+use crate::library::{DisksRead, FileHash, InChunks, Staging, Trim, Way, layout};
 use crate::operations::{fidelity, packed, workspace};
 use crate::smolvm::artifact::{Artifact, ArtifactError};
 use crate::smolvm::secrets;
@@ -40,7 +40,14 @@ pub enum Written {
     /// The engine's artifact; its hash, if all of it was read while it was written.
     Artifact(Option<StreamedHash>),
     /// Its chunks, and the file that lists them.
-    Chunks { index: Box<Index>, recorded: FileHash, added: Added, secrets: Vec<String>, way: Way },
+    Chunks {
+        index: Box<Index>,
+        recorded: FileHash,
+        added: Added,
+        secrets: Vec<String>,
+        way: Way,
+        read: Option<DisksRead>,
+    },
 }
 
 /// What was taken and checked.
@@ -69,6 +76,8 @@ pub enum Kept {
         artifact: InChunks,
         /// How it was made.
         way: Way,
+        /// The disks of which it is known what they were.
+        read: Option<DisksRead>,
     },
 }
 
@@ -196,7 +205,8 @@ impl Freeze<'_> {
         let take_in = || store::take_in(&folder, saved, None, last.as_ref(), &app.signals);
         let taken = app.terminal.phase("store", &text, take_in);
         let (index, recorded, added) = taken.map_err(not_stored)?;
-        Ok(Written::Chunks { index: Box::new(index), recorded, added, secrets: Vec::new(), way: Way::Engine })
+        let (index, secrets) = (Box::new(index), Vec::new());
+        Ok(Written::Chunks { index, recorded, added, secrets, way: Way::Engine, read: None })
     }
 
     /// Takes what the engine packed apart, unless it is kept as a file.
@@ -221,7 +231,7 @@ impl Freeze<'_> {
         };
         // Its chunks are on the disk, and it may be as large again.
         let _ = std::fs::remove_file(&sidecar);
-        Ok(Written::Chunks { index: Box::new(index), recorded, added, secrets, way: Way::Engine })
+        Ok(Written::Chunks { index: Box::new(index), recorded, added, secrets, way: Way::Engine, read: None })
     }
 
     /// How the engine packs the VM.
@@ -259,12 +269,12 @@ impl Freeze<'_> {
                 let kept = Kept::Whole(FileHash { bytes: artifact.bytes, sha256 });
                 Finished { artifact, trim, secrets, kept }
             }
-            Written::Chunks { index, recorded, added, secrets, way } => {
+            Written::Chunks { index, recorded, added, secrets, way, read } => {
                 let unshared = "its chunks are not shared: the file system of the library has no hard links";
                 losses.extend(added.is_unshared.then(|| unshared.to_owned()));
                 let artifact = index.artifact()?;
                 let in_chunks = InChunks::new(&artifact, added);
-                let kept = Kept::InChunks { index: recorded, contents: index, artifact: in_chunks, way };
+                let kept = Kept::InChunks { index: recorded, contents: index, artifact: in_chunks, way, read };
                 Finished { artifact, trim, secrets, kept }
             }
         };

@@ -66,9 +66,14 @@ impl Image {
         self.0.last().map_or(Path::new(""), |layer| &layer.source().path)
     }
 
+    /// Its files.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.0.iter().map(Layer::source)
+    }
+
     /// Bytes of its files.
     pub fn file_bytes(&self) -> u64 {
-        self.0.iter().map(|layer| layer.source().bytes).fold(0, u64::saturating_add)
+        self.sources().map(|source| source.bytes).fold(0, u64::saturating_add)
     }
 
     /// The data in a window of the disk. All other bytes in it are zeros. `room` is what the data of all windows may take: a

@@ -19,9 +19,10 @@ pub use random::Random;
 
 use super::artifact::Part;
 use crate::ext4::{Ext4Error, free};
+use crate::files::{Stamp, notes_changes};
 use crate::signals::{Interrupted, Signals};
 use image::{Image, WINDOW};
-use source::Run;
+use source::{PART, Run, Source};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -66,9 +67,34 @@ impl Disk {
         Ok(before.saturating_sub(self.run_bytes()?))
     }
 
+    /// Whether something is left out.
+    pub fn is_trimmed(&self) -> bool {
+        !self.free.is_empty()
+    }
+
     /// The file that has what lies lowest of it: its own, or that of the disk that it is based on.
     pub fn lowest(&self) -> &Path {
         self.image.lowest()
+    }
+
+    /// What its files were when they were opened, its own first; nothing if a change of one may leave no trace.
+    pub fn stamps(&self) -> Option<Vec<Stamp>> {
+        self.image.sources().map(|source| notes_changes(&source.file).then_some(source.stamp)).collect()
+    }
+
+    /// Whether its files are still what they were when they were opened.
+    pub fn is_as_opened(&self) -> bool {
+        self.image.sources().all(Source::is_as_opened)
+    }
+
+    /// The first part of its content.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn head(&self) -> Result<Vec<u8>, DiskError> {
+        let (mut buffer, mut room, part) = (Vec::new(), self.image.file_bytes(), 0..PART.min(self.size));
+        read_part(&mut buffer, &part, &self.runs(&part, &mut room)?)?;
+        Ok(buffer)
     }
 
     /// Bytes of the disk, as the VM sees it.

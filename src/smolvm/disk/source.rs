@@ -1,6 +1,7 @@
 //! The open files of a disk, and where its data is in them.
 
 use super::error::DiskError;
+use crate::files::{Stamp, stamp};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io;
@@ -17,6 +18,8 @@ pub(super) struct Source {
     pub path: PathBuf,
     pub file: File,
     pub bytes: u64,
+    /// What it was when it was opened.
+    pub stamp: Stamp,
 }
 
 /// Bytes of a disk that are in a file. They lie in one [`PART`].
@@ -37,7 +40,7 @@ impl Source {
         let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|error| unreadable(error.into()))?);
         let meta = file.metadata().map_err(unreadable)?;
-        let source = Self { path: path.to_owned(), file, bytes: meta.len() };
+        let source = Self { path: path.to_owned(), file, bytes: meta.len(), stamp: stamp(&meta) };
         if meta.is_file() { Ok(source) } else { Err(source.unknown("is not a regular file")) }
     }
 
@@ -52,6 +55,11 @@ impl Source {
 
     pub fn unreadable(&self, source: io::Error) -> DiskError {
         DiskError::Unreadable { path: self.path.clone(), source }
+    }
+
+    /// Whether it is still what it was when it was opened.
+    pub fn is_as_opened(&self) -> bool {
+        self.file.metadata().is_ok_and(|meta| stamp(&meta) == self.stamp)
     }
 
     /// Adds the bytes at `offset` of this file as those of a disk at `at`.

@@ -1,0 +1,68 @@
+//! The snapshot that a VM was frozen as before, and which disks are the same since then.
+
+use super::context::Freeze;
+use crate::library::store::{Chunk, Digest, Entry, Index};
+use crate::library::{self, DisksRead, Stored, catalog};
+use crate::smolvm::Disk;
+use crate::smolvm::artifact::Member;
+use std::path::PathBuf;
+
+/// The snapshot that a VM was frozen as before, or made from: most of the next one is the same.
+pub struct Last {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// The list of its chunks.
+    pub index: Index,
+    /// The paths in it of the disks that need not be read again.
+    pub unchanged: Vec<String>,
+}
+
+impl Last {
+    /// This member with the chunks that it had.
+    pub fn entry(&self, member: &Member) -> Option<Entry> {
+        let before = self.index.member(&member.path)?;
+        Some(Entry { member: member.clone(), ..before.clone() })
+    }
+}
+
+impl Freeze<'_> {
+    /// The list of chunks of the snapshot that the VM comes from: most of it is the same.
+    pub fn last_index(&self) -> Option<Index> {
+        self.last().and_then(|last| last.index())
+    }
+
+    /// The snapshot that the VM was frozen as before, or made from.
+    pub fn last(&self) -> Option<Stored> {
+        let vm = self.job.name.as_str();
+        let (all, _) = catalog::list(Some(vm)).ok()?;
+        let last = library::parent(&all, vm, self.vm.created_at)?;
+        let found = all.into_iter().find(|one| one.reference() == last);
+        found.or_else(|| catalog::find(&last).ok())
+    }
+
+    /// The same, and which of the `disks` are what they were then: `now` is what they are.
+    pub fn last_with_disks(&self, disks: &[(Member, Disk)], now: Option<&DisksRead>) -> Option<Last> {
+        let stored = self.last()?;
+        let index = stored.index()?;
+        let before = DisksRead::of(&stored).zip(now);
+        let is_same =
+            |path: &str| disks.iter().any(|(member, disk)| member.path == path && holds(&index, member, disk));
+        let paths = before.iter().flat_map(|(before, now)| before.same_in(now)).filter(|path| is_same(path));
+        let unchanged: Vec<String> = paths.map(str::to_owned).collect();
+        for path in &unchanged {
+            let text = format!("{path} is what it was in {}, and is not read again", stored.reference());
+            self.cx.app.terminal.detail(&text);
+        }
+        Some(Last { folder: stored.folder, index, unchanged })
+    }
+}
+
+/// Whether the index has the disk with its size, and with its first MiB: each mount changes that, so it is read all the same.
+fn holds(index: &Index, member: &Member, disk: &Disk) -> bool {
+    let Some(entry) = index.member(&member.path) else { return false };
+    let is_same_head = |head: Vec<u8>| match entry.chunks.first() {
+        Some(Chunk::Object(name, length, ..)) => head.len() == *length as usize && Digest::of(&head) == *name,
+        _ => false,
+    };
+    (entry.member.kind, entry.member.size) == (member.kind, member.size) && disk.head().is_ok_and(is_same_head)
+}
