@@ -130,7 +130,7 @@ pub enum Reason {
 }
 
 /// What the engine prints, and what it means; the first that fits counts. All were seen in every version that was run.
-const TEXTS: [(&str, Reason); 22] = [
+const TEXTS: [(&str, Reason); 23] = [
     // The words of a registry follow these, and can be anything.
     ("blob not found: ", Reason::NotInRegistry),
     ("registry authentication failed", Reason::AccessDenied),
@@ -147,6 +147,8 @@ const TEXTS: [(&str, Reason); 22] = [
     ("already exists", Reason::NameTaken),
     ("database is locked", Reason::Transient),
     ("refusing a second launch", Reason::Transient),
+    // `machine delete` of 1.32.2 on a busy host: the VMM ends a moment after it gave up.
+    ("process is still alive after stop", Reason::Transient),
     ("boot process exited (code 0) before the agent was ready", Reason::Transient),
     ("saved execution", Reason::Paused),
     ("' is not running", Reason::WrongState),

@@ -116,6 +116,17 @@ fn start_waits_for_the_old_vmm_to_exit() {
 }
 
 #[test]
+fn rm_waits_for_the_vmm_that_ends_late() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    // Said by 1.32.2 in the lab, on a busy host.
+    let said = "Error: agent operation failed: delete machine: machine 'dev' process is still alive after stop";
+    world.fault(json!({"on": "machine delete", "nth": 1, "do": {"fail": {"status": 1, "stderr": said}}}));
+    world.run("rm dev --yes").success();
+    world.run("start dev").code(4);
+}
+
+#[test]
 fn stopping_a_stopped_vm_and_starting_a_running_one_succeed() {
     let world = World::new();
     world.vm("dev").stopped();
