@@ -80,6 +80,33 @@ pub mod engine {
     }
 }
 
+/// What fuzzing uses: the files in snapshots, and their file systems.
+pub mod inside {
+    pub use crate::contents::{Contents, ContentsError, Item, MemberEdits};
+    pub use crate::ext4::{Edits, Ext4Error, FileSystem, Kind, ROOT, ReadAt, free};
+    pub use crate::operations::extract::ExtractError;
+    use crate::signals::Signals;
+    use std::ffi::OsStr;
+    use std::path::Path;
+
+    /// Opens the files in an artifact, which is decompressed into files without a name in the folder `private`.
+    ///
+    /// # Errors
+    /// They cannot be read, are damaged, or are not where they are known to be.
+    pub fn open(artifact: &Path, private: &Path) -> Result<Contents, ContentsError> {
+        Contents::of_artifact(artifact, None, private, &Signals::default())
+    }
+
+    /// Writes all files as the new folder `name` into a private folder.
+    ///
+    /// # Errors
+    /// They cannot be read or written.
+    pub fn extract(contents: &Contents, private: &Path, name: &OsStr) -> Result<(), ExtractError> {
+        let all = contents.root();
+        crate::operations::extract::extract(contents, all, private, name, &Signals::default()).map(drop)
+    }
+}
+
 use anyhow::Context;
 use clap::CommandFactory;
 use error::Failure;

@@ -47,7 +47,7 @@ impl ContentsError {
     pub fn of_disk(what: &str, error: Ext4Error) -> Self {
         match error {
             Ext4Error::Unreadable(error) => Self::from(error),
-            error @ Ext4Error::Unknown(_) => Self::damaged(what, format!("is damaged, or unknown here: {error}")),
+            error => Self::damaged(what, format!("is damaged, or unknown here: {error}")),
         }
     }
 }

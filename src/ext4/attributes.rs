@@ -1,5 +1,6 @@
 //! Extended attributes.
 
+use super::checksum::{crc32c, crc32c_without};
 use super::error::Ext4Error;
 use super::fields::{byte_at, u16_at, u32_at};
 
@@ -10,6 +11,8 @@ pub type Attribute = (Vec<u8>, Vec<u8>);
 const MAGIC: u32 = 0xea02_0000;
 /// Bytes of the header of a block of attributes.
 const HEADER: usize = 32;
+/// Where the checksum of a block of attributes is.
+const CHECKSUM: usize = 16;
 /// Bytes of an entry, without its name.
 const ENTRY: usize = 16;
 
@@ -33,9 +36,16 @@ pub fn add_of_block(bytes: &[u8], all: &mut Vec<Attribute>) -> Result<(), Ext4Er
     add(bytes.get(HEADER..).unwrap_or_default(), bytes, all)
 }
 
+/// Whether a block of attributes fits its checksum. `seed` is that of the file system.
+pub fn is_whole(number: u64, block: &[u8], seed: u32) -> bool {
+    crc32c_without(crc32c(seed, &[&number.to_le_bytes()]), block, CHECKSUM) == u32_at(block, CHECKSUM)
+}
+
 /// Adds these entries, whose values are at places in `values`.
 fn add(mut entries: &[u8], values: &[u8], all: &mut Vec<Attribute>) -> Result<(), Ext4Error> {
     let wrong = || Ext4Error::Unknown("has an attribute outside of its place");
+    // No two of them share a value.
+    let mut left = values.len();
     while u32_at(entries, 0) != 0 {
         let name = usize::from(byte_at(entries, 0));
         let (at, size) = (usize::from(u16_at(entries, 2)), u32_at(entries, 8) as usize);
@@ -43,6 +53,7 @@ fn add(mut entries: &[u8], values: &[u8], all: &mut Vec<Attribute>) -> Result<()
             return Err(Ext4Error::Unknown("has an attribute whose value is in another file"));
         }
         let value = at.checked_add(size).and_then(|end| values.get(at..end)).ok_or_else(wrong)?;
+        left = left.checked_sub(value.len()).ok_or_else(wrong)?;
         let suffix = entries.get(ENTRY..ENTRY + name).ok_or_else(wrong)?;
         all.push(([prefix(byte_at(entries, 1)), suffix].concat(), value.to_vec()));
         entries = entries.get((ENTRY + name).next_multiple_of(4)..).unwrap_or_default();

@@ -5,9 +5,10 @@
 
 use super::checksum::crc32c;
 use super::error::Ext4Error;
-use super::fields::{u16_at, u32_at, u64_of};
+use super::extents;
+use super::fields::{put, u16_at, u32_at, u64_of};
 use super::free::free;
-use super::inode::{Inode, Kind};
+use super::inode::{self, Inode, Kind};
 use super::source::ReadAt;
 use super::tree::FileSystem;
 use std::collections::BTreeMap;
@@ -22,8 +23,6 @@ const DEPTH: u16 = 5;
 /// Where parts of an inode are.
 const SIZE: [usize; 2] = [4, 108];
 const ROOT: Range<usize> = 40..100;
-const GENERATION: Range<usize> = 100..104;
-const CHECKSUM: [usize; 2] = [124, 130];
 
 /// What is to be written to a disk.
 #[derive(Debug, Default)]
@@ -35,17 +34,20 @@ pub struct Edits {
 }
 
 impl Edits {
-    /// Changes what was read from this place of the disk.
+    /// Changes what was read from this place of the disk. They are sorted.
     pub fn apply(&self, at: u64, bytes: &mut [u8]) {
         let end = at.saturating_add(bytes.len() as u64);
         let place = |from: u64| usize::try_from(from.saturating_sub(at)).unwrap_or(usize::MAX);
-        for zeros in &self.zeros {
+        let first = self.zeros.partition_point(|zeros| zeros.end <= at);
+        for zeros in self.zeros.iter().skip(first).take_while(|zeros| zeros.start < end) {
             let (start, stop) = (zeros.start.max(at), zeros.end.min(end));
             if let Some(part) = bytes.get_mut(place(start)..place(stop)).filter(|_| start < stop) {
                 part.fill(0);
             }
         }
-        for (start, new) in self.writes.range(..end) {
+        // They lie apart: those before the first one that ends too early do, too.
+        let reaches = |(start, new): &(&u64, &Vec<u8>)| start.saturating_add(new.len() as u64) > at;
+        for (start, new) in self.writes.range(..end).rev().take_while(reaches) {
             let skipped = usize::try_from(at.saturating_sub(*start)).unwrap_or(usize::MAX);
             let new = new.get(skipped..).unwrap_or_default();
             let part = bytes.get_mut(place(*start)..).unwrap_or_default();
@@ -53,9 +55,23 @@ impl Edits {
         }
     }
 
-    /// Sorts what becomes zeros, so that it can be found.
+    /// Whether anything but zeros is written to so many bytes at this place.
+    pub fn writes_in(&self, at: u64, bytes: u64) -> bool {
+        let end = at.saturating_add(bytes);
+        let last = self.writes.range(..end).next_back();
+        last.is_some_and(|(start, new)| start.saturating_add(new.len() as u64) > at)
+    }
+
+    /// Sorts what becomes zeros, so that [`Self::apply`] finds it.
     pub fn sort(&mut self) {
         self.zeros.sort_by_key(|zeros| zeros.start);
+        self.zeros.dedup_by(|next, last| {
+            let touches = next.start <= last.end;
+            if touches {
+                last.end = last.end.max(next.end);
+            }
+            touches
+        });
     }
 }
 
@@ -71,37 +87,35 @@ impl<S: ReadAt> FileSystem<S> {
         // Checks the lists of extents, which `mark` follows.
         self.extents(file)?;
         let mut raw = file.raw.to_vec();
-        let number = file.number.to_le_bytes();
-        let generation = raw.get(GENERATION).unwrap_or_default().to_vec();
-        let seed = crc32c(self.superblock().seed, &[&number, &generation]);
+        let seed = file.seed(self.superblock().seed);
         let mut root = raw.get(ROOT).unwrap_or_default().to_vec();
-        self.mark(&mut root, None, seed, edits)?;
+        let metadata = self.superblock().metadata(self.groups())?;
+        Emptying { system: self, seed, metadata, edits }.mark(&mut root, None)?;
         put(&mut raw, ROOT.start, &root);
         for at in SIZE {
             put(&mut raw, at, &[0; 4]);
         }
         if self.superblock().has_checksums() {
-            let has_high = raw.len() > 128 && usize::from(u16_at(&raw, 128)) >= 4;
-            for at in CHECKSUM.into_iter().take(if has_high { 2 } else { 1 }) {
-                put(&mut raw, at, &[0; 2]);
-            }
-            let [a, b, c, d] = crc32c(seed, &[&raw]).to_le_bytes();
-            put(&mut raw, CHECKSUM[0], &[a, b]);
-            if has_high {
-                put(&mut raw, CHECKSUM[1], &[c, d]);
-            }
+            inode::seal(file.number, &mut raw, self.superblock().seed);
         }
         edits.writes.insert(self.place_of(file.number)?, raw);
         Ok(())
     }
 
-    /// Adds to `edits` what removes the rests of deleted and changed files: free blocks, and the journal, which is not needed
-    /// after a clean unmount.
+    /// Adds to `edits` what removes the rests of deleted and changed files: free blocks, those that files have reserved and not
+    /// written, and the journal, which is not needed after a clean unmount.
     ///
     /// # Errors
     /// The file system was not unmounted cleanly, is damaged or unknown.
     pub fn clear_unused(&self, edits: &mut Edits) -> Result<(), Ext4Error> {
         edits.zeros.extend(free(self.source(), self.superblock().bytes())?);
+        self.for_each_used(&mut |file| {
+            if file.has_extents() && !file.is_unknown() {
+                let unwritten = self.all_extents(file, false)?;
+                edits.zeros.extend(unwritten.iter().map(|one| one.on_disk..one.on_disk.saturating_add(one.bytes)));
+            }
+            Ok(())
+        })?;
         let (journal, block) = (self.superblock().journal, self.superblock().block_size);
         if journal == 0 {
             return Ok(());
@@ -114,44 +128,57 @@ impl<S: ReadAt> FileSystem<S> {
         }));
         Ok(())
     }
+}
 
+/// A file that is made empty.
+struct Emptying<'a, S> {
+    system: &'a FileSystem<S>,
+    /// What the checksums of its lists begin with.
+    seed: u32,
+    /// Blocks that no file has.
+    metadata: Vec<Range<u64>>,
+    edits: &'a mut Edits,
+}
+
+impl<S: ReadAt> Emptying<'_, S> {
     /// Marks the extents in a list, and in those below it, as unwritten.
-    fn mark(&self, list: &mut [u8], level: Option<u16>, seed: u32, edits: &mut Edits) -> Result<(), Ext4Error> {
-        let (count, most, depth) = (u16_at(list, 2), u16_at(list, 4), u16_at(list, 6));
+    fn mark(&mut self, list: &mut [u8], level: Option<u16>) -> Result<(), Ext4Error> {
+        let (count, depth) = (u16_at(list, 2), u16_at(list, 6));
         if depth > DEPTH || level.is_some_and(|level| level != depth) {
             return Err(Ext4Error::Unknown("has lists of extents that contradict each other"));
         }
-        let block = self.superblock().block_size;
+        let block = self.system.superblock().block_size;
         for entry in list.chunks_exact_mut(ENTRY).skip(1).take(count.into()) {
             if depth == 0 {
                 let length = u16_at(entry, 4);
                 if length == WRITTEN {
                     return Err(Ext4Error::Unknown("has a file that is too long to be made empty"));
                 }
-                let start = u64_of(u32_at(entry, 8), u16_at(entry, 6).into()).saturating_mul(block);
-                let bytes = u64::from(length & !WRITTEN).saturating_mul(block);
-                edits.zeros.push(start..start.saturating_add(bytes));
+                let start = u64_of(u32_at(entry, 8), u16_at(entry, 6).into());
+                let end = start.saturating_add(u64::from(length & !WRITTEN));
+                self.check(start..end)?;
+                self.edits.zeros.push(start.saturating_mul(block)..end.saturating_mul(block));
                 put(entry, 4, &(length | WRITTEN).to_le_bytes());
                 continue;
             }
             let number = u64_of(u32_at(entry, 4), u16_at(entry, 8).into());
-            let mut below = self.read_block(number)?;
-            self.mark(&mut below, depth.checked_sub(1), seed, edits)?;
-            edits.writes.insert(number.saturating_mul(block), below);
+            self.check(number..number.saturating_add(1))?;
+            let mut below = self.system.read_block(number)?;
+            self.mark(&mut below, depth.checked_sub(1))?;
+            self.edits.writes.insert(number.saturating_mul(block), below);
         }
-        // A list in a block of its own has a checksum after its last possible entry.
-        if level.is_some() && self.superblock().has_checksums() {
-            let tail = ENTRY.saturating_mul(usize::from(most).saturating_add(1));
-            let sum = crc32c(seed, &[list.get(..tail).unwrap_or_default()]);
+        if level.is_some() && self.system.superblock().has_checksums() {
+            let tail = extents::tail_of(list);
+            let sum = crc32c(self.seed, &[list.get(..tail).unwrap_or_default()]);
             put(list, tail, &sum.to_le_bytes());
         }
         Ok(())
     }
-}
 
-/// Writes these bytes there.
-fn put(to: &mut [u8], at: usize, new: &[u8]) {
-    if let Some(part) = to.get_mut(at..).and_then(|rest| rest.get_mut(..new.len())) {
-        part.copy_from_slice(new);
+    /// Checks that these blocks can be those of a file.
+    fn check(&self, blocks: Range<u64>) -> Result<(), Ext4Error> {
+        let next = self.metadata.partition_point(|one| one.end <= blocks.start);
+        let is_over = self.metadata.get(next).is_some_and(|one| one.start < blocks.end);
+        if is_over { Err(Ext4Error::Unknown("has a file that lies over its tables")) } else { Ok(()) }
     }
 }

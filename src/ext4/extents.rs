@@ -1,5 +1,6 @@
 //! Where the content of a file is on the disk.
 
+use super::checksum::crc32c;
 use super::error::Ext4Error;
 use super::fields::{u16_at, u32_at, u64_of};
 use super::source::ReadAt;
@@ -45,6 +46,17 @@ pub fn read(source: &impl ReadAt, extents: &[Extent], at: u64, buffer: &mut [u8]
     Ok(())
 }
 
+/// Whether a list in a block of its own fits its checksum, which is after its last possible entry.
+pub fn is_whole(list: &[u8], seed: u32) -> bool {
+    let tail = tail_of(list);
+    list.get(..tail).is_some_and(|begin| crc32c(seed, &[begin]) == u32_at(list, tail))
+}
+
+/// Where that checksum is.
+pub fn tail_of(list: &[u8]) -> usize {
+    ENTRY.saturating_mul(usize::from(u16_at(list, 4)).saturating_add(1))
+}
+
 /// Reads the extents of a file.
 pub struct Reader<'a> {
     /// Bytes of a block.
@@ -53,6 +65,8 @@ pub struct Reader<'a> {
     pub blocks: u64,
     /// Reads a block.
     pub read: &'a dyn Fn(u64) -> Result<Vec<u8>, Ext4Error>,
+    /// Whether those with data are read, or those that have room only.
+    pub has_data: bool,
     /// All so far, in order.
     pub extents: Vec<Extent>,
     /// The first block of the file that may come next.
@@ -103,11 +117,9 @@ impl Reader<'_> {
         }
         let bytes = |blocks: u64| blocks.saturating_mul(self.block_bytes);
         let (at, on_disk, length) = (bytes(first), bytes(on_disk), bytes(blocks.into()));
-        match self.extents.last_mut() {
-            Some(last) if is_written && last.at + last.bytes == at && last.on_disk + last.bytes == on_disk => {
-                last.bytes += length;
-            }
-            _ if is_written => self.extents.push(Extent { at, on_disk, bytes: length }),
+        match self.extents.last_mut().filter(|_| is_written == self.has_data) {
+            Some(last) if last.at + last.bytes == at && last.on_disk + last.bytes == on_disk => last.bytes += length,
+            _ if is_written == self.has_data => self.extents.push(Extent { at, on_disk, bytes: length }),
             _ => {}
         }
         Ok(())

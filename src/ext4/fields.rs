@@ -31,3 +31,10 @@ pub fn be32_at(from: &[u8], at: usize) -> u32 {
 pub fn u64_of(low: u32, high: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
+
+/// Writes these bytes there, if there is room for them.
+pub fn put(to: &mut [u8], at: usize, new: &[u8]) {
+    if let Some(part) = to.get_mut(at..).and_then(|rest| rest.get_mut(..new.len())) {
+        part.copy_from_slice(new);
+    }
+}

@@ -7,7 +7,8 @@ use super::source::ReadAt;
 use super::superblock::{Superblock, incompatible, read_only};
 use std::ops::Range;
 
-/// The flag of a group whose bitmap of blocks was never written.
+/// The flags of a group whose inodes were never used, and of one whose bitmap of blocks was never written.
+const NO_INODES: u16 = 0x1;
 const NO_BLOCK_BITMAP: u16 = 0x2;
 /// Where the checksum is in a description.
 const CHECKSUM: usize = 0x1e;
@@ -21,6 +22,8 @@ pub struct Group {
     pub inode_bitmap: u64,
     /// The first block of the table of its inodes, all of which is in the file system.
     pub inode_table: u64,
+    /// How many inodes in the table may be in use: what follows was perhaps never written.
+    pub inodes: u32,
     /// The number of clusters that are free.
     pub free_clusters: u32,
     /// Whether its bitmap of blocks was written; otherwise only what describes the file system is in use.
@@ -114,12 +117,15 @@ impl Superblock {
         let high = |at: usize| if is_long { u32_at(bytes, at) } else { 0 };
         let high16 = |at: usize| if is_long { u32::from(u16_at(bytes, at)) << 16 } else { 0 };
         let has_flags = self.read_only & (read_only::METADATA_CHECKSUM | read_only::GDT_CHECKSUM) != 0;
+        let flags = if has_flags { u16_at(bytes, 0x12) } else { 0 };
+        let unused = if has_flags { u32::from(u16_at(bytes, 0x1c)) | high16(0x32) } else { 0 };
         let group = Group {
             block_bitmap: u64_of(u32_at(bytes, 0), high(0x20)),
             inode_bitmap: u64_of(u32_at(bytes, 0x4), high(0x24)),
             inode_table: u64_of(u32_at(bytes, 0x8), high(0x28)),
+            inodes: if flags & NO_INODES == 0 { self.inodes_per_group.saturating_sub(unused) } else { 0 },
             free_clusters: u32::from(u16_at(bytes, 0xc)) | high16(0x2c),
-            has_block_bitmap: !has_flags || u16_at(bytes, 0x12) & NO_BLOCK_BITMAP == 0,
+            has_block_bitmap: flags & NO_BLOCK_BITMAP == 0,
             checksum: u32::from(u16_at(bytes, 0x18)) | high16(0x38),
         };
         let is_inside = |block: u64, count: u64| {

@@ -1,8 +1,10 @@
 //! Inodes: what a file system knows of a file, but for its names.
 
-use super::fields::{u16_at, u32_at, u64_of};
+use super::checksum::crc32c;
+use super::fields::{put, u16_at, u32_at, u64_of};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::ops::Range;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -37,6 +39,9 @@ impl Kind {
 
 /// Bytes of the part that every inode has.
 const LEAST: usize = 128;
+/// Where its generation is, and the halves of its checksum: not each inode has room for the second one.
+const GENERATION: Range<usize> = 100..104;
+const CHECKSUM: [usize; 2] = [124, 130];
 /// A file whose blocks are found by extents.
 const EXTENTS: u32 = 0x8_0000;
 /// A file whose content lies in the inode.
@@ -136,7 +141,52 @@ impl Inode {
         self.flags() & (INLINE | ENCRYPTED) != 0
     }
 
+    /// What the checksums of its own blocks begin with, if those of the file system begin with `seed`.
+    pub fn seed(&self, seed: u32) -> u32 {
+        self::seed(self.number, &self.raw, seed)
+    }
+
     fn flags(&self) -> u32 {
         u32_at(&self.raw, 32)
+    }
+}
+
+fn seed(number: u32, raw: &[u8], seed: u32) -> u32 {
+    crc32c(seed, &[&number.to_le_bytes(), raw.get(GENERATION).unwrap_or_default()])
+}
+
+/// Whether an inode fits its checksum. `seed` is that of the file system.
+pub fn is_whole(number: u32, raw: &[u8], seed: u32) -> bool {
+    let (sum, [low, high]) = (checksum(number, raw, seed), CHECKSUM);
+    u16_at(raw, low) == half(sum) && (!has_high(raw) || u16_at(raw, high) == half(sum >> 16))
+}
+
+/// Gives an inode the checksum that fits.
+pub fn seal(number: u32, raw: &mut [u8], seed: u32) {
+    let (sum, [low, high]) = (checksum(number, raw, seed), CHECKSUM);
+    put(raw, low, &half(sum).to_le_bytes());
+    if has_high(raw) {
+        put(raw, high, &half(sum >> 16).to_le_bytes());
+    }
+}
+
+fn half(sum: u32) -> u16 {
+    u16::try_from(sum & 0xffff).unwrap_or(0)
+}
+
+/// Whether an inode has room for the upper half of its checksum.
+fn has_high(raw: &[u8]) -> bool {
+    raw.len() > LEAST && u16_at(raw, LEAST) >= 4
+}
+
+fn checksum(number: u32, raw: &[u8], seed: u32) -> u32 {
+    let [low, high] = CHECKSUM;
+    let part = |range: Range<usize>| raw.get(range).unwrap_or_default();
+    let begin = [part(0..low), &[0; 2]];
+    let seed = crc32c(self::seed(number, raw, seed), &begin);
+    if has_high(raw) {
+        crc32c(seed, &[part(low + 2..high), &[0; 2], part(high + 2..raw.len())])
+    } else {
+        crc32c(seed, &[part(low + 2..raw.len())])
     }
 }

@@ -1,7 +1,7 @@
 //! Reads the ext4 file systems on the disks of VMs.
 //!
 //! A guest may have written anything there: what is read is bounded, and what is not known, or contradicts itself, is an error,
-//! never a guess. The checksums of inodes, folders and the journal are not compared: chunks have their own.
+//! never a guess. So is what does not fit its checksum, where the file system has any.
 
 mod attributes;
 mod checksum;

@@ -5,7 +5,7 @@ use super::error::Ext4Error;
 use super::extents::{self, Extent};
 use super::folder::{self, OnEntry};
 use super::groups::Group;
-use super::inode::{Inode, Kind};
+use super::inode::{self, Inode, Kind};
 use super::replay::Replayed;
 use super::source::ReadAt;
 use super::superblock::{Superblock, incompatible};
@@ -75,7 +75,36 @@ impl<S: ReadAt> FileSystem<S> {
         let none = || Ext4Error::Unknown("has a name for a file that is not there");
         let mut raw = vec![0; usize::try_from(self.superblock.inode_size).unwrap_or(0)].into_boxed_slice();
         self.disk.read_at(self.place_of(number)?, &mut raw)?;
+        // One that was never used has no checksum.
+        if raw.iter().any(|byte| *byte != 0) {
+            self.check("inode", number.into(), || inode::is_whole(number, &raw, self.superblock.seed))?;
+        }
         Inode::parse(number, raw).ok_or_else(none)
+    }
+
+    /// Calls `on_inode` for each inode that is in use.
+    pub(super) fn for_each_used(
+        &self,
+        on_inode: &mut dyn FnMut(&Inode) -> Result<(), Ext4Error>,
+    ) -> Result<(), Ext4Error> {
+        let size = usize::try_from(self.superblock.inode_size).unwrap_or(usize::MAX);
+        for (group, number) in self.groups.iter().zip(0..) {
+            let mut inodes = 0..group.inodes;
+            for block in 0..self.superblock.inode_table_blocks() {
+                if inodes.is_empty() {
+                    break;
+                }
+                let block = self.read_block(group.inode_table.saturating_add(block))?;
+                for (raw, index) in block.chunks_exact(size).zip(inodes.by_ref()) {
+                    let number = u32::saturating_mul(number, self.superblock.inodes_per_group);
+                    let number = number.saturating_add(index).saturating_add(1);
+                    if raw.iter().any(|byte| *byte != 0) && Inode::parse(number, raw.into()).is_some() {
+                        on_inode(&self.inode(number)?)?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Calls `on_entry` for each name in a folder, in the order of the disk, with the number of its inode.
@@ -86,12 +115,14 @@ impl<S: ReadAt> FileSystem<S> {
         if folder.kind != Kind::Folder {
             return Err(Ext4Error::Unknown("has an invalid folder"));
         }
-        let mut block = self.block();
+        let (mut block, seed) = (self.block(), folder.seed(self.superblock.seed));
         for extent in self.extents(folder)? {
             let left = self.folder_bytes.get().checked_sub(extent.bytes);
             self.folder_bytes.set(left.ok_or(Ext4Error::Unknown("has folders that are larger than itself"))?);
             for offset in (0..extent.bytes).step_by(block.len().max(1)) {
-                self.disk.read_at(extent.on_disk.saturating_add(offset), &mut block)?;
+                let at = extent.on_disk.saturating_add(offset);
+                self.disk.read_at(at, &mut block)?;
+                self.check("block of a folder", at / self.superblock.block_size, || folder::is_whole(&block, seed))?;
                 folder::entries(&block, on_entry)?;
             }
         }
@@ -103,6 +134,16 @@ impl<S: ReadAt> FileSystem<S> {
     /// # Errors
     /// It cannot be read, or is damaged.
     pub fn extents(&self, file: &Inode) -> Result<Vec<Extent>, Ext4Error> {
+        let (mut all, size) = (self.all_extents(file, true)?, file.size());
+        all.retain_mut(|extent| {
+            extent.bytes = extent.bytes.min(size.saturating_sub(extent.at));
+            extent.bytes > 0
+        });
+        Ok(all)
+    }
+
+    /// The extents of a file that have data, or those that have room only.
+    pub(super) fn all_extents(&self, file: &Inode, has_data: bool) -> Result<Vec<Extent>, Ext4Error> {
         if file.is_unknown() {
             return Err(Ext4Error::Unknown("has a file that is encrypted or in its inode"));
         }
@@ -111,16 +152,16 @@ impl<S: ReadAt> FileSystem<S> {
             let unknown = Ext4Error::Unknown("has a file without extents, as in ext2");
             return if is_empty { Ok(Vec::new()) } else { Err(unknown) };
         }
-        let read = |number| self.read_block(number);
+        let seed = file.seed(self.superblock.seed);
+        let read = |number| {
+            let list = self.read_block(number)?;
+            self.check("list of extents", number, || extents::is_whole(&list, seed))?;
+            Ok(list)
+        };
         let (block_bytes, blocks) = (self.superblock.block_size, self.superblock.blocks);
-        let mut reader = extents::Reader { block_bytes, blocks, read: &read, extents: Vec::new(), next: 0 };
+        let mut reader = extents::Reader { block_bytes, blocks, read: &read, has_data, extents: Vec::new(), next: 0 };
         reader.add(file.block(), None)?;
-        let (mut all, size) = (reader.extents, file.size());
-        all.retain_mut(|extent| {
-            extent.bytes = extent.bytes.min(size.saturating_sub(extent.at));
-            extent.bytes > 0
-        });
-        Ok(all)
+        Ok(reader.extents)
     }
 
     /// Fills the buffer with the content of a file at this place. After its end there are zeros.
@@ -157,11 +198,19 @@ impl<S: ReadAt> FileSystem<S> {
     pub fn attributes(&self, file: &Inode) -> Result<Vec<Attribute>, Ext4Error> {
         let mut all = Vec::new();
         attributes::add_of_inode(file.attributes(), &mut all)?;
-        if file.attribute_block() != 0 {
-            attributes::add_of_block(&self.read_block(file.attribute_block())?, &mut all)?;
+        let number = file.attribute_block();
+        if number != 0 {
+            let block = self.read_block(number)?;
+            self.check("block of attributes", number, || attributes::is_whole(number, &block, self.superblock.seed))?;
+            attributes::add_of_block(&block, &mut all)?;
         }
         all.sort();
         Ok(all)
+    }
+
+    /// Fails if a part of the file system has a checksum that it does not fit.
+    fn check(&self, what: &'static str, number: u64, is_whole: impl FnOnce() -> bool) -> Result<(), Ext4Error> {
+        if self.superblock.has_checksums() && !is_whole() { Err(Ext4Error::Damaged(what, number)) } else { Ok(()) }
     }
 
     fn block(&self) -> Vec<u8> {
@@ -170,6 +219,10 @@ impl<S: ReadAt> FileSystem<S> {
 
     pub(super) fn superblock(&self) -> &Superblock {
         &self.superblock
+    }
+
+    pub(super) fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
     /// Where an inode is on the disk.

@@ -49,6 +49,7 @@ impl Files<'_> {
         match error {
             Ext4Error::Unreadable(source) => DiskError::Unreadable { path, source },
             Ext4Error::Unknown(why) => DiskError::Unknown { path, why: why.into() },
+            error @ Ext4Error::Damaged(..) => DiskError::Unknown { path, why: format!("cannot be read: {error}") },
         }
     }
 

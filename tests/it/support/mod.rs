@@ -10,6 +10,7 @@ pub mod library;
 pub mod namespace;
 pub mod pty;
 pub mod real;
+pub mod resealed;
 pub mod schema;
 pub mod seeded;
 
