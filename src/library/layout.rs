@@ -28,9 +28,12 @@ pub const FILES: [&str; 5] = [METADATA, ARTIFACT, CHECKPOINT, LAUNCHER, WORKSPAC
 /// The endings of files that hold a snapshot: ours, and those of the engine's `machine checkpoint`.
 pub const SUFFIXES: [&str; 3] = [".smolmachine", ".checkpoint", ".smolcheckpoint"];
 
-/// Whether this is an id in the form that every version writes: eight hexadecimal digits.
+/// Hexadecimal digits of an id.
+pub const ID_DIGITS: usize = 8;
+
+/// Whether this is an id in the form that every version writes.
 pub fn is_id(text: &str) -> bool {
-    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    text.len() == ID_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// The fewest digits that are taken for the beginning of an id, where a tag or another VM could be meant.

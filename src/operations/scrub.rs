@@ -15,6 +15,9 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::str::FromStr;
 
+/// Zeros that are written at once, where something is written among them.
+const WINDOW: u64 = 1 << 20;
+
 /// What is made empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scrub {
@@ -103,8 +106,16 @@ pub fn copy(app: &App, one: &Stored, which: &[Scrub]) -> Result<Scrubbed> {
     let note = packed::leaves(app, &staging);
     let stored = app
         .terminal
-        .during("copy", &format!("scrubbing a copy of {name}"), || write(app, one, &index, &edits, &staging))?;
+        .during("copy", &format!("scrubbing a copy of {name}"), || write(app, one, which, &index, &edits, &staging))?;
     Ok(Scrubbed { stored, files, _note: note, _private: staging })
+}
+
+/// What follows the name of a snapshot that is such a copy, in a message.
+pub fn describe(metadata: &Metadata) -> String {
+    match (&metadata.parent, metadata.scrubbed.join(", ")) {
+        (Some(of), kinds) if !kinds.is_empty() => format!(" (a copy of {of} without {kinds})"),
+        _ => String::new(),
+    }
 }
 
 fn unscrubbed(name: &str, error: ContentsError) -> Failure {
@@ -143,7 +154,14 @@ fn edits(contents: &Contents, which: &[Scrub]) -> std::result::Result<(MemberEdi
 }
 
 /// Writes the copy into a private folder.
-fn write(app: &App, one: &Stored, index: &Index, edits: &MemberEdits, staging: &Staging) -> Result<Stored> {
+fn write(
+    app: &App,
+    one: &Stored,
+    which: &[Scrub],
+    index: &Index,
+    edits: &MemberEdits,
+    staging: &Staging,
+) -> Result<Stored> {
     let not_writable = |error| Failure::not_writable(staging.path(), &error);
     let folder = staging.make_snapshot().map_err(not_writable)?;
     let source = Source::new(&one.folder, &Kept::default(), &app.signals);
@@ -164,7 +182,8 @@ fn write(app: &App, one: &Stored, index: &Index, edits: &MemberEdits, staging: &
             None => drop(fs::copy(&from, &to).map_err(not_writable)?),
         }
     }
-    Ok(Stored::new(folder, metadata))
+    let kinds = SCRUBS.iter().filter(|(_, scrub)| which.contains(scrub)).map(|(name, _)| *name);
+    Ok(Stored::new(folder, metadata.without(&kinds.collect::<Vec<_>>())))
 }
 
 /// Copies a file with changes.
@@ -190,7 +209,16 @@ fn change(feed: &mut Feed<'_>, source: &Source, entry: &Entry, edits: &Edits) ->
     feed.part(Part::Member(&entry.member))?;
     for chunk in &entry.chunks {
         match chunk {
-            Chunk::Zeros((), count) => feed.part(Part::Zeros(*count))?,
+            Chunk::Zeros((), count) if !edits.writes_in(at, *count) => feed.part(Part::Zeros(*count))?,
+            Chunk::Zeros((), count) => {
+                let mut done = 0;
+                while done < *count {
+                    let mut bytes = vec![0; usize::try_from(WINDOW.min(count.saturating_sub(done))).unwrap_or(0)];
+                    edits.apply(at.saturating_add(done), &mut bytes);
+                    feed.part(Part::Data(&bytes))?;
+                    done = done.saturating_add(bytes.len() as u64);
+                }
+            }
             Chunk::Object(_, length, ..) => {
                 let mut bytes = vec![0; usize::try_from(*length).unwrap_or(0)];
                 content.read_at(at, &mut bytes).map_err(StoreError::of_read)?;

@@ -116,7 +116,7 @@ pub struct Tagged {
 /// A snapshot that was exported.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Exported {
-    /// The snapshot, VM@ID.
+    /// The snapshot in the file, VM@ID: with --scrub, the copy, which has an id of its own.
     pub reference: String,
     /// The file that was written.
     pub to: String,

@@ -1,7 +1,7 @@
 //! `--scrub`: a push or an export of a copy in which some files are empty. The snapshot itself stays as it is.
 
 use crate::support::guest_files::{Bare, corpus, import, tar_of};
-use crate::support::{World, finish, names_in, random_bytes, stderr};
+use crate::support::{World, finish, names_in, random_bytes, stderr, stdout};
 use bottle_freeze::engine::{Part, take_apart};
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -66,6 +66,9 @@ fn disk(at: &Path, options: &[&str]) -> Vec<u8> {
     fs::write(&deleted, MARKER.repeat(10_000)).unwrap();
     run("debugfs", &["-w", "-R", &format!("write {} upper/deleted", deleted.display()), image]);
     run("debugfs", &["-w", "-R", "rm upper/deleted", image]);
+    // Its blocks, or some of them, are reserved by another file and never written.
+    run("debugfs", &["-w", "-R", "write /dev/null upper/reserved", image]);
+    run("debugfs", &["-w", "-R", "fallocate upper/reserved 0 200", image]);
     let bytes = fs::read(image).unwrap();
     fs::remove_dir_all(folder).unwrap();
     bytes
@@ -153,9 +156,11 @@ fn nothing_is_left_of_what_was_scrubbed_from_a_tar() {
     world.write_guest("dev", "root/etc/motd", "kept");
     world.write_guest("dev", "root/root/.sh_history", "x");
     world.write_guest("dev", "workspace/.env", format!("TOKEN={MARKER}\n"));
+    // As after a power cut; its place in the tar begins with zeros.
+    world.write_guest("dev", "root/root/.ash_history", [&[0; 300_000], MARKER.as_bytes()].concat());
     world.run("freeze dev").success();
     let report = export(&world, "dev", ALL);
-    assert_eq!((&report["found"], &report["scrubbed"]), (&0.into(), &8.into()), "{report}");
+    assert_eq!((&report["found"], &report["scrubbed"]), (&0.into(), &9.into()), "{report}");
     for (path, content) in members(&world.path("work/x.tar")) {
         assert!(!holds(&content, MARKER), "{path} holds a secret");
     }
@@ -166,6 +171,33 @@ fn nothing_is_left_of_what_was_scrubbed_from_a_tar() {
         assert_eq!(world.read_guest("again", &format!("root/{path}")).as_deref(), Some(""), "{path}");
     }
     assert_eq!(world.read_guest("again", "workspace/.env").as_deref(), Some(""));
+    assert_eq!(world.read_guest("again", "root/root/.ash_history").as_deref(), Some(""));
+}
+
+#[test]
+fn a_library_can_have_a_snapshot_and_a_scrubbed_copy_of_it() {
+    let world = World::new();
+    world.vm("dev").with("--image alpine:3.20").stopped();
+    world.write_guest("dev", "root/root/.bash_history", MARKER);
+    world.run("freeze dev -t ready").success();
+    let other = export(&world, "dev", "history,machine-id")["reference"].clone();
+    let copy = export(&world, "dev", "history")["reference"].as_str().unwrap().to_owned();
+    assert_ne!(other, copy);
+    let text = stdout(&world.run("snapshot export dev -o y.tar --scrub history").success());
+    let parent = stdout(&world.run("snapshot show dev@ready --quiet").success()).trim().to_owned();
+    assert!(text.starts_with(&format!("exported {copy} (a copy of {parent} without history) as y.tar")), "{text}");
+    // The same copy is the same snapshot.
+    world.run("snapshot import x.tar").success();
+    world.run("snapshot import y.tar").code(7).stderr(contains(&copy));
+    let shown = stdout(&world.run(&format!("snapshot show {copy}")).success());
+    assert!(shown.contains("without   history\n") && shown.contains(&parent), "{shown}");
+    let shown: Value =
+        serde_json::from_str(&stdout(&world.run(&format!("snapshot show {copy} --json")).success())).unwrap();
+    assert_eq!((&shown["scrubbed"], &shown["parent"]), (&serde_json::json!(["history"]), &parent.as_str().into()));
+    let differs = stdout(&world.run(&format!("snapshot diff {copy}")).success());
+    assert!(differs.contains("(from its parent)") && differs.contains("/root/.bash_history"), "{differs}");
+    // The tag stays with the snapshot.
+    assert_eq!(stdout(&world.run("snapshot show dev@ready --quiet").success()).trim(), parent);
 }
 
 #[test]

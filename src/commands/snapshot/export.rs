@@ -103,13 +103,10 @@ fn export(
         return Ok(());
     }
     let (size, file) = (packed::size(one.bytes()), args.output.display().to_string());
-    let (encrypted, identity) = match recipients.len() {
-        0 => (String::new(), ""),
-        1 => (", encrypted for one recipient".to_owned(), " --identity KEY_FILE"),
-        number => (format!(", encrypted for {number} recipients"), " --identity KEY_FILE"),
-    };
+    let (encrypted, identity) = encryption(recipients.len());
+    let copy = scrub::describe(&one.metadata);
     let next = format!("elsewhere: bottle-freeze snapshot import {}{identity}", quoted(&file));
-    app.terminal.result(&args.output, &format!("exported {reference} as {file} ({size}){encrypted}; {next}"));
+    app.terminal.result(&args.output, &format!("exported {reference}{copy} as {file} ({size}){encrypted}; {next}"));
     app.terminal.report(&Exported {
         reference,
         to: file,
@@ -121,6 +118,15 @@ fn export(
         warnings: warnings.list(),
     });
     Ok(())
+}
+
+/// What is said of an export for so many recipients, and the option that imports it.
+fn encryption(recipients: usize) -> (String, &'static str) {
+    match recipients {
+        0 => (String::new(), ""),
+        1 => (", encrypted for one recipient".to_owned(), " --identity KEY_FILE"),
+        number => (format!(", encrypted for {number} recipients"), " --identity KEY_FILE"),
+    }
 }
 
 /// Checks that standard output can be a tar.

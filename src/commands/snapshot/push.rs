@@ -102,7 +102,8 @@ fn push(app: &App, args: &Args, found: SnapshotSource, scrubbed: u64, warnings: 
     let pushed = engine.pack_push(&file, to, &mut || progress.tick());
     progress.end(pushed.is_ok());
     let digest = pushed.map_err(|error| registry::explain(error, to).state(format!("{name} is as it was")))?;
-    let text = format!("pushed {name} ({size}); elsewhere: bottle-freeze snapshot pull {to}");
+    let copy = whole.stored().map(|one| scrub::describe(&one.metadata)).unwrap_or_default();
+    let text = format!("pushed {name}{copy} ({size}); elsewhere: bottle-freeze snapshot pull {to}");
     app.terminal.result(to.to_string(), &text);
     app.terminal.report(&Pushed {
         reference: whole.stored().map(Stored::reference),

@@ -53,6 +53,7 @@ fn rows(one: &Stored, sizes: &Listed) -> Vec<(&'static str, String)> {
         ("size", format!("{}; removing it frees {}", size(one.all_bytes()), size(sizes.unique_bytes))),
         ("holds", holds(metadata)),
         ("deleted", deleted(metadata.trim)),
+        ("without", list(&metadata.scrubbed)),
         ("machine", hardware(machine)),
         ("network", network(machine)),
         ("ports", machine.ports.as_deref().map(list).unwrap_or_default()),

@@ -160,6 +160,7 @@ impl Freeze<'_> {
             created: clock::rfc3339_millis(SystemTime::now()),
             sequence: None,
             parent: None,
+            scrubbed: Vec::new(),
             tags: once(request.tags.iter().cloned(), |tag| tag.as_str().to_owned()),
             note: request.note.clone(),
             labels: request.labels.clone(),
