@@ -3,7 +3,7 @@
 use super::content::Content;
 use super::error::ContentsError;
 use super::tree::{Contents, Item};
-use super::walk::Seen;
+use super::walk::{Seen, memory};
 use crate::ext4::Kind;
 use std::collections::HashMap;
 use std::iter::Peekable;
@@ -68,14 +68,12 @@ impl Contents {
         let left = old.data().saturating_add(self.data()).saturating_mul(2).max(1 << 30);
         let mut comparison = Comparison { old, new: self, left, compared: HashMap::new() };
         let (mut path, mut seen) = (Vec::new(), [Seen::default(), Seen::default()]);
-        let first = comparison.pairs(&path, Some(old.root()), Some(self.root()), &mut seen)?;
-        let mut stack = vec![(0, first.len(), first.into_iter())];
-        while let Some((length, files, rest)) = stack.last_mut() {
+        let (first, bytes) = comparison.pairs(&path, Some(old.root()), Some(self.root()), &mut seen)?;
+        let mut stack = vec![(0, bytes, first.into_iter())];
+        while let Some((length, bytes, rest)) = stack.last_mut() {
             path.truncate(*length);
             let Some((name, old, new)) = rest.next() else {
-                for seen in &mut seen {
-                    seen.close(*files);
-                }
+                seen[0].close(*bytes);
                 stack.pop();
                 continue;
             };
@@ -91,8 +89,8 @@ impl Contents {
             let folder = |item: &Option<Item>| item.clone().filter(|item| item.kind() == Kind::Folder);
             let (old, new) = (folder(&old), folder(&new));
             if old.is_some() || new.is_some() {
-                let files = comparison.pairs(&path, old.as_ref(), new.as_ref(), &mut seen)?;
-                stack.push((path.len(), files.len(), files.into_iter()));
+                let (files, bytes) = comparison.pairs(&path, old.as_ref(), new.as_ref(), &mut seen)?;
+                stack.push((path.len(), bytes, files.into_iter()));
             }
         }
         Ok(())
@@ -100,24 +98,22 @@ impl Contents {
 }
 
 impl Comparison<'_> {
-    /// The names in two folders, each once, in order.
+    /// The names in two folders, each once, in order, and the bytes that they take in memory.
     fn pairs(
         &self,
         path: &[u8],
         old: Option<&Item>,
         new: Option<&Item>,
         [seen_old, seen_new]: &mut [Seen; 2],
-    ) -> Result<Vec<Entry>, ContentsError> {
+    ) -> Result<(Vec<Entry>, usize), ContentsError> {
         let list = |contents: &Contents, folder: Option<&Item>, seen: &mut Seen| match folder {
             Some(folder) => seen.folder(path, folder).and_then(|()| contents.entries(folder)),
             None => Ok(Vec::new()),
         };
-        let old = list(self.old, old, seen_old)?.into_iter().peekable();
-        let new = list(self.new, new, seen_new)?.into_iter().peekable();
-        let all = merged(old, new);
-        seen_old.open(all.len())?;
-        seen_new.open(all.len())?;
-        Ok(all)
+        let (old, new) = (list(self.old, old, seen_old)?, list(self.new, new, seen_new)?);
+        let bytes = memory(&old).saturating_add(memory(&new));
+        seen_old.open(bytes)?;
+        Ok((merged(old.into_iter().peekable(), new.into_iter().peekable()), bytes))
     }
 
     fn compare(&mut self, old: &Item, new: &Item) -> Result<Changes, ContentsError> {

@@ -141,7 +141,8 @@ impl Layer {
     /// It cannot be read.
     pub fn is_whiteout(&self, file: &Key) -> Result<bool, ContentsError> {
         match (self, file) {
-            (Self::Tar(tar), Key::Number(number)) => Ok(tar.file(*number)?.is_whiteout),
+            // The engine takes those of an image as files.
+            (Self::Tar(_), Key::Number(_)) => Ok(false),
             (Self::Disk(_, name), Key::Inode(inode)) => {
                 Ok(*name == OVERLAY && inode.kind == Kind::CharacterDevice && inode.device() == (0, 0))
             }
@@ -156,8 +157,7 @@ impl Layer {
     pub fn below(&self, file: &Key) -> Result<Below, ContentsError> {
         match (self, file) {
             (Self::Tar(tar), Key::Number(number)) => {
-                let file = tar.file(*number)?;
-                Ok(if file.is_opaque || file.kind != Kind::Folder { Below::Nowhere } else { Below::There })
+                Ok(if tar.file(*number)?.kind == Kind::Folder { Below::There } else { Below::Nowhere })
             }
             (Self::Disk(disk, name), Key::Inode(inode)) if *name == OVERLAY => {
                 let all = disk.attributes(inode).map_err(|error| ContentsError::of_disk(name, error))?;

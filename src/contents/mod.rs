@@ -23,4 +23,4 @@ pub use diff::{Changes, Difference};
 pub use empty::{MemberEdits, WORKSPACE};
 pub use error::ContentsError;
 pub use tree::{Contents, Item};
-pub use walk::Seen;
+pub use walk::{Seen, memory};

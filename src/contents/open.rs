@@ -4,12 +4,14 @@ use super::bytes::{Bytes, Qcow2};
 use super::empty::WORKSPACE;
 use super::error::ContentsError;
 use super::layer::{Key, Layer, OVERLAY};
+use super::tar::MEMORY;
 use super::tree::{Contents, Lazy};
 use crate::ext4::{FileSystem, Inode, ROOT};
 use crate::library::store::{Index, Kept, Source};
 use crate::signals::Signals;
 use crate::smolvm::artifact::{self, ArtifactError, Part};
 use serde::Deserialize;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -65,6 +67,8 @@ struct DiskFile {
     format: String,
 }
 
+/// The most layers of an image, as in overlayfs.
+const MOST_LAYERS: usize = 128;
 /// The most files of a disk: the engine makes two.
 const LONGEST_CHAIN: usize = 8;
 
@@ -115,7 +119,8 @@ impl Contents {
         let engine = manifest.assets.agent_rootfs.filter(|_| manifest.mode == BARE);
         let own = index.base.iter().find(|entry| entry.member.path == tar);
         let Some(entry) = own.or_else(|| index.member(&engine?.path)) else { return Ok(None) };
-        let layer = Lazy::tar(Bytes::Chunks(Source::new(folder, kept, signals).content(entry)));
+        let bytes = Bytes::Chunks(Source::new(folder, kept, signals).content(entry));
+        let layer = Lazy::tar(bytes, &Rc::new(Cell::new(MEMORY)));
         Self::new(vec![layer], vec![(0, Key::Number(0))], Vec::new(), None).map(Some)
     }
 
@@ -214,7 +219,8 @@ fn of_bare(manifest: &Manifest, saved: Option<Bytes>, member: Members<'_>) -> Re
     let overlay = disk(manifest, "overlay", member)?;
     let storage = disk(manifest, "storage", member)?;
     let Asset { path } = manifest.assets.agent_rootfs.as_ref().ok_or_else(|| missing("agent-rootfs.tar"))?;
-    let base = Lazy::tar(member(path).ok_or_else(|| missing(path))?);
+    let left = Rc::new(Cell::new(MEMORY));
+    let base = Lazy::tar(member(path).ok_or_else(|| missing(path))?, &left);
     let (mut layers, mut members, mut hidden) = (Vec::new(), Vec::new(), None);
     let (mut root, mut mounts) = (Vec::new(), Vec::new());
     if let Some(disk) = overlay {
@@ -244,7 +250,7 @@ fn of_bare(manifest: &Manifest, saved: Option<Bytes>, member: Members<'_>) -> Re
     if let Some(saved) = saved {
         mounts.push((&b"workspace"[..], (layers.len(), Key::Number(0))));
         members.push(WORKSPACE.to_owned());
-        layers.push(Lazy::tar(saved));
+        layers.push(Lazy::tar(saved, &left));
     }
     Ok(Contents::new(layers, root, mounts, hidden)?.with_members(Some(engine), members))
 }
@@ -257,9 +263,13 @@ fn of_image(manifest: &Manifest, saved: Option<Bytes>, member: Members<'_>) -> R
     if manifest.assets.layers.is_empty() {
         return Err(ContentsError::damaged("the artifact", "has no layer of an image, and is not of a bare VM"));
     }
+    if manifest.assets.layers.len() > MOST_LAYERS {
+        return Err(ContentsError::damaged("the artifact", "has too many layers"));
+    }
     let (mut layers, mut mounts, mut members) = (Vec::new(), Vec::new(), Vec::new());
+    let left = Rc::new(Cell::new(MEMORY));
     for layer in manifest.assets.layers.iter().rev() {
-        layers.push(Lazy::tar(member(&layer.path).ok_or_else(|| missing(&layer.path))?));
+        layers.push(Lazy::tar(member(&layer.path).ok_or_else(|| missing(&layer.path))?, &left));
         members.push(layer.path.clone());
     }
     let root = (0..layers.len()).map(|layer| (layer, Key::Number(0))).collect();
@@ -271,7 +281,7 @@ fn of_image(manifest: &Manifest, saved: Option<Bytes>, member: Members<'_>) -> R
     if let Some((workspace, path)) = workspace {
         mounts.push((&b"workspace"[..], (layers.len(), Key::Number(0))));
         members.push(path);
-        layers.push(Lazy::tar(workspace));
+        layers.push(Lazy::tar(workspace, &left));
     }
     Ok(Contents::new(layers, root, mounts, None)?.with_members(None, members))
 }

@@ -11,16 +11,15 @@ use std::rc::Rc;
 
 /// The most bytes of the headers of an entry: `tar` keeps all of them in memory.
 const HEADERS: u64 = 1 << 20;
-/// The most bytes of paths and attributes, so that they fit into memory.
-const NAMES: usize = 256 << 20;
+/// The most bytes of the files, paths and attributes in all tars of a snapshot, so that they fit into memory.
+pub const MEMORY: usize = 768 << 20;
 /// The most files, so that they fit into memory.
 const MOST: usize = 2 << 20;
 /// Bytes of a header, and the most pieces of a sparse file.
 const BLOCK: u64 = 512;
 const MOST_PIECES: usize = 1 << 18;
-/// How the name of a file begins that hides one in a layer below, and the name of the one that hides all.
-const WHITEOUT: &[u8] = b".wh.";
-const OPAQUE: &[u8] = b".wh..wh..opq";
+/// How the keys of a sparse file begin whose content is condensed.
+const SPARSE: &[u8] = b"GNU.sparse.";
 /// How an extended attribute begins in the headers.
 const ATTRIBUTE: &str = "SCHILY.xattr.";
 
@@ -60,10 +59,6 @@ pub struct File {
     pub target: Box<[u8]>,
     /// Its extended attributes, by name.
     pub attributes: Vec<Attribute>,
-    /// Whether it hides the file of that name in the layers below.
-    pub is_whiteout: bool,
-    /// Whether a folder hides those of that name in the layers below.
-    pub is_opaque: bool,
     names: BTreeMap<Box<[u8]>, u32>,
 }
 
@@ -82,25 +77,23 @@ impl File {
             extents: Vec::new(),
             target: Box::default(),
             attributes: Vec::new(),
-            is_whiteout: false,
-            is_opaque: false,
             names: BTreeMap::new(),
         }
     }
 }
 
 impl Tar {
-    /// Reads the headers of a tar.
+    /// Reads the headers of a tar. What it keeps may have so many bytes as are `left`.
     ///
     /// # Errors
     /// It cannot be read, or is damaged.
-    pub fn open(bytes: Bytes) -> Result<Self, ContentsError> {
+    pub fn open(bytes: Bytes, left: &Cell<usize>) -> Result<Self, ContentsError> {
         let mut tar = Self { bytes, files: vec![File::folder()] };
         let budget = Rc::new(Cell::new(HEADERS));
         let files = {
             let reader = Reader { bytes: &tar.bytes, at: 0, budget: budget.clone() };
             let mut archive = ::tar::Archive::new(reader);
-            let mut files = Builder { files: vec![File::folder()], bytes: &tar.bytes, left: NAMES };
+            let mut files = Builder { files: vec![File::folder()], bytes: &tar.bytes, left };
             for entry in archive.entries_with_seek().map_err(damaged)? {
                 budget.set(HEADERS);
                 files.add(&mut entry.map_err(damaged)?)?;
@@ -151,8 +144,8 @@ struct Builder<'a> {
     files: Vec<File>,
     /// The tar.
     bytes: &'a Bytes,
-    /// Bytes of names and attributes that may still come.
-    left: usize,
+    /// Bytes that may still be kept.
+    left: &'a Cell<usize>,
 }
 
 impl Builder<'_> {
@@ -168,13 +161,6 @@ impl Builder<'_> {
         let Some(name) = name else {
             return self.put_folder(0, entry);
         };
-        if name == OPAQUE {
-            return self.change(folder, |folder| folder.is_opaque = true);
-        }
-        if let Some(hidden) = name.strip_prefix(WHITEOUT).filter(|hidden| !hidden.is_empty()) {
-            let number = self.push(File { is_whiteout: true, kind: Kind::File, ..File::folder() })?;
-            return self.name(folder, hidden, number);
-        }
         let known = self.files.get(folder as usize).and_then(|folder| folder.names.get(name)).copied();
         match (entry.header().entry_type(), known) {
             (::tar::EntryType::Link, _) => {
@@ -223,7 +209,7 @@ impl Builder<'_> {
         let Some(new) = file(entry, self.bytes)?.filter(|new| new.kind == Kind::Folder) else { return Ok(()) };
         self.change(number, |old| {
             let names = std::mem::take(&mut old.names);
-            *old = File { names, is_opaque: old.is_opaque, ..new };
+            *old = File { names, ..new };
         })
     }
 
@@ -237,15 +223,16 @@ impl Builder<'_> {
         }
         let attributes = file.attributes.iter().map(|(name, value)| name.len().saturating_add(value.len()));
         let pieces = file.extents.len().saturating_mul(size_of::<Extent>());
-        self.charge(attributes.sum::<usize>().saturating_add(file.target.len()).saturating_add(pieces))?;
+        let all = attributes.sum::<usize>().saturating_add(file.target.len()).saturating_add(pieces);
+        self.charge(all.saturating_add(size_of::<File>()))?;
         self.files.push(file);
         Ok(u32::try_from(self.files.len().saturating_sub(1)).unwrap_or(u32::MAX))
     }
 
     /// Counts bytes that are kept.
-    fn charge(&mut self, bytes: usize) -> Result<(), ContentsError> {
-        let left = self.left.checked_sub(bytes);
-        self.left = left.ok_or_else(|| ContentsError::damaged("a tar in it", "has too many names and attributes"))?;
+    fn charge(&self, bytes: usize) -> Result<(), ContentsError> {
+        let left = self.left.get().checked_sub(bytes);
+        self.left.set(left.ok_or_else(|| ContentsError::damaged("a tar in it", "has too many files and attributes"))?);
         Ok(())
     }
 
@@ -284,7 +271,8 @@ fn file<R: Read>(entry: &mut ::tar::Entry<'_, R>, bytes: &Bytes) -> Result<Optio
         uid: id(header.uid()),
         gid: id(header.gid()),
         size: if kind == Kind::File { entry.size() } else { 0 },
-        modified: i64::try_from(header.mtime().unwrap_or(0)).unwrap_or(i64::MAX),
+        // A time before 1970 is a negative number of 64 bits.
+        modified: i64::from_ne_bytes(header.mtime().unwrap_or(0).to_ne_bytes()),
         device: (device(header.device_major()), device(header.device_minor())),
         extents: if kind == Kind::File { extents(entry, bytes)? } else { Vec::new() },
         target: entry.link_name_bytes().unwrap_or_default().into(),
@@ -295,6 +283,9 @@ fn file<R: Read>(entry: &mut ::tar::Entry<'_, R>, bytes: &Bytes) -> Result<Optio
     }
     for extension in entry.pax_extensions().map_err(damaged)?.into_iter().flatten() {
         let extension = extension.map_err(damaged)?;
+        if extension.key_bytes().starts_with(SPARSE) {
+            return Err(ContentsError::damaged("a tar in it", "has a sparse file of a kind that is not known here"));
+        }
         if let Some(name) = extension.key().ok().and_then(|key| key.strip_prefix(ATTRIBUTE)) {
             file.attributes.push((name.as_bytes().to_vec(), extension.value_bytes().to_vec()));
         }

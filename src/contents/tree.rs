@@ -8,6 +8,7 @@ use super::tar::Tar;
 use crate::ext4::{Attribute, Kind};
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
 
 /// The most symbolic links that are followed for a path, as in Linux.
 const MOST_LINKS: usize = 40;
@@ -29,16 +30,16 @@ pub struct Contents {
 /// A layer that is read when it is needed: to find a file in an upper one, the list of those below is not needed.
 pub struct Lazy {
     layer: OnceCell<Layer>,
-    tar: Cell<Option<Bytes>>,
+    tar: Cell<Option<(Bytes, Rc<Cell<usize>>)>>,
     /// Bytes of its data.
     data: u64,
 }
 
 impl Lazy {
-    /// A tar that is not yet read.
-    pub fn tar(bytes: Bytes) -> Self {
+    /// A tar that is not yet read. What all tars keep may have so many bytes as are `left`.
+    pub fn tar(bytes: Bytes, left: &Rc<Cell<usize>>) -> Self {
         let data = bytes.data();
-        Self { layer: OnceCell::new(), tar: Cell::new(Some(bytes)), data }
+        Self { layer: OnceCell::new(), tar: Cell::new(Some((bytes, left.clone()))), data }
     }
 
     /// A layer that is read.
@@ -51,8 +52,8 @@ impl Lazy {
         if let Some(layer) = self.layer.get() {
             return Ok(layer);
         }
-        let bytes = self.tar.take().ok_or_else(|| ContentsError::damaged("a tar in it", "is damaged"))?;
-        let tar = Tar::open(bytes)?;
+        let (bytes, left) = self.tar.take().ok_or_else(|| ContentsError::damaged("a tar in it", "is damaged"))?;
+        let tar = Tar::open(bytes, &left)?;
         Ok(self.layer.get_or_init(|| Layer::Tar(Box::new(tar))))
     }
 }
@@ -71,6 +72,12 @@ impl Item {
     /// What it is.
     pub fn kind(&self) -> Kind {
         self.metadata.kind
+    }
+
+    /// Bytes that it takes in memory, about.
+    pub(super) fn memory(&self) -> usize {
+        let raw = self.at.iter().map(|(_, key)| if let Key::Inode(inode) = key { inode.raw.len() } else { 0 });
+        raw.fold(size_of::<Self>(), |sum, raw| sum.saturating_add(raw).saturating_add(size_of::<(usize, Key)>()))
     }
 
     /// By which it is known that two names are those of one file; in a folder, that it leads to itself.

@@ -1,20 +1,20 @@
 //! Goes through all files below a folder.
 
 use super::error::ContentsError;
-use super::tree::{Contents, Item};
+use super::tree::{Contents, Entry, Item};
 use crate::ext4::Kind;
 use std::collections::HashSet;
 
-/// The most files in a folder and those above it.
-const MOST: usize = 2 << 20;
-/// The longest path.
-const LONGEST: usize = 64 << 10;
+/// The most bytes of the files in a folder and those above it: they are in memory.
+const MOST: usize = 768 << 20;
+/// The longest path, as in Linux.
+const LONGEST: usize = 4096;
 
 /// The folders that a walk has seen: one that it meets again would lead it in a circle, or through endless copies.
 #[derive(Default)]
 pub struct Seen {
     folders: HashSet<(usize, u32)>,
-    /// Files in the folders that are open: all of them are in memory.
+    /// Bytes of the files in the folders that are open.
     open: usize,
 }
 
@@ -31,19 +31,24 @@ impl Seen {
         if is_new { Ok(()) } else { Err(ContentsError::damaged("a folder in it", "has several places")) }
     }
 
-    /// Counts the files in a folder that is open from now on.
+    /// Counts the bytes of the files in a folder that is open from now on.
     ///
     /// # Errors
     /// They are too many.
-    pub fn open(&mut self, files: usize) -> Result<(), ContentsError> {
-        self.open = self.open.saturating_add(files);
+    pub fn open(&mut self, bytes: usize) -> Result<(), ContentsError> {
+        self.open = self.open.saturating_add(bytes);
         if self.open > MOST { Err(ContentsError::damaged("a folder in it", "has too many files")) } else { Ok(()) }
     }
 
     /// The same when it is closed.
-    pub fn close(&mut self, files: usize) {
-        self.open = self.open.saturating_sub(files);
+    pub fn close(&mut self, bytes: usize) {
+        self.open = self.open.saturating_sub(bytes);
     }
+}
+
+/// Bytes of these files in memory.
+pub fn memory(entries: &[Entry]) -> usize {
+    entries.iter().map(|(name, item)| name.len().saturating_add(item.memory())).fold(0, usize::saturating_add)
 }
 
 /// Gets the path of a file, and what is known of it.
@@ -59,12 +64,13 @@ impl Contents {
         let (mut seen, mut path) = (Seen::default(), path.strip_suffix(b"/").unwrap_or(path).to_vec());
         seen.folder(&path, folder)?;
         let first = self.entries(folder)?;
-        seen.open(first.len())?;
-        let mut stack = vec![(path.len(), first.len(), first.into_iter())];
-        while let Some((length, files, rest)) = stack.last_mut() {
+        let bytes = memory(&first);
+        seen.open(bytes)?;
+        let mut stack = vec![(path.len(), bytes, first.into_iter())];
+        while let Some((length, bytes, rest)) = stack.last_mut() {
             path.truncate(*length);
             let Some((name, item)) = rest.next() else {
-                seen.close(*files);
+                seen.close(*bytes);
                 stack.pop();
                 continue;
             };
@@ -74,8 +80,9 @@ impl Contents {
             if item.kind() == Kind::Folder {
                 seen.folder(&path, &item)?;
                 let files = self.entries(&item)?;
-                seen.open(files.len())?;
-                stack.push((path.len(), files.len(), files.into_iter()));
+                let bytes = memory(&files);
+                seen.open(bytes)?;
+                stack.push((path.len(), bytes, files.into_iter()));
             }
         }
         Ok(())

@@ -1,9 +1,12 @@
 //! Which snapshot another one descends from.
 
 use super::creation::Creation;
-use super::layout::is_id;
+use super::hash::FileHasher;
+use super::layout::{ID_DIGITS, is_id};
+use super::metadata::Metadata;
 use super::stored::Stored;
 use crate::smolvm::Name;
+use std::collections::BTreeSet;
 
 /// What the next snapshot of a VM descends from, as `VM@ID`: the last of `all` its snapshots here, or else the snapshot that
 /// it was made from. Snapshots of an earlier VM of that name are not its own.
@@ -24,4 +27,18 @@ pub fn parent(all: &[Stored], vm: &str, created_at: Option<u64>) -> Option<Strin
 /// Whether this is `VM@ID`.
 pub fn is_reference(text: &str) -> bool {
     text.split_once('@').is_some_and(|(vm, id)| vm.parse::<Name>().is_ok() && is_id(id))
+}
+
+impl Metadata {
+    /// A copy of the same snapshot in which this is empty. Its id differs from that of the snapshot, so that a library can have
+    /// both, and is that of each such copy.
+    #[must_use]
+    pub fn without(&self, kinds: &[&str]) -> Self {
+        let scrubbed: BTreeSet<&str> = self.scrubbed.iter().map(String::as_str).chain(kinds.iter().copied()).collect();
+        let scrubbed: Vec<String> = scrubbed.into_iter().map(str::to_owned).collect();
+        let mut id = FileHasher::default();
+        id.update(format!("{} {}", self.id, scrubbed.join(",")).as_bytes());
+        let id = id.finish().sha256.chars().take(ID_DIGITS).collect();
+        Self { id, parent: Some(format!("{}@{}", self.vm, self.id)), scrubbed, ..self.clone() }
+    }
 }

@@ -1,8 +1,8 @@
 //! `snapshot.json`: what a snapshot is, and the hash of each of its files. Only tags, note and labels change after it is
 //! written. Keys of a later version are kept.
 
-use super::hash::{FileHash, FileHasher};
-use super::layout::{ARTIFACT, CHECKPOINT, ID_DIGITS, INDEX, METADATA};
+use super::hash::FileHash;
+use super::layout::{ARTIFACT, CHECKPOINT, INDEX, METADATA};
 use super::origin::Origin;
 use super::store::Added;
 use super::tag::Tag;
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 use thiserror::Error;
@@ -330,18 +330,6 @@ impl Metadata {
         files.retain(|name, _| ![ARTIFACT, CHECKPOINT].contains(&name.as_str()));
         files.insert(INDEX.to_owned(), index);
         Self { format: FORMAT_IN_CHUNKS, files, artifact: Some(artifact), ..self.clone() }
-    }
-
-    /// A copy of the same snapshot in which this is empty. Its id differs from that of the snapshot, so that a library can have
-    /// both, and is that of each such copy.
-    #[must_use]
-    pub fn without(&self, kinds: &[&str]) -> Self {
-        let scrubbed: BTreeSet<&str> = self.scrubbed.iter().map(String::as_str).chain(kinds.iter().copied()).collect();
-        let scrubbed: Vec<String> = scrubbed.into_iter().map(str::to_owned).collect();
-        let mut id = FileHasher::default();
-        id.update(format!("{} {}", self.id, scrubbed.join(",")).as_bytes());
-        let id = id.finish().sha256.chars().take(ID_DIGITS).collect();
-        Self { id, parent: Some(format!("{}@{}", self.vm, self.id)), scrubbed, ..self.clone() }
     }
 
     /// Checks that it belongs to the folder `VM/ID`.

@@ -1,7 +1,7 @@
 //! Writes files of a snapshot into a private folder of the host. Nothing is written through a symbolic link: each folder is
 //! opened by its name in the one above, and each file is new.
 
-use crate::contents::{Contents, ContentsError, Item, Seen};
+use crate::contents::{Contents, ContentsError, Item, Seen, memory};
 use crate::ext4::Kind;
 use crate::signals::{Interrupted, Signals};
 use rustix::fd::{AsFd, OwnedFd};
@@ -116,8 +116,8 @@ struct Open {
     item: Item,
     /// The length of its path.
     length: usize,
-    /// How many files are in it.
-    files: usize,
+    /// Bytes that its files take in memory.
+    bytes: usize,
     rest: vec::IntoIter<(Box<[u8]>, Item)>,
 }
 
@@ -145,7 +145,7 @@ impl Extraction<'_> {
             } else if let Some(done) = stack.pop() {
                 // Above first: without permissions, nothing in it can be opened.
                 let above = open_folder(&at, OsStr::new(".."))?;
-                seen.close(done.files);
+                seen.close(done.bytes);
                 self.finish(&at, &done.item, 0o700)?;
                 let mode = done.item.metadata.mode;
                 // The first one is renamed, for which this user must be able to write it.
@@ -160,8 +160,9 @@ impl Extraction<'_> {
 
     fn open(&self, item: Item, length: usize, seen: &mut Seen) -> Result<Open, ExtractError> {
         let rest = self.contents.entries(&item)?;
-        seen.open(rest.len())?;
-        Ok(Open { item, length, files: rest.len(), rest: rest.into_iter() })
+        let bytes = memory(&rest);
+        seen.open(bytes)?;
+        Ok(Open { item, length, bytes, rest: rest.into_iter() })
     }
 
     /// Writes what is no folder; its path is that from the private folder.

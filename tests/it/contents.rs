@@ -146,6 +146,30 @@ fn what_is_only_in_the_journal_is_read_from_there() {
 }
 
 #[test]
+fn a_file_in_a_layer_of_an_image_hides_no_other() {
+    // As for the engine: the marks of other programs are files, and any guest can make one.
+    let world = World::new();
+    let below = tar_of(&[("a/", ""), ("a/key", "k"), ("a/old", "o")]);
+    let above = tar_of(&[("a/", ""), ("a/.wh.key", ""), ("a/.wh..wh..opq", ""), ("a/.wh.new", ""), ("a/new", "n")]);
+    let layers =
+        ["1", "2"].map(|name| serde_json::json!({"path": format!("layers/{name}.tar"), "size": 1, "digest": name}));
+    let manifest = serde_json::json!({
+        "mode": "container", "image": "x", "digest": "none", "platform": "linux/amd64", "cpus": 1, "mem": 512,
+        "assets": {"libraries": [], "layers": layers},
+    });
+    world.write("x.smolmachine", artifact(&[("layers/1.tar", &*below), ("layers/2.tar", &*above)], &manifest));
+    let all = json(&world, "snapshot files ./x.smolmachine /a");
+    assert_eq!(paths(&all), ["/a/.wh..wh..opq", "/a/.wh.key", "/a/.wh.new", "/a/key", "/a/new", "/a/old"]);
+    // More layers than overlayfs takes.
+    let many = serde_json::json!({
+        "mode": "container", "image": "x", "digest": "none", "platform": "linux/amd64", "cpus": 1, "mem": 512,
+        "assets": {"libraries": [], "layers": vec![layers[0].clone(); 129]},
+    });
+    world.write("many.smolmachine", artifact(&[("layers/1.tar", &*below)], &many));
+    world.run("snapshot files ./many.smolmachine").code(10);
+}
+
+#[test]
 fn what_differs_is_listed() {
     let world = World::new();
     let old = import(&world, "dev", &bare("overlay").artifact());
