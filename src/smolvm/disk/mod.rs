@@ -61,10 +61,16 @@ impl Disk {
     /// It cannot be read, or it is not known what is free: then nothing is left out.
     pub fn trim(&mut self) -> Result<u64, Ext4Error> {
         let free = free(&self.image, self.image.size())?;
-        let before = self.run_bytes()?;
+        let (before, size) = (self.run_bytes()?, self.size);
         self.free = free;
-        self.size = self.last_data().map_err(io::Error::other)?;
-        Ok(before.saturating_sub(self.run_bytes()?))
+        let trimmed = self.last_data().map_err(io::Error::other).and_then(|size| {
+            self.size = size;
+            self.run_bytes()
+        });
+        if trimmed.is_err() {
+            (self.free, self.size) = (Vec::new(), size);
+        }
+        Ok(before.saturating_sub(trimmed?))
     }
 
     /// Whether something is left out.
