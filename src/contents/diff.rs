@@ -73,7 +73,7 @@ impl Contents {
         while let Some((length, bytes, rest)) = stack.last_mut() {
             path.truncate(*length);
             let Some((name, old, new)) = rest.next() else {
-                seen[0].close(*bytes);
+                seen.iter_mut().zip(*bytes).for_each(|(seen, bytes)| seen.close(bytes));
                 stack.pop();
                 continue;
             };
@@ -98,21 +98,22 @@ impl Contents {
 }
 
 impl Comparison<'_> {
-    /// The names in two folders, each once, in order, and the bytes that they take in memory.
+    /// The names in two folders, each once, in order, and the bytes that those of each take in memory.
     fn pairs(
         &self,
         path: &[u8],
         old: Option<&Item>,
         new: Option<&Item>,
         [seen_old, seen_new]: &mut [Seen; 2],
-    ) -> Result<(Vec<Entry>, usize), ContentsError> {
+    ) -> Result<(Vec<Entry>, [usize; 2]), ContentsError> {
         let list = |contents: &Contents, folder: Option<&Item>, seen: &mut Seen| match folder {
             Some(folder) => seen.folder(path, folder).and_then(|()| contents.entries(folder)),
             None => Ok(Vec::new()),
         };
         let (old, new) = (list(self.old, old, seen_old)?, list(self.new, new, seen_new)?);
-        let bytes = memory(&old).saturating_add(memory(&new));
-        seen_old.open(bytes)?;
+        let bytes = [memory(&old), memory(&new)];
+        seen_old.open(bytes[0])?;
+        seen_new.open(bytes[1])?;
         Ok((merged(old.into_iter().peekable(), new.into_iter().peekable()), bytes))
     }
 

@@ -55,7 +55,7 @@ impl Contents {
 fn empty_in_tar(tar: &Tar, number: u32, edits: &mut Edits) -> Result<(), ContentsError> {
     let file = tar.file(number)?;
     let unknown = || ContentsError::damaged("a tar in it", "has a file that cannot be made empty");
-    let [content] = &file.extents[..] else { return Err(unknown()) };
+    let [content] = tar.extents(number)? else { return Err(unknown()) };
     let at =
         Some(content.on_disk).filter(|_| content.bytes == file.size && file.size <= LARGEST).ok_or_else(unknown)?;
     let header_at = at.checked_sub(BLOCK as u64).ok_or_else(unknown)?;

@@ -218,7 +218,7 @@ impl Layer {
             (Self::Disk(disk, name), Key::Inode(inode)) => {
                 disk.extents(inode).map_err(|error| ContentsError::of_disk(name, error))
             }
-            (Self::Tar(tar), Key::Number(number)) => Ok(tar.file(*number)?.extents.clone()),
+            (Self::Tar(tar), Key::Number(number)) => Ok(tar.extents(*number)?.to_vec()),
             _ => Err(mixed()),
         }
     }

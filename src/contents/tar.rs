@@ -54,9 +54,11 @@ pub struct File {
     /// Major and minor number of a device.
     pub device: (u32, u32),
     /// Where its content is in the tar.
-    pub extents: Vec<Extent>,
+    extents: Vec<Extent>,
     /// The target of a symbolic link.
     pub target: Box<[u8]>,
+    /// Whether its content is that of a sparse file of a kind that is not known here.
+    is_condensed: bool,
     /// Its extended attributes, by name.
     pub attributes: Vec<Attribute>,
     names: BTreeMap<Box<[u8]>, u32>,
@@ -76,6 +78,7 @@ impl File {
             device: (0, 0),
             extents: Vec::new(),
             target: Box::default(),
+            is_condensed: false,
             attributes: Vec::new(),
             names: BTreeMap::new(),
         }
@@ -112,6 +115,18 @@ impl Tar {
         self.files
             .get(number as usize)
             .ok_or_else(|| ContentsError::damaged("a tar in it", "has a file that is not there"))
+    }
+
+    /// Where the content of a file is.
+    ///
+    /// # Errors
+    /// There is none, or its content is of a kind that is not known.
+    pub fn extents(&self, number: u32) -> Result<&[Extent], ContentsError> {
+        let file = self.file(number)?;
+        if file.is_condensed {
+            return Err(ContentsError::damaged("a tar in it", "has a sparse file of a kind that is not known here"));
+        }
+        Ok(&file.extents)
     }
 
     /// The names in a folder, sorted.
@@ -283,9 +298,7 @@ fn file<R: Read>(entry: &mut ::tar::Entry<'_, R>, bytes: &Bytes) -> Result<Optio
     }
     for extension in entry.pax_extensions().map_err(damaged)?.into_iter().flatten() {
         let extension = extension.map_err(damaged)?;
-        if extension.key_bytes().starts_with(SPARSE) {
-            return Err(ContentsError::damaged("a tar in it", "has a sparse file of a kind that is not known here"));
-        }
+        file.is_condensed |= extension.key_bytes().starts_with(SPARSE);
         if let Some(name) = extension.key().ok().and_then(|key| key.strip_prefix(ATTRIBUTE)) {
             file.attributes.push((name.as_bytes().to_vec(), extension.value_bytes().to_vec()));
         }

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 /// The most bytes of the files in a folder and those above it: they are in memory.
 const MOST: usize = 768 << 20;
-/// The longest path, as in Linux.
-const LONGEST: usize = 4096;
+/// The longest path.
+const LONGEST: usize = 64 << 10;
 
 /// The folders that a walk has seen: one that it meets again would lead it in a circle, or through endless copies.
 #[derive(Default)]

@@ -128,7 +128,11 @@ pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
             Err(why) => broken.push(Broken::new(folder, why)),
         }
     }
-    stored.sort_by_cached_key(|one| (one.metadata.order(), one.metadata.time(), one.metadata.id.clone()));
+    // A snapshot comes after copies of it.
+    stored.sort_by_cached_key(|one| {
+        let metadata = &one.metadata;
+        (metadata.order(), metadata.time(), metadata.scrubbed.is_empty(), metadata.id.clone())
+    });
     Ok((stored, broken))
 }
 

@@ -31,7 +31,7 @@ pub fn is_reference(text: &str) -> bool {
 
 impl Metadata {
     /// A copy of the same snapshot in which this is empty. Its id differs from that of the snapshot, so that a library can have
-    /// both, and is that of each such copy.
+    /// both, and is that of each such copy. It has no tags: they stay with the snapshot.
     #[must_use]
     pub fn without(&self, kinds: &[&str]) -> Self {
         let scrubbed: BTreeSet<&str> = self.scrubbed.iter().map(String::as_str).chain(kinds.iter().copied()).collect();
@@ -39,6 +39,6 @@ impl Metadata {
         let mut id = FileHasher::default();
         id.update(format!("{} {}", self.id, scrubbed.join(",")).as_bytes());
         let id = id.finish().sha256.chars().take(ID_DIGITS).collect();
-        Self { id, parent: Some(format!("{}@{}", self.vm, self.id)), scrubbed, ..self.clone() }
+        Self { id, parent: Some(format!("{}@{}", self.vm, self.id)), scrubbed, tags: Vec::new(), ..self.clone() }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::guest_files::{Bare, artifact, bare, corpus, folder, import, tar_of};
+use crate::support::resealed::FileSystem;
 use crate::support::{World, names_in, random_bytes, stderr, stdout};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -151,21 +152,22 @@ fn a_file_in_a_layer_of_an_image_hides_no_other() {
     let world = World::new();
     let below = tar_of(&[("a/", ""), ("a/key", "k"), ("a/old", "o")]);
     let above = tar_of(&[("a/", ""), ("a/.wh.key", ""), ("a/.wh..wh..opq", ""), ("a/.wh.new", ""), ("a/new", "n")]);
-    let layers =
-        ["1", "2"].map(|name| serde_json::json!({"path": format!("layers/{name}.tar"), "size": 1, "digest": name}));
-    let manifest = serde_json::json!({
-        "mode": "container", "image": "x", "digest": "none", "platform": "linux/amd64", "cpus": 1, "mem": 512,
-        "assets": {"libraries": [], "layers": layers},
-    });
-    world.write("x.smolmachine", artifact(&[("layers/1.tar", &*below), ("layers/2.tar", &*above)], &manifest));
+    let layer = |name: &str| serde_json::json!({"path": format!("layers/{name}.tar"), "size": 1, "digest": name});
+    let manifest = |layers: &[Value]| {
+        serde_json::json!({
+            "mode": "container", "image": "x", "digest": "none", "platform": "linux/amd64", "cpus": 1, "mem": 512,
+            "assets": {
+                "libraries": [], "layers": layers, "agent_rootfs": {"path": "agent-rootfs.tar", "size": 1},
+            },
+        })
+    };
+    let base = tar_of(&[("etc/", "")]);
+    let members = [("agent-rootfs.tar", &*base), ("layers/1.tar", &*below), ("layers/2.tar", &*above)];
+    world.write("x.smolmachine", artifact(&members, &manifest(&[layer("1"), layer("2")])));
     let all = json(&world, "snapshot files ./x.smolmachine /a");
     assert_eq!(paths(&all), ["/a/.wh..wh..opq", "/a/.wh.key", "/a/.wh.new", "/a/key", "/a/new", "/a/old"]);
     // More layers than overlayfs takes.
-    let many = serde_json::json!({
-        "mode": "container", "image": "x", "digest": "none", "platform": "linux/amd64", "cpus": 1, "mem": 512,
-        "assets": {"libraries": [], "layers": vec![layers[0].clone(); 129]},
-    });
-    world.write("many.smolmachine", artifact(&[("layers/1.tar", &*below)], &many));
+    world.write("many.smolmachine", artifact(&members, &manifest(&vec![layer("1"); 129])));
     world.run("snapshot files ./many.smolmachine").code(10);
 }
 
@@ -242,7 +244,10 @@ fn a_file_system_that_lies_is_refused() {
     let world = World::new();
     let lies = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
         let mut bare = bare("overlay");
+        let system = FileSystem::new(bare.overlay.clone());
         change(&mut bare.overlay);
+        // The work of a forger.
+        system.seal(&mut bare.overlay);
         world.write("lies.smolmachine", bare.artifact());
         let run = world.run("snapshot files ./lies.smolmachine -r").code(10);
         let stderr = crate::support::stderr(&run);
@@ -491,15 +496,20 @@ fn the_disks_of_a_running_vm_are_read_as_they_lie_over_one_another() {
     world.run("snapshot files ./short.checkpoint").code(10);
 }
 
+/// Renames an attribute, without its prefix.
+fn rename_attribute(disk: &mut [u8], old: &[u8], new: &[u8]) {
+    let system = FileSystem::new(disk.to_vec());
+    let at = disk.windows(old.len()).position(|bytes| bytes == old).unwrap();
+    disk[at - 16] = u8::try_from(new.len()).unwrap();
+    disk[at..at + new.len()].copy_from_slice(new);
+    system.seal(disk);
+}
+
 #[test]
 fn what_lies_elsewhere_is_refused_and_not_read_as_zeros() {
     let world = World::new();
     let mut bare = bare("overlay");
-    // The name of the mark, after `trusted.`.
-    let (old, new) = (b"overlay.opaque", b"overlay.metacopy");
-    let at = bare.overlay.windows(old.len()).position(|bytes| bytes == old).unwrap();
-    bare.overlay[at - 16] = u8::try_from(new.len()).unwrap();
-    bare.overlay[at..at + new.len()].copy_from_slice(new);
+    rename_attribute(&mut bare.overlay, b"overlay.opaque", b"overlay.metacopy");
     world.write("moved.smolmachine", bare.artifact());
     world.run("snapshot files ./moved.smolmachine /etc/apk").code(10);
 }
@@ -509,10 +519,7 @@ fn a_renamed_folder_has_the_files_of_the_one_below() {
     let world = World::new();
     let mut bare = bare("overlay");
     // The mark becomes that of a folder that was renamed: from `r`, a name in the same folder.
-    let (old, new) = (b"overlay.opaque", b"overlay.redirect");
-    let at = bare.overlay.windows(old.len()).position(|bytes| bytes == old).unwrap();
-    bare.overlay[at - 16] = u8::try_from(new.len()).unwrap();
-    bare.overlay[at..at + new.len()].copy_from_slice(new);
+    rename_attribute(&mut bare.overlay, b"overlay.opaque", b"overlay.redirect");
     bare.base =
         tar_of(&[("etc/", ""), ("etc/y/", ""), ("etc/y/renamed", "r"), ("etc/apk/", ""), ("etc/apk/hidden", "")]);
     world.write("moved.smolmachine", bare.artifact());
@@ -634,7 +641,8 @@ fn random_trees_are_those_that_debugfs_shows() {
 fn a_damaged_file_system_ends_with_status_10_or_is_read() {
     let mut random = Random::new();
     let world = World::new();
-    let whole = corpus("journal");
+    let system = FileSystem::new(corpus("journal"));
+    let whole = &system.bytes;
     // Where there is anything to damage.
     let used: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
     for round in 0..if is_long() { 400 } else { 20 } {
@@ -644,8 +652,11 @@ fn a_damaged_file_system_ends_with_status_10_or_is_read() {
             let at = (near + usize::try_from(random.below(8)).unwrap()).min(overlay.len() - 1);
             overlay[at] = [0, 1, 0x7f, 0x80, 0xff, overlay[at] ^ 1][usize::try_from(random.below(6)).unwrap()];
         }
-        // Superblock and groups have checksums, which a forger can make: most damage is behind them.
+        // Superblock and groups are whole, so that most damage is behind them. A forger makes checksums that fit.
         overlay[..2048].copy_from_slice(&whole[..2048]);
+        if random.below(2) == 0 {
+            system.seal(&mut overlay);
+        }
         world.write("damaged.smolmachine", Bare { overlay, ..bare("journal") }.artifact());
         for line in ["snapshot files ./damaged.smolmachine -r --json", "cp ./damaged.smolmachine:/ copy"] {
             let status = world.run(line).get_output().status.code();

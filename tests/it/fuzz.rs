@@ -15,7 +15,7 @@ const FOOTER: usize = 64;
 
 // --------------------------------------------------------------------------------------------- memory, counted
 
-mod memory {
+pub mod memory {
     use std::alloc::{GlobalAlloc, Layout, System};
     use std::cell::Cell;
 
@@ -65,7 +65,7 @@ mod memory {
 // ----------------------------------------------------------------------------------------------------- changes
 
 /// The real files of that kind.
-fn corpus(kind: &str) -> Vec<Vec<u8>> {
+pub fn corpus(kind: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(kind);
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
@@ -74,7 +74,7 @@ fn corpus(kind: &str) -> Vec<Vec<u8>> {
 
 /// One change of some bytes.
 #[derive(Debug, Clone)]
-enum Change {
+pub enum Change {
     Flip(Index, u8),
     Write(Index, Vec<u8>),
     Insert(Index, Vec<u8>),
@@ -83,7 +83,7 @@ enum Change {
     Cut(Index),
 }
 
-fn change() -> impl Strategy<Value = Change> {
+pub fn change() -> impl Strategy<Value = Change> {
     let bytes =
         || prop_oneof![prop::collection::vec(any::<u8>(), 1..20), number().prop_map(|n| n.to_le_bytes().into())];
     prop_oneof![
@@ -97,13 +97,13 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 /// Numbers at which a size or an offset turns over.
-fn number() -> impl Strategy<Value = u64> {
+pub fn number() -> impl Strategy<Value = u64> {
     let edges = prop::sample::select(vec![0, 1, 63, 64, 65, 1 << 24, (1 << 24) + 1, 1 << 32, 1 << 63, u64::MAX - 64]);
     prop_oneof![any::<u64>(), 0..5000_u64, edges, Just(u64::MAX)]
 }
 
 impl Change {
-    fn apply(&self, bytes: &mut Vec<u8>) {
+    pub fn apply(&self, bytes: &mut Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
@@ -243,7 +243,7 @@ fn no_changed_artifact_is_called_whole() {
 }
 
 /// How the tar in an artifact is changed: anywhere, and in its headers.
-fn twisted_tar() -> impl Strategy<Value = (Vec<Change>, Vec<(Index, usize, u8)>)> {
+pub fn twisted_tar() -> impl Strategy<Value = (Vec<Change>, Vec<(Index, usize, u8)>)> {
     // Where the fields of a header are that matter.
     let field = prop_oneof![0..512_usize, 100..157_usize, 386..495_usize];
     let byte = prop_oneof![any::<u8>(), b'0'..b'8', prop::sample::select(b"\0 S5xL/.".to_vec())];
@@ -251,7 +251,7 @@ fn twisted_tar() -> impl Strategy<Value = (Vec<Change>, Vec<(Index, usize, u8)>)
 }
 
 /// Changes it; the checksums of the headers fit.
-fn twist(tar: &mut Vec<u8>, changes: &[Change], in_headers: &[(Index, usize, u8)]) {
+pub fn twist(tar: &mut Vec<u8>, changes: &[Change], in_headers: &[(Index, usize, u8)]) {
     all(changes, tar);
     let is_header = |block: &&mut [u8]| block.len() == 512 && block[257..262] == *b"ustar";
     let mut blocks: Vec<&mut [u8]> = tar.chunks_mut(512).filter(is_header).collect();

@@ -157,7 +157,7 @@ fn nothing_is_left_of_what_was_scrubbed_from_a_tar() {
     world.write_guest("dev", "root/root/.sh_history", "x");
     world.write_guest("dev", "workspace/.env", format!("TOKEN={MARKER}\n"));
     // As after a power cut; its place in the tar begins with zeros.
-    world.write_guest("dev", "root/root/.ash_history", [&[0; 300_000], MARKER.as_bytes()].concat());
+    world.write_guest("dev", "root/root/.ash_history", [vec![0; 300_000], MARKER.into()].concat());
     world.run("freeze dev").success();
     let report = export(&world, "dev", ALL);
     assert_eq!((&report["found"], &report["scrubbed"]), (&0.into(), &9.into()), "{report}");
@@ -196,7 +196,9 @@ fn a_library_can_have_a_snapshot_and_a_scrubbed_copy_of_it() {
     assert_eq!((&shown["scrubbed"], &shown["parent"]), (&serde_json::json!(["history"]), &parent.as_str().into()));
     let differs = stdout(&world.run(&format!("snapshot diff {copy}")).success());
     assert!(differs.contains("(from its parent)") && differs.contains("/root/.bash_history"), "{differs}");
-    // The tag stays with the snapshot.
+    // The tag stays with the snapshot, which is the newest.
+    assert_eq!(shown["tags"], serde_json::json!([]));
+    assert_eq!(stdout(&world.run("snapshot show dev --quiet").success()).trim(), parent);
     assert_eq!(stdout(&world.run("snapshot show dev@ready --quiet").success()).trim(), parent);
 }
 

@@ -8,11 +8,15 @@ static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&Algorithm { xor
 
 fn crc32c(seed: u32, parts: &[&[u8]]) -> u32 {
     let mut digest = CRC32C.digest_with_initial(seed.reverse_bits());
-    parts.iter().for_each(|part| digest.update(part));
+    for part in parts {
+        digest.update(part);
+    }
     digest.finalize()
 }
 
 const SUPERBLOCK: usize = 1024;
+/// Features of a journal: checksums of version 2, and of version 3.
+const CHECKSUMS: u32 = 0x18;
 const JOURNAL: [u8; 4] = [0xc0, 0x3b, 0x39, 0x98];
 
 fn u16_at(bytes: &[u8], at: usize) -> usize {
@@ -156,14 +160,14 @@ impl FileSystem {
         let number = self.journal.iter().position(|at| *at == place.start).unwrap();
         let journal = self.journal[0];
         let (features, seed) = (be(bytes, journal + 40), crc32c(!0, &[&bytes[journal + 48..journal + 64]]));
-        if features & 24 == 0 {
+        if features & CHECKSUMS == 0 {
             return;
         }
         let block = place.len();
         match be(bytes, place.start + 4) {
             1 => {
                 // Long numbers in lists of both kinds.
-                let size = if features & 16 == 0 { 14 } else { 16 };
+                let size = if features & 0x10 == 0 { 14 } else { 16 };
                 let of_data = crc32c(seed, &[&bytes[place.start + 8..place.start + 12]]);
                 let mut tag = place.start + 12;
                 for data in &self.journal[number + 1..] {
@@ -256,7 +260,7 @@ fn seal_at_end(seed: u32, block: &mut [u8]) {
 
 /// Gives the first block of a journal the checksum that fits, if it has any.
 pub fn seal_header(header: &mut [u8]) {
-    if header[43] & 24 != 0 {
+    if u32::from(header[43]) & CHECKSUMS != 0 {
         seal_around(!0, header, 252, u32::to_be_bytes);
     }
 }
