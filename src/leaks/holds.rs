@@ -1,6 +1,6 @@
 //! What a file that is known by its name must hold to be a finding: many programs make such files without a secret in them.
 
-use super::variables::{has_password, is_random, is_secret_variable};
+use super::variables::{has_password, is_random, is_reference, is_secret_variable};
 use memchr::memmem;
 
 /// What a file must hold.
@@ -90,15 +90,23 @@ pub fn has_hash(line: &[u8]) -> bool {
 
 /// Whether a line gives a variable a value that is secret.
 pub fn is_secret_line(line: &[u8]) -> bool {
+    variable(&String::from_utf8_lossy(line)).is_some_and(|(name, value)| is_secret_variable(name, value))
+}
+
+/// The same in a file of a shell, where `$name` stands for another value.
+pub fn is_secret_line_of_shell(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line);
-    let line = line.strip_prefix("export ").unwrap_or(&line);
-    let Some((name, value)) = line.split_once('=').map(|(name, value)| (name.trim(), value.trim())) else {
-        return false;
-    };
+    variable(&line).is_some_and(|(name, value)| !is_reference(value) && is_secret_variable(name, value))
+}
+
+/// The name and the value of the variable that a line sets.
+fn variable(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
+    let (name, value) = (name.trim(), value.trim());
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     let is_quoted = value.starts_with(['"', '\'']);
     let value = if is_quoted { value } else { value.split(" #").next().unwrap_or_default() };
-    is_name && !value.starts_with('#') && is_secret_variable(name, value)
+    (is_name && !value.starts_with('#')).then_some((name, value))
 }
 
 /// Whether a line of a service gives it a variable that is secret: `Environment="A=x" B=y`.

@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::tokens;
-use super::variables::is_secret_variable;
+use super::variables::{is_reference, is_secret_variable, words};
 use serde_json::Value;
 
 /// The most levels that are searched.
@@ -70,13 +70,23 @@ fn find(text: &str, words: &[&str]) -> Option<(Kind, &'static str)> {
 /// Whether a word has a secret, or gives one to the `next`: `NAME=x`, `--token=x`, `--token x`, `Bearer x`, an address.
 fn is_secret_word(word: &str, next: &str) -> bool {
     let quotes = ['"', '\'', ',', ';'];
-    let (word, next) = (word.trim_matches(quotes), next.trim_matches(quotes));
-    if word.eq_ignore_ascii_case("bearer") {
-        return next.len() >= BEARER && is_secret_variable("token", next);
-    }
-    match (word.split_once('='), word.strip_prefix('-')) {
-        (Some((name, value)), _) if !name.contains("://") => is_secret_variable(name, value),
-        (None, Some(name)) if !next.starts_with('-') => is_secret_variable(name, next),
-        _ => is_secret_variable("", word),
-    }
+    let (word, bare) = (word.trim_matches(quotes), next.trim_matches(quotes));
+    let (name, value) = match (word.split_once('='), word.strip_prefix('-')) {
+        _ if word.eq_ignore_ascii_case("bearer") => ("token", if bare.len() >= BEARER { next } else { "" }),
+        (Some((name, value)), _) if !name.contains("://") => (name, value),
+        (None, Some(name)) if takes_secret(name) && !bare.starts_with('-') => (name, next),
+        _ => ("", word),
+    };
+    let bare = value.trim_matches(quotes);
+    // `docker build --secret id=x,src=y` says where the secret is.
+    !is_reference(value) && !bare.starts_with("id=") && is_secret_variable(name, bare)
+}
+
+/// Whether an option of this name may take a secret: `-p$PASSWORD`, `--no-password` and `--password-stdin` take none.
+fn takes_secret(name: &str) -> bool {
+    let words = words(name);
+    let is_not = |word: Option<&String>, other: &str| word.is_none_or(|word| word != other);
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+        && is_not(words.first(), "NO")
+        && is_not(words.last(), "STDIN")
 }

@@ -2,7 +2,7 @@
 
 use super::credentials::{CREDENTIALS, Known};
 use super::holds::Holds::{Any, Keys, Lines};
-use super::holds::{Holds, has_hash, is_filled, is_secret_line, is_secret_setting, is_typed};
+use super::holds::{Holds, has_hash, is_filled, is_secret_line, is_secret_line_of_shell, is_secret_setting, is_typed};
 use super::kind::Kind;
 use memchr::memmem;
 
@@ -87,7 +87,10 @@ pub fn known(path: &[u8]) -> Option<(Kind, &'static str, Holds)> {
     if path.starts_with(b"/etc/systemd/system/") {
         return Some((Kind::Credentials, "variables with secret values", Lines(is_secret_setting)));
     }
-    if is_env(name) || is_shell || path == b"/etc/environment" {
+    if is_shell {
+        return Some((Kind::Credentials, "variables with secret values", Lines(is_secret_line_of_shell)));
+    }
+    if is_env(name) || path == b"/etc/environment" {
         return Some((Kind::Credentials, "variables with secret values", Lines(is_secret_line)));
     }
     key(path, name).or_else(|| {
@@ -124,7 +127,10 @@ fn key(path: &[u8], name: &[u8]) -> Option<(Kind, &'static str, Holds)> {
     if is_json && is_below("/.config/gcloud/legacy_credentials/") {
         return Some((Kind::Credentials, "credentials of Google Cloud", Keys(&["refresh_token", "private_key"])));
     }
-    if is_below("/keyrings/") && (name.ends_with(b".keyring") || name == b"user.keystore") || name == b"key4.db" {
+    let is_keyring = is_below("/keyrings/") && (name.ends_with(b".keyring") || name == b"user.keystore");
+    // Elsewhere, as in /etc/pki/nssdb, it is almost always empty.
+    let is_browser = name == b"key4.db" && (is_below("/.mozilla/") || is_below("/.thunderbird/"));
+    if is_keyring || is_browser {
         return Some((STORE.0, STORE.1, Any));
     }
     None

@@ -159,6 +159,11 @@ fn what_a_known_file_holds_is_read_as_its_program_reads_it() {
         ("/srv/.envrc", "export PGPASSWORD=x1y2\n", Some(Kind::Credentials)),
         ("/srv/.envrc", "use flake\nexport TOKEN=$(pass show token)\n", None),
         ("/root/.bashrc", "export OPENAI_API_KEY=x1y2\n", Some(Kind::Credentials)),
+        ("/root/.bashrc", "export TOKEN=`pass show x`\nTOKEN=$token\nexport PASS=\"$HOME/.pass\"\n", None),
+        ("/etc/profile.d/x.sh", "API_TOKEN=$1$2\nDB_PASS=${x:-}\nTOKEN=$token; export TOKEN\n", None),
+        ("/root/.zshrc", "DB_PASS='$ecret1'\n", Some(Kind::Credentials)),
+        ("/root/.zshrc", "DB_PASS=$user:x1y2\n", Some(Kind::Credentials)),
+        ("/srv/.env", "DB_PASS=$ecret1\n", Some(Kind::Credentials)),
         ("/root/.bashrc", "HISTSIZE=1000\nif [ \"$TOKEN\" = x ]; then\n", None),
         ("/root/.claude.json", "{\"numStartups\": 3, \"primaryApiKey\": null}", None),
         ("/root/.claude.json", "{\"primaryApiKey\": \"x\"}", Some(Kind::Credentials)),
@@ -178,6 +183,10 @@ fn what_a_known_file_holds_is_read_as_its_program_reads_it() {
         ("/root/.m2/settings.xml", "<password>${env.PASSWORD}</password>", None),
         ("/root/.m2/settings.xml", "<password>x</password>", Some(Kind::Credentials)),
         ("/etc/ssl/truststore.jks", "\0", None),
+        ("/etc/pki/nssdb/key4.db", "\0", None),
+        ("/root/.pki/nssdb/key4.db", "\0", None),
+        ("/root/.mozilla/firefox/a.default/key4.db", "\0", Some(Kind::Credentials)),
+        ("/root/.thunderbird/a.default/key4.db", "\0", Some(Kind::Credentials)),
         ("/srv/app.jks", "\0", Some(Kind::Credentials)),
     ] {
         assert_eq!(kind(path, text), found, "{path}: {text}");
@@ -234,6 +243,33 @@ fn what_is_known_beside_the_files_is_searched_too() {
             ("note", Kind::Token),
         ]
     );
+}
+
+#[test]
+fn commands_are_read_as_a_shell_reads_them() {
+    for (command, is_secret) in [
+        ("mysqladmin -uroot -p$MYSQL_ROOT_PASSWORD ping", false),
+        ("mysqladmin -uroot -p\"$MYSQL_ROOT_PASSWORD\" ping", false),
+        ("psql --no-password mydb", false),
+        ("docker login --password-stdin ghcr.io", false),
+        ("docker build --secret id=x,src=y .", false),
+        ("docker build --secret=id=x,src=y .", false),
+        ("sh -c 'server --token $token'", false),
+        ("server --token \"$token\" --password `cat /run/x`", false),
+        ("curl -H \"Authorization: Bearer $token_of_the_server\" localhost", false),
+        ("env API_TOKEN=$1$2 server", false),
+        ("redis-server --requirepass hunter2", true),
+        ("server --password '$ecret1'", true),
+        ("server --db-password x1y2", true),
+        ("env DB_PASS='$ecret1' server", true),
+    ] {
+        let words: Vec<_> = command.split(' ').collect();
+        for value in [serde_json::json!(command), serde_json::json!(words)] {
+            let mut found = false;
+            find_in_json(&value, "health_cmd", &mut |_, _, _| found = true);
+            assert_eq!(found, is_secret, "{value}");
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::tokens::{self, entropy};
 
 /// Words that call a value a password. A number may be one, too.
-const PASSWORDS: [&str; 2] = ["PASS", "PWD"];
+const PASSWORDS: [&str; 3] = ["PASS", "PWD", "REQUIREPASS"];
 /// How such words end: `PGPASSWORD`.
 const PASSWORD_ENDS: [&str; 4] = ["PASSWORD", "PASSWD", "PASSPHRASE", "PASSCODE"];
 /// Words that call a value secret, and how they end.
@@ -142,7 +142,7 @@ fn named(name: &str) -> Named {
 }
 
 /// The words of a name, in capitals: `DB_PASS`, `db-pass` and `dbPass` are DB and PASS.
-fn words(name: &str) -> Vec<String> {
+pub(super) fn words(name: &str) -> Vec<String> {
     let (mut words, mut was_lower) = (vec![String::new()], false);
     for char in name.chars() {
         if !char.is_alphanumeric() || (was_lower && char.is_uppercase()) {
@@ -172,6 +172,15 @@ fn is_placeholder(value: &str) -> bool {
         || value.strip_prefix('$').is_some_and(is_name)
         || PLACEHOLDERS.iter().any(|word| lower.strip_prefix(word).is_some_and(follows))
         || lower.strip_prefix("your").is_some_and(is_your)
+}
+
+/// Whether a shell puts another value in its place: a command in backticks, `$name`, `$1$2`, `"$HOME/.pass"`; not `'$name'`.
+pub(super) fn is_reference(value: &str) -> bool {
+    let value = value.trim_start_matches('"');
+    let is_name = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with(['/', ' ', ';', '"', '\'']);
+    let is_one = |part: &str| part.starts_with(is_name) && ends(part.trim_start_matches(is_name));
+    value.starts_with('`') || value.starts_with('$') && value.split('$').skip(1).all(is_one)
 }
 
 /// Whether it is the path of a file. Every 64th key in base64 begins with `/`, but almost never with the name of a folder.

@@ -94,6 +94,7 @@ fn credentials() -> Secrets {
         ("/root/.local/share/keyrings/login.keyring", "GnomeKeyring\n\0".into()),
         ("/srv/app/cert.p12", "\0".into()),
         ("/root/passwords.kdbx", "\0".into()),
+        ("/root/.mozilla/firefox/a.default/key4.db", "SQLite format 3\0".into()),
     ]
     .map(|(path, text)| (path, text, "credentials"))
     .to_vec()
@@ -200,6 +201,8 @@ pub fn decoys() -> Vec<(&'static str, String)> {
         ("/home/me/.codex/auth.json", "{\"OPENAI_API_KEY\": null}".into()),
         ("/home/me/.lesshst", ".less-history-file:\n.search\n".into()),
         ("/home/me/.bashrc", "PASS=$(pass show x)\n[ \"$TOKEN\" = x ] && TOKEN=\n".into()),
+        ("/home/me/.profile", "TOKEN=`pass show x`\nDB_PASS=$pass\nexport API_KEY=\"$HOME/.key\"\n".into()),
+        ("/etc/pki/nssdb/key4.db", "SQLite format 3\0".into()),
         ("/home/me/.pgpass", "# host:port:database:user:password\n".into()),
         ("/srv/other/.env", decoy_variables()),
         ("/srv/other/.env.example", "API_TOKEN=x1y2z3\n".into()),
