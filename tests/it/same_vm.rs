@@ -450,6 +450,12 @@ fn a_snapshot_says_what_became_of_deleted_files() {
             let again = engine.bottle_freeze("freeze dev").succeeds();
             assert!(!again.stderr.contains("what was deleted"), "{}: {again:?}", engine.label());
         }
+        // Only the engine can pack it.
+        File::create(folder.join("unknown")).unwrap();
+        let packed = json("freeze dev --json");
+        assert_eq!(packed["trimmed"], false, "{}: {packed}", engine.label());
+        assert_eq!(warnings(&packed).len(), usize::from(warns), "{}: {packed}", engine.label());
+        assert!(warnings(&packed).iter().all(|text| text.ends_with("as they are")), "{}: {packed}", engine.label());
     });
 }
 

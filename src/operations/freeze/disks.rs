@@ -1,6 +1,7 @@
 //! Step 5 of a freeze, without the engine: the chunks of a snapshot from the disks of the VM.
 
 use super::context::Freeze;
+use super::plan::Step;
 use super::source::Source;
 use super::stopped::Stopped;
 use super::take::{MAY_BE_IN_IT, Written};
@@ -102,6 +103,14 @@ impl Freeze<'_> {
             }
         }
         Ok(disk)
+    }
+
+    /// Warns if the engine packs disks as they are, from which what was deleted would have been left out.
+    pub fn warn_of_pack(&self) {
+        let is_one = self.plan.has(&Step::ReadDisks) && self.vm.image.is_none() && !self.cx.request.no_trim;
+        if is_one && self.cx.engine.version().has(Fact::StopFlushes) {
+            self.warn_once(&format!("{MAY_BE_IN_IT}: smolvm packs its disks as they are"));
+        }
     }
 
     /// What became of the free blocks of disks that were read. Warns if they are kept, unless the engine always leaves its disks

@@ -112,9 +112,11 @@ impl Freeze<'_> {
         let trim = Trim { trimmed: self.vm.image.is_none().then_some(is_trimmed), trimmed_bytes: None };
         let disks = self.disks.as_deref().and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
         let read = if self.plan.has(&Step::ReadDisks) { self.read_disks(staging, disks.as_ref(), vm)? } else { None };
-        let (written, trim) = match read {
-            Some((written, free)) => (written, self.trim_of(&free)),
-            None => (self.pack(staging)?, trim),
+        let (written, trim) = if let Some((written, free)) = read {
+            (written, self.trim_of(&free))
+        } else {
+            self.warn_of_pack();
+            (self.pack(staging)?, trim)
         };
         Ok(Taken { disks, is_restarted: vm.is_restarted(), paused: None, trim, written })
     }
