@@ -1,7 +1,7 @@
 //! Files in which programs keep credentials, known by how their paths end.
 
 use super::holds::Holds::{self, Any, Keys, Lines};
-use super::holds::{has_login, has_pgpass, is_filled, is_secret_line};
+use super::holds::{has_login, has_pgpass, has_ppp, is_secret_line};
 
 /// How the path ends, what the file must hold to be a finding, and what it is.
 pub struct Known(pub &'static str, pub Holds, pub &'static str);
@@ -97,8 +97,8 @@ pub const CREDENTIALS: [Known; 90] = [
     Known("/etc/kubernetes/admin.conf", Keys(&["client-key-data"]), "credentials of Kubernetes"),
     Known("/etc/mysql/debian.cnf", Keys(&["password"]), "a password of MySQL"),
     Known("/etc/pip.conf", Lines(has_login), "a password of pip"),
-    Known("/etc/ppp/chap-secrets", Lines(is_filled), "passwords"),
-    Known("/etc/ppp/pap-secrets", Lines(is_filled), "passwords"),
+    Known("/etc/ppp/chap-secrets", Lines(has_ppp), "passwords"),
+    Known("/etc/ppp/pap-secrets", Lines(has_ppp), "passwords"),
     Known("/etc/rancher/k3s/k3s.yaml", Keys(&["client-key-data"]), "credentials of Kubernetes"),
     Known("/etc/wpa_supplicant/wpa_supplicant.conf", Keys(&["psk", "password"]), "a password of a network"),
     Known("/secring.gpg", Any, "a private key of GnuPG"),

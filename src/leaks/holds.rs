@@ -79,6 +79,12 @@ pub fn has_pgpass(line: &[u8]) -> bool {
     line.splitn(5, |byte| *byte == b':').nth(4).is_some_and(|password| !password.is_empty())
 }
 
+/// Whether a line of pppd's secrets has one, as its third word: not `""` or `"*"`, as Debian's file has them.
+pub fn has_ppp(line: &[u8]) -> bool {
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    words.nth(2).is_some_and(|secret| secret != b"\"\"" && secret != b"\"*\"")
+}
+
 /// Whether a user has a password, or had one before it was locked: neither none, nor one that never fits.
 pub fn has_hash(line: &[u8]) -> bool {
     let hash = line.split(|byte| *byte == b':').nth(1).unwrap_or_default();

@@ -47,7 +47,7 @@ pub fn find(path: &[u8], text: Option<&[u8]>) -> Option<(Kind, &'static str)> {
         match text {
             Some(text) if holds.is_in(text) => return Some((kind, what)),
             None if matches!(holds, Holds::Any) => return Some((kind, what)),
-            None => return Some((kind, "too long to be searched, and known to hold secrets")),
+            None => return Some((kind, "too long to be searched; a file of this name may hold secrets")),
             Some(_) => {}
         }
     }
@@ -68,7 +68,7 @@ pub fn find(path: &[u8], text: Option<&[u8]>) -> Option<(Kind, &'static str)> {
 
 /// Whether packages bring this file: many have keys for their tests, and tokens in their examples.
 fn is_of_package(path: &[u8]) -> bool {
-    const FOLDERS: [&[u8]; 9] = [
+    const FOLDERS: [&[u8]; 13] = [
         b"/.pyenv/versions/",
         b"/share/uv/python/",
         b"/node_modules/",
@@ -78,6 +78,10 @@ fn is_of_package(path: &[u8]) -> bool {
         b"/.rustup/",
         b"/go/pkg/mod/",
         b"/gems/",
+        b"/rustup/toolchains/",
+        b"/usr/local/cargo/registry/",
+        b"/usr/local/go/src/",
+        b"/usr/local/julia/",
     ];
     is_of_system(path) || FOLDERS.iter().any(|folder| memmem::find(path, folder).is_some())
 }

@@ -140,7 +140,9 @@ fn key(path: &[u8], name: &[u8]) -> Option<(Kind, &'static str, Holds)> {
 pub fn store(path: &[u8]) -> Option<(Kind, &'static str)> {
     // What only says whom to trust has no private key.
     let is_trust = memmem::find(path, b"trust").is_some();
-    (!is_trust && STORES.iter().any(|end| path.ends_with(end.as_bytes()))).then_some(STORE)
+    // Elasticsearch makes this one at its first start.
+    let is_made = path == b"/usr/share/elasticsearch/config/elasticsearch.keystore";
+    (!is_trust && !is_made && STORES.iter().any(|end| path.ends_with(end.as_bytes()))).then_some(STORE)
 }
 
 /// Whether it is this file, or the copy that a program makes before it changes it: `/etc/shadow-`.

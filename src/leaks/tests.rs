@@ -98,6 +98,10 @@ fn private_keys_are_found_but_not_those_of_packages() {
         "/usr/lib/python3/test.pem",
         "/srv/app/node_modules/tls/test/key.pem",
         "/root/go/pkg/mod/x/key.pem",
+        "/usr/local/go/src/crypto/tls/testdata/key.pem",
+        "/usr/local/cargo/registry/src/x/key.pem",
+        "/usr/local/rustup/toolchains/1.85/share/key.pem",
+        "/usr/local/julia/share/key.pem",
     ] {
         assert_eq!(kind(path, &pem("")), None, "{path}");
     }
@@ -182,7 +186,21 @@ fn what_a_known_file_holds_is_read_as_its_program_reads_it() {
         ("/root/.pgpass", "# host:port:database:user:password\n", None),
         ("/root/.m2/settings.xml", "<password>${env.PASSWORD}</password>", None),
         ("/root/.m2/settings.xml", "<password>x</password>", Some(Kind::Credentials)),
+    ] {
+        assert_eq!(kind(path, text), found, "{path}: {text}");
+    }
+}
+
+#[test]
+fn stores_and_secrets_that_programs_bring_are_no_findings() {
+    for (path, text, found) in [
         ("/etc/ssl/truststore.jks", "\0", None),
+        ("/usr/share/elasticsearch/config/elasticsearch.keystore", "\0", None),
+        ("/usr/share/elasticsearch/config/certs/http.p12", "\0", Some(Kind::Credentials)),
+        ("/etc/ppp/pap-secrets", "# IN\n*\thostname\t\"\"\t*\nguest\thostname\t\"*\"\t-\n", None),
+        ("/etc/ppp/pap-secrets", "me * x1y2 *\n", Some(Kind::Credentials)),
+        ("/etc/ppp/chap-secrets", "# client server secret addresses\n", None),
+        ("/etc/ppp/chap-secrets", "me * \"x1 y2\"\n", Some(Kind::Credentials)),
         ("/etc/pki/nssdb/key4.db", "\0", None),
         ("/root/.pki/nssdb/key4.db", "\0", None),
         ("/root/.mozilla/firefox/a.default/key4.db", "\0", Some(Kind::Credentials)),

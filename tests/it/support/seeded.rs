@@ -93,6 +93,7 @@ fn credentials() -> Secrets {
         ("/etc/NetworkManager/system-connections/home.nmconnection", format!("[wifi-security]\npsk={value}\n")),
         ("/root/.local/share/keyrings/login.keyring", "GnomeKeyring\n\0".into()),
         ("/srv/app/cert.p12", "\0".into()),
+        ("/etc/ppp/chap-secrets", format!("me * {value} *\n")),
         ("/root/passwords.kdbx", "\0".into()),
         ("/root/.mozilla/firefox/a.default/key4.db", "SQLite format 3\0".into()),
     ]
@@ -202,6 +203,10 @@ pub fn decoys() -> Vec<(&'static str, String)> {
         ("/home/me/.lesshst", ".less-history-file:\n.search\n".into()),
         ("/home/me/.bashrc", "PASS=$(pass show x)\n[ \"$TOKEN\" = x ] && TOKEN=\n".into()),
         ("/home/me/.profile", "TOKEN=`pass show x`\nDB_PASS=$pass\nexport API_KEY=\"$HOME/.key\"\n".into()),
+        ("/etc/ppp/pap-secrets", "*\thostname\t\"\"\t*\nguest\thostname\t\"*\"\t-\n".into()),
+        ("/usr/share/elasticsearch/config/elasticsearch.keystore", "\0".into()),
+        ("/usr/local/go/src/crypto/tls/testdata/key.pem", pem("")),
+        ("/usr/local/rustup/toolchains/1.85/share/key.pem", pem("")),
         ("/etc/pki/nssdb/key4.db", "SQLite format 3\0".into()),
         ("/home/me/.pgpass", "# host:port:database:user:password\n".into()),
         ("/srv/other/.env", decoy_variables()),
