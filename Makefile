@@ -1,12 +1,14 @@
 # Every target is a line or two; anything longer is a script in tests/.
 engines = $(shell tests/engines/fetch --root)
+# Most tests wait for other programs most of the time.
+threads = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 PREFIX ?= /usr/local
 
 build:        ## build the program, optimized
 	cargo build --release
 
 test:         ## run every test that needs no VM; requires only Rust
-	cargo test --workspace
+	RUST_TEST_THREADS=$(threads) cargo test --workspace
 
 conformance:  ## check the fake engine against real engines, and run the registry tests on a real registry
 	tests/engines/fetch --all

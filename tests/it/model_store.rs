@@ -1,6 +1,6 @@
 //! Random sequences of commands on the library, compared with a model that keeps a whole copy of each snapshot.
 //!
-//! `BOTTLE_FREEZE_FAULTS=long` tries them for half a minute; `SEED` repeats one.
+//! `BOTTLE_FREEZE_FAULTS=long` tries them for 20 seconds; `SEED` repeats one.
 
 use crate::fuzz::explore;
 use crate::support::library::{Reader, artifact, named_objects, snapshots, stored_objects};
