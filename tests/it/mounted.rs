@@ -75,7 +75,7 @@ fn make(image: &Path, round: usize, random: &mut Random) -> String {
     // A small journal goes round.
     let journal = if kind == NO_JOURNAL { "" } else { " -J size=4" };
     let line = format!("-q -F -t ext4 -b {block} -N 120000{journal} -O {kind}");
-    let words = line.split(' ').map(OsStr::new).chain([image.as_os_str(), OsStr::new("160M")]).collect::<Vec<_>>();
+    let words = line.split(' ').map(OsStr::new).chain([image.as_os_str(), OsStr::new("320M")]).collect::<Vec<_>>();
     run("mke2fs", &words);
     line
 }
