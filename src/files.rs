@@ -1,5 +1,6 @@
 //! Files that only bottle-freeze writes: opened without following links, locked, measured.
 
+use crate::clock;
 use rustix::fs::{self, FlockOperation, Mode, OFlags, flock};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -8,6 +9,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Opens a file to read and write, and creates it if it is missing. Fails on a symbolic link.
 pub fn open_or_create(path: &Path) -> io::Result<File> {
@@ -64,6 +66,20 @@ pub fn notes_changes(file: &File) -> bool {
 #[cfg(not(target_os = "linux"))]
 pub fn notes_changes(_file: &File) -> bool {
     false
+}
+
+/// The seconds that a clock of a file system may stand still: the most of any (git, too, has such a rule).
+const TICK: i128 = 2;
+
+/// Whether what changed at that second, and was read from then on, cannot have changed again at what is the same time for the
+/// file system.
+pub fn is_settled(changed: i128, began: SystemTime) -> bool {
+    changed.saturating_add(TICK) < i128::from(clock::seconds(began))
+}
+
+/// A random number that the system makes at each start; nothing where it makes none.
+pub fn boot() -> Option<String> {
+    Some(std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
 }
 
 /// Whether this user owns the file.

@@ -12,21 +12,14 @@
 use super::layout::{INDEX, VMS};
 use super::metadata::{LIMIT, Metadata};
 use super::stored::Stored;
-use crate::clock;
 use crate::files::{self, Stamp};
 use crate::home;
 use crate::publish::{self, Existing, publish_text};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::SystemTime;
-
-/// A random number that the system makes at each start.
-const BOOT: &str = "/proc/sys/kernel/random/boot_id";
-/// The seconds that a clock of a file system may stand still: the most of any (git, too, has such a rule).
-const TICK: i128 = 2;
 
 /// What the disks of a VM were when they were read, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,8 +53,7 @@ struct Record {
 impl DisksRead {
     /// Disks that are read now; nothing if the system does not say when it was started.
     pub fn now(disks: BTreeMap<String, DiskRead>) -> Option<Self> {
-        let boot = fs::read_to_string(BOOT).ok()?.trim().to_owned();
-        Some(Self { version: env!("CARGO_PKG_VERSION").to_owned(), boot, disks })
+        Some(Self { version: env!("CARGO_PKG_VERSION").to_owned(), boot: files::boot()?, disks })
     }
 
     /// What the disks of its VM were when this snapshot was made, if that is known.
@@ -80,8 +72,7 @@ impl DisksRead {
 
     /// Without the disks that were changed just before `began`, when they were opened; nothing if that is all.
     pub fn settled(mut self, began: SystemTime) -> Option<Self> {
-        let began = i128::from(clock::seconds(began));
-        let is_settled = |[.., changed, _]: &Stamp| changed.saturating_add(TICK) < began;
+        let is_settled = |[.., changed, _]: &Stamp| files::is_settled(*changed, began);
         self.disks.retain(|_, disk| disk.files.iter().all(is_settled));
         (!self.disks.is_empty()).then_some(self)
     }

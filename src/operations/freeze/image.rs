@@ -77,7 +77,7 @@ impl ImageWriter<'_> {
         let (tar, files) = (tar?, files.filter(|files| files.member.size <= LONGEST)?);
         let mut bytes = vec![0; usize::try_from(files.member.size).ok()?];
         Source::new(folder, &Kept::default(), self.signals).content(files).read_at(0, &mut bytes).ok()?;
-        Some((Some(Before::new(folder, tar, self.signals)), Listing::read(&bytes)))
+        Some((Some(Before::new(folder, tar, self.signals)), Listing::read(&bytes, tar.member.size)))
     }
 
     /// Writes what is kept of the image. Returns where its files are.

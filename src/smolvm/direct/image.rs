@@ -13,13 +13,14 @@ use crate::signals::{Interrupted, Signals};
 use crate::smolvm::artifact::{CONTENT_LIMIT, Member, MemberKind};
 use crate::smolvm::disk::{Disk, DiskError, STORAGE_TEMPLATE};
 use crate::smolvm::facts::Fact;
-use crate::smolvm::image::{Files, Flat, Layer, Listing, Written, flatten};
+use crate::smolvm::image::{Files, Flat, Host, Layer, Listing, Written, flatten};
 use crate::smolvm::version::Version;
 use crate::smolvm::whole::storage_template;
 use rustix::process::{getegid, geteuid};
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The name of a layer until its content is known.
 const UNNAMED: &str = "layers/new.tar";
@@ -138,7 +139,7 @@ impl DirectImage {
         on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     ) -> Result<Written, E> {
         let files = files(&self.path, &self.storage)?;
-        flatten(&self.layers.of(&files)?, known, signals, on_part)
+        flatten(&self.layers.of(&files)?, known, Host::at(SystemTime::now()), signals, on_part)
     }
 
     /// The same of all files that the guest sees.
@@ -160,7 +161,7 @@ impl DirectImage {
             }
         }
         layers.extend(self.layers.of(&files)?);
-        flatten(&layers, known, signals, on_part)
+        flatten(&layers, known, Host::at(SystemTime::now()), signals, on_part)
     }
 
     /// Whether there is anything in `/workspace`.
@@ -182,7 +183,13 @@ impl DirectImage {
         on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     ) -> Result<Written, E> {
         let files = files(&self.path, &self.storage)?;
-        flatten(&[Layer::Disk(&files, files.folder(WORKSPACE)?)], &Listing::default(), signals, on_part)
+        flatten(
+            &[Layer::Disk(&files, files.folder(WORKSPACE)?)],
+            &Listing::default(),
+            Host::at(SystemTime::now()),
+            signals,
+            on_part,
+        )
     }
 
     /// The manifest of an artifact with one layer, of this SHA-256 and so many bytes, and with a `/workspace` of so many.

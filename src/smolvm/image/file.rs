@@ -1,6 +1,7 @@
 //! A file in a layer of an image.
 
 use crate::ext4::{Inode, Kind};
+use crate::files::Stamp;
 use std::path::PathBuf;
 
 /// A file in a layer of an image, or in the folder of changes above them.
@@ -24,8 +25,8 @@ pub struct File {
     pub links: u64,
     /// The number by which its layer knows it.
     pub number: u64,
-    /// When it was changed on this host: nanoseconds of its content, seconds and nanoseconds of its inode.
-    pub changed: [i64; 3],
+    /// What it is on this host.
+    pub stamp: Stamp,
     /// Where it is.
     pub place: Place,
 }

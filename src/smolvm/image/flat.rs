@@ -2,7 +2,7 @@
 
 use super::file::File;
 use super::layer::Layer;
-use super::listing::{self, Listing};
+use super::listing::{Host, Listing};
 use super::merged::{Seen, walk};
 use crate::ext4::Kind;
 use crate::signals::{Interrupted, Signals};
@@ -39,18 +39,19 @@ pub struct Written {
 }
 
 /// Passes the tar of what a guest sees of these layers, the uppermost first, to `on_part`. Files that are in a `known` tar, as
-/// they are, are not read.
+/// the `host` says that they are, are not read.
 ///
 /// # Errors
 /// A layer cannot be read, has something unknown, a signal came, or `on_part` failed.
 pub fn flatten<E: From<DiskError> + From<Interrupted>>(
     layers: &[Layer<'_>],
     known: &Listing,
+    host: Host,
     signals: &Signals,
     on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
 ) -> Result<Written, E> {
     let (header, names, files) = (Vec::new(), HashMap::new(), Vec::new());
-    let mut tar = Tar { layers, known, signals, on_part, bytes: 0, header, names, files };
+    let mut tar = Tar { layers, known, host, signals, on_part, bytes: 0, header, names, files };
     walk(layers, &mut |seen| tar.add(seen))?;
     tar.zeros(2 * BLOCK)?;
     tar.pad(RECORD)?;
@@ -61,6 +62,7 @@ pub fn flatten<E: From<DiskError> + From<Interrupted>>(
 struct Tar<'a, E> {
     layers: &'a [Layer<'a>],
     known: &'a Listing,
+    host: Host,
     signals: &'a Signals,
     on_part: &'a mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     bytes: u64,
@@ -109,7 +111,7 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
 
     /// Writes a file with its header, unless the known tar has it.
     fn put(&mut self, file: &File, layer: &Layer<'_>, size: u64) -> Result<(), E> {
-        let (at, id) = (self.bytes, listing::id(&self.header, file, size > 0));
+        let (at, id) = (self.bytes, self.host.id(&self.header, file, size > 0));
         let bytes = (self.header.len() as u64).saturating_add(size.next_multiple_of(BLOCK));
         self.files.extend(id.map(|id| (id, at, bytes)));
         if let Some(at) = id.and_then(|id| self.known.find(&id, bytes)) {

@@ -3,6 +3,7 @@
 use super::file::{File, Place};
 use super::owner;
 use crate::ext4::{Attribute, Ext4Error, FileSystem, Inode, Kind};
+use crate::files;
 use crate::smolvm::disk::{DiskError, Random};
 use rustix::fs::{lstat, major, minor};
 use std::fs;
@@ -226,6 +227,9 @@ impl Layer<'_> {
             on_data(part)?;
             at = at.saturating_add(bytes as u64);
         }
+        if let Place::Host(path) = &file.place {
+            open_unchanged(path, file)?;
+        }
         Ok(())
     }
 
@@ -243,16 +247,20 @@ fn elsewhere(path: &Path) -> DiskError {
 
 /// Reads a file of this host, which must not change meanwhile.
 fn host_reader(path: &Path, file: &File) -> Result<impl FnMut(u64, &mut [u8]) -> Result<(), DiskError>, DiskError> {
-    let unreadable = |source: io::Error| DiskError::Unreadable { path: path.to_owned(), source };
-    let open = crate::files::open_existing(path).map_err(unreadable)?;
-    let meta = open.metadata().map_err(unreadable)?;
-    if (meta.ino(), meta.len()) != (file.number, file.size) {
-        return Err(DiskError::Unknown { path: path.to_owned(), why: "was changed while it was read".into() });
-    }
-    let path = path.to_owned();
+    let (open, path) = (open_unchanged(path, file)?, path.to_owned());
     Ok(move |at, buffer: &mut [u8]| {
         open.read_exact_at(buffer, at).map_err(|source| DiskError::Unreadable { path: path.clone(), source })
     })
+}
+
+/// Opens a file of this host, if it is what it was when its folder was read.
+fn open_unchanged(path: &Path, file: &File) -> Result<fs::File, DiskError> {
+    let unreadable = |source: io::Error| DiskError::Unreadable { path: path.to_owned(), source };
+    let open = files::open_existing(path).map_err(unreadable)?;
+    if files::stamp(&open.metadata().map_err(unreadable)?) == file.stamp {
+        return Ok(open);
+    }
+    Err(DiskError::Unknown { path: path.to_owned(), why: "was changed while it was read".into() })
 }
 
 fn on_host(path: PathBuf) -> Result<File, DiskError> {
@@ -273,7 +281,7 @@ fn on_host(path: PathBuf) -> Result<File, DiskError> {
         device: (major(device), minor(device)),
         links: meta.nlink(),
         number: meta.ino(),
-        changed: [meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()],
+        stamp: files::stamp(&meta),
         place: Place::Host(path),
     })
 }
@@ -289,7 +297,7 @@ fn on_disk(inode: Inode) -> File {
         device: inode.device(),
         links: inode.links().into(),
         number: inode.number.into(),
-        changed: [0; 3],
+        stamp: [0; 7],
         place: Place::Disk(inode),
     }
 }

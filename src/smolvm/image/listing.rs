@@ -1,7 +1,10 @@
 //! Where the files are in a tar that was written, so that the next one need not read what is the same.
 
 use super::file::{File, Place};
+use crate::files;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::time::SystemTime;
 
 /// Bytes of an entry: what it is, its place and its length.
 const ENTRY: usize = 32;
@@ -16,15 +19,35 @@ pub struct Listing {
     files: Vec<(Id, u64, u64)>,
 }
 
-/// What a file is; nothing if that shows only when it is read: the guest writes its disks itself.
-pub fn id(header: &[u8], file: &File, has_content: bool) -> Option<Id> {
-    let mut hash = Sha256::new_with_prefix(header);
-    if has_content {
-        let Place::Host(_) = file.place else { return None };
-        hash.update(file.number.to_le_bytes());
-        file.changed.iter().for_each(|time| hash.update(time.to_le_bytes()));
+/// What this host says of its files, as far as it can be trusted: see `library::DisksRead`, which has the same rules.
+pub struct Host {
+    began: SystemTime,
+    boot: Option<String>,
+    /// Whether the file systems with these numbers note each change.
+    systems: HashMap<i128, bool>,
+}
+
+impl Host {
+    /// For files that are read from this time on.
+    pub fn at(began: SystemTime) -> Self {
+        Self { began, boot: files::boot(), systems: HashMap::new() }
     }
-    hash.finalize().first_chunk().copied()
+
+    /// What a file is; nothing if that shows only when it is read: the guest writes its disks itself.
+    pub fn id(&mut self, header: &[u8], file: &File, has_content: bool) -> Option<Id> {
+        let mut hash = Sha256::new_with_prefix(header);
+        if has_content {
+            let Place::Host(path) = &file.place else { return None };
+            let [device, .., changed, _] = file.stamp;
+            let notes = || files::open_existing(path).is_ok_and(|file| files::notes_changes(&file));
+            if !files::is_settled(changed, self.began) || !*self.systems.entry(device).or_insert_with(notes) {
+                return None;
+            }
+            hash.update(self.boot.as_ref()?);
+            file.stamp.iter().for_each(|number| hash.update(number.to_le_bytes()));
+        }
+        hash.finalize().first_chunk().copied()
+    }
 }
 
 impl Listing {
@@ -55,12 +78,13 @@ impl Listing {
         })
     }
 
-    /// Reads it again. What does not belong to it is dropped.
-    pub fn read(bytes: &[u8]) -> Self {
+    /// Reads it again. What does not belong to it, or is not in its tar of this size, is dropped.
+    pub fn read(bytes: &[u8], size: u64) -> Self {
         let entry = |part: &[u8]| {
             let (id, rest) = part.split_first_chunk()?;
             let (at, rest) = rest.split_first_chunk()?;
-            Some((*id, u64::from_le_bytes(*at), u64::from_le_bytes(*rest.first_chunk()?)))
+            let (at, bytes) = (u64::from_le_bytes(*at), u64::from_le_bytes(*rest.first_chunk()?));
+            at.checked_add(bytes).filter(|end| *end <= size).map(|_| (*id, at, bytes))
         };
         Self::new(bytes.chunks_exact(ENTRY).filter_map(entry).collect())
     }

@@ -9,6 +9,6 @@ mod owner;
 
 pub use flat::{Flat, Written, flatten};
 pub use layer::{Files, Layer};
-pub use listing::Listing;
+pub use listing::{Host, Listing};
 #[cfg(test)]
 mod tests;
