@@ -68,8 +68,8 @@ struct Tar<'a, E> {
     bytes: u64,
     /// The header of the file at hand.
     header: Vec<u8>,
-    /// The first path of each file that has several names in its layer.
-    names: HashMap<(usize, u64), Vec<u8>>,
+    /// The first path of each file that has several names in its layer: by its device and its number there.
+    names: HashMap<(usize, i128, u64), Vec<u8>>,
     /// What each file is, its place and its length.
     files: Vec<([u8; 16], u64, u64)>,
 }
@@ -78,18 +78,23 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
     fn add(&mut self, seen: &Seen<'_>) -> Result<(), E> {
         self.signals.check()?;
         let (file, Some(layer)) = (seen.file, self.layers.get(seen.layer)) else { return Ok(()) };
+        // A tar has none.
+        if file.kind == Kind::Socket {
+            return Ok(());
+        }
         let is_folder = file.kind == Kind::Folder;
         let mut path = [b"./", seen.path].concat();
         if is_folder && !seen.path.is_empty() {
             path.push(b'/');
         }
         if !is_folder && file.links > 1 {
-            if let Some(first) = self.names.get(&(seen.layer, file.number)) {
+            let [device, ..] = file.stamp;
+            if let Some(first) = self.names.get(&(seen.layer, device, file.number)) {
                 let first = first.clone();
                 self.set_header(file, EntryType::Link, &path, &first, 0);
                 return self.put(file, layer, 0);
             }
-            self.names.insert((seen.layer, file.number), path.clone());
+            self.names.insert((seen.layer, device, file.number), path.clone());
         }
         let (kind, size) = match file.kind {
             Kind::File => (EntryType::Regular, file.size),
@@ -98,7 +103,6 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
             Kind::CharacterDevice => (EntryType::Char, 0),
             Kind::BlockDevice => (EntryType::Block, 0),
             Kind::Fifo => (EntryType::Fifo, 0),
-            // A tar has none.
             Kind::Socket => return Ok(()),
         };
         if self.bytes.saturating_add(size) > MOST {

@@ -306,8 +306,8 @@ fn on_disk(inode: Inode) -> File {
 fn opaque(attributes: &[Attribute]) -> Result<bool, &'static str> {
     let mut is_opaque = false;
     for (name, value) in attributes {
-        let prefixes: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
-        match prefixes.iter().find_map(|prefix| name.strip_prefix(*prefix)) {
+        // Those of a `user.` mean nothing to the guest's kernel, and anybody in the guest can set them.
+        match name.strip_prefix(b"trusted.overlay.") {
             None => {}
             Some(b"opaque") if value == b"y" => is_opaque = true,
             Some(name) if HARMLESS.contains(&name) => {}

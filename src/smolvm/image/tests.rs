@@ -238,6 +238,37 @@ fn what_overlayfs_may_mean_is_not_guessed() {
 }
 
 #[test]
+fn an_attribute_that_anybody_can_set_hides_no_file() {
+    let folders = ["overlays/persistent-dev/upper", "lower"];
+    let hidden = members(&tar_of(&folders, |_| {}).unwrap());
+    let shown = members(
+        &tar_of(&folders, |bytes| {
+            let places: Vec<_> = bytes.windows(14).enumerate().filter(|(_, name)| name == b"overlay.opaque").collect();
+            let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
+            assert!(!places.is_empty());
+            for at in places {
+                // The number of "trusted." becomes that of "user.".
+                assert_eq!(bytes[at - 15], 4);
+                bytes[at - 15] = 1;
+            }
+        })
+        .unwrap(),
+    );
+    assert!(hidden.keys().all(|path| shown.contains_key(path)) && hidden.len() < shown.len());
+}
+
+#[test]
+fn a_socket_with_two_names_is_left_out_under_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let _socket = std::os::unix::net::UnixListener::bind(path("a")).unwrap();
+    fs::hard_link(path("a"), path("b")).unwrap();
+    fs::write(path("c"), "text").unwrap();
+    let tar = flattened(&[Layer::Host(folder.path().to_owned())]).unwrap();
+    assert_eq!(members(&tar).into_keys().collect::<Vec<_>>(), [&b"./"[..], b"./c"]);
+}
+
+#[test]
 fn a_damaged_disk_is_an_error_or_gives_a_tar() {
     for seed in 0_usize..40 {
         let damage = |bytes: &mut Vec<u8>| {
