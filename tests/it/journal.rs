@@ -106,12 +106,17 @@ fn journal(image: &Path) -> Vec<Range<usize>> {
 /// Moves the log by so many blocks, around the end of the journal.
 fn turn(image: &mut [u8], journal: &[Range<usize>], by: usize) {
     let (header, log) = journal.split_first().unwrap();
+    let start = number_at(&image[header.clone()], 28);
+    if start == 0 {
+        // Nothing is to be replayed.
+        return;
+    }
     let old: Vec<Vec<u8>> = log.iter().map(|place| image[place.clone()].to_vec()).collect();
     for (number, block) in old.iter().enumerate() {
         image[log[(number + by) % log.len()].clone()].copy_from_slice(block);
     }
     let header = &mut image[header.clone()];
-    let start = (number_at(header, 28) - 1 + by) % log.len() + 1;
+    let start = (start - 1 + by) % log.len() + 1;
     header[28..32].copy_from_slice(&u32::try_from(start).unwrap().to_be_bytes());
     seal_header(header);
 }
