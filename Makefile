@@ -12,7 +12,7 @@ test:         ## run every test that needs no VM; requires only Rust
 
 conformance:  ## check the fake engine against real engines, and run the registry tests on a real registry
 	tests/engines/fetch --all
-	BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test it -- conformance:: facts:: same_vm:: image_vm:: every_option:: registry:: engine_install::
+	RUST_TEST_THREADS=$(threads) BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test it -- conformance:: facts:: same_vm:: image_vm:: every_option:: registry:: engine_install::
 
 facts:        ## check each fact about engine versions on real engines on both sides of its line (1.5 GB from PyPI; BOTTLE_FREEZE_BLESS=ROW,… records them)
 	tests/engines/fetch --boundaries
@@ -20,7 +20,7 @@ facts:        ## check each fact about engine versions on real engines on both s
 
 faults:       ## run the long tests: kills, power cuts, damage, full disks, races, fuzzing (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2
-	BOTTLE_FREEZE_FAULTS=long cargo test --test it --lib -- --nocapture crash:: crash_store:: create_races:: power_cut:: streams:: concurrency:: readers:: damage:: damage_store:: model_store:: full_disk:: signals:: no_panic:: completion:: doctor:: retention:: fuzz:: fuzz_files:: contents:: journal:: mounted:: trim::
+	RUST_TEST_THREADS=$(threads) BOTTLE_FREEZE_FAULTS=long cargo test --test it --lib -- --nocapture crash:: crash_store:: create_races:: power_cut:: streams:: concurrency:: readers:: damage:: damage_store:: model_store:: full_disk:: signals:: no_panic:: completion:: doctor:: retention:: fuzz:: fuzz_files:: contents:: journal:: mounted:: trim::
 
 e2e:          ## run the scenarios on real VMs in the lab
 	tests/lab/e2e

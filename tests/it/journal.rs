@@ -152,7 +152,7 @@ fn a_journal_is_replayed_as_debugfs_does() {
     }
     let (mut random, folder) = (Random::new(), TempDir::new().unwrap());
     let mut replayed = 0;
-    for round in 0..if is_long() { 40 } else { 3 } {
+    for round in 0..if is_long() { 12 } else { 3 } {
         for (features, options) in KINDS {
             let blocks = make(folder.path(), features);
             let before = fs::read(folder.path().join("tree/data")).unwrap();
