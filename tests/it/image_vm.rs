@@ -504,3 +504,21 @@ fn over_five_generations_what_is_deleted_stays_deleted_and_what_is_replaced_stay
     }
     finish(real::line(&world, "snapshot verify --all")).success();
 }
+
+#[test]
+fn an_image_that_is_gone_is_named_and_the_vm_and_its_snapshots_stay() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    freeze(&world);
+    let before = state(&world);
+    let (folder, moved) = (world.path("work/rootfs"), world.path("work/moved"));
+    fs::rename(&folder, &moved).unwrap();
+    let said = stderr(&finish(real::line(&world, "freeze dev --yes")).failure());
+    assert!(said.contains(folder.to_str().unwrap()) && said.contains("no longer present"), "{said}");
+    assert!(said.contains("the library is as it was"), "{said}");
+    assert_eq!(state(&world), before);
+    fs::rename(&moved, &folder).unwrap();
+    freeze(&world);
+}
