@@ -15,7 +15,7 @@ const LARGEST: u64 = 64 << 20;
 /// The saved `/workspace` that is a file beside the artifact. No member of an artifact has such a path.
 pub const WORKSPACE: &str = "/workspace.tar";
 
-/// What is to be written to each member of an artifact, by its path, and to [`WORKSPACE`].
+/// What is to be written to each member of an artifact, by its path, and to the saved `/workspace`.
 pub type MemberEdits = BTreeMap<String, Edits>;
 
 impl Contents {
