@@ -12,7 +12,7 @@ test:         ## run every test that needs no VM; requires only Rust
 
 conformance:  ## check the fake engine against real engines, and run the registry tests on a real registry
 	tests/engines/fetch --all
-	RUST_TEST_THREADS=$(threads) BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test it -- conformance:: facts:: same_vm:: image_vm:: every_option:: registry:: engine_install::
+	RUST_TEST_THREADS=$(threads) BOTTLE_FREEZE_REAL_ENGINES="$(engines)" cargo test --test it -- conformance:: facts:: same_vm:: image_vm:: unread:: unchanged:: every_option:: registry:: engine_install::
 
 facts:        ## check each fact about engine versions on real engines on both sides of its line (1.5 GB from PyPI; BOTTLE_FREEZE_BLESS=ROW,… records them)
 	tests/engines/fetch --boundaries

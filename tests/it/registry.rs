@@ -39,10 +39,8 @@ fn on_both(test: impl Fn(&Ground)) {
 }
 
 fn on_the_real_one(test: impl Fn(&Ground)) {
-    if std::env::var_os("BOTTLE_FREEZE_REAL_ENGINES").is_some() {
+    if real::is_asked_for() {
         test(&Ground::real());
-    } else {
-        println!("NOT RUN on the real engine: BOTTLE_FREEZE_REAL_ENGINES is not set");
     }
 }
 

@@ -5,6 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+/// Whether tests on real engines were asked for, as `make conformance` does.
+pub fn is_asked_for() -> bool {
+    let is_asked_for = std::env::var_os("BOTTLE_FREEZE_REAL_ENGINES").is_some();
+    if !is_asked_for {
+        println!("NOT RUN on the real engine: BOTTLE_FREEZE_REAL_ENGINES is not set");
+    }
+    is_asked_for
+}
+
 /// Where `tests/engines/fetch` has put it.
 pub fn engine() -> PathBuf {
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/fetch");
