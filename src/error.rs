@@ -11,6 +11,7 @@ use crate::signals::Interrupted;
 use crate::smolvm::artifact::ArtifactError;
 use crate::smolvm::{EngineError, Fact, Reason, Version};
 use crate::terminal::{About, Error, Terminal};
+use rustix::process::{Resource, getrlimit};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -20,6 +21,7 @@ pub use crate::status::Status;
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 const FREE_SPACE: &str = "free some disk space and try again";
+const OTHER_FOLDER: &str = "the file system there has no files of this size: name a folder on another one";
 const RAISE_LIMIT: &str = "raise the limit on the size of files, which `ulimit -f` shows, and try again";
 
 /// An error as its user reads it.
@@ -106,6 +108,7 @@ impl Failure {
         let failure = Self::new(Status::NotWritable, what);
         match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => failure.hint(FREE_SPACE),
+            ErrorKind::FileTooLarge if getrlimit(Resource::Fsize).current.is_none() => failure.hint(OTHER_FOLDER),
             ErrorKind::FileTooLarge => failure.hint(RAISE_LIMIT),
             _ => failure,
         }

@@ -92,7 +92,7 @@ pub fn extract(
     }
     for (path, mode) in &extraction.closed {
         let path = OsStr::from_bytes(path);
-        fs::chmodat(&folder, path, Mode::from_raw_mode((*mode & 0o777) as fs::RawMode), AtFlags::empty())?;
+        fs::chmodat(&folder, path, *mode, AtFlags::empty())?;
     }
     Ok(extraction.done)
 }
@@ -108,7 +108,7 @@ struct Extraction<'a> {
     /// The private folder.
     top: &'a OwnedFd,
     /// Folders that this user could not enter or change: they get their modes last, or they could not be removed after a failure.
-    closed: Vec<(Vec<u8>, u32)>,
+    closed: Vec<(Vec<u8>, Mode)>,
 }
 
 /// A folder that is being written.
@@ -146,10 +146,10 @@ impl Extraction<'_> {
                 // Above first: without permissions, nothing in it can be opened.
                 let above = open_folder(&at, OsStr::new(".."))?;
                 seen.close(done.bytes);
-                self.finish(&at, &done.item, 0o700)?;
-                let mode = done.item.metadata.mode;
+                self.finish(&at, &done.item, Mode::RWXU)?;
+                let mode = mode(&done.item);
                 // The first one is renamed, for which this user must be able to write it.
-                if mode & 0o700 != 0o700 && !stack.is_empty() {
+                if !mode.contains(Mode::RWXU) && !stack.is_empty() {
                     self.closed.push((path.clone(), mode));
                 }
                 at = above;
@@ -194,7 +194,7 @@ impl Extraction<'_> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?);
         self.content(&file, item)?;
-        self.finish(&file, item, 0)?;
+        self.finish(&file, item, Mode::empty())?;
         if let Some(identity) = identity {
             self.written.insert(identity, path.to_vec());
         }
@@ -226,18 +226,24 @@ impl Extraction<'_> {
     }
 
     /// Sets attributes, mode (with `least` of it) and times.
-    fn finish(&self, file: impl AsFd, item: &Item, least: u32) -> Result<(), ExtractError> {
+    fn finish(&self, file: impl AsFd, item: &Item, least: Mode) -> Result<(), ExtractError> {
         for (name, value) in self.contents.attributes(item)? {
             if name.starts_with(b"user.") {
                 // The host may have none, or no room for so many.
                 let _ = fs::fsetxattr(&file, OsStr::from_bytes(&name), &value, fs::XattrFlags::empty());
             }
         }
-        fs::fchmod(&file, Mode::from_raw_mode((item.metadata.mode & 0o777 | least) as fs::RawMode))?;
+        fs::fchmod(&file, mode(item) | least)?;
         // A file system may not have such times.
         let _ = fs::futimens(&file, &times(item));
         Ok(())
     }
+}
+
+/// Its permissions; of a folder also that others may not remove files in it, as in /tmp.
+fn mode(item: &Item) -> Mode {
+    let kept = if item.kind() == Kind::Folder { 0o1777 } else { 0o777 };
+    Mode::from_raw_mode((item.metadata.mode & kept) as fs::RawMode)
 }
 
 fn times(item: &Item) -> Timestamps {

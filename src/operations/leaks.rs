@@ -78,8 +78,12 @@ impl Found {
         if is_allowed {
             return Ok(());
         }
-        let question = "It may hold secrets (listed above). Let them leave this machine?";
-        app.ask(question, "--allow-secrets answers this question, --yes does not", state)
+        let listed = match self.total {
+            total if total > SHOWN as u64 => format!("{SHOWN} of {total} are listed above"),
+            _ => "listed above".to_owned(),
+        };
+        let question = format!("It may hold secrets ({listed}). Let them leave this machine?");
+        app.ask(&question, "--allow-secrets answers this question, --yes does not", state)
     }
 }
 

@@ -31,7 +31,21 @@ pub fn check(app: &App, path: &Path) -> Result<(Artifact, Option<String>)> {
 /// Checks all files of the snapshot in `folder` against its metadata. `seen` has the chunks that this run has checked
 /// before: each is read once.
 pub fn snapshot(app: &App, folder: &Path, metadata: &Metadata, seen: &Seen) -> Result<Artifact> {
-    let Some(index) = index(folder, metadata)? else {
+    chunks(app, folder, metadata, index(folder, metadata)?, seen)
+}
+
+/// The same of what its artifact needs: without the image that the next freeze and `snapshot diff --image` compare with.
+pub fn artifact(app: &App, folder: &Path, metadata: &Metadata) -> Result<Artifact> {
+    let mut index = index(folder, metadata)?;
+    if let Some(index) = &mut index {
+        index.base.clear();
+    }
+    chunks(app, folder, metadata, index, &Seen::default())
+}
+
+/// Checks the chunks in the index, or the artifact if there is none.
+fn chunks(app: &App, folder: &Path, metadata: &Metadata, index: Option<Index>, seen: &Seen) -> Result<Artifact> {
+    let Some(index) = index else {
         let artifact = metadata.artifact_file().unwrap_or_default();
         return check(app, &folder.join(artifact)).map(|(whole, _)| whole);
     };

@@ -304,6 +304,13 @@ fn check(world: &World, image: &Path, file: &str, mount: &Path, about: &str) {
         let path = Path::new(one["path"].as_str().unwrap()).strip_prefix("/storage").unwrap();
         assert!(is_same(&mount.join(path), &copied.join(path)), "{about}: {} has other bytes", path.display());
     }
+    for (kind, kept) in [("file", 0o777), ("folder", 0o1777)] {
+        for one in listed.iter().filter(|one| one["kind"] == kind && one["path_bytes"].is_null()) {
+            let path = Path::new(one["path"].as_str().unwrap()).strip_prefix("/storage").unwrap();
+            let [mounted, copied] = [mount, &copied].map(|top| fs::symlink_metadata(top.join(path)).unwrap().mode());
+            assert_eq!(copied & 0o7777, mounted & kept, "{about}: mode of {}", path.display());
+        }
+    }
     fs::remove_dir_all(copied).unwrap();
     let small = listed.iter().filter(|one| one["kind"] == "file" && one["path_bytes"].is_null());
     for one in small.filter(|one| one["bytes"].as_u64() < Some(1 << 20)).step_by(400).take(4) {

@@ -4,7 +4,6 @@ use crate::app::App;
 use crate::completion::Offer;
 use crate::encryption::Recipient;
 use crate::error::{Failure, Result, Status};
-use crate::library::store::Seen;
 use crate::library::{self, Stored};
 use crate::operations::scrub::{self, SCRUBS, Scrub};
 use crate::operations::{keys, leaks, lock, packed, resolve, verify};
@@ -81,9 +80,9 @@ fn export(
     warnings: &Warnings,
 ) -> Result<()> {
     let (reference, to_stdout) = (one.reference(), stream::is_stream(&args.output));
-    let artifact = app.terminal.during("check", &format!("checking {reference}"), || {
-        verify::snapshot(app, &one.folder, &one.metadata, &Seen::default())
-    })?;
+    let artifact = app
+        .terminal
+        .during("check", &format!("checking {reference}"), || verify::artifact(app, &one.folder, &one.metadata))?;
     let found = leaks::search(app, &reference, Some(one), &one.folder, &artifact.manifest)?;
     // What is encrypted is readable for its recipients only.
     let is_allowed = args.allow_secrets || !recipients.is_empty();
