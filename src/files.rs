@@ -40,7 +40,7 @@ fn open_regular(path: &Path, access: OFlags) -> io::Result<File> {
 }
 
 /// What a later file of the same name has different: device, inode, size, and two times in seconds and nanoseconds. The second
-/// is the time of the last change, which no program can set.
+/// is the time of the last change of anything, which the system sets.
 pub type Stamp = [i128; 7];
 
 /// The stamp of a file.
@@ -51,21 +51,55 @@ pub fn stamp(meta: &Metadata) -> Stamp {
     [device, inode, size, modified, modified_ns, changed, changed_ns]
 }
 
-/// Whether each change of the file, by whatever program, sets the time of its last change. Not known of file systems on other
-/// hosts or in other programs; tmpfs does not do it for a file that is mapped into memory.
+/// Whether each change of the file from now on, by whatever program, sets another time than this stamp has. Not known of file
+/// systems on other hosts or in other programs; tmpfs does not do it for a file that is mapped into memory.
 #[cfg(target_os = "linux")]
-pub fn notes_changes(file: &File) -> bool {
+pub fn notes_changes(file: &File, [device, .., changed, _]: &Stamp) -> bool {
     const EXT4: i64 = 0xef53;
     const XFS: i64 = 0x5846_5342;
     const BTRFS: i64 = 0x9123_683e;
+    /// The kind of devices that are files themselves.
+    const LOOP: u32 = 7;
+    /// A program that writes, or has a page of the file mapped, sets the time once for what follows. The kernel ends that after
+    /// half a minute, ten minutes at most.
+    const LONGEST: i128 = 3600;
     #[allow(clippy::cast_lossless, clippy::unnecessary_cast, reason = "its type depends on the processor")]
-    fs::fstatfs(file).is_ok_and(|system| [EXT4, XFS, BTRFS].contains(&(system.f_type as i64)))
+    let is_known = fs::fstatfs(file).is_ok_and(|system| [EXT4, XFS, BTRFS].contains(&(system.f_type as i64)));
+    // Another build of an image, mounted in its place, may have the same numbers and times.
+    let is_image = fs::fstatvfs(file).map_or(true, |system| system.f_flag.contains(fs::StatVfsMountFlags::RDONLY))
+        || u64::try_from(*device).map_or(true, |device| fs::major(device) == LOOP);
+    let is_settled = || match is_open_to_write(file) {
+        Some(is_open) => !is_open,
+        None => changed.saturating_add(LONGEST) < i128::from(clock::seconds(SystemTime::now())),
+    };
+    is_known && !is_image && is_settled()
 }
 
 /// The same where it is not known.
 #[cfg(not(target_os = "linux"))]
-pub fn notes_changes(_file: &File) -> bool {
+pub fn notes_changes(_file: &File, _stamp: &Stamp) -> bool {
     false
+}
+
+/// Whether a program has the file open or mapped to write to it; nothing if this user may not know, as of a file of another
+/// user. A lease is granted only if none has (fcntl(2)).
+#[cfg(target_os = "linux")]
+fn is_open_to_write(file: &File) -> Option<bool> {
+    use std::os::fd::AsRawFd;
+    // Missing in the crate.
+    const F_SETSIG: libc::c_int = 10;
+    // SAFETY: numbers only, and the file is open.
+    #[allow(unsafe_code)]
+    let set = |what, value: libc::c_int| unsafe { libc::fcntl(file.as_raw_fd(), what, value) } == 0;
+    // A program that opens it just now makes the kernel send a signal: one that is ignored.
+    if !set(F_SETSIG, libc::SIGURG) {
+        return None;
+    }
+    if set(libc::F_SETLEASE, libc::F_RDLCK) {
+        set(libc::F_SETLEASE, libc::F_UNLCK);
+        return Some(false);
+    }
+    (io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock).then_some(true)
 }
 
 /// The seconds that a clock of a file system may stand still: the most of any (git, too, has such a rule).

@@ -7,10 +7,11 @@ use crate::support::library::snapshots;
 use crate::support::namespace::{disk, in_a_namespace};
 use crate::support::{World, finish, names_in, random_bytes, real, stderr, stdout};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -182,7 +183,7 @@ fn large_image(world: &World, mib: usize) {
         world.write(&format!("rootfs/opt/large-{number:02}"), random_bytes(1 << 20));
     }
     // What changed just before it is read, is not known to be the same later.
-    std::thread::sleep(std::time::Duration::from_millis(3100));
+    std::thread::sleep(Duration::from_millis(3100));
 }
 
 /// Freezes it. Returns what was printed as JSON.
@@ -255,6 +256,92 @@ fn the_next_freeze_takes_what_did_not_change_from_the_last_one() {
     let of_fresh = fs::read(world.path("home/fresh/snapshots").join(folder).join("index.json")).unwrap();
     let of_fresh: Value = serde_json::from_slice(&of_fresh).unwrap();
     assert_eq!(members(&of_fresh), members(&index(&world, &changed)));
+}
+
+/// A program that maps a file, writes to it, and writes again when a line comes.
+const MAPPING: &str = "import mmap, sys
+with open(sys.argv[1], 'r+b') as file: page = mmap.mmap(file.fileno(), 4096)
+for text in (b'first-', b'second'):
+    page[:6] = text
+    print(flush=True)
+    sys.stdin.readline()";
+
+/// The kernel sets the time of a change once for what is written to a page that is mapped.
+#[test]
+fn what_a_program_writes_to_a_mapped_file_of_the_image_is_not_missed() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    world.write("rootfs/opt/mapped", vec![b'x'; 4096]);
+    let mut program = Command::new("python3");
+    program.args(["-c", MAPPING]).arg(world.path("work/rootfs/opt/mapped"));
+    let mut program = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut output) = (program.stdin.take().unwrap(), BufReader::new(program.stdout.take().unwrap()));
+    let mut written = || output.read_line(&mut String::new()).unwrap();
+    written();
+    std::thread::sleep(Duration::from_millis(3100));
+    freeze(&world);
+    writeln!(input).unwrap();
+    written();
+    freeze(&world);
+    let text = stdout(&finish(real::line(&world, "snapshot cat dev:/opt/mapped")).success());
+    assert!(text.starts_with("second"), "{text:.10}");
+    drop(input);
+    program.wait().unwrap();
+    assert_eq!(freeze(&world)["snapshot"]["artifact"]["added"].as_u64().map(|added| added < 10_000), Some(true));
+}
+
+#[test]
+fn a_device_in_the_workspace_is_kept_also_if_it_would_hide_a_file_in_a_layer() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    let script = world.path("tmp/script");
+    fs::write(&script, "cd workspace\nmknod gone c 0 0\nmknod null c 1 3\n").unwrap();
+    let mut debugfs = Command::new("debugfs");
+    assert!(debugfs.args(["-w", "-f"]).arg(script).arg(world.path("storage.raw")).output().unwrap().status.success());
+    change(&world, &[]);
+    freeze(&world);
+    let text = stdout(&finish(real::line(&world, "snapshot files dev /workspace -l")).success());
+    assert!(text.contains("gone") && text.contains("null"), "{text}");
+}
+
+#[test]
+fn a_folder_that_was_moved_and_has_a_link_in_its_place_is_the_image() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    let first = freeze(&world);
+    fs::rename(world.path("work/rootfs"), world.path("work/moved")).unwrap();
+    symlink("moved", world.path("work/rootfs")).unwrap();
+    assert_eq!(members(&index(&world, &first)), members(&index(&world, &freeze(&world))));
+}
+
+#[test]
+fn without_the_objects_of_its_image_a_snapshot_can_be_exported_and_thawed() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    let (first, run) = (freeze(&world), |line: &str| finish(real::line(&world, line)));
+    let folder = first["reference"].as_str().unwrap().replace('@', "/");
+    let objects = world.path("home/library/snapshots").join(folder).join("objects");
+    let index = index(&world, &first);
+    let names = |key: &str| -> BTreeSet<String> {
+        let chunks = index[key].as_array().unwrap().iter().filter_map(|member| member["chunks"].as_array()).flatten();
+        chunks.filter_map(|chunk| Some(chunk[0].as_str()?.to_owned())).collect()
+    };
+    let only_base: Vec<String> = names("base").difference(&names("members")).cloned().collect();
+    assert!(!only_base.is_empty());
+    for name in &only_base {
+        fs::write(objects.join(name), "damaged").unwrap();
+    }
+    run("snapshot verify --all").code(10);
+    run("snapshot export dev -o dev.tar --allow-secrets").success();
+    run("thaw dev again --no-start").success();
 }
 
 #[test]

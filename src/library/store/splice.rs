@@ -122,8 +122,10 @@ impl<'s, 'w> Splice<'s, 'w> {
         while at < end {
             // All bytes that are not cut yet are of this range: where they begin may be a cut of the one before.
             let cut = at.checked_sub(rest).filter(|cut| *cut >= start);
-            if let Some((cut, chunk)) = cut.and_then(|cut| Some((cut, before.chunk(cut, end)?))) {
-                let end = cut.saturating_add(chunk.length());
+            let same = cut.and_then(|cut| Some((cut, before.chunk(cut, end)?)));
+            let same = same.map(|(cut, chunk)| (cut.saturating_add(chunk.length()), chunk));
+            // Another version may have cut shorter chunks.
+            if let Some((end, chunk)) = same.filter(|(end, _)| *end > at) {
                 if let Some(sha256) = &mut self.sha256 {
                     self.buffer.resize(usize::try_from(end.saturating_sub(at)).unwrap_or_default(), 0);
                     before.read(at, &mut self.buffer)?;

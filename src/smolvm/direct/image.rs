@@ -13,7 +13,7 @@ use crate::signals::{Interrupted, Signals};
 use crate::smolvm::artifact::{CONTENT_LIMIT, Member, MemberKind};
 use crate::smolvm::disk::{Disk, DiskError, STORAGE_TEMPLATE};
 use crate::smolvm::facts::Fact;
-use crate::smolvm::image::{Files, Flat, Host, Layer, Listing, Written, flatten};
+use crate::smolvm::image::{Files, Flat, Host, Layer, Listing, Marks, Written, flatten};
 use crate::smolvm::version::Version;
 use crate::smolvm::whole::storage_template;
 use rustix::process::{getegid, geteuid};
@@ -44,6 +44,8 @@ pub struct DirectImage {
     storage: Disk,
     /// The folder of the changes there.
     changes: String,
+    /// How its guest marks what they hide.
+    marks: Marks,
     /// The layers below.
     layers: Layers,
     template: Disk,
@@ -83,12 +85,12 @@ impl DirectImage {
         let template = Disk::open(&empty.ok_or("the engine's template for its disk was not found")?).map_err(text)?;
         let changes = format!("overlays/persistent-{}", vm.name);
         let disk = files(&path, &storage).map_err(text)?;
-        let Origin { layers, settings, has_workspace } = Origin::of(record, folder, &disk)?;
+        let Origin { layers, settings, has_workspace, marks } = Origin::of(record, folder, &disk)?;
         check_disk(&disk, &changes, has_workspace)?;
         drop(disk);
         let secrets = manifest.set(vm, record.settings()?, settings);
         let modified = u64::try_from(modified).unwrap_or(0);
-        Ok(Self { manifest, secrets, path, storage, changes, layers, template, modified })
+        Ok(Self { manifest, secrets, path, storage, changes, marks, layers, template, modified })
     }
 
     /// The member of the artifact for all its files; its name follows from its content, as its size does.
@@ -157,7 +159,7 @@ impl DirectImage {
         if let Some(changes) = files.find(&format!("{}/upper", self.changes))? {
             // The engine leaves out an empty one: the uppermost folder is that of the layer then.
             if !files.names(&changes)?.is_empty() {
-                layers.push(Layer::Disk(&files, changes));
+                layers.push(Layer::Disk(&files, changes, self.marks));
             }
         }
         layers.extend(self.layers.of(&files)?);
@@ -184,7 +186,7 @@ impl DirectImage {
     ) -> Result<Written, E> {
         let files = files(&self.path, &self.storage)?;
         flatten(
-            &[Layer::Disk(&files, files.folder(WORKSPACE)?)],
+            &[Layer::Disk(&files, files.folder(WORKSPACE)?, Marks::None)],
             &Listing::default(),
             Host::at(SystemTime::now()),
             signals,

@@ -8,12 +8,13 @@
 //! | an image of a registry | `layers/DIGEST` on the disk, as the manifest there lists them |
 
 use crate::smolvm::disk::DiskError;
-use crate::smolvm::image::{Files, Layer};
+use crate::smolvm::image::{Files, Layer, Marks};
 use crate::smolvm::record::Record;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,8 @@ pub struct Origin {
     pub settings: ImageSettings,
     /// Whether the artifact that the VM was made from has a `/workspace`.
     pub has_workspace: bool,
+    /// How its guest marks what it hides.
+    pub marks: Marks,
 }
 
 /// Where the layers of an image are.
@@ -55,7 +58,9 @@ impl Layers {
     pub fn of<'d>(&self, disk: &'d Files<'d>) -> Result<Vec<Layer<'d>>, DiskError> {
         match self {
             Self::Host(folder) => Ok(vec![Layer::Host(folder.clone())]),
-            Self::Disk(folders) => folders.iter().map(|folder| Ok(Layer::Disk(disk, disk.folder(folder)?))).collect(),
+            Self::Disk(folders) => {
+                folders.iter().map(|folder| Ok(Layer::Disk(disk, disk.folder(folder)?, Marks::Trusted))).collect()
+            }
         }
     }
 }
@@ -99,13 +104,13 @@ impl Origin {
         }
         let image = record.get("image").as_str().ok_or("bottle-freeze does not know its image")?;
         if let Some(folder) = image.strip_prefix(FOLDER) {
-            return Self::on_host(folder.into());
+            return Self::on_host(Path::new(folder));
         }
         if image.starts_with(ARCHIVE) { Self::archive(disk) } else { Self::registry(disk) }
     }
 
     fn new(layers: Layers) -> Self {
-        Self { layers, settings: ImageSettings::default(), has_workspace: false }
+        Self { layers, settings: ImageSettings::default(), has_workspace: false, marks: Marks::Trusted }
     }
 
     fn artifact(folder: &Path) -> Result<Self, String> {
@@ -121,11 +126,13 @@ impl Origin {
             return Err("it does not have exactly one layer".to_owned());
         };
         let has_workspace = layers.join("workspace-seed/workspace.tar").exists();
-        Ok(Self { has_workspace, ..Self::on_host(layers.join(layer))? })
+        Ok(Self { has_workspace, marks: marks(&layers)?, ..Self::on_host(&layers.join(layer))? })
     }
 
-    fn on_host(layer: PathBuf) -> Result<Self, String> {
-        if layer.is_dir() { Ok(Self::new(Layers::Host(layer))) } else { Err(missing(&layer.display())) }
+    fn on_host(layer: &Path) -> Result<Self, String> {
+        // A folder that was moved may have a link in its place.
+        let folder = layer.canonicalize().ok().filter(|folder| folder.is_dir());
+        folder.map(|folder| Self::new(Layers::Host(folder))).ok_or_else(|| missing(&layer.display()))
     }
 
     fn archive(disk: &Files<'_>) -> Result<Self, String> {
@@ -162,6 +169,19 @@ impl Blob {
     fn hex(&self) -> Result<&str, String> {
         let hex = self.digest.strip_prefix("sha256:").filter(|hex| is_digest(hex));
         hex.ok_or_else(|| format!("its image has an unknown digest: {}", self.digest))
+    }
+}
+
+/// How a guest marks what it hides of these layers. The engine writes that down where it unpacks an artifact: who is not root
+/// cannot keep marks of `trusted.`, and the guest then mounts all with `userxattr`.
+fn marks(layers: &Path) -> Result<Marks, String> {
+    let path = layers.join("opaque-xattr");
+    match fs::read_to_string(&path) {
+        Ok(text) if text.trim() == "user" => Ok(Marks::User),
+        Ok(text) if text.trim() == "trusted" => Ok(Marks::Trusted),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Marks::Trusted),
+        Ok(_) => Err(format!("{} is in an unknown form", path.display())),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
     }
 }
 
@@ -277,6 +297,10 @@ mod tests {
         let origin = vm.origin(&record).unwrap();
         assert!(matches!(&origin.layers, Layers::Host(folder) if *folder == layers.join("cc03")), "{origin:?}");
         assert!(origin.has_workspace);
+        for (text, marks) in [("user\n", Some(Marks::User)), ("trusted", Some(Marks::Trusted)), ("other", None)] {
+            fs::write(layers.join("opaque-xattr"), text).unwrap();
+            assert_eq!(vm.origin(&record).ok().map(|origin| origin.marks), marks, "{text}");
+        }
     }
 
     #[test]
@@ -284,6 +308,11 @@ mod tests {
         let vm = Vm::new();
         let folder = vm.folder.path();
         let origin = vm.origin(&json!({"image": format!("local-dir:{}", folder.display())})).unwrap();
+        assert!(matches!(&origin.layers, Layers::Host(found) if found == folder), "{origin:?}");
+        // It was moved.
+        let link = folder.join("link");
+        std::os::unix::fs::symlink(folder, &link).unwrap();
+        let origin = vm.origin(&json!({"image": format!("local-dir:{}", link.display())})).unwrap();
         assert!(matches!(&origin.layers, Layers::Host(found) if found == folder), "{origin:?}");
         assert_eq!(vm.why(&json!({"image": "local-dir:/missing/folder"})), "its layer is not in /missing/folder");
         assert_eq!(vm.why(&json!({})), "bottle-freeze does not know its image");

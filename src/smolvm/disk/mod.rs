@@ -85,7 +85,8 @@ impl Disk {
 
     /// What its files were when they were opened, its own first; nothing if a change of one may leave no trace.
     pub fn stamps(&self) -> Option<Vec<Stamp>> {
-        self.image.sources().map(|source| notes_changes(&source.file).then_some(source.stamp)).collect()
+        let stamp = |source: &Source| notes_changes(&source.file, &source.stamp).then_some(source.stamp);
+        self.image.sources().map(stamp).collect()
     }
 
     /// Whether its files are still what they were when they were opened.

@@ -39,10 +39,3 @@ pub enum Place {
     /// On a disk of the VM.
     Disk(Inode),
 }
-
-impl File {
-    /// Whether it hides what lies below it under its name, and is itself no file.
-    pub fn is_whiteout(&self) -> bool {
-        self.kind == Kind::CharacterDevice && self.device == (0, 0)
-    }
-}

@@ -117,8 +117,10 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
     fn put(&mut self, file: &File, layer: &Layer<'_>, size: u64) -> Result<(), E> {
         let (at, id) = (self.bytes, self.host.id(&self.header, file, size > 0));
         let bytes = (self.header.len() as u64).saturating_add(size.next_multiple_of(BLOCK));
+        let known = id.and_then(|id| self.known.find(&id, bytes));
+        let id = id.filter(|_| known.is_some() || size == 0 || Host::notes_changes(file));
         self.files.extend(id.map(|id| (id, at, bytes)));
-        if let Some(at) = id.and_then(|id| self.known.find(&id, bytes)) {
+        if let Some(at) = known {
             self.bytes = self.bytes.saturating_add(bytes);
             return (self.on_part)(Flat::Same { at, bytes });
         }

@@ -14,8 +14,11 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of a file that are read at once.
 const BUFFER: u64 = 1 << 20;
+/// The most names in a folder: each takes about 1.4 KiB of memory.
+const MOST: usize = 100_000;
+const CROWDED: &str = "has a folder with more than 100,000 files";
 /// The attributes of overlayfs that change nothing of what a guest sees.
-const HARMLESS: [&[u8]; 5] = [b"origin", b"impure", b"nlink", b"uuid", b"upper"];
+const HARMLESS: [&[u8]; 4] = [b"origin", b"impure", b"uuid", b"upper"];
 
 /// Fills the buffer with the content of a file from this place on.
 type ReadAt<'r> = dyn FnMut(u64, &mut [u8]) -> Result<(), DiskError> + 'r;
@@ -26,7 +29,29 @@ pub enum Layer<'d> {
     /// On this host.
     Host(PathBuf),
     /// On a disk of the VM.
-    Disk(&'d Files<'d>, Inode),
+    Disk(&'d Files<'d>, Inode, Marks),
+}
+
+/// How the kernel of the guest knows what a layer hides. Attributes of the other kind mean nothing to it, and anybody in the
+/// guest can set those of `user.`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marks {
+    /// By attributes of `trusted.overlay.`.
+    Trusted,
+    /// By attributes of `user.overlay.`, as it is mounted with `userxattr`.
+    User,
+    /// It is a folder of its own, which hides nothing.
+    None,
+}
+
+impl Marks {
+    fn prefix(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Trusted => Some(b"trusted.overlay."),
+            Self::User => Some(b"user.overlay."),
+            Self::None => None,
+        }
+    }
 }
 
 /// The files on a disk of the VM.
@@ -126,14 +151,15 @@ impl Layer<'_> {
     /// # Errors
     /// It cannot be read.
     pub fn root(&self) -> Result<File, DiskError> {
-        match self {
+        let root = match self {
             Self::Host(path) => {
                 let mut root = on_host(path.clone())?;
                 owner::set(path, &mut root)?;
-                Ok(root)
+                root
             }
-            Self::Disk(_, inode) => Ok(on_disk(inode.clone())),
-        }
+            Self::Disk(_, inode, _) => on_disk(inode.clone()),
+        };
+        if root.kind == Kind::Folder { Ok(root) } else { Err(self.unknown("is not a folder")) }
     }
 
     /// The names in a folder of it, in order, with their files.
@@ -148,6 +174,9 @@ impl Layer<'_> {
                 let are_recorded = owner::are_recorded(path)?;
                 for entry in fs::read_dir(path).map_err(unreadable)? {
                     let entry = entry.map_err(unreadable)?;
+                    if all.len() > MOST {
+                        return Err(self.unknown(CROWDED));
+                    }
                     let mut file = on_host(entry.path())?;
                     if are_recorded {
                         owner::set(&entry.path(), &mut file)?;
@@ -155,8 +184,11 @@ impl Layer<'_> {
                     all.push((entry.file_name().as_bytes().to_vec(), file));
                 }
             }
-            (Self::Disk(files, _), Place::Disk(inode)) => {
+            (Self::Disk(files, ..), Place::Disk(inode)) => {
                 let mut add = |name: &[u8], number| {
+                    if all.len() > MOST {
+                        return Err(Ext4Error::Unknown(CROWDED));
+                    }
                     all.push((name.to_vec(), on_disk(files.system.inode(number)?)));
                     Ok(())
                 };
@@ -173,9 +205,16 @@ impl Layer<'_> {
     /// # Errors
     /// It cannot be read, or has an attribute of overlayfs that is not known.
     pub fn is_opaque(&self, folder: &File) -> Result<bool, DiskError> {
-        let (Self::Disk(files, _), Place::Disk(inode)) = (self, &folder.place) else { return Ok(false) };
+        let (Self::Disk(files, _, marks), Place::Disk(inode)) = (self, &folder.place) else { return Ok(false) };
+        let Some(prefix) = marks.prefix() else { return Ok(false) };
         let attributes = files.system.attributes(inode).map_err(|error| files.error(error))?;
-        opaque(&attributes).map_err(|why| files.error(Ext4Error::Unknown(why)))
+        opaque(&attributes, prefix).map_err(|why| files.error(Ext4Error::Unknown(why)))
+    }
+
+    /// Whether a file hides what lies below it under its name, and is itself none that a guest sees.
+    pub fn is_whiteout(&self, file: &File) -> bool {
+        let hides = !matches!(self, Self::Disk(.., Marks::None));
+        hides && file.kind == Kind::CharacterDevice && file.device == (0, 0)
     }
 
     /// Whether a file of it has only attributes that are known.
@@ -196,7 +235,7 @@ impl Layer<'_> {
                 Ok(target) => Ok(target.as_os_str().as_bytes().to_vec()),
                 Err(source) => Err(DiskError::Unreadable { path: path.clone(), source }),
             },
-            (Self::Disk(files, _), Place::Disk(inode)) => files.system.link(inode).map_err(|error| files.error(error)),
+            (Self::Disk(files, ..), Place::Disk(inode)) => files.system.link(inode).map_err(|error| files.error(error)),
             (Self::Host(path), Place::Disk(_)) => Err(elsewhere(path)),
         }
     }
@@ -213,7 +252,7 @@ impl Layer<'_> {
         let mut buffer = vec![0; usize::try_from(file.size.min(BUFFER)).unwrap_or(0)];
         let read_at: &mut ReadAt<'_> = match (self, &file.place) {
             (_, Place::Host(path)) => &mut host_reader(path, file)?,
-            (Self::Disk(files, _), Place::Disk(inode)) => {
+            (Self::Disk(files, ..), Place::Disk(inode)) => {
                 let extents = files.system.extents(inode).map_err(|error| files.error(error))?;
                 &mut move |at, buffer| files.system.read(&extents, at, buffer).map_err(|error| files.error(error))
             }
@@ -235,7 +274,7 @@ impl Layer<'_> {
 
     /// The error for something in it that is not known: completes a sentence that begins with it.
     pub fn unknown(&self, why: impl Into<String>) -> DiskError {
-        let (Self::Host(path) | Self::Disk(Files { path, .. }, _)) = self;
+        let (Self::Host(path) | Self::Disk(Files { path, .. }, ..)) = self;
         DiskError::Unknown { path: path.clone(), why: why.into() }
     }
 }
@@ -302,12 +341,11 @@ fn on_disk(inode: Inode) -> File {
     }
 }
 
-/// Whether attributes make a folder opaque.
-fn opaque(attributes: &[Attribute]) -> Result<bool, &'static str> {
+/// Whether attributes with this prefix make a folder opaque.
+fn opaque(attributes: &[Attribute], prefix: &[u8]) -> Result<bool, &'static str> {
     let mut is_opaque = false;
     for (name, value) in attributes {
-        // Those of a `user.` mean nothing to the guest's kernel, and anybody in the guest can set them.
-        match name.strip_prefix(b"trusted.overlay.") {
+        match name.strip_prefix(prefix) {
             None => {}
             Some(b"opaque") if value == b"y" => is_opaque = true,
             Some(name) if HARMLESS.contains(&name) => {}

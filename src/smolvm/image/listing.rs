@@ -3,7 +3,6 @@
 use super::file::{File, Place};
 use crate::files;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::time::SystemTime;
 
 /// Bytes of an entry: what it is, its place and its length.
@@ -23,30 +22,32 @@ pub struct Listing {
 pub struct Host {
     began: SystemTime,
     boot: Option<String>,
-    /// Whether the file systems with these numbers note each change.
-    systems: HashMap<i128, bool>,
 }
 
 impl Host {
     /// For files that are read from this time on.
     pub fn at(began: SystemTime) -> Self {
-        Self { began, boot: files::boot(), systems: HashMap::new() }
+        Self { began, boot: files::boot() }
     }
 
     /// What a file is; nothing if that shows only when it is read: the guest writes its disks itself.
-    pub fn id(&mut self, header: &[u8], file: &File, has_content: bool) -> Option<Id> {
+    pub fn id(&self, header: &[u8], file: &File, has_content: bool) -> Option<Id> {
         let mut hash = Sha256::new_with_prefix(header);
         if has_content {
-            let Place::Host(path) = &file.place else { return None };
-            let [device, .., changed, _] = file.stamp;
-            let notes = || files::open_existing(path).is_ok_and(|file| files::notes_changes(&file));
-            if !files::is_settled(changed, self.began) || !*self.systems.entry(device).or_insert_with(notes) {
+            let [.., changed, _] = file.stamp;
+            if !matches!(file.place, Place::Host(_)) || !files::is_settled(changed, self.began) {
                 return None;
             }
             hash.update(self.boot.as_ref()?);
             file.stamp.iter().for_each(|number| hash.update(number.to_le_bytes()));
         }
         hash.finalize().first_chunk().copied()
+    }
+
+    /// Whether its id will differ after each change from now on.
+    pub fn notes_changes(file: &File) -> bool {
+        let Place::Host(path) = &file.place else { return false };
+        files::open_existing(path).is_ok_and(|open| files::notes_changes(&open, &file.stamp))
     }
 }
 

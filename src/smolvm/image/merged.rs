@@ -80,7 +80,7 @@ fn names(layers: &[Layer<'_>], folders: &[(usize, File)]) -> Result<Vec<Name>, D
             }
             *is_closed = file.kind != Kind::Folder || layer.is_opaque(&file)?;
             // A file does not lie in a folder above it.
-            if !file.is_whiteout() && (file.kind == Kind::Folder || files.is_empty()) {
+            if !layer.is_whiteout(&file) && (file.kind == Kind::Folder || files.is_empty()) {
                 if file.kind != Kind::Folder {
                     layer.check_file(&file)?;
                 }

@@ -8,7 +8,7 @@ mod merged;
 mod owner;
 
 pub use flat::{Flat, Written, flatten};
-pub use layer::{Files, Layer};
+pub use layer::{Files, Layer, Marks};
 pub use listing::{Host, Listing};
 #[cfg(test)]
 mod tests;

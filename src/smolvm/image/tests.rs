@@ -35,6 +35,11 @@ fn corpus(name: &str) -> Vec<u8> {
 
 /// The tar of these folders of the corpus, or why there is none. `change` may change the disk before.
 fn tar_of(folders: &[&str], change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, String> {
+    marked_tar_of(folders, Marks::Trusted, change)
+}
+
+/// The same of layers with these marks.
+fn marked_tar_of(folders: &[&str], marks: Marks, change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("storage.raw");
     let mut bytes = corpus("disk.zst");
@@ -43,7 +48,8 @@ fn tar_of(folders: &[&str], change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, St
     let disk = Disk::open(&path).unwrap();
     let system = FileSystem::open(disk.random().unwrap(), disk.size()).map_err(|error| error.to_string())?;
     let files = Files { path, system };
-    let layers: Vec<_> = folders.iter().map(|folder| Layer::Disk(&files, files.folder(folder).unwrap())).collect();
+    let layers: Vec<_> =
+        folders.iter().map(|folder| Layer::Disk(&files, files.folder(folder).unwrap(), marks)).collect();
     flattened(&layers)
 }
 
@@ -154,7 +160,8 @@ fn a_file_that_this_host_did_not_change_is_not_read_again() {
     let path = |name: &str| base.path().join(name);
     fs::create_dir(path("folder")).unwrap();
     fs::write(path("file"), "text").unwrap();
-    if !crate::files::notes_changes(&fs::File::open(path("file")).unwrap()) {
+    let open = fs::File::open(path("file")).unwrap();
+    if !crate::files::notes_changes(&open, &crate::files::stamp(&open.metadata().unwrap())) {
         println!("NOT RUN: on this file system a change may leave no trace");
         return;
     }
@@ -237,24 +244,44 @@ fn what_overlayfs_may_mean_is_not_guessed() {
     assert!(error.ends_with("has a file with an unknown attribute of overlayfs"), "{error}");
 }
 
+/// Makes marks of `trusted.` on a disk those of `user.`.
+fn mark_as_user(bytes: &mut [u8]) {
+    let places: Vec<_> = bytes.windows(14).enumerate().filter(|(_, name)| name == b"overlay.opaque").collect();
+    let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        // The number of the prefix.
+        assert_eq!(bytes[at - 15], 4);
+        bytes[at - 15] = 1;
+    }
+}
+
 #[test]
-fn an_attribute_that_anybody_can_set_hides_no_file() {
+fn an_attribute_that_anybody_can_set_hides_files_only_if_the_guest_mounts_by_it() {
     let folders = ["overlays/persistent-dev/upper", "lower"];
-    let hidden = members(&tar_of(&folders, |_| {}).unwrap());
-    let shown = members(
-        &tar_of(&folders, |bytes| {
-            let places: Vec<_> = bytes.windows(14).enumerate().filter(|(_, name)| name == b"overlay.opaque").collect();
-            let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
-            assert!(!places.is_empty());
-            for at in places {
-                // The number of "trusted." becomes that of "user.".
-                assert_eq!(bytes[at - 15], 4);
-                bytes[at - 15] = 1;
-            }
-        })
-        .unwrap(),
-    );
-    assert!(hidden.keys().all(|path| shown.contains_key(path)) && hidden.len() < shown.len());
+    let paths = |tar: Result<Vec<u8>, String>| members(&tar.unwrap()).into_keys().collect::<Vec<_>>();
+    let hidden = paths(tar_of(&folders, |_| {}));
+    let shown = paths(tar_of(&folders, |bytes| mark_as_user(bytes)));
+    assert!(hidden.iter().all(|path| shown.contains(path)) && hidden.len() < shown.len());
+    assert_eq!(paths(marked_tar_of(&folders, Marks::User, |bytes| mark_as_user(bytes))), hidden);
+    assert_eq!(paths(marked_tar_of(&folders, Marks::User, |_| {})), shown);
+}
+
+#[test]
+fn a_folder_that_is_no_layer_keeps_what_would_hide_files() {
+    let tar = members(&marked_tar_of(&["overlays/persistent-dev/upper"], Marks::None, |_| {}).unwrap());
+    let kept = tar.values().filter(|member| member.starts_with("Char ")).count();
+    let layer = members(&tar_of(&["overlays/persistent-dev/upper"], |_| {}).unwrap());
+    let devices = layer.values().filter(|member| member.starts_with("Char ")).count();
+    assert!(kept > devices, "{tar:?}");
+}
+
+#[test]
+fn a_layer_that_is_no_folder_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+    assert!(flattened(&[Layer::Host(link)]).unwrap_err().ends_with("is not a folder"));
 }
 
 #[test]
@@ -294,6 +321,7 @@ fn tar_of_any(change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, String> {
     let random = disk.random().map_err(|error| error.to_string())?;
     let files = Files { path, system: FileSystem::open(random, disk.size()).map_err(|error| error.to_string())? };
     let folder = |path: &str| files.folder(path).map_err(|error| error.to_string());
-    let layers = [folder("overlays/persistent-dev/upper")?, folder("lower")?].map(|inode| Layer::Disk(&files, inode));
+    let layers = [folder("overlays/persistent-dev/upper")?, folder("lower")?]
+        .map(|inode| Layer::Disk(&files, inode, Marks::Trusted));
     flattened(&layers)
 }
