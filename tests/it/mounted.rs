@@ -16,6 +16,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 /// What a mount shows of each file, by its path.
 type Tree = BTreeMap<PathBuf, Value>;
@@ -32,16 +33,13 @@ struct Mounted(PathBuf);
 
 impl Mounted {
     fn new(image: &Path, at: &Path) -> Self {
+        Self::with("loop", image, at)
+    }
+
+    fn with(options: &str, image: &Path, at: &Path) -> Self {
         fs::create_dir_all(at).unwrap();
-        // So that nothing is written between a sync and a copy.
-        run(
-            "mount",
-            &["-t", "ext4", "-o", "loop,commit=600"]
-                .map(OsStr::new)
-                .into_iter()
-                .chain([image.as_os_str(), at.as_os_str()])
-                .collect::<Vec<_>>(),
-        );
+        let words = ["-t", "ext4", "-o", options].map(OsStr::new);
+        run("mount", &words.into_iter().chain([image.as_os_str(), at.as_os_str()]).collect::<Vec<_>>());
         Self(at.to_owned())
     }
 }
@@ -355,14 +353,17 @@ fn compare(world: &World, random: &mut Random, round: usize) {
     drop(mounted);
     let [old, new, dirty] = ["old", "new", "dirty"].map(|name| world.path(name));
     copy(&image, &old);
-    let mounted = Mounted::new(&image, &at);
+    let has_journal = !about.contains(NO_JOURNAL);
+    // So that nothing is written between a sync and a copy.
+    let mounted = Mounted::with(if has_journal { "loop,commit=600" } else { "loop" }, &image, &at);
     grow(&at, 300, 1000, random);
-    if !about.contains(NO_JOURNAL) && random.below(3) > 0 {
+    if has_journal && random.below(3) > 0 {
         // As after a power cut: what was flushed is in the journal.
         run("sync", &[OsStr::new("-f"), at.as_os_str()]);
         grow(&at, 50, 2000, random);
         let last = File::create(at.join("last")).unwrap();
         last.sync_all().unwrap();
+        drop(last);
         copy(&image, &new);
         drop(mounted);
     } else {
@@ -387,8 +388,22 @@ fn compare(world: &World, random: &mut Random, round: usize) {
 fn random_trees_are_those_that_a_mount_shows() {
     in_a_namespace(|| {
         let mut random = Random::new();
-        for round in 0..if is_long() { 20 } else { 1 } {
-            compare(&World::new(), &mut random, round);
-        }
+        let mut seeds = (0..if is_long() { 20 } else { 1 }).map(|round| (round, random.seed())).collect::<Vec<_>>();
+        // The longest one first.
+        seeds.reverse();
+        seeds.sort_by_key(|(round, _)| *round == MANY);
+        let next = Mutex::new(seeds);
+        std::thread::scope(|scope| {
+            for _ in 0..if is_long() { 3 } else { 1 } {
+                scope.spawn(|| {
+                    let round = || next.lock().unwrap().pop();
+                    while let Some((round, mut random)) = round() {
+                        let began = std::time::Instant::now();
+                        compare(&World::new(), &mut random, round);
+                        println!("round {round}: {:?}", began.elapsed());
+                    }
+                });
+            }
+        });
     });
 }

@@ -19,6 +19,11 @@ impl Random {
         Self(seed)
     }
 
+    /// Another one, as random.
+    pub fn seed(&mut self) -> Self {
+        Self(self.below(u64::MAX))
+    }
+
     /// Below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
