@@ -20,7 +20,7 @@ facts:        ## check each fact about engine versions on real engines on both s
 
 faults:       ## run the long tests: kills, power cuts, damage, full disks, races, fuzzing (SEED=N repeats a run)
 	tests/engines/fetch 1.32.2
-	RUST_TEST_THREADS=$(threads) BOTTLE_FREEZE_FAULTS=long cargo test --test it --lib -- --nocapture crash:: crash_store:: create_races:: power_cut:: streams:: concurrency:: readers:: damage:: damage_store:: model_store:: full_disk:: signals:: no_panic:: completion:: doctor:: retention:: fuzz:: fuzz_files:: contents:: journal:: trim::
+	RUST_TEST_THREADS=$(threads) BOTTLE_FREEZE_FAULTS=long cargo test --test it --lib -- --nocapture crash:: crash_store:: create_races:: power_cut:: streams:: concurrency:: readers:: damage:: damage_store:: model_store:: full_disk:: signals:: no_panic:: completion:: doctor:: retention:: fuzz:: fuzz_files:: contents:: journal:: trim:: mounted::
 
 e2e:          ## run the scenarios on real VMs in the lab
 	tests/lab/e2e
