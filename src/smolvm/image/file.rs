@@ -5,7 +5,7 @@ use crate::files::Stamp;
 use std::path::PathBuf;
 
 /// A file in a layer of an image, or in the folder of changes above them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct File {
     /// What it is.
     pub kind: Kind,
@@ -32,7 +32,7 @@ pub struct File {
 }
 
 /// Where a file is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Place {
     /// On this host.
     Host(PathBuf),

@@ -1,8 +1,9 @@
 //! The layers of an image, and the folder of changes above them.
 
 use super::file::{File, Place};
+use super::marks::{Below, Marks, names_of};
 use super::owner;
-use crate::ext4::{Attribute, Ext4Error, FileSystem, Inode, Kind};
+use crate::ext4::{Ext4Error, FileSystem, Inode, Kind};
 use crate::files;
 use crate::smolvm::disk::{DiskError, Random};
 use rustix::fs::{lstat, major, minor};
@@ -17,9 +18,6 @@ const BUFFER: u64 = 1 << 20;
 /// The most names in a folder: each takes about 1.4 KiB of memory.
 const MOST: usize = 100_000;
 const CROWDED: &str = "has a folder with more than 100,000 files";
-/// The attributes of overlayfs that change nothing of what a guest sees.
-const HARMLESS: [&[u8]; 4] = [b"origin", b"impure", b"uuid", b"upper"];
-
 /// Fills the buffer with the content of a file from this place on.
 type ReadAt<'r> = dyn FnMut(u64, &mut [u8]) -> Result<(), DiskError> + 'r;
 
@@ -30,28 +28,6 @@ pub enum Layer<'d> {
     Host(PathBuf),
     /// On a disk of the VM.
     Disk(&'d Files<'d>, Inode, Marks),
-}
-
-/// How the kernel of the guest knows what a layer hides. Attributes of the other kind mean nothing to it, and anybody in the
-/// guest can set those of `user.`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Marks {
-    /// By attributes of `trusted.overlay.`.
-    Trusted,
-    /// By attributes of `user.overlay.`, as it is mounted with `userxattr`.
-    User,
-    /// It is a folder of its own, which hides nothing.
-    None,
-}
-
-impl Marks {
-    fn prefix(self) -> Option<&'static [u8]> {
-        match self {
-            Self::Trusted => Some(b"trusted.overlay."),
-            Self::User => Some(b"user.overlay."),
-            Self::None => None,
-        }
-    }
 }
 
 /// The files on a disk of the VM.
@@ -200,15 +176,15 @@ impl Layer<'_> {
         Ok(all)
     }
 
-    /// Whether a folder hides all that lies below it.
+    /// What a folder lies over.
     ///
     /// # Errors
     /// It cannot be read, or has an attribute of overlayfs that is not known.
-    pub fn is_opaque(&self, folder: &File) -> Result<bool, DiskError> {
-        let (Self::Disk(files, _, marks), Place::Disk(inode)) = (self, &folder.place) else { return Ok(false) };
-        let Some(prefix) = marks.prefix() else { return Ok(false) };
+    pub fn below(&self, folder: &File) -> Result<Below, DiskError> {
+        let (Self::Disk(files, _, marks), Place::Disk(inode)) = (self, &folder.place) else { return Ok(Below::There) };
+        let Some(prefix) = marks.prefix() else { return Ok(Below::There) };
         let attributes = files.system.attributes(inode).map_err(|error| files.error(error))?;
-        opaque(&attributes, prefix).map_err(|why| files.error(Ext4Error::Unknown(why)))
+        Below::of(&attributes, prefix).map_err(|why| files.error(Ext4Error::Unknown(why)))
     }
 
     /// Whether a file hides what lies below it under its name, and is itself none that a guest sees.
@@ -222,7 +198,33 @@ impl Layer<'_> {
     /// # Errors
     /// It cannot be read, or has an attribute of overlayfs that is not known.
     pub fn check_file(&self, file: &File) -> Result<(), DiskError> {
-        if self.is_opaque(file)? { Err(self.unknown("has an opaque file")) } else { Ok(()) }
+        if self.below(file)? == Below::There {
+            Ok(())
+        } else {
+            Err(self.unknown("has a file that is marked as a folder"))
+        }
+    }
+
+    /// The folder with this path below another, if it has that, and whether it hides the layers below: it, or one on the way.
+    ///
+    /// # Errors
+    /// It cannot be read, or a folder on the way was renamed in this layer.
+    pub fn folder_at(&self, top: &File, path: &[u8]) -> Result<(Option<File>, bool), DiskError> {
+        let (mut found, mut hides) = (None, false);
+        for name in names_of(path) {
+            let all = self.entries(found.as_ref().unwrap_or(top))?;
+            let Some((_, file)) = all.into_iter().find(|(other, _)| other == name) else { return Ok((None, hides)) };
+            if file.kind != Kind::Folder {
+                return Ok((None, true));
+            }
+            match self.below(&file)? {
+                Below::There => {}
+                Below::Nowhere => hides = true,
+                Below::Elsewhere(_) => return Err(self.unknown("has a folder that was renamed in two layers")),
+            }
+            found = Some(file);
+        }
+        Ok((found, hides))
     }
 
     /// The target of a symbolic link.
@@ -339,18 +341,4 @@ fn on_disk(inode: Inode) -> File {
         stamp: [0; 7],
         place: Place::Disk(inode),
     }
-}
-
-/// Whether attributes with this prefix make a folder opaque.
-fn opaque(attributes: &[Attribute], prefix: &[u8]) -> Result<bool, &'static str> {
-    let mut is_opaque = false;
-    for (name, value) in attributes {
-        match name.strip_prefix(prefix) {
-            None => {}
-            Some(b"opaque") if value == b"y" => is_opaque = true,
-            Some(name) if HARMLESS.contains(&name) => {}
-            Some(_) => return Err("has a file with an unknown attribute of overlayfs"),
-        }
-    }
-    Ok(is_opaque)
 }

@@ -2,6 +2,7 @@
 
 use super::file::File;
 use super::layer::Layer;
+use super::marks::Below;
 use crate::ext4::Kind;
 use crate::smolvm::disk::DiskError;
 use std::collections::BTreeMap;
@@ -40,12 +41,12 @@ pub fn walk<E: From<DiskError>>(
         roots.push((number, layer.root()?));
     }
     let (mut path, mut open): (Vec<u8>, Vec<(usize, vec::IntoIter<Name>)>) = (Vec::new(), Vec::new());
-    let mut next = Some(roots);
+    let mut next = Some(roots.clone());
     loop {
         if let Some(files) = next.take() {
             let Some((layer, file)) = files.first() else { continue };
             on_file(&Seen { path: &path, layer: *layer, file })?;
-            let names = if file.kind == Kind::Folder { names(layers, &files)? } else { Vec::new() };
+            let names = if file.kind == Kind::Folder { names(layers, &roots, &files)? } else { Vec::new() };
             open.push((path.len(), names.into_iter()));
         }
         let Some((length, names)) = open.last_mut() else { return Ok(()) };
@@ -67,8 +68,8 @@ pub fn walk<E: From<DiskError>>(
     }
 }
 
-/// The names in a folder that is in these layers.
-fn names(layers: &[Layer<'_>], folders: &[(usize, File)]) -> Result<Vec<Name>, DiskError> {
+/// The names in a folder that is in these layers; `roots` are their uppermost folders.
+fn names(layers: &[Layer<'_>], roots: &[(usize, File)], folders: &[(usize, File)]) -> Result<Vec<Name>, DiskError> {
     // For each name its files so far, and whether those below are hidden.
     let mut all: BTreeMap<Vec<u8>, (Files, bool)> = BTreeMap::new();
     for (number, folder) in folders {
@@ -78,15 +79,36 @@ fn names(layers: &[Layer<'_>], folders: &[(usize, File)]) -> Result<Vec<Name>, D
             if *is_closed {
                 continue;
             }
-            *is_closed = file.kind != Kind::Folder || layer.is_opaque(&file)?;
+            let is_folder = file.kind == Kind::Folder;
+            let below = if is_folder { layer.below(&file)? } else { Below::Nowhere };
+            *is_closed = below != Below::There;
             // A file does not lie in a folder above it.
-            if !layer.is_whiteout(&file) && (file.kind == Kind::Folder || files.is_empty()) {
-                if file.kind != Kind::Folder {
-                    layer.check_file(&file)?;
-                }
-                files.push((*number, file));
+            if layer.is_whiteout(&file) || !is_folder && !files.is_empty() {
+                continue;
+            }
+            if !is_folder {
+                layer.check_file(&file)?;
+            }
+            files.push((*number, file));
+            if let Below::Elsewhere(path) = below {
+                let start = if path.starts_with(b"/") { roots } else { folders };
+                files.extend(renamed(layers, start, *number, &path)?);
             }
         }
     }
     Ok(all.into_iter().map(|(name, (files, _))| (name, files)).filter(|(_, files)| !files.is_empty()).collect())
+}
+
+/// What a folder of the layer `above` lies over that had this path before it was renamed.
+fn renamed(layers: &[Layer<'_>], start: &[(usize, File)], above: usize, path: &[u8]) -> Result<Files, DiskError> {
+    let mut all = Vec::new();
+    for (number, top) in start.iter().filter(|(number, _)| *number > above) {
+        let Some(layer) = layers.get(*number) else { continue };
+        let (found, hides) = layer.folder_at(top, path)?;
+        all.extend(found.map(|found| (*number, found)));
+        if hides {
+            break;
+        }
+    }
+    Ok(all)
 }

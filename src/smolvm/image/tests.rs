@@ -40,10 +40,15 @@ fn tar_of(folders: &[&str], change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, St
 
 /// The same of layers with these marks.
 fn marked_tar_of(folders: &[&str], marks: Marks, change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("storage.raw");
     let mut bytes = corpus("disk.zst");
     change(&mut bytes);
+    tar_of_disk(&bytes, folders, marks)
+}
+
+/// The same of a disk.
+fn tar_of_disk(bytes: &[u8], folders: &[&str], marks: Marks) -> Result<Vec<u8>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("storage.raw");
     fs::write(&path, bytes).unwrap();
     let disk = Disk::open(&path).unwrap();
     let system = FileSystem::open(disk.random().unwrap(), disk.size()).map_err(|error| error.to_string())?;
@@ -127,6 +132,31 @@ fn a_guest_s_files_are_those_that_its_kernel_shows() {
         assert_eq!(&one[path], member, "{}", path.escape_ascii());
     }
     assert_eq!((one.len(), tar.len()), (53, expected.len()));
+}
+
+#[test]
+fn a_renamed_folder_lies_over_the_one_that_it_was() {
+    let folders = ["overlays/persistent-dev/upper", "middle", "lower"];
+    let tar = tar_of_disk(&corpus("renamed.zst"), &folders, Marks::Trusted).unwrap();
+    assert_eq!(members(&tar), members(&corpus("renamed.tar.zst")));
+    let why = |folders: &[&str], old: &[u8], new: &[u8]| {
+        let mut disk = corpus("renamed.zst");
+        let places: Vec<_> = disk.windows(old.len()).enumerate().filter(|(_, bytes)| *bytes == old).collect();
+        let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
+        assert!(!places.is_empty());
+        for at in places {
+            disk[at..at + new.len()].copy_from_slice(new);
+        }
+        tar_of_disk(&disk, folders, Marks::Trusted).err().unwrap_or_default()
+    };
+    // Paths that no kernel takes, and what the guest's kernel makes in the uppermost layer only.
+    for (old, new) in [(&b"/opt/gone/deep"[..], &b"/opt//one/deep"[..]), (b"/opt/under", b"opt//under")] {
+        let why = why(&folders, old, new);
+        assert!(why.ends_with("has a file with an unknown attribute of overlayfs"), "{why}");
+    }
+    let upper = folders[0];
+    let twice = why(&[upper, upper, "middle", "lower"], b"/opt/gone/deep", b"/srv/new/under");
+    assert!(twice.ends_with("has a folder that was renamed in two layers"), "{twice}");
 }
 
 #[test]
