@@ -3,6 +3,7 @@
 
     contents.py files JSON TAR...             `snapshot files -r --json`, and tars that the guest made of some of its folders
     contents.py copy FOLDER TAR...            the same tars, and the folder into which `cp SNAPSHOT:PATH` copied these folders
+    contents.py same TAR TAR                  a tar of the guest's files, and one of the thawed guest's
     contents.py diff JSON OLD... -- NEW...    `snapshot diff --json`, and such tars of before and after
     contents.py deleted FOLDER|FILE TEXT      how often the disks in the snapshot in this folder, or this artifact, have this text
     contents.py fsck FOLDER                   `e2fsck -fn` of these disks
@@ -92,6 +93,20 @@ def copied(folder, tars):
     compare("copy", guest, ours)
 
 
+def same(old, new):
+    def thawable(tar):
+        # Of an artifact, the engine unpacks no fifos and no devices, and folders with a new time. These files are its own.
+        files = {path: {**file, "modified": None} if file["kind"] == "folder" else file for path, file in read([tar]).items()
+                 if path not in (b"/etc/hosts", b"/workspace/.smolvm-workspace-seeded") and file["kind"] in ("file", "folder", "link")}
+        names = {}
+        for path, file in files.items():
+            names.setdefault(id(file), []).append(path)
+        return {path: (file, sorted(names[id(file)])) for path, file in files.items()}
+    guest, thawed = thawable(old), thawable(new)
+    compare("same", guest, thawed)
+    print(f"{len(guest)} files", file=sys.stderr)
+
+
 def changed(name, tars):
     split = tars.index("--")
     old, new = read(tars[:split]), read(tars[split + 1:])
@@ -153,6 +168,8 @@ def main(command, *args):
         listed(args[0], args[1:])
     elif command == "copy":
         copied(args[0], args[1:])
+    elif command == "same":
+        same(*args)
     elif command == "diff":
         changed(args[0], list(args[1:]))
     elif command == "deleted":

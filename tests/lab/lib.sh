@@ -81,6 +81,11 @@ state() { bottle-freeze ls --json | python3 -c 'import json, sys; print([m["stat
 # vmm VM: the process id of its VMM.
 vmm() { bottle-freeze ls --json | python3 -c 'import json, sys; print([m["pid"] for m in json.load(sys.stdin) if m["name"] == sys.argv[1]][0])' "$1"; }
 
+# not_packed VM: check that the freeze before, with --verbose, read the disks of the VM, and the engine did not pack it.
+not_packed() {
+  verdict "$([[ $out == *"reading the disks of $1"* && $out != *"the engine packs"* ]] && echo yes)" "its disk is read, without the engine" "$out"
+}
+
 # rootfs FOLDER: create a small Linux for an image VM, from Debian's static busybox.
 rootfs() {
   mkdir -p "$1"/{bin,etc,root,tmp}
@@ -88,6 +93,15 @@ rootfs() {
   local name
   for name in sh ls cat echo sleep id env true false mkdir head ps kill pwd wc md5sum; do ln -s busybox "$1/bin/$name"; done
   echo 'root:x:0:0:root:/root:/bin/sh' > "$1/etc/passwd"
+}
+
+# changeable_rootfs FOLDER: the same, with the programs that guest-files runs, and the files that it changes.
+changeable_rootfs() {
+  rootfs "$1"
+  local name
+  for name in chmod chown cp dd ln mkfifo mknod mv printf rm sync tar; do ln -s busybox "$1/bin/$name"; done
+  mkdir -p "$1"/etc/{conf.d,periodic/daily}
+  for name in motd shells conf.d/old periodic/daily/old; do echo "$name" > "$1/etc/$name"; done
 }
 
 # shellcheck disable=SC1090

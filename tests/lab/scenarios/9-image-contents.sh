@@ -6,10 +6,7 @@ guest() { bottle-freeze exec -i img -- sh -s "$1" < /lab/guest-files; }
 save() { bottle-freeze exec img -- tar -C / -cf - $folders > "$work/$1.tar"; }
 
 scenario "the files in the snapshot of an image VM are those that the guest sees"
-rootfs "$work/rootfs"
-for name in chmod chown cp dd ln mkfifo mknod mv printf rm sync tar; do ln -s busybox "$work/rootfs/bin/$name"; done
-mkdir -p "$work"/rootfs/etc/{conf.d,periodic/daily}
-for name in motd shells conf.d/old periodic/daily/old; do echo "$name" > "$work/rootfs/etc/$name"; done
+changeable_rootfs "$work/rootfs"
 status 0 "create" bottle-freeze create img --image "$work/rootfs" --cpus 1 --mem 512
 status 0 "start" bottle-freeze start img
 status 0 "files are made" guest before
@@ -18,7 +15,8 @@ status 0 "freeze" bottle-freeze freeze img -t before --yes --restart
 status 0 "files are changed" guest after
 status 0 "the guest's files" save after
 sums=$(bottle-freeze exec img -- md5sum /srv/sparse /srv/random /workspace/b | cut -c1-32)
-status 0 "freeze" bottle-freeze freeze img -t after --yes
+status 0 "freeze" bottle-freeze freeze img -t after --yes --verbose
+not_packed img
 status 0 "snapshot files -r" bash -c 'bottle-freeze snapshot files img@after -r --json > "$0"' "$work/files.json"
 equal "" "they are those of the guest" /lab/contents.py files "$work/files.json" "$work/after.tar"
 mkdir "$work/copy"
