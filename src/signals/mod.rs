@@ -10,7 +10,6 @@
 
 mod arrivals;
 mod children;
-mod faults;
 mod handlers;
 mod interrupted;
 mod listen;
