@@ -92,29 +92,38 @@ const BLOCK: u64 = 512;
 /// The number of bytes of a tar to read at a time.
 const BUFFER: usize = 256 << 10;
 
-/// Writes the snapshot to `target`, completely or not at all; encrypted for `recipients`, if there are any.
-///
-/// # Errors
-/// `target` exists and may not be replaced, or it cannot be written.
-pub fn export(
-    one: &Stored,
-    recipients: &[Recipient],
-    target: &Path,
+/// A file to export to, and a private folder beside it.
+pub struct ExportFile {
+    target: PathBuf,
     existing: Existing,
-    signals: &Signals,
-) -> Result<()> {
-    let target = std::path::absolute(target).map_err(io_error(target))?;
-    let target = resolve_link(&target);
-    publish::preflight(&target, existing, home::canonical_root().as_deref())?;
-    let beside = target.parent().unwrap_or(Path::new("/"));
-    let work = Staging::after_sweep(beside).map_err(io_error(&target))?;
-    let temp = work.path().join("export");
-    let file = File::options().write(true).create_new(true).mode(0o600).open(&temp);
-    // Flushed while a signal can still end it: the rest takes no time.
-    let written = file.and_then(|file| write(one, recipients, file, signals)).and_then(|()| publish::flush(&temp));
-    signals.check()?;
-    written.map_err(io_error(&target))?;
-    Ok(publish::publish(&temp, &target, existing)?)
+    work: Staging,
+}
+
+impl ExportFile {
+    /// Checks that `target` can be written, before anything is searched or asked.
+    ///
+    /// # Errors
+    /// `target` exists and may not be replaced, or it cannot be written.
+    pub fn new(target: &Path, existing: Existing) -> Result<Self> {
+        let target = resolve_link(&std::path::absolute(target).map_err(io_error(target))?);
+        publish::preflight(&target, existing, home::canonical_root().as_deref())?;
+        let work = Staging::after_sweep(target.parent().unwrap_or(Path::new("/"))).map_err(io_error(&target))?;
+        Ok(Self { target, existing, work })
+    }
+
+    /// Writes the snapshot, completely or not at all; encrypted for `recipients`, if there are any.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(self, one: &Stored, recipients: &[Recipient], signals: &Signals) -> Result<()> {
+        let temp = self.work.path().join("export");
+        let file = File::options().write(true).create_new(true).mode(0o600).open(&temp);
+        // Flushed while a signal can still end it: the rest takes no time.
+        let written = file.and_then(|file| write(one, recipients, file, signals)).and_then(|()| publish::flush(&temp));
+        signals.check()?;
+        written.map_err(io_error(&self.target))?;
+        Ok(publish::publish(&temp, &self.target, self.existing)?)
+    }
 }
 
 /// Writes the snapshot to the standard output; encrypted for `recipients`, if there are any.
@@ -137,8 +146,7 @@ fn write(one: &Stored, recipients: &[Recipient], mut to: impl Write, signals: &S
 }
 
 fn write_tar(one: &Stored, to: impl Write, signals: &Signals) -> io::Result<()> {
-    let mut tar = tar::Builder::new(to);
-    let Stored { folder, metadata, .. } = one;
+    let (mut tar, Stored { folder, metadata, .. }) = (tar::Builder::new(to), one);
     let index = metadata.files.get(INDEX).filter(|_| metadata.is_in_chunks());
     let index = index.map(|recorded| Index::read(folder, recorded)).transpose().map_err(io::Error::other)?;
     let exported = match &index {
@@ -358,8 +366,7 @@ fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Res
         return Err(ArchiveError::NoRoom { name, bytes, free, folder: home::shown_path(SNAPSHOTS).into() });
     }
     let mode = if name == LAUNCHER { 0o700 } else { 0o600 };
-    let file = File::options().write(true).create_new(true).mode(mode).open(&target);
-    let mut file = match file {
+    let mut file = match File::options().write(true).create_new(true).mode(mode).open(&target) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(not_exported(format!("it holds {name} twice")));
         }

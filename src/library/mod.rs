@@ -45,7 +45,7 @@ mod tag;
 mod target;
 pub mod undo;
 
-pub use archive::{ArchiveError, Incoming, export, export_to_stdout, library_staging};
+pub use archive::{ArchiveError, ExportFile, Incoming, export_to_stdout, library_staging};
 pub use broken::{Broken, Entry};
 pub use catalog::FindError;
 pub use creation::{Creation, keep_artifact, remove_artifact};

@@ -95,6 +95,25 @@ fn the_question_is_asked_on_a_terminal_and_yes_does_not_answer_it() {
 }
 
 #[test]
+fn the_file_of_an_export_is_checked_before_the_search_and_the_question() {
+    let world = world(&secrets());
+    world.write("dev.tar", "kept");
+    fs::create_dir(world.path("work/folder")).unwrap();
+    let lines = [("dev.tar", 7), ("nodir/dev.tar", 8), ("folder", 7), ("folder/", 7), ("/dev/null", 7)];
+    for (file, status) in lines {
+        for scrub in ["", "--scrub history"] {
+            let said = stderr(&world.run(&format!("snapshot export dev -o {file} {scrub}")).code(status));
+            assert!(!said.contains("secret") && said.contains(file.trim_end_matches('/')), "{file}: {said}");
+        }
+    }
+    assert_eq!(fs::read_to_string(world.path("work/dev.tar")).unwrap(), "kept");
+    // With --force it is not an obstacle, and stays as it is without a yes.
+    world.run(&format!("{EXPORT} --force")).code(6);
+    assert_eq!(fs::read_to_string(world.path("work/dev.tar")).unwrap(), "kept");
+    assert_eq!(crate::support::names_in(&world.path("work")), ["dev.tar", "folder"]);
+}
+
+#[test]
 fn variables_of_the_vm_are_searched_too() {
     let world = World::new();
     world.vm("dev").with(&format!("-e API_TOKEN={VALUE} -e EDITOR=vi")).stopped();

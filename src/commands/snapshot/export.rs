@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::completion::Offer;
 use crate::encryption::Recipient;
 use crate::error::{Failure, Result, Status};
-use crate::library::{self, Stored};
+use crate::library::{self, ExportFile, Stored};
 use crate::operations::scrub::{self, SCRUBS, Scrub};
 use crate::operations::{keys, leaks, lock, packed, resolve, verify};
 use crate::publish::Existing;
@@ -53,19 +53,23 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
-    if stream::is_stream(&args.output) {
+    let to_stdout = stream::is_stream(&args.output);
+    if to_stdout {
         may_write_to_stdout(app)?;
     }
     let one = resolve::readable(&args.snapshot)?;
     let _reading = lock::reading(app, &one)?;
     app.on_snapshot(&one.reference(), |app| {
         app.with_warnings(|warnings| {
+            // Before the search, which takes long, and before the question.
+            let existing = Existing::forced(args.force);
+            let file = (!to_stdout).then(|| ExportFile::new(&args.output, existing)).transpose()?;
             let recipients = keys::recipients(&args.recipients, &args.recipients_file, &app.signals, warnings)?;
             if args.scrub.is_empty() {
-                return export(app, args, &one, &recipients, 0, warnings);
+                return export(app, args, file, &one, &recipients, 0, warnings);
             }
             let copy = scrub::copy(app, &one, &args.scrub)?;
-            export(app, args, &copy.stored, &recipients, copy.files, warnings)
+            export(app, args, file, &copy.stored, &recipients, copy.files, warnings)
         })
     })
 }
@@ -74,12 +78,13 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 fn export(
     app: &App,
     args: &Args,
+    file: Option<ExportFile>,
     one: &Stored,
     recipients: &[Recipient],
     scrubbed: u64,
     warnings: &Warnings,
 ) -> Result<()> {
-    let (reference, to_stdout) = (one.reference(), stream::is_stream(&args.output));
+    let (reference, to_stdout) = (one.reference(), file.is_none());
     let artifact = app
         .terminal
         .during("check", &format!("checking {reference}"), || verify::artifact(app, &one.folder, &one.metadata))?;
@@ -88,11 +93,9 @@ fn export(
     let is_allowed = args.allow_secrets || !recipients.is_empty();
     found.confirm(app, is_allowed, warnings, "nothing was exported")?;
     app.terminal
-        .during("export", &format!("exporting {reference}"), || {
-            if to_stdout {
-                return library::export_to_stdout(one, recipients, &app.signals);
-            }
-            library::export(one, recipients, &args.output, Existing::forced(args.force), &app.signals)
+        .during("export", &format!("exporting {reference}"), || match file {
+            Some(file) => file.write(one, recipients, &app.signals),
+            None => library::export_to_stdout(one, recipients, &app.signals),
         })
         .map_err(|error| {
             let failure = Failure::from(error);
