@@ -2,13 +2,12 @@
 
 use super::cut::{Cutter, Piece};
 use super::digest::Digest;
-use super::error::{Bad, StoreError};
-use super::frame::{self, Frame, Unpacker};
+use super::error::StoreError;
+use super::frame::Frame;
 use super::index::{Chunk, Entry, Index};
-use super::objects::{self, OBJECTS};
+use super::link::Object;
 use super::work::{Job, Place, Storing, Work};
 use crate::smolvm::artifact::{Member, Part};
-use std::io;
 use std::path::Path;
 
 /// Takes the members of an artifact, in order.
@@ -63,22 +62,20 @@ impl<'w> Feed<'w> {
         self.end_member()?;
         self.begin(&entry.member);
         self.bytes = entry.member.size;
-        let mut buffer = Vec::new();
-        entry.chunks.iter().try_for_each(|chunk| self.add_known(chunk, from, &mut buffer))
+        let mut objects = Vec::new();
+        for chunk in &entry.chunks {
+            objects.extend(self.claim(chunk)?);
+        }
+        self.chunks.work.link_all(&objects, from)
     }
 
-    /// Adds a chunk of the last member, whose object is in the folder `from`.
-    fn add_known(&mut self, chunk: &Chunk, from: &Path, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+    /// Adds a chunk to the last member. Returns its object, if that is not in this folder yet.
+    fn claim(&mut self, chunk: &Chunk) -> Result<Option<Object>, StoreError> {
         let Chunk::Object(name, length, bytes, crc32) = *chunk else {
-            return self.chunks.add(Piece::Zeros(chunk.length()));
+            return self.chunks.add(Piece::Zeros(chunk.length())).map(|()| None);
         };
-        let work = self.chunks.work;
-        work.signals.check()?;
-        if work.claim(self.chunks.push(*chunk), name) {
-            let frame = self.link(&name, length, Frame { bytes, crc32 }, from, buffer)?;
-            work.made(name, frame);
-        }
-        Ok(())
+        let is_new = self.chunks.work.claim(self.chunks.push(*chunk), name);
+        Ok(is_new.then_some(Object { name, length, frame: Frame { bytes, crc32 } }))
     }
 
     /// Adds a chunk where all before it is cut: as `part` would if it got its content.
@@ -87,7 +84,8 @@ impl<'w> Feed<'w> {
     /// An object is missing or damaged, or cannot be linked.
     pub(super) fn chunk(&mut self, chunk: &Chunk, from: &Path, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
         self.count(chunk.length())?;
-        self.add_known(chunk, from, buffer)
+        let object = self.claim(chunk)?;
+        object.map_or(Ok(()), |object| self.chunks.work.link(&object, from, buffer))
     }
 
     /// Makes the cuts that do not depend on what follows. Returns how many bytes are left.
@@ -103,39 +101,6 @@ impl<'w> Feed<'w> {
     pub(super) fn drop_rest(&mut self) {
         self.bytes = self.bytes.saturating_sub(self.cutter.rest() as u64);
         self.cutter.drop_rest();
-    }
-
-    /// Links an object from the folder `from`, and into the store if that does not have it.
-    fn link(
-        &self,
-        name: &Digest,
-        length: u32,
-        recorded: Frame,
-        from: &Path,
-        buffer: &mut Vec<u8>,
-    ) -> Result<Frame, StoreError> {
-        let work = self.chunks.work;
-        let (there, here) = (from.join(OBJECTS).join(name.to_string()), work.folder.join(name.to_string()));
-        let damaged = |is_missing: bool| {
-            let mut bad = Bad::default();
-            bad.add(*name, is_missing);
-            StoreError::Damaged { folder: from.to_owned(), bad }
-        };
-        objects::link_or_copy(&there, &here, buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => damaged(true),
-            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => damaged(false),
-            _ => StoreError::not_writable(&here)(error),
-        })?;
-        objects::read_own(&here, buffer).map_err(|error| {
-            if frame::is_damage(&error) { damaged(false) } else { StoreError::unreadable(&here)(error) }
-        })?;
-        let frame = Frame::of(buffer);
-        // What is recorded was compared with the content when the other folder was written.
-        if frame != recorded && !Unpacker::new().is_object(buffer, name, length) {
-            return Err(damaged(false));
-        }
-        work.put(name, &here, frame.bytes.into())?;
-        Ok(frame)
     }
 
     /// Ends the last member here: its path and its size follow from its content.

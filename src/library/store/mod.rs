@@ -18,6 +18,7 @@ mod error;
 mod feed;
 mod frame;
 mod index;
+mod link;
 mod objects;
 mod queue;
 mod reader;
