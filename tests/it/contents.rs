@@ -334,21 +334,66 @@ fn what_an_agent_did_is_all_in_the_difference_and_no_file_can_fake_it() {
     assert!(file("/program").get("patch").is_none());
 }
 
+/// Text files that differ: their content before and after. Only LF ends a line.
+const TEXTS: [(&str, &str); 5] = [
+    ("one\r\ntwo\nthree", "one\ntwo\nfour\r\n"),
+    ("fetch 10%\rfetch 100%\nok\n", "fetch 10%\rfetch 100%\nok\nmore\n"),
+    ("at the end\r", "at the\rend\r"),
+    ("1\u{85}2\u{2028}3\u{c}4\u{b}5\n", "1\u{85}2\u{2028}4\u{c}4\u{b}5\n"),
+    ("", "\r\r\n\r"),
+];
+
+/// An artifact with these files in it.
+fn with_files<'a>(files: impl Iterator<Item = (&'a [u8], &'a str)>) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, OsStr::from_bytes(name), content.as_bytes()).unwrap();
+    }
+    Bare { base: tar.into_inner().unwrap(), ..bare("overlay") }.artifact()
+}
+
+/// Applies what `snapshot diff --patch` printed to files with these names, that have the [`TEXTS`] before.
+fn assert_applies(world: &World, names: &[&[u8]], patch: &[u8]) {
+    for (program, words) in [("git", ["apply"]), ("patch", ["-p1"])] {
+        let folder = world.path("work").join(format!("with-{program}"));
+        let files = || names.iter().zip(TEXTS).map(|(name, texts)| (folder.join(OsStr::from_bytes(name)), texts));
+        fs::create_dir(&folder).unwrap();
+        files().for_each(|(file, (before, _))| fs::write(file, before).unwrap());
+        fs::write(world.path("work/patch"), patch).unwrap();
+        let mut command = Command::new(program);
+        command.args(words).current_dir(&folder);
+        let input = File::open(world.path("work/patch")).unwrap();
+        let Ok(applied) = command.stdin(input).output() else {
+            println!("NOT RUN: {program} is not installed");
+            continue;
+        };
+        assert!(applied.status.success(), "{program}: {applied:?}\n{}", String::from_utf8_lossy(patch));
+        for (file, (_, after)) in files() {
+            assert_eq!(fs::read_to_string(&file).unwrap(), after, "{program}: {}", file.display());
+        }
+        assert_eq!(names_in(&folder).len(), names.len());
+    }
+}
+
 #[test]
 fn a_patch_makes_the_older_file_the_newer_one() {
     let world = World::new();
-    let with = |content: &str| Bare { base: tar_of(&[("two words", content)]), ..bare("overlay") }.artifact();
-    let (before, after) = ("one\r\ntwo\nthree", "one\ntwo\nfour\r\n");
-    let (old, new) = (import(&world, "dev", &with(before)), import(&world, "dev", &with(after)));
-    world.write("two words", before);
+    let names: [&[u8]; 5] = [b"1", b"2", b"3", b"4", b"5"];
+    let files = || names.into_iter().zip(TEXTS);
+    let old = import(&world, "dev", &with_files(files().map(|(name, (before, _))| (name, before))));
+    let new = import(&world, "dev", &with_files(files().map(|(name, (_, after))| (name, after))));
     let patch = world.run(&format!("snapshot diff {old} {new} -p")).success().get_output().stdout.clone();
-    world.write("patch", patch);
-    let Ok(applied) = Command::new("git").args(["apply", "patch"]).current_dir(world.path("work")).output() else {
-        println!("NOT RUN: git is not installed");
-        return;
-    };
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
-    assert_eq!(world.read("two words"), after);
+    assert_applies(&world, &names, &patch);
+    let all = json(&world, &format!("snapshot diff {old} {new} -p"));
+    let patches = all["files"].as_array().unwrap().iter().map(|file| file["patch"].as_str().unwrap());
+    let patches: Vec<&str> = patches.collect();
+    let progress = "--- a/2\n+++ b/2\n@@ -1,2 +1,3 @@\n fetch 10%\rfetch 100%\n ok\n+more\n";
+    assert_eq!(patches[1], progress);
+    let world = World::new();
+    assert_applies(&world, &names, patches.concat().as_bytes());
 }
 
 #[test]

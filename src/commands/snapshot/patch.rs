@@ -64,9 +64,27 @@ impl Patches {
             if is_there { header(&format!("{side}{path}")) } else { "/dev/null".to_owned() }
         };
         let (from, to) = (name("a", file.old.is_some()), name("b", file.new.is_some()));
-        let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(&before, &after);
-        Ok(Lines::Patch(diff.unified_diff().header(&from, &to).to_string()))
+        Ok(Lines::Patch(unified(&before, &after, [&from, &to])))
     }
+}
+
+/// A unified diff with these names; empty without a line that differs. A line ends at LF only, as in diff(1) and git: a CR may
+/// be anywhere in it.
+fn unified(before: &str, after: &str, [from, to]: [&str; 2]) -> String {
+    let [old, new] = [before, after].map(|text| text.split_inclusive('\n').collect::<Vec<_>>());
+    let diff = TextDiff::configure().timeout(PATIENCE).diff_slices(&old, &new);
+    let mut patch = String::new();
+    for hunk in diff.unified_diff().iter_hunks() {
+        if patch.is_empty() {
+            patch = format!("--- {from}\n+++ {to}\n");
+        }
+        patch.extend([&hunk.header().to_string(), "\n"]);
+        for change in hunk.iter_changes() {
+            let end = if change.value().ends_with('\n') { "" } else { "\n\\ No newline at end of file\n" };
+            patch.extend([&change.tag().to_string(), change.value(), end]);
+        }
+    }
+    patch
 }
 
 /// The text of a file; empty if there is none. Nothing if it is no text.
