@@ -381,7 +381,7 @@ fn assert_applies(world: &World, names: &[&[u8]], patch: &[u8]) {
 #[test]
 fn a_patch_makes_the_older_file_the_newer_one() {
     let world = World::new();
-    let names: [&[u8]; 5] = [b"1", b"2", b"3", b"4", b"5"];
+    let names: [&[u8]; 5] = [b"1 ", b"2", b"bad\xff", b"\xc3\xa4 b\\\"\t\x1b\x7f\xfe", b"two words"];
     let files = || names.into_iter().zip(TEXTS);
     let old = import(&world, "dev", &with_files(files().map(|(name, (before, _))| (name, before))));
     let new = import(&world, "dev", &with_files(files().map(|(name, (_, after))| (name, after))));
@@ -394,6 +394,9 @@ fn a_patch_makes_the_older_file_the_newer_one() {
     assert_eq!(patches[1], progress);
     let world = World::new();
     assert_applies(&world, &names, patches.concat().as_bytes());
+    let bad = "--- \"a/bad\\377\"\n+++ \"b/bad\\377\"\n";
+    assert!(patches[2].starts_with(bad), "{patches:?}");
+    assert!(String::from_utf8_lossy(&patch).contains("diff M  \"/bad\\377\"\n"));
 }
 
 #[test]

@@ -148,7 +148,7 @@ impl Diff<'_> {
             FileChange::Removed => b"-  ",
             FileChange::Changed => b"M  ",
         });
-        line.extend(&*on_one_line(difference.path));
+        line.extend(on_one_line(difference.path).as_bytes());
         line.extend(details(difference, &file, unknown).into_bytes());
         printer.line(&line).map_err(Ended::Unprinted)?;
         let lines = file.patch.iter().flat_map(|patch| patch.strip_suffix('\n').unwrap_or(patch).split('\n'));

@@ -59,11 +59,10 @@ impl Patches {
             return Ok(Lines::Unknown("not text"));
         };
         self.left = left;
-        let path = String::from_utf8_lossy(file.path);
-        let name = |side: &str, is_there: bool| {
-            if is_there { header(&format!("{side}{path}")) } else { "/dev/null".to_owned() }
+        let name = |side: &[u8], is_there: bool| {
+            if is_there { header(&[side, file.path].concat()) } else { "/dev/null".to_owned() }
         };
-        let (from, to) = (name("a", file.old.is_some()), name("b", file.new.is_some()));
+        let (from, to) = (name(b"a", file.old.is_some()), name(b"b", file.new.is_some()));
         Ok(Lines::Patch(unified(&before, &after, [&from, &to])))
     }
 }
@@ -99,29 +98,43 @@ fn text(contents: &Contents, item: Option<&Item>) -> Result<Option<String>, Cont
 }
 
 /// A name in the header of a patch: patch(1) ends one that has a space at the tab.
-fn header(name: &str) -> String {
-    let quoted = String::from_utf8_lossy(&on_one_line(name.as_bytes())).into_owned();
-    if quoted.contains(' ') { quoted + "\t" } else { quoted }
+fn header(name: &[u8]) -> String {
+    let shown = on_one_line(name).into_owned();
+    if shown.contains(' ') && !shown.starts_with('"') { shown + "\t" } else { shown }
 }
 
-/// The path, quoted as git does if it has control characters or quotes: no name is a line of its own.
-pub fn on_one_line(path: &[u8]) -> Cow<'_, [u8]> {
-    let is_odd = |byte: &u8| byte.is_ascii_control() || matches!(byte, b'"' | b'\\');
-    if !path.iter().any(is_odd) {
-        return path.into();
+/// The path, quoted as git does if it is not UTF-8, has control characters or quotes, or ends with a space: no name is a line
+/// of its own, and each can be read back.
+pub fn on_one_line(path: &[u8]) -> Cow<'_, str> {
+    let is_odd = |letter: char| letter.is_ascii_control() || matches!(letter, '"' | '\\');
+    match std::str::from_utf8(path) {
+        Ok(text) if !text.contains(is_odd) && !text.ends_with(' ') => return text.into(),
+        _ => {}
     }
-    let mut all = vec![b'"'];
-    for byte in path {
-        match byte {
-            b'\n' => all.extend(b"\\n"),
-            b'\t' => all.extend(b"\\t"),
-            b'"' | b'\\' => all.extend([b'\\', *byte]),
-            byte if byte.is_ascii_control() => all.extend(format!("\\{byte:03o}").into_bytes()),
-            byte => all.push(*byte),
+    let mut all = "\"".to_owned();
+    for chunk in path.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '\x07' => all += "\\a",
+                '\x08' => all += "\\b",
+                '\t' => all += "\\t",
+                '\n' => all += "\\n",
+                '\x0b' => all += "\\v",
+                '\x0c' => all += "\\f",
+                '\r' => all += "\\r",
+                '"' | '\\' => all.extend(['\\', letter]),
+                letter if letter.is_ascii_control() => all += &octal(letter as u32),
+                letter => all.push(letter),
+            }
         }
+        all.extend(chunk.invalid().iter().map(|byte| octal((*byte).into())));
     }
-    all.push(b'"');
+    all.push('"');
     all.into()
+}
+
+fn octal(byte: u32) -> String {
+    format!("\\{byte:03o}")
 }
 
 #[cfg(test)]
@@ -131,12 +144,16 @@ mod tests {
     #[test]
     fn a_name_is_quoted_as_git_does() {
         for (name, quoted) in [
-            ("/root/ä b", "/root/ä b"),
-            ("/a\nM  /etc/shadow", "\"/a\\nM  /etc/shadow\""),
-            ("/it's \"q\"\\\t\u{1b}", "\"/it's \\\"q\\\"\\\\\\t\\033\""),
+            (&b"/root/\xc3\xa4 b"[..], "/root/ä b"),
+            (b"/a\nM  /etc/shadow", "\"/a\\nM  /etc/shadow\""),
+            (b"/it's \"q\"\\\t\x1b", "\"/it's \\\"q\\\"\\\\\\t\\033\""),
+            (b"/\xc3\xa4 bad\xff\xc3", "\"/ä bad\\377\\303\""),
+            (b"/\x07\x08\x0b\x0c\r\x01\x7f", "\"/\\a\\b\\v\\f\\r\\001\\177\""),
+            (b"/end ", "\"/end \""),
         ] {
-            assert_eq!(&*on_one_line(name.as_bytes()), quoted.as_bytes());
+            assert_eq!(on_one_line(name), quoted);
         }
-        assert_eq!([header("a/x"), header("a/x y")], ["a/x", "a/x y\t"]);
+        let headers = [&b"a/x"[..], b"a/x y", b"a/x y ", b"a/x \xff"].map(header);
+        assert_eq!(headers, ["a/x", "a/x y\t", "\"a/x y \"", "\"a/x \\377\""]);
     }
 }
