@@ -9,7 +9,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// The commands under which a word is no command, the words, and what does that.
-const COMMANDS: [(&str, &str, &str); 45] = [
+const COMMANDS: [(&str, &str, &str); 48] = [
     ("", "restore revive unfreeze melt recover", "thaw"),
     ("", "delete remove del erase destroy", "rm"),
     ("", "snapshots images snaps tags", "snapshot ls"),
@@ -41,6 +41,9 @@ const COMMANDS: [(&str, &str, &str); 45] = [
     ("", "diagnose", "doctor"),
     ("", "install update upgrade engines", "engine install"),
     ("", "scp copy transfer", "cp"),
+    ("", "files list-files", "snapshot files"),
+    ("", "cat", "snapshot cat"),
+    ("", "diff compare", "snapshot diff"),
     ("snapshot", "create new make take save add commit freeze backup", "freeze"),
     ("snapshot", "restore thaw load apply start use", "thaw"),
     ("snapshot", "revert rollback reset", "rollback"),
@@ -80,6 +83,9 @@ const OPTIONS: [(&str, &str); 19] = [
     ("--config", "--home"),
 ];
 
+/// Options of other programs that copy folders.
+const WHOLE: [&str; 5] = ["-r", "-R", "-a", "--recursive", "--archive"];
+
 /// The same error with better tips. `line` is the command line, without the program's name.
 pub fn with_tips(mut error: clap::Error, line: &[String], all: fn() -> Command) -> clap::Error {
     let text = |kind| match error.get(kind) {
@@ -108,6 +114,8 @@ pub fn with_tips(mut error: clap::Error, line: &[String], all: fn() -> Command) 
                 error.insert(ContextKind::SuggestedArg, ContextValue::String(similar));
             } else if path == "exec" {
                 tip(&mut error, "options for the command in the VM come after it, or after '--'".to_owned());
+            } else if path == "cp" && WHOLE.contains(&&*option) {
+                tip(&mut error, "folders of a snapshot are copied without an option".to_owned());
             }
         }
         ErrorKind::UnknownArgument => {

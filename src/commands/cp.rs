@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 ///
 /// One side is VM:PATH, the other a path on the host. A file on the host is replaced only when the copy is complete. The source can
 /// also be SNAPSHOT:PATH, a file or folder in a snapshot (VM@TAG, VM@ID or FILE): then no engine is needed. A folder becomes a new
-/// one, which is there when it is complete. Files keep mode and times, but not owner, set-user-id and set-group-id; devices are
-/// left out.
+/// one, which is there when it is complete. Files keep mode, times and the attributes of users, but not owner, set-user-id,
+/// set-group-id and access control lists; devices are left out.
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Examples:\n  bottle-freeze cp .bashrc dev:/root/.bashrc\n  bottle-freeze cp dev:/workspace/report.html .\n  \
@@ -124,6 +124,7 @@ fn out_of(app: &App, name: &Name, inside: &OsStr, path: &Path) -> Result<()> {
     }
     refuse_stream(path, &format!("{name} -- cat FILE"))?;
     let path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
+    check_folder(&path)?;
     let target: PathBuf =
         if path.is_dir() { path.join(Path::new(inside).file_name().unwrap_or_default()) } else { path };
     let target = resolve_link(&target);
@@ -187,7 +188,12 @@ fn out_of_snapshot(app: &App, snapshot: &OsStr, inside: &OsStr, path: &Path) -> 
 fn new_target(path: &Path, inside: &OsStr, found: &[u8], is_folder: bool) -> Result<(PathBuf, Existing)> {
     // The name as typed, like `cp VM:PATH`; a link of that name in a folder is not followed.
     let named = Path::new(inside).file_name().or(Path::new(OsStr::from_bytes(found)).file_name());
-    let path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
+    let mut path = std::path::absolute(path).map_err(|error| Failure::not_writable(path, &error))?;
+    if is_folder {
+        // As with `cp`, it becomes that new folder.
+        path = path.components().collect();
+    }
+    check_folder(&path)?;
     let target = match named {
         Some(named) if path.is_dir() => path.join(named),
         None if path.exists() => {
@@ -204,6 +210,20 @@ fn new_target(path: &Path, inside: &OsStr, found: &[u8], is_folder: bool) -> Res
         return Err(Failure::new(Status::OutputExists, what).state("nothing was copied").hint("choose another target"));
     }
     Ok((target, existing))
+}
+
+/// Refuses `PATH/` that is no folder.
+fn check_folder(path: &Path) -> Result<()> {
+    if !path.as_os_str().as_bytes().ends_with(b"/") || path.is_dir() {
+        return Ok(());
+    }
+    let path: PathBuf = path.components().collect();
+    let (what, hint) = if path.exists() {
+        (format!("{} is not a folder", path.display()), "name it without the last slash")
+    } else {
+        (format!("there is no folder {}", path.display()), "make it with mkdir, or name the new file")
+    };
+    Err(Failure::new(Status::NotFound, what).state("nothing was copied").hint(hint))
 }
 
 fn refuse_stream_of_snapshot(path: &Path) -> Result<()> {

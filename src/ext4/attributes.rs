@@ -15,6 +15,8 @@ const HEADER: usize = 32;
 const CHECKSUM: usize = 16;
 /// Bytes of an entry, without its name.
 const ENTRY: usize = 16;
+/// The kinds of entries of an access control list that have a number: those of a named user and of a named group.
+const NAMED: [u16; 2] = [2, 8];
 
 /// Adds the attributes in an inode.
 ///
@@ -55,22 +57,38 @@ fn add(mut entries: &[u8], values: &[u8], all: &mut Vec<Attribute>) -> Result<()
         let value = at.checked_add(size).and_then(|end| values.get(at..end)).ok_or_else(wrong)?;
         left = left.checked_sub(value.len()).ok_or_else(wrong)?;
         let suffix = entries.get(ENTRY..ENTRY + name).ok_or_else(wrong)?;
-        all.push(([prefix(byte_at(entries, 1)), suffix].concat(), value.to_vec()));
+        let (prefix, is_acl) = prefix(byte_at(entries, 1));
+        let value = if is_acl { as_read(value) } else { value.to_vec() };
+        all.push(([prefix, suffix].concat(), value));
         entries = entries.get((ENTRY + name).next_multiple_of(4)..).unwrap_or_default();
     }
     Ok(())
 }
 
-/// What a name begins with.
-fn prefix(index: u8) -> &'static [u8] {
+/// What a name begins with, and whether the value is an access control list.
+fn prefix(index: u8) -> (&'static [u8], bool) {
     match index {
-        1 => b"user.",
-        2 => b"system.posix_acl_access",
-        3 => b"system.posix_acl_default",
-        4 => b"trusted.",
-        6 => b"security.",
-        7 => b"system.",
-        8 => b"system.richacl",
-        _ => b"",
+        1 => (b"user.", false),
+        2 => (b"system.posix_acl_access", true),
+        3 => (b"system.posix_acl_default", true),
+        4 => (b"trusted.", false),
+        6 => (b"security.", false),
+        7 => (b"system.", false),
+        8 => (b"system.richacl", false),
+        _ => (b"", false),
     }
+}
+
+/// An access control list as a program in the guest reads it: on the disk, an entry has a number only if it names a user or a
+/// group (`linux/posix_acl_xattr.h`, `fs/ext4/acl.h`).
+fn as_read(mut list: &[u8]) -> Vec<u8> {
+    let mut read = 2_u32.to_le_bytes().to_vec();
+    list = list.get(4..).unwrap_or_default();
+    while !list.is_empty() {
+        let has_number = NAMED.contains(&u16_at(list, 0));
+        read.extend(list.get(..4).unwrap_or_default());
+        read.extend(if has_number { u32_at(list, 4) } else { u32::MAX }.to_le_bytes());
+        list = list.get(if has_number { 8 } else { 4 }..).unwrap_or_default();
+    }
+    read
 }

@@ -146,8 +146,7 @@ impl Extraction<'_> {
                 // Above first: without permissions, nothing in it can be opened.
                 let above = open_folder(&at, OsStr::new(".."))?;
                 seen.close(done.bytes);
-                self.finish(&at, &done.item, Mode::RWXU)?;
-                let mode = mode(&done.item);
+                let mode = self.finish(&at, &done.item, Mode::RWXU)?;
                 // The first one is renamed, for which this user must be able to write it.
                 if !mode.contains(Mode::RWXU) && !stack.is_empty() {
                     self.closed.push((path.clone(), mode));
@@ -225,18 +224,22 @@ impl Extraction<'_> {
         Ok(file.set_len(content.size)?)
     }
 
-    /// Sets attributes, mode (with `least` of it) and times.
-    fn finish(&self, file: impl AsFd, item: &Item, least: Mode) -> Result<(), ExtractError> {
+    /// Sets attributes, mode and times. Returns the mode, to which `least` was added.
+    fn finish(&self, file: impl AsFd, item: &Item, least: Mode) -> Result<Mode, ExtractError> {
+        let mut mode = mode(item);
         for (name, value) in self.contents.attributes(item)? {
             if name.starts_with(b"user.") {
                 // The host may have none, or no room for so many.
                 let _ = fs::fsetxattr(&file, OsStr::from_bytes(&name), &value, fs::XattrFlags::empty());
+            } else if name == b"system.posix_acl_access" {
+                // Where there is a list, the mode of the group is that of all who are named in it.
+                mode &= !Mode::RWXG | of_group(&value);
             }
         }
-        fs::fchmod(&file, mode(item) | least)?;
+        fs::fchmod(&file, mode | least)?;
         // A file system may not have such times.
         let _ = fs::futimens(&file, &times(item));
-        Ok(())
+        Ok(mode)
     }
 }
 
@@ -244,6 +247,14 @@ impl Extraction<'_> {
 fn mode(item: &Item) -> Mode {
     let kept = if item.kind() == Kind::Folder { 0o1777 } else { 0o777 };
     Mode::from_raw_mode((item.metadata.mode & kept) as fs::RawMode)
+}
+
+/// What an access control list lets the group of the file do: nothing if it does not say.
+fn of_group(list: &[u8]) -> Mode {
+    const GROUP: [u8; 2] = [4, 0];
+    let entry = list.get(4..).unwrap_or_default().chunks_exact(8).find(|entry| entry.starts_with(&GROUP));
+    let may = entry.and_then(|entry| entry.get(2)).map_or(0, |may| may & 7);
+    Mode::from_raw_mode(fs::RawMode::from(may) << 3)
 }
 
 fn times(item: &Item) -> Timestamps {

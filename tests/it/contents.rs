@@ -442,7 +442,14 @@ fn files_and_folders_are_copied_out() {
     assert!(world.path("work/root/deep").is_dir());
     let copied = json(&world, "cp dev@latest:/workspace copied");
     assert_eq!((&copied["bytes"], &copied["left_out"]), (&6.into(), &0.into()));
-    assert_eq!(json(&world, "cp dev@latest:/root other")["left_out"], 2);
+    assert_eq!(json(&world, "cp dev@latest:/root other/")["left_out"], 2);
+    assert!(world.path("work/other/deep").is_dir());
+    for (line, what) in
+        [("cp dev@latest:/etc/new none/", "there is no folder "), ("cp dev@latest:/etc/new got/", "is not a folder")]
+    {
+        let refused = stderr(&world.run(line).code(4));
+        assert!(refused.contains(what) && refused.contains("nothing was copied"), "{refused}");
+    }
     assert_eq!(world.calls().len(), 0, "an engine was called");
     for (line, code) in [
         ("cp dev@latest:/nothing x", 4),

@@ -133,6 +133,7 @@ fn an_unknown_option_is_never_said_to_be_a_value() {
         ("ls --format json", Some("--json")),
         ("rollback dev -n 3", None),
         ("snapshot rm dev --frobnicate", None),
+        ("cp dev@v1:/root . -x", None),
         ("exec --frobnicate dev ls", None),
     ] {
         let tips: Vec<_> = tips(&world, line).into_iter().filter(|tip| !tip.starts_with("options for")).collect();
@@ -177,6 +178,14 @@ fn a_snapshot_a_file_or_an_image_in_place_of_a_vm_is_answered_with_where_it_belo
         assert_eq!(tips(&world, line), [tip], "{line}");
     }
     assert_eq!(tips(&world, "freeze 'dev@$(reboot)'"), [""; 0]);
+}
+
+#[test]
+fn folders_are_copied_without_an_option() {
+    for option in ["-r", "-a", "--recursive"] {
+        let tips = tips(&World::new(), &format!("cp {option} dev@v1:/root ."));
+        assert_eq!(tips, ["folders of a snapshot are copied without an option"], "{option}");
+    }
 }
 
 #[test]
