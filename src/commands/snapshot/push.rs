@@ -81,7 +81,7 @@ fn push(app: &App, args: &Args, found: SnapshotSource, scrubbed: u64, warnings: 
     }
     let engine = app.engine()?;
     let details = artifact::details(whole.path()).map_err(|error| Failure::artifact(whole.path(), &error))?;
-    for line in disclosed(whole.stored(), &details) {
+    for line in disclosed(whole.stored(), !args.scrub.is_empty(), &details) {
         warnings.warn(line);
     }
     let found = leaks::search(app, &name, whole.stored(), whole.path(), &whole.artifact.manifest)?;
@@ -119,8 +119,9 @@ fn push(app: &App, args: &Args, found: SnapshotSource, scrubbed: u64, warnings: 
     Ok(())
 }
 
-/// What anyone who can pull it can read besides the disks, and what is not pushed. Names variables, not their values.
-fn disclosed(stored: Option<&Stored>, details: &Details) -> Vec<String> {
+/// What anyone who can pull it can read besides the disks, and what is not pushed. Names variables, not their values. The copy
+/// that --scrub made is not in the library.
+fn disclosed(stored: Option<&Stored>, is_copy: bool, details: &Details) -> Vec<String> {
     let mut lines = Vec::new();
     if !details.env.is_empty() {
         lines.push(format!("it contains these variables with their values, unencrypted: {}", details.env.join(", ")));
@@ -137,8 +138,9 @@ fn disclosed(stored: Option<&Stored>, details: &Details) -> Vec<String> {
     parts.extend((!tags.is_empty()).then(|| format!("the tags {}", tags.join(", "))));
     parts.extend((!labels.is_empty()).then(|| format!("the labels {}", labels.join(", "))));
     parts.extend(metadata.machine.allowed_cidrs.as_ref().map(|cidrs| format!("the networks {}", cidrs.join(", "))));
-    let show = format!("bottle-freeze snapshot show {}", stored.reference());
-    lines.push(format!("its snapshot.json is pushed too: {} (print it with: {show})", parts.join("; ")));
+    let show = format!(" (print it with: bottle-freeze snapshot show {})", stored.reference());
+    let show = if is_copy { String::new() } else { show };
+    lines.push(format!("its snapshot.json is pushed too: {}{show}", parts.join("; ")));
     for file in metadata.files.keys().filter(|file| ![layout::ARTIFACT, layout::INDEX].contains(&file.as_str())) {
         lines.push(format!("its file '{file}' is not pushed"));
     }
