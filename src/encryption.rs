@@ -202,7 +202,8 @@ fn identities(text: &[u8]) -> Result<Vec<Box<dyn age::Identity>>, &'static str> 
     }
 }
 
-fn is_encrypted(beginning: &[u8]) -> bool {
+/// Whether a file that begins with this is encrypted.
+pub fn is_encrypted(beginning: &[u8]) -> bool {
     BEGINNINGS.iter().any(|known| beginning.starts_with(known))
 }
 

@@ -1,12 +1,20 @@
 //! What may have been meant by a SNAPSHOT that was not found, or is none.
 
-use crate::error::{Failure, Status};
+use crate::encryption;
+use crate::error::{Failure, Result, Status};
 use crate::library::{Tag, catalog, layout, store};
 use crate::nearest::nearest;
 use crate::quoted::quoted;
+use crate::smolvm::artifact::{self, ArtifactError};
 use crate::smolvm::{Name, Reference};
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+/// Where a tar has the word `ustar`.
+const TAR_MAGIC: Range<usize> = 257..262;
 
 /// The command that imports an exported snapshot, if this is the name of one.
 pub fn import(text: &OsStr) -> Option<String> {
@@ -23,12 +31,42 @@ pub fn import(text: &OsStr) -> Option<String> {
     }
 }
 
-/// Adds a hint to the failure if `path` is an exported snapshot, the folder of a checkpoint, or a launcher
-/// with an artifact beside it.
-pub fn with_hint_at_file(path: &Path, failure: Failure) -> Failure {
-    if let Some(import) = import(path.as_os_str()).filter(|_| failure.status == Status::Damaged) {
-        return failure.hint(format!("an exported snapshot is imported first: {import}"));
+/// Refuses what is no artifact, and not damaged: an exported snapshot, and a folder.
+///
+/// # Errors
+/// It is one of them.
+pub fn check_file(path: &Path) -> Result<()> {
+    let refused = |is: &str| Failure::new(Status::NotFound, format!("{} is {is}", path.display()));
+    if path.is_dir() {
+        let hint = "name a .smolmachine file, or a snapshot in the library (`bottle-freeze snapshot ls` lists them)";
+        return Err(with_hint_at_file(path, refused("a folder, not a snapshot").hint(hint)));
     }
+    match exported(path) {
+        Some(import) => {
+            let hint = format!("an exported snapshot is imported first: {import}");
+            Err(refused("an exported snapshot, not a .smolmachine file").hint(hint))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The command that imports the file, if its first bytes or its name are those of an exported snapshot.
+fn exported(path: &Path) -> Option<String> {
+    // Opening a FIFO waits for a writer.
+    let file = path.is_file().then(|| File::open(path).ok()).flatten()?;
+    let mut start = Vec::new();
+    file.take(TAR_MAGIC.end as u64).read_to_end(&mut start).ok()?;
+    let command = format!("bottle-freeze snapshot import {}", quoted(&path.to_string_lossy()));
+    let import = match start.get(TAR_MAGIC) {
+        Some(b"ustar") => Some(command),
+        _ if encryption::is_encrypted(&start) => Some(format!("{command} --identity KEY_FILE")),
+        _ => import(path.as_os_str()),
+    };
+    import.filter(|_| matches!(artifact::details(path), Err(ArtifactError::NotArtifact(_))))
+}
+
+/// Adds a hint to the failure if `path` is the folder of a checkpoint, or a launcher with an artifact beside it.
+pub fn with_hint_at_file(path: &Path, failure: Failure) -> Failure {
     if path.join(store::CHECKPOINT_INDEX).is_file() {
         let import = format!("bottle-freeze snapshot import {}", quoted(&path.to_string_lossy()));
         return failure.hint(format!("import it into the library first: {import}"));

@@ -202,6 +202,7 @@ fn is_path(text: &OsStr) -> bool {
 /// Finds the snapshot that `text` names.
 pub fn find(app: &App, text: &OsStr) -> Result<SnapshotSource> {
     if is_path(text) {
+        meant::check_file(Path::new(text))?;
         return Ok(SnapshotSource::of_file(text));
     }
     SnapshotSource::of_library(app, &text.to_string_lossy()).map_err(|failure| {

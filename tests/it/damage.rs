@@ -225,9 +225,53 @@ fn anything_that_is_not_a_snapshot_is_refused() {
     world.write("text", "SMOLPACK, but only in words");
     world.write("zeros", vec![0; 4096]);
     fs::create_dir(world.path("work/folder.smolmachine")).unwrap();
-    for path in ["./empty", "./text", "./zeros", "folder.smolmachine", "./", "/dev/zero", "/dev/null"] {
+    for path in ["./empty", "./text", "./zeros", "/dev/zero", "/dev/null"] {
         verify(&world, [path]).code(10).stderr(contains("is not a .smolmachine file"));
     }
+    for path in ["folder.smolmachine", "./"] {
+        verify(&world, [path]).code(4).stderr(contains("is a folder, not a snapshot"));
+    }
+}
+
+/// Whatever its name is, and however it is spelled.
+#[test]
+fn an_exported_snapshot_and_a_folder_are_not_damaged() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    world.run("freeze dev -o whole.smolmachine").success();
+    let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/keys/ed25519.pub");
+    fs::create_dir(world.path("work/sub")).unwrap();
+    for path in ["c.tar", "sub/c.tar", "sub/backup"] {
+        world.run(&format!("snapshot export dev -o {path}")).success();
+    }
+    for path in ["c.age", "sub/hidden"] {
+        world.run(&format!("snapshot export dev -o {path} -R {}", key.display())).success();
+    }
+    world.write("sub/c.tar.zst", [&[0x28, 0xb5, 0x2f, 0xfd][..], &[0; 100]].concat());
+    let exports = ["c.tar", "./c.tar", "sub/c.tar", "sub/backup", "./c.age", "sub/hidden", "sub/c.tar.zst"];
+    for path in exports.into_iter().chain(["sub/", "./sub"]) {
+        for line in [
+            format!("snapshot files {path}"),
+            format!("snapshot cat {path}:/x"),
+            format!("snapshot diff {path} dev"),
+            format!("snapshot diff dev {path}"),
+            format!("verify {path}"),
+            format!("thaw {path} new"),
+            format!("create new --from {path}"),
+            format!("snapshot push {path} registry.test:5000/dev:r1 --yes"),
+        ] {
+            let said = stderr(&world.run(&line).code(4));
+            let is_export = exports.contains(&path);
+            let help =
+                if is_export { "an exported snapshot is imported first: " } else { "is a folder, not a snapshot" };
+            assert!(said.contains(help) && !said.contains("damaged"), "{line}: {said}");
+        }
+    }
+    // The command of the hint works, and an artifact is one whatever its name is.
+    world.run("snapshot import sub/backup --as other").success();
+    fs::rename(world.path("work/whole.smolmachine"), world.path("work/whole.tar")).unwrap();
+    world.run("verify ./whole.tar").success();
 }
 
 #[test]
