@@ -53,8 +53,8 @@ pub fn open_image(app: &App, source: SnapshotSource, kept: &Kept) -> Result<Open
     let missing = |what: String, hint: &str| Failure::new(Status::NotFound, what).hint(hint);
     let in_chunks = source.stored().filter(|one| one.metadata.is_in_chunks());
     let one = in_chunks.ok_or_else(|| {
-        let hint = "import it: `bottle-freeze snapshot import --help`";
-        missing(format!("the image of {name} can be read only in the library, and in chunks"), hint)
+        let thaw = format!("make a VM of it, and freeze that: `bottle-freeze thaw {} VM`", quoted(&name));
+        missing(format!("the image of {name} can be read only in the library, and in chunks"), &thaw)
     })?;
     let index = verify::index(&one.folder, &one.metadata)?;
     let image = index.map(|index| Contents::of_image(&one.folder, &index, kept, &app.signals)).transpose();

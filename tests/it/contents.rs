@@ -218,7 +218,12 @@ fn a_bare_vm_is_compared_with_the_engine_s_small_system() {
     }
     assert!(!text.contains("/bin/sh"), "{text}");
     world.write("dev.smolmachine", &artifact);
-    world.run("snapshot diff ./dev.smolmachine --image").code(4);
+    // What the hint says works.
+    let hint = "make a VM of it, and freeze that: `bottle-freeze thaw ./dev.smolmachine VM`";
+    world.run("snapshot diff ./dev.smolmachine --image").code(4).stderr(predicates::str::contains(hint));
+    world.run("thaw ./dev.smolmachine new").success();
+    world.run("freeze new --yes").success();
+    world.run("snapshot diff new --image").success();
     world.run("snapshot diff dev dev --image").code(2);
 }
 
