@@ -28,3 +28,21 @@ pub enum Kind {
     /// A file system that cannot be searched.
     Unreadable,
 }
+
+impl Kind {
+    /// All of that kind, for people.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::PrivateKey => "private keys",
+            Self::SshHostKey => "host keys of SSH",
+            Self::Token => "tokens",
+            Self::Credentials => "credentials",
+            Self::PasswordHashes => "hashes of passwords",
+            Self::History => "histories",
+            Self::AuthorizedKeys => "authorized keys",
+            Self::Environment => "variables, labels and the note",
+            Self::Ram => "the RAM",
+            Self::Unreadable => "what cannot be searched",
+        }
+    }
+}

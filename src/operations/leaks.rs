@@ -9,6 +9,7 @@ use crate::library::store::Kept;
 use crate::operations::{contents, packed};
 use crate::smolvm::artifact::Manifest;
 use crate::terminal::Warnings;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The most findings that are kept, and the most that people read.
@@ -26,12 +27,22 @@ pub struct Found {
     pub list: Vec<Finding>,
     /// How many there are.
     pub total: u64,
+    /// The kinds of those in files.
+    pub in_files: BTreeSet<Kind>,
+    /// The kinds of the others.
+    pub beside: BTreeSet<Kind>,
     /// What may be left of deleted files, a sentence for each disk.
     deleted: Vec<String>,
 }
 
 impl Found {
+    /// Adds what is not in a file.
     fn add(&mut self, kind: Kind, path: &[u8], what: impl Into<String>) {
+        self.beside.insert(kind);
+        self.push(kind, path, what);
+    }
+
+    fn push(&mut self, kind: Kind, path: &[u8], what: impl Into<String>) {
         self.total = self.total.saturating_add(1);
         let path = String::from_utf8_lossy(path).into_owned();
         self.list.push(Finding { kind, path, what: what.into() });
@@ -64,9 +75,9 @@ impl Found {
         }
     }
 
-    /// Warns about what was found, and asks whether it may leave this machine, unless `is_allowed`; `state` is how things
-    /// stand if it may not.
-    pub fn confirm(&self, app: &App, is_allowed: bool, warnings: &Warnings, state: &str) -> Result<()> {
+    /// Warns about what was found, and asks whether it may leave this machine, unless `is_allowed`; `hint` names the options
+    /// that help, and `state` is how things stand if it may not.
+    pub fn confirm(&self, app: &App, is_allowed: bool, hint: &str, warnings: &Warnings, state: &str) -> Result<()> {
         // No question: the engine's own packs of stopped VMs have deleted files almost always.
         for line in &self.deleted {
             warnings.warn(line);
@@ -83,7 +94,7 @@ impl Found {
             _ => "listed above".to_owned(),
         };
         let question = format!("It may hold secrets ({listed}). Let them leave this machine?");
-        app.ask(&question, "--allow-secrets answers this question, --yes does not", state)
+        app.ask(&question, hint, state)
     }
 }
 
@@ -110,7 +121,8 @@ pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manif
         app.terminal.during("check", &text, || {
             let contents = contents?;
             each(&contents, &mut |path, _, kind, what| {
-                found.add(kind, path, what);
+                found.in_files.insert(kind);
+                found.push(kind, path, what);
                 Ok(())
             })?;
             // The RAM of a running VM has more.

@@ -7,9 +7,11 @@ use crate::ext4::{Edits, Kind as FileKind, ReadAt};
 use crate::leaks::Kind;
 use crate::library::store::{self, Chunk, Entry, Feed, Index, Kept, Source, StoreError, Writer};
 use crate::library::{FileHash, HashingWriter, InChunks, Metadata, Staging, Stored, layout, library_staging};
-use crate::operations::{contents, leaks, packed, verify};
+use crate::operations::leaks::{self, Found};
+use crate::operations::{contents, packed, verify};
 use crate::signals::ExitNote;
 use crate::smolvm::artifact::Part;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -115,6 +117,24 @@ pub fn describe(metadata: &Metadata) -> String {
     match (&metadata.parent, metadata.scrubbed.join(", ")) {
         (Some(of), kinds) if !kinds.is_empty() => format!(" (a copy of {of} without {kinds})"),
         _ => String::new(),
+    }
+}
+
+/// What --scrub can do about what was found in a snapshot, in which `which` is empty already: the end of a hint.
+pub fn hint(found: &Found, one: Option<&Stored>, which: &[Scrub]) -> String {
+    let is_live = |one: &Stored| one.metadata.artifact.as_ref().is_some_and(|artifact| artifact.live);
+    if !one.is_some_and(|one| one.metadata.is_in_chunks() && !is_live(one)) {
+        return String::new();
+    }
+    let empties = |scrub: Scrub| found.in_files.iter().any(|kind| scrub.is_of(*kind));
+    let kinds = SCRUBS.iter().filter(|(_, scrub)| which.contains(scrub) || empties(*scrub)).map(|(name, _)| *name);
+    let is_kept = |kind: &&Kind| !SCRUBS.iter().any(|(_, scrub)| scrub.is_of(**kind));
+    let kept: BTreeSet<Kind> = found.in_files.iter().filter(is_kept).chain(&found.beside).copied().collect();
+    let kept = kept.into_iter().map(Kind::plural).collect::<Vec<_>>().join(", ");
+    match (SCRUBS.iter().any(|(_, scrub)| empties(*scrub)), kept) {
+        (false, kept) => format!("; --scrub cannot remove {kept}"),
+        (true, kept) if kept.is_empty() => format!("; --scrub {} leaves it out", kinds.collect::<Vec<_>>().join(",")),
+        (true, kept) => format!("; --scrub {} leaves out all but {kept}", kinds.collect::<Vec<_>>().join(",")),
     }
 }
 

@@ -75,6 +75,31 @@ fn secrets_do_not_leave_unless_that_is_allowed() {
     }
 }
 
+/// The refusal names the options that help, and only those that the command has.
+#[test]
+fn a_refusal_names_what_helps() {
+    let token = ["ghp_", "q7Zt3vBn8XwLr5Kd2Hs9q7Zt3vBn8XwLr5Kd"].concat();
+    let world = world(&secrets());
+    let said = |line: &str| stderr(&world.run(line).code(6));
+    let (push, export) = (said(PUSH), said(EXPORT));
+    assert!(push.contains("; --scrub history,credentials leaves it out\n") && !push.contains("--recipient"), "{push}");
+    assert!(export.contains("; --scrub history,credentials leaves it out\n"), "{export}");
+    assert!(export.contains("--recipient encrypts") && !export.contains("--yes"), "{export}");
+    let part = said(&format!("{EXPORT} --scrub history"));
+    assert!(part.contains("; --scrub history,credentials leaves it out\n"), "{part}");
+    world.run(&format!("{EXPORT} --scrub history,credentials")).success();
+    world.write_guest("dev", "root/srv/notes", format!("token {token}\n"));
+    world.run("freeze dev").success();
+    let part = said(PUSH);
+    assert!(part.contains("; --scrub history,credentials leaves out all but tokens\n"), "{part}");
+    let none = said(&format!("{PUSH} --scrub history,credentials"));
+    assert!(none.contains("; --scrub cannot remove tokens\n"), "{none}");
+    // A file cannot be scrubbed.
+    world.run("freeze dev -o x.smolmachine").success();
+    let file = said("snapshot push ./x.smolmachine registry.test:5000/dev:r1 --yes");
+    assert!(file.contains("--allow-secrets") && !file.contains("--scrub"), "{file}");
+}
+
 #[test]
 fn what_is_encrypted_leaves_with_a_warning() {
     let world = world(&secrets());

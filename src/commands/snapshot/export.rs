@@ -91,7 +91,9 @@ fn export(
     let found = leaks::search(app, &reference, Some(one), &one.folder, &artifact.manifest)?;
     // What is encrypted is readable for its recipients only.
     let is_allowed = args.allow_secrets || !recipients.is_empty();
-    found.confirm(app, is_allowed, warnings, "nothing was exported")?;
+    let scrub = scrub::hint(&found, Some(one), &args.scrub);
+    let hint = format!("--allow-secrets answers this question, --recipient encrypts the export{scrub}");
+    found.confirm(app, is_allowed, &hint, warnings, "nothing was exported")?;
     app.terminal
         .during("export", &format!("exporting {reference}"), || match file {
             Some(file) => file.write(one, recipients, &app.signals),

@@ -85,7 +85,9 @@ fn push(app: &App, args: &Args, found: SnapshotSource, scrubbed: u64, warnings: 
         warnings.warn(line);
     }
     let found = leaks::search(app, &name, whole.stored(), whole.path(), &whole.artifact.manifest)?;
-    found.confirm(app, args.allow_secrets, warnings, "nothing was pushed")?;
+    let scrub = scrub::hint(&found, whole.stored(), &args.scrub);
+    let hint = format!("--allow-secrets answers this question, --yes does not{scrub}");
+    found.confirm(app, args.allow_secrets, &hint, warnings, "nothing was pushed")?;
     let size = packed::size(whole.artifact.bytes);
     let question = format!(
         "Push {name} ({size}) to {to}? Anyone who can pull it can read the VM's disks and everything listed above. \
