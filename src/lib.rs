@@ -103,7 +103,7 @@ pub mod inside {
     /// They cannot be read or written.
     pub fn extract(contents: &Contents, private: &Path, name: &OsStr) -> Result<(), ExtractError> {
         let all = contents.root();
-        crate::operations::extract::extract(contents, all, private, name, &Signals::default()).map(drop)
+        crate::operations::extract::extract(contents, (b"/", all), private, name, &Signals::default()).map(drop)
     }
 }
 

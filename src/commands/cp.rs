@@ -158,7 +158,7 @@ fn out_of_snapshot(app: &App, snapshot: &OsStr, inside: &OsStr, path: &Path) -> 
     let refused = |error| Failure::not_writable(&target, &error);
     let work = Staging::after_sweep(target.parent().unwrap_or(Path::new("/"))).map_err(refused)?;
     let _leaves = packed::leaves(app, &work);
-    let extracting = || extract(&opened.contents, &item, work.path(), OsStr::new("file"), &app.signals);
+    let extracting = || extract(&opened.contents, (&found, &item), work.path(), OsStr::new("file"), &app.signals);
     let extracted = app.terminal.during("copy", "copying", extracting).map_err(|error| match error {
         ExtractError::Contents(error) => contents::failure(&name, error),
         ExtractError::Unwritten(error) => refused(error),

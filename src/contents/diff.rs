@@ -1,9 +1,9 @@
 //! What differs between the files in two snapshots. Parts that are in the same chunks are not read.
 
 use super::content::Content;
-use super::error::ContentsError;
+use super::error::{ContentsError, Side};
 use super::tree::{Contents, Item};
-use super::walk::{Seen, memory};
+use super::walk::Seen;
 use crate::ext4::Kind;
 use std::collections::HashMap;
 use std::iter::Peekable;
@@ -45,6 +45,8 @@ pub struct Changes {
 struct Comparison<'a> {
     old: &'a Contents,
     new: &'a Contents,
+    /// Where the files are that are compared.
+    path: Vec<u8>,
     /// Bytes that may still be read: of files that claim the same parts of a disk again and again, there would be no end.
     left: u64,
     /// Whether files with several names are the same.
@@ -66,31 +68,31 @@ impl Contents {
         on_difference: &mut dyn FnMut(&Difference<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let left = old.data().saturating_add(self.data()).saturating_mul(2).max(1 << 30);
-        let mut comparison = Comparison { old, new: self, left, compared: HashMap::new() };
-        let (mut path, mut seen) = (Vec::new(), [Seen::default(), Seen::default()]);
-        let (first, bytes) = comparison.pairs(&path, Some(old.root()), Some(self.root()), &mut seen)?;
+        let mut comparison = Comparison { old, new: self, path: Vec::new(), left, compared: HashMap::new() };
+        let mut seen = [Seen::default(), Seen::default()];
+        let (first, bytes) = comparison.pairs(Some(old.root()), Some(self.root()), &mut seen)?;
         let mut stack = vec![(0, bytes, first.into_iter())];
         while let Some((length, bytes, rest)) = stack.last_mut() {
-            path.truncate(*length);
+            comparison.path.truncate(*length);
             let Some((name, old, new)) = rest.next() else {
                 seen.iter_mut().zip(*bytes).for_each(|(seen, bytes)| seen.close(bytes));
                 stack.pop();
                 continue;
             };
-            path.push(b'/');
-            path.extend(&*name);
+            comparison.path.push(b'/');
+            comparison.path.extend(&*name);
             let changes = match (&old, &new) {
                 (Some(old), Some(new)) => comparison.compare(old, new)?,
                 _ => Changes::default(),
             };
             if old.is_none() || new.is_none() || changes != Changes::default() {
-                on_difference(&Difference { path: &path, old: old.as_ref(), new: new.as_ref(), changes })?;
+                on_difference(&Difference { path: &comparison.path, old: old.as_ref(), new: new.as_ref(), changes })?;
             }
             let folder = |item: &Option<Item>| item.clone().filter(|item| item.kind() == Kind::Folder);
             let (old, new) = (folder(&old), folder(&new));
             if old.is_some() || new.is_some() {
-                let (files, bytes) = comparison.pairs(&path, old.as_ref(), new.as_ref(), &mut seen)?;
-                stack.push((path.len(), bytes, files.into_iter()));
+                let (files, bytes) = comparison.pairs(old.as_ref(), new.as_ref(), &mut seen)?;
+                stack.push((comparison.path.len(), bytes, files.into_iter()));
             }
         }
         Ok(())
@@ -101,20 +103,23 @@ impl Comparison<'_> {
     /// The names in two folders, each once, in order, and the bytes that those of each take in memory.
     fn pairs(
         &self,
-        path: &[u8],
         old: Option<&Item>,
         new: Option<&Item>,
         [seen_old, seen_new]: &mut [Seen; 2],
     ) -> Result<(Vec<Entry>, [usize; 2]), ContentsError> {
-        let list = |contents: &Contents, folder: Option<&Item>, seen: &mut Seen| match folder {
-            Some(folder) => seen.folder(path, folder).and_then(|()| contents.entries(folder)),
-            None => Ok(Vec::new()),
+        let list = |contents: &Contents, folder: Option<&Item>, seen: &mut Seen, side| match folder {
+            Some(folder) => contents.open(&self.path, folder, seen).map_err(self.on(side)),
+            None => Ok((Vec::new(), 0)),
         };
-        let (old, new) = (list(self.old, old, seen_old)?, list(self.new, new, seen_new)?);
-        let bytes = [memory(&old), memory(&new)];
-        seen_old.open(bytes[0])?;
-        seen_new.open(bytes[1])?;
-        Ok((merged(old.into_iter().peekable(), new.into_iter().peekable()), bytes))
+        let (old, old_bytes) = list(self.old, old, seen_old, Side::Old)?;
+        let (new, new_bytes) = list(self.new, new, seen_new, Side::New)?;
+        Ok((merged(old.into_iter().peekable(), new.into_iter().peekable()), [old_bytes, new_bytes]))
+    }
+
+    /// An error of the file at hand, on that side.
+    fn on(&self, side: impl Into<Option<Side>>) -> impl FnOnce(ContentsError) -> ContentsError {
+        let side = side.into();
+        move |error| error.on_side(&self.path, side)
     }
 
     fn compare(&mut self, old: &Item, new: &Item) -> Result<Changes, ContentsError> {
@@ -126,11 +131,14 @@ impl Comparison<'_> {
             ..Changes::default()
         };
         if !Contents::is_same_inode(old, new) {
-            changes.attributes = self.old.attributes(old)? != self.new.attributes(new)?;
+            changes.attributes = self.old.attributes(old).map_err(self.on(Side::Old))?
+                != self.new.attributes(new).map_err(self.on(Side::New))?;
         }
         changes.content = match (one.kind, two.kind) {
             (Kind::File, Kind::File) => one.size != two.size || !self.is_same_content(old, new)?,
-            (Kind::Link, Kind::Link) => self.old.link(old)? != self.new.link(new)?,
+            (Kind::Link, Kind::Link) => {
+                self.old.link(old).map_err(self.on(Side::Old))? != self.new.link(new).map_err(self.on(Side::New))?
+            }
             _ => one.device != two.device,
         };
         Ok(changes)
@@ -142,13 +150,15 @@ impl Comparison<'_> {
         if let Some(is_same) = pair.and_then(|pair| self.compared.get(&pair)) {
             return Ok(*is_same);
         }
-        let is_same = self.is_read_same(&self.old.content(old)?, &self.new.content(new)?)?;
+        let (old, new) = (self.old.content(old), self.new.content(new));
+        let (old, new) = (old.map_err(self.on(Side::Old))?, new.map_err(self.on(Side::New))?);
+        let is_same = self.is_read_same(&old, &new)?;
         self.compared.extend(pair.map(|pair| (pair, is_same)));
         Ok(is_same)
     }
 
     fn is_read_same(&mut self, old: &Content<'_>, new: &Content<'_>) -> Result<bool, ContentsError> {
-        if old.is_known_same(new)? {
+        if old.is_known_same(new).map_err(self.on(None))? {
             return Ok(true);
         }
         let (mut ends, mut one, mut two) = (0, Vec::new(), Vec::new());
@@ -158,14 +168,14 @@ impl Comparison<'_> {
             ends = end.max(ends);
             while at < end {
                 let bytes = WINDOW.min(end.saturating_sub(at));
-                if !old.is_known_same_at(new, at, bytes)? {
+                if !old.is_known_same_at(new, at, bytes).map_err(self.on(None))? {
                     let left = self.left.checked_sub(bytes);
                     let endless =
                         || ContentsError::damaged("a file system in it", "has files with more data than itself");
-                    self.left = left.ok_or_else(endless)?;
-                    for (content, buffer) in [(old, &mut one), (new, &mut two)] {
+                    self.left = left.ok_or_else(endless).map_err(self.on(None))?;
+                    for (content, buffer, side) in [(old, &mut one, Side::Old), (new, &mut two, Side::New)] {
                         buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
-                        content.read_at(at, buffer)?;
+                        content.read_at(at, buffer).map_err(self.on(side))?;
                     }
                     if one != two {
                         return Ok(false);

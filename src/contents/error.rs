@@ -32,12 +32,48 @@ pub enum ContentsError {
     /// The system refuses.
     #[error("it cannot be read: {0}")]
     Io(io::Error),
+    /// A file or folder cannot be read.
+    #[error("{:?}: {error}", String::from_utf8_lossy(path))]
+    File {
+        /// Its path in the guest.
+        path: Vec<u8>,
+        /// Which of two snapshots has it, if that is known.
+        side: Option<Side>,
+        /// Why.
+        error: Box<Self>,
+    },
     /// A signal arrived.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }
 
+/// One of two snapshots that are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The earlier one.
+    Old,
+    /// The later one.
+    New,
+}
+
 impl ContentsError {
+    /// The same, of the file with this path. An error that names a file already stays as it is.
+    #[must_use]
+    pub fn of_file(self, path: &[u8]) -> Self {
+        self.on_side(path, None)
+    }
+
+    /// The same, of the file with this path in one of two snapshots.
+    #[must_use]
+    pub fn on_side(self, path: &[u8], side: impl Into<Option<Side>>) -> Self {
+        let path = if path.is_empty() { b"/" } else { path }.to_vec();
+        match self {
+            Self::File { path, side: None, error } => Self::File { path, side: side.into(), error },
+            Self::File { .. } | Self::Interrupted(_) => self,
+            error => Self::File { path, side: side.into(), error: Box::new(error) },
+        }
+    }
+
     /// This part of the snapshot is damaged: `why` completes the sentence.
     pub fn damaged(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Damaged { what: what.into(), why: why.into() }

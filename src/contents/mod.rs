@@ -21,6 +21,6 @@ mod walk;
 pub use content::Content;
 pub use diff::{Changes, Difference};
 pub use empty::{MemberEdits, WORKSPACE};
-pub use error::ContentsError;
+pub use error::{ContentsError, Side};
 pub use tree::{Contents, Item};
-pub use walk::{Seen, memory};
+pub use walk::Seen;

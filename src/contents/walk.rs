@@ -23,21 +23,21 @@ impl Seen {
     ///
     /// # Errors
     /// It was seen before, or lies too deep.
-    pub fn folder(&mut self, path: &[u8], folder: &Item) -> Result<(), ContentsError> {
+    fn folder(&mut self, path: &[u8], folder: &Item) -> Result<(), ContentsError> {
         if path.len() > LONGEST {
-            return Err(ContentsError::damaged("a folder in it", "lies too deep"));
+            return Err(ContentsError::damaged("the folder", "lies too deep"));
         }
         let is_new = folder.identities().all(|one| self.folders.insert(one));
-        if is_new { Ok(()) } else { Err(ContentsError::damaged("a folder in it", "has several places")) }
+        if is_new { Ok(()) } else { Err(ContentsError::damaged("the folder", "has several places")) }
     }
 
     /// Counts the bytes of the files in a folder that is open from now on.
     ///
     /// # Errors
     /// They are too many.
-    pub fn open(&mut self, bytes: usize) -> Result<(), ContentsError> {
+    fn open(&mut self, bytes: usize) -> Result<(), ContentsError> {
         self.open = self.open.saturating_add(bytes);
-        if self.open > MOST { Err(ContentsError::damaged("a folder in it", "has too many files")) } else { Ok(()) }
+        if self.open > MOST { Err(ContentsError::damaged("the folder", "has too many files")) } else { Ok(()) }
     }
 
     /// The same when it is closed.
@@ -47,7 +47,7 @@ impl Seen {
 }
 
 /// Bytes of these files in memory.
-pub fn memory(entries: &[Entry]) -> usize {
+fn memory(entries: &[Entry]) -> usize {
     entries.iter().map(|(name, item)| name.len().saturating_add(item.memory())).fold(0, usize::saturating_add)
 }
 
@@ -55,6 +55,18 @@ pub fn memory(entries: &[Entry]) -> usize {
 pub type OnItem<'a, E> = &'a mut dyn FnMut(&[u8], &Item) -> Result<(), E>;
 
 impl Contents {
+    /// The files in the folder with this path, and the bytes that they take in memory while it is open.
+    ///
+    /// # Errors
+    /// They cannot be read, are damaged or too many; a walk was here before.
+    pub fn open(&self, path: &[u8], folder: &Item, seen: &mut Seen) -> Result<(Vec<Entry>, usize), ContentsError> {
+        let files = seen.folder(path, folder).and_then(|()| self.entries(folder)).and_then(|files| {
+            let bytes = memory(&files);
+            seen.open(bytes).map(|()| (files, bytes))
+        });
+        files.map_err(|error| error.of_file(path))
+    }
+
     /// Calls `on_item` for each file below the folder with this path, in order: a folder before its files, names by their
     /// bytes.
     ///
@@ -62,10 +74,7 @@ impl Contents {
     /// They cannot be read, are damaged, or `on_item` failed.
     pub fn walk<E: From<ContentsError>>(&self, path: &[u8], folder: &Item, on_item: OnItem<'_, E>) -> Result<(), E> {
         let (mut seen, mut path) = (Seen::default(), path.strip_suffix(b"/").unwrap_or(path).to_vec());
-        seen.folder(&path, folder)?;
-        let first = self.entries(folder)?;
-        let bytes = memory(&first);
-        seen.open(bytes)?;
+        let (first, bytes) = self.open(&path, folder, &mut seen)?;
         let mut stack = vec![(path.len(), bytes, first.into_iter())];
         while let Some((length, bytes, rest)) = stack.last_mut() {
             path.truncate(*length);
@@ -78,10 +87,7 @@ impl Contents {
             path.extend(&*name);
             on_item(&path, &item)?;
             if item.kind() == Kind::Folder {
-                seen.folder(&path, &item)?;
-                let files = self.entries(&item)?;
-                let bytes = memory(&files);
-                seen.open(bytes)?;
+                let (files, bytes) = self.open(&path, &item, &mut seen)?;
                 stack.push((path.len(), bytes, files.into_iter()));
             }
         }

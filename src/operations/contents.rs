@@ -102,7 +102,7 @@ impl Opened {
     /// There is none, or a folder on the way is damaged.
     pub fn find(&self, path: &[u8], follows: bool) -> Result<(Vec<u8>, Item)> {
         let name = self.source.name();
-        let failed = |error| failure(&name, error);
+        let failed = |error: ContentsError| failure(&name, error.of_file(path));
         if let Some(found) = self.contents.find(path, follows).map_err(failed)? {
             return Ok(found);
         }
@@ -121,7 +121,8 @@ impl Opened {
     fn nearest(&self, mut path: &[u8]) -> Result<Vec<u8>> {
         while let Some(slash) = path.iter().rposition(|byte| *byte == b'/') {
             path = path.get(..slash).unwrap_or_default();
-            let found = self.contents.find(path, true).map_err(|error| failure(&self.source.name(), error))?;
+            let found =
+                self.contents.find(path, true).map_err(|error| failure(&self.source.name(), error.of_file(path)))?;
             if let Some((path, _)) = found.filter(|(_, item)| item.kind() == Kind::Folder) {
                 return Ok(path);
             }
@@ -139,6 +140,11 @@ pub fn list_with(name: &str, folder: &str) -> String {
 pub fn failure(name: &str, error: ContentsError) -> Failure {
     let what = format!("the files in {name} cannot be read: {error}");
     match error {
+        ContentsError::File { path, error, .. } => {
+            let what = format!("{:?} in {name} cannot be read: {error}", String::from_utf8_lossy(&path));
+            let failure = failure(name, *error);
+            if matches!(failure.status, Status::Interrupted(_)) { failure } else { Failure { what, ..failure } }
+        }
         ContentsError::Damaged { .. } => Failure::new(Status::Damaged, what),
         ContentsError::Store(error) => error.into(),
         ContentsError::Artifact { path, error } => Failure::artifact(&path, &error),

@@ -1,7 +1,7 @@
 //! Writes files of a snapshot into a private folder of the host. Nothing is written through a symbolic link: each folder is
 //! opened by its name in the one above, and each file is new.
 
-use crate::contents::{Contents, ContentsError, Item, Seen, memory};
+use crate::contents::{Contents, ContentsError, Item, Seen};
 use crate::ext4::Kind;
 use crate::signals::{Interrupted, Signals};
 use rustix::fd::{AsFd, OwnedFd};
@@ -62,14 +62,14 @@ pub struct Extracted {
     pub skipped: u64,
 }
 
-/// Writes a file, a link, or a folder with all that is in it, as the new `name` in the private folder. It gets mode and times,
+/// Writes a file, a link, or a folder with all that is in it, which has that path in the guest, as the new `name` in the private folder. It gets mode and times,
 /// and the extended attributes of users; the owner is this user, so the bits for set-user-id and set-group-id are left out.
 ///
 /// # Errors
 /// It cannot be read or written, or a signal arrived.
 pub fn extract(
     contents: &Contents,
-    item: &Item,
+    (from, item): (&[u8], &Item),
     private: &Path,
     name: &OsStr,
     signals: &Signals,
@@ -78,6 +78,8 @@ pub fn extract(
     let left = contents.data().saturating_mul(2).max(1 << 30);
     let mut extraction = Extraction {
         contents,
+        from: from.strip_suffix(b"/").unwrap_or(from),
+        above: name.len(),
         signals,
         written: HashMap::new(),
         done: Extracted::default(),
@@ -99,6 +101,10 @@ pub fn extract(
 
 struct Extraction<'a> {
     contents: &'a Contents,
+    /// The path in the guest of what is written.
+    from: &'a [u8],
+    /// Bytes of its name in the private folder.
+    above: usize,
     signals: &'a Signals,
     /// The paths of files that have more names, by what they are.
     written: HashMap<(usize, u32), Vec<u8>>,
@@ -126,8 +132,7 @@ impl Extraction<'_> {
         let mut seen = Seen::default();
         let mut at = enter(self.top, name)?;
         let mut path = name.as_bytes().to_vec();
-        seen.folder(&path, item)?;
-        let mut stack = vec![self.open(item.clone(), path.len(), &mut seen)?];
+        let mut stack = vec![self.open(item.clone(), &path, &mut seen)?];
         while let Some(last) = stack.last_mut() {
             self.signals.check()?;
             path.truncate(last.length);
@@ -136,9 +141,8 @@ impl Extraction<'_> {
                 path.extend(&*name);
                 let name = OsStr::from_bytes(&name);
                 if item.kind() == Kind::Folder {
-                    seen.folder(&path, &item)?;
                     at = enter(&at, name)?;
-                    stack.push(self.open(item, path.len(), &mut seen)?);
+                    stack.push(self.open(item, &path, &mut seen)?);
                 } else {
                     self.add(&at, name, &path, &item)?;
                 }
@@ -146,7 +150,7 @@ impl Extraction<'_> {
                 // Above first: without permissions, nothing in it can be opened.
                 let above = open_folder(&at, OsStr::new(".."))?;
                 seen.close(done.bytes);
-                let mode = self.finish(&at, &done.item, Mode::RWXU)?;
+                let mode = self.finish(&at, &path, &done.item, Mode::RWXU)?;
                 // The first one is renamed, for which this user must be able to write it.
                 if !mode.contains(Mode::RWXU) && !stack.is_empty() {
                     self.closed.push((path.clone(), mode));
@@ -157,11 +161,14 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    fn open(&self, item: Item, length: usize, seen: &mut Seen) -> Result<Open, ExtractError> {
-        let rest = self.contents.entries(&item)?;
-        let bytes = memory(&rest);
-        seen.open(bytes)?;
-        Ok(Open { item, length, bytes, rest: rest.into_iter() })
+    fn open(&self, item: Item, path: &[u8], seen: &mut Seen) -> Result<Open, ExtractError> {
+        let (rest, bytes) = self.contents.open(&self.guest_path(path), &item, seen)?;
+        Ok(Open { item, length: path.len(), bytes, rest: rest.into_iter() })
+    }
+
+    /// The path in the guest of what has this path from the private folder.
+    fn guest_path(&self, path: &[u8]) -> Vec<u8> {
+        [self.from, path.get(self.above..).unwrap_or_default()].concat()
     }
 
     /// Writes what is no folder; its path is that from the private folder.
@@ -169,7 +176,7 @@ impl Extraction<'_> {
         match item.kind() {
             Kind::File => self.file(folder, name, path, item),
             Kind::Link => {
-                let target = self.contents.link(item)?;
+                let target = self.contents.link(item).map_err(|error| error.of_file(&self.guest_path(path)))?;
                 fs::symlinkat(OsStr::from_bytes(&target), folder, name)?;
                 // Not all file systems keep the time of a link.
                 let _ = fs::utimensat(folder, name, &times(item), AtFlags::SYMLINK_NOFOLLOW);
@@ -192,8 +199,8 @@ impl Extraction<'_> {
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?);
-        self.content(&file, item)?;
-        self.finish(&file, item, Mode::empty())?;
+        self.content(&file, path, item)?;
+        self.finish(&file, path, item, Mode::empty())?;
         if let Some(identity) = identity {
             self.written.insert(identity, path.to_vec());
         }
@@ -202,20 +209,22 @@ impl Extraction<'_> {
     }
 
     /// Writes the data of a file; holes stay holes.
-    fn content(&mut self, file: &File, item: &Item) -> Result<(), ExtractError> {
-        let content = self.contents.content(item)?;
+    fn content(&mut self, file: &File, path: &[u8], item: &Item) -> Result<(), ExtractError> {
+        let from = self.guest_path(path);
+        let failed = |error: ContentsError| error.of_file(&from);
+        let content = self.contents.content(item).map_err(failed)?;
         let mut buffer = Vec::new();
         for extent in &content.extents {
             let (mut at, end) = (extent.at, extent.at.saturating_add(extent.bytes));
             while at < end {
                 self.signals.check()?;
                 let bytes = WINDOW.min(end.saturating_sub(at));
-                if !content.is_known_zero(at, bytes)? {
+                if !content.is_known_zero(at, bytes).map_err(failed)? {
                     let endless =
                         || ContentsError::damaged("a file system in it", "has files with more data than itself");
-                    self.left = self.left.checked_sub(bytes).ok_or_else(endless)?;
+                    self.left = self.left.checked_sub(bytes).ok_or_else(endless).map_err(failed)?;
                     buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
-                    content.read_at(at, &mut buffer)?;
+                    content.read_at(at, &mut buffer).map_err(failed)?;
                     file.write_all_at(&buffer, at)?;
                 }
                 at = at.saturating_add(bytes);
@@ -225,9 +234,9 @@ impl Extraction<'_> {
     }
 
     /// Sets attributes, mode and times. Returns the mode, to which `least` was added.
-    fn finish(&self, file: impl AsFd, item: &Item, least: Mode) -> Result<Mode, ExtractError> {
-        let mut mode = mode(item);
-        for (name, value) in self.contents.attributes(item)? {
+    fn finish(&self, file: impl AsFd, path: &[u8], item: &Item, least: Mode) -> Result<Mode, ExtractError> {
+        let (mut mode, attributes) = (mode(item), self.contents.attributes(item));
+        for (name, value) in attributes.map_err(|error| error.of_file(&self.guest_path(path)))? {
             if name.starts_with(b"user.") {
                 // The host may have none, or no room for so many.
                 let _ = fs::fsetxattr(&file, OsStr::from_bytes(&name), &value, fs::XattrFlags::empty());

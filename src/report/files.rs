@@ -1,6 +1,6 @@
 //! What the commands print that look into snapshots.
 
-use crate::contents::{Changes, Contents, ContentsError, Difference, Item};
+use crate::contents::{Changes, Contents, ContentsError, Difference, Item, Side};
 use crate::ext4::Kind;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -206,6 +206,7 @@ impl DifferentFile {
         patch: Option<String>,
     ) -> Result<Self, ContentsError> {
         let Changes { kind, content, mode, owner, attributes } = difference.changes;
+        let on = |side| move |error: ContentsError| error.on_side(difference.path, side);
         let all = [
             (kind, Differs::Kind),
             (content, Differs::Content),
@@ -221,8 +222,8 @@ impl DifferentFile {
                 _ => FileChange::Changed,
             },
             differs: all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, differs)| differs).collect(),
-            old: difference.old.map(|item| FileState::new(old, item)).transpose()?,
-            new: difference.new.map(|item| FileState::new(new, item)).transpose()?,
+            old: difference.old.map(|item| FileState::new(old, item)).transpose().map_err(on(Side::Old))?,
+            new: difference.new.map(|item| FileState::new(new, item)).transpose().map_err(on(Side::New))?,
             attributes: attributes_that_differ(difference, [old, new])?,
             patch,
         })
@@ -237,10 +238,11 @@ fn attributes_that_differ(
     if difference.new.is_none() || difference.old.is_some() && !difference.changes.attributes {
         return Ok(Vec::new());
     }
-    let of = |contents: &Contents, item: Option<&Item>| {
-        item.map_or(Ok(Vec::new()), |item| contents.attributes(item)).map(BTreeMap::from_iter)
+    let of = |contents: &Contents, item: Option<&Item>, side| {
+        let all = item.map_or(Ok(Vec::new()), |item| contents.attributes(item)).map(BTreeMap::from_iter);
+        all.map_err(|error| error.on_side(difference.path, side))
     };
-    let (old, new) = (of(old, difference.old)?, of(new, difference.new)?);
+    let (old, new) = (of(old, difference.old, Side::Old)?, of(new, difference.new, Side::New)?);
     let names: BTreeSet<_> = old.keys().chain(new.keys()).filter(|name| old.get(*name) != new.get(*name)).collect();
     Ok(names.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }

@@ -245,38 +245,57 @@ fn damage_is_found_when_it_is_read() {
 }
 
 #[test]
-fn a_file_system_that_lies_is_refused() {
+fn a_file_system_that_lies_is_refused_and_the_file_is_named() {
     let world = World::new();
-    let lies = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+    world.write("whole.smolmachine", bare("overlay").artifact());
+    let lies = |of: &str, only_content: bool, change: &dyn Fn(&mut Vec<u8>)| {
         let mut bare = bare("overlay");
         let system = FileSystem::new(bare.overlay.clone());
         change(&mut bare.overlay);
         // The work of a forger.
         system.seal(&mut bare.overlay);
         world.write("lies.smolmachine", bare.artifact());
-        let run = world.run("snapshot files ./lies.smolmachine -r").code(10);
-        let stderr = crate::support::stderr(&run);
-        let begin = "error: the files in ./lies.smolmachine cannot be read: ";
-        assert!(stderr.starts_with(begin), "{name}: {stderr}");
+        let lines = [
+            "snapshot files ./lies.smolmachine -r",
+            "snapshot files ./lies.smolmachine -r --json",
+            "cp ./lies.smolmachine:/ copy",
+            "snapshot diff ./lies.smolmachine ./whole.smolmachine",
+            "snapshot diff ./whole.smolmachine ./lies.smolmachine --patch",
+        ];
+        for line in &lines[if only_content { 2 } else { 0 }..] {
+            let stderr = stderr(&world.run(line).code(10));
+            let begin = format!("{of} in ./lies.smolmachine cannot be read: ");
+            assert!(stderr.contains(&begin), "{line}: {stderr}");
+        }
     };
-    lies("no file system", &|disk| disk[0x438] = 0);
+    lies("error: the files", false, &|disk| disk[0x438] = 0);
     // The name of a file, in the block of its folder.
     let at = |disk: &[u8], what: &[u8]| disk.windows(what.len()).position(|bytes| bytes == what).unwrap();
-    lies("a slash in a name", &|disk| {
+    lies("error: \"/root\"", false, &|disk| {
         let name = at(disk, b"\x04\x02deep") + 2;
         disk[name] = b'/';
     });
-    lies("a name twice", &|disk| {
+    lies("error: \"/root\"", false, &|disk| {
         let name = at(disk, b"\x04\x01hard") + 2;
         disk[name..name + 4].copy_from_slice(b"text");
     });
-    lies("a folder in itself", &|disk| {
+    // A folder in itself.
+    lies("error: \"/root/deep\"", false, &|disk| {
         let name = at(disk, b"\x04\x02deep") + 2;
         // The first entry of a folder, `.`, has its own number.
         let root = at(disk, b"bad\xff") - 8 - 24;
         let number: [u8; 4] = disk[root..root + 4].try_into().unwrap();
         disk[name - 8..name - 4].copy_from_slice(&number);
     });
+    // Content that is not on the disk, of the file with that mode and owner.
+    lies("error: \"/root/suid\"", true, &|disk| {
+        let inode = at(disk, b"\xed\x89\x05\0");
+        disk[inode + 60..inode + 64].copy_from_slice(&[0xf0, 0xff, 0xff, 0xff]);
+    });
+    let cat = stderr(&world.run("snapshot cat ./lies.smolmachine:/root/suid").code(10));
+    assert!(cat.contains("\"/root/suid\" in ./lies.smolmachine cannot be read: "), "{cat}");
+    // All around it can be copied.
+    world.run("cp ./lies.smolmachine:/root/deep .").success();
 }
 
 /// The engine's small system with these files, a link to `target`, and a file with that mode and attribute.

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::completion::Offer;
-use crate::contents::Content;
+use crate::contents::{Content, ContentsError};
 use crate::error::{Failure, Result, Status};
 use crate::ext4::Kind;
 use crate::library::store::Kept;
@@ -46,7 +46,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
             _ => failed("a device, a FIFO or a socket, which has no content"),
         });
     }
-    let failed = |error| contents::failure(&name, error);
+    let failed = |error: ContentsError| contents::failure(&name, error.of_file(&path));
     let content = opened.contents.content(&item).map_err(failed)?;
     let is_terminal = io::stdout().is_terminal();
     let mut out = Sink::stdout(&app.signals).map_err(|error| Failure::new(Status::Failed, error.to_string()))?;
@@ -70,11 +70,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
 }
 
 /// Reads the bytes from this place on.
-fn read(
-    content: &Content<'_>,
-    at: u64,
-    buffer: &mut Vec<u8>,
-) -> std::result::Result<(), crate::contents::ContentsError> {
+fn read(content: &Content<'_>, at: u64, buffer: &mut Vec<u8>) -> std::result::Result<(), ContentsError> {
     let bytes = WINDOW.min(content.size.saturating_sub(at));
     buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
     content.read_at(at, buffer)

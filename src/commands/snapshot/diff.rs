@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::commands::snapshot::patch::{Lines, Patches, on_one_line};
 use crate::commands::snapshot::print::Ended;
 use crate::completion::Offer;
-use crate::contents::{Contents, Difference};
+use crate::contents::{Contents, ContentsError, Difference, Side};
 use crate::error::{Failure, Result, Status};
 use crate::ext4::Kind;
 use crate::library::catalog;
@@ -51,7 +51,6 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         (old_name, open) = (format!("the image of {old_name}"), contents::open_image);
     }
     let (old, new) = (open(app, old, &kept)?, contents::open(app, new, &kept)?);
-    let names = format!("{old_name} or {new_name}");
     let mut diff = Diff {
         old: &old.contents,
         new: &new.contents,
@@ -67,7 +66,14 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     }
     let compared = new.contents.diff(&old.contents, &mut |difference| diff.add(difference));
     let printed = match compared {
-        Err(Ended::Contents(error)) => return Err(contents::failure(&names, error)),
+        Err(Ended::Contents(error)) => {
+            let name = match &error {
+                ContentsError::File { side: Some(Side::Old), .. } => old_name,
+                ContentsError::File { side: Some(Side::New), .. } => new_name,
+                _ => format!("{old_name} or {new_name}"),
+            };
+            return Err(contents::failure(&name, error));
+        }
         Err(Ended::Unprinted(error)) => Err(error),
         Ok(()) => Ok(()),
     };

@@ -94,12 +94,14 @@ impl List<'_> {
             return contents.walk(path, item, &mut |path, item| self.add(path, item));
         }
         let folder = path.strip_suffix(b"/").unwrap_or(path);
-        contents.entries(item)?.iter().try_for_each(|(name, item)| self.add(&[folder, b"/", name].concat(), item))
+        let files = contents.entries(item).map_err(|error| error.of_file(path))?;
+        files.iter().try_for_each(|(name, item)| self.add(&[folder, b"/", name].concat(), item))
     }
 
     fn add(&mut self, path: &[u8], item: &Item) -> std::result::Result<(), Ended> {
-        let file = if self.json { Some(ListedFile::new(self.contents, path, item)?) } else { None };
-        let line = if self.is_long && !self.json { Some(self.long(path, item)?) } else { None };
+        let failed = |error: ContentsError| error.of_file(path);
+        let file = self.json.then(|| ListedFile::new(self.contents, path, item)).transpose().map_err(failed)?;
+        let line = (self.is_long && !self.json).then(|| self.long(path, item)).transpose().map_err(failed)?;
         let Some(printer) = &mut self.printer else { return Ok(()) };
         let done = match &file {
             Some(file) => printer.element(file),

@@ -1,6 +1,6 @@
 //! The lines that differ in a text file, as a unified diff.
 
-use crate::contents::{Contents, ContentsError, Difference, Item};
+use crate::contents::{Contents, ContentsError, Difference, Item, Side};
 use crate::ext4::Kind;
 use similar::TextDiff;
 use std::borrow::Cow;
@@ -55,7 +55,10 @@ impl Patches {
         let Some(left) = self.left.checked_sub(sizes.iter().sum()) else {
             return Ok(Lines::Unknown("after 256 MiB of text"));
         };
-        let (Some(before), Some(after)) = (text(old, file.old)?, text(new, file.new)?) else {
+        let on = |side| move |error: ContentsError| error.on_side(file.path, side);
+        let (before, after) =
+            (text(old, file.old).map_err(on(Side::Old))?, text(new, file.new).map_err(on(Side::New))?);
+        let (Some(before), Some(after)) = (before, after) else {
             return Ok(Lines::Unknown("not text"));
         };
         self.left = left;
