@@ -40,8 +40,6 @@ pub struct ListedFile {
     pub modified: Option<String>,
     /// How many names it has, in the layer that it is from.
     pub links: u64,
-    /// Major and minor number of a device; else null.
-    pub device: Option<[u32; 2]>,
     /// Its extended attributes: the bytes of each value in hexadecimal digits.
     pub attributes: BTreeMap<String, String>,
 }
@@ -59,8 +57,6 @@ impl ListedFile {
             state: FileState::new(contents, item)?,
             modified: time(metadata.modified).map(|time| time.to_string()),
             links: metadata.links,
-            device: matches!(metadata.kind, Kind::CharacterDevice | Kind::BlockDevice)
-                .then_some([metadata.device.0, metadata.device.1]),
             attributes: attributes
                 .map(|(name, value)| {
                     (String::from_utf8_lossy(&name).into_owned(), base16ct::lower::encode_string(&value))
@@ -138,9 +134,24 @@ pub struct DifferentFile {
     pub new: Option<FileState>,
     /// The names of the extended attributes that differ; of a new file, of all that it has.
     pub attributes: Vec<String>,
-    /// With --patch: the lines that differ, as a unified diff; missing if it is not text, or too large.
+    /// With --patch: the lines that differ, as a unified diff; missing if they are not known, or if it is another kind of file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
+    /// With --patch: why the lines that differ are not known. It is not text, it is over 1 MiB (`too-large`), or 256 MiB of text
+    /// were compared before it (`too-much`); else missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_patch: Option<NoPatch>,
+}
+
+/// Why the lines of a file that differ are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+#[allow(missing_docs)]
+pub enum NoPatch {
+    NotText,
+    TooLarge,
+    TooMuch,
 }
 
 /// What happened to a file.
@@ -183,6 +194,8 @@ pub struct FileState {
     pub bytes: u64,
     /// The target of a symbolic link; else null.
     pub target: Option<String>,
+    /// Major and minor number of a device; else null.
+    pub device: Option<[u32; 2]>,
 }
 
 impl FileState {
@@ -191,19 +204,21 @@ impl FileState {
         let (kind, mode) = (file.kind, format!("{:04o}", file.mode));
         let target = if kind == Kind::Link { Some(contents.link(item)?) } else { None };
         let target = target.map(|target| String::from_utf8_lossy(&target).into_owned());
-        Ok(Self { kind, mode, uid: file.uid, gid: file.gid, bytes: file.size, target })
+        let device =
+            matches!(kind, Kind::CharacterDevice | Kind::BlockDevice).then_some([file.device.0, file.device.1]);
+        Ok(Self { kind, mode, uid: file.uid, gid: file.gid, bytes: file.size, target, device })
     }
 }
 
 impl DifferentFile {
-    /// This file of one of two snapshots, or of both; and the lines that differ.
+    /// This file of one of two snapshots, or of both; and the lines that differ, or why they are not known.
     ///
     /// # Errors
     /// The target of a link, or attributes, cannot be read.
     pub fn new(
         difference: &Difference<'_>,
         [old, new]: [&Contents; 2],
-        patch: Option<String>,
+        (patch, no_patch): (Option<String>, Option<NoPatch>),
     ) -> Result<Self, ContentsError> {
         let Changes { kind, content, mode, owner, attributes } = difference.changes;
         let on = |side| move |error: ContentsError| error.on_side(difference.path, side);
@@ -226,6 +241,7 @@ impl DifferentFile {
             new: difference.new.map(|item| FileState::new(new, item)).transpose().map_err(on(Side::New))?,
             attributes: attributes_that_differ(difference, [old, new])?,
             patch,
+            no_patch,
         })
     }
 }

@@ -12,7 +12,7 @@ mod snapshots;
 pub use crate::terminal::Error;
 pub use doctor::{Check, Details, Diagnosis, Folder, UsedVm, Verdict};
 pub use engines::{InstalledEngine, RemovedEngine};
-pub use files::{Compared, DifferentFile, FileChange, FileState, GuestPath, ListedFile, Totals, time};
+pub use files::{Compared, DifferentFile, FileChange, FileState, GuestPath, ListedFile, NoPatch, Totals, time};
 pub use schemas::schemas;
 pub use snapshots::{Arrived, Exported, Listed, Pruned, Pushed, RemovedSnapshot, Tagged, Verified, Whole};
 

@@ -356,6 +356,70 @@ fn what_an_agent_did_is_all_in_the_difference_and_no_file_can_fake_it() {
     );
     assert_eq!(file("/tool")["attributes"], serde_json::json!(["security.capability"]));
     assert!(file("/program").get("patch").is_none());
+    assert_eq!((&file("/program")["no_patch"], &file("/large")["no_patch"]), (&"not-text".into(), &"too-large".into()));
+    assert!(file("/crlf").get("no_patch").is_none());
+}
+
+/// The engine's small system with these files: their names, kinds, and targets or device numbers.
+fn system_of(files: &[(&str, tar::EntryType, &str, u32)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, kind, target, minor) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(*kind);
+        header.set_size(0);
+        header.set_mode(0o755);
+        header.set_device_major(7).unwrap();
+        header.set_device_minor(*minor).unwrap();
+        if target.is_empty() {
+            tar.append_data(&mut header, name, &[][..]).unwrap();
+        } else {
+            tar.append_link(&mut header, name, target).unwrap();
+        }
+    }
+    tar.into_inner().unwrap()
+}
+
+#[test]
+fn another_kind_of_file_and_another_device_are_described() {
+    use tar::EntryType::{Block, Char, Directory, Fifo, Regular, Symlink};
+    let world = World::new();
+    let with = |base: Vec<u8>| Bare { base, ..bare("overlay") }.artifact();
+    let before = [
+        ("a", Directory, "", 0),
+        ("b", Symlink, "/x", 0),
+        ("c", Fifo, "", 0),
+        ("d", Char, "", 1),
+        ("e", Char, "", 1),
+        ("f", Regular, "", 0),
+    ];
+    let after = [
+        ("a", Symlink, "/y", 0),
+        ("b", Directory, "", 0),
+        ("c", Regular, "", 0),
+        ("d", Char, "", 2),
+        ("e", Block, "", 1),
+        ("f", Char, "", 3),
+    ];
+    let old = import(&world, "dev", &with(system_of(&before)));
+    let new = import(&world, "dev", &with(system_of(&after)));
+    for (begin, option) in [("", ""), ("diff ", " --patch")] {
+        let text = stdout(&world.run(&format!("snapshot diff {old} {new}{option}")).success());
+        for line in [
+            "M  /a  (folder -> link, target /y",
+            "M  /b  (link -> folder",
+            "M  /c  (FIFO -> file)",
+            "M  /d  (device 7:1 -> 7:2)",
+            "M  /e  (character device 7:1 -> block device 7:1)",
+            "M  /f  (file -> character device 7:3)",
+        ] {
+            assert!(text.lines().any(|one| one.starts_with(&format!("{begin}{line}"))), "{line}: {text}");
+        }
+    }
+    let all = json(&world, &format!("snapshot diff {old} {new} --patch"));
+    let device = all["files"].as_array().unwrap().iter().find(|file| file["path"] == "/d").unwrap();
+    assert_eq!(device["differs"], serde_json::json!(["content"]));
+    let numbers = (&device["old"]["device"], &device["new"]["device"]);
+    assert_eq!(numbers, (&serde_json::json!([7, 1]), &serde_json::json!([7, 2])));
 }
 
 /// Text files that differ: their content before and after. Only LF ends a line.

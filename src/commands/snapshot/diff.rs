@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::commands::snapshot::patch::{Lines, Patches, on_one_line};
 use crate::commands::snapshot::print::Ended;
 use crate::completion::Offer;
-use crate::contents::{Contents, ContentsError, Difference, Side};
+use crate::contents::{Changes, Contents, ContentsError, Difference, Side};
 use crate::error::{Failure, Result, Status};
 use crate::ext4::Kind;
 use crate::library::catalog;
@@ -12,7 +12,7 @@ use crate::library::store::Kept;
 use crate::operations::resolve::{self, SnapshotSource};
 use crate::operations::{contents, packed};
 use crate::quoted::quoted;
-use crate::report::{Compared, DifferentFile, FileChange, FileState, Totals};
+use crate::report::{Compared, DifferentFile, FileChange, FileState, NoPatch, Totals};
 use crate::terminal::Printer;
 use std::ffi::OsString;
 
@@ -137,12 +137,12 @@ impl Diff<'_> {
             return Ok(());
         }
         let lines = if self.args.patch { self.patches.of(self.old, self.new, difference)? } else { Lines::Same };
-        let (patch, unknown) = match lines {
+        let lines = match lines {
             Lines::Same => (None, None),
             Lines::Patch(patch) => (Some(patch), None),
             Lines::Unknown(why) => (None, Some(why)),
         };
-        let file = DifferentFile::new(difference, [self.old, self.new], patch)?;
+        let file = DifferentFile::new(difference, [self.old, self.new], lines)?;
         let Some(printer) = &mut self.printer else {
             self.files.push(file);
             return Ok(());
@@ -155,50 +155,75 @@ impl Diff<'_> {
             FileChange::Changed => b"M  ",
         });
         line.extend(on_one_line(difference.path).as_bytes());
-        line.extend(details(difference, &file, unknown).into_bytes());
+        line.extend(details(difference, &file).into_bytes());
         printer.line(&line).map_err(Ended::Unprinted)?;
         let lines = file.patch.iter().flat_map(|patch| patch.strip_suffix('\n').unwrap_or(patch).split('\n'));
         lines.into_iter().try_for_each(|line| printer.text(line)).map_err(Ended::Unprinted)
     }
 }
 
-/// What differs besides the content, for people; and why the lines of it are `unknown`.
-fn details(difference: &Difference<'_>, file: &DifferentFile, unknown: Option<&str>) -> String {
-    let (state, mut all) = (|state: &Option<FileState>| state.as_ref().map(|state| state.mode.clone()), Vec::new());
-    let target = |state: &Option<FileState>| state.as_ref().and_then(|state| state.target.clone());
-    match (difference.old, difference.new) {
-        (Some(old), Some(new)) => {
-            let (old, new, changes) = (&old.metadata, &new.metadata, &difference.changes);
-            if changes.kind {
-                all.push("another kind of file".to_owned());
-            }
-            if let (Some(old), Some(new), true) = (target(&file.old), target(&file.new), changes.content) {
-                all.push(format!("target {} -> {}", quoted(&old), quoted(&new)));
-            } else if changes.content && (changes.mode || changes.owner || changes.attributes) {
-                all.push("content".to_owned());
-            }
-            if changes.mode {
-                all.push(format!("mode {:04o} -> {:04o}", old.mode, new.mode));
-            }
-            if changes.owner {
-                all.push(format!("owner {}:{} -> {}:{}", old.uid, old.gid, new.uid, new.gid));
-            }
-        }
+/// What differs besides the content, for people; and why the lines of that are not known.
+fn details(difference: &Difference<'_>, file: &DifferentFile) -> String {
+    let mut all = match (&file.old, &file.new) {
+        (Some(old), Some(new)) => changed(difference.changes, old, new),
         (None, Some(new)) => {
-            all.extend(target(&file.new).map(|target| format!("target {}", quoted(&target))));
             // Whoever runs it becomes another user.
-            if new.kind() == Kind::File && new.metadata.mode & 0o6000 != 0 {
-                all.extend(state(&file.new).map(|mode| format!("mode {mode}")));
-            }
+            let is_other =
+                difference.new.is_some_and(|new| new.kind() == Kind::File && new.metadata.mode & 0o6000 != 0);
+            let mode = is_other.then(|| format!("mode {}", new.mode));
+            new.target.iter().map(|target| format!("target {}", quoted(target))).chain(mode).collect()
         }
-        _ => {}
-    }
+        _ => Vec::new(),
+    };
     if !file.attributes.is_empty() {
         let names: Vec<String> = file.attributes.iter().map(|name| quoted(name)).collect();
         all.push(format!("attributes {}", names.join(" ")));
     }
-    all.extend(unknown.map(str::to_owned));
+    all.extend(file.no_patch.map(|why| match why {
+        NoPatch::NotText => "not text".to_owned(),
+        NoPatch::TooLarge => "over 1 MiB".to_owned(),
+        NoPatch::TooMuch => "after 256 MiB of text".to_owned(),
+    }));
     if all.is_empty() { String::new() } else { format!("  ({})", all.join(", ")) }
+}
+
+/// What differs in a file that is in both, for people.
+fn changed(changes: Changes, old: &FileState, new: &FileState) -> Vec<String> {
+    let mut all = Vec::new();
+    let number = |[major, minor]: [u32; 2]| format!("{major}:{minor}");
+    if changes.kind {
+        let kind = |state: &FileState| {
+            let number = state.device.map(|device| format!(" {}", number(device))).unwrap_or_default();
+            format!("{}{number}", kind_name(state.kind))
+        };
+        all.push(format!("{} -> {}", kind(old), kind(new)));
+        all.extend(new.target.iter().map(|target| format!("target {}", quoted(target))));
+    } else if let (Some(old), Some(new), true) = (&old.target, &new.target, changes.content) {
+        all.push(format!("target {} -> {}", quoted(old), quoted(new)));
+    } else if let (Some(old), Some(new), true) = (old.device, new.device, changes.content) {
+        all.push(format!("device {} -> {}", number(old), number(new)));
+    } else if changes.content && (changes.mode || changes.owner || changes.attributes) {
+        all.push("content".to_owned());
+    }
+    if changes.mode {
+        all.push(format!("mode {} -> {}", old.mode, new.mode));
+    }
+    if changes.owner {
+        all.push(format!("owner {}:{} -> {}:{}", old.uid, old.gid, new.uid, new.gid));
+    }
+    all
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Folder => "folder",
+        Kind::Link => "link",
+        Kind::CharacterDevice => "character device",
+        Kind::BlockDevice => "block device",
+        Kind::Fifo => "FIFO",
+        Kind::Socket => "socket",
+    }
 }
 
 /// The sums, for people.

@@ -2,6 +2,7 @@
 
 use crate::contents::{Contents, ContentsError, Difference, Item, Side};
 use crate::ext4::Kind;
+use crate::report::NoPatch;
 use similar::TextDiff;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -15,12 +16,12 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The lines of a file that differ.
 pub enum Lines {
-    /// None: the content is the same, or it is no file.
+    /// None: the content is the same, or it is no file, or was none.
     Same,
     /// A unified diff.
     Patch(String),
-    /// They are not compared: why, for people.
-    Unknown(&'static str),
+    /// They are not compared.
+    Unknown(NoPatch),
 }
 
 /// Compares the lines of files, as long as they are not too many.
@@ -42,24 +43,23 @@ impl Patches {
     /// It cannot be read, or is damaged.
     pub fn of(&mut self, old: &Contents, new: &Contents, file: &Difference<'_>) -> Result<Lines, ContentsError> {
         let files = [file.old, file.new];
-        if !files.iter().flatten().any(|item| item.kind() == Kind::File)
+        if !files.iter().flatten().all(|item| item.kind() == Kind::File)
             || file.old.is_some() && file.new.is_some() && !file.changes.content
         {
             return Ok(Lines::Same);
         }
-        let sizes =
-            files.map(|item| item.filter(|item| item.kind() == Kind::File).map_or(0, |item| item.metadata.size));
+        let sizes = files.map(|item| item.map_or(0, |item| item.metadata.size));
         if sizes.iter().any(|size| *size > LARGEST) {
-            return Ok(Lines::Unknown("over 1 MiB"));
+            return Ok(Lines::Unknown(NoPatch::TooLarge));
         }
         let Some(left) = self.left.checked_sub(sizes.iter().sum()) else {
-            return Ok(Lines::Unknown("after 256 MiB of text"));
+            return Ok(Lines::Unknown(NoPatch::TooMuch));
         };
         let on = |side| move |error: ContentsError| error.on_side(file.path, side);
         let (before, after) =
             (text(old, file.old).map_err(on(Side::Old))?, text(new, file.new).map_err(on(Side::New))?);
         let (Some(before), Some(after)) = (before, after) else {
-            return Ok(Lines::Unknown("not text"));
+            return Ok(Lines::Unknown(NoPatch::NotText));
         };
         self.left = left;
         let name = |side: &[u8], is_there: bool| {
@@ -92,9 +92,6 @@ fn unified(before: &str, after: &str, [from, to]: [&str; 2]) -> String {
 /// The text of a file; empty if there is none. Nothing if it is no text.
 fn text(contents: &Contents, item: Option<&Item>) -> Result<Option<String>, ContentsError> {
     let Some(item) = item else { return Ok(Some(String::new())) };
-    if item.kind() != Kind::File {
-        return Ok(None);
-    }
     let mut bytes = vec![0; usize::try_from(item.metadata.size).unwrap_or(0)];
     contents.content(item)?.read_at(0, &mut bytes)?;
     Ok(String::from_utf8(bytes).ok().filter(|text| !text.contains('\0')))
