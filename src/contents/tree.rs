@@ -89,6 +89,22 @@ impl Item {
     }
 }
 
+/// What a path leads to.
+enum Found {
+    /// A file: its path without links.
+    File(Vec<u8>, Item),
+    /// Nothing.
+    Missing,
+    /// Links, again and again.
+    Loop,
+}
+
+impl Found {
+    fn file(self) -> Option<(Vec<u8>, Item)> {
+        if let Self::File(path, item) = self { Some((path, item)) } else { None }
+    }
+}
+
 /// A file in a folder: its name, and what is known of it.
 pub type Entry = (Box<[u8]>, Item);
 
@@ -279,12 +295,20 @@ impl Contents {
     /// A folder on the way cannot be read, or is damaged.
     pub fn find(&self, path: &[u8], follows: bool) -> Result<Option<(Vec<u8>, Item)>, ContentsError> {
         // What is no folder hides all below it: those layers need not be read.
-        let first = self.find_in(path, follows, 1)?.filter(|(_, item)| item.kind() != Kind::Folder);
-        if first.is_some() { Ok(first) } else { self.find_in(path, follows, usize::MAX) }
+        let first = self.find_in(path, follows, 1)?.file().filter(|(_, item)| item.kind() != Kind::Folder);
+        if first.is_some() { Ok(first) } else { self.find_in(path, follows, usize::MAX).map(Found::file) }
+    }
+
+    /// Whether this path leads through a loop of symbolic links, or more of them than Linux follows.
+    ///
+    /// # Errors
+    /// See [`Self::find`].
+    pub fn is_loop(&self, path: &[u8]) -> Result<bool, ContentsError> {
+        Ok(matches!(self.find_in(path, true, usize::MAX)?, Found::Loop))
     }
 
     /// The same in so many layers of each folder on the way.
-    fn find_in(&self, path: &[u8], follows: bool, layers: usize) -> Result<Option<(Vec<u8>, Item)>, ContentsError> {
+    fn find_in(&self, path: &[u8], follows: bool, layers: usize) -> Result<Found, ContentsError> {
         let (mut found, mut links) = (Vec::<(Box<[u8]>, Item)>::new(), 0_usize);
         let mut parts: VecDeque<Box<[u8]>> = parts(path).map(Into::into).collect();
         while let Some(part) = parts.pop_front() {
@@ -294,16 +318,16 @@ impl Contents {
             }
             let folder = found.last().map_or(&self.root, |(_, item)| item);
             if folder.kind() != Kind::Folder {
-                return Ok(None);
+                return Ok(Found::Missing);
             }
-            let Some(item) = self.lookup(folder, &part, layers)? else { return Ok(None) };
+            let Some(item) = self.lookup(folder, &part, layers)? else { return Ok(Found::Missing) };
             if item.kind() != Kind::Link || parts.is_empty() && !follows {
                 found.push((part, item));
                 continue;
             }
             links = links.saturating_add(1);
             if links > MOST_LINKS {
-                return Ok(None);
+                return Ok(Found::Loop);
             }
             let target = self.link(&item)?;
             if target.starts_with(b"/") {
@@ -316,7 +340,7 @@ impl Contents {
         let names = found.iter().flat_map(|(name, _)| [b"/", &**name]);
         let path: Vec<u8> = names.flatten().copied().collect();
         let path = if path.is_empty() { b"/".to_vec() } else { path };
-        Ok(Some((path, found.pop().map_or_else(|| self.root.clone(), |(_, item)| item))))
+        Ok(Found::File(path, found.pop().map_or_else(|| self.root.clone(), |(_, item)| item)))
     }
 
     /// Whether a file is one that the engine brings for each VM.

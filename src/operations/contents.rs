@@ -15,6 +15,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// The most letters of the target of a link in a message.
+const LONGEST: usize = 100;
+
 /// The files in a snapshot, until this is dropped.
 pub struct Opened {
     /// The files.
@@ -108,9 +111,12 @@ impl Opened {
         }
         let shown = String::from_utf8_lossy(path);
         let what = match self.contents.find(path, false).map_err(failed)? {
+            _ if follows && self.contents.is_loop(path).map_err(failed)? => {
+                format!("{shown:?} in {name} leads through a loop of symbolic links, or more than 40 of them")
+            }
             Some((_, link)) => {
-                let target = self.contents.link(&link).map_err(failed)?;
-                format!("{shown:?} in {name} is a link to {:?}, which is not there", String::from_utf8_lossy(&target))
+                let target = shortened(&self.contents.link(&link).map_err(failed)?);
+                format!("{shown:?} in {name} is a link to {target:?}, which is not there")
             }
             None => format!("there is no file {shown:?} in {name}"),
         };
@@ -129,6 +135,17 @@ impl Opened {
         }
         Ok(b"/".to_vec())
     }
+}
+
+/// Text for a message, cut if it is long.
+fn shortened(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let mut letters = text.chars();
+    let mut short: String = letters.by_ref().take(LONGEST).collect();
+    if letters.next().is_some() {
+        short.push('…');
+    }
+    short
 }
 
 /// The hint how to list what is in this folder of a snapshot.

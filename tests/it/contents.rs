@@ -129,8 +129,12 @@ fn the_content_of_a_file_is_printed_and_no_link_leads_out() {
     assert!(hint(&format!("snapshot cat {one}:/root/null"), 1).contains("is a device, a FIFO or a socket"));
     let missing = hint(&format!("snapshot cat {one}:/root/deep/nosuch/x"), 4);
     assert!(missing.contains(&format!("`bottle-freeze snapshot files {one} /root/deep`")), "{missing}");
-    let dangling = hint(&format!("snapshot cat {one}:/root/loop"), 4);
-    assert!(dangling.contains("is a link to ") && dangling.contains(", which is not there"), "{dangling}");
+    let dangling = hint(&format!("snapshot cat {one}:/root/long"), 4);
+    assert!(dangling.contains("is a link to ") && dangling.contains("xxx\", which is not there"), "{dangling}");
+    for path in ["/root/loop", "/root/loop/x"] {
+        let circle = hint(&format!("snapshot cat {one}:{path}"), 4);
+        assert!(circle.contains(&format!("{path:?} in {one} leads through a loop of symbolic links, or ")), "{circle}");
+    }
     let other = hint(&format!("snapshot files {one}:/root"), 4);
     assert!(other.contains(&format!("`bottle-freeze snapshot files {one} /root`")), "{other}");
     world.run("snapshot cat dev").code(2);
@@ -637,6 +641,15 @@ fn the_disks_of_a_running_vm_are_read_as_they_lie_over_one_another() {
     world.run("snapshot files ./deep.checkpoint").code(10);
     world.write("short.checkpoint", artifact(&members[..3], &manifest(&overlay)));
     world.run("snapshot files ./short.checkpoint").code(10);
+}
+
+#[test]
+fn a_long_target_of_a_link_is_cut_in_a_message() {
+    let world = World::new();
+    let base = system_of(&[("a", tar::EntryType::Symlink, &"x/".repeat(2000), 0)]);
+    world.write("long.smolmachine", Bare { base, ..bare("overlay") }.artifact());
+    let stderr = stderr(&world.run("snapshot cat ./long.smolmachine:/a").code(4));
+    assert!(stderr.contains(&format!("is a link to \"{}…\", which is not there", "x/".repeat(50))), "{stderr}");
 }
 
 /// Renames an attribute, without its prefix.
