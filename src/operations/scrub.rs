@@ -9,6 +9,7 @@ use crate::library::store::{self, Chunk, Entry, Feed, Index, Kept, Source, Store
 use crate::library::{FileHash, HashingWriter, InChunks, Metadata, Staging, Stored, layout, library_staging};
 use crate::operations::leaks::{self, Found};
 use crate::operations::{contents, packed, verify};
+use crate::report::Emptied;
 use crate::signals::ExitNote;
 use crate::smolvm::artifact::Part;
 use std::collections::BTreeSet;
@@ -19,6 +20,8 @@ use std::str::FromStr;
 
 /// Zeros that are written at once, where something is written among them.
 const WINDOW: u64 = 1 << 20;
+/// The most files that are listed.
+const LISTED: usize = 1000;
 
 /// What is made empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,10 +77,30 @@ impl Scrub {
 pub struct Scrubbed {
     /// The copy, in a private folder.
     pub stored: Stored,
-    /// How many files are empty in it.
-    pub files: u64,
+    /// The files that are empty in it, sorted.
+    emptied: Vec<Emptied>,
     _note: ExitNote,
     _private: Staging,
+}
+
+impl Scrubbed {
+    /// How many files are empty in it, and the first of them.
+    pub fn emptied(copy: Option<&Self>) -> (u64, Vec<Emptied>) {
+        let all = copy.map(|copy| &*copy.emptied).unwrap_or_default();
+        (all.len() as u64, all.iter().take(LISTED).cloned().collect())
+    }
+
+    /// The same for people, as the end of a sentence.
+    pub fn sums(copy: Option<&Self>) -> String {
+        let Some(copy) = copy else { return String::new() };
+        let kinds: BTreeSet<&str> = copy.emptied.iter().map(|one| one.kind).collect();
+        let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
+        match copy.emptied.len() {
+            0 => "; it had no file to empty".to_owned(),
+            1 => format!("; 1 file is empty in it ({kinds})"),
+            files => format!("; {files} files are empty in it ({kinds})"),
+        }
+    }
 }
 
 impl Drop for Scrubbed {
@@ -103,28 +126,31 @@ pub fn copy(app: &App, one: &Stored, which: &[Scrub]) -> Result<Scrubbed> {
     };
     let (opened, _private) = contents::read(app, &name, Some(one), &one.folder, &Kept::default())?;
     let edits = app.terminal.during("check", &format!("searching {name}"), || edits(&opened?, which));
-    let (edits, files) = edits.map_err(|error| unscrubbed(&name, error))?;
+    let (edits, emptied) = edits.map_err(|error| unscrubbed(&name, error))?;
     let staging = library_staging()?;
     let note = packed::leaves(app, &staging);
     let stored = app
         .terminal
         .during("copy", &format!("scrubbing a copy of {name}"), || write(app, one, which, &index, &edits, &staging))?;
-    Ok(Scrubbed { stored, files, _note: note, _private: staging })
+    Ok(Scrubbed { stored, emptied, _note: note, _private: staging })
+}
+
+/// The snapshot of which this one is such a copy.
+pub fn parent(metadata: &Metadata) -> Option<&str> {
+    metadata.parent.as_deref().filter(|_| !metadata.scrubbed.is_empty())
 }
 
 /// What follows the name of a snapshot that is such a copy, in a message.
 pub fn describe(metadata: &Metadata) -> String {
-    match (&metadata.parent, metadata.scrubbed.join(", ")) {
-        (Some(of), kinds) if !kinds.is_empty() => format!(" (a copy of {of} without {kinds})"),
-        _ => String::new(),
-    }
+    let kinds = metadata.scrubbed.join(", ");
+    parent(metadata).map(|of| format!(" (a copy of {of} without {kinds})")).unwrap_or_default()
 }
 
-/// What --scrub can do about what was found in a snapshot, in which `which` is empty already: the end of a hint.
-pub fn hint(found: &Found, one: Option<&Stored>, which: &[Scrub]) -> String {
+/// The options that help against what was found in a snapshot, in which `which` is empty already: `allow`, and what --scrub does.
+pub fn hint(allow: &str, found: &Found, one: Option<&Stored>, which: &[Scrub]) -> String {
     let is_live = |one: &Stored| one.metadata.artifact.as_ref().is_some_and(|artifact| artifact.live);
     if !one.is_some_and(|one| one.metadata.is_in_chunks() && !is_live(one)) {
-        return String::new();
+        return allow.to_owned();
     }
     let empties = |scrub: Scrub| found.in_files.iter().any(|kind| scrub.is_of(*kind));
     let kinds = SCRUBS.iter().filter(|(_, scrub)| which.contains(scrub) || empties(*scrub)).map(|(name, _)| *name);
@@ -132,9 +158,11 @@ pub fn hint(found: &Found, one: Option<&Stored>, which: &[Scrub]) -> String {
     let kept: BTreeSet<Kind> = found.in_files.iter().filter(is_kept).chain(&found.beside).copied().collect();
     let kept = kept.into_iter().map(Kind::plural).collect::<Vec<_>>().join(", ");
     match (SCRUBS.iter().any(|(_, scrub)| empties(*scrub)), kept) {
-        (false, kept) => format!("; --scrub cannot remove {kept}"),
-        (true, kept) if kept.is_empty() => format!("; --scrub {} leaves it out", kinds.collect::<Vec<_>>().join(",")),
-        (true, kept) => format!("; --scrub {} leaves out all but {kept}", kinds.collect::<Vec<_>>().join(",")),
+        (false, kept) => format!("{allow}; --scrub cannot remove {kept}"),
+        (true, kept) if kept.is_empty() => {
+            format!("{allow}; --scrub {} leaves it out", kinds.collect::<Vec<_>>().join(","))
+        }
+        (true, kept) => format!("{allow}; --scrub {} leaves out all but {kept}", kinds.collect::<Vec<_>>().join(",")),
     }
 }
 
@@ -148,29 +176,32 @@ fn unscrubbed(name: &str, error: ContentsError) -> Failure {
     failure.state("nothing left this machine").or_hint(hint)
 }
 
-/// What is to be written so that these files are empty, and how many they are.
-fn edits(contents: &Contents, which: &[Scrub]) -> std::result::Result<(MemberEdits, u64), ContentsError> {
-    let (mut edits, mut files) = (MemberEdits::new(), 0_u64);
-    leaks::each(contents, &mut |_, item, kind, _| {
-        if which.iter().any(|scrub| scrub.is_of(kind)) {
+/// What is to be written so that these files are empty, and which they are.
+fn edits(contents: &Contents, which: &[Scrub]) -> std::result::Result<(MemberEdits, Vec<Emptied>), ContentsError> {
+    let (mut edits, mut emptied) = (MemberEdits::new(), Vec::new());
+    let chosen = || SCRUBS.iter().filter(|(_, scrub)| which.contains(scrub));
+    let entry = |kind, path: &[u8]| Emptied { kind, path: String::from_utf8_lossy(path).into_owned() };
+    leaks::each(contents, &mut |path, item, kind, _| {
+        if let Some((name, _)) = chosen().find(|(_, scrub)| scrub.is_of(kind)) {
             contents.empty(item, &mut edits)?;
-            files = files.saturating_add(1);
+            emptied.push(entry(*name, path));
         }
         Ok(())
     })?;
-    if which.contains(&Scrub::MachineId) {
+    if let Some((name, _)) = chosen().find(|(_, scrub)| *scrub == Scrub::MachineId) {
         for path in [&b"/etc/machine-id"[..], b"/var/lib/dbus/machine-id"] {
             // A link is not followed: what it leads to is the other one.
             let found = contents.find(path, false)?.map(|(_, item)| item);
             if let Some(item) = found.filter(|item| item.kind() == FileKind::File && item.metadata.size > 0) {
                 contents.empty(&item, &mut edits)?;
-                files = files.saturating_add(1);
+                emptied.push(entry(*name, path));
             }
         }
     }
     contents.clear_unused(&mut edits)?;
     edits.values_mut().for_each(Edits::sort);
-    Ok((edits, files))
+    emptied.sort();
+    Ok((edits, emptied))
 }
 
 /// Writes the copy into a private folder.

@@ -113,6 +113,15 @@ pub struct Tagged {
     pub tags: Vec<String>,
 }
 
+/// A file that --scrub made empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct Emptied {
+    /// The kind of --scrub: `history`, `machine-id` and so on.
+    pub kind: &'static str,
+    /// Its path in the VM.
+    pub path: String,
+}
+
 /// A snapshot that was exported.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Exported {
@@ -128,8 +137,12 @@ pub struct Exported {
     pub findings: Vec<Finding>,
     /// How many findings there are.
     pub found: u64,
+    /// The snapshot, VM@ID, of which it is a copy that --scrub made; null: it is none.
+    pub parent: Option<String>,
     /// How many files --scrub made empty in the copy that was exported.
     pub scrubbed: u64,
+    /// Those files: at most 1000.
+    pub emptied: Vec<Emptied>,
     /// The warnings that were printed.
     pub warnings: Vec<String>,
 }
@@ -168,8 +181,12 @@ pub struct Pushed {
     pub findings: Vec<Finding>,
     /// How many findings there are.
     pub found: u64,
+    /// The snapshot, VM@ID, of which it is a copy that --scrub made; null: it is none.
+    pub parent: Option<String>,
     /// How many files --scrub made empty in the copy that was pushed.
     pub scrubbed: u64,
+    /// Those files: at most 1000.
+    pub emptied: Vec<Emptied>,
     /// The warnings that were printed.
     pub warnings: Vec<String>,
 }

@@ -185,6 +185,16 @@ fn a_library_can_have_a_snapshot_and_a_scrubbed_copy_of_it() {
     let text = stdout(&world.run("snapshot export dev -o y.tar --scrub history").success());
     let parent = stdout(&world.run("snapshot show dev@ready --quiet").success()).trim().to_owned();
     assert!(text.starts_with(&format!("exported {copy} (a copy of {parent} without history) as y.tar")), "{text}");
+    assert!(text.contains("; 1 file is empty in it (history); elsewhere: "), "{text}");
+    let report = export(&world, "dev", "credentials,history");
+    export(&world, "dev", "history");
+    let emptied = serde_json::json!([{"kind": "history", "path": "/root/.bash_history"}]);
+    assert_eq!((&report["emptied"], &report["parent"]), (&emptied, &parent.as_str().into()));
+    let text = stdout(&world.run("snapshot export dev -o z.tar --scrub credentials --allow-secrets").success());
+    assert!(text.contains("; it had no file to empty; elsewhere: "), "{text}");
+    let whole = finish(world.line("snapshot export dev -o z.tar --force --allow-secrets --json")).success();
+    let whole: Value = serde_json::from_slice(&whole.get_output().stdout).unwrap();
+    assert_eq!((&whole["emptied"], &whole["parent"]), (&serde_json::json!([]), &Value::Null));
     // The same copy is the same snapshot.
     world.run("snapshot import x.tar").success();
     world.run("snapshot import y.tar").code(7).stderr(contains(&copy));
@@ -237,7 +247,9 @@ fn a_scrubbed_copy_is_pushed() {
     let push = "snapshot push dev registry.test:5000/dev:r1 --yes";
     world.run(push).code(6).stderr(contains(".bash_history"));
     // What can be printed is the snapshot, not the copy.
-    let said = stderr(&world.run(&format!("{push} --scrub history")).success());
+    let run = world.run(&format!("{push} --scrub history")).success();
+    assert!(stdout(&run).contains("; 1 file is empty in it (history); elsewhere: "), "{run}");
+    let said = stderr(&run);
     assert!(said.contains("its snapshot.json is pushed too: the VM's configuration\n"), "{said}");
     assert!(!said.contains(".bash_history") && !said.contains("snapshot show"), "{said}");
     world.run("snapshot pull registry.test:5000/dev:r1 --as new").success();

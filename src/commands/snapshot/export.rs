@@ -5,7 +5,7 @@ use crate::completion::Offer;
 use crate::encryption::Recipient;
 use crate::error::{Failure, Result, Status};
 use crate::library::{self, ExportFile, Stored};
-use crate::operations::scrub::{self, SCRUBS, Scrub};
+use crate::operations::scrub::{self, SCRUBS, Scrub, Scrubbed};
 use crate::operations::{keys, leaks, lock, packed, resolve, verify};
 use crate::publish::Existing;
 use crate::quoted::quoted;
@@ -16,6 +16,9 @@ use clap::ValueHint;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+
+/// What answers the question about secrets, or makes it needless.
+const ALLOW: &str = "--allow-secrets answers this question, --recipient encrypts the export";
 
 /// Write a snapshot to one file, to import it on another machine
 ///
@@ -66,22 +69,22 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
             let file = (!to_stdout).then(|| ExportFile::new(&args.output, existing)).transpose()?;
             let recipients = keys::recipients(&args.recipients, &args.recipients_file, &app.signals, warnings)?;
             if args.scrub.is_empty() {
-                return export(app, args, file, &one, &recipients, 0, warnings);
+                return export(app, args, file, &one, &recipients, None, warnings);
             }
             let copy = scrub::copy(app, &one, &args.scrub)?;
-            export(app, args, file, &copy.stored, &recipients, copy.files, warnings)
+            export(app, args, file, &copy.stored, &recipients, Some(&copy), warnings)
         })
     })
 }
 
-/// Exports a snapshot, in which so many files were made empty.
+/// Exports a snapshot, which may be `copied` by --scrub.
 fn export(
     app: &App,
     args: &Args,
     file: Option<ExportFile>,
     one: &Stored,
     recipients: &[Recipient],
-    scrubbed: u64,
+    copied: Option<&Scrubbed>,
     warnings: &Warnings,
 ) -> Result<()> {
     let (reference, to_stdout) = (one.reference(), file.is_none());
@@ -90,10 +93,8 @@ fn export(
         .during("check", &format!("checking {reference}"), || verify::artifact(app, &one.folder, &one.metadata))?;
     let found = leaks::search(app, &reference, Some(one), &one.folder, &artifact.manifest)?;
     // What is encrypted is readable for its recipients only.
-    let is_allowed = args.allow_secrets || !recipients.is_empty();
-    let scrub = scrub::hint(&found, Some(one), &args.scrub);
-    let hint = format!("--allow-secrets answers this question, --recipient encrypts the export{scrub}");
-    found.confirm(app, is_allowed, &hint, warnings, "nothing was exported")?;
+    let hint = scrub::hint(ALLOW, &found, Some(one), &args.scrub);
+    found.confirm(app, args.allow_secrets || !recipients.is_empty(), &hint, warnings, "nothing was exported")?;
     app.terminal
         .during("export", &format!("exporting {reference}"), || match file {
             Some(file) => file.write(one, recipients, &app.signals),
@@ -109,8 +110,10 @@ fn export(
     let (size, file) = (packed::size(one.bytes()), args.output.display().to_string());
     let (encrypted, identity) = encryption(recipients.len());
     let copy = scrub::describe(&one.metadata);
+    let (sums, (scrubbed, emptied)) = (Scrubbed::sums(copied), Scrubbed::emptied(copied));
     let next = format!("elsewhere: bottle-freeze snapshot import {}{identity}", quoted(&file));
-    app.terminal.result(&args.output, &format!("exported {reference}{copy} as {file} ({size}){encrypted}; {next}"));
+    app.terminal
+        .result(&args.output, &format!("exported {reference}{copy} as {file} ({size}){encrypted}{sums}; {next}"));
     app.terminal.report(&Exported {
         reference,
         to: file,
@@ -118,7 +121,9 @@ fn export(
         encrypted: !recipients.is_empty(),
         findings: found.list,
         found: found.total,
+        parent: scrub::parent(&one.metadata).map(str::to_owned),
         scrubbed,
+        emptied,
         warnings: warnings.list(),
     });
     Ok(())

@@ -8,7 +8,7 @@ use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Metadata, Staging, Stored, Tag, layout, library_staging};
 use crate::operations::resolve::{self, SnapshotSource};
-use crate::operations::scrub::{self, SCRUBS, Scrub};
+use crate::operations::scrub::{self, SCRUBS, Scrub, Scrubbed};
 use crate::operations::{leaks, packed, registry};
 use crate::report::{JsonPath, Pushed};
 use crate::smolvm::Reference;
@@ -20,6 +20,9 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+/// What answers the question about secrets.
+const ALLOW: &str = "--allow-secrets answers this question, --yes does not";
 
 /// Push a snapshot to a registry (asks for confirmation)
 ///
@@ -60,19 +63,19 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     app.on_snapshot(&found.name(), |app| {
         app.with_warnings(|warnings| {
             if args.scrub.is_empty() {
-                return push(app, args, found, 0, warnings);
+                return push(app, args, found, None, warnings);
             }
             let Some(one) = found.stored() else {
                 let what = "only a snapshot in the library can be scrubbed";
                 return Err(Failure::new(Status::Usage, what).hint("leave out --scrub"));
             };
             let copy = scrub::copy(app, one, &args.scrub)?;
-            push(app, args, SnapshotSource::of_private(copy.stored.clone()), copy.files, warnings)
+            push(app, args, SnapshotSource::of_private(copy.stored.clone()), Some(&copy), warnings)
         })
     })
 }
 
-fn push(app: &App, args: &Args, found: SnapshotSource, scrubbed: u64, warnings: &Warnings) -> Result<()> {
+fn push(app: &App, args: &Args, found: SnapshotSource, copied: Option<&Scrubbed>, warnings: &Warnings) -> Result<()> {
     let (to, name) = (&args.reference, found.name());
     let whole = found.check(app)?;
     if whole.artifact.manifest.is_live() {
@@ -85,8 +88,7 @@ fn push(app: &App, args: &Args, found: SnapshotSource, scrubbed: u64, warnings: 
         warnings.warn(line);
     }
     let found = leaks::search(app, &name, whole.stored(), whole.path(), &whole.artifact.manifest)?;
-    let scrub = scrub::hint(&found, whole.stored(), &args.scrub);
-    let hint = format!("--allow-secrets answers this question, --yes does not{scrub}");
+    let hint = scrub::hint(ALLOW, &found, whole.stored(), &args.scrub);
     found.confirm(app, args.allow_secrets, &hint, warnings, "nothing was pushed")?;
     let size = packed::size(whole.artifact.bytes);
     let question = format!(
@@ -105,7 +107,8 @@ fn push(app: &App, args: &Args, found: SnapshotSource, scrubbed: u64, warnings: 
     progress.end(pushed.is_ok());
     let digest = pushed.map_err(|error| registry::explain(error, to).state(format!("{name} is as it was")))?;
     let copy = whole.stored().map(|one| scrub::describe(&one.metadata)).unwrap_or_default();
-    let text = format!("pushed {name}{copy} ({size}); elsewhere: bottle-freeze snapshot pull {to}");
+    let (sums, (scrubbed, emptied)) = (Scrubbed::sums(copied), Scrubbed::emptied(copied));
+    let text = format!("pushed {name}{copy} ({size}){sums}; elsewhere: bottle-freeze snapshot pull {to}");
     app.terminal.result(to.to_string(), &text);
     app.terminal.report(&Pushed {
         reference: whole.stored().map(Stored::reference),
@@ -115,7 +118,9 @@ fn push(app: &App, args: &Args, found: SnapshotSource, scrubbed: u64, warnings: 
         bytes: whole.artifact.bytes,
         findings: found.list,
         found: found.total,
+        parent: whole.stored().and_then(|one| scrub::parent(&one.metadata)).map(str::to_owned),
         scrubbed,
+        emptied,
         warnings: warnings.list(),
     });
     Ok(())
