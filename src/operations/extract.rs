@@ -62,7 +62,8 @@ pub struct Extracted {
     pub skipped: u64,
 }
 
-/// Writes a file, a link, or a folder with all that is in it, which has that path in the guest, as the new `name` in the private folder. It gets mode and times,
+/// Writes a file, a link, or a folder with all that is in it, which has the path `from` in the guest, as the new `name` in the
+/// private folder. It gets mode and times,
 /// and the extended attributes of users; the owner is this user, so the bits for set-user-id and set-group-id are left out.
 ///
 /// # Errors

@@ -750,7 +750,7 @@ fn random_trees_are_those_that_debugfs_shows() {
     if !crate::trim::has_tools() {
         return;
     }
-    for round in 0..if is_long() { 6 } else { 2 } {
+    for round in 0..if is_long() { 3 } else { 2 } {
         let world = World::new();
         let (source, image) = (world.path("source"), world.path("image"));
         fs::create_dir_all(source.join("upper")).unwrap();

@@ -882,13 +882,18 @@ fn contents(artifact: &[u8]) -> (String, Vec<(Member, Blocks)>) {
                 at = 0;
             }
             Part::Zeros(length) => at += length,
-            Part::Data(bytes) => {
+            Part::Data(mut bytes) => {
                 let blocks = &mut members.last_mut().unwrap().1;
-                for (byte, place) in bytes.iter().zip(at..).filter(|(byte, _)| **byte != 0) {
-                    let block = blocks.entry(place / BLOCK).or_insert([0; 512]);
-                    block[usize::try_from(place % BLOCK).unwrap()] = *byte;
+                while !bytes.is_empty() {
+                    let start = usize::try_from(at % BLOCK).unwrap();
+                    let (piece, rest) = bytes.split_at(bytes.len().min(512 - start));
+                    if piece != &[0; 512][..piece.len()] {
+                        let block = blocks.entry(at / BLOCK).or_insert([0; 512]);
+                        block[start..start + piece.len()].copy_from_slice(piece);
+                    }
+                    at += piece.len() as u64;
+                    bytes = rest;
                 }
-                at += bytes.len() as u64;
             }
         }
         Ok(())

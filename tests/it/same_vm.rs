@@ -246,13 +246,15 @@ fn dirty_ext4(path: &Path, mib: u64) {
 /// Bytes that do not repeat.
 fn noise(count: u64) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let next = |_| {
+    let mut bytes = vec![0; usize::try_from(count).unwrap()];
+    for part in bytes.chunks_mut(8) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state.to_le_bytes()[0] | 1
-    };
-    (0..count).map(next).collect()
+        // No byte is zero.
+        part.copy_from_slice(&(state | 0x0101_0101_0101_0101).to_le_bytes()[..part.len()]);
+    }
+    bytes
 }
 
 /// A file without a hole, but for the last bytes.
