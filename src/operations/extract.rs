@@ -63,8 +63,8 @@ pub struct Extracted {
 }
 
 /// Writes a file, a link, or a folder with all that is in it, which has the path `from` in the guest, as the new `name` in the
-/// private folder. It gets mode and times,
-/// and the extended attributes of users; the owner is this user, so the bits for set-user-id and set-group-id are left out.
+/// private folder. It gets mode and times, and the extended attributes of users; the owner is this user, so the bits for
+/// set-user-id and set-group-id are left out.
 ///
 /// # Errors
 /// It cannot be read or written, or a signal arrived.
