@@ -1,22 +1,20 @@
-//! Exports snapshots from the library and imports them into it. An exported snapshot is one file: a tar of the folder,
-//! `snapshot.json` first.
+//! Imports snapshots into the library: from an exported one (see `export`), or from an artifact.
 
 use super::catalog;
-use super::hash::FileHash;
-use super::layout::{ARTIFACT, FILES, INDEX, LAUNCHER, METADATA, SNAPSHOTS};
+use super::layout::{ARTIFACT, FILES, LAUNCHER, METADATA, SNAPSHOTS};
 use super::lock::Lock;
 use super::metadata::{self, InChunks, Metadata};
 use super::staging::Staging;
-use super::store::{self, Index, StoreError};
+use super::store::{self, StoreError};
 use super::stored::Stored;
-use crate::encryption::{self, DecryptError, Identities, Recipient};
-use crate::publish::{self, Existing, PublishError, resolve_link};
+use crate::encryption::{self, DecryptError, Identities};
+use crate::publish::{self, Existing, PublishError};
 use crate::signals::{Interrupted, Signals};
-use crate::stream::{ReadError, Sink, Source, source_name};
+use crate::stream::{ReadError, Source, source_name};
 use crate::tarball::{self, Entry};
 use crate::{files, home};
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -85,134 +83,10 @@ pub enum ArchiveError {
     Interrupted(#[from] Interrupted),
 }
 
-type Result<T> = std::result::Result<T, ArchiveError>;
+pub(super) type Result<T> = std::result::Result<T, ArchiveError>;
 
-/// Bytes of a block of a tar.
-const BLOCK: u64 = 512;
 /// The number of bytes of a tar to read at a time.
 const BUFFER: usize = 256 << 10;
-
-/// A file to export to, and a private folder beside it.
-pub struct ExportFile {
-    target: PathBuf,
-    existing: Existing,
-    work: Staging,
-}
-
-impl ExportFile {
-    /// Checks that `target` can be written, before anything is searched or asked.
-    ///
-    /// # Errors
-    /// `target` exists and may not be replaced, or it cannot be written.
-    pub fn new(target: &Path, existing: Existing) -> Result<Self> {
-        let target = resolve_link(&std::path::absolute(target).map_err(io_error(target))?);
-        publish::preflight(&target, existing, home::canonical_root().as_deref())?;
-        let work = Staging::after_sweep(target.parent().unwrap_or(Path::new("/"))).map_err(io_error(&target))?;
-        Ok(Self { target, existing, work })
-    }
-
-    /// Writes the snapshot, completely or not at all; encrypted for `recipients`, if there are any.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn write(self, one: &Stored, recipients: &[Recipient], signals: &Signals) -> Result<()> {
-        let temp = self.work.path().join("export");
-        let file = File::options().write(true).create_new(true).mode(0o600).open(&temp);
-        // Flushed while a signal can still end it: the rest takes no time.
-        let written = file.and_then(|file| write(one, recipients, file, signals)).and_then(|()| publish::flush(&temp));
-        signals.check()?;
-        written.map_err(io_error(&self.target))?;
-        Ok(publish::publish(&temp, &self.target, self.existing)?)
-    }
-}
-
-/// Writes the snapshot to the standard output; encrypted for `recipients`, if there are any.
-///
-/// # Errors
-/// It cannot be written, or its reader ends early.
-pub fn export_to_stdout(one: &Stored, recipients: &[Recipient], signals: &Signals) -> Result<()> {
-    let written = Sink::stdout(signals).and_then(|out| write(one, recipients, out, signals));
-    signals.check()?;
-    written.map_err(io_error(Path::new("the standard output")))
-}
-
-fn write(one: &Stored, recipients: &[Recipient], mut to: impl Write, signals: &Signals) -> io::Result<()> {
-    if recipients.is_empty() {
-        return write_tar(one, &mut to, signals);
-    }
-    let mut encrypted = encryption::encrypt(recipients, to)?;
-    write_tar(one, &mut encrypted, signals)?;
-    encrypted.finish().map(drop)
-}
-
-fn write_tar(one: &Stored, to: impl Write, signals: &Signals) -> io::Result<()> {
-    let (mut tar, Stored { folder, metadata, .. }) = (tar::Builder::new(to), one);
-    let index = metadata.files.get(INDEX).filter(|_| metadata.is_in_chunks());
-    let index = index.map(|recorded| Index::read(folder, recorded)).transpose().map_err(io::Error::other)?;
-    let exported = match &index {
-        Some(index) => {
-            let hash = store::write_and_hash(folder, index, &mut io::sink(), signals).map_err(io::Error::other)?;
-            metadata.with_artifact(hash)
-        }
-        None => metadata.clone(),
-    };
-    // The same snapshot gives the same file.
-    let made = u64::try_from(exported.time().as_second()).unwrap_or_default();
-    let text = exported.text()?;
-    tar.append_data(&mut header_of(text.len() as u64, made), METADATA, &*text)?;
-    for (name, file) in &exported.files {
-        match &index {
-            Some(index) if exported.artifact_file() == Some(name) => {
-                append_artifact(&mut tar, name, made, folder, index, file, signals)?;
-            }
-            _ => append_file(&mut tar, name, Source::open(&folder.join(name), signals)?)?,
-        }
-    }
-    tar.into_inner()?;
-    Ok(())
-}
-
-fn append_file(tar: &mut tar::Builder<impl Write>, name: &str, file: Source) -> io::Result<()> {
-    let mut header = tar::Header::new_gnu();
-    header.set_metadata(&file.metadata()?);
-    tar.append_data(&mut header, name, file)
-}
-
-/// Puts the artifact together in the tar itself. The `snapshot.json` before it has its size and hash already.
-fn append_artifact(
-    tar: &mut tar::Builder<impl Write>,
-    name: &str,
-    made: u64,
-    folder: &Path,
-    index: &Index,
-    recorded: &FileHash,
-    signals: &Signals,
-) -> io::Result<()> {
-    let bytes = recorded.bytes;
-    let mut header = header_of(bytes, made);
-    header.set_path(name)?;
-    header.set_cksum();
-    let to = tar.get_mut();
-    to.write_all(header.as_bytes())?;
-    let written = store::write_and_hash(folder, index, to, signals).map_err(|error| match error {
-        StoreError::Output(error) => error,
-        error => io::Error::other(error),
-    })?;
-    if written != *recorded {
-        return Err(io::Error::other("its objects were changed while they were read"));
-    }
-    let rest = bytes.next_multiple_of(BLOCK) - bytes;
-    io::copy(&mut io::repeat(0).take(rest), to).map(drop)
-}
-
-/// A header of a file of so many bytes, made at that second.
-fn header_of(bytes: u64, made: u64) -> tar::Header {
-    let mut header = tar::Header::new_gnu();
-    header.set_size(bytes);
-    header.set_mode(0o600);
-    header.set_mtime(made);
-    header
-}
 
 /// Creates a private folder in the library, after removing what killed runs left in it.
 ///
@@ -325,7 +199,7 @@ impl Incoming {
 }
 
 /// The error for a failure to write `path`: the cause may be a failure to read the source.
-fn io_error(path: &Path) -> impl Fn(io::Error) -> ArchiveError + '_ {
+pub(super) fn io_error(path: &Path) -> impl Fn(io::Error) -> ArchiveError + '_ {
     move |error| match error.downcast::<ReadError>().map_err(io::Error::downcast::<StoreError>) {
         Ok(unread) => ArchiveError::Unreadable(unread),
         Err(Ok(error)) => ArchiveError::Chunks(error),
@@ -366,7 +240,8 @@ fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Res
         return Err(ArchiveError::NoRoom { name, bytes, free, folder: home::shown_path(SNAPSHOTS).into() });
     }
     let mode = if name == LAUNCHER { 0o700 } else { 0o600 };
-    let mut file = match File::options().write(true).create_new(true).mode(mode).open(&target) {
+    let file = File::options().write(true).create_new(true).mode(mode).open(&target);
+    let mut file = match file {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(not_exported(format!("it holds {name} twice")));
         }
@@ -379,22 +254,5 @@ fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Res
     match copied? {
         copied if copied == bytes => publish::flush(&target).map_err(io_error(&target)),
         copied => Err(not_exported(format!("it ends after {copied} of {bytes} bytes of {name}"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_artifact_is_exported_only_as_its_metadata_says() {
-        let (folder, signals) = (tempfile::tempdir().unwrap(), Signals::default());
-        let index = Index::new("{}".into(), Vec::new()).unwrap();
-        let hash = store::write_and_hash(folder.path(), &index, &mut io::sink(), &signals).unwrap();
-        let append = |recorded: &FileHash| {
-            append_artifact(&mut tar::Builder::new(Vec::new()), ARTIFACT, 0, folder.path(), &index, recorded, &signals)
-        };
-        append(&hash).unwrap();
-        assert!(append(&FileHash { sha256: "0".repeat(64), ..hash }).is_err());
     }
 }

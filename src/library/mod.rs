@@ -11,7 +11,7 @@
 //!
 //! # Files
 //! - [`layout`] has the names; [`Metadata`] is `snapshot.json` (its format: bottle-freeze-snapshot(5)); [`catalog`] lists and
-//!   finds snapshots; [`Policy`] decides what `prune` keeps; `archive` writes and reads a snapshot as one file.
+//!   finds snapshots; [`Policy`] decides what `prune` keeps; `export` writes a snapshot as one file, `archive` reads it.
 //! - [`Lock`] locks a VM, an output file or the snapshots of a VM; [`Creation`] stores the options of a VM, [`DisksRead`] what
 //!   its disks were at its last freeze.
 //! - [`Health`] checks the library for `doctor`.
@@ -22,6 +22,7 @@ mod broken;
 pub mod catalog;
 mod creation;
 mod disks_read;
+mod export;
 mod hash;
 mod health;
 mod history;
@@ -45,11 +46,12 @@ mod tag;
 mod target;
 pub mod undo;
 
-pub use archive::{ArchiveError, ExportFile, Incoming, export_to_stdout, library_staging};
+pub use archive::{ArchiveError, Incoming, library_staging};
 pub use broken::{Broken, Entry};
 pub use catalog::FindError;
 pub use creation::{Creation, keep_artifact, remove_artifact};
 pub use disks_read::{DiskRead, DisksRead};
+pub use export::{ExportFile, export_to_stdout};
 pub use hash::{FileHash, FileHasher, HashingWriter, hash_file, hash_reader};
 pub use health::Health;
 pub use history::{Generation, History};

@@ -21,7 +21,8 @@ use std::ffi::OsString;
 /// A line begins with + for a new file, - for one that is gone, and M for one that was changed. With one snapshot, it is
 /// compared with its parent; if that is not in the library, the newest snapshot of the VM is compared with it. With --image, it
 /// is compared with the image that its VM was made from, if the freeze read the disk itself; a bare VM, with the small system
-/// that the engine brings. Times do not count. No engine is needed, and parts that both snapshots share are not read. The exit status is 0 also if files differ.
+/// that the engine brings. Times do not count. No engine is needed, and parts that both snapshots share are not read. The exit
+/// status is 0 also if files differ.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  bottle-freeze snapshot diff dev\n  \
     bottle-freeze snapshot diff dev@ready dev --patch\n  bottle-freeze snapshot diff dev --image --stat")]

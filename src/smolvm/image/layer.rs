@@ -18,6 +18,7 @@ const BUFFER: u64 = 1 << 20;
 /// The most names in a folder: each takes about 1.4 KiB of memory.
 const MOST: usize = 100_000;
 const CROWDED: &str = "has a folder with more than 100,000 files";
+
 /// Fills the buffer with the content of a file from this place on.
 type ReadAt<'r> = dyn FnMut(u64, &mut [u8]) -> Result<(), DiskError> + 'r;
 
@@ -150,7 +151,7 @@ impl Layer<'_> {
                 let are_recorded = owner::are_recorded(path)?;
                 for entry in fs::read_dir(path).map_err(unreadable)? {
                     let entry = entry.map_err(unreadable)?;
-                    if all.len() > MOST {
+                    if all.len() == MOST {
                         return Err(self.unknown(CROWDED));
                     }
                     let mut file = on_host(entry.path())?;
@@ -162,7 +163,7 @@ impl Layer<'_> {
             }
             (Self::Disk(files, ..), Place::Disk(inode)) => {
                 let mut add = |name: &[u8], number| {
-                    if all.len() > MOST {
+                    if all.len() == MOST {
                         return Err(Ext4Error::Unknown(CROWDED));
                     }
                     all.push((name.to_vec(), on_disk(files.system.inode(number)?)));
