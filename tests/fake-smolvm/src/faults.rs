@@ -70,6 +70,11 @@ impl std::error::Error for FaultExit {}
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
+    /// None.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Reads `faults.json`, keeps what matches this call, and counts the call for each `nth`.
     pub fn armed_for(dir: &Path, argv: &[String]) -> Result<Self> {
         let file = dir.join("faults.json");

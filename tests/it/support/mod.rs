@@ -169,16 +169,12 @@ impl World {
         let _ = fs::remove_file(self.path("fake/faults.json"));
     }
 
-    /// What the engine would list, whatever its faults: this calls nothing.
+    /// What the engine would list, whatever its faults: this is no call.
     pub fn list(&self) -> Vec<Value> {
-        let faults = fs::read(self.path("fake/faults.json")).ok();
-        let log = fs::read(self.path("fake/calls.jsonl")).unwrap_or_default();
-        self.clear_faults();
-        let listed = self.smolvm("machine ls --json");
-        fs::write(self.path("fake/calls.jsonl"), log).unwrap();
-        if let Some(faults) = faults {
-            fs::write(self.path("fake/faults.json"), faults).unwrap();
-        }
+        let mut look = Command::new(fake::fake_smolvm());
+        self.set_environment(&mut look);
+        look.env_remove("SMOLVM").env("FAKE_SMOLVM_LOOK", "1");
+        let listed = look.args(["machine", "ls", "--json"]).output().unwrap();
         serde_json::from_slice(&listed.stdout).unwrap()
     }
 
