@@ -9,15 +9,8 @@ use std::path::{Path, PathBuf};
 /// The link in the folder of the engines that names the one in use.
 pub const IN_USE: &str = "in-use";
 
-/// The script that users and this program run. `readlink -f`, because the folder may be moved.
-pub const WRAPPER: &str = r#"#!/bin/sh
-self=$(readlink -f "$0")
-engine=${self%/bin/smolvm}
-# Run by root, the engine gives each VMM a uid of its own, which often cannot open /dev/kvm.
-if [ "$(id -u)" = 0 ]; then export SMOLVM_VM_UID_DROP="${SMOLVM_VM_UID_DROP-off}"; fi
-export SMOLVM_LIB_DIR="$engine" SMOLVM_AGENT_ROOTFS="$engine/agent-rootfs"
-exec "$engine/smolvm" "$@"
-"#;
+/// The script that users and this program run, and that the tests' engines have. `readlink -f`, because the folder may be moved.
+pub const WRAPPER: &str = include_str!("wrapper.sh");
 
 /// An installed engine.
 #[derive(Debug, Clone)]
