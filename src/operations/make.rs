@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::{self, Lock, Stored};
 use crate::operations::resolve::Checked;
-use crate::operations::{configuration, lock};
+use crate::operations::{configuration, folder_times, lock};
 use crate::smolvm::{CreateOptions, EngineError, Fact, Machine, Name, Smolvm, Source};
 use crate::terminal::Warnings;
 use std::net::IpAddr;
@@ -72,6 +72,9 @@ pub fn make_vm(
         _ => create(engine, name, recipe, reach)?,
     }
     configuration::remember(name, known, from, began, warnings);
+    if let Some(from) = from {
+        folder_times::restore(engine, name, from);
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ pub mod engines;
 pub mod exec;
 pub mod extract;
 pub mod fidelity;
+mod folder_times;
 pub mod freeze;
 pub mod keys;
 pub mod leaks;

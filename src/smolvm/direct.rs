@@ -18,6 +18,7 @@ use super::version::Version;
 use known::{check_files, check_vm, disk_file};
 use manifest::{Asset, Manifest};
 use origin::ImageSettings;
+pub use origin::unpacked_layer;
 use rustix::process::{getegid, geteuid};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

@@ -611,3 +611,42 @@ fn an_image_that_is_gone_is_named_and_the_vm_and_its_snapshots_stay() {
     fs::rename(&moved, &folder).unwrap();
     freeze(&world);
 }
+
+#[test]
+fn a_thawed_vm_has_the_times_of_its_folders_so_its_first_snapshot_adds_its_changes_only() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    let image = world.path("work/rootfs");
+    fs::create_dir_all(image.join("srv/deep/er/est")).unwrap();
+    fs::create_dir_all(world.path("outside/folder")).unwrap();
+    symlink(world.path("outside"), image.join("srv/link")).unwrap();
+    let guest = |vm: &str| {
+        let guest = Guest { upper: world.path("upper"), seen: world.path("seen") };
+        guest.write("root/new", vm.as_bytes(), 0o644);
+        guest.stop(&world, vm);
+    };
+    guest("dev");
+    large_image(&world, 6);
+    let times = |folder: &Path| {
+        let tree = tree(folder).into_keys().filter(|path| path.starts_with("srv") && folder.join(path).is_dir());
+        tree.map(|path| (path.clone(), fs::symlink_metadata(folder.join(path)).unwrap().mtime())).collect::<Vec<_>>()
+    };
+    for (number, folder) in ["srv/deep/er/est", "srv/deep/er", "srv/deep", "srv"].into_iter().enumerate() {
+        let touched = Command::new("touch").args(["-d", &format!("@{number}0000")]).arg(image.join(folder)).status();
+        assert!(touched.unwrap().success());
+    }
+    freeze(&world);
+    let run = |line: &str| stdout(&finish(real::line(&world, line)).success());
+    let before = fs::metadata(world.path("outside/folder")).unwrap().mtime();
+    run("thaw dev again --no-start");
+    let [layer, _] = unpacked(&world);
+    assert_eq!(times(&layer), times(&image));
+    assert_eq!(fs::metadata(world.path("outside/folder")).unwrap().mtime(), before);
+    guest("again");
+    let json = run("freeze again --yes --json");
+    let frozen: Value = serde_json::from_str(&json).unwrap();
+    let added = frozen["snapshot"]["artifact"]["added"].as_u64().unwrap();
+    assert!(added < 2 << 20, "{added} bytes: {json}");
+}

@@ -65,6 +65,14 @@ impl Layers {
     }
 }
 
+/// The folder of the only layer of a VM that was made from an artifact, if this `folder` of the VM leads to one.
+pub fn unpacked_layer(folder: &Path) -> Option<PathBuf> {
+    match Origin::artifact(folder).ok()?.layers {
+        Layers::Host(layer) => Some(layer),
+        Layers::Disk(_) => None,
+    }
+}
+
 /// The manifest of an image, and its settings.
 #[derive(Deserialize)]
 struct Manifest {
