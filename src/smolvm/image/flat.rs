@@ -10,6 +10,8 @@ use crate::smolvm::disk::DiskError;
 use std::collections::HashMap;
 use tar::{EntryType, Header};
 
+/// The most files that are listed, which takes 32 MiB: others are read again.
+const MOST_LISTED: usize = 1 << 20;
 /// Bytes of a header, of which all else is a multiple.
 const BLOCK: u64 = 512;
 /// A tar is a multiple of this.
@@ -52,7 +54,7 @@ pub fn flatten<E: From<DiskError> + From<Interrupted>>(
 ) -> Result<Written, E> {
     let (header, names, files) = (Vec::new(), HashMap::new(), Vec::new());
     let mut tar = Tar { layers, known, host, signals, on_part, bytes: 0, header, names, files };
-    walk(layers, &mut |seen| tar.add(seen))?;
+    walk(layers, signals, &mut |seen| tar.add(seen))?;
     tar.zeros(2 * BLOCK)?;
     tar.pad(RECORD)?;
     Ok(Written { bytes: tar.bytes, files: Listing::new(tar.files) })
@@ -119,7 +121,7 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
         let bytes = (self.header.len() as u64).saturating_add(size.next_multiple_of(BLOCK));
         let known = id.and_then(|id| self.known.find(&id, bytes));
         let id = id.filter(|_| known.is_some() || size == 0 || Host::notes_changes(file));
-        self.files.extend(id.map(|id| (id, at, bytes)));
+        self.files.extend(id.filter(|_| self.files.len() < MOST_LISTED).map(|id| (id, at, bytes)));
         if let Some(at) = known {
             self.bytes = self.bytes.saturating_add(bytes);
             return (self.on_part)(Flat::Same { at, bytes });

@@ -2,6 +2,7 @@
 
 use super::file::{File, Place};
 use super::marks::{Below, Marks, names_of};
+use super::merged::{CROWDED, MOST};
 use super::owner;
 use crate::ext4::{Ext4Error, FileSystem, Inode, Kind};
 use crate::files;
@@ -15,9 +16,6 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of a file that are read at once.
 const BUFFER: u64 = 1 << 20;
-/// The most names in a folder: each takes about 1.4 KiB of memory.
-const MOST: usize = 100_000;
-const CROWDED: &str = "has a folder with more than 100,000 files";
 
 /// Fills the buffer with the content of a file from this place on.
 type ReadAt<'r> = dyn FnMut(u64, &mut [u8]) -> Result<(), DiskError> + 'r;
@@ -50,6 +48,9 @@ impl Files<'_> {
     pub fn error_of(path: &Path, error: Ext4Error) -> DiskError {
         let path = path.to_owned();
         match error {
+            Ext4Error::Unreadable(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
+                DiskError::Unknown { path, why: "has files beyond its end".into() }
+            }
             Ext4Error::Unreadable(source) => DiskError::Unreadable { path, source },
             Ext4Error::Unknown(why) => DiskError::Unknown { path, why: why.into() },
             error @ Ext4Error::Damaged(..) => DiskError::Unknown { path, why: format!("cannot be read: {error}") },

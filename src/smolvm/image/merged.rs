@@ -4,12 +4,17 @@ use super::file::File;
 use super::layer::Layer;
 use super::marks::Below;
 use crate::ext4::Kind;
+use crate::signals::{Interrupted, Signals};
 use crate::smolvm::disk::DiskError;
 use std::collections::BTreeMap;
 use std::vec;
 
 /// The longest path, in bytes. No program of the guest can open a longer one.
 const LONGEST: usize = 4096;
+/// The most names in a folder and those above it: each takes about 1.4 KiB of memory, and a guest could have millions of them.
+pub const MOST: usize = 100_000;
+/// What a disk with more of them has.
+pub const CROWDED: &str = "has more than 100,000 files in a folder and those above it";
 
 /// A file that a guest sees.
 #[derive(Debug)]
@@ -26,33 +31,46 @@ pub struct Seen<'f> {
 type Files = Vec<(usize, File)>;
 /// A name in a folder.
 type Name = (Vec<u8>, Files);
+/// An open folder: the length of its path, how many names it has, and those that come next.
+type Open = (usize, usize, vec::IntoIter<Name>);
 
 /// Passes each file that a guest sees to `on_file`: a folder before what is in it, and that in the order of its names. The
 /// uppermost layer comes first.
 ///
 /// # Errors
-/// A layer cannot be read, has something unknown, or `on_file` failed.
-pub fn walk<E: From<DiskError>>(
+/// A layer cannot be read, has something unknown, a signal came, or `on_file` failed.
+pub fn walk<E: From<DiskError> + From<Interrupted>>(
     layers: &[Layer<'_>],
+    signals: &Signals,
     on_file: &mut dyn FnMut(&Seen<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut roots = Vec::new();
     for (number, layer) in layers.iter().enumerate() {
         roots.push((number, layer.root()?));
     }
-    let (mut path, mut open): (Vec<u8>, Vec<(usize, vec::IntoIter<Name>)>) = (Vec::new(), Vec::new());
+    let (mut path, mut open): (Vec<u8>, Vec<Open>) = (Vec::new(), Vec::new());
+    // Names in all folders that are open.
+    let mut held = 0;
     let mut next = Some(roots.clone());
     loop {
         if let Some(files) = next.take() {
             let Some((layer, file)) = files.first() else { continue };
             on_file(&Seen { path: &path, layer: *layer, file })?;
-            let names = if file.kind == Kind::Folder { names(layers, &roots, &files)? } else { Vec::new() };
-            open.push((path.len(), names.into_iter()));
+            let names =
+                if file.kind == Kind::Folder { names::<E>(layers, &roots, &files, signals)? } else { Vec::new() };
+            held = names.len().saturating_add(held);
+            if let Some(layer) = layers.get(*layer).filter(|_| held > MOST) {
+                return Err(layer.unknown(CROWDED).into());
+            }
+            open.push((path.len(), names.len(), names.into_iter()));
         }
-        let Some((length, names)) = open.last_mut() else { return Ok(()) };
+        let Some((length, count, names)) = open.last_mut() else { return Ok(()) };
         path.truncate(*length);
         match names.next() {
-            None => drop(open.pop()),
+            None => {
+                held = held.saturating_sub(*count);
+                open.pop();
+            }
             Some((name, files)) => {
                 if !path.is_empty() {
                     path.push(b'/');
@@ -69,12 +87,21 @@ pub fn walk<E: From<DiskError>>(
 }
 
 /// The names in a folder that is in these layers; `roots` are their uppermost folders.
-fn names(layers: &[Layer<'_>], roots: &[(usize, File)], folders: &[(usize, File)]) -> Result<Vec<Name>, DiskError> {
+fn names<E: From<DiskError> + From<Interrupted>>(
+    layers: &[Layer<'_>],
+    roots: &[(usize, File)],
+    folders: &[(usize, File)],
+    signals: &Signals,
+) -> Result<Vec<Name>, E> {
     // For each name its files so far, and whether those below are hidden.
     let mut all: BTreeMap<Vec<u8>, (Files, bool)> = BTreeMap::new();
     for (number, folder) in folders {
         let Some(layer) = layers.get(*number) else { continue };
         for (name, file) in layer.entries(folder)? {
+            signals.check()?;
+            if all.len() > MOST {
+                return Err(layer.unknown(CROWDED).into());
+            }
             let (files, is_closed) = all.entry(name).or_default();
             if *is_closed {
                 continue;

@@ -355,3 +355,26 @@ fn tar_of_any(change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, String> {
         .map(|inode| Layer::Disk(&files, inode, Marks::Trusted));
     flattened(&layers)
 }
+
+#[test]
+fn folders_in_one_another_with_too_many_files_are_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut inner = folder.path().to_owned();
+    for _ in 0..2 {
+        // The first by name.
+        inner.push("0");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("first"), "").unwrap();
+        for number in 0..50_000 {
+            fs::hard_link(inner.join("first"), inner.join(format!("link-{number}"))).unwrap();
+        }
+    }
+    let why = flattened(&[Layer::Host(folder.path().to_owned())]).unwrap_err();
+    assert!(why.contains("has more than 100,000 files in a folder and those above it"), "{why}");
+}
+
+#[test]
+fn a_disk_that_ends_before_its_files_is_one_for_the_engine() {
+    let why = tar_of_any(|disk| disk.truncate(disk.len() / 8)).unwrap_err();
+    assert!(why.contains("has files beyond its end"), "{why}");
+}
