@@ -173,3 +173,27 @@ fn thaw_does_not_replace_a_vm_that_replaced_the_frozen_one() {
         assert_eq!(world.record("dev")["created_at"], before + 1, "look {look}");
     }
 }
+
+#[test]
+fn thaw_does_not_replace_a_vm_that_ran_after_it_was_frozen() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    world.run("freeze dev").success();
+    world.warm().run("thaw dev --replace --yes --no-start").success();
+    let looks = world.commands().iter().filter(|command| *command == "machine ls").count();
+    let mut after_the_freeze = 0;
+    for look in 2..=looks {
+        let created = world.record("dev")["created_at"].clone();
+        world.fault(json!([
+            {"on": "machine ls", "nth": look, "do": {"start_vm": "dev"}},
+            {"on": "machine ls", "nth": look, "do": {"stop_vm": "dev"}},
+        ]));
+        let run = world.run("thaw dev --replace --yes --no-start");
+        if !run.get_output().status.success() {
+            assert!(stderr(&run).contains("started or replaced"), "look {look}: {}", stderr(&run));
+            assert_eq!(world.record("dev")["created_at"], created, "look {look}");
+            after_the_freeze += usize::from(stderr(&run).contains("it was frozen as"));
+        }
+    }
+    assert!(after_the_freeze > 0);
+}

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::library::{Lock, Target};
 use crate::report;
-use crate::smolvm::{Machine, Name, Smolvm};
+use crate::smolvm::{Disks, Machine, Name, Smolvm};
 use crate::terminal::{About, Warnings};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -75,13 +75,15 @@ pub struct Frozen {
     pub report: report::Frozen,
     /// What failed after the snapshot was published.
     pub failure: Option<Failure>,
+    /// The disks that are in it, as far as that is known.
+    pub disks: Option<Disks>,
 }
 
 impl Frozen {
     /// What was made, or the failure; and the failure, whatever was made.
     pub fn split(frozen: Result<Self>) -> (Result<report::Frozen>, Result<()>) {
         match frozen {
-            Ok(Self { report, failure }) => (Ok(report), failure.map_or(Ok(()), Err)),
+            Ok(Self { report, failure, .. }) => (Ok(report), failure.map_or(Ok(()), Err)),
             Err(failure) => (Err(failure.clone()), Err(failure)),
         }
     }

@@ -52,7 +52,7 @@ impl Published {
             warnings: Vec::new(),
             error: None,
         };
-        Frozen { report, failure: None }
+        Frozen { report, failure: None, disks: None }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::Tag;
 use crate::operations::{packed, several};
 use crate::report;
-use crate::smolvm::{Name, Smolvm};
+use crate::smolvm::{Disks, Name, Smolvm};
 use crate::terminal::Warnings;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -53,7 +53,7 @@ pub fn freeze(cx: Context, jobs: &[&Job]) -> Result<BTreeMap<Name, Result<Frozen
     Ok(results)
 }
 
-/// Freezes a VM into the library under these tags, without a question. The snapshot's `VM@ID`.
+/// Freezes a VM into the library under these tags, without a question. The snapshot's `VM@ID`, and the disks that are in it.
 ///
 /// # Errors
 /// There is no snapshot, or a signal came after it was made.
@@ -63,19 +63,19 @@ pub fn into_library(
     name: &Name,
     (note, tags): (String, Vec<Tag>),
     warnings: &Warnings,
-) -> Result<String> {
+) -> Result<(String, Option<Disks>)> {
     let request = Request { note: Some(note), tags, yes: true, stop_timeout: STOP_TIMEOUT, ..Request::default() };
     let job = Job::new(app, engine, name.clone(), true);
     let results = freeze(Context { app, engine, request: &request, report: &|_| {} }, &[&job]);
     warnings.keep(job.warnings.list());
-    let mut reference = String::new();
+    let (mut reference, mut of_vm) = (String::new(), None);
     for frozen in results?.into_values() {
-        let Frozen { report, failure } = frozen?;
+        let Frozen { report, failure, disks } = frozen?;
         failure.map_or(Ok(()), Err)?;
-        reference = report.reference.unwrap_or_default();
+        (reference, of_vm) = (report.reference.unwrap_or_default(), disks);
     }
     app.terminal.note(&format!("froze {name} as {reference}"));
-    Ok(reference)
+    Ok((reference, of_vm))
 }
 
 impl Freeze<'_> {
@@ -104,11 +104,11 @@ impl Freeze<'_> {
     /// The whole result: a signal that came late is a failure, but the work is done.
     fn finished(&self, frozen: Frozen) -> Frozen {
         let name = frozen.name().to_string_lossy().into_owned();
-        let Frozen { report, failure } = frozen;
+        let Frozen { report, failure, disks } = frozen;
         let failure = failure.or_else(|| packed::answer_signal(self.cx.app, &name).err());
         let failure = failure.map(|failure| self.job.about(failure));
         let error = failure.as_ref().map(Failure::error);
-        Frozen { report: report::Frozen { warnings: self.job.warnings.list(), error, ..report }, failure }
+        Frozen { report: report::Frozen { warnings: self.job.warnings.list(), error, ..report }, failure, disks }
     }
 
     /// Steps 4 to 8, between the user's own commands.
@@ -116,16 +116,16 @@ impl Freeze<'_> {
         let hooks = Hooks::of(self);
         let mut vm = Stopped::not_yet(self);
         hooks.after(match self.take_snapshot(&hooks, &mut vm) {
-            Ok(published) => {
-                let mut frozen = published.frozen(self);
-                frozen.failure = vm.keep(&frozen.name().to_string_lossy()).err(); // 8. Restart
-                Ok(frozen)
+            Ok((published, disks)) => {
+                let frozen = published.frozen(self);
+                let failure = vm.keep(&frozen.name().to_string_lossy()).err(); // 8. Restart
+                Ok(Frozen { failure, disks, ..frozen })
             }
             Err(failure) => Err(vm.put_back(failure)),
         })
     }
 
-    fn take_snapshot(&self, hooks: &Hooks, vm: &mut Stopped) -> Result<Published> {
+    fn take_snapshot(&self, hooks: &Hooks, vm: &mut Stopped) -> Result<(Published, Option<Disks>)> {
         hooks.before()?;
         vm.may_stop();
         // Dropped after the folder that it names.
@@ -136,11 +136,11 @@ impl Freeze<'_> {
         let is_trimmed = self.trim_guest()?;
         vm.stop()?; // 4. Stop
         let taken = self.take(&staging, vm, is_trimmed)?; // 5. Take
-        let paused = taken.paused;
+        let (paused, disks) = (taken.paused, taken.disks.as_ref().map(|(_, disks)| disks.clone()));
         let finished = self.check(&staging, taken)?; // 6. Check
         self.flush(&staging)?;
         // From here on only names change: the VM could run again.
         let downtime = paused.or_else(|| vm.downtime());
-        self.publish(&staging, finished, workspace, downtime) // 7. Publish
+        Ok((self.publish(&staging, finished, workspace, downtime)?, disks)) // 7. Publish
     }
 }

@@ -25,7 +25,7 @@ const ENGINE_STORE: &str = "store";
 /// What was taken.
 pub struct Taken<'a> {
     /// The folder of the VM's disks, and how they were just before; `None` if the engine does not say, or the VM runs on.
-    disks: Option<(&'a Path, Disks)>,
+    pub disks: Option<(&'a Path, Disks)>,
     /// Whether the VM runs again, and its disks were checked before.
     is_restarted: bool,
     /// How long the VM was paused, if it runs on.

@@ -5,7 +5,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::{self, Creation, Lock, Tag, undo};
 use crate::operations::state::state_now;
 use crate::operations::{freeze, lock, tags};
-use crate::smolvm::Machine;
+use crate::smolvm::{Disks, Machine};
 use std::time::Duration;
 
 impl Thaw<'_> {
@@ -27,11 +27,11 @@ impl Thaw<'_> {
             ("a thaw of", Vec::new())
         };
         let described = (format!("replaced by {how} {snapshot}"), undo.clone());
-        let kept = freeze::into_library(app, engine, name, described, warnings).map_err(|failure| {
+        let (kept, disks) = freeze::into_library(app, engine, name, described, warnings).map_err(|failure| {
             let is_silent = failure.status == Status::NotConfirmed;
             if is_silent { failure.hint(format!("stop it first, with `bottle-freeze stop {name}`")) } else { failure }
         })?;
-        match self.delete(there) {
+        match self.delete(there, disks.as_ref()) {
             Ok(lock) => Ok((kept, lock)),
             Err(failure) => {
                 let failure = failure.and_state(format!("it was frozen as {kept}"));
@@ -40,13 +40,18 @@ impl Thaw<'_> {
         }
     }
 
-    /// Deletes the VM that was frozen, if it is still that one. The lock of its name.
-    fn delete(&self, there: &Machine) -> Result<Lock> {
+    /// Deletes the VM that was frozen, if it is still that one, with these disks. The lock of its name.
+    fn delete(&self, there: &Machine, disks: Option<&Disks>) -> Result<Lock> {
         let Self { app, engine, .. } = self;
         let name = &self.plan.name;
         let lock = lock::vm_alone(app, engine, name, Duration::ZERO)?;
         let now = engine.machine_listed(name)?;
-        if now.state.is_up() || now.created_at != there.created_at {
+        // Another program may have started and stopped it since.
+        let are_same = |disks: &Disks| {
+            let folder = engine.machine_data_dir(name).ok();
+            folder.and_then(|folder| Disks::read(&folder).ok()).is_some_and(|now| disks.are_untouched_in(&now))
+        };
+        if now.state.is_up() || now.created_at != there.created_at || !disks.is_none_or(are_same) {
             return Err(self.is_another(&now));
         }
         app.terminal.phase("delete", &format!("deleting {name}"), || engine.machine_delete(name)).map_err(|error| {
