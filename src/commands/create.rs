@@ -83,7 +83,7 @@ fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
             let opens_network;
             (checked, opens_network) = check(app, args, snapshot, warnings)?;
             options.source = Source::Artifact(checked.path().to_owned());
-            from = checked.stored();
+            from = Some(&checked);
             if checked.artifact.manifest.is_live() {
                 // It has its own network and ports: the options only confirm them.
                 (options.net, options.ports, live_reach) = (false, Vec::new(), Some(Reach::of_live(&checked)));

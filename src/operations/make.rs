@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
-use crate::library::{self, Lock, Stored};
+use crate::library::{self, Lock};
 use crate::operations::resolve::Checked;
 use crate::operations::{configuration, folder_times, lock};
 use crate::smolvm::{CreateOptions, EngineError, Fact, Machine, Name, Smolvm, Source};
@@ -58,10 +58,13 @@ pub fn make_vm(
     recipe: &CreateOptions,
     known: &CreateOptions,
     reach: &Reach,
-    from: Option<&Stored>,
+    from: Option<&Checked>,
     warnings: &Warnings,
 ) -> Result<()> {
-    let began = SystemTime::now();
+    if let Some(checked) = from {
+        checked.check_same()?;
+    }
+    let (from, began) = (from.and_then(Checked::stored), SystemTime::now());
     let is_private = from.is_some_and(|one| one.metadata.is_in_chunks());
     match &recipe.source {
         Source::Artifact(artifact) if is_private && !engine.version().has(Fact::FreeArtifacts) => {

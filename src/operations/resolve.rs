@@ -1,15 +1,19 @@
 //! Finds the SNAPSHOT of a command line: a file, or a snapshot in the library.
 
+mod failure;
+
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
+use crate::files::{self, Stamp};
 use crate::library::store::{self, Index, Seen};
-use crate::library::{Broken, Entry, FindError, KEY, Lock, Metadata, RemoveError, Staging, Stored, catalog, layout};
+use crate::library::{Broken, Entry, FindError, KEY, Lock, Metadata, Staging, Stored, catalog, layout};
 use crate::operations::several::once;
 use crate::operations::{lock, meant, packed, verify};
 use crate::quoted::quoted;
 use crate::signals::ExitNote;
 use crate::smolvm::Name;
 use crate::smolvm::artifact::Artifact;
+use failure::not_found;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
@@ -113,9 +117,10 @@ impl SnapshotSource {
         if let Some(index) = in_chunks.map(|one| verify::index(&one.folder, &one.metadata)).transpose()?.flatten() {
             return self.put_together(app, &index, on_bytes);
         }
+        let was = if let Which::File(path) = &self.which { stamp(path) } else { None };
         let Whole { artifact, path, .. } = self.whole(app)?;
         let path = std::path::absolute(&path).map_err(|error| Failure::artifact(&path, &error.into()))?;
-        Ok(Checked { found: self, path, artifact, put_together: None })
+        Ok(Checked { found: self, path, artifact, put_together: None, was })
     }
 
     /// Writes the artifact whose chunks are in the library into a private folder, and checks them meanwhile.
@@ -129,7 +134,7 @@ impl SnapshotSource {
         let note = packed::leaves(app, &private);
         store::put_together(folder, index, &path, &app.signals, on_bytes)?;
         let put_together = Some(PutTogether { _note: note, _private: private });
-        Ok(Checked { path, artifact, put_together, found: self })
+        Ok(Checked { path, artifact, put_together, found: self, was: None })
     }
 }
 
@@ -151,12 +156,19 @@ pub struct Checked {
     pub artifact: Artifact,
     /// If the artifact was put together from chunks.
     put_together: Option<PutTogether>,
+    /// If it is a file: what that was when the check began.
+    was: Option<Stamp>,
 }
 
 /// An artifact in a private folder, until this is dropped.
 struct PutTogether {
     _note: ExitNote,
     _private: Staging,
+}
+
+/// What the file at this path is.
+fn stamp(path: &Path) -> Option<Stamp> {
+    fs::metadata(path).ok().map(|meta| files::stamp(&meta))
 }
 
 impl Checked {
@@ -168,6 +180,18 @@ impl Checked {
     /// The path of its artifact, if that is a lasting file.
     pub fn file(&self) -> Option<&Path> {
         self.put_together.is_none().then_some(&self.path)
+    }
+
+    /// Checks that a file is still the one that was checked: a question may have been open since.
+    ///
+    /// # Errors
+    /// Another program changed or replaced it.
+    pub fn check_same(&self) -> Result<()> {
+        if self.was.is_none() || self.was == stamp(&self.path) {
+            return Ok(());
+        }
+        let what = format!("{} was changed or replaced after it was checked", self.name());
+        Err(Failure::new(Status::Failed, what).hint("try again"))
     }
 
     /// What goes with its artifact to another machine, if it is in the library.
@@ -325,58 +349,4 @@ pub fn stored(reference: &str) -> Result<Stored> {
 /// Finds a snapshot in the library, or a damaged one by its id.
 pub fn entry(reference: &str) -> Result<Entry> {
     catalog::find_entry(reference).map_err(|error| not_found(reference, error))
-}
-
-fn not_found(reference: &str, error: FindError) -> Failure {
-    let similar = || {
-        let elsewhere = catalog::find_of_any_vm(reference).ok().map(|one| one.reference());
-        elsewhere.or_else(|| meant::similar(reference))
-    };
-    let similar = if matches!(error, FindError::NotFound(_)) { similar() } else { None };
-    let failure = Failure::from(error);
-    match (similar, failure.hint.clone()) {
-        (Some(similar), Some(hint)) => failure.hint(format!("did you mean {similar}? {hint}")),
-        _ => failure,
-    }
-}
-
-fn removal_hint(broken: &Broken) -> String {
-    if broken.is_removable() {
-        return format!("remove it with `bottle-freeze snapshot rm {}`", broken.reference());
-    }
-    format!("remove {}", broken.folder.display())
-}
-
-impl From<RemoveError> for Failure {
-    fn from(error: RemoveError) -> Self {
-        let what = error.to_string();
-        match error {
-            RemoveError::Gone(_) => Self::new(Status::NotFound, what),
-            RemoveError::Locked(error) => error.into(),
-            RemoveError::Foreign { .. } => Self::new(Status::NotWritable, what)
-                .state("it was not removed")
-                .hint("move these files elsewhere, and try again"),
-            RemoveError::Io { source, .. } => Self::unwritten(what, &source),
-        }
-    }
-}
-
-impl From<FindError> for Failure {
-    fn from(error: FindError) -> Self {
-        let what = error.to_string();
-        match error {
-            FindError::NotFound(_) => {
-                Self::new(Status::NotFound, what).hint("list them with `bottle-freeze snapshot ls`")
-            }
-            FindError::Ambiguous { .. } => Self::new(Status::Usage, what).hint("name one of them"),
-            FindError::Broken(broken) => Self::new(Status::Damaged, what).hint(removal_hint(&broken)),
-            FindError::NewestBroken(broken) => {
-                let reference = broken.reference();
-                let vm = reference.split('@').next().unwrap_or_default();
-                let others = format!("name the one you mean (`bottle-freeze snapshot ls {vm}` lists them)");
-                Self::new(Status::Damaged, what).hint(format!("{others}, or {}", removal_hint(&broken)))
-            }
-            FindError::Unreadable { source, .. } => Self::unwritten(what, &source),
-        }
-    }
 }

@@ -326,3 +326,18 @@ fn a_vm_that_replaced_the_one_to_be_replaced_is_not_even_stopped() {
     assert_eq!(world.state("dev"), "running");
     assert_eq!(references(&world).len(), 1);
 }
+
+#[test]
+fn a_file_that_is_exchanged_while_a_question_about_it_is_open_is_not_pushed() {
+    let (world, _) = world_with(0);
+    world.run("freeze dev -o shown.smolmachine").success();
+    world.run("freeze dev -o other.smolmachine").success();
+    let mut question = asked(&world, "snapshot push ./shown.smolmachine registry.test:5000/dev:r1");
+    fs::rename(world.path("work/other.smolmachine"), world.path("work/shown.smolmachine")).unwrap();
+    question.press("y");
+    assert_eq!(question.wait(), Some(1), "{}", question.screen());
+    let printed = question.all_printed();
+    assert!(printed.contains("was changed or replaced after it was checked"), "{printed}");
+    assert!(printed.contains("nothing was pushed"), "{printed}");
+    assert!(!world.commands().contains(&"pack push".to_owned()));
+}

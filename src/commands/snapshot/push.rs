@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Metadata, Staging, Stored, Tag, layout, library_staging};
-use crate::operations::resolve::{self, SnapshotSource};
+use crate::operations::resolve::{self, Checked, SnapshotSource};
 use crate::operations::scrub::{self, SCRUBS, Scrub, Scrubbed};
 use crate::operations::{leaks, packed, registry};
 use crate::report::{JsonPath, Pushed};
@@ -75,6 +75,24 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     })
 }
 
+/// Says what is in it, and has the user confirm that.
+fn confirm(app: &App, args: &Args, whole: &Checked, warnings: &Warnings) -> Result<leaks::Found> {
+    let (to, name, size) = (&args.reference, whole.name(), packed::size(whole.artifact.bytes));
+    let details = artifact::details(whole.path()).map_err(|error| Failure::artifact(whole.path(), &error))?;
+    for line in disclosed(whole.stored(), !args.scrub.is_empty(), &details) {
+        warnings.warn(line);
+    }
+    let found = leaks::search(app, &name, whole.stored(), whole.path(), &whole.artifact.manifest)?;
+    let hint = scrub::hint(ALLOW, &found, whole.stored(), &args.scrub);
+    found.confirm(app, args.allow_secrets, &hint, warnings, "nothing was pushed")?;
+    let question = format!(
+        "Push {name} ({size}) to {to}? Anyone who can pull it can read the VM's disks and everything listed above. \
+         An existing tag is replaced."
+    );
+    app.confirm(&question, args.yes, "nothing was pushed")?;
+    Ok(found)
+}
+
 fn push(app: &App, args: &Args, found: SnapshotSource, copied: Option<&Scrubbed>, warnings: &Warnings) -> Result<()> {
     let (to, name) = (&args.reference, found.name());
     let whole = found.check(app)?;
@@ -83,33 +101,25 @@ fn push(app: &App, args: &Args, found: SnapshotSource, copied: Option<&Scrubbed>
         return Err(Failure::new(Status::BadState, what).hint("use `bottle-freeze snapshot export` instead"));
     }
     let engine = app.engine()?;
-    let details = artifact::details(whole.path()).map_err(|error| Failure::artifact(whole.path(), &error))?;
-    for line in disclosed(whole.stored(), !args.scrub.is_empty(), &details) {
-        warnings.warn(line);
-    }
-    let found = leaks::search(app, &name, whole.stored(), whole.path(), &whole.artifact.manifest)?;
-    let hint = scrub::hint(ALLOW, &found, whole.stored(), &args.scrub);
-    found.confirm(app, args.allow_secrets, &hint, warnings, "nothing was pushed")?;
+    let found = confirm(app, args, &whole, warnings)?;
     let size = packed::size(whole.artifact.bytes);
-    let question = format!(
-        "Push {name} ({size}) to {to}? Anyone who can pull it can read the VM's disks and everything listed above. \
-         An existing tag is replaced."
-    );
-    app.confirm(&question, args.yes, "nothing was pushed")?;
     let work = library_staging()?;
     let _leaves = packed::leaves(app, &work);
     let file = match whole.metadata()? {
         Some(metadata) => app.terminal.during("copy", "copying it", || copy(app, whole.path(), metadata, &work))?,
         None => whole.path().to_owned(),
     };
+    whole.check_same().map_err(|failure| failure.state("nothing was pushed"))?;
     let mut progress = app.terminal.progress("push", &format!("pushing {name} to {to}"), None);
     let pushed = engine.pack_push(&file, to, &mut || progress.tick());
     progress.end(pushed.is_ok());
     let digest = pushed.map_err(|error| registry::explain(error, to).state(format!("{name} is as it was")))?;
     let copy = whole.stored().map(|one| scrub::describe(&one.metadata)).unwrap_or_default();
     let (sums, (scrubbed, emptied)) = (Scrubbed::sums(copied), Scrubbed::emptied(copied));
-    let text = format!("pushed {name}{copy} ({size}){sums}; elsewhere: bottle-freeze snapshot pull {to}");
-    app.terminal.result(to.to_string(), &text);
+    app.terminal.result(
+        to.to_string(),
+        &format!("pushed {name}{copy} ({size}){sums}; elsewhere: bottle-freeze snapshot pull {to}"),
+    );
     app.terminal.report(&Pushed {
         reference: whole.stored().map(Stored::reference),
         sidecar: whole.file().map(|file| JsonPath(file.into())),

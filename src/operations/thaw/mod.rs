@@ -124,6 +124,7 @@ impl Thaw<'_> {
         configuration::check(&self.plan.known)?;
         // Before the VM of that name is removed.
         self.engine.can_create(name, &self.plan.options)?;
+        self.snapshot.check_same()?;
         // Held until the VM is made, and has all that was frozen.
         let Some(there) = replaces else {
             let _lock = make::lock_name(self.app, &self.engine, name)?;
@@ -162,9 +163,9 @@ impl Thaw<'_> {
     /// Makes the VM, starts it, and gives it what the artifact does not hold. Its state then. If that fails, it is left.
     fn make(&self) -> Result<Change> {
         let Self { app, engine, plan, warnings, .. } = self;
-        let (name, stored, began) = (&plan.name, self.snapshot.stored(), SystemTime::now());
+        let (name, began) = (&plan.name, SystemTime::now());
         app.terminal.phase("create", &format!("creating {name}"), || {
-            make_vm(engine, name, &plan.options, &plan.known, &plan.reach, stored, warnings)
+            make_vm(engine, name, &plan.options, &plan.known, &plan.reach, Some(self.snapshot), warnings)
         })?;
         self.made.get_or_init(|| (clock::seconds(began), clock::seconds(SystemTime::now())));
         self.finish()

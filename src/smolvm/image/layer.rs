@@ -2,7 +2,6 @@
 
 use super::file::{File, Place};
 use super::marks::{Below, Marks, names_of};
-use super::merged::{CROWDED, MOST};
 use super::owner;
 use crate::ext4::{Ext4Error, FileSystem, Inode, Kind};
 use crate::files;
@@ -16,6 +15,10 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of a file that are read at once.
 const BUFFER: u64 = 1 << 20;
+/// The most names in a folder and those above it: each takes about 1.4 KiB of memory, and a guest could have millions of them.
+pub const MOST: usize = 100_000;
+/// What a disk with more of them has.
+pub const CROWDED: &str = "has more than 100,000 files in a folder and those above it";
 
 /// Fills the buffer with the content of a file from this place on.
 type ReadAt<'r> = dyn FnMut(u64, &mut [u8]) -> Result<(), DiskError> + 'r;

@@ -1,7 +1,7 @@
 //! What a guest sees of several layers: the files of the upper ones hide those below.
 
 use super::file::File;
-use super::layer::Layer;
+use super::layer::{CROWDED, Layer, MOST};
 use super::marks::Below;
 use crate::ext4::Kind;
 use crate::signals::{Interrupted, Signals};
@@ -11,10 +11,6 @@ use std::vec;
 
 /// The longest path, in bytes. No program of the guest can open a longer one.
 const LONGEST: usize = 4096;
-/// The most names in a folder and those above it: each takes about 1.4 KiB of memory, and a guest could have millions of them.
-pub const MOST: usize = 100_000;
-/// What a disk with more of them has.
-pub const CROWDED: &str = "has more than 100,000 files in a folder and those above it";
 
 /// A file that a guest sees.
 #[derive(Debug)]
