@@ -15,11 +15,13 @@ mod error;
 mod folders;
 mod layer;
 mod open;
+mod sparse;
 mod tar;
 mod tree;
 mod walk;
 
 pub use content::Content;
+pub use deleted::Deleted;
 pub use diff::{Changes, Difference};
 pub use empty::{MemberEdits, WORKSPACE};
 pub use error::{ContentsError, Side};

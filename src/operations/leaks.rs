@@ -1,7 +1,7 @@
 //! Searches a snapshot for what others should not get, before it leaves this machine.
 
 use crate::app::App;
-use crate::contents::{Contents, ContentsError, Item};
+use crate::contents::{Contents, ContentsError, Deleted, Item};
 use crate::error::{Result, Status};
 use crate::leaks::{self, Finding, Kind};
 use crate::library::Stored;
@@ -166,15 +166,16 @@ fn search_description(found: &mut Found, stored: Option<&Stored>, manifest: &Man
 
 /// What may be left of deleted files, as people read it.
 fn deleted(contents: &Contents) -> std::result::Result<Vec<String>, ContentsError> {
-    let line = |(disk, bytes)| match bytes {
-        Some(0) => None,
-        Some(bytes) => {
+    let line = |(disk, deleted)| match deleted {
+        Deleted::Bytes(0) => None,
+        Deleted::Bytes(bytes) => {
             let size = packed::size(bytes);
             Some(format!(
                 "{disk} holds {size} of deleted files; --scrub leaves them out, and so does a freeze without --no-trim"
             ))
         }
-        None => Some(format!("{disk} was not unmounted cleanly: deleted files may be left on it")),
+        Deleted::Unclean => Some(format!("{disk} was not unmounted cleanly: deleted files may be left on it")),
+        Deleted::Unknown(why) => Some(format!("{disk}: {why}: what deleted files left on it is not known")),
     };
     Ok(contents.deleted()?.into_iter().filter_map(line).collect())
 }

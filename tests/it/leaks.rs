@@ -3,6 +3,7 @@
 use crate::support::forged::with_manifest;
 use crate::support::guest_files::{Bare, bare, import};
 use crate::support::pty::Session;
+use crate::support::resealed::FileSystem;
 use crate::support::{World, finish, random_bytes, seeded, stderr};
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -241,6 +242,34 @@ fn what_deleted_files_left_on_a_disk_is_a_warning() {
             world.run(&format!("snapshot export {one} -o x.tar --force --scrub history")).success().stderr("");
         }
     }
+}
+
+#[test]
+fn what_deleted_files_left_in_a_snapshot_that_is_one_file_is_a_warning_too() {
+    let world = World::new();
+    fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+    let kept = Bare { overlay: with_deleted(&world.path("")), ..bare("overlay") };
+    // Unmounted cleanly, with a feature of tomorrow.
+    let mut unknown = bare("overlay");
+    let system = FileSystem::new(unknown.overlay.clone());
+    unknown.overlay[1024 + 0x5f] |= 0x40;
+    system.seal(&mut unknown.overlay);
+    for (disks, said) in [
+        (&kept, "the disk 'overlay' holds 2."),
+        (
+            &unknown,
+            "the disk 'overlay': its file system has an unknown feature: what deleted files left on it is not known",
+        ),
+        (&bare("journal"), "the disk 'overlay' was not unmounted cleanly: deleted files may be left on it"),
+    ] {
+        world.write("dev.smolmachine", disks.artifact());
+        let line = "snapshot push ./dev.smolmachine registry.test:5000/dev:x --yes --allow-secrets --quiet";
+        let text = stderr(&world.run(line).success());
+        assert!(text.contains(&format!("warning: {said}")), "{said}: {text}");
+    }
+    let one = import(&world, "dev", &unknown.artifact());
+    let text = stderr(&world.run(&format!("snapshot export {one} -o x.tar")).success());
+    assert!(text.contains("the disk 'overlay': its file system has an unknown feature"), "{text}");
 }
 
 /// What the search misses, as the manual says: what is written in no known way.
