@@ -90,6 +90,25 @@ impl Bytes {
         }
         Ok(true)
     }
+
+    /// Whether the first of so many bytes at a place are zeros, as far as it is known without reading them, and for how many
+    /// that is so. What is known of a disk in a qcow2 file ends with each cluster.
+    ///
+    /// # Errors
+    /// The tables of a disk cannot be read.
+    pub fn known_zeros(&self, at: u64, bytes: u64) -> io::Result<(bool, u64)> {
+        let (mut are_zeros, mut count) = (None, 0_u64);
+        while count < bytes {
+            let (known, left) = self.known(at.saturating_add(count))?;
+            let is_next = known == Known::Zeros;
+            if are_zeros.is_some_and(|are_zeros| are_zeros != is_next) {
+                break;
+            }
+            are_zeros = Some(is_next);
+            count = count.saturating_add(left.max(1));
+        }
+        Ok((are_zeros == Some(true), count.min(bytes)))
+    }
 }
 
 impl ReadAt for Bytes {

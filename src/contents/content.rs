@@ -54,15 +54,21 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Whether the bytes at this place are zeros, as far as it is known without reading them.
+    /// Whether the first of the bytes at this place are zeros, as far as it is known without reading them, and for how many
+    /// that is so.
     ///
     /// # Errors
     /// The tables of a disk cannot be read.
-    pub fn is_known_zero(&self, at: u64, bytes: u64) -> Result<bool, ContentsError> {
+    pub fn known_zeros(&self, at: u64, bytes: u64) -> Result<(bool, u64), ContentsError> {
         let end = at.saturating_add(bytes);
         let is_hole =
             || self.extents.iter().all(|extent| extent.at >= end || extent.at.saturating_add(extent.bytes) <= at);
-        self.part(at, bytes).map_or_else(|| Ok(is_hole()), |part| self.layer.is_known_zero(&part))
+        self.part(at, bytes).map_or_else(|| Ok((is_hole(), bytes)), |part| self.layer.known_zeros(&part))
+    }
+
+    fn is_known_zero(&self, at: u64, bytes: u64) -> Result<bool, ContentsError> {
+        let (are_zeros, count) = self.known_zeros(at, bytes)?;
+        Ok(are_zeros && count >= bytes)
     }
 
     /// These bytes as a part of the extent that holds all of them.

@@ -1,6 +1,6 @@
 //! A layer of the files of a VM: on a disk, or in a tar.
 
-use super::bytes::{Bytes, Known};
+use super::bytes::Bytes;
 use super::error::ContentsError;
 use super::tar::{Name, Tar};
 use crate::ext4::{self, Attribute, Ext4Error, Extent, FileSystem, Inode, Kind};
@@ -251,14 +251,15 @@ impl Layer {
         Ok(self.bytes().is_known_same(one.on_disk, other.bytes(), two.on_disk, one.bytes)?)
     }
 
-    /// Whether the bytes of an extent are zeros, as far as it is known without reading them.
+    /// Whether the first bytes of an extent are zeros, as far as it is known without reading them, and for how many that is so.
     ///
     /// # Errors
     /// The tables of a disk cannot be read.
-    pub fn is_known_zero(&self, extent: &Extent) -> Result<bool, ContentsError> {
-        let is_newer = matches!(self, Self::Disk(disk, _) if disk.has_newer(extent.on_disk, extent.bytes));
-        let (known, bytes) = self.bytes().known(extent.on_disk)?;
-        Ok(!is_newer && known == Known::Zeros && bytes >= extent.bytes)
+    pub fn known_zeros(&self, extent: &Extent) -> Result<(bool, u64), ContentsError> {
+        if matches!(self, Self::Disk(disk, _) if disk.has_newer(extent.on_disk, extent.bytes)) {
+            return Ok((false, extent.bytes));
+        }
+        Ok(self.bytes().known_zeros(extent.on_disk, extent.bytes)?)
     }
 
     /// The target of a symbolic link.

@@ -17,6 +17,8 @@ use std::vec;
 
 /// Bytes that are copied at once.
 const WINDOW: u64 = 256 << 10;
+/// A copy that replaces a hard link counts as this part of its data: a file system of the host may have no links.
+const COPIES: u64 = 16;
 
 /// Why files are not written.
 #[derive(Debug)]
@@ -200,7 +202,8 @@ impl Extraction<'_> {
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?);
-        self.content(&file, path, item)?;
+        let is_copy = identity.is_some_and(|identity| self.written.contains_key(&identity));
+        self.content(&file, path, item, is_copy)?;
         self.finish(&file, path, item, Mode::empty())?;
         if let Some(identity) = identity {
             self.written.insert(identity, path.to_vec());
@@ -209,8 +212,8 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    /// Writes the data of a file; holes stay holes.
-    fn content(&mut self, file: &File, path: &[u8], item: &Item) -> Result<(), ExtractError> {
+    /// Writes the data of a file; holes stay holes. It `is_copy` if the same file was written under another name.
+    fn content(&mut self, file: &File, path: &[u8], item: &Item, is_copy: bool) -> Result<(), ExtractError> {
         let from = self.guest_path(path);
         let failed = |error: ContentsError| error.of_file(&from);
         let content = self.contents.content(item).map_err(failed)?;
@@ -219,11 +222,13 @@ impl Extraction<'_> {
             let (mut at, end) = (extent.at, extent.at.saturating_add(extent.bytes));
             while at < end {
                 self.signals.check()?;
-                let bytes = WINDOW.min(end.saturating_sub(at));
-                if !content.is_known_zero(at, bytes).map_err(failed)? {
+                let window = WINDOW.min(end.saturating_sub(at));
+                let (are_zeros, bytes) = content.known_zeros(at, window).map_err(failed)?;
+                if !are_zeros {
                     let endless =
                         || ContentsError::damaged("a file system in it", "has files with more data than itself");
-                    self.left = self.left.checked_sub(bytes).ok_or_else(endless).map_err(failed)?;
+                    let counted = if is_copy { bytes / COPIES } else { bytes };
+                    self.left = self.left.checked_sub(counted).ok_or_else(endless).map_err(failed)?;
                     buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
                     content.read_at(at, &mut buffer).map_err(failed)?;
                     file.write_all_at(&buffer, at)?;

@@ -605,30 +605,36 @@ fn chain(disk: &[u8]) -> [Vec<u8>; 2] {
     [top, below]
 }
 
+/// A file of a disk in an artifact of a running VM.
+fn disk_file(path: &str, format: &str) -> Value {
+    serde_json::json!({"asset": {"path": path}, "format": format})
+}
+
+/// An artifact of a running VM: with these files of its first disk, the members that they name, and the rest of `whole`.
+fn live(whole: &Bare, files: &[Value], disks: &[(&str, &[u8])]) -> Vec<u8> {
+    let manifest = serde_json::json!({
+        "mode": "vm", "image": "vm://dev", "digest": "none", "platform": "linux/amd64", "cpus": 1, "mem": 512,
+        "assets": {"libraries": [], "layers": [], "agent_rootfs": {"path": "agent-rootfs.tar", "size": 1}},
+        "checkpoint": {"disks": [
+            {"role": "overlay", "files": files},
+            {"role": "storage", "files": [disk_file("checkpoint/disks/storage/0", "raw")]},
+        ]},
+    });
+    let rest = [("agent-rootfs.tar", &*whole.base), ("checkpoint/disks/storage/0", &*whole.storage)];
+    artifact(&[disks, &rest].concat(), &manifest)
+}
+
+const TOP: &str = "checkpoint/disks/overlay/0";
+const BELOW: &str = "checkpoint/disks/overlay/1";
+
 #[test]
 fn the_disks_of_a_running_vm_are_read_as_they_lie_over_one_another() {
     let world = World::new();
     let whole = bare("journal");
     let [top, below] = chain(&whole.overlay);
-    let file = |path: &str, format: &str| serde_json::json!({"asset": {"path": path}, "format": format});
-    let overlay = [file("checkpoint/disks/overlay/0", "qcow2"), file("checkpoint/disks/overlay/1", "raw")];
-    let manifest = |overlay: &[Value]| {
-        serde_json::json!({
-            "mode": "vm", "image": "vm://dev", "digest": "none", "platform": "linux/amd64", "cpus": 1, "mem": 512,
-            "assets": {"libraries": [], "layers": [], "agent_rootfs": {"path": "agent-rootfs.tar", "size": 1}},
-            "checkpoint": {"disks": [
-                {"role": "overlay", "files": overlay},
-                {"role": "storage", "files": [file("checkpoint/disks/storage/0", "raw")]},
-            ]},
-        })
-    };
-    let members = [
-        ("agent-rootfs.tar", &*whole.base),
-        ("checkpoint/disks/overlay/0", &*top),
-        ("checkpoint/disks/overlay/1", &*below),
-        ("checkpoint/disks/storage/0", &*whole.storage),
-    ];
-    world.write("live.checkpoint", artifact(&members, &manifest(&overlay)));
+    let files = [disk_file(TOP, "qcow2"), disk_file(BELOW, "raw")];
+    let disks = [(TOP, &*top), (BELOW, &*below)];
+    world.write("live.checkpoint", live(&whole, &files, &disks));
     world.write("dev.smolmachine", whole.artifact());
     let lists =
         ["./live.checkpoint", "./dev.smolmachine"].map(|file| json(&world, &format!("snapshot files {file} -r")));
@@ -637,10 +643,105 @@ fn the_disks_of_a_running_vm_are_read_as_they_lie_over_one_another() {
     let text = stdout(&world.run("snapshot diff ./live.checkpoint ./dev.smolmachine").success());
     assert!(text.ends_with("0 new (0 B), 0 gone (0 B), 0 changed\n"), "{text}");
     // A disk below itself, again and again; and one that is missing.
-    world.write("deep.checkpoint", artifact(&members, &manifest(&vec![overlay[0].clone(); 10_000])));
+    world.write("deep.checkpoint", live(&whole, &vec![files[0].clone(); 10_000], &disks));
     world.run("snapshot files ./deep.checkpoint").code(10);
-    world.write("short.checkpoint", artifact(&members[..3], &manifest(&overlay)));
+    world.write("short.checkpoint", live(&whole, &files, &disks[..1]));
     world.run("snapshot files ./short.checkpoint").code(10);
+}
+
+/// The disk in this file as one of a running VM: what is zeros is not in it.
+fn sparse_qcow2(image: &Path) -> Vec<u8> {
+    const CLUSTER: usize = 65_536;
+    let file = File::open(image).unwrap();
+    let size = file.metadata().unwrap().len();
+    let tables = usize::try_from(size.div_ceil(512 << 20)).unwrap();
+    let mut top = vec![0; (2 + tables) * CLUSTER];
+    let mut put = |at: usize, bytes: &[u8]| top[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"QFI\xfb");
+    for (at, word) in [(4, 3_u32), (16, 1), (20, 16), (36, u32::try_from(tables).unwrap()), (96, 4), (100, 104)] {
+        put(at, &word.to_be_bytes());
+    }
+    for (at, word) in [(104, 0xe279_2aca_u32), (108, 3)] {
+        put(at, &word.to_be_bytes());
+    }
+    for (at, long) in [(8, 512), (24, size), (40, CLUSTER as u64)] {
+        put(at, &long.to_be_bytes());
+    }
+    put(112, b"raw");
+    put(512, b"x");
+    for table in 0..tables {
+        put(CLUSTER + 8 * table, &((1 << 63) | ((2 + table) * CLUSTER) as u64).to_be_bytes());
+    }
+    let mut cluster = vec![0; CLUSTER];
+    for number in 0..usize::try_from(size).unwrap() / CLUSTER {
+        file.read_exact_at(&mut cluster, (number * CLUSTER) as u64).unwrap();
+        if cluster.iter().any(|byte| *byte != 0) {
+            let entry = (1 << 63) | top.len() as u64;
+            top[2 * CLUSTER + 8 * number..][..8].copy_from_slice(&entry.to_be_bytes());
+            top.extend(&cluster);
+        }
+    }
+    top
+}
+
+#[test]
+fn a_large_file_of_zeros_of_a_running_vm_is_copied_as_a_hole() {
+    if !crate::trim::has_tools() {
+        return;
+    }
+    let world = World::new();
+    let (source, image) = (world.path("source"), world.path("image"));
+    fs::create_dir_all(source.join("upper")).unwrap();
+    let (mixed, data) = (File::create(source.join("upper/mixed")).unwrap(), random_bytes(65_536));
+    mixed.set_len(4 << 20).unwrap();
+    (0..16).for_each(|number| mixed.write_all_at(&data, number << 18).unwrap());
+    let run = |program: &str, words: &[&str]| {
+        let output = Command::new(program).args(words).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let (from, to) = (source.to_str().unwrap(), image.to_str().unwrap());
+    let plain = "^metadata_csum,^uninit_bg,^has_journal";
+    run("mke2fs", &["-q", "-t", "ext4", "-b", "4096", "-O", plain, "-N", "400", "-d", from, to, "2G"]);
+    // Written, as zeros: data for the file system, nothing for the disk.
+    let lines = "write /dev/null upper/zeros\nsif upper/zeros size 1610612736\nfallocate upper/zeros 0 393215\n\
+                 fallocate upper/mixed 0 1023\n";
+    let script = world.write("script", lines);
+    run("debugfs", &["-w", "-f", script.to_str().unwrap(), to]);
+    written(&image);
+    let top = sparse_qcow2(&image);
+    let whole = bare("overlay");
+    world.write("live.checkpoint", live(&whole, &[disk_file(TOP, "qcow2")], &[(TOP, &top)]));
+    world.run("cp ./live.checkpoint:/zeros zeros").success();
+    let copy = fs::metadata(world.path("work/zeros")).unwrap();
+    assert_eq!(copy.len(), 1_610_612_736);
+    assert!(copy.blocks() < 1000, "{} blocks", copy.blocks());
+    world.run("cp ./live.checkpoint:/mixed mixed").success();
+    assert!(fs::read(world.path("work/mixed")).unwrap() == fs::read(source.join("upper/mixed")).unwrap());
+    let copy = fs::metadata(world.path("work/mixed")).unwrap();
+    assert!(copy.blocks() < 6000, "{} blocks", copy.blocks());
+}
+
+/// Marks the extents of its files as written. They are in lists of their own, or in inodes.
+fn written(image: &Path) {
+    let mut bytes = fs::read(image).unwrap();
+    let lists: Vec<usize> =
+        memchr::memmem::find_iter(&bytes, b"\x0a\xf3").filter(|at| at % 4 == 0 && bytes[at + 6] == 0).collect();
+    for at in lists {
+        for entry in 0..usize::from(bytes[at + 2]) {
+            let length = at + 12 + 12 * entry + 4;
+            let blocks = u16::from_le_bytes([bytes[length], bytes[length + 1]]);
+            if blocks > 0x8000 {
+                bytes[length + 1] -= 0x80;
+            }
+        }
+    }
+    // Holes stay holes.
+    let file = File::options().write(true).open(image).unwrap();
+    for (number, block) in bytes.chunks(4096).enumerate() {
+        if block.iter().any(|byte| *byte != 0) {
+            file.write_all_at(block, (number * 4096) as u64).unwrap();
+        }
+    }
 }
 
 #[test]
