@@ -19,6 +19,10 @@ use std::vec;
 const WINDOW: u64 = 256 << 10;
 /// A copy that replaces a hard link counts as this part of its data: a file system of the host may have no links.
 const COPIES: u64 = 16;
+/// The longest path that the system takes.
+const LONGEST: usize = 4095;
+/// The most bytes of paths that are remembered, so that they fit into memory.
+const MEMORY: usize = 256 << 20;
 
 /// Why files are not written.
 #[derive(Debug)]
@@ -87,6 +91,7 @@ pub fn extract(
         written: HashMap::new(),
         done: Extracted::default(),
         left,
+        memory: MEMORY,
         top: &folder,
         closed: Vec::new(),
     };
@@ -95,10 +100,7 @@ pub fn extract(
     } else {
         extraction.add(&folder, name, name.as_bytes(), item)?;
     }
-    for (path, mode) in &extraction.closed {
-        let path = OsStr::from_bytes(path);
-        fs::chmodat(&folder, path, *mode, AtFlags::empty())?;
-    }
+    extraction.close()?;
     Ok(extraction.done)
 }
 
@@ -109,14 +111,17 @@ struct Extraction<'a> {
     /// Bytes of its name in the private folder.
     above: usize,
     signals: &'a Signals,
-    /// The paths of files that have more names, by what they are.
+    /// The paths of files that have more names, by what they are; empty if it is too long for a link.
     written: HashMap<(usize, u32), Vec<u8>>,
     done: Extracted,
     /// Bytes of data that may still be written: files that claim the same parts of a disk would have no end.
     left: u64,
+    /// Bytes of paths that may still be remembered.
+    memory: usize,
     /// The private folder.
     top: &'a OwnedFd,
     /// Folders that this user could not enter or change: they get their modes last, or they could not be removed after a failure.
+    /// What is in a folder comes before it.
     closed: Vec<(Vec<u8>, Mode)>,
 }
 
@@ -156,6 +161,9 @@ impl Extraction<'_> {
                 let mode = self.finish(&at, &path, &done.item, Mode::RWXU)?;
                 // The first one is renamed, for which this user must be able to write it.
                 if !mode.contains(Mode::RWXU) && !stack.is_empty() {
+                    let many = || ContentsError::damaged("the folder", "has too many folders that cannot be changed");
+                    let has_room = self.remember(path.len());
+                    has_room.ok_or_else(|| many().of_file(&self.guest_path(&path)))?;
                     self.closed.push((path.clone(), mode));
                 }
                 at = above;
@@ -167,6 +175,34 @@ impl Extraction<'_> {
     fn open(&self, item: Item, path: &[u8], seen: &mut Seen) -> Result<Open, ExtractError> {
         let (rest, bytes) = self.contents.open(&self.guest_path(path), &item, seen)?;
         Ok(Open { item, length: path.len(), bytes, rest: rest.into_iter() })
+    }
+
+    /// Counts a path that is remembered; nothing if they are too many.
+    fn remember(&mut self, bytes: usize) -> Option<()> {
+        self.memory = self.memory.checked_sub(bytes.saturating_add(size_of::<(Vec<u8>, Mode)>()))?;
+        Some(())
+    }
+
+    /// Gives the closed folders their modes, each by its own descriptor: a path may be longer than the system takes.
+    fn close(&self) -> Result<(), ExtractError> {
+        let mut at = open_folder(self.top, OsStr::new("."))?;
+        let mut here: Vec<&[u8]> = Vec::new();
+        for (path, mode) in &self.closed {
+            let parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
+            let shared = here.iter().zip(&parts).take_while(|(one, other)| one == other).count();
+            for _ in here.drain(shared..) {
+                at = open_folder(&at, OsStr::new(".."))?;
+            }
+            for part in parts.iter().skip(shared) {
+                at = open_folder(&at, OsStr::from_bytes(part))?;
+            }
+            // Above first, as in [`Self::folder`].
+            let above = open_folder(&at, OsStr::new(".."))?;
+            fs::fchmod(&at, *mode)?;
+            (at, here) = (above, parts);
+            here.pop();
+        }
+        Ok(())
     }
 
     /// The path in the guest of what has this path from the private folder.
@@ -194,8 +230,9 @@ impl Extraction<'_> {
 
     fn file(&mut self, folder: &OwnedFd, name: &OsStr, path: &[u8], item: &Item) -> Result<(), ExtractError> {
         let identity = item.identities().next().filter(|_| item.metadata.links > 1);
-        if let Some(first) = identity.and_then(|identity| self.written.get(&identity)) {
-            // The path may be too long, the file system may have no such links: then it is copied.
+        let first = identity.and_then(|identity| self.written.get(&identity)).filter(|first| !first.is_empty());
+        if let Some(first) = first {
+            // The file system may have no such links, or no more: then it is copied.
             if fs::linkat(self.top, OsStr::from_bytes(first), folder, name, AtFlags::empty()).is_ok() {
                 return Ok(());
             }
@@ -205,7 +242,9 @@ impl Extraction<'_> {
         let is_copy = identity.is_some_and(|identity| self.written.contains_key(&identity));
         self.content(&file, path, item, is_copy)?;
         self.finish(&file, path, item, Mode::empty())?;
-        if let Some(identity) = identity {
+        // What is not remembered is copied again.
+        let path = if path.len() > LONGEST { &[] } else { path };
+        if let Some(identity) = identity.filter(|_| self.remember(path.len()).is_some()) {
             self.written.insert(identity, path.to_vec());
         }
         self.done.bytes = self.done.bytes.saturating_add(item.metadata.size);

@@ -244,6 +244,14 @@ impl DifferentFile {
             no_patch,
         })
     }
+
+    /// Bytes that it takes in memory, about.
+    pub fn memory(&self) -> usize {
+        let targets = [&self.old, &self.new].into_iter().flatten().filter_map(|state| state.target.as_ref());
+        let texts = targets.chain(&self.attributes).chain(&self.patch).chain(&self.path.path_bytes);
+        let sum = texts.map(|text| text.len().saturating_add(size_of::<String>())).fold(0, usize::saturating_add);
+        sum.saturating_add(self.path.path.len()).saturating_add(size_of::<Self>())
+    }
 }
 
 /// The names of the extended attributes that differ, or that a new file has.

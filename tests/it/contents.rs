@@ -745,6 +745,37 @@ fn written(image: &Path) {
 }
 
 #[test]
+fn folders_deeper_than_a_path_can_be_are_copied_with_their_modes() {
+    let world = World::new();
+    let deep = vec!["d".repeat(200); 30].join("/");
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, kind, mode) in [
+        (format!("{deep}/closed/"), tar::EntryType::Directory, 0o500),
+        (format!("{deep}/closed/file"), tar::EntryType::Regular, 0o400),
+        (format!("{deep}/closed/inner/"), tar::EntryType::Directory, 0o111),
+        ("closed/".to_owned(), tar::EntryType::Directory, 0o555),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_mode(mode);
+        tar.append_data(&mut header, path, &b""[..]).unwrap();
+    }
+    let base = tar.into_inner().unwrap();
+    world.write("deep.smolmachine", Bare { base, ..bare("overlay") }.artifact());
+    world.run("cp ./deep.smolmachine:/ all").success();
+    let found = |words: &[&str]| {
+        let output = Command::new("find").arg("all").args(words).current_dir(world.path("work")).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().map(str::len).collect::<Vec<_>>()
+    };
+    let long = "all//closed".len() + deep.len();
+    assert_eq!(found(&["-name", "closed", "-perm", "500"]), [long]);
+    assert_eq!(found(&["-name", "inner", "-perm", "111"]), [long + "/inner".len()]);
+    assert_eq!(found(&["-name", "closed", "-perm", "555"]), ["all/closed".len()]);
+    found(&["-type", "d", "-execdir", "chmod", "700", "{}", "+"]);
+}
+
+#[test]
 fn a_long_target_of_a_link_is_cut_in_a_message() {
     let world = World::new();
     let base = system_of(&[("a", tar::EntryType::Symlink, &"x/".repeat(2000), 0)]);

@@ -15,6 +15,10 @@ use crate::quoted::quoted;
 use crate::report::{Compared, DifferentFile, FileChange, FileState, NoPatch, Totals};
 use crate::terminal::Printer;
 use std::ffi::OsString;
+use std::io;
+
+/// The most bytes of the list for programs, so that it fits into memory.
+const MEMORY: usize = 768 << 20;
 
 /// List the files that differ between two snapshots
 ///
@@ -59,6 +63,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         totals: Totals::default(),
         patches: Patches::default(),
         files: Vec::new(),
+        left: MEMORY,
         printer: None,
     };
     if !app.terminal.json {
@@ -75,6 +80,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
             };
             return Err(contents::failure(&name, error));
         }
+        Err(Ended::Unprinted(_)) if app.terminal.json => return Err(too_long(&old_name, &new_name)),
         Err(Ended::Unprinted(error)) => Err(error),
         Ok(()) => Ok(()),
     };
@@ -85,6 +91,13 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     app.terminal.note(&sums(&totals));
     app.terminal.report(&Compared { old: old_name, new: new_name, totals, files });
     Ok(())
+}
+
+fn too_long(old: &str, new: &str) -> Failure {
+    let what =
+        format!("too many files differ between {old} and {new}: their list as JSON is over {} MiB", MEMORY >> 20);
+    let hint = "leave out --patch, or count them with --stat; without --json, each is printed as it is found";
+    Failure::new(Status::Failed, what).hint(hint)
 }
 
 /// How the files of the earlier one are opened.
@@ -127,6 +140,8 @@ struct Diff<'a> {
     patches: Patches,
     /// For programs.
     files: Vec<DifferentFile>,
+    /// Bytes that these may still take in memory.
+    left: usize,
     /// For people.
     printer: Option<Printer<'a>>,
 }
@@ -145,6 +160,8 @@ impl Diff<'_> {
         };
         let file = DifferentFile::new(difference, [self.old, self.new], lines)?;
         let Some(printer) = &mut self.printer else {
+            let left = self.left.checked_sub(file.memory());
+            self.left = left.ok_or_else(|| Ended::Unprinted(io::ErrorKind::OutOfMemory.into()))?;
             self.files.push(file);
             return Ok(());
         };
