@@ -4,6 +4,7 @@ use super::bytes::{Bytes, Qcow2};
 use super::empty::WORKSPACE;
 use super::error::ContentsError;
 use super::layer::{Key, Layer, OVERLAY};
+use super::sparse;
 use super::tar::MEMORY;
 use super::tree::{Contents, Lazy};
 use crate::ext4::{FileSystem, Inode, ROOT};
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -137,8 +138,8 @@ impl Contents {
     ) -> Result<Self, ContentsError> {
         let mut unpacked = Unpacked { folder: private, files: HashMap::new(), last: None };
         let taken = artifact::take_apart(path, signals, |_| None, &mut |part| unpacked.part(part));
-        let (_, manifest) = taken.map_err(|error| ContentsError::Artifact { path: path.to_owned(), error })?;
-        unpacked.end();
+        let ended = taken.and_then(|(_, manifest)| unpacked.end().map(|()| manifest).map_err(ArtifactError::Copy));
+        let manifest = ended.map_err(|error| ContentsError::Artifact { path: path.to_owned(), error })?;
         Self::of_members(&manifest, workspace, signals, &mut |path| {
             unpacked.files.remove(path).map(|(file, size)| Bytes::File(file, size, signals.clone()))
         })
@@ -175,7 +176,7 @@ impl Unpacked<'_> {
     fn part(&mut self, part: Part<'_>) -> Result<(), ArtifactError> {
         match (part, &mut self.last) {
             (Part::Member(member), _) => {
-                self.end();
+                self.end().map_err(ArtifactError::Copy)?;
                 let ends = [".tar", ".raw", ".ext4"].iter().any(|ending| member.path.ends_with(ending));
                 if ends || member.path.starts_with("checkpoint/disks/") {
                     let file = tempfile::tempfile_in(self.folder).map_err(ArtifactError::Copy)?;
@@ -183,22 +184,22 @@ impl Unpacked<'_> {
                 }
             }
             (Part::Data(bytes), Some((_, file, at))) => {
-                file.write_all_at(bytes, *at).map_err(ArtifactError::Copy)?;
+                // A hostile artifact is small, and has any number of zeros.
+                sparse::write(file, *at, bytes).map_err(ArtifactError::Copy)?;
                 *at = at.saturating_add(bytes.len() as u64);
             }
-            (Part::Zeros(count), Some((_, file, at))) => {
-                *at = at.saturating_add(count);
-                file.set_len(*at).map_err(ArtifactError::Copy)?;
-            }
+            (Part::Zeros(count), Some((.., at))) => *at = at.saturating_add(count),
             (Part::Data(_) | Part::Zeros(_), None) => {}
         }
         Ok(())
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> io::Result<()> {
         if let Some((path, file, size)) = self.last.take() {
+            file.set_len(size)?;
             self.files.insert(path, (file, size));
         }
+        Ok(())
     }
 }
 

@@ -4,7 +4,9 @@ use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
+use std::iter;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 /// Bytes that are data or a hole together, as in most file systems.
 const BLOCK: usize = 4096;
@@ -18,6 +20,26 @@ fn is_zero(block: &[u8]) -> bool {
 /// How many of these bytes are in blocks with anything but zeros.
 pub fn count(bytes: &[u8]) -> u64 {
     bytes.chunks(BLOCK).filter(|block| !is_zero(block)).map(|block| block.len() as u64).sum()
+}
+
+/// Writes bytes to a place in a file, but for blocks of zeros: what was not written there is a hole. Its end must be set.
+///
+/// # Errors
+/// They cannot be written.
+pub fn write(file: &File, mut at: u64, bytes: &[u8]) -> io::Result<()> {
+    let before = usize::try_from(at % BLOCK as u64).unwrap_or(0);
+    let (first, rest) = bytes.split_at_checked(BLOCK.saturating_sub(before)).unwrap_or((bytes, &[]));
+    let blocks = iter::once(first).chain(rest.chunks(BLOCK)).map(|block| (block.len(), is_zero(block)));
+    let (blocks, mut left): (Vec<_>, _) = (blocks.collect(), bytes);
+    for same in blocks.chunk_by(|(_, one), (_, next)| one == next) {
+        let length = same.iter().map(|(length, _)| length).sum();
+        let (part, after) = left.split_at_checked(length).unwrap_or((left, &[]));
+        if same.iter().any(|(_, is_zero)| !is_zero) {
+            file.write_all_at(part, at)?;
+        }
+        (at, left) = (at.saturating_add(part.len() as u64), after);
+    }
+    Ok(())
 }
 
 /// Where the next data in this range of a file is: as far as its file system knows of holes.

@@ -2,6 +2,7 @@
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::guest_files::{Bare, artifact, bare, corpus, folder, import, tar_of};
+use crate::support::namespace::{disk, in_a_namespace};
 use crate::support::resealed::FileSystem;
 use crate::support::{World, names_in, random_bytes, stderr, stdout};
 use serde_json::Value;
@@ -742,6 +743,19 @@ fn written(image: &Path) {
             file.write_all_at(block, (number * 4096) as u64).unwrap();
         }
     }
+}
+
+#[test]
+fn zeros_in_a_snapshot_that_is_one_file_take_no_space() {
+    in_a_namespace(|| {
+        let world = World::new();
+        let mut bare = bare("overlay");
+        bare.overlay.resize(400 << 20, 0);
+        world.write("dev.smolmachine", bare.artifact());
+        disk(&world.path("home/library"), "size=64m");
+        disk(&world.path("tmp"), "size=64m");
+        world.run("snapshot files ./dev.smolmachine").success();
+    });
 }
 
 #[test]
