@@ -236,5 +236,10 @@ impl ReadAt for Qcow2 {
 }
 
 fn invalid(why: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("a disk {why}"))
+    io::Error::new(io::ErrorKind::InvalidData, Contradiction(why))
 }
+
+/// A disk contradicts itself, or is of a kind that is not known: completes a sentence that begins with it.
+#[derive(Debug, thiserror::Error)]
+#[error("a disk {0}")]
+pub struct Contradiction(pub &'static str);

@@ -1,5 +1,6 @@
 //! Why the files in a snapshot cannot be read.
 
+use super::bytes::Contradiction;
 use crate::ext4::Ext4Error;
 use crate::library::store::StoreError;
 use crate::signals::Interrupted;
@@ -94,6 +95,10 @@ impl From<io::Error> for ContentsError {
         let error = match error.downcast::<StoreError>() {
             Ok(StoreError::Interrupted(interrupted)) => return Self::Interrupted(interrupted),
             Ok(error) => return Self::Store(error),
+            Err(error) => error,
+        };
+        let error = match error.downcast() {
+            Ok(Contradiction(why)) => return Self::damaged("a disk", why),
             Err(error) => error,
         };
         error.downcast::<Interrupted>().map_or_else(Self::Io, Self::Interrupted)

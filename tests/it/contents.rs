@@ -650,6 +650,27 @@ fn the_disks_of_a_running_vm_are_read_as_they_lie_over_one_another() {
     world.run("snapshot files ./short.checkpoint").code(10);
 }
 
+#[test]
+fn a_disk_of_a_running_vm_that_contradicts_itself_is_damage() {
+    let world = World::new();
+    let whole = bare("overlay");
+    let [top, below] = chain(&whole.overlay);
+    let beyond = ((1_u64 << 63) | (1 << 40)).to_be_bytes();
+    // Its version, its first table, and a table of the second level: the entries of its first and its last cluster with data.
+    for (at, bytes) in
+        [(4, &[0, 0, 0, 9][..]), (40, &beyond), (65_536, &beyond), (131_072, &beyond), (131_272, &beyond)]
+    {
+        let mut top = top.clone();
+        top[at..at + bytes.len()].copy_from_slice(bytes);
+        let files = [disk_file(TOP, "qcow2"), disk_file(BELOW, "raw")];
+        world.write("live.checkpoint", live(&whole, &files, &[(TOP, &top), (BELOW, &below)]));
+        let run = world.run("cp ./live.checkpoint:/ copy");
+        let said = stderr(&run);
+        assert_eq!(run.get_output().status.code(), Some(10), "{at}: {said}");
+        assert!(said.contains("cannot be read: a disk "), "{at}: {said}");
+    }
+}
+
 /// The disk in this file as one of a running VM: what is zeros is not in it.
 fn sparse_qcow2(image: &Path) -> Vec<u8> {
     const CLUSTER: usize = 65_536;
