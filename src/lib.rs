@@ -28,6 +28,7 @@ mod leaks;
 mod library;
 mod nearest;
 mod operations;
+mod overlay;
 mod publish;
 mod quoted;
 pub mod report;

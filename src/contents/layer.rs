@@ -4,15 +4,11 @@ use super::bytes::Bytes;
 use super::error::ContentsError;
 use super::tar::{Name, Tar};
 use crate::ext4::{self, Attribute, Ext4Error, Extent, FileSystem, Inode, Kind};
+use crate::overlay::{self, Below, TRUSTED};
 use std::rc::Rc;
 
 /// The disk that is a layer: what overlayfs marks counts there only.
 pub const OVERLAY: &str = "the disk 'overlay'";
-/// The attributes of overlayfs. The engine's kernel does not write the last one.
-const OPAQUE: &[u8] = b"trusted.overlay.opaque";
-const REDIRECT: &[u8] = b"trusted.overlay.redirect";
-const METACOPY: &[u8] = b"trusted.overlay.metacopy";
-const OWN: &[u8] = b"trusted.overlay.";
 /// The most names in a folder, so that they fit into memory.
 const MOST: usize = 2 << 20;
 
@@ -52,17 +48,6 @@ pub struct Metadata {
     pub links: u64,
     /// Major and minor number of a device.
     pub device: (u32, u32),
-}
-
-/// Where the files are that a folder lies over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Below {
-    /// Under its own name.
-    There,
-    /// Under another name in the same folder, or another path: it was renamed.
-    Elsewhere(Vec<u8>),
-    /// It hides them, or is no folder.
-    Nowhere,
 }
 
 impl Layer {
@@ -144,16 +129,16 @@ impl Layer {
             // The engine takes those of an image as files.
             (Self::Tar(_), Key::Number(_)) => Ok(false),
             (Self::Disk(_, name), Key::Inode(inode)) => {
-                Ok(*name == OVERLAY && inode.kind == Kind::CharacterDevice && inode.device() == (0, 0))
+                Ok(*name == OVERLAY && overlay::is_whiteout(inode.kind, inode.device()))
             }
             _ => Err(mixed()),
         }
     }
 
-    /// Where the files of a folder's name in the layers below are.
+    /// What a file lies over: nothing, unless it is a folder.
     ///
     /// # Errors
-    /// It cannot be read, or has its content elsewhere.
+    /// It cannot be read, or has an attribute of overlayfs that is not known.
     pub fn below(&self, file: &Key) -> Result<Below, ContentsError> {
         match (self, file) {
             (Self::Tar(tar), Key::Number(number)) => {
@@ -161,19 +146,8 @@ impl Layer {
             }
             (Self::Disk(disk, name), Key::Inode(inode)) if *name == OVERLAY => {
                 let all = disk.attributes(inode).map_err(|error| ContentsError::of_disk(name, error))?;
-                let find = |mark: &[u8]| all.iter().find(|(name, _)| name == mark).map(|(_, value)| value);
-                if find(METACOPY).is_some() {
-                    return Err(ContentsError::damaged(
-                        *name,
-                        "has a file whose content is elsewhere, which is not read",
-                    ));
-                }
-                let is_opaque = find(OPAQUE).is_some_and(|value| value == b"y");
-                Ok(match find(REDIRECT) {
-                    _ if is_opaque || inode.kind != Kind::Folder => Below::Nowhere,
-                    Some(path) => Below::Elsewhere(path.clone()),
-                    None => Below::There,
-                })
+                let below = Below::of(&all, TRUSTED).map_err(|why| ContentsError::damaged(*name, why))?;
+                Ok(if inode.kind == Kind::Folder { below } else { Below::Nowhere })
             }
             _ => Ok(Below::Nowhere),
         }
@@ -289,7 +263,7 @@ impl Layer {
             _ => return Err(mixed()),
         };
         if matches!(self, Self::Disk(_, OVERLAY)) {
-            all.retain(|(name, _)| !name.starts_with(OWN));
+            all.retain(|(name, _)| !name.starts_with(TRUSTED));
         }
         Ok(all)
     }

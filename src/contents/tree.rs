@@ -3,9 +3,10 @@
 use super::bytes::Bytes;
 use super::content::Content;
 use super::error::ContentsError;
-use super::layer::{Below, Key, Layer, Metadata};
+use super::layer::{Key, Layer, Metadata};
 use super::tar::Tar;
 use crate::ext4::{Attribute, Kind};
+use crate::overlay::Below;
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;

@@ -819,12 +819,22 @@ fn a_long_target_of_a_link_is_cut_in_a_message() {
     assert!(stderr.contains(&format!("is a link to \"{}…\", which is not there", "x/".repeat(50))), "{stderr}");
 }
 
-/// Renames an attribute, without its prefix.
+/// Renames an attribute with the value `y`, without its prefix.
 fn rename_attribute(disk: &mut [u8], old: &[u8], new: &[u8]) {
+    set_attribute(disk, old, new, b'y');
+}
+
+/// The same, with this value.
+fn set_attribute(disk: &mut [u8], old: &[u8], new: &[u8], value: u8) {
     let system = FileSystem::new(disk.to_vec());
     let at = disk.windows(old.len()).position(|bytes| bytes == old).unwrap();
-    disk[at - 16] = u8::try_from(new.len()).unwrap();
+    let entry = at - 16;
+    disk[entry] = u8::try_from(new.len()).unwrap();
     disk[at..at + new.len()].copy_from_slice(new);
+    // It is the first one in its inode.
+    let value_at = entry + usize::from(u16::from_le_bytes([disk[entry + 2], disk[entry + 3]]));
+    assert_eq!(disk[value_at], b'y');
+    disk[value_at] = value;
     system.seal(disk);
 }
 
@@ -835,6 +845,45 @@ fn what_lies_elsewhere_is_refused_and_not_read_as_zeros() {
     rename_attribute(&mut bare.overlay, b"overlay.opaque", b"overlay.metacopy");
     world.write("moved.smolmachine", bare.artifact());
     world.run("snapshot files ./moved.smolmachine /etc/apk").code(10);
+}
+
+#[test]
+fn a_mark_of_linux_that_hides_nothing_is_no_damage() {
+    let world = World::new();
+    // `protattr` is what `chattr +i` leaves.
+    for mark in ["origin", "impure", "upper", "protattr"] {
+        let mut bare = bare("overlay");
+        rename_attribute(&mut bare.overlay, b"overlay.opaque", format!("overlay.{mark}").as_bytes());
+        world.write("marked.smolmachine", bare.artifact());
+        let all = json(&world, "snapshot files ./marked.smolmachine /etc/apk");
+        assert_eq!(paths(&all), ["/etc/apk/repositories", "/etc/apk/world"], "{mark}");
+        let parent = json(&world, "snapshot files ./marked.smolmachine /etc");
+        assert_eq!(
+            (&parent[0]["path"], &parent[0]["attributes"]),
+            (&"/etc/apk".into(), &serde_json::json!({})),
+            "{mark}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_mark_of_overlayfs_is_refused_and_not_guessed() {
+    let world = World::new();
+    let refuses = |mark: &str, value: u8| {
+        let mut bare = bare("overlay");
+        let mark = format!("overlay.{mark}");
+        set_attribute(&mut bare.overlay, b"overlay.opaque", mark.as_bytes(), value);
+        world.write("marked.smolmachine", bare.artifact());
+        let stderr = stderr(&world.run("snapshot files ./marked.smolmachine /etc/apk").code(10));
+        assert!(stderr.contains("has a file with an unknown attribute of overlayfs"), "{mark}: {stderr}");
+    };
+    // With `index=on`, which the engine does not use, other names of a file show its new content, too.
+    for mark in ["nlink", "whiteout", "opaqux"] {
+        refuses(mark, b'y');
+    }
+    // Of files that are whiteouts by an attribute; and no path.
+    refuses("opaque", b'x');
+    refuses("redirect", b'/');
 }
 
 #[test]

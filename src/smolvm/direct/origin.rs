@@ -7,8 +7,9 @@
 //! | an archive (`docker save`) | `image-archives/packed_layers/0000_rootfs` on the disk: all layers in one |
 //! | an image of a registry | `layers/DIGEST` on the disk, as the manifest there lists them |
 
+use crate::overlay::Marks;
 use crate::smolvm::disk::DiskError;
-use crate::smolvm::image::{Files, Layer, Marks};
+use crate::smolvm::image::{Files, Layer};
 use crate::smolvm::record::Record;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -1,10 +1,10 @@
 //! The layers of an image, and the folder of changes above them.
 
 use super::file::{File, Place};
-use super::marks::{Below, Marks, names_of};
 use super::owner;
 use crate::ext4::{Ext4Error, FileSystem, Inode, Kind};
 use crate::files;
+use crate::overlay::{Below, Marks, is_whiteout, names_of};
 use crate::smolvm::disk::{DiskError, Random};
 use rustix::fs::{lstat, major, minor};
 use std::fs;
@@ -195,7 +195,7 @@ impl Layer<'_> {
     /// Whether a file hides what lies below it under its name, and is itself none that a guest sees.
     pub fn is_whiteout(&self, file: &File) -> bool {
         let hides = !matches!(self, Self::Disk(.., Marks::None));
-        hides && file.kind == Kind::CharacterDevice && file.device == (0, 0)
+        hides && is_whiteout(file.kind, file.device)
     }
 
     /// Whether a file of it has only attributes that are known.

@@ -2,8 +2,8 @@
 
 use super::file::File;
 use super::layer::{CROWDED, Layer, MOST};
-use super::marks::Below;
 use crate::ext4::Kind;
+use crate::overlay::Below;
 use crate::signals::{Interrupted, Signals};
 use crate::smolvm::disk::DiskError;
 use std::collections::BTreeMap;

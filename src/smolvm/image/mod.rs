@@ -4,13 +4,11 @@ mod file;
 mod flat;
 mod layer;
 mod listing;
-mod marks;
 mod merged;
 mod owner;
 
 pub use flat::{Flat, Written, flatten};
 pub use layer::{Files, Layer};
 pub use listing::{Host, Listing};
-pub use marks::Marks;
 #[cfg(test)]
 mod tests;

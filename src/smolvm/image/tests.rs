@@ -1,5 +1,6 @@
 use super::*;
 use crate::ext4::FileSystem;
+use crate::overlay::Marks;
 use crate::signals::Interrupted;
 use crate::signals::Signals;
 use crate::smolvm::disk::{Disk, DiskError};
@@ -259,19 +260,38 @@ fn recorded_owners_are_those_that_the_guest_sees() {
     assert!(tar().unwrap_err().ends_with("has links with owners in an unknown form"), "{:?}", tar());
 }
 
-#[test]
-fn what_overlayfs_may_mean_is_not_guessed() {
-    let rename = |bytes: &mut Vec<u8>| {
+/// Gives the marks of opaque folders this name.
+fn rename(new: &str) -> impl Fn(&mut Vec<u8>) {
+    let new = format!("overlay.{new}");
+    move |bytes| {
         // The name of an attribute, without "trusted.".
         let places: Vec<_> = bytes.windows(14).enumerate().filter(|(_, name)| name == b"overlay.opaque").collect();
         let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
         assert!(!places.is_empty());
         for at in places {
-            bytes[at..at + 14].copy_from_slice(b"overlay.opaqux");
+            bytes[at - 16] = u8::try_from(new.len()).unwrap();
+            bytes[at..at + new.len()].copy_from_slice(new.as_bytes());
         }
-    };
-    let error = tar_of(&["overlays/persistent-dev/upper", "lower"], rename).unwrap_err();
+    }
+}
+
+#[test]
+fn what_overlayfs_may_mean_is_not_guessed() {
+    let error = tar_of(&["overlays/persistent-dev/upper", "lower"], rename("nlink")).unwrap_err();
     assert!(error.ends_with("has a file with an unknown attribute of overlayfs"), "{error}");
+}
+
+#[test]
+fn a_mark_of_linux_that_hides_nothing_does_not_keep_an_image_vm_from_a_freeze() {
+    let paths = |change: &dyn Fn(&mut Vec<u8>)| {
+        let tar = tar_of(&["overlays/persistent-dev/upper", "lower"], change);
+        members(&tar.unwrap()).into_keys().collect::<Vec<_>>()
+    };
+    // As if no folder were opaque.
+    let shown = paths(&|bytes| mark_as_user(bytes));
+    for name in ["origin", "protattr"] {
+        assert_eq!(paths(&rename(name)), shown, "{name}");
+    }
 }
 
 /// Makes marks of `trusted.` on a disk those of `user.`.
