@@ -105,15 +105,7 @@ impl Layer {
     pub fn lookup(&self, folder: &Key, name: &[u8]) -> Result<Option<u32>, ContentsError> {
         match (self, folder) {
             (Self::Disk(disk, what), Key::Inode(inode)) => {
-                let mut found = None;
-                let read = disk.entries(inode, &mut |entry, number| {
-                    if entry == name {
-                        found = Some(number);
-                    }
-                    Ok(())
-                });
-                read.map_err(|error| ContentsError::of_disk(what, error))?;
-                Ok(found)
+                disk.lookup(inode, name).map_err(|error| ContentsError::of_disk(what, error))
             }
             (Self::Tar(tar), Key::Number(number)) => tar.lookup(*number, name),
             _ => Err(mixed()),

@@ -328,11 +328,7 @@ fn disk_bytes(manifest: &Manifest, role: &str, member: Members<'_>) -> Result<Op
 /// A folder with this name in the uppermost one of a disk.
 fn folder(disk: &FileSystem<Bytes>, role: &str, name: &[u8]) -> Result<Option<Inode>, ContentsError> {
     let find = || {
-        let mut number = None;
-        disk.entries(&disk.inode(ROOT)?, &mut |entry, inode| {
-            number = if entry == name { Some(inode) } else { number };
-            Ok(())
-        })?;
+        let number = disk.lookup(&disk.inode(ROOT)?, name)?;
         number.map(|number| disk.inode(number)).transpose()
     };
     find().map_err(|error| ContentsError::of_disk(&format!("the disk '{role}'"), error))

@@ -129,6 +129,21 @@ impl<S: ReadAt> FileSystem<S> {
         Ok(())
     }
 
+    /// The number of the file with this name in a folder.
+    ///
+    /// # Errors
+    /// The folder cannot be read, is damaged or none.
+    pub fn lookup(&self, folder: &Inode, name: &[u8]) -> Result<Option<u32>, Ext4Error> {
+        let mut found = None;
+        self.entries(folder, &mut |entry, number| {
+            if entry == name {
+                found = Some(number);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// Where the content of a file is, up to its size. What lies between are zeros.
     ///
     /// # Errors

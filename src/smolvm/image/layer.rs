@@ -111,14 +111,7 @@ impl Files<'_> {
             if found.kind != Kind::Folder {
                 return Ok(None);
             }
-            let mut number = None;
-            let mut look = |entry: &[u8], inode| {
-                if entry == name.as_bytes() {
-                    number = Some(inode);
-                }
-                Ok(())
-            };
-            self.system.entries(&found, &mut look).map_err(|error| self.error(error))?;
+            let number = self.system.lookup(&found, name.as_bytes()).map_err(|error| self.error(error))?;
             let Some(number) = number else { return Ok(None) };
             found = self.system.inode(number).map_err(|error| self.error(error))?;
         }
