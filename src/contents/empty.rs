@@ -53,23 +53,22 @@ impl Contents {
 /// Gives the header of a file the size 0, and puts a header with a comment in the place of its content: so nothing in the tar
 /// moves.
 fn empty_in_tar(tar: &Tar, number: u32, edits: &mut Edits) -> Result<(), ContentsError> {
-    let file = tar.file(number)?;
+    let size = tar.file(number)?.metadata.size;
     let unknown = || ContentsError::damaged("a tar in it", "has a file that cannot be made empty");
     let [content] = tar.extents(number)? else { return Err(unknown()) };
-    let at =
-        Some(content.on_disk).filter(|_| content.bytes == file.size && file.size <= LARGEST).ok_or_else(unknown)?;
+    let at = Some(content.on_disk).filter(|_| content.bytes == size && size <= LARGEST).ok_or_else(unknown)?;
     let header_at = at.checked_sub(BLOCK as u64).ok_or_else(unknown)?;
     let mut header = ::tar::Header::new_old();
     tar.bytes.read_at(header_at, header.as_mut_bytes())?;
     // A size in an extended header would stay.
-    let is_plain = header.entry_type().is_file() && header.entry_size().is_ok_and(|size| size == file.size);
+    let is_plain = header.entry_type().is_file() && header.entry_size().is_ok_and(|other| other == size);
     if !is_plain {
         return Err(unknown());
     }
     header.set_size(0);
     header.set_cksum();
     let mut bytes = header.as_bytes().to_vec();
-    bytes.extend(comment(file.size.div_ceil(BLOCK as u64).saturating_sub(1).saturating_mul(BLOCK as u64)));
+    bytes.extend(comment(size.div_ceil(BLOCK as u64).saturating_sub(1).saturating_mul(BLOCK as u64)));
     edits.writes.insert(header_at, bytes);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::bytes::Bytes;
 use super::error::ContentsError;
 use super::tar::{Name, Tar};
-use crate::ext4::{self, Attribute, Ext4Error, Extent, FileSystem, Inode, Kind};
+use crate::ext4::{self, Attribute, Ext4Error, Extent, FileSystem, Inode, Kind, Metadata};
 use crate::overlay::{self, Below, TRUSTED};
 use std::rc::Rc;
 
@@ -27,27 +27,6 @@ pub enum Key {
     Inode(Rc<Inode>),
     /// In a tar: its number.
     Number(u32),
-}
-
-/// What is known of a file, but for its names and content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Metadata {
-    /// What it is.
-    pub kind: Kind,
-    /// Permissions, with the bits for set-user-id, set-group-id and sticky.
-    pub mode: u32,
-    /// Its owner.
-    pub uid: u32,
-    /// Its group.
-    pub gid: u32,
-    /// Bytes of its content.
-    pub size: u64,
-    /// When its content was changed: seconds since 1970, and nanoseconds.
-    pub modified: (i64, u32),
-    /// How many names it has in its layer.
-    pub links: u64,
-    /// Major and minor number of a device.
-    pub device: (u32, u32),
 }
 
 impl Layer {
@@ -134,7 +113,7 @@ impl Layer {
     pub fn below(&self, file: &Key) -> Result<Below, ContentsError> {
         match (self, file) {
             (Self::Tar(tar), Key::Number(number)) => {
-                Ok(if tar.file(*number)?.kind == Kind::Folder { Below::There } else { Below::Nowhere })
+                Ok(if tar.file(*number)?.metadata.kind == Kind::Folder { Below::There } else { Below::Nowhere })
             }
             (Self::Disk(disk, name), Key::Inode(inode)) if *name == OVERLAY => {
                 let all = disk.attributes(inode).map_err(|error| ContentsError::of_disk(name, error))?;
@@ -151,26 +130,8 @@ impl Layer {
     /// It cannot be read.
     pub fn metadata(&self, file: &Key) -> Result<Metadata, ContentsError> {
         match (self, file) {
-            (_, Key::Inode(inode)) => Ok(Metadata {
-                kind: inode.kind,
-                mode: inode.mode(),
-                uid: inode.uid(),
-                gid: inode.gid(),
-                size: inode.size(),
-                modified: inode.modified(),
-                links: inode.links().into(),
-                device: if matches!(inode.kind, Kind::CharacterDevice | Kind::BlockDevice) {
-                    inode.device()
-                } else {
-                    (0, 0)
-                },
-            }),
-            (Self::Tar(tar), Key::Number(number)) => {
-                let file = tar.file(*number)?;
-                let (kind, mode, uid, gid, size) = (file.kind, file.mode, file.uid, file.gid, file.size);
-                let (modified, links, device) = ((file.modified, 0), file.links, file.device);
-                Ok(Metadata { kind, mode, uid, gid, size, modified, links, device })
-            }
+            (_, Key::Inode(inode)) => Ok(inode.metadata()),
+            (Self::Tar(tar), Key::Number(number)) => Ok(tar.file(*number)?.metadata),
             _ => Err(mixed()),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::bytes::Bytes;
 use super::error::ContentsError;
-use crate::ext4::{Attribute, Extent, Kind, ReadAt};
+use crate::ext4::{Attribute, Extent, Kind, Metadata, ReadAt};
 use ::tar::{GnuExtSparseHeader, GnuSparseHeader};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -37,22 +37,8 @@ pub struct Tar {
 /// A file in a tar.
 #[derive(Debug, Clone)]
 pub struct File {
-    /// What it is.
-    pub kind: Kind,
-    /// Permissions, with the bits for set-user-id, set-group-id and sticky.
-    pub mode: u32,
-    /// Its owner.
-    pub uid: u32,
-    /// Its group.
-    pub gid: u32,
-    /// Bytes of its content.
-    pub size: u64,
-    /// When it was changed, in seconds since 1970.
-    pub modified: i64,
-    /// How many names it has.
-    pub links: u64,
-    /// Major and minor number of a device.
-    pub device: (u32, u32),
+    /// What is known of it.
+    pub metadata: Metadata,
     /// Where its content is in the tar.
     extents: Vec<Extent>,
     /// The target of a symbolic link.
@@ -68,14 +54,7 @@ impl File {
     /// A folder that the tar does not list.
     fn folder() -> Self {
         Self {
-            kind: Kind::Folder,
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            size: 0,
-            modified: 0,
-            links: 1,
-            device: (0, 0),
+            metadata: Metadata::FOLDER,
             extents: Vec::new(),
             target: Box::default(),
             is_condensed: false,
@@ -181,7 +160,7 @@ impl Builder<'_> {
             (::tar::EntryType::Link, _) => {
                 let target = entry.link_name_bytes().unwrap_or_default().into_owned();
                 let number = self.find(&target)?;
-                self.change(number, |file| file.links = file.links.saturating_add(1))?;
+                self.change(number, |file| file.metadata.links = file.metadata.links.saturating_add(1))?;
                 self.name(folder, name, number)
             }
             (::tar::EntryType::Directory, Some(number)) if self.is_folder(number) => self.put_folder(number, entry),
@@ -221,7 +200,7 @@ impl Builder<'_> {
     }
 
     fn put_folder<R: Read>(&mut self, number: u32, entry: &mut ::tar::Entry<'_, R>) -> Result<(), ContentsError> {
-        let Some(new) = file(entry, self.bytes)?.filter(|new| new.kind == Kind::Folder) else { return Ok(()) };
+        let Some(new) = file(entry, self.bytes)?.filter(|new| new.metadata.kind == Kind::Folder) else { return Ok(()) };
         self.change(number, |old| {
             let names = std::mem::take(&mut old.names);
             *old = File { names, ..new };
@@ -229,7 +208,7 @@ impl Builder<'_> {
     }
 
     fn is_folder(&self, number: u32) -> bool {
-        self.files.get(number as usize).is_some_and(|file| file.kind == Kind::Folder)
+        self.files.get(number as usize).is_some_and(|file| file.metadata.kind == Kind::Folder)
     }
 
     fn push(&mut self, file: File) -> Result<u32, ContentsError> {
@@ -280,22 +259,28 @@ fn file<R: Read>(entry: &mut ::tar::Entry<'_, R>, bytes: &Bytes) -> Result<Optio
     // Some programs leave these fields empty.
     let id = |id: io::Result<u64>| u32::try_from(id.unwrap_or(0)).unwrap_or(u32::MAX);
     let device = |number: io::Result<Option<u32>>| number.ok().flatten().unwrap_or(0);
-    let mut file = File {
+    let target: Box<[u8]> = entry.link_name_bytes().unwrap_or_default().into();
+    let metadata = Metadata {
         kind,
         mode: header.mode().map_err(damaged)? & 0o7777,
         uid: id(header.uid()),
         gid: id(header.gid()),
-        size: if kind == Kind::File { entry.size() } else { 0 },
+        size: match kind {
+            Kind::File => entry.size(),
+            Kind::Link => target.len() as u64,
+            _ => 0,
+        },
         // A time before 1970 is a negative number of 64 bits.
-        modified: i64::from_ne_bytes(header.mtime().unwrap_or(0).to_ne_bytes()),
+        modified: (i64::from_ne_bytes(header.mtime().unwrap_or(0).to_ne_bytes()), 0),
+        links: 1,
         device: (device(header.device_major()), device(header.device_minor())),
+    };
+    let mut file = File {
+        metadata,
         extents: if kind == Kind::File { extents(entry, bytes)? } else { Vec::new() },
-        target: entry.link_name_bytes().unwrap_or_default().into(),
+        target,
         ..File::folder()
     };
-    if kind == Kind::Link {
-        file.size = file.target.len() as u64;
-    }
     for extension in entry.pax_extensions().map_err(damaged)?.into_iter().flatten() {
         let extension = extension.map_err(damaged)?;
         file.is_condensed |= extension.key_bytes().starts_with(SPARSE);

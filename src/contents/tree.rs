@@ -3,9 +3,9 @@
 use super::bytes::Bytes;
 use super::content::Content;
 use super::error::ContentsError;
-use super::layer::{Key, Layer, Metadata};
+use super::layer::{Key, Layer};
 use super::tar::Tar;
-use crate::ext4::{Attribute, Kind};
+use crate::ext4::{Attribute, Kind, Metadata};
 use crate::overlay::Below;
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -121,19 +121,9 @@ impl Contents {
         mounts: Vec<(&'static [u8], (usize, Key))>,
         hidden: Option<(usize, u32)>,
     ) -> Result<Self, ContentsError> {
-        let metadata = Metadata {
-            kind: Kind::Folder,
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            size: 0,
-            modified: (0, 0),
-            links: 1,
-            device: (0, 0),
-        };
         let mut contents = Self {
             layers,
-            root: Item { metadata, at: root, is_root: true },
+            root: Item { metadata: Metadata::FOLDER, at: root, is_root: true },
             mounts: Vec::new(),
             hidden,
             engine: None,

@@ -49,6 +49,33 @@ const INLINE: u32 = 0x1000_0000;
 /// An encrypted file, or a folder whose names are.
 const ENCRYPTED: u32 = 0x800;
 
+/// What is known of a file, but for its names and content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metadata {
+    /// What it is.
+    pub kind: Kind,
+    /// Permissions, with the bits for set-user-id, set-group-id and sticky.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Bytes of its content.
+    pub size: u64,
+    /// When its content was changed: seconds since 1970, and nanoseconds.
+    pub modified: (i64, u32),
+    /// How many names it has in its file system.
+    pub links: u64,
+    /// Major and minor number of a device.
+    pub device: (u32, u32),
+}
+
+impl Metadata {
+    /// Of a folder that only its names speak for.
+    pub const FOLDER: Self =
+        Self { kind: Kind::Folder, mode: 0o755, uid: 0, gid: 0, size: 0, modified: (0, 0), links: 1, device: (0, 0) };
+}
+
 /// An inode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inode {
@@ -66,6 +93,21 @@ impl Inode {
         let kind = Kind::of_mode(u16_at(&raw, 0).into())?;
         let inode = Self { number, kind, raw };
         (inode.links() > 0).then_some(inode)
+    }
+
+    /// What is known of its file.
+    pub fn metadata(&self) -> Metadata {
+        let is_device = matches!(self.kind, Kind::CharacterDevice | Kind::BlockDevice);
+        Metadata {
+            kind: self.kind,
+            mode: self.mode(),
+            uid: self.uid(),
+            gid: self.gid(),
+            size: self.size(),
+            modified: self.modified(),
+            links: self.links().into(),
+            device: if is_device { self.device() } else { (0, 0) },
+        }
     }
 
     /// Permissions, with the bits for set-user-id, set-group-id and sticky.

@@ -27,6 +27,6 @@ pub use empty::Edits;
 pub use error::Ext4Error;
 pub use extents::{Extent, read};
 pub use free::free;
-pub use inode::{Inode, Kind};
+pub use inode::{Inode, Kind, Metadata};
 pub use source::ReadAt;
 pub use tree::{FileSystem, ROOT};

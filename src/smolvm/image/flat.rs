@@ -81,15 +81,15 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
         self.signals.check()?;
         let (file, Some(layer)) = (seen.file, self.layers.get(seen.layer)) else { return Ok(()) };
         // A tar has none.
-        if file.kind == Kind::Socket {
+        if file.metadata.kind == Kind::Socket {
             return Ok(());
         }
-        let is_folder = file.kind == Kind::Folder;
+        let is_folder = file.metadata.kind == Kind::Folder;
         let mut path = [b"./", seen.path].concat();
         if is_folder && !seen.path.is_empty() {
             path.push(b'/');
         }
-        if !is_folder && file.links > 1 {
+        if !is_folder && file.metadata.links > 1 {
             let [device, ..] = file.stamp;
             if let Some(first) = self.names.get(&(seen.layer, device, file.number)) {
                 let first = first.clone();
@@ -98,8 +98,8 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
             }
             self.names.insert((seen.layer, device, file.number), path.clone());
         }
-        let (kind, size) = match file.kind {
-            Kind::File => (EntryType::Regular, file.size),
+        let (kind, size) = match file.metadata.kind {
+            Kind::File => (EntryType::Regular, file.metadata.size),
             Kind::Folder => (EntryType::Directory, 0),
             Kind::Link => (EntryType::Symlink, 0),
             Kind::CharacterDevice => (EntryType::Char, 0),
@@ -150,14 +150,14 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
             }
         }
         let mut header = header(kind, path, target, size);
-        header.set_mode(file.mode);
-        header.set_uid(file.uid.into());
-        header.set_gid(file.gid.into());
-        set_time(&mut header, file.modified);
+        header.set_mode(file.metadata.mode);
+        header.set_uid(file.metadata.uid.into());
+        header.set_gid(file.metadata.gid.into());
+        set_time(&mut header, file.metadata.modified.0);
         if matches!(kind, EntryType::Char | EntryType::Block) {
             // Fails for other formats only.
-            let _ = header.set_device_major(file.device.0);
-            let _ = header.set_device_minor(file.device.1);
+            let _ = header.set_device_major(file.metadata.device.0);
+            let _ = header.set_device_minor(file.metadata.device.1);
         }
         self.add_block(header);
     }

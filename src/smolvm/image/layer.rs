@@ -2,7 +2,7 @@
 
 use super::file::{File, Place};
 use super::owner;
-use crate::ext4::{Ext4Error, FileSystem, Inode, Kind};
+use crate::ext4::{Ext4Error, FileSystem, Inode, Kind, Metadata};
 use crate::files;
 use crate::overlay::{Below, Marks, is_whiteout, names_of};
 use crate::smolvm::disk::{DiskError, Random};
@@ -133,7 +133,7 @@ impl Layer<'_> {
             }
             Self::Disk(_, inode, _) => on_disk(inode.clone()),
         };
-        if root.kind == Kind::Folder { Ok(root) } else { Err(self.unknown("is not a folder")) }
+        if root.metadata.kind == Kind::Folder { Ok(root) } else { Err(self.unknown("is not a folder")) }
     }
 
     /// The names in a folder of it, in order, with their files.
@@ -188,7 +188,7 @@ impl Layer<'_> {
     /// Whether a file hides what lies below it under its name, and is itself none that a guest sees.
     pub fn is_whiteout(&self, file: &File) -> bool {
         let hides = !matches!(self, Self::Disk(.., Marks::None));
-        hides && is_whiteout(file.kind, file.device)
+        hides && is_whiteout(file.metadata.kind, file.metadata.device)
     }
 
     /// Whether a file of it has only attributes that are known.
@@ -212,7 +212,7 @@ impl Layer<'_> {
         for name in names_of(path) {
             let all = self.entries(found.as_ref().unwrap_or(top))?;
             let Some((_, file)) = all.into_iter().find(|(other, _)| other == name) else { return Ok((None, hides)) };
-            if file.kind != Kind::Folder {
+            if file.metadata.kind != Kind::Folder {
                 return Ok((None, true));
             }
             match self.below(&file)? {
@@ -249,7 +249,7 @@ impl Layer<'_> {
         file: &File,
         on_data: &mut dyn FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut buffer = vec![0; usize::try_from(file.size.min(BUFFER)).unwrap_or(0)];
+        let mut buffer = vec![0; usize::try_from(file.metadata.size.min(BUFFER)).unwrap_or(0)];
         let read_at: &mut ReadAt<'_> = match (self, &file.place) {
             (_, Place::Host(path)) => &mut host_reader(path, file)?,
             (Self::Disk(files, ..), Place::Disk(inode)) => {
@@ -259,8 +259,8 @@ impl Layer<'_> {
             (Self::Host(path), Place::Disk(_)) => return Err(elsewhere(path).into()),
         };
         let mut at = 0;
-        while at < file.size {
-            let bytes = usize::try_from((file.size - at).min(BUFFER)).unwrap_or(0);
+        while at < file.metadata.size {
+            let bytes = usize::try_from((file.metadata.size - at).min(BUFFER)).unwrap_or(0);
             let part = buffer.get_mut(..bytes).unwrap_or_default();
             read_at(at, part)?;
             on_data(part)?;
@@ -310,33 +310,20 @@ fn on_host(path: PathBuf) -> Result<File, DiskError> {
     let Some(kind) = Kind::of_mode(meta.mode()) else {
         return Err(DiskError::Unknown { path, why: "is a file of an unknown kind".into() });
     };
-    Ok(File {
+    let metadata = Metadata {
         kind,
         mode: meta.mode() & 0o7777,
         uid: meta.uid(),
         gid: meta.gid(),
-        modified: meta.mtime(),
         size: meta.len(),
-        device: (major(device), minor(device)),
+        modified: (meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap_or(0)),
         links: meta.nlink(),
-        number: meta.ino(),
-        stamp: files::stamp(&meta),
-        place: Place::Host(path),
-    })
+        device: (major(device), minor(device)),
+    };
+    Ok(File { metadata, number: meta.ino(), stamp: files::stamp(&meta), place: Place::Host(path) })
 }
 
 fn on_disk(inode: Inode) -> File {
-    File {
-        kind: inode.kind,
-        mode: inode.mode(),
-        uid: inode.uid(),
-        gid: inode.gid(),
-        modified: inode.modified().0,
-        size: inode.size(),
-        device: inode.device(),
-        links: inode.links().into(),
-        number: inode.number.into(),
-        stamp: [0; 7],
-        place: Place::Disk(inode),
-    }
+    let (metadata, number) = (inode.metadata(), inode.number.into());
+    File { metadata, number, stamp: [0; 7], place: Place::Disk(inode) }
 }

@@ -53,7 +53,7 @@ pub fn walk<E: From<DiskError> + From<Interrupted>>(
             let Some((layer, file)) = files.first() else { continue };
             on_file(&Seen { path: &path, layer: *layer, file })?;
             let names =
-                if file.kind == Kind::Folder { names::<E>(layers, &roots, &files, signals)? } else { Vec::new() };
+                if file.metadata.kind == Kind::Folder { names::<E>(layers, &roots, &files, signals)? } else { Vec::new() };
             held = names.len().saturating_add(held);
             if let Some(layer) = layers.get(*layer).filter(|_| held > MOST) {
                 return Err(layer.unknown(CROWDED).into());
@@ -102,7 +102,7 @@ fn names<E: From<DiskError> + From<Interrupted>>(
             if *is_closed {
                 continue;
             }
-            let is_folder = file.kind == Kind::Folder;
+            let is_folder = file.metadata.kind == Kind::Folder;
             let below = if is_folder { layer.below(&file)? } else { Below::Nowhere };
             *is_closed = below != Below::There;
             // A file does not lie in a folder above it.

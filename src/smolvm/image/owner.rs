@@ -35,8 +35,8 @@ pub fn are_recorded(folder: &Path) -> Result<bool, DiskError> {
 /// # Errors
 /// They cannot be read, or are not known.
 pub fn set(path: &Path, file: &mut File) -> Result<(), DiskError> {
-    if file.kind == Kind::Link {
-        (file.uid, file.gid) = (0, 0);
+    if file.metadata.kind == Kind::Link {
+        (file.metadata.uid, file.metadata.gid) = (0, 0);
         return Ok(());
     }
     let Some(text) = attribute(path, OVERRIDE)? else { return Ok(()) };
@@ -47,7 +47,7 @@ pub fn set(path: &Path, file: &mut File) -> Result<(), DiskError> {
         (parts.next().is_none() && parsed.2 <= 0o7777).then_some(parsed)
     };
     let recorded = of(&text).ok_or_else(|| unknown(path, "has an owner in an unknown form"))?;
-    (file.uid, file.gid, file.mode) = recorded;
+    (file.metadata.uid, file.metadata.gid, file.metadata.mode) = recorded;
     Ok(())
 }
 
