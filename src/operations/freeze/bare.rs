@@ -1,7 +1,7 @@
 //! Step 5 of the freeze of a bare VM, without the engine: what is read of its disks, and what is taken from its last snapshot.
 
-use super::last::Last;
-use crate::library::store::{self, Added, Feed, Index, Runtime, StoreError, Writer};
+use super::last::{Last, over_last};
+use crate::library::store::{Added, Feed, Index, Runtime, StoreError, Writer};
 use crate::signals::Signals;
 use crate::smolvm::Direct;
 use crate::smolvm::artifact::Part;
@@ -26,16 +26,9 @@ impl BareWriter<'_> {
     /// The disks cannot be read, the chunks cannot be written, or a signal came.
     pub fn write(&self, last: Option<&Last>) -> Result<(Index, Added), StoreError> {
         let unchanged = last.map_or(&[][..], |last| &last.unchanged);
-        match (self.write_over(last, unchanged), last) {
-            (Err(StoreError::Damaged { folder, .. }), Some(last)) if folder == last.folder => {
-                store::remove_objects(self.folder).map_err(|source| {
-                    let path = self.folder.to_owned();
-                    StoreError::NotWritable { path, source }
-                })?;
-                self.write_over(Some(last), &[])
-            }
-            (written, _) => written,
-        }
+        over_last(self.folder, last.map(|last| &*last.folder), |is_whole| {
+            self.write_over(last, if is_whole { unchanged } else { &[] })
+        })
     }
 
     fn write_over(&self, last: Option<&Last>, unchanged: &[String]) -> Result<(Index, Added), StoreError> {

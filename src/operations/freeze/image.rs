@@ -1,8 +1,8 @@
 //! Step 5 of a freeze of an image VM, without the engine: its artifact, and what is kept of its image. Of both, files of this
 //! host that are as they were at the last freeze are not read.
 
+use super::last::over_last;
 use crate::ext4::ReadAt;
-use crate::library::store;
 use crate::library::store::{Added, Before, Feed, Index, Kept, Runtime, Source, Splice, StoreError, Writer};
 use crate::signals::Signals;
 use crate::smolvm::artifact::{CONTENT_LIMIT, Part};
@@ -36,16 +36,7 @@ impl ImageWriter<'_> {
     /// # Errors
     /// Files cannot be read, something is not known, the chunks cannot be written, or a signal came.
     pub fn write(&self, last: Option<(&Path, &Index)>) -> Result<(Index, Added), StoreError> {
-        match (self.write_over(last), last) {
-            (Err(StoreError::Damaged { folder, .. }), Some((last, _))) if folder == last => {
-                store::remove_objects(self.folder).map_err(|source| {
-                    let path = self.folder.to_owned();
-                    StoreError::NotWritable { path, source }
-                })?;
-                self.write_over(None)
-            }
-            (written, _) => written,
-        }
+        over_last(self.folder, last.map(|(folder, _)| folder), |is_whole| self.write_over(last.filter(|_| is_whole)))
     }
 
     fn write_over(&self, last: Option<(&Path, &Index)>) -> Result<(Index, Added), StoreError> {

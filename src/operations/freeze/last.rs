@@ -1,11 +1,11 @@
 //! The snapshot that a VM was frozen as before, and which disks are the same since then.
 
 use super::context::Freeze;
-use crate::library::store::{Chunk, Digest, Entry, Index};
+use crate::library::store::{self, Chunk, Digest, Entry, Index, StoreError};
 use crate::library::{self, DisksRead, Stored, catalog};
 use crate::smolvm::Disk;
 use crate::smolvm::artifact::Member;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The snapshot that a VM was frozen as before, or made from: most of the next one is the same.
 pub struct Last {
@@ -54,6 +54,26 @@ impl Freeze<'_> {
             self.cx.app.terminal.detail(&text);
         }
         Some(Last { folder: stored.folder, index, unchanged })
+    }
+}
+
+/// Writes the chunks of a new snapshot to its folder, over those in the folder `last`. If those are damaged, what was written is
+/// removed, and `write` gets `false`: it must not read them again.
+///
+/// # Errors
+/// As `write`, or what was written cannot be removed.
+pub fn over_last<T>(
+    folder: &Path,
+    last: Option<&Path>,
+    write: impl Fn(bool) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    match write(true) {
+        Err(StoreError::Damaged { folder: damaged, .. }) if last == Some(&*damaged) => {
+            store::remove_objects(folder)
+                .map_err(|source| StoreError::NotWritable { path: folder.to_owned(), source })?;
+            write(false)
+        }
+        written => written,
     }
 }
 
