@@ -45,10 +45,10 @@ impl Folders {
             let mut folders = Vec::new();
             for (name, number) in tar.entries(number)? {
                 let file = tar.file(number)?;
-                if file.kind == Kind::Folder {
+                if file.metadata.kind == Kind::Folder {
                     let slash: &[u8] = if path.is_empty() { b"" } else { b"/" };
                     open.push(([&path, slash, &name].concat(), number));
-                    folders.push((name, file.modified));
+                    folders.push((name, file.metadata.modified.0));
                 }
             }
             on_folder(&path, &folders);

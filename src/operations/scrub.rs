@@ -9,7 +9,7 @@ use crate::library::store::{self, Chunk, Entry, Feed, Index, Kept, Source, Store
 use crate::library::{FileHash, HashingWriter, InChunks, Metadata, Staging, Stored, layout, library_staging};
 use crate::operations::leaks::{self, Found};
 use crate::operations::{contents, packed, verify};
-use crate::report::Emptied;
+use crate::report::{Emptied, Searched};
 use crate::signals::ExitNote;
 use crate::smolvm::artifact::Part;
 use std::collections::BTreeSet;
@@ -84,13 +84,7 @@ pub struct Scrubbed {
 }
 
 impl Scrubbed {
-    /// How many files are empty in it, and the first of them.
-    pub fn emptied(copy: Option<&Self>) -> (u64, Vec<Emptied>) {
-        let all = copy.map(|copy| &*copy.emptied).unwrap_or_default();
-        (all.len() as u64, all.iter().take(LISTED).cloned().collect())
-    }
-
-    /// The same for people, as the end of a sentence.
+    /// How many files are empty in it, for people, as the end of a sentence.
     pub fn sums(copy: Option<&Self>) -> String {
         let Some(copy) = copy else { return String::new() };
         let kinds: BTreeSet<&str> = copy.emptied.iter().map(|one| one.kind).collect();
@@ -135,8 +129,20 @@ pub fn copy(app: &App, one: &Stored, which: &[Scrub]) -> Result<Scrubbed> {
     Ok(Scrubbed { stored, emptied, _note: note, _private: staging })
 }
 
+/// What was found in a snapshot, and what is empty in it if it was `copied`.
+pub fn searched(found: Found, one: Option<&Stored>, copied: Option<&Scrubbed>) -> Searched {
+    let emptied = copied.map(|copy| &*copy.emptied).unwrap_or_default();
+    Searched {
+        findings: found.list,
+        found: found.total,
+        parent: one.and_then(|one| parent(&one.metadata)).map(str::to_owned),
+        scrubbed: emptied.len() as u64,
+        emptied: emptied.iter().take(LISTED).cloned().collect(),
+    }
+}
+
 /// The snapshot of which this one is such a copy.
-pub fn parent(metadata: &Metadata) -> Option<&str> {
+fn parent(metadata: &Metadata) -> Option<&str> {
     metadata.parent.as_deref().filter(|_| !metadata.scrubbed.is_empty())
 }
 

@@ -14,7 +14,9 @@ pub use doctor::{Check, Details, Diagnosis, Folder, UsedVm, Verdict};
 pub use engines::{InstalledEngine, RemovedEngine};
 pub use files::{Compared, DifferentFile, FileChange, FileState, GuestPath, ListedFile, NoPatch, Totals, time};
 pub use schemas::schemas;
-pub use snapshots::{Arrived, Emptied, Exported, Listed, Pruned, Pushed, RemovedSnapshot, Tagged, Verified, Whole};
+pub use snapshots::{
+    Arrived, Emptied, Exported, Listed, Pruned, Pushed, RemovedSnapshot, Searched, Tagged, Verified, Whole,
+};
 
 use crate::error::Failure;
 use crate::library::{Metadata, Trim, Way};

@@ -122,6 +122,21 @@ pub struct Emptied {
     pub path: String,
 }
 
+/// What may be secret in a snapshot that left this machine, and what --scrub kept back.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Searched {
+    /// What may be secret in it: at most 1000 findings.
+    pub findings: Vec<Finding>,
+    /// How many findings there are.
+    pub found: u64,
+    /// The snapshot, VM@ID, of which it is a copy that --scrub made; null: it is none.
+    pub parent: Option<String>,
+    /// How many files --scrub made empty in the copy that left.
+    pub scrubbed: u64,
+    /// Those files: at most 1000.
+    pub emptied: Vec<Emptied>,
+}
+
 /// A snapshot that was exported.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Exported {
@@ -133,16 +148,9 @@ pub struct Exported {
     pub bytes: u64,
     /// Whether it was encrypted.
     pub encrypted: bool,
-    /// What may be secret in it: at most 1000 findings.
-    pub findings: Vec<Finding>,
-    /// How many findings there are.
-    pub found: u64,
-    /// The snapshot, VM@ID, of which it is a copy that --scrub made; null: it is none.
-    pub parent: Option<String>,
-    /// How many files --scrub made empty in the copy that was exported.
-    pub scrubbed: u64,
-    /// Those files: at most 1000.
-    pub emptied: Vec<Emptied>,
+    /// What it holds, and what it does not.
+    #[serde(flatten)]
+    pub searched: Searched,
     /// The warnings that were printed.
     pub warnings: Vec<String>,
 }
@@ -177,16 +185,9 @@ pub struct Pushed {
     pub digest: Option<String>,
     /// Size of the artifact in bytes.
     pub bytes: u64,
-    /// What may be secret in it: at most 1000 findings.
-    pub findings: Vec<Finding>,
-    /// How many findings there are.
-    pub found: u64,
-    /// The snapshot, VM@ID, of which it is a copy that --scrub made; null: it is none.
-    pub parent: Option<String>,
-    /// How many files --scrub made empty in the copy that was pushed.
-    pub scrubbed: u64,
-    /// Those files: at most 1000.
-    pub emptied: Vec<Emptied>,
+    /// What it holds, and what it does not.
+    #[serde(flatten)]
+    pub searched: Searched,
     /// The warnings that were printed.
     pub warnings: Vec<String>,
 }

@@ -110,7 +110,7 @@ fn export(
     let (size, file) = (packed::size(one.bytes()), args.output.display().to_string());
     let (encrypted, identity) = encryption(recipients.len());
     let copy = scrub::describe(&one.metadata);
-    let (sums, (scrubbed, emptied)) = (Scrubbed::sums(copied), Scrubbed::emptied(copied));
+    let sums = Scrubbed::sums(copied);
     let next = format!("elsewhere: bottle-freeze snapshot import {}{identity}", quoted(&file));
     app.terminal
         .result(&args.output, &format!("exported {reference}{copy} as {file} ({size}){encrypted}{sums}; {next}"));
@@ -119,11 +119,7 @@ fn export(
         to: file,
         bytes: one.bytes(),
         encrypted: !recipients.is_empty(),
-        findings: found.list,
-        found: found.total,
-        parent: scrub::parent(&one.metadata).map(str::to_owned),
-        scrubbed,
-        emptied,
+        searched: scrub::searched(found, Some(one), copied),
         warnings: warnings.list(),
     });
     Ok(())

@@ -115,22 +115,16 @@ fn push(app: &App, args: &Args, found: SnapshotSource, copied: Option<&Scrubbed>
     progress.end(pushed.is_ok());
     let digest = pushed.map_err(|error| registry::explain(error, to).state(format!("{name} is as it was")))?;
     let copy = whole.stored().map(|one| scrub::describe(&one.metadata)).unwrap_or_default();
-    let (sums, (scrubbed, emptied)) = (Scrubbed::sums(copied), Scrubbed::emptied(copied));
-    app.terminal.result(
-        to.to_string(),
-        &format!("pushed {name}{copy} ({size}){sums}; elsewhere: bottle-freeze snapshot pull {to}"),
-    );
+    let sums = Scrubbed::sums(copied);
+    let text = format!("pushed {name}{copy} ({size}){sums}; elsewhere: bottle-freeze snapshot pull {to}");
+    app.terminal.result(to.to_string(), &text);
     app.terminal.report(&Pushed {
         reference: whole.stored().map(Stored::reference),
         sidecar: whole.file().map(|file| JsonPath(file.into())),
         to: to.to_string(),
         digest: digest.map(|digest| digest.to_string()),
         bytes: whole.artifact.bytes,
-        findings: found.list,
-        found: found.total,
-        parent: whole.stored().and_then(|one| scrub::parent(&one.metadata)).map(str::to_owned),
-        scrubbed,
-        emptied,
+        searched: scrub::searched(found, whole.stored(), copied),
         warnings: warnings.list(),
     });
     Ok(())
