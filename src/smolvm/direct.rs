@@ -56,15 +56,24 @@ pub struct Known<'k> {
     pub version: Version,
 }
 
+/// Whether bare VMs of this engine may be frozen without it.
+///
+/// # Errors
+/// Why only the engine can pack them, as a sentence.
+pub fn check_bare(version: Version) -> Result<(), String> {
+    if version.has(Fact::KnownDisks) {
+        return Ok(());
+    }
+    Err(format!("bottle-freeze does not know the disks of smolvm {version}"))
+}
+
 /// What the engine would pack of a VM, whose disks are opened by `open`.
 ///
 /// # Errors
 /// Why only the engine can pack it, as a sentence.
 pub fn direct(known: &Known<'_>, open: Open) -> Result<Direct, String> {
     let Known { vm, record, trial, template, folder, version, .. } = *known;
-    if !version.has(Fact::KnownDisks) {
-        return Err(format!("bottle-freeze does not know the disks of smolvm {version}"));
-    }
+    check_bare(version)?;
     if vm.image.is_some() {
         return Err("it is not a bare VM".to_owned());
     }

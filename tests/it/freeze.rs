@@ -330,6 +330,40 @@ fn assert_planned(world: &World, line: &str, what: &str) {
     assert_eq!(planned, made, "{what}");
 }
 
+/// Writes what a real engine records of a VM, which the stand-in does not: then its disks may be read without the engine.
+fn record_as_real_engines_do(world: &World, vm: &str) {
+    let folder = world.path("home/.local/share/smolvm/server");
+    fs::create_dir_all(&folder).unwrap();
+    let database = rusqlite::Connection::open(folder.join("smolvm.db")).unwrap();
+    database.execute_batch("create table vms (name text primary key, data blob)").unwrap();
+    database.execute("insert into vms values (?1, cast('{}' as blob))", [vm]).unwrap();
+}
+
+#[test]
+fn the_disks_of_an_engine_that_is_newer_than_this_program_are_left_to_it() {
+    let planned = |world: &World| {
+        let report = stdout(&world.warm().run("freeze dev --yes --dry-run --json").success());
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let packs = report["commands"].to_string().contains("pack create");
+        (report["way"].as_str().unwrap().to_owned(), packs)
+    };
+    for (version, way, packs) in [("1.32.2", "disks", false), ("1.32.3", "engine", true), ("1.33.0", "engine", true)] {
+        let world = World::with_engine(version);
+        world.vm("dev").running();
+        record_as_real_engines_do(&world, "dev");
+        assert_eq!(planned(&world), (way.to_owned(), packs), "{version}");
+        if !packs {
+            continue;
+        }
+        assert_planned(&world, "freeze dev --yes", version);
+        assert!(world.calls().iter().flatten().any(|word| word.contains("fstrim")), "{version}: {:?}", world.calls());
+        world
+            .run("freeze dev --progress=json --verbose")
+            .success()
+            .stderr(contains("\"trial\"").not().and(contains(format!("does not know the disks of smolvm {version}"))));
+    }
+}
+
 /// The arguments of a printed engine command, without its variables and its program.
 fn arguments(line: &str) -> Vec<String> {
     let words = shlex::split(line).unwrap();

@@ -12,7 +12,9 @@ use crate::operations::state::asked_again;
 use crate::operations::tags::free_tags;
 use crate::operations::{configuration, disks, lock, packed, start, workspace};
 use crate::report::Planned;
-use crate::smolvm::{Call, CheckpointOptions, Command, Disks, EngineError, Exec, Fact, Machine, Name, check_image};
+use crate::smolvm::{
+    Call, CheckpointOptions, Command, Disks, EngineError, Exec, Fact, Machine, Name, check_bare, check_image,
+};
 use std::path::Path;
 use std::time::Instant;
 
@@ -116,7 +118,7 @@ fn is_known(cx: Context, name: &Name, vm: &Machine) -> bool {
     let record = cx.engine.record(name).ok_or_else(|| "what smolvm recorded of it cannot be read".to_owned());
     let known = record.and_then(|_| match vm.image {
         Some(_) => check_image(cx.engine.version()),
-        None => Ok(()),
+        None => check_bare(cx.engine.version()),
     });
     known.inspect_err(|why| cx.app.terminal.detail(&only_engine(name, why))).is_ok()
 }
