@@ -85,6 +85,11 @@ pub fn has_ppp(line: &[u8]) -> bool {
     words.nth(2).is_some_and(|secret| secret != b"\"\"" && secret != b"\"*\"")
 }
 
+/// Whether a line of Subversion's logins is the name of a secret, whose value follows: what is encrypted has another place.
+pub fn has_svn(line: &[u8]) -> bool {
+    line == b"password" || line == b"passphrase"
+}
+
 /// Whether a user has a password, or had one before it was locked: neither none, nor one that never fits.
 pub fn has_hash(line: &[u8]) -> bool {
     let hash = line.split(|byte| *byte == b':').nth(1).unwrap_or_default();

@@ -68,7 +68,7 @@ fn find(text: &str, words: &[&str]) -> Option<(Kind, &'static str)> {
 }
 
 /// Whether a word has a secret, or gives one to the `next`: `NAME=x`, `--token=x`, `--token x`, `Bearer x`, an address.
-fn is_secret_word(word: &str, next: &str) -> bool {
+pub(super) fn is_secret_word(word: &str, next: &str) -> bool {
     let quotes = ['"', '\'', ',', ';'];
     let (word, bare) = (word.trim_matches(quotes), next.trim_matches(quotes));
     let (name, value) = match (word.split_once('='), word.strip_prefix('-')) {

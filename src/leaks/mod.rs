@@ -3,10 +3,13 @@
 //! A few precise rules: what they find is almost always real. No value that is found is kept or printed.
 
 mod credentials;
+mod entropy;
 mod holds;
 mod json;
+mod jwt;
 mod kind;
 mod paths;
+mod scripts;
 mod tokens;
 mod variables;
 
@@ -18,6 +21,7 @@ use holds::Holds;
 use memchr::memmem;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// The most bytes of a file whose text is searched.
 pub const LONGEST: u64 = 1 << 20;
@@ -43,6 +47,8 @@ pub fn is_searched(path: &[u8], bytes: u64) -> bool {
 /// Finds what is secret in a file with this path (`/root/x`) and text; none if the file is longer than [`LONGEST`], or is not
 /// searched.
 pub fn find(path: &[u8], text: Option<&[u8]>) -> Option<(Kind, &'static str)> {
+    let text = text.map(readable);
+    let text = text.as_deref();
     if let Some((kind, what, holds)) = paths::known(path) {
         match text {
             Some(text) if holds.is_in(text) => return Some((kind, what)),
@@ -63,7 +69,23 @@ pub fn find(path: &[u8], text: Option<&[u8]>) -> Option<(Kind, &'static str)> {
         let key = (Kind::PrivateKey, "a private key");
         return Some(if is_host_key { (Kind::SshHostKey, "a host key of SSH") } else { key });
     }
-    tokens::find(text).map(|name| (Kind::Token, name))
+    if let Some(name) = tokens::find(text) {
+        return Some((Kind::Token, name));
+    }
+    let has_password = scripts::is_script(path, text) && scripts::has_typed_password(text);
+    has_password.then_some((Kind::Credentials, "a password in a command"))
+}
+
+/// The text as UTF-8, if it is UTF-16, which Windows writes: with its mark, or if it begins with two letters.
+fn readable(text: &[u8]) -> Cow<'_, [u8]> {
+    let unit: fn([u8; 2]) -> u16 = match text {
+        [0xff, 0xfe, ..] | [1..=0x7f, 0, 1..=0x7f, 0, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] | [0, 1..=0x7f, 0, 1..=0x7f, ..] => u16::from_be_bytes,
+        _ => return Cow::Borrowed(text),
+    };
+    let units = text.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(unit);
+    let chars = char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER));
+    Cow::Owned(chars.filter(|char| *char != '\u{feff}').collect::<String>().into_bytes())
 }
 
 /// Whether packages bring this file: many have keys for their tests, and tokens in their examples.

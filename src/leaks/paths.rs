@@ -2,12 +2,15 @@
 
 use super::credentials::{CREDENTIALS, Known};
 use super::holds::Holds::{Any, Keys, Lines};
-use super::holds::{Holds, has_hash, is_filled, is_secret_line, is_secret_line_of_shell, is_secret_setting, is_typed};
+use super::holds::{
+    Holds, has_hash, has_svn, is_filled, is_secret_line, is_secret_line_of_shell, is_secret_setting, is_typed,
+};
 use super::kind::Kind;
+use super::scripts::is_secret_job;
 use memchr::memmem;
 
 /// Names of files with what was typed; some programs give theirs only in a folder.
-const HISTORIES: [&str; 38] = [
+const HISTORIES: [&str; 42] = [
     "/.Rhistory",
     "/.aider.chat.history.md",
     "/.aider.input.history",
@@ -24,6 +27,7 @@ const HISTORIES: [&str; 38] = [
     "/.irb_history",
     "/.ksh_history",
     "/.local/share/atuin/history.db",
+    "/.local/share/bash/history",
     "/.mongosh/mongosh_repl_history",
     "/.mysql_history",
     "/.mariadb_history",
@@ -42,6 +46,9 @@ const HISTORIES: [&str; 38] = [
     "/PSReadLine/ConsoleHost_history.txt",
     "/fish_history",
     "/.local/share/mc/history",
+    "/.local/share/zsh/history",
+    "/.local/state/bash/history",
+    "/.local/state/zsh/history",
     "/nushell/history.sqlite3",
     "/nushell/history.txt",
     "/nvim/shada/main.shada",
@@ -87,6 +94,9 @@ pub fn known(path: &[u8]) -> Option<(Kind, &'static str, Holds)> {
     if path.starts_with(b"/etc/systemd/system/") {
         return Some((Kind::Credentials, "variables with secret values", Lines(is_secret_setting)));
     }
+    if path.starts_with(b"/var/spool/cron/") || path.starts_with(b"/etc/cron.d/") || path == b"/etc/crontab" {
+        return Some((Kind::Credentials, "a password in a command", Lines(is_secret_job)));
+    }
     if is_shell {
         return Some((Kind::Credentials, "variables with secret values", Lines(is_secret_line_of_shell)));
     }
@@ -119,6 +129,9 @@ fn key(path: &[u8], name: &[u8]) -> Option<(Kind, &'static str, Holds)> {
     }
     if path.starts_with(b"/etc/apt/auth.conf.d/") {
         return Some((Kind::Credentials, "a password of apt", Keys(&["password"])));
+    }
+    if is_below("/.subversion/auth/") {
+        return Some((Kind::Credentials, "a password of Subversion", Lines(has_svn)));
     }
     let is_json = name.ends_with(b".json");
     if is_json && (is_below("/.aws/sso/cache/") || is_below("/.aws/cli/cache/")) {

@@ -1,7 +1,7 @@
 use super::*;
 
 /// Bytes of these letters that look random.
-fn random(letters: &[u8], length: usize) -> String {
+pub(super) fn random(letters: &[u8], length: usize) -> String {
     let mut state = 12_345_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -10,7 +10,7 @@ fn random(letters: &[u8], length: usize) -> String {
     (0..length).map(|_| next()).collect()
 }
 
-const WORD: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+pub(super) const WORD: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const HEX: &[u8] = b"0123456789abcdef";
 
 fn pem(kind: &str) -> String {
@@ -18,7 +18,7 @@ fn pem(kind: &str) -> String {
     format!("-----BEGIN {kind}PRIVATE {k}-----\n{}\n-----END {kind}PRIVATE {k}-----\n", random(WORD, 600), k = "KEY")
 }
 
-fn kind(path: &str, text: &str) -> Option<Kind> {
+pub(super) fn kind(path: &str, text: &str) -> Option<Kind> {
     find(path.as_bytes(), Some(text.as_bytes())).map(|(kind, _)| kind)
 }
 
@@ -116,10 +116,31 @@ fn private_keys_are_found_but_not_those_of_packages() {
 }
 
 #[test]
+fn a_private_key_is_found_in_utf_16_too() {
+    for mark in ["", "\u{feff}"] {
+        let units: Vec<u16> = format!("{mark}{}", pem("RSA ")).encode_utf16().collect();
+        let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        for text in [little, big] {
+            let found = find(b"/root/key.txt", Some(&text)).map(|(kind, _)| kind);
+            assert_eq!(found, Some(Kind::PrivateKey), "{mark:?} {:?}", &text[..4]);
+        }
+    }
+    let env: Vec<u8> = "\u{feff}A=1\r\nAPI_TOKEN=x1y2\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(find(b"/srv/.env", Some(&env)).map(|(kind, _)| kind), Some(Kind::Credentials));
+    assert_eq!(kind("/root/program", "a\0b\0\0\0"), None);
+}
+
+#[test]
 fn files_are_known_by_their_paths_and_what_they_hold() {
     for (path, text, found) in [
         ("/root/.bash_history", "ls\n", Some(Kind::History)),
         ("/home/a/.local/share/fish/fish_history", "- cmd: ls", Some(Kind::History)),
+        ("/home/a/.local/state/bash/history", "ls\n", Some(Kind::History)),
+        ("/home/a/.local/state/zsh/history", "ls\n", Some(Kind::History)),
+        ("/etc/gshadow", "adm:$6$x$y::\n", Some(Kind::PasswordHashes)),
+        ("/root/.subversion/auth/svn.simple/0a", "K 8\npassword\nV 4\nx1y2\nEND\n", Some(Kind::Credentials)),
+        ("/root/.subversion/auth/svn.simple/0a", "K 8\npasstype\nV 9\ngpg-agent\nEND\n", None),
         ("/root/.ssh/authorized_keys", "# none\n\n", None),
         ("/root/.ssh/authorized_keys", "ssh-ed25519 AAAA a@b\n", Some(Kind::AuthorizedKeys)),
         ("/root/.aws/credentials", "[default]\naws_secret_access_key = x\n", Some(Kind::Credentials)),

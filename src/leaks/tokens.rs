@@ -5,6 +5,8 @@
 //! Buildkite, Discord, Docker, Figma, Google's OAuth, Groq, `LangSmith`, Netlify, New Relic, `OpenRouter`, Replicate, Supabase,
 //! Tailscale, Telegram and xAI, and the sessions of Anthropic, are not in gitleaks: they are as these services show them.
 
+use super::entropy::{ENTROPY, entropy};
+use super::jwt::has_jwt;
 use memchr::memmem;
 
 /// The bytes that a token has after its prefix.
@@ -171,16 +173,14 @@ const MIDDLES: [Middle; 4] = [
     Middle("a token of Terraform", "", ".atlasv1.", (14, 14), (60, 70), dash),
 ];
 
-/// The least bits per byte of a token: what people write as an example has fewer.
-const ENTROPY: f64 = 3.0;
-
 /// Parts of tokens in documentation: AWS ends its own so, and Azurite has one key.
 const EXAMPLES: [&[u8]; 2] = [b"EXAMPLE", b"Eby8vdM02xNO"];
 
 /// The name of the first rule that finds a token.
 pub fn find(text: &[u8]) -> Option<&'static str> {
     let by_prefix = RULES.iter().find(|rule| has_token(text, rule)).map(|Rule(name, ..)| *name);
-    by_prefix.or_else(|| MIDDLES.iter().find(|rule| has_middle(text, rule)).map(|Middle(name, ..)| *name))
+    let by_part = || MIDDLES.iter().find(|rule| has_middle(text, rule)).map(|Middle(name, ..)| *name);
+    by_prefix.or_else(by_part).or_else(|| has_jwt(text).then_some("a JSON Web Token"))
 }
 
 fn has_token(text: &[u8], Rule(_, prefix, (least, most), is_part): &Rule) -> bool {
@@ -211,23 +211,6 @@ fn has_middle(text: &[u8], Middle(_, begin, part, before, after, is_part): &Midd
         let is_long = is_between(left_length, *before) && is_between(right_length, *after);
         is_long && left.starts_with(begin.as_bytes()) && entropy(left) >= 1.0 && entropy(right) >= ENTROPY
     })
-}
-
-/// Shannon's entropy, in bits per byte.
-pub(super) fn entropy(token: &[u8]) -> f64 {
-    let mut counts = [0_u32; 256];
-    for byte in token {
-        if let Some(count) = counts.get_mut(usize::from(*byte)) {
-            *count = count.saturating_add(1);
-        }
-    }
-    let length = f64::from(u32::try_from(token.len()).unwrap_or(u32::MAX)).max(1.0);
-    counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| f64::from(*count) / length)
-        .map(|part| -part * part.log2())
-        .sum()
 }
 
 /// How private keys begin and end, without the kind of key.

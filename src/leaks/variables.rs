@@ -1,6 +1,7 @@
 //! Variables whose values are secret.
 
-use super::tokens::{self, entropy};
+use super::entropy::entropy;
+use super::tokens;
 
 /// Words that call a value a password. A number may be one, too.
 const PASSWORDS: [&str; 3] = ["PASS", "PWD", "REQUIREPASS"];
@@ -158,7 +159,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
 }
 
 /// Whether it stands for another value, or for none.
-fn is_placeholder(value: &str) -> bool {
+pub(super) fn is_placeholder(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     // `$NAME`, but a password may begin with `$`.
     let is_name =

@@ -19,12 +19,26 @@ fn pem(of: &str) -> String {
     format!("-----BEGIN {of}PRIVATE {k}-----\n{}\n-----END {of}PRIVATE {k}-----\n", random(WORD, 600), k = "KEY")
 }
 
+/// A JSON Web Token with this header and payload.
+pub fn jwt(header: &str, payload: &str) -> String {
+    format!("{}.{}.{}", base64url(header.as_bytes()), base64url(payload.as_bytes()), random(WORD, 43))
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let letters = |three: &[u8]| {
+        let value = (0..3).fold(0_usize, |value, at| value << 8 | usize::from(three.get(at).copied().unwrap_or(0)));
+        (0..=three.len()).map(move |at| char::from(DIGITS[value >> (18 - 6 * at) & 63])).collect::<String>()
+    };
+    bytes.chunks(3).map(letters).collect()
+}
+
 /// Paths, texts and kinds.
 type Secrets = Vec<(&'static str, String, &'static str)>;
 
 /// Files with secrets.
 pub fn secrets() -> Secrets {
-    [keys(), credentials(), variables(), histories(), tokens(), unknown()].concat()
+    [keys(), credentials(), variables(), commands(), histories(), tokens(), unknown()].concat()
 }
 
 fn keys() -> Secrets {
@@ -95,6 +109,10 @@ fn credentials() -> Secrets {
         ("/srv/app/cert.p12", "\0".into()),
         ("/etc/ppp/chap-secrets", format!("me * {value} *\n")),
         ("/root/passwords.kdbx", "\0".into()),
+        (
+            "/root/.subversion/auth/svn.simple/0a1b",
+            format!("K 8\npasstype\nV 6\nsimple\nK 8\npassword\nV 32\n{value}\nEND\n"),
+        ),
         ("/root/.mozilla/firefox/a.default/key4.db", "SQLite format 3\0".into()),
     ]
     .map(|(path, text)| (path, text, "credentials"))
@@ -120,11 +138,24 @@ fn variables() -> Secrets {
     .to_vec()
 }
 
+fn commands() -> Secrets {
+    let value = random(WORD, 32);
+    [
+        ("/srv/app/deploy.sh", format!("curl -u me:{value} https://example.org/\n")),
+        ("/srv/app/release", format!("#!/usr/bin/env bash\ncurl -sSf \\\n  --user \"me:{value}\" $URL\n")),
+        ("/srv/app/Dockerfile", format!("RUN git clone https://me:{value}@example.org/a.git\n")),
+        ("/var/spool/cron/crontabs/root", format!("0 * * * * backup --password {value}\n")),
+    ]
+    .map(|(path, text)| (path, text, "credentials"))
+    .to_vec()
+}
+
 fn histories() -> Secrets {
     [
         ("/root/.ash_history", "ls"),
         ("/root/.bash_history", "ls"),
         ("/root/.zsh_history", "ls"),
+        ("/home/me/.local/state/bash/history", "ls"),
         ("/root/.local/share/fish/fish_history", "- cmd: ls"),
         ("/root/.config/nushell/history.txt", "ls"),
         ("/root/.python_history", "print()"),
@@ -161,6 +192,7 @@ fn tokens() -> Secrets {
         ("/srv/t/terraform.tf", format!("\"{}.atlasv1.{}\"", random(WORD, 14), random(WORD, 67))),
         ("/srv/t/tailscale.sh", format!("tskey-auth-{}CNTRL-{}", random(WORD, 11), random(WORD, 32))),
         ("/srv/t/digitalocean.txt", format!("dop_v1_{}", random(HEX, 64))),
+        ("/srv/t/jwt.txt", jwt(r#"{"alg":"HS256","typ":"JWT"}"#, r#"{"sub":"me","exp":1800000000}"#)),
     ]
     .map(|(path, text)| (path, text, "token"))
     .to_vec()
@@ -171,9 +203,7 @@ fn unknown() -> Secrets {
     let value = random(WORD, 32);
     [
         ("/root/notes.txt", format!("the password of the router is {value}\n")),
-        ("/srv/app/deploy.sh", format!("curl -u me:{value} https://example.org/\n")),
         ("/srv/app/program", format!("\0\0ghp_{}", random(WORD, 36))),
-        ("/var/spool/cron/crontabs/root", format!("0 * * * * backup --password {value}\n")),
     ]
     .map(|(path, text)| (path, text, "credentials"))
     .to_vec()
@@ -217,6 +247,11 @@ pub fn decoys() -> Vec<(&'static str, String)> {
         ("/srv/other/doc.md", format!("{begin}\n...\n-----END PRIVATE {}-----\n", "KEY")),
         ("/srv/other/cert.pem", pem("").replace("PRIVATE KEY", "CERTIFICATE")),
         ("/srv/other/public.pem", pem("").replace("PRIVATE", "PUBLIC")),
+        ("/srv/other/jwt.md", jwt(r#"{"alg":"HS256"}"#, r#"{"sub":"1234567890","name":"John Doe"}"#)),
+        ("/srv/other/state.json", format!("{{\"id\": \"{}\"}}", jwt(r#"{"kid":"a"}"#, r#"{"sub":"me"}"#))),
+        ("/srv/other/deploy.sh", decoy_script()),
+        ("/home/me/.subversion/auth/svn.simple/0a1b", "K 8\npasstype\nV 9\ngpg-agent\nEND\n".into()),
+        ("/etc/cron.d/sysstat", "PATH=/usr/lib/sysstat:/usr/sbin\n5 * * * * root debian-sa1 1 1\n".into()),
         ("/srv/other/uuid.txt", "123e4567-e89b-12d3-a456-426614174000\n".into()),
         ("/srv/other/Cargo.lock", format!("checksum = \"{}\"\n", random(HEX, 64))),
         ("/srv/other/package-lock.json", format!("\"integrity\": \"sha512-{}==\"\n", random(WORD, 86))),
@@ -230,6 +265,14 @@ pub fn decoys() -> Vec<(&'static str, String)> {
         ("/root/.pyenv/versions/3.12.1/lib/python3.12/test/key.pem", pem("")),
         ("/root/.cargo/registry/src/x/test.key", pem("")),
     ]
+}
+
+fn decoy_script() -> String {
+    "# curl -u me:x1y2z3 https://example.org\ncurl -u \"$USER:$PASSWORD\" $URL\ncurl -u me:${TOKEN} $URL\n\
+     curl -u user:password $URL\ncurl -u \"me:$(pass show x)\" $URL\ncurl --user me $URL\ncurl -X POST -d user:x1y2 $URL\n\
+     git clone https://$USER:$TOKEN@example.org/a.git\ngit clone https://user:pass@example.org/a.git\n\
+     git clone https://me@example.org/a.git\ndocker run -u 1000:1000 x\n"
+        .to_owned()
 }
 
 fn decoy_variables() -> String {
