@@ -10,7 +10,7 @@ use crate::library::layout::SUFFIXES;
 use crate::library::store::Kept;
 use crate::operations::extract::{ExtractError, Extracted, extract};
 use crate::operations::state::unreachable;
-use crate::operations::{contents, packed, resolve};
+use crate::operations::{contents, meant, packed, resolve};
 use crate::publish::{self, Existing, resolve_link};
 use crate::quoted::quoted;
 use crate::report::Copied;
@@ -82,7 +82,12 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
             Err(Failure::new(Status::Usage, "a snapshot never changes")
                 .hint("copy the file into a VM, and freeze that"))
         }
-        _ => Err(Failure::new(Status::Usage, "one side must be VM:PATH, the other a path on the host")),
+        (source, _) => {
+            if let (Side::Host(_), Some((file, _))) = (source, contents::split(&args.source)) {
+                meant::check_exported(Path::new(file))?;
+            }
+            Err(Failure::new(Status::Usage, "one side must be VM:PATH, the other a path on the host"))
+        }
     }
 }
 

@@ -41,17 +41,21 @@ pub fn check_file(path: &Path) -> Result<()> {
         let hint = "name a .smolmachine file, or a snapshot in the library (`bottle-freeze snapshot ls` lists them)";
         return Err(with_hint_at_file(path, refused("a folder, not a snapshot").hint(hint)));
     }
-    match exported(path) {
-        Some(import) => {
-            let hint = format!("an exported snapshot is imported first: {import}");
-            Err(refused("an exported snapshot, not a .smolmachine file").hint(hint))
-        }
-        None => Ok(()),
-    }
+    check_exported(path)
+}
+
+/// Refuses an exported snapshot, whose files are read when it is in the library.
+///
+/// # Errors
+/// It is one.
+pub fn check_exported(path: &Path) -> Result<()> {
+    let Some(import) = exported(path) else { return Ok(()) };
+    let what = format!("{} is an exported snapshot, not a .smolmachine file", path.display());
+    Err(Failure::new(Status::NotFound, what).hint(format!("an exported snapshot is imported first: {import}")))
 }
 
 /// The command that imports the file, if its first bytes or its name are those of an exported snapshot.
-fn exported(path: &Path) -> Option<String> {
+pub fn exported(path: &Path) -> Option<String> {
     // Opening a FIFO waits for a writer.
     let file = path.is_file().then(|| File::open(path).ok()).flatten()?;
     let mut start = Vec::new();

@@ -15,7 +15,7 @@ pub mod keys;
 pub mod leaks;
 pub mod lock;
 pub mod make;
-mod meant;
+pub mod meant;
 pub mod packed;
 pub mod prune;
 pub mod registry;

@@ -230,11 +230,10 @@ pub fn find(app: &App, text: &OsStr) -> Result<SnapshotSource> {
         return Ok(SnapshotSource::of_file(text));
     }
     SnapshotSource::of_library(app, &text.to_string_lossy()).map_err(|failure| {
-        let is_missing = failure.status == Status::NotFound;
-        match (meant::import(text).filter(|_| is_missing), meant::similar_file(text).filter(|_| is_missing)) {
-            (Some(import), _) => failure.hint(format!("an exported snapshot is imported first: {import}")),
-            (None, Some(file)) => failure.hint(format!("to name the file, write {file}")),
-            (None, None) => failure,
+        let is_other = failure.status == Status::NotFound && meant::import(text).is_none();
+        match meant::similar_file(text).filter(|_| is_other) {
+            Some(file) => failure.hint(format!("to name the file, write {file}")),
+            None => failure,
         }
     })
 }
@@ -338,7 +337,15 @@ pub fn of_its_vm(app: &App, reference: &str) -> Result<SnapshotSource> {
 
 /// Finds a snapshot in the library, to read it: an id or a tag alone is enough.
 pub fn readable(reference: &str) -> Result<Stored> {
-    catalog::find_of_any_vm(reference).map_err(|error| not_found(reference, error))
+    catalog::find_of_any_vm(reference).map_err(|error| {
+        let failure = not_found(reference, error);
+        let text = OsStr::new(reference);
+        let import = || if is_path(text) { meant::exported(Path::new(text)) } else { None };
+        match import().or_else(|| meant::import(text)).filter(|_| failure.status == Status::NotFound) {
+            Some(import) => failure.hint(format!("an exported snapshot is imported first: {import}")),
+            None => failure,
+        }
+    })
 }
 
 /// Finds a snapshot in the library.

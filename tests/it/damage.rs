@@ -268,6 +268,14 @@ fn an_exported_snapshot_and_a_folder_are_not_damaged() {
             assert!(said.contains(help) && !said.contains("damaged"), "{line}: {said}");
         }
     }
+    for path in exports {
+        for line in
+            [format!("snapshot verify {path}"), format!("snapshot export {path} -o z.tar"), format!("cp {path}:/x .")]
+        {
+            let said = stderr(&world.run(&line).code(4));
+            assert!(said.contains("an exported snapshot is imported first: "), "{line}: {said}");
+        }
+    }
     // The command of the hint works, and an artifact is one whatever its name is.
     world.run("snapshot import sub/backup --as other").success();
     fs::rename(world.path("work/whole.smolmachine"), world.path("work/whole.tar")).unwrap();
