@@ -12,7 +12,16 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long changes of the library wait for each other.
-const LIBRARY_WAIT: Duration = Duration::from_secs(10);
+const LIBRARY_WAIT: Limit = Limit::Fixed(Duration::from_secs(10));
+
+/// How long to wait for another run.
+#[derive(Clone, Copy)]
+enum Limit {
+    /// As `--wait` says.
+    Option(Duration),
+    /// No option changes it.
+    Fixed(Duration),
+}
 
 /// Locks a VM against a freeze of it. Several runs may hold this lock: the engine itself orders their changes.
 pub fn vm_shared(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Result<Lock> {
@@ -26,12 +35,12 @@ pub fn vm_alone(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Resu
 
 fn vm(app: &App, engine: &Smolvm, name: &Name, wait: Duration, sharing: Sharing) -> Result<Lock> {
     let key = vm_key(&engine.state_folder(), name.as_str());
-    take(app, wait, || Lock::take(&format!("'{name}'"), &key, sharing))
+    take(app, Limit::Option(wait), || Lock::take(&format!("'{name}'"), &key, sharing))
 }
 
 /// Locks the ports of this host against another run that looks for free ones.
 pub fn ports(app: &App, wait: Duration) -> Result<Lock> {
-    take(app, wait, || Lock::take("the choice of free ports", "ports", Sharing::Alone))
+    take(app, Limit::Fixed(wait), || Lock::take("the choice of free ports", "ports", Sharing::Alone))
 }
 
 /// The lock; none where there can be none.
@@ -44,7 +53,7 @@ pub fn if_possible(lock: Result<Lock>) -> Result<Option<Lock>> {
 
 /// Locks output files.
 pub fn output(app: &App, output: &Target, wait: Duration) -> Result<Option<Lock>> {
-    take(app, wait, || output.lock())
+    take(app, Limit::Option(wait), || output.lock())
 }
 
 /// Locks the snapshots of a VM for a short change.
@@ -61,12 +70,12 @@ pub fn reading(app: &App, one: &Stored) -> Result<Option<Lock>> {
 pub fn engines(app: &App) -> Result<Lock> {
     let refused = |error| Failure::not_writable(home::shown_path("engines").as_ref(), &error);
     let folder = home::folder("engines").map_err(refused)?;
-    take(app, Duration::ZERO, || Lock::folder("the folder of the engines", &folder, Sharing::Alone))
+    take(app, Limit::Fixed(Duration::ZERO), || Lock::folder("the folder of the engines", &folder, Sharing::Alone))
 }
 
 /// Removes a snapshot, if it is still the one that was read. Waits while another run reads it, without locking the library.
 pub fn remove(app: &App, one: &Entry, wait: Duration) -> Result<Removal> {
-    let mut waiting = Waiting::new(app, wait);
+    let mut waiting = Waiting::new(app, Limit::Option(wait));
     loop {
         let library = library(app, one.vm())?;
         match one.remove(&library) {
@@ -79,8 +88,8 @@ pub fn remove(app: &App, one: &Entry, wait: Duration) -> Result<Removal> {
     }
 }
 
-fn take<T>(app: &App, wait: Duration, take: impl Fn() -> Result<T, LockError>) -> Result<T> {
-    let mut waiting = Waiting::new(app, wait);
+fn take<T>(app: &App, limit: Limit, take: impl Fn() -> Result<T, LockError>) -> Result<T> {
+    let mut waiting = Waiting::new(app, limit);
     loop {
         match take() {
             Err(held) if waiting.may_wait(&held) => waiting.pause(&held)?,
@@ -92,18 +101,19 @@ fn take<T>(app: &App, wait: Duration, take: impl Fn() -> Result<T, LockError>) -
 /// Waits for a lock that another run holds.
 struct Waiting<'a> {
     app: &'a App,
-    limit: Duration,
+    limit: Limit,
     began: Instant,
     progress: Option<Progress>,
 }
 
 impl<'a> Waiting<'a> {
-    fn new(app: &'a App, limit: Duration) -> Self {
+    fn new(app: &'a App, limit: Limit) -> Self {
         Self { app, limit, began: Instant::now(), progress: None }
     }
 
     fn may_wait(&self, error: &LockError) -> bool {
-        matches!(error, LockError::Held { .. }) && self.began.elapsed() < self.limit
+        let (Limit::Option(limit) | Limit::Fixed(limit)) = self.limit;
+        matches!(error, LockError::Held { .. }) && self.began.elapsed() < limit
     }
 
     fn pause(&mut self, held: &LockError) -> Result<()> {
@@ -116,7 +126,12 @@ impl<'a> Waiting<'a> {
 
     fn end<T, E: Into<Failure>>(self, result: Result<T, E>) -> Result<T> {
         self.progress.into_iter().for_each(|progress| progress.end(result.is_ok()));
-        result.map_err(Into::into)
+        result.map_err(Into::into).map_err(|failure: Failure| match self.limit {
+            Limit::Option(_) if failure.status == Status::Locked => {
+                failure.hint("try again when it is done, or wait for it with --wait 10m")
+            }
+            _ => failure,
+        })
     }
 }
 
@@ -124,9 +139,7 @@ impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let what = error.to_string();
         match error {
-            LockError::Held { .. } => {
-                Self::new(Status::Locked, what).hint("try again when it is done, or wait for it with --wait 10m")
-            }
+            LockError::Held { .. } => Self::new(Status::Locked, what).hint("try again when it is done"),
             LockError::Gone(_) => Self::new(Status::NotFound, what),
             LockError::Unlockable { source, .. } => Self::unwritten(what, &source),
         }

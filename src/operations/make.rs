@@ -45,8 +45,8 @@ impl Reach {
 
 /// Locks a name, so that no other run creates a VM with it. Without a lock if there can be none: then the engine decides which
 /// run gets the name.
-pub fn lock_name(app: &App, engine: &Smolvm, name: &Name) -> Result<Option<Lock>> {
-    lock::if_possible(lock::vm_alone(app, engine, name, Duration::ZERO))
+pub fn lock_name(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Result<Option<Lock>> {
+    lock::if_possible(lock::vm_alone(app, engine, name, wait))
 }
 
 /// Creates a VM, whose name the caller has locked, and records its `known` options and the snapshot

@@ -90,4 +90,5 @@ mod unprinted;
 mod unreachable;
 mod unread;
 mod versions;
+mod waits;
 mod warnings;

@@ -6,7 +6,6 @@ use crate::library::{self, Creation, Lock, Tag, undo};
 use crate::operations::state::state_now;
 use crate::operations::{freeze, lock, tags};
 use crate::smolvm::{Disks, Machine};
-use std::time::Duration;
 
 impl Thaw<'_> {
     /// Freezes the VM of that name, which is `there`, and deletes it. The snapshot that holds it now, and the lock of its name.
@@ -27,7 +26,8 @@ impl Thaw<'_> {
             ("a thaw of", Vec::new())
         };
         let described = (format!("replaced by {how} {snapshot}"), undo.clone());
-        let (kept, disks) = freeze::into_library(app, engine, name, described, warnings).map_err(|failure| {
+        let frozen = freeze::into_library(app, engine, name, described, request.wait, warnings);
+        let (kept, disks) = frozen.map_err(|failure| {
             let is_silent = failure.status == Status::NotConfirmed;
             if is_silent { failure.hint(format!("stop it first, with `bottle-freeze stop {name}`")) } else { failure }
         })?;
@@ -42,9 +42,9 @@ impl Thaw<'_> {
 
     /// Deletes the VM that was frozen, if it is still that one, with these disks. The lock of its name.
     fn delete(&self, there: &Machine, disks: Option<&Disks>) -> Result<Lock> {
-        let Self { app, engine, .. } = self;
+        let Self { app, engine, request, .. } = self;
         let name = &self.plan.name;
-        let lock = lock::vm_alone(app, engine, name, Duration::ZERO)?;
+        let lock = lock::vm_alone(app, engine, name, request.wait)?;
         let now = engine.machine_listed(name)?;
         // Another program may have started and stopped it since.
         let are_same = |disks: &Disks| {

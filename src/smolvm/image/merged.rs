@@ -52,8 +52,11 @@ pub fn walk<E: From<DiskError> + From<Interrupted>>(
         if let Some(files) = next.take() {
             let Some((layer, file)) = files.first() else { continue };
             on_file(&Seen { path: &path, layer: *layer, file })?;
-            let names =
-                if file.metadata.kind == Kind::Folder { names::<E>(layers, &roots, &files, signals)? } else { Vec::new() };
+            let names = if file.metadata.kind == Kind::Folder {
+                names::<E>(layers, &roots, &files, signals)?
+            } else {
+                Vec::new()
+            };
             held = names.len().saturating_add(held);
             if let Some(layer) = layers.get(*layer).filter(|_| held > MOST) {
                 return Err(layer.unknown(CROWDED).into());
