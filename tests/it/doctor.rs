@@ -325,6 +325,24 @@ fn the_command_that_doctor_prints_gives_access_to_kvm() {
     });
 }
 
+/// A read of the disks takes much less than the engine's pack.
+#[test]
+fn the_space_that_doctor_asks_for_is_what_the_freeze_asks_for() {
+    in_a_namespace(|| {
+        for (version, is_read) in [("1.32.2", true), ("1.33.0", false)] {
+            let world = World::with_engine(version);
+            world.vm("dev").stopped();
+            fs::write(world.path("fake/vms/dev/storage.raw"), vec![1; 100 << 20]).unwrap();
+            world.record_as_real_engines_do("dev");
+            disk(&world.path("home/library"), "size=350m");
+            let space = check(world.line("doctor"), "space");
+            let is_enough = !space["what"].as_str().unwrap().contains("too little");
+            let frozen = world.run("freeze dev");
+            assert_eq!((is_enough, frozen.get_output().status.success()), (is_read, is_read), "{version}: {space}");
+        }
+    });
+}
+
 /// `doctor` for a user of that shell, with this program on the PATH; None if the shell is not installed.
 fn doctor_in(world: &World, shell: &str) -> Option<Command> {
     if Command::new(shell).args(["-c", "exit"]).status().is_err() {

@@ -330,15 +330,6 @@ fn assert_planned(world: &World, line: &str, what: &str) {
     assert_eq!(planned, made, "{what}");
 }
 
-/// Writes what a real engine records of a VM, which the stand-in does not: then its disks may be read without the engine.
-fn record_as_real_engines_do(world: &World, vm: &str) {
-    let folder = world.path("home/.local/share/smolvm/server");
-    fs::create_dir_all(&folder).unwrap();
-    let database = rusqlite::Connection::open(folder.join("smolvm.db")).unwrap();
-    database.execute_batch("create table vms (name text primary key, data blob)").unwrap();
-    database.execute("insert into vms values (?1, cast('{}' as blob))", [vm]).unwrap();
-}
-
 #[test]
 fn the_disks_of_an_engine_that_is_newer_than_this_program_are_left_to_it() {
     let planned = |world: &World| {
@@ -350,7 +341,7 @@ fn the_disks_of_an_engine_that_is_newer_than_this_program_are_left_to_it() {
     for (version, way, packs) in [("1.32.2", "disks", false), ("1.32.3", "engine", true), ("1.33.0", "engine", true)] {
         let world = World::with_engine(version);
         world.vm("dev").running();
-        record_as_real_engines_do(&world, "dev");
+        world.record_as_real_engines_do("dev");
         assert_eq!(planned(&world), (way.to_owned(), packs), "{version}");
         if !packs {
             continue;

@@ -49,7 +49,8 @@ pub fn run(app: &App, args: &Args) -> ExitCode {
     let health = Health::check();
     let (engine, working) = engine::check(app, &health);
     let disks = working.as_ref().map(disks);
-    let space = space::check(&health, disks.as_deref().unwrap_or_default());
+    let used = working.as_ref().map(|working| &working.engine);
+    let space = space::check(&health, used, disks.as_deref().unwrap_or_default());
     let vms = vms::check(disks.as_deref());
     let kvm = virtualization(working.as_ref().map(|working| working.engine.path()));
     let checks = [engine, kvm, vms, library(&health), space, leftovers, completion()];

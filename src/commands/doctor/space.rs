@@ -3,20 +3,20 @@
 use super::check::{Check, LEAST_ROOM};
 use crate::error::Status;
 use crate::library::Health;
-use crate::operations::packed;
+use crate::operations::{freeze, packed};
 use crate::report::Details;
-use crate::smolvm::{Disks, Machine};
+use crate::smolvm::{Disks, Machine, Smolvm};
 use std::path::PathBuf;
 
 /// Less free space, in bytes, is little for any VM.
 const FAIR_ROOM: u64 = 2 << 30;
 
 /// Compares the free space for the library with what a freeze of each VM needs, whose disks are in that folder.
-pub fn check(health: &Health, disks: &[(&Machine, PathBuf)]) -> Check {
+pub fn check(health: &Health, engine: Option<&Smolvm>, disks: &[(&Machine, PathBuf)]) -> Check {
     let Some(free) = health.free else {
         return Check::warning("space", "free space is unknown", "df -h");
     };
-    let (fits, too_large): (Vec<_>, Vec<_>) = needs(disks).into_iter().partition(|(_, needed)| *needed <= free);
+    let (fits, too_large): (Vec<_>, Vec<_>) = needs(engine, disks).into_iter().partition(|(_, needed)| *needed <= free);
     let what = format!("{} free for the library", packed::size(free));
     let list = too_large.iter().map(|(vm, needed)| format!("{vm} ({})", packed::size(*needed)));
     let too_little = format!("{what}, too little to freeze {}", list.collect::<Vec<_>>().join(", "));
@@ -32,10 +32,12 @@ pub fn check(health: &Health, disks: &[(&Machine, PathBuf)]) -> Check {
 }
 
 /// The bytes that a freeze of each VM needs, if its disks can be read.
-fn needs(disks: &[(&Machine, PathBuf)]) -> Vec<(String, u64)> {
+fn needs(engine: Option<&Smolvm>, disks: &[(&Machine, PathBuf)]) -> Vec<(String, u64)> {
+    let is_read = |vm: &Machine| Some(freeze::check_known(engine?, &vm.name.parse().ok()?, vm).is_ok());
     let need = |(vm, folder): &(&Machine, PathBuf)| {
         let disks = Disks::read(folder).ok()?;
-        (!disks.is_empty()).then(|| (vm.name.clone(), disks.room_to_pack()))
+        let needed = if is_read(vm) == Some(true) { disks.room_to_read() } else { disks.room_to_pack() };
+        (!disks.is_empty()).then(|| (vm.name.clone(), needed))
     };
     disks.iter().filter_map(need).collect()
 }

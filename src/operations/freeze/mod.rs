@@ -22,6 +22,6 @@ mod take;
 mod unchanged;
 
 pub use context::{Context, Frozen, Job};
-pub use prepare::plans;
+pub use prepare::{check_known, plans};
 pub use request::{Hook, Live, Request, Restart};
 pub use run::{freeze, into_library};

@@ -13,7 +13,7 @@ use crate::operations::tags::free_tags;
 use crate::operations::{configuration, disks, lock, packed, start, workspace};
 use crate::report::Planned;
 use crate::smolvm::{
-    Call, CheckpointOptions, Command, Disks, EngineError, Exec, Fact, Machine, Name, check_bare, check_image,
+    Call, CheckpointOptions, Command, Disks, EngineError, Exec, Fact, Machine, Name, Smolvm, check_bare, check_image,
 };
 use std::path::Path;
 use std::time::Instant;
@@ -112,15 +112,14 @@ impl Freeze<'_> {
     }
 }
 
-/// Whether the record of the VM shows nothing that only the engine can pack. If it does, what, is printed with --verbose.
-fn is_known(cx: Context, name: &Name, vm: &Machine) -> bool {
+/// Whether the record of the VM shows nothing that only the engine can pack.
+///
+/// # Errors
+/// What it shows, as a sentence.
+pub fn check_known(engine: &Smolvm, name: &Name, vm: &Machine) -> Result<(), String> {
     // It is read again when the VM is stopped.
-    let record = cx.engine.record(name).ok_or_else(|| "what smolvm recorded of it cannot be read".to_owned());
-    let known = record.and_then(|_| match vm.image {
-        Some(_) => check_image(cx.engine.version()),
-        None => check_bare(cx.engine.version()),
-    });
-    known.inspect_err(|why| cx.app.terminal.detail(&only_engine(name, why))).is_ok()
+    engine.record(name).ok_or("what smolvm recorded of it cannot be read")?;
+    if vm.image.is_some() { check_image(engine.version()) } else { check_bare(engine.version()) }
 }
 
 impl<'a> Freeze<'a> {
@@ -130,7 +129,9 @@ impl<'a> Freeze<'a> {
         let (request, name, version) = (cx.request, &job.name, cx.engine.version());
         let found = machines.iter().find(|machine| machine.name == name.as_str());
         let vm = found.ok_or_else(|| EngineError::no_such_vm(name, machines))?.clone();
-        let is_known = reads_disks(request) && is_known(cx, name, &vm);
+        // Printed with --verbose.
+        let why_not = |why: &String| cx.app.terminal.detail(&only_engine(name, why));
+        let is_known = reads_disks(request) && check_known(cx.engine, name, &vm).inspect_err(why_not).is_ok();
         let plan = Plan::make(request, &vm, configuration::of(&vm, version), is_known, version)?;
         let id = layout::new_id();
         let artifact = if plan.is_live() { layout::CHECKPOINT } else { layout::ARTIFACT };
