@@ -41,7 +41,7 @@ macro_rules! statuses {
 statuses! {
     1 Failed "failed" "failure, including a result that cannot be printed",
     2 Usage "usage" "the command line is wrong",
-    3 SomeFailed "some-failed" "some of several VMs failed",
+    3 SomeFailed "some-failed" "some of several VMs, snapshots or engines failed",
     4 NotFound "not-found" "no such VM, snapshot, image or file",
     5 BadState "bad-state" "the state of the VM does not allow this",
     6 NotConfirmed "not-confirmed" "not confirmed: declined, end of input, or no `--yes` without a terminal or with `--no-input`",

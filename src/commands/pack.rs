@@ -27,7 +27,7 @@ pub struct Args {
     /// Virtual CPUs for VMs made from it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: Option<u32>,
-    /// Memory in MiB for VMs made from it
+    /// Memory for VMs made from it, in MiB or with a unit (2G)
     #[arg(long, value_name = "SIZE", value_parser = mebibytes)]
     pub mem: Option<u64>,
     /// Replace the files at OUT

@@ -93,11 +93,12 @@ pub enum Way {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Trim {
-    /// Whether the blocks that no file uses, and which hold what was deleted, were left out; missing: unknown, or it holds only
-    /// files, as of a VM made from an image.
+    /// Whether the blocks that no file uses, and which hold what was deleted, were left out; missing if that is unknown (a live
+    /// snapshot), or if the artifact holds only files (an image VM).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trimmed: Option<bool>,
-    /// Bytes of those that were left out; missing: not counted, because the guest trimmed its disks, or none were.
+    /// Bytes of those that were left out; missing if they were not counted because the guest trimmed its disks, or if there were
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trimmed_bytes: Option<u64>,
 }

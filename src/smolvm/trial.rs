@@ -1,5 +1,5 @@
 //! A trial: makes and packs an empty VM, in a home of its own. Nothing less shows whether an engine can pack: one with missing
-//! files still prints its version and lists VMs. It takes 0.6 s, and 65 MB while it runs.
+//! files still prints its version and lists VMs. It takes 1 s, and 125 MiB while it runs.
 
 use super::call::Call;
 use super::command::{Command, PackOptions};

@@ -40,7 +40,8 @@ pub struct Error {
     /// The kind of error: a word that does not change.
     #[schemars(extend("enum" = Status::words()))]
     pub code: &'static str,
-    /// The exit status for this kind of error. When some of several VMs fail, the command itself exits with 3.
+    /// The exit status for this kind of error. When some of several VMs, snapshots or engines fail, the command
+    /// itself exits with 3.
     #[schemars(range(min = 1))]
     pub exit_status: u8,
     /// What failed, for people to read.

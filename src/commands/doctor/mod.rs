@@ -26,7 +26,7 @@ use engine::Working;
 ///
 /// Reports on the engine, KVM, the VMs, the library, free space, leftovers of killed commands, shell completion,
 /// and schedules, if there are any. Each is tried: the engine freezes an empty VM in a temporary home, which is then removed
-/// (1 s, 125 MB), and your shell completes a command. Exits with 0 if a freeze would work, otherwise with the status that it
+/// (1 s, 125 MiB), and your shell completes a command. Exits with 0 if a freeze would work, otherwise with the status that it
 /// would fail with. Without KVM no VM starts, but stopped VMs can be frozen: that is a warning.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  bottle-freeze doctor\n  bottle-freeze doctor --fix\n  \

@@ -43,8 +43,7 @@ pub struct Args {
     /// Sort order
     #[arg(long, value_enum, default_value_t = Order::Age)]
     pub sort: Order,
-    /// Print each snapshot under the one that its VM was made from or frozen as before: an only one after an arrow, several as
-    /// branches
+    /// Draw a tree: each snapshot under its parent, the one before it or the one that its VM was made from
     #[arg(long, conflicts_with = "sort")]
     pub tree: bool,
 }

@@ -161,7 +161,7 @@ impl<'a> Freeze<'a> {
         }
     }
 
-    /// 2. Pre-flight, before anything is stopped: the engine can do it, no other run writes the target, and it has room.
+    /// 2. Check, before anything is stopped: the engine can do it, no other run writes the target, and it has room.
     fn preflight(mut self, vm: Lock) -> Result<Self> {
         let request = self.cx.request;
         if !self.plan.is_live() && self.vm.has_local_image() {

@@ -30,7 +30,7 @@ pub fn freeze(cx: Context, jobs: &[&Job]) -> Result<BTreeMap<Name, Result<Frozen
     cx.request.check(jobs.len())?;
     let mut results = BTreeMap::new();
     let mut refuse = |job: &Job, failure| drop(results.insert(job.name.clone(), Err(cx.failed(job, failure))));
-    let ready = prepare(cx, jobs, &mut refuse)?; // 1. Look, 2. Pre-flight
+    let ready = prepare(cx, jobs, &mut refuse)?; // 1. Look, 2. Check
     let ready = ask(cx, ready, &mut refuse)?; // 3. Ask
     let frozen = several::in_parallel(several::jobs(cx.request.jobs, ready.len()), &ready, Freeze::run_one);
     let mut refused_live = Vec::new();
@@ -136,9 +136,9 @@ impl Freeze<'_> {
         let workspace = self.save_workspace(&staging)?;
         let is_trimmed = self.trim_guest()?;
         vm.stop()?; // 4. Stop
-        let taken = self.take(&staging, vm, is_trimmed)?; // 5. Take
+        let taken = self.take(&staging, vm, is_trimmed)?; // 5. Take the disks
         let (paused, disks) = (taken.paused, taken.disks.as_ref().map(|(_, disks)| disks.clone()));
-        let finished = self.check(&staging, taken)?; // 6. Check
+        let finished = self.check(&staging, taken)?; // 6. Verify
         self.flush(&staging)?;
         // From here on only names change: the VM could run again.
         let downtime = paused.or_else(|| vm.downtime());

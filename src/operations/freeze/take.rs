@@ -103,7 +103,7 @@ impl Freeze<'_> {
         Ok(failed.is_none())
     }
 
-    /// 5. Take: the disks, or the state of a VM that runs on. Its guest may have trimmed them.
+    /// 5. Take the disks, or the state of a VM that runs on. Its guest may have trimmed them.
     pub fn take(&self, staging: &Staging, vm: &mut Stopped, is_trimmed: bool) -> Result<Taken<'_>> {
         if self.plan.is_live() {
             return self.checkpoint(staging);
@@ -259,7 +259,7 @@ impl Freeze<'_> {
         self.vm.network.then(|| folder.join("closed.smolfile"))
     }
 
-    /// 6. Check: the artifact is whole, and the VM was not touched meanwhile.
+    /// 6. Verify: the artifact is whole, and the VM was not touched meanwhile.
     pub fn check(&self, staging: &Staging, taken: Taken) -> Result<Finished> {
         let (text, mut losses) = (format!("checking the snapshot of {}", self.job.name), Vec::new());
         let trim = taken.trim;
