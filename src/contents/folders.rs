@@ -9,14 +9,17 @@ use crate::signals::Signals;
 use std::cell::Cell;
 use std::path::Path;
 
+/// The names of the folders in a folder, and when they were changed.
+pub type Inside = [(Box<[u8]>, i64)];
+
 /// The folders of an image.
 pub struct Folders(Bytes);
 
 impl Folders {
     /// Those of the only layer of the snapshot in this folder; nothing if it is not of an image, or has several.
     pub fn of_layer(folder: &Path, index: &Index, signals: &Signals) -> Option<Self> {
-        let is_layer =
-            |path: &str| path.strip_prefix("layers/").is_some_and(|name| name.ends_with(".tar") && !name.contains('/'));
+        let name = |path: &'_ str| path.strip_prefix("layers/")?.strip_suffix(".tar").map(|name| !name.contains('/'));
+        let is_layer = |path: &str| name(path) == Some(true);
         let mut layers = index.members.iter().filter(|entry| is_layer(&entry.member.path));
         let layer = layers.next().filter(|_| layers.next().is_none())?;
         Some(Self(Bytes::Chunks(Source::new(folder, &Kept::default(), signals).content(layer))))
@@ -38,7 +41,7 @@ impl Folders {
     ///
     /// # Errors
     /// They cannot be read, or are damaged.
-    pub fn each(self, on_folder: &mut dyn FnMut(&[u8], &[(Box<[u8]>, i64)])) -> Result<(), ContentsError> {
+    pub fn each(self, on_folder: &mut dyn FnMut(&[u8], &Inside)) -> Result<(), ContentsError> {
         let tar = Tar::open(self.0, &Cell::new(MEMORY))?;
         let mut open = vec![(Vec::new(), 0)];
         while let Some((path, number)) = open.pop() {
