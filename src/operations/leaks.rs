@@ -117,6 +117,7 @@ pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manif
         found.add(Kind::PrivateKey, b"credential_ca", "the private key of the engine's authority for credentials");
     }
     let text = format!("searching {name} for secrets");
+    let can_scrub = stored.is_some_and(|one| one.metadata.is_in_chunks());
     let searched = contents::read(app, name, stored, path, &Kept::default()).map(|(contents, _private)| {
         app.terminal.during("check", &text, || {
             let contents = contents?;
@@ -126,7 +127,7 @@ pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manif
                 Ok(())
             })?;
             // The RAM of a running VM has more.
-            found.deleted = if manifest.is_live() { Vec::new() } else { deleted(&contents)? };
+            found.deleted = if manifest.is_live() { Vec::new() } else { deleted(&contents, can_scrub)? };
             Ok(())
         })
     });
@@ -165,14 +166,13 @@ fn search_description(found: &mut Found, stored: Option<&Stored>, manifest: &Man
 }
 
 /// What may be left of deleted files, as people read it.
-fn deleted(contents: &Contents) -> std::result::Result<Vec<String>, ContentsError> {
+fn deleted(contents: &Contents, can_scrub: bool) -> std::result::Result<Vec<String>, ContentsError> {
     let line = |(disk, deleted)| match deleted {
         Deleted::Bytes(0) => None,
         Deleted::Bytes(bytes) => {
             let size = packed::size(bytes);
-            Some(format!(
-                "{disk} holds {size} of deleted files; --scrub leaves them out, and so does a freeze without --no-trim"
-            ))
+            let without = if can_scrub { "--scrub leaves them out, and so does" } else { "they are left out by" };
+            Some(format!("{disk} holds {size} of deleted files; {without} a freeze without --no-trim"))
         }
         Deleted::Unclean => Some(format!("{disk} was not unmounted cleanly: deleted files may be left on it")),
         Deleted::Unknown(why) => Some(format!("{disk}: {why}: what deleted files left on it is not known")),
