@@ -1,6 +1,8 @@
 //! JSON Web Tokens: three parts in base64url, of which the first two are JSON, and the third is a signature.
 
 use super::entropy::{ENTROPY, entropy};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use memchr::memmem;
 use serde_json::{Map, Value};
 
@@ -45,50 +47,19 @@ fn part(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The object that is written in base64url.
 fn object(letters: &[u8]) -> Option<Map<String, Value>> {
-    serde_json::from_slice(&decoded(letters)?).ok()
-}
-
-/// The bytes that these letters of base64url stand for.
-fn decoded(letters: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(letters.len());
-    for four in letters.chunks(4) {
-        let mut value = 0_u32;
-        for letter in four {
-            value = value << 6 | u32::from(digit(*letter)?);
-        }
-        // A group of four has three bytes, one of three has two.
-        let missing = 4_usize.saturating_sub(four.len());
-        let [_, group @ ..] = (value << (6 * u32::try_from(missing).ok()?)).to_be_bytes();
-        bytes.extend(group.iter().take(3_usize.saturating_sub(missing)));
-    }
-    Some(bytes)
-}
-
-fn digit(letter: u8) -> Option<u8> {
-    let at = |first: u8, digit: u8| Some(letter.wrapping_sub(first).wrapping_add(digit));
-    match letter {
-        b'A'..=b'Z' => at(b'A', 0),
-        b'a'..=b'z' => at(b'a', 26),
-        b'0'..=b'9' => at(b'0', 52),
-        b'-' => Some(62),
-        b'_' => Some(63),
-        _ => None,
-    }
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(letters).ok()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use crate::leaks::Kind;
     use crate::leaks::tests::{WORD, kind, random};
+    use base64::Engine;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
     /// The letters of base64url that stand for this text.
     fn base64url(text: &str) -> String {
-        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let letters = |three: &[u8]| {
-            let value = (0..3).fold(0_usize, |value, at| value << 8 | usize::from(three.get(at).copied().unwrap_or(0)));
-            (0..=three.len()).map(move |at| char::from(DIGITS[value >> (18 - 6 * at) & 63])).collect::<String>()
-        };
-        text.as_bytes().chunks(3).map(letters).collect()
+        BASE64_URL_SAFE_NO_PAD.encode(text)
     }
 
     #[test]
