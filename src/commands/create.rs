@@ -1,7 +1,7 @@
 //! `create`: make a VM: bare, from an image, or from a snapshot.
 
 use crate::app::App;
-use crate::commands::args::{Wait, gibibytes, mebibytes};
+use crate::commands::args::{gibibytes, mebibytes};
 use crate::commands::env::{self, Env};
 use crate::completion::Offer;
 use crate::error::Result;
@@ -67,8 +67,6 @@ pub struct Args {
     /// Folder in the guest in which its commands start
     #[arg(short, long, value_name = "DIR", hide_short_help = true)]
     pub workdir: Option<String>,
-    #[command(flatten)]
-    pub wait: Wait,
 }
 
 pub fn run(app: &App, args: &Args) -> Result<()> {
@@ -99,7 +97,7 @@ fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
     configuration::check(&options)?;
     let engine = app.engine()?;
     let began = SystemTime::now();
-    let _lock = make::lock_name(app, &engine, &args.name, args.wait.wait)?;
+    let _lock = make::lock_name(app, &engine, &args.name)?;
     let reach = live_reach.unwrap_or_else(|| Reach::asked_by(&options));
     app.terminal.during("create", &format!("creating {}", args.name), || {
         make_vm(&engine, &args.name, &options, &options, &reach, from, warnings)

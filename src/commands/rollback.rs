@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::commands::access::Reaches;
-use crate::commands::args::{Wait, duration};
+use crate::commands::args::duration;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::undo;
@@ -38,8 +38,6 @@ pub struct Args {
     /// Longest time to wait until the VM runs commands
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub timeout: Duration,
-    #[command(flatten)]
-    pub wait: Wait,
 }
 
 /// Rolls a VM back, and prints how to undo that.
@@ -65,7 +63,6 @@ fn request(args: Args, snapshot: String) -> Result<Request> {
         keep: true,
         access: args.reaches.access()?,
         timeout: args.timeout,
-        wait: args.wait.wait,
         ..Request::default()
     })
 }

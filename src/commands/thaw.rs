@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::commands::access::Reaches;
-use crate::commands::args::{Wait, duration, gibibytes, label, mebibytes};
+use crate::commands::args::{duration, gibibytes, label, mebibytes};
 use crate::commands::env::{self, Env};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
@@ -98,8 +98,6 @@ pub struct Args {
     /// Longest time to wait until the VM runs commands
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration, hide_short_help = true)]
     pub timeout: Duration,
-    #[command(flatten)]
-    pub wait: Wait,
 }
 
 /// Thaws a snapshot, and prints what was made; or runs the command in it, whose exit status it returns.
@@ -194,6 +192,5 @@ fn request(args: Args) -> Result<Request> {
         labels: args.label.into_iter().collect(),
         workdir: args.workdir,
         timeout: args.timeout,
-        wait: args.wait.wait,
     })
 }

@@ -43,11 +43,22 @@ pub fn is_secret_job(line: &[u8]) -> bool {
 }
 
 fn is_typed(line: &str) -> bool {
-    let bare = |word: &'_ str| word.trim_matches(['"', '\'', '`', '(', ')', ';', ',']).to_owned();
-    let words: Vec<String> = line.split_whitespace().map(bare).collect();
-    let is_curl = words.iter().any(|word| word.rsplit(['/', '(']).next() == Some("curl"));
-    let next = words.iter().skip(1).map(String::as_str).chain([""]);
-    words.iter().zip(next).any(|(word, next)| is_curl && is_login(word, next) || is_address(word))
+    line.split(['|', ';']).flat_map(|part| part.split("&&")).any(has_login)
+}
+
+/// Whether a command gives curl a user and a password, or has an address with both.
+fn has_login(command: &str) -> bool {
+    let bare = |word: &'_ str| word.trim_matches(['"', '\'', '`', '(', ')', ',']).to_owned();
+    let words: Vec<String> = command.split_whitespace().map(bare).collect();
+    // Options before it are those of another program: `docker run -u 1000:1000 curlimages/curl`.
+    let curl = words.iter().position(|word| word.rsplit(['/', '(']).next() == Some("curl"));
+    let mut options = words.iter().skip(curl.map_or(words.len(), |curl| curl.saturating_add(1))).peekable();
+    while let Some(option) = options.next() {
+        if is_login(option, options.peek().map_or("", |next| next.as_str())) {
+            return true;
+        }
+    }
+    words.iter().any(|word| is_address(word))
 }
 
 /// Whether an option of curl has a user and a password: `-u a:b`, `-sSua:b`, `--user a:b`, `--user=a:b`.
@@ -99,6 +110,9 @@ mod tests {
             ("git clone https://me:x1y2z3@example.org/a.git", true),
             ("wget \"https://me:x1y2z3@example.org/a\"", true),
             ("# curl -u me:x1y2z3 https://a/", false),
+            ("docker run -u 1000:10000 curlimages/curl https://a/", false),
+            ("docker exec -u root:docker app curl https://a/", false),
+            ("curl https://a/ | sudo -u me:x1y2z3 tee b", false),
             ("curl -u me https://a/", false),
             ("curl -u \"$USER:$PASSWORD\" https://a/", false),
             ("curl -u me:$(cat /run/x) https://a/", false),

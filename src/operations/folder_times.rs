@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Mutex;
 
 /// Sets them for a VM that was just made from this snapshot. Where that is not possible, they stay as the engine set them.
 pub fn restore(engine: &Smolvm, name: &Name, from: &Stored) {
@@ -22,9 +23,13 @@ pub fn restore(engine: &Smolvm, name: &Name, from: &Stored) {
     }
 }
 
+/// Several VMs of one layer may be made at once: the first one sets them.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Sets those of the folders in a layer. The uppermost one is the last: if it has its own time, all have.
 fn set_all(layer: &Path, folders: Folders) {
     let Ok(top) = folders.top() else { return };
+    let _turn = TURN.lock();
     if top.is_some() && fs::metadata(layer).ok().map(|meta| meta.mtime()) == top {
         return;
     }

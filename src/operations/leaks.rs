@@ -171,8 +171,12 @@ fn deleted(contents: &Contents, can_scrub: bool) -> std::result::Result<Vec<Stri
         Deleted::Bytes(0) => None,
         Deleted::Bytes(bytes) => {
             let size = packed::size(bytes);
-            let without = if can_scrub { "--scrub leaves them out, and so does" } else { "they are left out by" };
-            Some(format!("{disk} holds {size} of deleted files; {without} a freeze without --no-trim"))
+            let without = if can_scrub {
+                "--scrub leaves them out, and so does a freeze without --no-trim"
+            } else {
+                "a freeze into the library without --no-trim leaves them out"
+            };
+            Some(format!("{disk} holds {size} of deleted files; {without}"))
         }
         Deleted::Unclean => Some(format!("{disk} was not unmounted cleanly: deleted files may be left on it")),
         Deleted::Unknown(why) => Some(format!("{disk}: {why}: what deleted files left on it is not known")),

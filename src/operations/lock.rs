@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// The pause between attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What to do where no option waits.
+pub const LATER: &str = "try again when it is done";
+
 /// How long changes of the library wait for each other.
 const LIBRARY_WAIT: Limit = Limit::Fixed(Duration::from_secs(10));
 
@@ -25,17 +28,23 @@ enum Limit {
 
 /// Locks a VM against a freeze of it. Several runs may hold this lock: the engine itself orders their changes.
 pub fn vm_shared(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Result<Lock> {
-    vm(app, engine, name, wait, Sharing::Shared)
+    vm(app, engine, name, Limit::Option(wait), Sharing::Shared)
 }
 
 /// Locks a VM for a freeze.
 pub fn vm_alone(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Result<Lock> {
-    vm(app, engine, name, wait, Sharing::Alone)
+    vm(app, engine, name, Limit::Option(wait), Sharing::Alone)
 }
 
-fn vm(app: &App, engine: &Smolvm, name: &Name, wait: Duration, sharing: Sharing) -> Result<Lock> {
+/// Locks the name of a VM that is being made, or replaced: no option waits for that, as what the user confirmed may be another
+/// one then.
+pub fn name(app: &App, engine: &Smolvm, name: &Name) -> Result<Lock> {
+    vm(app, engine, name, Limit::Fixed(Duration::ZERO), Sharing::Alone)
+}
+
+fn vm(app: &App, engine: &Smolvm, name: &Name, limit: Limit, sharing: Sharing) -> Result<Lock> {
     let key = vm_key(&engine.state_folder(), name.as_str());
-    take(app, Limit::Option(wait), || Lock::take(&format!("'{name}'"), &key, sharing))
+    take(app, limit, || Lock::take(&format!("'{name}'"), &key, sharing))
 }
 
 /// Locks the ports of this host against another run that looks for free ones.
@@ -139,7 +148,7 @@ impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let what = error.to_string();
         match error {
-            LockError::Held { .. } => Self::new(Status::Locked, what).hint("try again when it is done"),
+            LockError::Held { .. } => Self::new(Status::Locked, what).hint(LATER),
             LockError::Gone(_) => Self::new(Status::NotFound, what),
             LockError::Unlockable { source, .. } => Self::unwritten(what, &source),
         }

@@ -9,7 +9,7 @@ use crate::smolvm::{CreateOptions, EngineError, Fact, Machine, Name, Smolvm, Sou
 use crate::terminal::Warnings;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// The networks that a VM may reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +45,8 @@ impl Reach {
 
 /// Locks a name, so that no other run creates a VM with it. Without a lock if there can be none: then the engine decides which
 /// run gets the name.
-pub fn lock_name(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Result<Option<Lock>> {
-    lock::if_possible(lock::vm_alone(app, engine, name, wait))
+pub fn lock_name(app: &App, engine: &Smolvm, name: &Name) -> Result<Option<Lock>> {
+    lock::if_possible(lock::name(app, engine, name))
 }
 
 /// Creates a VM, whose name the caller has locked, and records its `known` options and the snapshot

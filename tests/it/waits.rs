@@ -1,6 +1,6 @@
 //! What another bottle-freeze uses is exit 11, and the hint names `--wait` where the command has it, and nowhere else.
 
-use crate::support::{Running, World, schema, stderr, stdout, wait_until};
+use crate::support::{Running, World, schema, stderr, stdout};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -113,23 +113,5 @@ fn the_hint_of_a_lock_names_wait_where_the_command_has_it() {
     drop(locks);
     for file in files {
         let _ = fs::remove_file(file);
-    }
-}
-
-#[test]
-fn a_create_a_thaw_and_a_rollback_wait_for_the_other_command() {
-    for line in ["create new", "thaw dev new --no-start", "rollback dev --yes --no-start"] {
-        let world = World::new();
-        world.vm("dev").stopped();
-        world.run("freeze dev").success();
-        let name = if line.starts_with("rollback") { "dev" } else { "new" };
-        let held = hold(&world.vm_lock(name));
-        let log = world.path("work/stderr");
-        let mut waiting = world.line(&format!("{line} --wait 60s --progress=plain"));
-        let mut waiting = waiting.stderr(File::create(&log).unwrap()).spawn().unwrap();
-        wait_until("it waits", || fs::read_to_string(&log).unwrap().contains("waiting: "));
-        drop(held);
-        assert_eq!(waiting.wait().unwrap().code(), Some(0), "{line}: {}", fs::read_to_string(&log).unwrap());
-        assert_ne!(world.state(name), "missing", "{line}");
     }
 }

@@ -62,10 +62,9 @@ pub fn into_library(
     engine: &Smolvm,
     name: &Name,
     (note, tags): (String, Vec<Tag>),
-    wait: Duration,
     warnings: &Warnings,
 ) -> Result<(String, Option<Disks>)> {
-    let request = Request { note: Some(note), tags, yes: true, stop_timeout: STOP_TIMEOUT, wait, ..Request::default() };
+    let request = Request { note: Some(note), tags, yes: true, stop_timeout: STOP_TIMEOUT, ..Request::default() };
     let job = Job::new(app, engine, name.clone(), true);
     let results = freeze(Context { app, engine, request: &request, report: &|_| {} }, &[&job]);
     warnings.keep(job.warnings.list());

@@ -127,7 +127,7 @@ impl Thaw<'_> {
         self.snapshot.check_same()?;
         // Held until the VM is made, and has all that was frozen.
         let Some(there) = replaces else {
-            let _lock = make::lock_name(self.app, &self.engine, name, self.request.wait)?;
+            let _lock = make::lock_name(self.app, &self.engine, name)?;
             return Ok((self.make_or_remove()?, None));
         };
         let (kept, _lock) = self.replace(there)?;

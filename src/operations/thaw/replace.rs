@@ -26,10 +26,11 @@ impl Thaw<'_> {
             ("a thaw of", Vec::new())
         };
         let described = (format!("replaced by {how} {snapshot}"), undo.clone());
-        let frozen = freeze::into_library(app, engine, name, described, request.wait, warnings);
-        let (kept, disks) = frozen.map_err(|failure| {
-            let is_silent = failure.status == Status::NotConfirmed;
-            if is_silent { failure.hint(format!("stop it first, with `bottle-freeze stop {name}`")) } else { failure }
+        let frozen = freeze::into_library(app, engine, name, described, warnings);
+        let (kept, disks) = frozen.map_err(|failure| match failure.status {
+            Status::NotConfirmed => failure.hint(format!("stop it first, with `bottle-freeze stop {name}`")),
+            Status::Locked => failure.hint(lock::LATER),
+            _ => failure,
         })?;
         match self.delete(there, disks.as_ref()) {
             Ok(lock) => Ok((kept, lock)),
@@ -42,9 +43,9 @@ impl Thaw<'_> {
 
     /// Deletes the VM that was frozen, if it is still that one, with these disks. The lock of its name.
     fn delete(&self, there: &Machine, disks: Option<&Disks>) -> Result<Lock> {
-        let Self { app, engine, request, .. } = self;
+        let Self { app, engine, .. } = self;
         let name = &self.plan.name;
-        let lock = lock::vm_alone(app, engine, name, request.wait)?;
+        let lock = lock::name(app, engine, name)?;
         let now = engine.machine_listed(name)?;
         // Another program may have started and stopped it since.
         let are_same = |disks: &Disks| {

@@ -42,6 +42,4 @@ pub struct Request {
     pub workdir: Option<String>,
     /// How long to wait until it runs commands.
     pub timeout: Duration,
-    /// How long to wait for another bottle-freeze.
-    pub wait: Duration,
 }

@@ -48,7 +48,7 @@ pub fn several(app: &App, request: &Request, several: Several) -> Result<Vec<Tha
         let (found, engine) = find(app, request)?;
         let names = names::several(request, &found, count)?;
         // Held until the VMs are made.
-        let lock = |name: &Name| make::lock_name(app, &engine, name, request.wait);
+        let lock = |name: &Name| make::lock_name(app, &engine, name);
         let _locks: Vec<Option<Lock>> = names.iter().map(lock).collect::<Result<_>>()?;
         let machines = engine.machine_ls()?;
         names::check_free(&names, &machines)?;

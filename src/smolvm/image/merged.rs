@@ -27,8 +27,8 @@ pub struct Seen<'f> {
 type Files = Vec<(usize, File)>;
 /// A name in a folder.
 type Name = (Vec<u8>, Files);
-/// An open folder: the length of its path, how many names it has, and those that come next.
-type Open = (usize, usize, vec::IntoIter<Name>);
+/// An open folder: the length of its path, and the names that come next.
+type Open = (usize, vec::IntoIter<Name>);
 
 /// Passes each file that a guest sees to `on_file`: a folder before what is in it, and that in the order of its names. The
 /// uppermost layer comes first.
@@ -45,7 +45,7 @@ pub fn walk<E: From<DiskError> + From<Interrupted>>(
         roots.push((number, layer.root()?));
     }
     let (mut path, mut open): (Vec<u8>, Vec<Open>) = (Vec::new(), Vec::new());
-    // Names in all folders that are open.
+    // Names in open folders that come next.
     let mut held = 0;
     let mut next = Some(roots.clone());
     loop {
@@ -61,16 +61,14 @@ pub fn walk<E: From<DiskError> + From<Interrupted>>(
             if let Some(layer) = layers.get(*layer).filter(|_| held > MOST) {
                 return Err(layer.unknown(CROWDED).into());
             }
-            open.push((path.len(), names.len(), names.into_iter()));
+            open.push((path.len(), names.into_iter()));
         }
-        let Some((length, count, names)) = open.last_mut() else { return Ok(()) };
+        let Some((length, names)) = open.last_mut() else { return Ok(()) };
         path.truncate(*length);
         match names.next() {
-            None => {
-                held = held.saturating_sub(*count);
-                open.pop();
-            }
+            None => drop(open.pop()),
             Some((name, files)) => {
+                held = held.saturating_sub(1);
                 if !path.is_empty() {
                     path.push(b'/');
                 }

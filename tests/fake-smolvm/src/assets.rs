@@ -9,9 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use tar::{Archive, Builder, Header};
 
-/// How each disk begins and ends.
+/// What is behind the file system of each disk, and at its end.
 const LABEL: &[u8] = b"fake-smolvm disk";
-/// An ext4 of 256 KiB with empty folders `upper`, `work` and `workspace`, whose first block is not used: `mke2fs -t ext4 -b 1024
+/// An ext4 of 256 KiB with empty folders `upper`, `work` and `workspace`: `mke2fs -t ext4 -b 1024
 /// -N 16 -O ^has_journal,^resize_inode -d FOLDER`, without `lost+found`. What reads files of disks finds none there.
 const FILE_SYSTEM: &[u8] = include_bytes!("empty.ext4.zst");
 /// What is all zeros is a hole.
@@ -94,7 +94,7 @@ fn write_disk(path: &Path, folder: Option<&Path>) -> Result<()> {
             disk.write_all(block)?;
         }
     }
-    disk.rewind()?;
+    disk.seek(SeekFrom::Start(HOLE / 2))?;
     disk.write_all(LABEL)?;
     if let Some(folder) = folder {
         disk.seek(SeekFrom::Start(HOLE))?;
@@ -168,5 +168,6 @@ pub fn unpack(assets: &[u8], disks: &Path) -> Result<()> {
 fn skip_to_tar(disk: &mut impl Read) -> io::Result<bool> {
     let mut start = Vec::new();
     disk.take(HOLE).read_to_end(&mut start)?;
-    Ok(start.starts_with(LABEL) && start.len() as u64 == HOLE)
+    let (_, middle) = start.split_at(start.len() / 2);
+    Ok(middle.starts_with(LABEL) && start.len() as u64 == HOLE)
 }
