@@ -7,7 +7,7 @@ use super::layer::{Key, Layer, OVERLAY};
 use super::sparse;
 use super::tar::MEMORY;
 use super::tree::{Contents, Lazy};
-use crate::ext4::{FileSystem, Inode, ROOT};
+use crate::ext4::{FileSystem, Inode, Kind, ROOT};
 use crate::library::store::{Index, Kept, Source};
 use crate::signals::Signals;
 use crate::smolvm::artifact::{self, ArtifactError, Part};
@@ -227,6 +227,10 @@ fn of_bare(manifest: &Manifest, saved: Option<Bytes>, member: Members<'_>) -> Re
     if let Some(disk) = overlay {
         // A VM that was never started has no such folder.
         if let Some(upper) = folder(&disk, "overlay", b"upper")? {
+            // Nothing can be mounted over it then.
+            if upper.kind != Kind::Folder {
+                return Err(ContentsError::damaged("the disk 'overlay'", "has no folder with what was changed"));
+            }
             root.push((layers.len(), Key::Inode(Rc::new(upper))));
             members.push(disk_member(manifest, "overlay"));
             layers.push(Lazy::ready(Layer::Disk(Box::new(disk), OVERLAY)));
