@@ -36,8 +36,8 @@ pub fn vm_alone(app: &App, engine: &Smolvm, name: &Name, wait: Duration) -> Resu
     vm(app, engine, name, Limit::Option(wait), Sharing::Alone)
 }
 
-/// Locks the name of a VM that is being made, or replaced: no option waits for that, as what the user confirmed may be another
-/// one then.
+/// Locks the name of a VM that is being made or replaced. No option waits for that: what the user confirmed may not be true any
+/// more by then.
 pub fn name(app: &App, engine: &Smolvm, name: &Name) -> Result<Lock> {
     vm(app, engine, name, Limit::Fixed(Duration::ZERO), Sharing::Alone)
 }

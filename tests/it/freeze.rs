@@ -355,6 +355,17 @@ fn the_disks_of_an_engine_that_is_newer_than_this_program_are_left_to_it() {
     }
 }
 
+#[test]
+fn a_stopped_vm_of_a_newer_engine_is_packed_with_a_warning_that_deleted_files_may_be_in_it() {
+    let world = World::with_engine("1.33.0");
+    world.vm("dev").stopped();
+    let warning = "what was deleted in it may be in the snapshot: smolvm packs its disks as they are";
+    for (options, is_said) in [(" -o kept.smolmachine --no-trim", false), ("", true)] {
+        let run = world.run(&format!("freeze dev{options}")).success();
+        assert_eq!(stderr(&run).contains(warning), is_said, "{options}: {}", stderr(&run));
+    }
+}
+
 /// The arguments of a printed engine command, without its variables and its program.
 fn arguments(line: &str) -> Vec<String> {
     let words = shlex::split(line).unwrap();

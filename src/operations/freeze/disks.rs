@@ -1,7 +1,7 @@
 //! Step 5 of a freeze, without the engine: the chunks of a snapshot from the disks of the VM.
 
 use super::context::Freeze;
-use super::plan::Step;
+use super::plan::{Step, reads_disks};
 use super::source::Source;
 use super::stopped::Stopped;
 use super::take::{MAY_BE_IN_IT, Written};
@@ -9,7 +9,7 @@ use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Runtime, StoreError};
 use crate::library::{DisksRead, Staging, Trim, Way};
 use crate::operations::{disks, packed};
-use crate::smolvm::{Disk, DiskError, Disks, Fact, Known, Machine, Name, State};
+use crate::smolvm::{Disk, DiskError, Disks, Fact, Known, Machine, Name, State, check_bare};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -107,8 +107,10 @@ impl Freeze<'_> {
 
     /// Warns if the engine packs disks as they are, from which what was deleted would have been left out.
     pub fn warn_of_pack(&self) {
-        let is_one = self.plan.has(&Step::ReadDisks) && self.vm.image.is_none() && !self.cx.request.no_trim;
-        if is_one && self.cx.engine.version().has(Fact::StopFlushes) {
+        let (request, version) = (self.cx.request, self.cx.engine.version());
+        let would_be_read = reads_disks(request) && (self.plan.has(&Step::ReadDisks) || check_bare(version).is_err());
+        let is_kept = !self.plan.has(&Step::Trim) && !request.no_trim && self.vm.image.is_none();
+        if would_be_read && is_kept && version.has(Fact::StopFlushes) {
             self.warn_once(&format!("{MAY_BE_IN_IT}: smolvm packs its disks as they are"));
         }
     }
