@@ -671,6 +671,11 @@ fn a_disk_of_a_running_vm_that_contradicts_itself_is_damage() {
     }
 }
 
+/// Compared as wholes: byte by byte, a large disk takes half a minute without optimization.
+fn is_zero(block: &[u8]) -> bool {
+    *block == [0; 65_536][..block.len()]
+}
+
 /// The disk in this file as one of a running VM: what is zeros is not in it.
 fn sparse_qcow2(image: &Path) -> Vec<u8> {
     const CLUSTER: usize = 65_536;
@@ -697,7 +702,7 @@ fn sparse_qcow2(image: &Path) -> Vec<u8> {
     let mut cluster = vec![0; CLUSTER];
     for number in 0..usize::try_from(size).unwrap() / CLUSTER {
         file.read_exact_at(&mut cluster, (number * CLUSTER) as u64).unwrap();
-        if cluster.iter().any(|byte| *byte != 0) {
+        if !is_zero(&cluster) {
             let entry = (1 << 63) | top.len() as u64;
             top[2 * CLUSTER + 8 * number..][..8].copy_from_slice(&entry.to_be_bytes());
             top.extend(&cluster);
@@ -760,7 +765,7 @@ fn written(image: &Path) {
     // Holes stay holes.
     let file = File::options().write(true).open(image).unwrap();
     for (number, block) in bytes.chunks(4096).enumerate() {
-        if block.iter().any(|byte| *byte != 0) {
+        if !is_zero(block) {
             file.write_all_at(block, (number * 4096) as u64).unwrap();
         }
     }

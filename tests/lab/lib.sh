@@ -4,7 +4,8 @@ export PATH=/lab:$PATH
 passed=0 failed=0
 work=$(mktemp -d)
 
-scenario() { echo "== $*"; }
+# scenario WHAT: print what is tested next, and how many seconds the lab has run.
+scenario() { echo "== $* ($SECONDS s)"; }
 
 # verdict OK WHAT [DETAIL]: print the line of a check. If a VMM dies during a command, or the emulation is so slow that the
 # engine gives up the boot (after 30 s), the check proves nothing: the lab ends, and is started again. A real bug shows up
