@@ -8,10 +8,11 @@ use crate::error::{Failure, Result, Status};
 use crate::home;
 use crate::quoted::quoted;
 use crate::report::{JsonPath, Scheduled};
-use crate::schedule::{self, Every, Schedule, Scheduler};
+use crate::schedule::{self, Earlier, Every, Schedule, Scheduler};
 use crate::smolvm::{Name, Smolvm};
 use crate::terminal::Warnings;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 /// What says where the library and the engines are.
@@ -67,16 +68,7 @@ fn add(app: &App, vm: &Name, every: Every, keep: &Retention) -> Result<()> {
     let scheduler = schedule::of_session();
     let (command, variables) = (command(app, &engine, vm, keep)?, variables());
     let schedule = Schedule { vm: vm.clone(), scheduler, every, command, variables };
-    schedule::enable(&schedule).map_err(|error| {
-        let failure = Failure::unwritten(format!("the schedule of '{vm}' cannot be set up: {error}"), &error);
-        match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                Failure { status: Status::OutputExists, ..failure }.hint("move that file elsewhere")
-            }
-            std::io::ErrorKind::Other => Failure { status: Status::Failed, ..failure },
-            _ => failure,
-        }
-    })?;
+    schedule::enable(&schedule).map_err(|(error, earlier)| not_set_up(vm, &error, earlier))?;
     if scheduler == Scheduler::Crontab {
         let line = schedule.crontab().map_err(|error| Failure::unwritten(error.to_string(), &error))?;
         app.terminal.note("neither systemd --user nor launchd runs here; add this line to your crontab (crontab -e):");
@@ -90,6 +82,22 @@ fn add(app: &App, vm: &Name, every: Every, keep: &Retention) -> Result<()> {
     }
     app.terminal.report(&report(&schedule));
     Ok(())
+}
+
+fn not_set_up(vm: &Name, error: &io::Error, earlier: Earlier) -> Failure {
+    let failure = Failure::unwritten(format!("the schedule of '{vm}' cannot be set up: {error}"), error);
+    let failure = match earlier {
+        Earlier::None => failure,
+        Earlier::GoesOn => failure.state("its earlier schedule goes on"),
+        Earlier::Gone => failure.state(format!("'{vm}' has no schedule now")),
+    };
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            Failure { status: Status::OutputExists, ..failure }.hint("move that file elsewhere")
+        }
+        io::ErrorKind::Other => Failure { status: Status::Failed, ..failure },
+        _ => failure,
+    }
 }
 
 /// What the scheduler runs.
@@ -119,7 +127,7 @@ fn variables() -> BTreeMap<String, String> {
 fn remove(app: &App, vm: &Name) -> Result<()> {
     let failed = |error: std::io::Error| {
         let failure = Failure::unwritten(format!("the schedule of '{vm}' cannot be removed: {error}"), &error);
-        let status = if error.kind() == std::io::ErrorKind::Other { Status::Failed } else { failure.status };
+        let status = if error.kind() == io::ErrorKind::Other { Status::Failed } else { failure.status };
         Failure { status, ..failure.state("it is still there") }
     };
     let schedule = Schedule::of(vm).ok().flatten();

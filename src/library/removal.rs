@@ -6,7 +6,7 @@ use super::store;
 use crate::publish::{self, PRIVATE, withdraw};
 use crate::{files, home};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -110,8 +110,8 @@ fn foreign(folder: &Path, is_recorded: &dyn Fn(&str) -> bool) -> io::Result<Vec<
     for entry in fs::read_dir(folder)? {
         let (name, path, meta) = entry.and_then(|entry| Ok((entry.file_name(), entry.path(), entry.metadata()?)))?;
         let is_known = name.to_str().is_some_and(|name| FILES.contains(&name) || name == INDEX || is_recorded(name))
-            || files::is_private_name(&name, PRIVATE)
-            || files::is_private_name(&name, home::TEMPORARY);
+            || ([PRIVATE, home::TEMPORARY].iter().any(|prefix| files::is_private_name(&name, prefix))
+                && (meta.is_dir() || is_of_record(&path)));
         if name == OBJECTS && meta.is_dir() && files::is_own(&meta) {
             names.extend(store::foreign(&path)?);
             continue;
@@ -123,6 +123,13 @@ fn foreign(folder: &Path, is_recorded: &dyn Fn(&str) -> bool) -> io::Result<Vec<
     }
     names.sort();
     Ok(names)
+}
+
+/// Whether a file may be a `snapshot.json` of a run that was killed before it had its name.
+fn is_of_record(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let is_read = files::open_own(path).is_ok_and(|file| file.take(1).read_to_end(&mut head).is_ok());
+    is_read && (head.is_empty() || head == [0] || head == *b"{")
 }
 
 fn clear(folder: &Path) -> io::Result<u64> {

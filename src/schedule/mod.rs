@@ -10,4 +10,4 @@ mod systemd;
 
 pub use every::Every;
 pub use record::{Schedule, Scheduler};
-pub use scheduler::{enable, ends_with_session, is_enabled, of_session, paths, remove};
+pub use scheduler::{Earlier, enable, ends_with_session, is_enabled, of_session, paths, remove};

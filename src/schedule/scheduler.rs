@@ -33,39 +33,68 @@ pub fn paths(scheduler: Scheduler, vm: &Name) -> io::Result<Vec<PathBuf>> {
     }
 }
 
+/// What became of the earlier schedule of a VM when a new one could not be set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// There was none.
+    None,
+    /// It goes on.
+    GoesOn,
+    /// It is gone, too.
+    Gone,
+}
+
 /// Runs the schedule from now on, in place of the VM's earlier one.
 ///
 /// # Errors
-/// A file that is not ours has its name, or the scheduler refuses. Then the VM has no schedule, or the earlier one.
-pub fn enable(schedule: &Schedule) -> io::Result<()> {
+/// A file that is not ours has the name of one of its files, or the scheduler refuses. Then the earlier one is set up again, if
+/// that works.
+pub fn enable(schedule: &Schedule) -> Result<(), (io::Error, Earlier)> {
+    let vm = &schedule.vm;
+    let earlier = Schedule::of(vm).ok().flatten();
+    let kept = if earlier.is_some() { Earlier::GoesOn } else { Earlier::None };
+    // Also what another scheduler runs.
+    check_foreign(schedule).and_then(|()| remove(vm)).map_err(|error| (error, kept))?;
+    set_up(schedule).map_err(|error| {
+        let _ = remove(vm);
+        let again = earlier.as_ref().map(set_up);
+        if let Some(Ok(())) = again {
+            return (error, Earlier::GoesOn);
+        }
+        let _ = remove(vm);
+        let _ = Schedule::forget(vm);
+        (error, if again.is_some() { Earlier::Gone } else { Earlier::None })
+    })
+}
+
+/// Fails if a file that is not ours has the name of one of its files.
+fn check_foreign(schedule: &Schedule) -> io::Result<()> {
+    let paths = paths(schedule.scheduler, &schedule.vm)?;
+    let Some(path) = paths.iter().find(|path| fs::symlink_metadata(path).is_ok() && !is_ours(path)) else {
+        return Ok(());
+    };
+    let what = format!("{} is there, and bottle-freeze did not write it", path.display());
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
+}
+
+/// Writes its files, and has the scheduler read them. The VM has no other.
+fn set_up(schedule: &Schedule) -> io::Result<()> {
     let (vm, paths) = (&schedule.vm, paths(schedule.scheduler, &schedule.vm)?);
-    if let Some(path) = paths.iter().find(|path| fs::symlink_metadata(path).is_ok() && !is_ours(path)) {
-        let what = format!("{} is there, and bottle-freeze did not write it", path.display());
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
-    }
     let texts = match schedule.scheduler {
         Scheduler::Systemd => systemd::texts(schedule, OURS)?.into(),
         Scheduler::Launchd => vec![launchd::text(schedule, OURS)?],
         Scheduler::Crontab => Vec::new(),
     };
-    // Also those of another scheduler.
-    remove(vm)?;
-    let write = || {
-        for (path, text) in paths.iter().zip(texts) {
-            path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            publish_text(text.as_bytes(), path, Existing::Replace).map_err(io_error)?;
-        }
-        match schedule.scheduler {
-            Scheduler::Systemd => systemd::enable(vm),
-            Scheduler::Launchd => launchd::enable(vm),
-            Scheduler::Crontab => Ok(()),
-        }?;
-        schedule.write()
-    };
-    write().inspect_err(|_| {
-        let _ = remove(vm);
-        let _ = Schedule::forget(vm);
-    })
+    for (path, text) in paths.iter().zip(texts) {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        publish_text(text.as_bytes(), path, Existing::Replace).map_err(io_error)?;
+    }
+    match schedule.scheduler {
+        Scheduler::Systemd => systemd::enable(vm),
+        Scheduler::Launchd => launchd::enable(vm),
+        Scheduler::Crontab => Ok(()),
+    }?;
+    schedule.write()
 }
 
 /// Whether the scheduler runs it; of a crontab that is unknown.

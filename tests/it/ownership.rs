@@ -165,11 +165,19 @@ fn foreign_files_put_into_a_library_later_stay() {
         "snapshots/dev/.bottle-freeze-thesis/thesis.txt",
         "engines/notes.txt",
         ".bottle-freeze-notes1",
+        "store/objects/.bottle-freeze-notes1",
+        "store/runtimes/thesis/thesis.txt",
+        "store/runtimes/notes/index.json/notes.txt",
     ];
     for file in precious {
         put(&world, &format!("home/library/{file}"), "/home/of/precious\nwords\n");
     }
     put(&world, "work/.bottle-freeze-thesis/thesis.txt", "years of work");
+    // So that it is added again, and old ones are removed.
+    let runtimes = world.path("home/library/store/runtimes");
+    for name in names_in(&runtimes).iter().filter(|name| !["thesis", "notes"].contains(&name.as_str())) {
+        fs::remove_dir_all(runtimes.join(name)).unwrap();
+    }
     for line in
         ["freeze dev", "freeze dev -o x.smolmachine", "snapshot rm dev --yes", "snapshot prune --keep-last 1 --yes"]
     {
@@ -586,6 +594,7 @@ fn removing_a_link_keeps_the_snapshot_that_it_points_to() {
 fn a_snapshot_with_a_foreign_file_is_not_removed() {
     for (file, line) in [
         ("notes.txt", "snapshot rm dev@old --yes"),
+        (".bottle-freeze-notes1", "snapshot rm dev@old --yes"),
         ("snapshot.json.orig", "snapshot prune --keep-last 1 --tag old --yes"),
     ] {
         let world = world_with_vm();

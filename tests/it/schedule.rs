@@ -252,6 +252,38 @@ fn a_timer_that_cannot_be_reached_is_not_forgotten() {
 }
 
 #[test]
+fn a_schedule_goes_on_if_its_change_fails() {
+    in_a_namespace(|| {
+        let world = World::new();
+        let Some(systemd) = Systemd::start(&world) else { return };
+        world.vm("dev").stopped();
+        systemd.bottle_freeze("schedule dev --every 1d").success();
+        // A systemctl that refuses to start a timer as often as there are lines in `refused`.
+        fs::create_dir(world.path("bin")).unwrap();
+        let script = "#!/bin/sh\ncase \"$*\" in *restart*) [ ! -s REFUSED ] || { sed -i 1d REFUSED; exit 1; } ;; esac\n\
+                      PATH=${PATH#*:} exec systemctl \"$@\"\n";
+        let refused = world.path("refused");
+        let program = world.path("bin/systemctl");
+        fs::write(&program, script.replace("REFUSED", refused.to_str().unwrap())).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", world.path("bin").display(), std::env::var("PATH").unwrap());
+        let change = |refusals: &str| {
+            fs::write(&refused, refusals).unwrap();
+            let mut command = world.line("schedule dev --every 6h");
+            command.env("XDG_RUNTIME_DIR", world.path("run")).env("PATH", &path);
+            finish(command)
+        };
+        change("once\n").code(1).stderr(contains("its earlier schedule goes on"));
+        assert!(systemd.systemctl("list-timers --no-pager").contains("bottle-freeze-dev.timer"));
+        let listed: Value = serde_json::from_str(&stdout(&systemd.bottle_freeze("schedule --json").success())).unwrap();
+        assert_eq!((&listed[0]["every_seconds"], &listed[0]["enabled"]), (&json!(86_400), &json!(true)));
+        change("once\ntwice\n").code(1).stderr(contains("'dev' has no schedule now"));
+        assert_eq!(systemd.systemctl("list-timers --all --no-pager --no-legend"), "");
+        assert_eq!(stdout(&systemd.bottle_freeze("schedule --json").success()).trim(), "[]");
+    });
+}
+
+#[test]
 fn what_systemd_would_expand_is_given_as_it_is() {
     in_a_namespace(|| {
         let world = World::new();

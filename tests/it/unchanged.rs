@@ -79,6 +79,22 @@ fn the_snapshot_that_is_there_gets_the_tags_but_no_note() {
 }
 
 #[test]
+fn a_tag_that_the_unchanged_snapshot_has_is_no_obstacle() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    for _ in 0..2 {
+        world.run("freeze dev --if-changed -t nightly").success();
+    }
+    assert_eq!(references(&world).len(), 1);
+    world.write_guest("dev", "root/notes", "two");
+    world.run("freeze dev --if-changed -t nightly").code(7).stderr(contains("move it with --force"));
+    world.run("freeze dev --if-changed -t nightly --force").success();
+    assert_eq!(json(&world, "snapshot show dev")["tags"], json!(["nightly"]));
+    assert_eq!(references(&world).len(), 2);
+    world.assert_clean(&[]);
+}
+
+#[test]
 fn a_running_vm_is_stopped_and_started_as_for_any_freeze() {
     let world = World::new();
     world.vm("dev").running();

@@ -1,5 +1,5 @@
-//! Warnings are values: a printed warning is in `warnings` of what it is about, and in its snapshot.json if it was
-//! printed before that was published. Every run with `--json` checks that the two agree, see `support::schema`; here,
+//! Warnings are values: a printed warning is in `warnings` of what it is about, and in the snapshot.json that the run made.
+//! Every run with `--json` checks that the two agree, see `support::schema`; here,
 //! each warning in the code is printed.
 
 use crate::support::chaos::without_override;
@@ -20,7 +20,7 @@ struct Row {
     said: &'static str,
     engine: &'static str,
     set_up: fn(&World) -> String,
-    /// Whether it is printed before a snapshot is published, and so is in its snapshot.json.
+    /// Whether it is about the snapshot that is made, and so is in its snapshot.json.
     recorded: bool,
 }
 
@@ -367,6 +367,18 @@ fn check(row: &Row) {
             assert!(shown.as_object_mut().unwrap().remove(key).is_some());
         }
         assert!(has_it(&shown) && shown == result["snapshot"], "{what}: not recorded: {shown:#}");
+    }
+}
+
+#[test]
+fn a_warning_that_comes_after_the_snapshot_was_made_is_recorded_in_it() {
+    let world = World::new();
+    world.vm("dev").running();
+    let report = world.run("freeze dev --yes --json --post-freeze guest:true").success();
+    let report: Value = serde_json::from_str(&stdout(&report)).unwrap();
+    let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev --json").success())).unwrap();
+    for warnings in [&report["warnings"], &report["snapshot"]["warnings"], &shown["warnings"]] {
+        assert!(warnings[0].as_str().is_some_and(|text| text.contains("is not run in it")), "{warnings}");
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::error::StoreError;
 use super::index::Index;
-use super::objects::Objects;
+use super::objects::{OBJECTS, Objects};
 use super::sweep;
 use crate::library::hash::FileHash;
-use crate::library::layout::{RECORD, new_id};
+use crate::library::layout::{INDEX, RECORD, new_id};
 use crate::publish::{self, Existing, PRIVATE, publish_text};
 use crate::{files, home};
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,10 @@ impl Runtime {
         let folder = all.join(key);
         if !move_to(from, &folder)? && Self::find_in(all, key).is_none() {
             // It is damaged, or of another version of bottle-freeze.
+            if !is_written_by_us(&folder)? {
+                let what = format!("{} has files that bottle-freeze did not write", folder.display());
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+            }
             remove(store, &folder)?;
             move_to(from, &folder)?;
         }
@@ -123,12 +127,31 @@ fn remove_old(store: &Objects, all: &Path) -> io::Result<()> {
     for entry in fs::read_dir(all)? {
         let entry = entry?;
         let (name, meta) = (entry.file_name(), entry.metadata()?);
-        if meta.is_dir() && files::is_own(&meta) && name.to_str().and_then(plain).is_some() {
+        let is_plain = name.to_str().and_then(plain).is_some();
+        if meta.is_dir() && files::is_own(&meta) && is_plain && is_written_by_us(&entry.path())? {
             kept.push((Reverse(meta.modified()?), entry.path()));
         }
     }
     kept.sort();
     kept.iter().skip(KEPT).try_for_each(|(_, path)| remove(store, path))
+}
+
+/// Whether a folder has the files of a runtime, and no others.
+fn is_written_by_us(folder: &Path) -> io::Result<bool> {
+    let mut names = 0;
+    for entry in fs::read_dir(folder)? {
+        let (path, name, meta) = entry.and_then(|entry| Ok((entry.path(), entry.file_name(), entry.metadata()?)))?;
+        let is_known = match name.to_str() {
+            Some(OBJECTS) => meta.is_dir() && sweep::foreign(&path)?.is_empty(),
+            Some(INDEX | RECORD) => meta.is_file(),
+            _ => false,
+        };
+        if !is_known || !files::is_own(&meta) {
+            return Ok(false);
+        }
+        names += 1;
+    }
+    Ok(names > 0)
 }
 
 /// Hides it in one step. If the run is killed then, the next one sweeps the rest. Another run may do the same at the same time.

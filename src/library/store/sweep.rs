@@ -5,9 +5,12 @@ use super::objects::{OBJECTS, Objects, is_one_file, remove_file};
 use crate::files;
 use crate::publish::PRIVATE;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// What each frame of zstd begins with.
+const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Whether a file of this name in the folder of a snapshot's objects was written by bottle-freeze.
 fn is_object_name(name: &str) -> bool {
@@ -61,10 +64,19 @@ pub(super) fn sweep_in(store: &Objects) -> io::Result<u64> {
         match name {
             Some(name) => freed += store.release(&name)?,
             // A second name of an object. A run that is using it makes another.
-            None => remove_file(&path)?,
+            None if is_of_object(&path) => remove_file(&path)?,
+            None => {}
         }
     }
     Ok(freed)
+}
+
+/// Whether a file with a private name holds an object, or what a run that was killed or a power cut left of one.
+fn is_of_object(path: &Path) -> bool {
+    let Ok(mut file) = files::open_own(path) else { return false };
+    let mut head = Vec::new();
+    let is_read = file.by_ref().take(4).read_to_end(&mut head).is_ok();
+    is_read && (FRAME.starts_with(&head) || head == [0; 4] || file.metadata().is_ok_and(|meta| meta.nlink() > 1))
 }
 
 /// The names in the folder of a snapshot's objects of what bottle-freeze did not write.
@@ -93,6 +105,7 @@ pub fn bytes() -> u64 {
 pub fn unowned() -> Option<(PathBuf, u64)> {
     let store = Objects::existing().ok()??;
     let metas = objects(store.folder()).ok()?.into_iter();
+    let metas = metas.filter(|(path, name)| name.is_some() || is_of_object(path));
     let metas = metas.filter_map(|(path, name)| Some((name.is_some(), fs::symlink_metadata(path).ok()?)));
     // A second name of an object is left, too, but takes nothing.
     let bytes: Vec<u64> = metas

@@ -179,7 +179,10 @@ impl<'a> Freeze<'a> {
         self.locks.extend(lock::output(self.cx.app, &self.target, request.wait)?);
         self.target.preflight()?;
         if !request.force {
-            free_tags(self.job.name.as_str(), &self.id, &request.tags, false)?;
+            // With --if-changed, the newest one may be the one that is to have them.
+            let newest = request.if_changed.then(|| catalog::find(self.job.name.as_str()).ok()).flatten();
+            let id = newest.as_ref().map_or(&self.id, |newest| &newest.metadata.id);
+            free_tags(self.job.name.as_str(), id, &request.tags, false)?;
         }
         self.disks = disks::folder(self.cx.engine, &self.job.name)?;
         if let Some(folder) = &self.disks {

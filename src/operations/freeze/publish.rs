@@ -4,7 +4,7 @@ use super::context::{Freeze, Frozen};
 use super::take::{Finished, Kept};
 use crate::clock;
 use crate::error::Result;
-use crate::library::{self, Configuration, FORMAT, FileHash, Metadata, Origin, Staging, Trim, catalog, layout};
+use crate::library::{self, Configuration, FORMAT, FileHash, Metadata, Origin, Staging, Stored, Trim, catalog, layout};
 use crate::operations::several::once;
 use crate::operations::tags::free_tags;
 use crate::operations::{lock, packed};
@@ -112,6 +112,24 @@ impl Freeze<'_> {
             }
         }
         Ok(metadata)
+    }
+
+    /// Records the warnings that came after the snapshot was published in it too: of a hook that was skipped, or of a VM that did
+    /// not start again. If this fails, the report has them. What is recorded then.
+    pub fn record_late_warnings(&self, published: Metadata) -> Metadata {
+        let warnings = self.job.warnings.list();
+        if published.warnings == warnings {
+            return published;
+        }
+        let record = || {
+            let _lock = lock::library(self.cx.app, &published.vm).ok()?;
+            // Another command may have given it a tag.
+            let Stored { mut metadata, folder, .. } =
+                catalog::find(&format!("{}@{}", published.vm, published.id)).ok()?;
+            metadata.warnings = warnings;
+            metadata.write(&folder).ok().map(|()| metadata)
+        };
+        record().unwrap_or(published)
     }
 
     /// What the library records of the snapshot.

@@ -108,7 +108,10 @@ impl Freeze<'_> {
         let failure = failure.or_else(|| packed::answer_signal(self.cx.app, &name).err());
         let failure = failure.map(|failure| self.job.about(failure));
         let error = failure.as_ref().map(Failure::error);
-        Frozen { report: report::Frozen { warnings: self.job.warnings.list(), error, ..report }, failure, disks }
+        // One that was there before keeps the warnings of its own freeze.
+        let record = |snapshot| if report.unchanged { snapshot } else { self.record_late_warnings(snapshot) };
+        let (snapshot, warnings) = (report.snapshot.map(record), self.job.warnings.list());
+        Frozen { report: report::Frozen { snapshot, warnings, error, ..report }, failure, disks }
     }
 
     /// Steps 4 to 8, between the user's own commands.
