@@ -2,10 +2,9 @@
 //! and writes nothing outside.
 
 use crate::support::chaos::within;
-use crate::support::library::{objects, snapshots};
+use crate::support::library::{objects, sha256, snapshots};
 use crate::support::{World, finish, names_in, random_bytes, stderr};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -43,8 +42,7 @@ fn forge(folder: &Path, text: &str) {
     fs::write(folder.join("index.json"), text).unwrap();
     let file = folder.join("snapshot.json");
     let mut metadata: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    let sha256 = base16ct::lower::encode_string(&Sha256::digest(text));
-    metadata["files"]["index.json"] = json!({"bytes": text.len(), "sha256": sha256});
+    metadata["files"]["index.json"] = json!({"bytes": text.len(), "sha256": sha256(text.as_bytes())});
     fs::write(file, metadata.to_string()).unwrap();
 }
 
@@ -82,6 +80,9 @@ fn an_index_that_lies_is_refused_by_every_command_that_reads_it() {
     let object = objects(&folder)[0].file_name().unwrap().to_str().unwrap().to_owned();
     let with = |members: &str| format!("{{\"version\":1,\"manifest\":{},\"members\":[{members}]}}", index["manifest"]);
     let chunk = |length: u64, bytes: u64| format!("[\"{object}\",{length},{bytes},1]");
+    let (small, frame) = (sha256(b"small"), zstd::bulk::compress(b"small", 3).unwrap());
+    fs::write(folder.join("objects").join(&small), &frame).unwrap();
+    let within_a_block = format!("[\"{small}\",5,{},1],[null,1024]", frame.len());
     let many: Vec<String> =
         (0..800_000).map(|at| member(&at.to_string(), "file", 0, "").replace(",\"chunks\":[]", "")).collect();
     let manifest = |filling: &str| index.to_string().replacen("\"cpus\"", &format!("\"more\":{filling},\"cpus\""), 1);
@@ -91,6 +92,7 @@ fn an_index_that_lies_is_refused_by_every_command_that_reads_it() {
         ("an object outside", with(&member("a", "file", 5, "[\"../../../../evil\",5,3,1]"))),
         ("a size that does not fit", with(&member("a", "file", 1 << 62, &chunk(5, 3)))),
         ("a disk of 2^64 bytes", with(&member("overlay.raw", "sparse", u64::MAX, &format!("[null,{}]", u64::MAX)))),
+        ("data of a disk within a block", with(&member("overlay.raw", "sparse", 1029, &within_a_block))),
         ("another length of an object", with(&member("a", "file", 1_000_001, &chunk(1_000_001, 100)))),
         ("a frame of 4 GiB", with(&member("a", "file", 5, &chunk(5, u64::from(u32::MAX))))),
         ("a million files", with(&many.join(","))),

@@ -6,7 +6,7 @@ use super::frame::{self, CHUNK, FRAME, Frame, Unpacker};
 use super::objects::{self, Objects};
 use crate::files;
 use crate::library::hash::{FileHash, FileHasher};
-use crate::smolvm::artifact::{CONTENT_LIMIT, MEMBERS, Member, MemberKind};
+use crate::smolvm::artifact::{BLOCK, CONTENT_LIMIT, MEMBERS, Member, MemberKind};
 use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -352,20 +352,22 @@ impl Entry {
 
     fn check(&self) -> Result<(), &'static str> {
         self.member.check()?;
-        let sum = self.chunks.iter().try_fold(0_u64, |sum, chunk| {
+        let mut end = 0_u64;
+        for chunk in &self.chunks {
+            // Readers of tar refuse data of a sparse file that ends within a block, but for the last.
+            if self.member.kind == MemberKind::Sparse && end % BLOCK as u64 != 0 {
+                return Err("has a chunk that does not begin at a multiple of 512 bytes");
+            }
             let is_possible = match *chunk {
                 Chunk::Object(_, length, bytes, _) => {
                     (1..=CHUNK).contains(&(length as usize)) && (1..=FRAME).contains(&(bytes as usize))
                 }
                 Chunk::Zeros((), length) => length > 0,
             };
-            sum.checked_add(chunk.length()).filter(|_| is_possible)
-        });
-        match sum {
-            None => Err("has a chunk of an impossible size"),
-            Some(sum) if sum != self.member.size => Err("has chunks of another size than itself"),
-            Some(_) => Ok(()),
+            let next = end.checked_add(chunk.length()).filter(|_| is_possible);
+            end = next.ok_or("has a chunk of an impossible size")?;
         }
+        if end == self.member.size { Ok(()) } else { Err("has chunks of another size than itself") }
     }
 }
 

@@ -16,4 +16,4 @@ pub use content::{Artifact, assets, details, verify, verify_and_read};
 pub use error::ArtifactError;
 pub use manifest::{Details, Manifest};
 pub use member::{CONTENT_LIMIT, MEMBERS, Member, MemberKind, Part};
-pub use together::{END, footer, headers, padding};
+pub use together::{BLOCK, END, footer, headers, padding};

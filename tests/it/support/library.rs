@@ -98,7 +98,8 @@ impl Reader {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// The SHA-256 of these bytes, as the library writes it.
+pub fn sha256(bytes: &[u8]) -> String {
     base16ct::lower::encode_string(&Sha256::digest(bytes))
 }
 

@@ -1,8 +1,10 @@
 //! An index or an object that lies.
 
+use super::super::frame::{CHUNK, FRAME};
 use super::super::{StoreError, write_artifact};
 use super::*;
 use crate::library::hash::{FileHash, hash_reader};
+use crate::smolvm::artifact::{CONTENT_LIMIT, MEMBERS};
 use proptest::prelude::*;
 use std::os::unix::fs::symlink;
 
@@ -28,6 +30,8 @@ fn an_index_that_lies_is_not_read() {
     let name = "ab".repeat(32);
     let object = |length: u64, bytes: u64| format!("[\"{name}\",{length},{bytes},1]");
     read(folder.path(), &index(&member("a/b", "file", 5, &object(5, 3)))).unwrap();
+    let whole_blocks = format!("{},[null,1024],{}", object(512, 3), object(5, 3).replace("ab", "cd"));
+    read(folder.path(), &index(&member("b", "sparse", 1541, &whole_blocks))).unwrap();
     let lies = [
         member("../b", "file", 5, &object(5, 3)),
         member("/b", "file", 5, &object(5, 3)),
@@ -41,6 +45,8 @@ fn an_index_that_lies_is_not_read() {
         member("b", "folder", 5, &object(5, 3)),
         member("b", "link", 5, &object(5, 3)),
         member("b", "sparse", u64::MAX, &format!("[null,{}]", u64::MAX)),
+        member("b", "sparse", 10, &[object(5, 3), object(5, 3)].join(",")),
+        member("b", "sparse", 1029, &format!("{},[null,1024]", object(5, 3))),
         [member("b", "file", 0, ""), member("b", "file", 0, "")].join(","),
         member("b", "file", 10, &[object(5, 3), object(5, 4)].join(",")),
         member("b", "file", 5, "[\"../../../etc/passwd\",5,3,1]"),
@@ -62,6 +68,20 @@ fn an_index_that_lies_is_not_read() {
     }
     let newer = index("").replace("\"version\":1", "\"version\":2");
     assert!(read(folder.path(), &newer).unwrap_err().to_string().contains("its version is 2"));
+}
+
+#[test]
+fn the_manual_page_has_the_limits_that_are_checked() {
+    let page = include_str!("../../../../man/bottle-freeze-snapshot.5");
+    let limits = [
+        ("LENGTH of 1 to 1,048,576", CHUNK == 1_048_576),
+        ("FRAME_BYTES of 1 to 1,064,960", FRAME == 1_064_960),
+        ("members of an artifact|10,000", MEMBERS == 10_000),
+        ("together|16 TiB", CONTENT_LIMIT == 16 << 40),
+    ];
+    for (text, is_so) in limits {
+        assert!(is_so && page.contains(text), "{text}");
+    }
 }
 
 #[test]
