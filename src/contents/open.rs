@@ -104,8 +104,8 @@ impl Contents {
         Self::of_members(index.manifest.get(), workspace, signals, &mut member)
     }
 
-    /// The files that the VM had when it was made: of the image, as they were kept, or of a bare VM the engine's small system.
-    /// Nothing if the snapshot does not have them.
+    /// The files that the VM had when it was made: of the image, as they were kept, with the `/workspace` that it was made with,
+    /// or of a bare VM the engine's small system. Nothing if the snapshot does not have them.
     ///
     /// # Errors
     /// See [`Self::of_chunks`].
@@ -118,11 +118,19 @@ impl Contents {
         let [tar, _] = Index::IMAGE;
         let manifest = Manifest::read(index.manifest.get())?;
         let engine = manifest.assets.agent_rootfs.filter(|_| manifest.mode == BARE);
-        let own = index.base.iter().find(|entry| entry.member.path == tar);
+        let kept_as = |path: &str| index.base.iter().find(|entry| entry.member.path == path);
+        let own = kept_as(tar);
         let Some(entry) = own.or_else(|| index.member(&engine?.path)) else { return Ok(None) };
-        let bytes = Bytes::Chunks(Source::new(folder, kept, signals).content(entry));
-        let layer = Lazy::tar(bytes, &Rc::new(Cell::new(MEMORY)));
-        Self::new(vec![layer], vec![(0, Key::Number(0))], Vec::new(), None).map(Some)
+        let (source, left) = (Source::new(folder, kept, signals), Rc::new(Cell::new(MEMORY)));
+        let tar = |entry| Lazy::tar(Bytes::Chunks(source.content(entry)), &left);
+        let mut layers = vec![tar(entry)];
+        let mut mounts = Vec::new();
+        if own.is_some() {
+            let workspace = kept_as(Index::WORKSPACE);
+            mounts.push((&b"workspace"[..], workspace.map(|_| (layers.len(), Key::Number(0)))));
+            layers.extend(workspace.map(tar));
+        }
+        Self::new(layers, vec![(0, Key::Number(0))], mounts, None).map(Some)
     }
 
     /// The files in an artifact that is one file. It is decompressed once, into files without a name in the folder `private`:
@@ -246,21 +254,22 @@ fn of_bare(manifest: &Manifest, saved: Option<Bytes>, member: Members<'_>) -> Re
         // What is saved is put over it.
         if let Some(workspace) = folder(&disk, "storage", b"workspace")?.filter(|_| saved.is_none()) {
             hidden = Some((layers.len(), workspace.number));
-            mounts.push((&b"workspace"[..], (layers.len(), Key::Inode(Rc::new(workspace)))));
+            mounts.push((&b"workspace"[..], Some((layers.len(), Key::Inode(Rc::new(workspace))))));
         }
-        mounts.push((&b"storage"[..], (layers.len(), all)));
+        mounts.push((&b"storage"[..], Some((layers.len(), all))));
         members.push(disk_member(manifest, "storage"));
         layers.push(Lazy::ready(Layer::Disk(Box::new(disk), "the disk 'storage'")));
     }
     if let Some(saved) = saved {
-        mounts.push((&b"workspace"[..], (layers.len(), Key::Number(0))));
+        mounts.push((&b"workspace"[..], Some((layers.len(), Key::Number(0)))));
         members.push(WORKSPACE.to_owned());
         layers.push(Lazy::tar(saved, &left));
     }
     Ok(Contents::new(layers, root, mounts, hidden)?.with_members(Some(engine), members))
 }
 
-/// The layers of an image, the last of which is the uppermost, and `/workspace`: saved, or else in the artifact.
+/// The layers of an image, the last of which is the uppermost, and `/workspace`: saved, in the artifact, or else empty. What the
+/// image itself has there, no guest sees: the engine mounts a folder of the VM's disk over it.
 fn of_image(manifest: &Manifest, saved: Option<Bytes>, member: Members<'_>) -> Result<Contents, ContentsError> {
     if manifest.checkpoint.is_some() {
         return Err(ContentsError::damaged("a running VM of an image", "has its files where they are not read"));
@@ -271,7 +280,7 @@ fn of_image(manifest: &Manifest, saved: Option<Bytes>, member: Members<'_>) -> R
     if manifest.assets.layers.len() > MOST_LAYERS {
         return Err(ContentsError::damaged("the artifact", "has too many layers"));
     }
-    let (mut layers, mut mounts, mut members) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut layers, mut members) = (Vec::new(), Vec::new());
     let left = Rc::new(Cell::new(MEMORY));
     for layer in manifest.assets.layers.iter().rev() {
         layers.push(Lazy::tar(member(&layer.path).ok_or_else(|| missing(&layer.path))?, &left));
@@ -283,12 +292,12 @@ fn of_image(manifest: &Manifest, saved: Option<Bytes>, member: Members<'_>) -> R
         (None, Some(Asset { path })) => Some((member(path).ok_or_else(|| missing(path))?, path.clone())),
         (None, None) => None,
     };
+    let mount = (&b"workspace"[..], workspace.as_ref().map(|_| (layers.len(), Key::Number(0))));
     if let Some((workspace, path)) = workspace {
-        mounts.push((&b"workspace"[..], (layers.len(), Key::Number(0))));
         members.push(path);
         layers.push(Lazy::tar(workspace, &left));
     }
-    Ok(Contents::new(layers, root, mounts, None)?.with_members(None, members))
+    Ok(Contents::new(layers, root, vec![mount], None)?.with_members(None, members))
 }
 
 /// The file system of a disk, if the snapshot has it.

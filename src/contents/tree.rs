@@ -14,6 +14,9 @@ use std::rc::Rc;
 /// The most symbolic links that are followed for a path, as in Linux.
 const MOST_LINKS: usize = 40;
 
+/// A folder that the engine makes for each VM, as long as nothing is in it.
+const EMPTY: Metadata = Metadata { mode: 0o1777, ..Metadata::FOLDER };
+
 /// The files in a snapshot.
 pub struct Contents {
     layers: Vec<Lazy>,
@@ -110,15 +113,15 @@ impl Found {
 pub type Entry = (Box<[u8]>, Item);
 
 impl Contents {
-    /// Lays these layers, the uppermost first, over one another: `root` has the folder of each that is the uppermost one in
-    /// the guest. `mounts` lie over names in that. `hidden` is a folder that is listed as a mount only.
+    /// Lays these layers, the uppermost first, over one another: `root` has the folder of each that is the uppermost one in the
+    /// guest. `mounts` lie over names in that; what is in no layer is empty. `hidden` is a folder that is listed as a mount only.
     ///
     /// # Errors
     /// A layer cannot be read.
     pub fn new(
         layers: Vec<Lazy>,
         root: Vec<(usize, Key)>,
-        mounts: Vec<(&'static [u8], (usize, Key))>,
+        mounts: Vec<(&'static [u8], Option<(usize, Key)>)>,
         hidden: Option<(usize, u32)>,
     ) -> Result<Self, ContentsError> {
         let mut contents = Self {
@@ -132,9 +135,10 @@ impl Contents {
         if let Some((layer, key)) = contents.root.at.first() {
             contents.root.metadata = contents.layer(*layer)?.metadata(key)?;
         }
-        for (name, (layer, key)) in mounts {
-            let metadata = contents.layer(layer)?.metadata(&key)?;
-            contents.mounts.push((name, Item { metadata, at: vec![(layer, key)], is_root: false }));
+        for (name, place) in mounts {
+            let of_layer = |(layer, key): &(usize, Key)| contents.layer(*layer)?.metadata(key);
+            let metadata = place.as_ref().map_or(Ok(EMPTY), of_layer)?;
+            contents.mounts.push((name, Item { metadata, at: place.into_iter().collect(), is_root: false }));
         }
         Ok(contents)
     }
@@ -353,6 +357,9 @@ impl Contents {
     /// # Errors
     /// They cannot be read.
     pub fn attributes(&self, item: &Item) -> Result<Vec<Attribute>, ContentsError> {
+        if item.at.is_empty() {
+            return Ok(Vec::new());
+        }
         let (layer, key) = self.first(item)?;
         layer.attributes(key)
     }

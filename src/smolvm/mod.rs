@@ -62,7 +62,7 @@ pub use call::Call;
 pub use command::{CheckpointOptions, Command, Exec, PackOptions};
 pub use create::{CreateOptions, Source};
 pub use direct::image::{DirectImage, check_image};
-pub use direct::{Direct, Known, Open, check_bare, direct, unpacked_layer};
+pub use direct::{Direct, Known, MissingBase, Open, check_bare, check_down, direct, missing_base, unpacked_layer};
 pub use disk::{Disk, DiskError, qcow2};
 pub use engine::{OnCall, Smolvm};
 pub use error::{EngineError, Reason};

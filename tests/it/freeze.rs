@@ -478,6 +478,29 @@ fn a_vm_of_a_local_image_is_not_stopped_if_the_engine_cannot_pack_it() {
     world.assert_clean(&[]);
 }
 
+#[test]
+fn a_vm_whose_image_is_gone_is_not_stopped() {
+    for options in ["", " --engine-pack", " -o x.smolmachine", " --dry-run"] {
+        let world = World::new();
+        let image = fs::canonicalize(world.path("work")).unwrap().join("rootfs");
+        fs::create_dir(&image).unwrap();
+        world.vm("web").with(&format!("--image {}", image.display())).running();
+        world.record_of_real_engines("web", &json!({"image": format!("local-dir:{}", image.display())}));
+        fs::remove_dir(&image).unwrap();
+        let run = world.warm().run(&format!("freeze web --yes{options}")).code(5);
+        run.stderr(
+            contains(format!("the image of 'web' is missing: there is no folder {}", image.display()))
+                .and(contains("nothing was changed").and(contains("put it back there"))),
+        );
+        assert_untouched(&world, "running");
+        world.assert_clean(&[]);
+        // A link is enough.
+        fs::create_dir(world.path("moved")).unwrap();
+        std::os::unix::fs::symlink(world.path("moved"), &image).unwrap();
+        world.run(&format!("freeze web --yes{options}")).success();
+    }
+}
+
 // ------------------------------------------------------------------------------------------------ faults
 
 #[test]

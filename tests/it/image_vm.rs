@@ -604,10 +604,12 @@ fn an_image_that_is_gone_is_named_and_the_vm_and_its_snapshots_stay() {
     let before = state(&world);
     let (folder, moved) = (world.path("work/rootfs"), world.path("work/moved"));
     fs::rename(&folder, &moved).unwrap();
-    let said = stderr(&finish(real::line(&world, "freeze dev --yes")).failure());
-    assert!(said.contains(folder.to_str().unwrap()) && said.contains("no longer present"), "{said}");
-    assert!(said.contains("the library is as it was"), "{said}");
-    assert_eq!(state(&world), before);
+    for line in ["freeze dev --yes", "freeze dev --dry-run"] {
+        let said = stderr(&finish(real::line(&world, line)).code(5));
+        assert!(said.contains(&format!("there is no folder {}", folder.display())), "{line}: {said}");
+        assert!(said.contains("nothing was changed"), "{line}: {said}");
+        assert_eq!(state(&world), before, "{line}");
+    }
     fs::rename(&moved, &folder).unwrap();
     freeze(&world);
 }
@@ -649,4 +651,88 @@ fn a_thawed_vm_has_the_times_of_its_folders_so_its_first_snapshot_adds_its_chang
     let frozen: Value = serde_json::from_str(&json).unwrap();
     let added = frozen["snapshot"]["artifact"]["added"].as_u64().unwrap();
     assert!(added < 2 << 20, "{added} bytes: {json}");
+}
+
+/// Puts these files on the disk of a VM, beside the changes of its guest. Names that end with a slash are folders.
+fn stop_with(world: &World, vm: &str, files: &[(&str, &str)]) {
+    for (path, content) in files {
+        let file = world.path("storage").join(path);
+        if path.ends_with('/') {
+            fs::create_dir_all(&file).unwrap();
+        } else {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, content).unwrap();
+        }
+    }
+    let workspace = world.path("storage/workspace");
+    if workspace.exists() {
+        fs::set_permissions(workspace, fs::Permissions::from_mode(0o1777)).unwrap();
+    }
+    let guest = Guest { upper: world.path("upper"), seen: world.path("seen") };
+    guest.write("root/new", vm.as_bytes(), 0o644);
+    guest.stop(world, vm);
+}
+
+#[test]
+fn what_differs_from_its_image_is_not_the_workspace_that_it_was_made_with() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    let run = |line: &str| stdout(&finish(real::line(&world, line)).success());
+    // What the image has there, no guest sees.
+    fs::create_dir(world.path("work/rootfs/workspace")).unwrap();
+    world.write("rootfs/workspace/hidden", "of the image");
+    freeze(&world);
+    assert_eq!(run("snapshot files dev /workspace"), "/workspace/w\n");
+    let text = run("snapshot diff dev --image");
+    assert!(text.contains("+  /workspace/w\n") && !text.contains("hidden"), "{text}");
+    run("thaw dev again --no-start");
+    let seeded = ("workspace/.smolvm-workspace-seeded", "");
+    stop_with(&world, "again", &[seeded, ("workspace/w", "w\n"), ("workspace/own", "own\n")]);
+    run("freeze again --yes");
+    let text = run("snapshot diff again --image");
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("/workspace")).collect();
+    assert_eq!(lines, ["+  /workspace/.smolvm-workspace-seeded", "+  /workspace/own"], "{text}");
+    run("snapshot verify --all");
+    stop_with(&world, "again", &[seeded]);
+    run("freeze again --yes");
+    assert!(run("snapshot diff again --image").contains("-  /workspace/w\n"));
+    // Left out of the snapshot, it is on neither side.
+    run("freeze again --yes --no-workspace");
+    assert!(!run("snapshot diff again --image").contains("/workspace"));
+}
+
+#[test]
+fn a_workspace_that_its_guest_cleaned_is_frozen_as_it_is() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    freeze(&world);
+    let run = |line: &str| finish(real::line(&world, line)).success();
+    run("thaw dev again --no-start");
+    // Its first start was ended before its guest had all files: what it would hold, only the artifact has.
+    stop_with(&world, "again", &[("overlays/persistent-again/work/", "")]);
+    let planned = run("freeze again --dry-run --json --verbose");
+    assert!(stdout(&planned).contains("\"way\": \"engine\""), "{}", stdout(&planned));
+    assert!(stderr(&planned).contains("its first start did not finish"), "{}", stderr(&planned));
+    // A container ran in it, and `git clean` removed what says that it has the files.
+    stop_with(&world, "again", &[("overlays/persistent-again/bundle/", ""), ("workspace/own", "own\n")]);
+    assert!(stdout(&run("freeze again --dry-run --json")).contains("\"way\": \"disks\""));
+    let printed = stderr(&run("freeze again --yes --verbose"));
+    assert!(!printed.contains("--from-vm=again"), "{printed}");
+    assert_eq!(stdout(&run("snapshot files again /workspace")), "/workspace/own\n");
+}
+
+#[test]
+fn a_dry_run_shows_what_of_a_stopped_vm_only_the_engine_can_pack() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    change(&world, &["mkdir overlays/persistent-dev/other"]);
+    let planned = finish(real::line(&world, "freeze dev --dry-run --json --verbose")).success();
+    assert!(stdout(&planned).contains("\"way\": \"engine\""), "{}", stdout(&planned));
+    assert!(stderr(&planned).contains("its disk has an unknown folder: other"), "{}", stderr(&planned));
 }

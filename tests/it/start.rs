@@ -2,7 +2,7 @@
 
 use crate::support::fake::fake_smolvm;
 use crate::support::namespace::in_a_namespace;
-use crate::support::{World, finish, stderr};
+use crate::support::{World, finish, stderr, stdout};
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -79,6 +79,16 @@ fn where_no_vm_can_run_a_start_says_so_at_once() {
             assert!(!commands.iter().any(|one| makes.contains(&&**one)), "{commands:?}");
             assert_eq!(world.state("dev2"), "missing");
         }
+        // Also where its disk was to be read, and then is not known.
+        world.record_as_real_engines_do("image");
+        world.forget_calls();
+        let only_engine = contains("only the engine can pack 'image' (").and(contains("no VM starts here: "));
+        run("freeze image").code(1).stderr(only_engine.and(contains(hint)).and(contains("the library is as it was")));
+        let calls = world.calls();
+        assert!(!calls.iter().flatten().any(|word| word.contains("--from-vm=image")), "{calls:?}");
+        // The dry run shows that way, too.
+        let planned = run("freeze image --dry-run --json --verbose").success();
+        assert!(stdout(&planned).contains("\"way\": \"engine\""), "{}", stdout(&planned));
         // A stopped VM is made all the same.
         run("thaw dev dev3 --no-start").success();
         run("freeze dev").success();

@@ -192,6 +192,8 @@ impl Chunk {
 impl Index {
     /// What is kept of the image: the tar of its own files, and where each is in that.
     pub const IMAGE: [&str; 2] = ["image.tar", "image.files"];
+    /// What is kept beside that of the artifact that the VM was made from: the tar with its `/workspace`, if it has one.
+    pub const WORKSPACE: &str = "workspace.tar";
 
     /// The index of an artifact with this manifest and these members.
     ///

@@ -1,5 +1,6 @@
 //! What a freeze works on, and what it gives back.
 
+use super::disks::Unread;
 use super::pattern::Pattern;
 use super::plan::Plan;
 use super::request::Request;
@@ -58,6 +59,8 @@ pub struct Freeze<'a> {
     pub began: Instant,
     pub vm: Machine,
     pub plan: Plan,
+    /// Why it is planned that the engine packs it, unless the user wants that.
+    pub unread: Option<Unread>,
     /// The id of the snapshot, if it is for the library.
     pub id: String,
     pub target: Target,

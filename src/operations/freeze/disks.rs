@@ -10,13 +10,14 @@ use crate::library::store::{self, Runtime, StoreError};
 use crate::library::{DisksRead, Staging, Trim, Way};
 use crate::operations::{disks, packed};
 use crate::smolvm::{Disk, DiskError, Disks, Fact, Known, Machine, Name, State, check_bare};
+use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
 impl Freeze<'_> {
-    /// Takes the disks of the VM apart. Nothing is written if only the engine can pack it; why, is printed with --verbose.
-    /// If the VM is to be started again, they are cloned where the file system can do that, and it is started before they are
-    /// read; `before` is how they were. Also returns what is known of their free blocks.
+    /// Takes the disks of the VM apart. Nothing is written if only the engine can pack it; why, is returned, and printed with
+    /// --verbose. If the VM is to be started again, they are cloned where the file system can do that, and it is started before
+    /// they are read; `before` is how they were. Also returns what is known of their free blocks.
     ///
     /// # Errors
     /// A process has the disks open, a disk cannot be read, or the chunks cannot be written.
@@ -25,7 +26,7 @@ impl Freeze<'_> {
         staging: &Staging,
         before: Option<&(&Path, Disks)>,
         vm: &mut Stopped,
-    ) -> Result<Option<(Written, FreeBlocks)>> {
+    ) -> Result<std::result::Result<(Written, FreeBlocks), Unread>> {
         let app = self.cx.app;
         // It was listed before it was stopped.
         let mut listed = self.vm.clone();
@@ -35,13 +36,13 @@ impl Freeze<'_> {
                 disks::check_unused(self.cx.engine, &self.job.name, &listed.state, folder)?;
             }
         }
-        let only_engine = |why: String| {
-            app.terminal.detail(&only_engine(&self.job.name, &why));
-            None
-        };
+        let print = |unread: &Unread| app.terminal.detail(&only_engine(&self.job.name, &unread.why));
         let (began, mut free) = (SystemTime::now(), FreeBlocks::default());
-        let source = self.source(&listed, &mut free).map_err(only_engine);
-        let Ok((runtime, mut source)) = source else { return Ok(None) };
+        let source = self.source(&listed, &mut free).map_err(Unread::from).inspect_err(print);
+        let (runtime, mut source) = match source {
+            Ok(found) => found,
+            Err(unread) => return Ok(Err(unread)),
+        };
         // A clone is the snapshot, whatever the VM does with its own disks then.
         let is_cloned = vm.is_to_restart() && clone(&mut source, staging.path());
         if is_cloned {
@@ -57,16 +58,17 @@ impl Freeze<'_> {
             Ok((index, recorded, added)) => {
                 let read = now.filter(|_| source.is_as_opened()).and_then(|now| now.settled(began));
                 let (index, secrets) = (Box::new(index), source.secrets());
-                Ok(Some((Written::Chunks { index, recorded, added, secrets, way: Way::Disks, read }, free)))
+                Ok(Ok((Written::Chunks { index, recorded, added, secrets, way: Way::Disks, read }, free)))
             }
             Err(error) => {
                 clear(&folder);
-                let why = why_only_engine(error, runtime)?;
+                let unread = why_only_engine(error, runtime)?;
                 if is_cloned {
-                    let what = format!("the disks of '{}' cannot be read: {why}", self.job.name);
+                    let what = format!("the disks of '{}' cannot be read: {}", self.job.name, unread.why);
                     return Err(Failure::new(Status::Failed, what).hint("freeze it again, with --engine-pack"));
                 }
-                Ok(only_engine(why))
+                print(&unread);
+                Ok(Err(unread))
             }
         }
     }
@@ -139,19 +141,57 @@ pub struct FreeBlocks {
     kept: Vec<String>,
 }
 
+/// Why disks are not read, so that only the engine can pack them.
+pub struct Unread {
+    /// As a sentence.
+    pub why: String,
+    /// What the user can do about it.
+    hint: Option<&'static str>,
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Self {
+        Self { why, hint: None }
+    }
+}
+
+impl Unread {
+    /// The failure of the engine's pack, of a VM that would have been frozen without it but for this. Failures that have a
+    /// cause of their own stay as they are.
+    pub fn explain(&self, name: &Name, failure: Failure) -> Failure {
+        if failure.status != Status::Failed {
+            return failure;
+        }
+        let what = format!("only the engine can pack '{name}' ({}): {}", self.why, failure.what);
+        let hint = match (self.hint, &failure.hint) {
+            (Some(hint), Some(other)) => Some(format!("{hint}; or {other}")),
+            (hint, other) => hint.map(str::to_owned).or_else(|| other.clone()),
+        };
+        Failure { what, hint, ..failure }
+    }
+}
+
 /// The message that a VM is packed by the engine after all, and why.
 pub fn only_engine(name: &Name, why: &str) -> String {
     format!("the engine packs '{name}': {why}")
 }
 
 /// Why only the engine can pack the VM, if what failed is no more than that.
-fn why_only_engine(error: StoreError, runtime: &Runtime) -> Result<String> {
+fn why_only_engine(error: StoreError, runtime: &Runtime) -> Result<Unread> {
+    let is_denied = |error: &DiskError| match error {
+        DiskError::Unreadable { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+        DiskError::Unknown { .. } => false,
+    };
     match error {
-        StoreError::Content(why) => Ok(format!("its disks do not fit into a list of chunks: {why}")),
-        StoreError::Disk(DiskError::Unknown { path, why }) => Ok(format!("{} {why}", path.display())),
+        StoreError::Content(why) => Ok(format!("its disks do not fit into a list of chunks: {why}").into()),
+        StoreError::Disk(error @ DiskError::Unknown { .. }) => Ok(error.to_string().into()),
+        // A file of an image on this host, such as one that root made.
+        StoreError::Disk(error) if is_denied(&error) => {
+            Ok(Unread { why: error.to_string(), hint: Some("give your user read access to all files of the image") })
+        }
         StoreError::Damaged { folder, .. } if folder == runtime.folder => {
             runtime.remove();
-            Ok("what the engine adds is damaged in the library".to_owned())
+            Ok("what the engine adds is damaged in the library".to_owned().into())
         }
         error => Err(error.into()),
     }
@@ -168,4 +208,35 @@ fn clear(folder: &Path) {
     // A rest stays in the private folder, which is removed in the end.
     let _ = store::remove_objects(folder);
     let _ = std::fs::remove_dir_all(folder);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::store::Index;
+    use serde_json::value::RawValue;
+    use std::path::PathBuf;
+
+    fn why(source: io::ErrorKind) -> Result<Unread> {
+        let index = Index::new("{}".into(), Vec::new()).unwrap();
+        let record = RawValue::from_string("{}".into()).unwrap();
+        let runtime = Runtime { folder: PathBuf::from("runtime"), index, record };
+        let path = PathBuf::from("/rootfs/etc/shadow");
+        why_only_engine(StoreError::Disk(DiskError::Unreadable { path, source: source.into() }), &runtime)
+    }
+
+    #[test]
+    fn a_file_of_an_image_that_this_user_may_not_read_is_left_to_the_engine_or_named_with_a_hint() {
+        let unread = why(io::ErrorKind::PermissionDenied).unwrap();
+        assert_eq!(unread.why, "cannot read /rootfs/etc/shadow: permission denied");
+        let name = "dev".parse().unwrap();
+        let failed = unread.explain(&name, Failure::new(Status::Failed, "no VM starts here").hint("load the module"));
+        let what =
+            "only the engine can pack 'dev' (cannot read /rootfs/etc/shadow: permission denied): no VM starts here";
+        assert_eq!(failed.what, what);
+        assert_eq!(failed.hint.unwrap(), "give your user read access to all files of the image; or load the module");
+        let full = unread.explain(&name, Failure::new(Status::NotWritable, "no space"));
+        assert_eq!((full.what.as_str(), full.hint), ("no space", None));
+        assert_eq!(why(io::ErrorKind::InvalidData).err().unwrap().status, Status::Failed);
+    }
 }

@@ -71,7 +71,7 @@ impl ImageWriter<'_> {
         Some((Some(Before::new(folder, tar, self.signals)), Listing::read(&bytes, tar.member.size)))
     }
 
-    /// Writes what is kept of the image. Returns where its files are.
+    /// Writes what is kept of the image, and the `/workspace` that the VM was made with. Returns where the image's files are.
     fn write_base(&self, feed: &mut Feed<'_>, (before, known): Known) -> Result<Listing, StoreError> {
         let [tar, files] = Index::IMAGE;
         let mut splice = Splice::new(feed, &self.image.file(tar, CONTENT_LIMIT), before)?;
@@ -79,6 +79,11 @@ impl ImageWriter<'_> {
         splice.end_as(tar.to_owned())?;
         feed.part(Part::Member(&self.image.file(files, written.files.size())))?;
         written.files.parts().try_for_each(|part| feed.part(Part::Data(&part)))?;
+        if self.with_workspace && self.image.has_seed() {
+            let mut splice = Splice::new(feed, &self.image.file(Index::WORKSPACE, CONTENT_LIMIT), None)?;
+            self.image.read_seed(self.signals, &mut |data| self.add(&mut splice, &Flat::Data(data)))?;
+            splice.end_as(Index::WORKSPACE.to_owned())?;
+        }
         Ok(written.files)
     }
 

@@ -51,6 +51,11 @@ pub fn pattern(app: &App, engine: &Smolvm, key: Key) -> Result<Pattern> {
     Ok(Arc::new(found))
 }
 
+/// The engine's record of an empty VM, if one was packed before.
+pub fn known_record(engine: &Smolvm, key: Key) -> Option<Record> {
+    Record::parse(Runtime::find(&key.get(engine)?)?.record.get())
+}
+
 fn find(key: &str) -> Option<(Runtime, Record)> {
     let runtime = Runtime::find(key)?;
     let record = Record::parse(runtime.record.get());

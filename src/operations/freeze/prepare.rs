@@ -1,8 +1,8 @@
 //! Steps 1 and 2 of a freeze: whether it can be done at all, before anything is changed.
 
 use super::context::{Context, Freeze, Job};
-use super::disks::only_engine;
-use super::pattern::{Key, pattern};
+use super::disks::{Unread, only_engine};
+use super::pattern::{Key, known_record, pattern};
 use super::plan::{Plan, Step, reads_disks};
 use super::take::checkpoint_path;
 use crate::error::{Failure, Result, Status};
@@ -13,10 +13,16 @@ use crate::operations::tags::free_tags;
 use crate::operations::{configuration, disks, lock, packed, start, workspace};
 use crate::report::Planned;
 use crate::smolvm::{
-    Call, CheckpointOptions, Command, Disks, EngineError, Exec, Fact, Machine, Name, Smolvm, check_bare, check_image,
+    Call, CheckpointOptions, Command, Disks, EngineError, Exec, Fact, Machine, MissingBase, Name, Record, Smolvm,
+    check_bare, check_down, check_image, missing_base,
 };
 use std::path::Path;
 use std::time::Instant;
+
+const UNCHANGED: &str = "nothing was changed";
+
+/// A function that says whether a VM can be frozen without the engine, or else why not, as a sentence.
+type Check<'c> = &'c dyn Fn(&Smolvm, &Name, &Machine) -> Result<(), String>;
 
 /// What the freeze of each VM would do. Locks nothing, changes nothing, and reports each failure at once.
 ///
@@ -24,8 +30,14 @@ use std::time::Instant;
 /// The request makes no sense, or the engine does not list its VMs.
 pub fn plans<'a>(cx: Context<'a>, jobs: &'a [Job]) -> Result<Vec<Result<Planned>>> {
     cx.request.check(jobs.len())?;
+    let key = Key::of(cx.app, cx.engine);
     let machines = cx.engine.machine_ls()?;
-    let look = |job: &'a Job| Freeze::look(cx, job, &machines).map_err(|failure| cx.failed(job, failure));
+    let trial = known_record(cx.engine, key);
+    let check = |engine: &Smolvm, name: &Name, vm: &Machine| check_on_disk(engine, name, vm, trial.as_ref());
+    let look = |job: &'a Job| {
+        let looked = Freeze::look(cx, job, &machines, &check);
+        looked.and_then(|freeze| freeze.check_base().map(|()| freeze)).map_err(|failure| cx.failed(job, failure))
+    };
     let looked: Vec<Result<Freeze>> = jobs.iter().map(look).collect();
     looked.iter().flatten().for_each(Freeze::warn);
     Ok(looked.iter().map(|looked| looked.as_ref().map(Freeze::planned).map_err(Failure::clone)).collect())
@@ -47,7 +59,8 @@ pub fn prepare<'a>(
     let machines = asked_again(cx.app, cx.engine, cx.engine.machine_ls()?, is_meant)?;
     let mut ready = Vec::new();
     for (job, lock) in jobs.iter().zip(locks) {
-        match lock.and_then(|lock| Freeze::look(cx, job, &machines)?.preflight(lock)) {
+        let check = |engine: &Smolvm, name: &Name, vm: &Machine| check_known(engine, name, vm).map(drop);
+        match lock.and_then(|lock| Freeze::look(cx, job, &machines, &check)?.preflight(lock)) {
             Ok(freeze) => ready.push(freeze),
             Err(failure) => refuse(job, failure),
         }
@@ -112,34 +125,64 @@ impl Freeze<'_> {
     }
 }
 
-/// Whether the record of the VM shows nothing that only the engine can pack.
+/// Whether the record of the VM shows nothing that only the engine can pack. Returns the record, which is read again when the
+/// VM is stopped.
 ///
 /// # Errors
 /// What it shows, as a sentence.
-pub fn check_known(engine: &Smolvm, name: &Name, vm: &Machine) -> Result<(), String> {
-    // It is read again when the VM is stopped.
-    engine.record(name).ok_or("what smolvm recorded of it cannot be read")?;
-    if vm.image.is_some() { check_image(engine.version()) } else { check_bare(engine.version()) }
+pub fn check_known(engine: &Smolvm, name: &Name, vm: &Machine) -> Result<Record, String> {
+    let record = engine.record(name).ok_or("what smolvm recorded of it cannot be read")?;
+    if vm.image.is_some() { check_image(engine.version()) } else { check_bare(engine.version()) }?;
+    Ok(record)
+}
+
+/// The same for a dry run, which also looks at the disks of a VM that is not up. A freeze finds that out when it reads them.
+fn check_on_disk(engine: &Smolvm, name: &Name, vm: &Machine, trial: Option<&Record>) -> Result<(), String> {
+    let record = check_known(engine, name, vm)?;
+    if vm.state.is_up() {
+        return Ok(());
+    }
+    let folder = engine.machine_data_dir(name).map_err(|_| "its disks were not found")?;
+    check_down(vm, &record, trial, &folder)
 }
 
 impl<'a> Freeze<'a> {
-    /// 1. Look: the VM is there, and in a state that can be frozen.
-    fn look(cx: Context<'a>, job: &'a Job, machines: &[Machine]) -> Result<Self> {
+    /// 1. Look: the VM is there, and in a state that can be frozen; `check` says whether it can be read without the engine.
+    fn look(cx: Context<'a>, job: &'a Job, machines: &[Machine], check: Check) -> Result<Self> {
         let cx = Context { app: &job.app, engine: &job.engine, ..cx };
         let (request, name, version) = (cx.request, &job.name, cx.engine.version());
         let found = machines.iter().find(|machine| machine.name == name.as_str());
         let vm = found.ok_or_else(|| EngineError::no_such_vm(name, machines))?.clone();
         // Printed with --verbose.
-        let why_not = |why: &String| cx.app.terminal.detail(&only_engine(name, why));
-        let is_known = reads_disks(request) && check_known(cx.engine, name, &vm).inspect_err(why_not).is_ok();
+        let print = |unread: &Unread| cx.app.terminal.detail(&only_engine(name, &unread.why));
+        let known = reads_disks(request).then(|| check(cx.engine, name, &vm).map_err(Unread::from).inspect_err(print));
+        let is_known = matches!(known, Some(Ok(())));
         let plan = Plan::make(request, &vm, configuration::of(&vm, version), is_known, version)?;
+        let unread = known.and_then(Result::err);
         let id = layout::new_id();
         let artifact = if plan.is_live() { layout::CHECKPOINT } else { layout::ARTIFACT };
         let target = match &request.output {
             Some(out) => Target::new(out, request.force)?,
             None => Target::in_library(name.as_str(), &id, artifact, request.launcher)?,
         };
-        Ok(Self { cx, job, began: Instant::now(), vm, plan, id, target, disks: None, pattern: None, locks: Vec::new() })
+        let (began, locks) = (Instant::now(), Vec::new());
+        Ok(Self { cx, job, began, vm, plan, unread, id, target, disks: None, pattern: None, locks })
+    }
+
+    /// Checks that nothing of its image is missing that the VM needs to start again, and to be frozen.
+    ///
+    /// # Errors
+    /// Something is missing, or a signal came.
+    fn check_base(&self) -> Result<()> {
+        let (engine, name) = (self.cx.engine, &self.job.name);
+        let is_asked = self.vm.image.is_some() && !self.plan.is_live();
+        let Some(record) = is_asked.then(|| engine.record(name)).flatten() else { return Ok(()) };
+        let found = if self.disks.is_none() { disks::folder(engine, name)? } else { None };
+        let Some(folder) = self.disks.as_ref().or(found.as_ref()) else { return Ok(()) };
+        let starts = [Step::Stop, Step::Pack].iter().any(|step| self.plan.has(step));
+        let Some(MissingBase { folder, hint }) = missing_base(&record, folder, starts) else { return Ok(()) };
+        let what = format!("the image of '{name}' is missing: there is no folder {}", folder.display());
+        Err(Failure::new(Status::BadState, what).state(UNCHANGED).hint(hint))
     }
 
     /// Warns of what the user should know first.
@@ -168,7 +211,10 @@ impl<'a> Freeze<'a> {
             self.cx.engine.require(Fact::LocalImages)?;
         }
         if self.plan.has(&Step::Pack) && self.vm.image.is_some() {
-            start::check_packing(self.cx.engine).map_err(|failure| failure.and_state("nothing was changed"))?;
+            start::check_packing(self.cx.engine).map_err(|failure| {
+                let failure = failure.and_state(UNCHANGED);
+                self.unread.iter().fold(failure, |failure, unread| unread.explain(&self.job.name, failure))
+            })?;
         }
         if request.output.is_none() {
             self.draft().check_before_packing().map_err(|error| {
@@ -185,9 +231,10 @@ impl<'a> Freeze<'a> {
             free_tags(self.job.name.as_str(), id, &request.tags, false)?;
         }
         self.disks = disks::folder(self.cx.engine, &self.job.name)?;
+        self.check_base()?;
         if let Some(folder) = &self.disks {
             disks::check_unused(self.cx.engine, &self.job.name, &self.vm.state, folder)
-                .map_err(|failure| failure.and_state("nothing was changed"))?;
+                .map_err(|failure| failure.and_state(UNCHANGED))?;
             if !request.no_space_check {
                 self.check_room(folder)?;
             }

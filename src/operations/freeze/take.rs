@@ -1,11 +1,13 @@
 //! Steps 5 and 6 of a freeze: what is written into the private folder, and whether that can be believed.
 
 use super::context::Freeze;
+use super::disks::Unread;
 use super::plan::Step;
 use super::stopped::Stopped;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Added, Index, StoreError};
 use crate::library::{DisksRead, FileHash, InChunks, Staging, Trim, Way, layout};
+use crate::operations::start::check_packing;
 use crate::operations::{fidelity, packed, workspace};
 use crate::smolvm::artifact::{Artifact, ArtifactError};
 use crate::smolvm::secrets;
@@ -111,14 +113,27 @@ impl Freeze<'_> {
         // An artifact of a VM made from an image has no disks.
         let trim = Trim { trimmed: self.vm.image.is_none().then_some(is_trimmed), trimmed_bytes: None };
         let disks = self.disks.as_deref().and_then(|folder| Some((folder, Disks::read(folder).ok()?)));
-        let read = if self.plan.has(&Step::ReadDisks) { self.read_disks(staging, disks.as_ref(), vm)? } else { None };
-        let (written, trim) = if let Some((written, free)) = read {
-            (written, self.trim_of(&free))
-        } else {
-            self.warn_of_pack();
-            (self.pack(staging)?, trim)
+        let reads = self.plan.has(&Step::ReadDisks);
+        let read = reads.then(|| self.read_disks(staging, disks.as_ref(), vm)).transpose()?;
+        let (written, trim) = match read {
+            Some(Ok((written, free))) => (written, self.trim_of(&free)),
+            Some(Err(unread)) => (self.pack_unread(staging, &unread)?, trim),
+            None => {
+                self.warn_of_pack();
+                (self.pack(staging)?, trim)
+            }
         };
         Ok(Taken { disks, is_restarted: vm.is_restarted(), paused: None, trim, written })
+    }
+
+    /// Has the engine pack what could not be read. What it packs of an image, it packs in a VM.
+    fn pack_unread(&self, staging: &Staging, unread: &Unread) -> Result<Written> {
+        self.warn_of_pack();
+        if self.vm.image.is_none() {
+            return self.pack(staging);
+        }
+        let packed = check_packing(self.cx.engine).and_then(|()| self.pack(staging));
+        packed.map_err(|failure| unread.explain(&self.job.name, failure))
     }
 
     fn pack(&self, staging: &Staging) -> Result<Written> {

@@ -9,16 +9,20 @@ use super::known::{check_files, check_vm, disk_file};
 use super::manifest::{Asset, Layer as LayerAsset, Manifest};
 use super::origin::{Layers, Origin};
 use crate::ext4::FileSystem;
+use crate::files;
 use crate::overlay::Marks;
 use crate::signals::{Interrupted, Signals};
 use crate::smolvm::artifact::{CONTENT_LIMIT, Member, MemberKind};
 use crate::smolvm::disk::{Disk, DiskError, STORAGE_TEMPLATE};
 use crate::smolvm::facts::Fact;
 use crate::smolvm::image::{Files, Flat, Host, Layer, Listing, Written, flatten};
+use crate::smolvm::machine::Machine;
+use crate::smolvm::record::Record;
 use crate::smolvm::version::Version;
 use crate::smolvm::whole::storage_template;
 use rustix::process::{getegid, geteuid};
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -29,10 +33,17 @@ const UNNAMED: &str = "layers/new.tar";
 const SEED: &str = "layers/workspace-seed";
 /// What is in the folder of the changes: they, what overlayfs works with, the container that ran, and the name of its image.
 const CHANGES: [&[u8]; 7] = [b"upper", b"work", b"merged", b"bundle", b"main_container_id", b"image_ref", b"tmp"];
-/// On the disk of a VM that has the artifact's `/workspace`.
+/// Those of them that its guest makes when it has done all else that a first start does.
+const STARTED: [&[u8]; 2] = [b"bundle", b"main_container_id"];
+/// On the disk of a VM that has the artifact's `/workspace`. If a user removes it, the next start puts the files of the artifact
+/// there again; a snapshot holds what is there now.
 const SEEDED: &str = "workspace/.smolvm-workspace-seeded";
 /// `/workspace` on the disk.
 const WORKSPACE: &str = "workspace";
+/// Why a disk is not read that a first start did not fill.
+const UNFINISHED: &str = "its first start did not finish";
+/// Bytes of a file that are read at once.
+const BUFFER: usize = 1 << 20;
 
 /// What the engine would pack of an image VM.
 #[derive(Debug)]
@@ -49,6 +60,8 @@ pub struct DirectImage {
     marks: Marks,
     /// The layers below.
     layers: Layers,
+    /// The tar with the `/workspace` that it was made with, if it was.
+    seed: Option<PathBuf>,
     template: Disk,
     /// When the disk was changed.
     modified: u64,
@@ -74,24 +87,18 @@ impl DirectImage {
         let Known { vm, record, trial, template, folder, engine, version } = *known;
         check_image(version)?;
         check_vm(vm, record, trial)?;
-        check_files(folder)?;
         let mut manifest = Manifest::of_trial(template)?;
-        let path = disk_file(folder, "storage")?;
-        let text = |error: DiskError| error.to_string();
-        let storage = Disk::open(&path).map_err(text)?;
+        let Found { path, storage, changes, origin } = Found::of(vm, record, folder)?;
+        let Origin { layers, settings, workspace: seed, marks } = origin;
         let modified = path.symlink_metadata().map_err(|error| error.to_string())?.mtime();
         let is_template = storage.lowest().file_name() == Some(OsStr::new(STORAGE_TEMPLATE));
         // A disk of a size of its own, or with an image that the engine pulled before, is based on none.
         let empty = if is_template { Some(storage.lowest().to_owned()) } else { storage_template(engine) };
-        let template = Disk::open(&empty.ok_or("the engine's template for its disk was not found")?).map_err(text)?;
-        let changes = format!("overlays/persistent-{}", vm.name);
-        let disk = files(&path, &storage).map_err(text)?;
-        let Origin { layers, settings, has_workspace, marks } = Origin::of(record, folder, &disk)?;
-        check_disk(&disk, &changes, has_workspace)?;
-        drop(disk);
+        let empty = empty.ok_or("the engine's template for its disk was not found")?;
+        let template = Disk::open(&empty).map_err(|error| error.to_string())?;
         let secrets = manifest.set(vm, record.settings()?, settings);
         let modified = u64::try_from(modified).unwrap_or(0);
-        Ok(Self { manifest, secrets, path, storage, changes, marks, layers, template, modified })
+        Ok(Self { manifest, secrets, path, storage, changes, marks, layers, seed, template, modified })
     }
 
     /// The member of the artifact for all its files; its name follows from its content, as its size does.
@@ -141,7 +148,7 @@ impl DirectImage {
         signals: &Signals,
         on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     ) -> Result<Written, E> {
-        let files = files(&self.path, &self.storage)?;
+        let files = on_disk(&self.path, &self.storage)?;
         flatten(&self.layers.of(&files)?, known, Host::at(SystemTime::now()), signals, on_part)
     }
 
@@ -155,7 +162,7 @@ impl DirectImage {
         signals: &Signals,
         on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     ) -> Result<Written, E> {
-        let files = files(&self.path, &self.storage)?;
+        let files = on_disk(&self.path, &self.storage)?;
         let mut layers = Vec::new();
         if let Some(changes) = files.find(&format!("{}/upper", self.changes))? {
             // The engine leaves out an empty one: the uppermost folder is that of the layer then.
@@ -167,12 +174,39 @@ impl DirectImage {
         flatten(&layers, known, Host::at(SystemTime::now()), signals, on_part)
     }
 
+    /// Passes the tar with the `/workspace` that the VM was made with to `on_data`, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be read, a signal came, or `on_data` failed.
+    pub fn read_seed<E: From<DiskError> + From<Interrupted>>(
+        &self,
+        signals: &Signals,
+        on_data: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(path) = &self.seed else { return Ok(()) };
+        let unreadable = |source| DiskError::Unreadable { path: path.clone(), source };
+        let (mut file, mut buffer) = (files::open_existing(path).map_err(unreadable)?, vec![0; BUFFER]);
+        loop {
+            signals.check()?;
+            let bytes = file.read(&mut buffer).map_err(unreadable)?;
+            match buffer.get(..bytes) {
+                Some(data) if !data.is_empty() => on_data(data)?,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Whether the VM was made with a `/workspace`.
+    pub fn has_seed(&self) -> bool {
+        self.seed.is_some()
+    }
+
     /// Whether there is anything in `/workspace`.
     ///
     /// # Errors
     /// The disk cannot be read, or something is not known.
     pub fn has_workspace(&self) -> Result<bool, DiskError> {
-        let files = files(&self.path, &self.storage)?;
+        let files = on_disk(&self.path, &self.storage)?;
         files.find(WORKSPACE)?.map_or(Ok(false), |folder| Ok(!files.names(&folder)?.is_empty()))
     }
 
@@ -185,7 +219,7 @@ impl DirectImage {
         signals: &Signals,
         on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     ) -> Result<Written, E> {
-        let files = files(&self.path, &self.storage)?;
+        let files = on_disk(&self.path, &self.storage)?;
         flatten(
             &[Layer::Disk(&files, files.folder(WORKSPACE)?, Marks::None)],
             &Listing::default(),
@@ -214,22 +248,53 @@ impl DirectImage {
     }
 }
 
+/// Whether an image VM that is not up has what is known, as far as that shows without reading its files.
+///
+/// # Errors
+/// What is not known, as a sentence.
+pub fn check_found(vm: &Machine, record: &Record, folder: &Path) -> Result<(), String> {
+    Found::of(vm, record, folder).map(drop)
+}
+
+/// What an image VM has in its folder, and on its disk.
+struct Found {
+    path: PathBuf,
+    storage: Disk,
+    changes: String,
+    origin: Origin,
+}
+
+impl Found {
+    fn of(vm: &Machine, record: &Record, folder: &Path) -> Result<Self, String> {
+        check_files(folder)?;
+        let path = disk_file(folder, "storage")?;
+        let text = |error: DiskError| error.to_string();
+        let storage = Disk::open(&path).map_err(text)?;
+        let changes = format!("overlays/persistent-{}", vm.name);
+        let disk = on_disk(&path, &storage).map_err(text)?;
+        let origin = Origin::of(record, folder, &disk)?;
+        check_disk(&disk, &changes, origin.workspace.is_some())?;
+        drop(disk);
+        Ok(Self { path, storage, changes, origin })
+    }
+}
+
 /// The files on a disk of the VM.
-fn files<'d>(path: &Path, disk: &'d Disk) -> Result<Files<'d>, DiskError> {
+fn on_disk<'d>(path: &Path, disk: &'d Disk) -> Result<Files<'d>, DiskError> {
     let system = FileSystem::open(disk.random()?, disk.size()).map_err(|error| Files::error_of(path, error))?;
     Ok(Files { path: path.to_owned(), system })
 }
 
 /// Whether the disk has what is expected, and nothing else, in the folder of the changes. The `/workspace` of an artifact is
-/// there after a start only.
+/// there after a start only: the guest puts it there first of all, and its container runs after that.
 fn check_disk(disk: &Files<'_>, changes: &str, has_workspace: bool) -> Result<(), String> {
-    let names = match disk.find(changes) {
-        Ok(Some(_)) if has_workspace && disk.find(SEEDED).is_ok_and(|seeded| seeded.is_none()) => Ok(None),
-        Ok(Some(folder)) => disk.names(&folder).map(Some),
-        Ok(None) => Ok(None),
-        Err(error) => Err(error),
-    };
-    let names = names.map_err(|error| error.to_string())?.ok_or("its first start did not finish")?;
+    let text = |error: DiskError| error.to_string();
+    let folder = disk.find(changes).map_err(text)?.ok_or(UNFINISHED)?;
+    let names = disk.names(&folder).map_err(text)?;
+    let has_run = names.iter().any(|name| STARTED.contains(&name.as_slice()));
+    if has_workspace && !has_run && disk.find(SEEDED).map_err(text)?.is_none() {
+        return Err(UNFINISHED.to_owned());
+    }
     match names.iter().find(|name| !CHANGES.contains(&name.as_slice())) {
         Some(name) => Err(format!("its disk has an unknown folder: {}", String::from_utf8_lossy(name))),
         None => Ok(()),

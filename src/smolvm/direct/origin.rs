@@ -19,11 +19,14 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Where the folder of an artifact's content is, in the folder of a VM that was made from it; or it is there itself.
-const CONTENT: [&str; 2] = [".pack-shared", "pack"];
+/// In the folder of a VM that was made from an artifact: the file that says where the artifact's content is, or that content.
+const SHARED: &str = ".pack-shared";
+const OWN: &str = "pack";
+/// In the content, which of its layers are used.
+pub const ORDER: &str = "layer-order";
 /// How the engine calls a folder of this host that a VM was made from, and an archive.
-const FOLDER: &str = "local-dir:";
-const ARCHIVE: &str = "local:";
+pub const FOLDER: &str = "local-dir:";
+pub const ARCHIVE: &str = "local:";
 /// Where a guest unpacks an archive.
 const ARCHIVES: &str = "image-archives/packed_layers";
 /// The largest file with settings of an image.
@@ -36,8 +39,8 @@ pub struct Origin {
     pub layers: Layers,
     /// What it sets. The engine packs that of a registry's image only; that of an artifact is in the VM's record.
     pub settings: ImageSettings,
-    /// Whether the artifact that the VM was made from has a `/workspace`.
-    pub has_workspace: bool,
+    /// The tar with the `/workspace` of the artifact that the VM was made from, if that has one.
+    pub workspace: Option<PathBuf>,
     /// How its guest marks what it hides.
     pub marks: Marks,
 }
@@ -72,6 +75,12 @@ pub fn unpacked_layer(folder: &Path) -> Option<PathBuf> {
         Layers::Host(layer) => Some(layer),
         Layers::Disk(_) => None,
     }
+}
+
+/// The folder of an artifact's content that the folder of a VM leads to.
+pub fn shared_content(folder: &Path) -> Option<PathBuf> {
+    let path = fs::read(folder.join(SHARED)).ok()?;
+    Some(PathBuf::from(OsStr::from_bytes(path.trim_ascii_end())))
 }
 
 /// The manifest of an image, and its settings.
@@ -119,23 +128,18 @@ impl Origin {
     }
 
     fn new(layers: Layers) -> Self {
-        Self { layers, settings: ImageSettings::default(), has_workspace: false, marks: Marks::Trusted }
+        Self { layers, settings: ImageSettings::default(), workspace: None, marks: Marks::Trusted }
     }
 
     fn artifact(folder: &Path) -> Result<Self, String> {
-        let [shared, own] = CONTENT.map(|name| folder.join(name));
-        let content = match fs::read(&shared) {
-            Ok(path) => PathBuf::from(OsStr::from_bytes(path.trim_ascii_end())),
-            Err(_) => own,
-        };
-        let layers = content.join("layers");
-        let order = layers.join("layer-order");
+        let layers = shared_content(folder).unwrap_or_else(|| folder.join(OWN)).join("layers");
+        let order = layers.join(ORDER);
         let order = fs::read_to_string(&order).map_err(|error| format!("cannot read {}: {error}", order.display()))?;
         let [layer] = order.lines().filter(|name| is_digest(name)).collect::<Vec<_>>()[..] else {
             return Err("it does not have exactly one layer".to_owned());
         };
-        let has_workspace = layers.join("workspace-seed/workspace.tar").exists();
-        Ok(Self { has_workspace, marks: marks(&layers)?, ..Self::on_host(&layers.join(layer))? })
+        let workspace = Some(layers.join("workspace-seed/workspace.tar")).filter(|tar| tar.exists());
+        Ok(Self { workspace, marks: marks(&layers)?, ..Self::on_host(&layers.join(layer))? })
     }
 
     fn on_host(layer: &Path) -> Result<Self, String> {
@@ -194,7 +198,7 @@ fn marks(layers: &Path) -> Result<Marks, String> {
     }
 }
 
-fn is_digest(text: &str) -> bool {
+pub fn is_digest(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
@@ -266,7 +270,7 @@ mod tests {
         assert_eq!(on_disk(&origin), ["layers/bb02", "layers/aa01"]);
         let ImageSettings { env, user } = origin.settings;
         assert_eq!((env, user.as_deref()), (Some(vec!["PATH=/bin".to_owned(), "A=image".to_owned()]), Some("7:8")));
-        assert!(!origin.has_workspace);
+        assert!(origin.workspace.is_none());
         vm.replace("sha256:bb02", "sha256:bb03");
         assert_eq!(vm.why(&record), "its layer is not in layers/bb03 of its disk");
         vm.replace("sha256:bb03", "sha256:../x");
@@ -305,7 +309,7 @@ mod tests {
         fs::write(layers.join("workspace-seed/workspace.tar"), "").unwrap();
         let origin = vm.origin(&record).unwrap();
         assert!(matches!(&origin.layers, Layers::Host(folder) if *folder == layers.join("cc03")), "{origin:?}");
-        assert!(origin.has_workspace);
+        assert_eq!(origin.workspace, Some(layers.join("workspace-seed/workspace.tar")));
         for (text, marks) in [("user\n", Some(Marks::User)), ("trusted", Some(Marks::Trusted)), ("other", None)] {
             fs::write(layers.join("opaque-xattr"), text).unwrap();
             assert_eq!(vm.origin(&record).ok().map(|origin| origin.marks), marks, "{text}");

@@ -192,11 +192,16 @@ impl World {
 
     /// Writes what real engines record of a VM, which the stand-in does not: then its disks may be read without the engine.
     pub fn record_as_real_engines_do(&self, vm: &str) {
+        self.record_of_real_engines(vm, &serde_json::json!({}));
+    }
+
+    /// The same with this as its record.
+    pub fn record_of_real_engines(&self, vm: &str, record: &Value) {
         let folder = self.path("home/.local/share/smolvm/server");
         fs::create_dir_all(&folder).unwrap();
         let database = rusqlite::Connection::open(folder.join("smolvm.db")).unwrap();
         database.execute_batch("create table if not exists vms (name text primary key, data blob)").unwrap();
-        database.execute("insert into vms values (?1, cast('{}' as blob))", [vm]).unwrap();
+        database.execute("insert into vms values (?1, cast(?2 as blob))", [vm, record.to_string().as_str()]).unwrap();
     }
 
     /// Changes one key of the record of a VM.
