@@ -387,3 +387,24 @@ fn a_long_file_in_a_tar_is_emptied() {
     }
     assert_eq!((comments > 100, kept.as_str()), (true, "kept"));
 }
+
+#[test]
+fn what_a_link_leads_to_is_emptied() {
+    let world = World::new();
+    world.vm("dev").with("--image alpine:3.20").stopped();
+    world.write_guest("dev", "workspace/dotfiles/netrc", format!("machine x password {MARKER}\n"));
+    world.write_guest("dev", "workspace/ssh/authorized_keys", format!("ssh-ed25519 AAAA {MARKER}\n"));
+    world.write_guest("dev", "root/srv/typed", format!("echo {MARKER}\n"));
+    world.link_guest("dev", "root/root/.netrc", "/workspace/dotfiles/netrc");
+    world.link_guest("dev", "root/root/.ssh", "../workspace/ssh");
+    world.link_guest("dev", "root/root/.bash_history", "/srv/typed");
+    world.link_guest("dev", "root/root/.zsh_history", "/dev/null");
+    world.run("freeze dev").success();
+    let report = export(&world, "dev", "credentials,history,authorized-keys");
+    assert_eq!((&report["found"], &report["scrubbed"]), (&0.into(), &3.into()), "{report}");
+    let paths: Vec<_> = report["emptied"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["/root/.ssh/authorized_keys", "/root/.netrc", "/root/.bash_history"]);
+    for (path, content) in members(&world.path("work/x.tar")) {
+        assert!(!holds(&content, MARKER), "{path} holds a secret");
+    }
+}
