@@ -36,6 +36,9 @@ pub enum RecipientError {
     /// A key of SSH with which age does not encrypt.
     #[error("keys of this kind of SSH cannot encrypt: name an ssh-ed25519 or ssh-rsa key")]
     OtherSsh,
+    /// A key of age for which it needs a plugin, or a later version.
+    #[error("plugins of age and post-quantum keys are not supported: name an age1…, ssh-ed25519 or ssh-rsa key")]
+    OtherAge,
     /// A short or a very long key.
     #[error("an ssh-rsa key needs 2048 to 4096 bits")]
     Size,
@@ -54,6 +57,10 @@ impl FromStr for Recipient {
         }
         if let Ok(native) = text.parse() {
             return Ok(Self::Native(native));
+        }
+        // `age1yubikey1…`, `age1pq1…`: the last 1 ends the kind, and no other is in a key.
+        if text.strip_prefix("age1").is_some_and(|rest| rest.contains('1')) {
+            return Err(RecipientError::OtherAge);
         }
         text.parse().map(Self::Ssh).map_err(|error| match error {
             ParseRecipientKeyError::Unsupported(_) | ParseRecipientKeyError::Ignore => RecipientError::OtherSsh,

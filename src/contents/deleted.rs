@@ -44,6 +44,11 @@ impl Contents {
         }
         Ok(all)
     }
+
+    /// Whether all disks were unmounted cleanly.
+    pub fn is_clean(&self) -> bool {
+        self.read_layers().flatten().all(|layer| !matches!(layer, Layer::Disk(disk, _) if !disk.is_clean()))
+    }
 }
 
 /// The bytes that are stored in these ranges.

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 /// Bytes of a header of a tar; what follows it is a multiple of that.
 const BLOCK: usize = 512;
-/// The largest file in a tar that is made empty: its place is filled in memory.
-const LARGEST: u64 = 64 << 20;
+/// The most blocks of a comment with its header: programs keep a comment in memory, and some refuse one of more than 1 MiB.
+const COMMENT: u64 = 1 << 10;
 
 /// The saved `/workspace` that is a file beside the artifact. No member of an artifact has such a path.
 pub const WORKSPACE: &str = "/workspace.tar";
@@ -50,13 +50,13 @@ impl Contents {
     }
 }
 
-/// Gives the header of a file the size 0, and puts a header with a comment in the place of its content: so nothing in the tar
+/// Gives the header of a file the size 0, and puts headers with comments in the place of its content: so nothing in the tar
 /// moves.
 fn empty_in_tar(tar: &Tar, number: u32, edits: &mut Edits) -> Result<(), ContentsError> {
     let size = tar.file(number)?.metadata.size;
-    let unknown = || ContentsError::damaged("a tar in it", "has a file that cannot be made empty");
+    let unknown = || ContentsError::damaged("its tar", "has it in pieces, or its size in an extended header");
     let [content] = tar.extents(number)? else { return Err(unknown()) };
-    let at = Some(content.on_disk).filter(|_| content.bytes == size && size <= LARGEST).ok_or_else(unknown)?;
+    let at = Some(content.on_disk).filter(|_| content.bytes == size).ok_or_else(unknown)?;
     let header_at = at.checked_sub(BLOCK as u64).ok_or_else(unknown)?;
     let mut header = ::tar::Header::new_old();
     tar.bytes.read_at(header_at, header.as_mut_bytes())?;
@@ -67,13 +67,29 @@ fn empty_in_tar(tar: &Tar, number: u32, edits: &mut Edits) -> Result<(), Content
     }
     header.set_size(0);
     header.set_cksum();
-    let mut bytes = header.as_bytes().to_vec();
-    bytes.extend(comment(size.div_ceil(BLOCK as u64).saturating_sub(1).saturating_mul(BLOCK as u64)));
-    edits.writes.insert(header_at, bytes);
+    edits.writes.insert(header_at, header.as_bytes().to_vec());
+    fill(at, size.div_ceil(BLOCK as u64), edits);
     Ok(())
 }
 
-/// A global extended header that has so many bytes, and says nothing.
+/// Fills so many blocks with comments of zeros.
+fn fill(mut at: u64, mut blocks: u64, edits: &mut Edits) {
+    while blocks > 0 {
+        let count = blocks.min(COMMENT);
+        let end = at.saturating_add(count.saturating_mul(BLOCK as u64));
+        let bytes = end.saturating_sub(at).saturating_sub(BLOCK as u64);
+        edits.zeros.push(at..end);
+        let mut begin = comment(bytes);
+        if bytes > 0 {
+            begin.extend(format!("{bytes} comment=").bytes());
+            edits.writes.insert(end.saturating_sub(1), b"\n".to_vec());
+        }
+        edits.writes.insert(at, begin);
+        (at, blocks) = (end, blocks.saturating_sub(count));
+    }
+}
+
+/// A global extended header, which so many bytes follow.
 fn comment(bytes: u64) -> Vec<u8> {
     let mut header = ::tar::Header::new_ustar();
     let _ = header.set_path("pax_global_header");
@@ -84,12 +100,5 @@ fn comment(bytes: u64) -> Vec<u8> {
     header.set_mtime(0);
     header.set_size(bytes);
     header.set_cksum();
-    let mut all = header.as_bytes().to_vec();
-    if let Ok(bytes @ 1..) = usize::try_from(bytes) {
-        let mut text = format!("{bytes} comment=").into_bytes();
-        text.resize(bytes.saturating_sub(1), b'0');
-        text.push(b'\n');
-        all.extend(text);
-    }
-    all
+    header.as_bytes().to_vec()
 }

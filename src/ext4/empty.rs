@@ -147,32 +147,83 @@ impl<S: ReadAt> Emptying<'_, S> {
         if depth > DEPTH || level.is_some_and(|level| level != depth) {
             return Err(Ext4Error::Unknown("has lists of extents that contradict each other"));
         }
+        if depth == 0 {
+            self.mark_leaf(list, level.is_none())?;
+        }
         let block = self.system.superblock().block_size;
-        for entry in list.chunks_exact_mut(ENTRY).skip(1).take(count.into()) {
-            if depth == 0 {
-                let length = u16_at(entry, 4);
-                if length == WRITTEN {
-                    return Err(Ext4Error::Unknown("has a file that is too long to be made empty"));
-                }
-                let start = u64_of(u32_at(entry, 8), u16_at(entry, 6).into());
-                let end = start.saturating_add(u64::from(length & !WRITTEN));
-                self.check(start..end)?;
-                self.edits.zeros.push(start.saturating_mul(block)..end.saturating_mul(block));
-                put(entry, 4, &(length | WRITTEN).to_le_bytes());
-                continue;
-            }
+        for entry in list.chunks_exact(ENTRY).skip(1).take(count.into()).filter(|_| depth > 0) {
             let number = u64_of(u32_at(entry, 4), u16_at(entry, 8).into());
             self.check(number..number.saturating_add(1))?;
             let mut below = self.system.read_block(number)?;
             self.mark(&mut below, depth.checked_sub(1))?;
             self.edits.writes.insert(number.saturating_mul(block), below);
         }
-        if level.is_some() && self.system.superblock().has_checksums() {
+        if level.is_some() {
+            self.seal(list);
+        }
+        Ok(())
+    }
+
+    /// Marks the extents in a list without lists below it. If it is in the inode, and has no room for one more, they move into
+    /// a block of the file.
+    fn mark_leaf(&mut self, list: &mut [u8], is_in_inode: bool) -> Result<(), Ext4Error> {
+        let count = u16_at(list, 2);
+        let room = usize::from(u16_at(list, 4)).min((list.len() / ENTRY).saturating_sub(1));
+        let (mut extents, mut spare) = (Vec::new(), None);
+        let block = self.system.superblock().block_size;
+        for entry in list.chunks_exact(ENTRY).skip(1).take(count.into()) {
+            let (first, length) = (u32_at(entry, 0), u16_at(entry, 4));
+            let start = u64_of(u32_at(entry, 8), u16_at(entry, 6).into());
+            let blocks = if length == WRITTEN { WRITTEN } else { length & !WRITTEN };
+            let end = start.saturating_add(blocks.into());
+            self.check(start..end)?;
+            self.edits.zeros.push(start.saturating_mul(block)..end.saturating_mul(block));
+            // One bit less is left for the length: the last block of the longest extent is one of its own.
+            let marked = blocks.min(WRITTEN - 1);
+            extents.push(extent(first, marked, start));
+            if marked < blocks {
+                spare = Some((extents.len(), end.saturating_sub(1)));
+                extents.push(extent(first.saturating_add(marked.into()), 1, end.saturating_sub(1)));
+            }
+        }
+        match spare {
+            _ if extents.len() <= room => fill(list, &extents),
+            // In a cluster of several blocks, none can be of another kind.
+            Some((number, at)) if is_in_inode && self.system.superblock().blocks_per_cluster == 1 => {
+                extents.remove(number);
+                self.move_into(at, list, &extents);
+            }
+            _ => return Err(Ext4Error::Unknown("has a file that is too long to be made empty")),
+        }
+        Ok(())
+    }
+
+    /// Puts the extents into a list in this block, which is the only one in the list of an inode from now on.
+    fn move_into(&mut self, block: u64, list: &mut [u8], extents: &[[u8; ENTRY]]) {
+        let bytes = self.system.superblock().block_size;
+        let mut below = vec![0; usize::try_from(bytes).unwrap_or(0)];
+        put(&mut below, 0, list.get(..ENTRY).unwrap_or_default());
+        let most = below.len() / ENTRY - 1;
+        put(&mut below, 4, &u16::try_from(most).unwrap_or(0).to_le_bytes());
+        // Those of an inode, and one more for each, are few.
+        fill(&mut below, extents);
+        self.seal(&mut below);
+        self.edits.writes.insert(block.saturating_mul(bytes), below);
+        let mut entry = [0; ENTRY];
+        let [b0, b1, b2, b3, b4, b5, ..] = block.to_le_bytes();
+        put(&mut entry, 0, extents.first().and_then(|first| first.get(..4)).unwrap_or_default());
+        put(&mut entry, 4, &[b0, b1, b2, b3, b4, b5]);
+        fill(list, &[entry]);
+        put(list, 6, &1_u16.to_le_bytes());
+    }
+
+    /// Writes the checksum of a list in a block of its own.
+    fn seal(&self, list: &mut [u8]) {
+        if self.system.superblock().has_checksums() {
             let tail = extents::tail_of(list);
             let sum = crc32c(self.seed, &[list.get(..tail).unwrap_or_default()]);
             put(list, tail, &sum.to_le_bytes());
         }
-        Ok(())
     }
 
     /// Checks that these blocks can be those of a file.
@@ -181,4 +232,20 @@ impl<S: ReadAt> Emptying<'_, S> {
         let is_over = self.metadata.get(next).is_some_and(|one| one.start < blocks.end);
         if is_over { Err(Ext4Error::Unknown("has a file that lies over its tables")) } else { Ok(()) }
     }
+}
+
+/// An entry for a part of a file that is reserved and not written: its first block, how many they are, where on the disk.
+fn extent(first: u32, blocks: u16, start: u64) -> [u8; ENTRY] {
+    let mut entry = [0; ENTRY];
+    let [b0, b1, b2, b3, b4, b5, ..] = start.to_le_bytes();
+    put(&mut entry, 0, &first.to_le_bytes());
+    put(&mut entry, 4, &(blocks | WRITTEN).to_le_bytes());
+    put(&mut entry, 6, &[b4, b5, b0, b1, b2, b3]);
+    entry
+}
+
+/// Puts entries into a list, which has room for them.
+fn fill(list: &mut [u8], entries: &[[u8; ENTRY]]) {
+    put(list, 2, &u16::try_from(entries.len()).unwrap_or(0).to_le_bytes());
+    list.chunks_exact_mut(ENTRY).skip(1).zip(entries).for_each(|(to, from)| to.copy_from_slice(from));
 }

@@ -2,11 +2,12 @@
 
 use super::holds::Holds::{self, Any, Keys, Lines};
 use super::holds::{has_login, has_pgpass, has_ppp, is_secret_line};
+use super::kubernetes;
 
 /// How the path ends, what the file must hold to be a finding, and what it is.
 pub struct Known(pub &'static str, pub Holds, pub &'static str);
 
-pub const CREDENTIALS: [Known; 90] = [
+pub const CREDENTIALS: [Known; 89] = [
     Known("/.Renviron", Lines(is_secret_line), "variables with secret values"),
     Known("/.authinfo", Keys(&["password"]), "passwords"),
     Known("/.aws/config", Keys(&["aws_secret_access_key", "aws_session_token"]), "credentials of AWS"),
@@ -68,7 +69,7 @@ pub const CREDENTIALS: [Known; 90] = [
     Known("/.gradle/gradle.properties", Keys(&["assword", "oken"]), "credentials of Gradle"),
     Known("/.huggingface/token", Any, "a token of Hugging Face"),
     Known("/.kaggle/kaggle.json", Keys(&["key"]), "a key of Kaggle"),
-    Known("/.kube/config", Keys(&["client-key-data", "token", "password"]), "credentials of Kubernetes"),
+    Known("/.kube/config", kubernetes::CREDENTIALS, kubernetes::WHAT),
     Known("/.local/share/com.vercel.cli/auth.json", Keys(&["token"]), "a token of Vercel"),
     Known("/.local/share/opencode/auth.json", Keys(&["key", "refresh", "access"]), "credentials of OpenCode"),
     Known("/.m2/settings.xml", Keys(&["<password>"]), "a password of Maven"),
@@ -94,12 +95,11 @@ pub const CREDENTIALS: [Known; 90] = [
     Known("/etc/apt/auth.conf", Keys(&["password"]), "a password of apt"),
     Known("/etc/docker/key.json", Keys(&["d"]), "a private key of Docker"),
     Known("/etc/krb5.keytab", Any, "keys of Kerberos"),
-    Known("/etc/kubernetes/admin.conf", Keys(&["client-key-data"]), "credentials of Kubernetes"),
     Known("/etc/mysql/debian.cnf", Keys(&["password"]), "a password of MySQL"),
     Known("/etc/pip.conf", Lines(has_login), "a password of pip"),
     Known("/etc/ppp/chap-secrets", Lines(has_ppp), "passwords"),
     Known("/etc/ppp/pap-secrets", Lines(has_ppp), "passwords"),
-    Known("/etc/rancher/k3s/k3s.yaml", Keys(&["client-key-data"]), "credentials of Kubernetes"),
+    Known("/etc/rancher/k3s/k3s.yaml", kubernetes::CREDENTIALS, kubernetes::WHAT),
     Known("/etc/wpa_supplicant/wpa_supplicant.conf", Keys(&["psk", "password"]), "a password of a network"),
     Known("/secring.gpg", Any, "a private key of GnuPG"),
     Known("/var/lib/rancher/k3s/server/token", Any, "a token of Kubernetes"),

@@ -6,8 +6,10 @@ mod credentials;
 mod entropy;
 mod holds;
 mod json;
+mod jwk;
 mod jwt;
 mod kind;
+mod kubernetes;
 mod paths;
 mod scripts;
 mod tokens;
@@ -44,26 +46,45 @@ pub fn is_searched(path: &[u8], bytes: u64) -> bool {
     bytes > 0 && bytes <= LONGEST && !is_of_kernel(path) && (!is_of_package(path) || paths::known(path).is_some())
 }
 
+/// Whether something is known of files with this path, whatever they hold.
+pub fn is_known(path: &[u8]) -> bool {
+    paths::known(path).is_some() || store(path).is_some()
+}
+
 /// Finds what is secret in a file with this path (`/root/x`) and text; none if the file is longer than [`LONGEST`], or is not
 /// searched.
 pub fn find(path: &[u8], text: Option<&[u8]>) -> Option<(Kind, &'static str)> {
     let text = text.map(readable);
     let text = text.as_deref();
-    if let Some((kind, what, holds)) = paths::known(path) {
-        match text {
-            Some(text) if holds.is_in(text) => return Some((kind, what)),
-            None if matches!(holds, Holds::Any) => return Some((kind, what)),
-            None => return Some((kind, "too long to be searched; a file of this name may hold secrets")),
-            Some(_) => {}
-        }
-    }
-    if is_of_package(path) {
+    by_name(path, text).or_else(|| by_text(path, text.filter(|_| !is_of_package(path))?))
+}
+
+/// The same by what is known of files with this path only, as of one that a link gives to a file.
+pub fn find_by_name(path: &[u8], text: Option<&[u8]>) -> Option<(Kind, &'static str)> {
+    by_name(path, text.map(readable).as_deref())
+}
+
+fn by_name(path: &[u8], text: Option<&[u8]>) -> Option<(Kind, &'static str)> {
+    let known = paths::known(path).and_then(|(kind, what, holds)| match text {
+        Some(text) => holds.is_in(text).then_some((kind, what)),
+        None if matches!(holds, Holds::Any) => Some((kind, what)),
+        None => Some((kind, "too long to be searched; a file of this name may hold secrets")),
+    });
+    known.or_else(|| store(path))
+}
+
+/// What a file is that is a store of keys by its ending.
+fn store(path: &[u8]) -> Option<(Kind, &'static str)> {
+    paths::store(path).filter(|_| !is_of_package(path))
+}
+
+fn by_text(path: &[u8], text: &[u8]) -> Option<(Kind, &'static str)> {
+    if text.iter().take(BEGINNING).any(|byte| *byte == 0) {
         return None;
     }
-    if let Some(store) = paths::store(path) {
-        return Some(store);
+    if kubernetes::is_config_with_key(text) {
+        return Some((Kind::Credentials, kubernetes::WHAT));
     }
-    let text = text.filter(|text| !text.iter().take(BEGINNING).any(|byte| *byte == 0))?;
     if tokens::has_private_key(text) {
         let is_host_key = path.starts_with(b"/etc/ssh/ssh_host_");
         let key = (Kind::PrivateKey, "a private key");
@@ -89,7 +110,7 @@ fn readable(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Whether packages bring this file: many have keys for their tests, and tokens in their examples.
-fn is_of_package(path: &[u8]) -> bool {
+pub fn is_of_package(path: &[u8]) -> bool {
     const FOLDERS: [&[u8]; 13] = [
         b"/.pyenv/versions/",
         b"/share/uv/python/",

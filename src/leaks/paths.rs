@@ -6,11 +6,12 @@ use super::holds::{
     Holds, has_hash, has_svn, is_filled, is_secret_line, is_secret_line_of_shell, is_secret_setting, is_typed,
 };
 use super::kind::Kind;
+use super::kubernetes;
 use super::scripts::is_secret_job;
 use memchr::memmem;
 
 /// Names of files with what was typed; some programs give theirs only in a folder.
-const HISTORIES: [&str; 42] = [
+const HISTORIES: [&str; 43] = [
     "/.Rhistory",
     "/.aider.chat.history.md",
     "/.aider.input.history",
@@ -44,6 +45,7 @@ const HISTORIES: [&str; 42] = [
     "/.zhistory",
     "/.zsh_history",
     "/PSReadLine/ConsoleHost_history.txt",
+    "/elvish/db.bolt",
     "/fish_history",
     "/.local/share/mc/history",
     "/.local/share/zsh/history",
@@ -74,7 +76,9 @@ pub fn known(path: &[u8]) -> Option<(Kind, &'static str, Holds)> {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let ends = |end: &str| path.ends_with(end.as_bytes());
     let is_below = |folder: &str| memmem::find(path, folder.as_bytes()).is_some();
-    if HISTORIES.iter().any(|end| ends(end)) {
+    // xonsh has a file for each session.
+    let is_session = is_below("/xonsh/history_json/") && ends(".json");
+    if is_session || HISTORIES.iter().any(|end| ends(end)) {
         return Some((Kind::History, "a history of commands", Any));
     }
     if CONVERSATIONS.iter().any(|(folder, end)| is_below(folder) && ends(end)) {
@@ -83,7 +87,8 @@ pub fn known(path: &[u8]) -> Option<(Kind, &'static str, Holds)> {
     if name == b".lesshst" {
         return Some((Kind::History, "a history of what was searched for", Lines(is_typed)));
     }
-    if ends("/.ssh/authorized_keys") || ends("/.ssh/authorized_keys2") {
+    let is_authorized = ["/.ssh/authorized_keys", "/.ssh/authorized_keys2"].iter().any(|end| ends(end));
+    if is_authorized || path == b"/etc/dropbear/authorized_keys" || path.starts_with(b"/etc/ssh/authorized_keys") {
         return Some((Kind::AuthorizedKeys, "public keys whose owners may log in", Lines(is_filled)));
     }
     let is_shadow = ["/etc/shadow", "/etc/gshadow"].iter().any(|file| is_it_or_backup(path, file));
@@ -129,6 +134,9 @@ fn key(path: &[u8], name: &[u8]) -> Option<(Kind, &'static str, Holds)> {
     }
     if path.starts_with(b"/etc/apt/auth.conf.d/") {
         return Some((Kind::Credentials, "a password of apt", Keys(&["password"])));
+    }
+    if path.starts_with(b"/etc/kubernetes/") && name.ends_with(b".conf") {
+        return Some((Kind::Credentials, kubernetes::WHAT, kubernetes::CREDENTIALS));
     }
     if is_below("/.subversion/auth/") {
         return Some((Kind::Credentials, "a password of Subversion", Lines(has_svn)));

@@ -1,4 +1,6 @@
 use super::*;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 
 /// Bytes of these letters that look random.
 pub(super) fn random(letters: &[u8], length: usize) -> String {
@@ -88,6 +90,15 @@ fn private_keys_are_found_but_not_those_of_packages() {
         assert_eq!(kind("/srv/account.json", &json), Some(Kind::PrivateKey), "{of}");
     }
     assert_eq!(kind("/etc/ssh/ssh_host_ed25519_key", &pem("OPENSSH ")), Some(Kind::SshHostKey));
+    let base64 = BASE64_STANDARD.encode(pem("RSA "));
+    let lines: Vec<_> = base64.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    for text in [format!("tls.key: {base64}\ntype: x\n"), format!("tls.key: |\n  {}\ntype: x\n", lines.join("\n  "))] {
+        assert_eq!(kind("/srv/secret.yaml", &text), Some(Kind::PrivateKey), "{text}");
+    }
+    let certificate = BASE64_STANDARD.encode(pem("").replace("PRIVATE KEY", "CERTIFICATE"));
+    for text in [certificate.as_str(), &base64[..100], &base64[1..], "LS0tLS1CRUdJTiB"] {
+        assert_eq!(kind("/srv/secret.yaml", text), None, "{text}");
+    }
     for path in ["/usr/local/etc/x.key", "/usr/src/app/key.pem", "/usr/app/key.pem", "/usr/share/nginx/html/key.pem"] {
         assert!(is_searched(path.as_bytes(), 100), "{path}");
         assert_eq!(kind(path, &pem("")), Some(Kind::PrivateKey), "{path}");
@@ -138,11 +149,16 @@ fn files_are_known_by_their_paths_and_what_they_hold() {
         ("/home/a/.local/share/fish/fish_history", "- cmd: ls", Some(Kind::History)),
         ("/home/a/.local/state/bash/history", "ls\n", Some(Kind::History)),
         ("/home/a/.local/state/zsh/history", "ls\n", Some(Kind::History)),
+        ("/root/.local/state/elvish/db.bolt", "\0", Some(Kind::History)),
+        ("/root/.local/share/xonsh/history_json/xonsh-1a2b.json", "{}", Some(Kind::History)),
         ("/etc/gshadow", "adm:$6$x$y::\n", Some(Kind::PasswordHashes)),
         ("/root/.subversion/auth/svn.simple/0a", "K 8\npassword\nV 4\nx1y2\nEND\n", Some(Kind::Credentials)),
         ("/root/.subversion/auth/svn.simple/0a", "K 8\npasstype\nV 9\ngpg-agent\nEND\n", None),
         ("/root/.ssh/authorized_keys", "# none\n\n", None),
         ("/root/.ssh/authorized_keys", "ssh-ed25519 AAAA a@b\n", Some(Kind::AuthorizedKeys)),
+        ("/etc/dropbear/authorized_keys", "ssh-ed25519 AAAA a@b\n", Some(Kind::AuthorizedKeys)),
+        ("/etc/ssh/authorized_keys/me", "ssh-ed25519 AAAA a@b\n", Some(Kind::AuthorizedKeys)),
+        ("/etc/ssh/authorized_keys.d/me", "# none\n", None),
         ("/root/.aws/credentials", "[default]\naws_secret_access_key = x\n", Some(Kind::Credentials)),
         ("/root/.aws/credentials", "[default]\n# aws_secret_access_key = x\n", None),
         ("/root/.npmrc", "registry=https://x\n", None),

@@ -6,7 +6,10 @@
 //! Tailscale, Telegram and xAI, and the sessions of Anthropic, are not in gitleaks: they are as these services show them.
 
 use super::entropy::{ENTROPY, entropy};
+use super::jwk::has_secret_key;
 use super::jwt::has_jwt;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use memchr::memmem;
 
 /// The bytes that a token has after its prefix.
@@ -222,11 +225,29 @@ const KIND: usize = 60;
 const SHORTEST: usize = 64;
 const LONGEST: usize = 32 << 10;
 
-/// Whether there is a private key in the text, as PEM or of PGP, `PuTTY` or age; also inside of JSON.
+/// How a text that begins with [`BEGIN`] and a letter begins in base64.
+const ENCODED: &[u8] = b"LS0tLS1CRUdJTiB";
+
+/// Whether there is a private key in the text, as PEM or of PGP, `PuTTY` or age; also inside of JSON, as a JSON Web Key, and as
+/// PEM in base64, as in the secrets of Kubernetes.
 pub fn has_private_key(text: &[u8]) -> bool {
-    if text.starts_with(b"PuTTY-User-Key-File-") || has_token(text, &AGE) {
-        return true;
-    }
+    text.starts_with(b"PuTTY-User-Key-File-")
+        || has_token(text, &AGE)
+        || has_pem(text)
+        || memmem::find_iter(text, ENCODED).any(|at| has_pem(&decoded(text.get(at..).unwrap_or_default())))
+        || has_secret_key(text)
+}
+
+/// What the text begins with in base64, which may be in lines. What follows it is decoded, too.
+fn decoded(text: &[u8]) -> Vec<u8> {
+    let is_part = |byte: &u8| base64(*byte) && *byte != b'=' || byte.is_ascii_whitespace();
+    let text = text.iter().copied().take(2 * LONGEST).take_while(is_part);
+    let letters: Vec<u8> = text.filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let whole = letters.get(..letters.len() / 4 * 4).unwrap_or_default();
+    BASE64_STANDARD.decode(whole).unwrap_or_default()
+}
+
+fn has_pem(text: &[u8]) -> bool {
     memmem::find_iter(text, BEGIN).any(|at| {
         let rest = text.get(at.saturating_add(BEGIN.len())..).unwrap_or_default();
         let kind = rest.get(..KIND.min(rest.len())).unwrap_or_default();

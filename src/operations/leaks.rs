@@ -1,14 +1,18 @@
 //! Searches a snapshot for what others should not get, before it leaves this machine.
 
+mod links;
+
 use crate::app::App;
 use crate::contents::{Contents, ContentsError, Deleted, Item};
 use crate::error::{Result, Status};
+use crate::ext4::Kind as FileKind;
 use crate::leaks::{self, Finding, Kind};
 use crate::library::Stored;
 use crate::library::store::Kept;
 use crate::operations::{contents, packed};
 use crate::smolvm::artifact::Manifest;
 use crate::terminal::Warnings;
+use links::Links;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -17,8 +21,9 @@ const KEPT: usize = 1000;
 const SHOWN: usize = 20;
 /// How many files are sorted by their place on the disk before they are read.
 const BATCH: usize = 20_000;
-/// The most bytes of text that are searched.
+/// The most bytes of text that are searched, and the most symbolic links that are followed.
 const MOST: u64 = 16 << 30;
+const MOST_LINKS: usize = 200_000;
 
 /// What was found in a snapshot.
 #[derive(Debug, Default)]
@@ -187,15 +192,17 @@ fn deleted(contents: &Contents, can_scrub: bool) -> std::result::Result<Vec<Stri
 /// Gets the path of a file, the file, and what was found in it.
 type OnFound<'a> = &'a mut dyn FnMut(&[u8], &Item, Kind, &'static str) -> std::result::Result<(), ContentsError>;
 
-/// Calls `on_found` for each file in which something is found, or that cannot be read.
+/// Calls `on_found` for each file in which something is found, or that cannot be read: with its path, or with that of a link to
+/// it or to a folder that it is in, if it is known by that only.
 ///
 /// # Errors
 /// A folder cannot be read, a signal arrived, or `on_found` failed.
 pub fn each(contents: &Contents, on_found: OnFound<'_>) -> std::result::Result<(), ContentsError> {
-    let mut search = Search { contents, on_found, batch: Vec::new(), left: MOST };
-    let walked = contents.walk(b"/", contents.root(), &mut |path, item| search.file(path, item));
+    let (links, followed) = (Links::default(), 0);
+    let mut search = Search { contents, on_found, batch: Vec::new(), left: MOST, links, followed };
+    let walked = contents.walk(b"/", contents.root(), &mut |path, item| search.any(path, item));
     // A folder that cannot be read hides nothing of what was found before.
-    search.read_batch().and(walked)
+    search.read_batch().and_then(|()| search.linked()).and(walked)
 }
 
 /// A search of files.
@@ -206,13 +213,25 @@ struct Search<'a> {
     batch: Vec<(u64, Vec<u8>, Item)>,
     /// Bytes that may still be read.
     left: u64,
+    /// Links outside of packages, and how many were followed.
+    links: Links,
+    followed: usize,
 }
 
 impl Search<'_> {
+    fn any(&mut self, path: &[u8], item: &Item) -> std::result::Result<(), ContentsError> {
+        match item.kind() {
+            // What the engine brings is the same everywhere.
+            _ if self.contents.is_of_engine(item) => Ok(()),
+            FileKind::File => self.file(path, item),
+            FileKind::Link => self.link(path, item),
+            _ => Ok(()),
+        }
+    }
+
     fn file(&mut self, path: &[u8], item: &Item) -> std::result::Result<(), ContentsError> {
         let size = item.metadata.size;
-        // What the engine brings is the same everywhere.
-        if item.kind() != crate::ext4::Kind::File || size == 0 || self.contents.is_of_engine(item) {
+        if size == 0 {
             return Ok(());
         }
         if !leaks::is_searched(path, size) {
@@ -226,6 +245,69 @@ impl Search<'_> {
             Err(error) => self.unreadable(path, item, error)?,
         }
         if self.batch.len() < BATCH { Ok(()) } else { self.read_batch() }
+    }
+
+    /// Notes what a link leads to. Those of packages are too many, and lead to what packages bring.
+    fn link(&mut self, path: &[u8], item: &Item) -> std::result::Result<(), ContentsError> {
+        if !leaks::is_searched(path, item.metadata.size) {
+            return Ok(());
+        }
+        self.followed = self.followed.saturating_add(1);
+        if self.followed > MOST_LINKS {
+            let is_first = self.followed == MOST_LINKS.saturating_add(1);
+            let what = "a symbolic link after 200,000 others, which is not followed";
+            return if is_first { (self.on_found)(path, item, Kind::Unreadable, what) } else { Ok(()) };
+        }
+        match self.contents.find(path, true) {
+            Ok(Some((target, found))) if found.kind() == FileKind::File => self.links.add(path, target, false),
+            Ok(Some((target, found))) if found.kind() == FileKind::Folder => {
+                if !leaks::is_of_package(&[&*target, b"/"].concat()) {
+                    self.links.add(path, target, true);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => self.unreadable(path, item, error)?,
+        }
+        Ok(())
+    }
+
+    /// Looks at files by the names that links give them.
+    fn linked(&mut self) -> std::result::Result<(), ContentsError> {
+        let (links, contents) = (std::mem::take(&mut self.links), self.contents);
+        for (path, is_folder) in links.targets() {
+            if !is_folder && known_names(&links, path).is_empty() {
+                continue;
+            }
+            match contents.find(path, false)? {
+                Some((_, item)) if is_folder => {
+                    contents.walk(path, &item, &mut |path, item| self.named(path, item, &known_names(&links, path)))?;
+                }
+                Some((_, item)) => self.named(path, &item, &known_names(&links, path))?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a file by these names, if nothing is found by its path.
+    fn named(&mut self, path: &[u8], item: &Item, names: &[Vec<u8>]) -> std::result::Result<(), ContentsError> {
+        let size = item.metadata.size;
+        let is_file = item.kind() == FileKind::File && size > 0 && !self.contents.is_of_engine(item);
+        let Some(first) = names.first().filter(|_| is_file) else { return Ok(()) };
+        let text = if size <= leaks::LONGEST { self.text(item).map(Some) } else { Ok(None) };
+        let text = match text {
+            Ok(text) => text,
+            // It was reported by its path.
+            Err(error) if leaks::is_searched(path, size) && !matches!(error, ContentsError::Interrupted(_)) => {
+                return Ok(());
+            }
+            Err(error) => return self.unreadable(first, item, error),
+        };
+        if leaks::find(path, text.as_deref()).is_some() {
+            return Ok(());
+        }
+        let found = names.iter().find_map(|name| Some((name, leaks::find_by_name(name, text.as_deref())?)));
+        found.map_or(Ok(()), |(name, (kind, what))| (self.on_found)(name, item, kind, what))
     }
 
     /// Reads files in the order of the disk: each part of it is read once.
@@ -263,4 +345,9 @@ impl Search<'_> {
     fn check(&mut self, path: &[u8], item: &Item, text: Option<&[u8]>) -> std::result::Result<(), ContentsError> {
         leaks::find(path, text).map_or(Ok(()), |(kind, what)| (self.on_found)(path, item, kind, what))
     }
+}
+
+/// The names that links give to the file with this path, as far as something is known of files with such a name.
+fn known_names(links: &Links, path: &[u8]) -> Vec<Vec<u8>> {
+    links.names(path).into_iter().filter(|name| leaks::is_known(name)).collect()
 }

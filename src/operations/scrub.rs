@@ -1,7 +1,7 @@
 //! A copy of a snapshot in which some files are empty, for a push or an export. The snapshot itself is not touched.
 
 use crate::app::App;
-use crate::contents::{Contents, ContentsError, MemberEdits, WORKSPACE};
+use crate::contents::{Contents, ContentsError, Item, MemberEdits, WORKSPACE};
 use crate::error::{Failure, Result, Status};
 use crate::ext4::{Edits, Kind as FileKind, ReadAt};
 use crate::leaks::Kind;
@@ -22,6 +22,13 @@ use std::str::FromStr;
 const WINDOW: u64 = 1 << 20;
 /// The most files that are listed.
 const LISTED: usize = 1000;
+/// What helps if no copy can be made: after an unclean unmount, for one file, or else.
+const RESTART: &str = "thaw it, start and stop the VM, and freeze that";
+const IN_VM: &str = "empty or remove it in the VM, and freeze that";
+const WITHOUT: &str = "leave out --scrub";
+
+/// Why a file is made empty, its path, and the file.
+type Chosen = (&'static str, Vec<u8>, Item);
 
 /// What is made empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,8 +126,9 @@ pub fn copy(app: &App, one: &Stored, which: &[Scrub]) -> Result<Scrubbed> {
         return Err(Failure::new(Status::BadState, what).hint("freeze its VM again"));
     };
     let (opened, _private) = contents::read(app, &name, Some(one), &one.folder, &Kept::default())?;
-    let edits = app.terminal.during("check", &format!("searching {name}"), || edits(&opened?, which));
-    let (edits, emptied) = edits.map_err(|error| unscrubbed(&name, error))?;
+    let opened = opened.map_err(|error| unscrubbed(contents::failure(&name, error), WITHOUT))?;
+    let (edits, emptied) =
+        app.terminal.during("check", &format!("searching {name}"), || edits(&name, &opened, which))?;
     let staging = library_staging()?;
     let note = packed::leaves(app, &staging);
     let stored = app
@@ -172,42 +180,58 @@ pub fn hint(allow: &str, found: &Found, one: Option<&Stored>, which: &[Scrub]) -
     }
 }
 
-fn unscrubbed(name: &str, error: ContentsError) -> Failure {
-    let failure = contents::failure(name, error);
-    let hint = "thaw it, start and stop the VM, and freeze that";
-    let failure = Failure {
-        status: if failure.status == Status::Damaged { Status::BadState } else { failure.status },
-        ..failure
-    };
-    failure.state("nothing left this machine").or_hint(hint)
+/// No copy was made: what failed, and the hint for that.
+fn unscrubbed(failure: Failure, hint: &str) -> Failure {
+    let status = if failure.status == Status::Damaged { Status::BadState } else { failure.status };
+    let failure = Failure { status, ..failure }.state("nothing left this machine");
+    if matches!(status, Status::Interrupted(_)) { failure } else { failure.or_hint(hint) }
+}
+
+/// Why a file cannot be made empty.
+fn unemptied(name: &str, path: &[u8], error: ContentsError) -> Failure {
+    let what = format!("{:?} in {name} cannot be made empty: {error}", String::from_utf8_lossy(path));
+    match contents::failure(name, error) {
+        failure if matches!(failure.status, Status::Interrupted(_)) => unscrubbed(failure, IN_VM),
+        failure => unscrubbed(Failure { what, ..failure }, IN_VM),
+    }
 }
 
 /// What is to be written so that these files are empty, and which they are.
-fn edits(contents: &Contents, which: &[Scrub]) -> std::result::Result<(MemberEdits, Vec<Emptied>), ContentsError> {
+fn edits(name: &str, contents: &Contents, which: &[Scrub]) -> Result<(MemberEdits, Vec<Emptied>)> {
     let (mut edits, mut emptied) = (MemberEdits::new(), Vec::new());
-    let chosen = || SCRUBS.iter().filter(|(_, scrub)| which.contains(scrub));
-    let entry = |kind, path: &[u8]| Emptied { kind, path: String::from_utf8_lossy(path).into_owned() };
-    leaks::each(contents, &mut |path, item, kind, _| {
-        if let Some((name, _)) = chosen().find(|(_, scrub)| scrub.is_of(kind)) {
-            contents.empty(item, &mut edits)?;
-            emptied.push(entry(*name, path));
-        }
-        Ok(())
-    })?;
-    if let Some((name, _)) = chosen().find(|(_, scrub)| *scrub == Scrub::MachineId) {
-        for path in [&b"/etc/machine-id"[..], b"/var/lib/dbus/machine-id"] {
-            // A link is not followed: what it leads to is the other one.
-            let found = contents.find(path, false)?.map(|(_, item)| item);
-            if let Some(item) = found.filter(|item| item.kind() == FileKind::File && item.metadata.size > 0) {
-                contents.empty(&item, &mut edits)?;
-                emptied.push(entry(*name, path));
-            }
-        }
+    // Before the search, which takes long.
+    let uncleared = |error| {
+        let hint = if contents.is_clean() { WITHOUT } else { RESTART };
+        unscrubbed(contents::failure(name, error), hint)
+    };
+    contents.clear_unused(&mut edits).map_err(uncleared)?;
+    let chosen = chosen(contents, which).map_err(|error| unscrubbed(contents::failure(name, error), WITHOUT))?;
+    for (kind, path, item) in chosen {
+        contents.empty(&item, &mut edits).map_err(|error| unemptied(name, &path, error))?;
+        emptied.push(Emptied { kind, path: String::from_utf8_lossy(&path).into_owned() });
     }
-    contents.clear_unused(&mut edits)?;
     edits.values_mut().for_each(Edits::sort);
     emptied.sort();
     Ok((edits, emptied))
+}
+
+/// The files that are made empty: why, their paths, and they.
+fn chosen(contents: &Contents, which: &[Scrub]) -> std::result::Result<Vec<Chosen>, ContentsError> {
+    let (kinds, mut all) = (|| SCRUBS.iter().filter(|(_, scrub)| which.contains(scrub)), Vec::new());
+    leaks::each(contents, &mut |path, item, kind, _| {
+        let found = kinds().find(|(_, scrub)| scrub.is_of(kind));
+        all.extend(found.map(|(name, _)| (*name, path.to_vec(), item.clone())));
+        Ok(())
+    })?;
+    if let Some((name, _)) = kinds().find(|(_, scrub)| *scrub == Scrub::MachineId) {
+        for path in [&b"/etc/machine-id"[..], b"/var/lib/dbus/machine-id"] {
+            // A link is not followed: what it leads to is the other one.
+            let found = contents.find(path, false)?.map(|(_, item)| item);
+            let found = found.filter(|item| item.kind() == FileKind::File && item.metadata.size > 0);
+            all.extend(found.map(|item| (*name, path.to_vec(), item)));
+        }
+    }
+    Ok(all)
 }
 
 /// Writes the copy into a private folder.

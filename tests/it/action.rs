@@ -11,8 +11,12 @@ fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Runs the script in a world, with `bottle-freeze` on PATH.
 fn thaw_or_freeze(world: &World, key: &str, setup: &str) -> Assert {
+    finish(script(world, key, setup))
+}
+
+/// The script in a world, with `bottle-freeze` on PATH.
+fn script(world: &World, key: &str, setup: &str) -> Command {
     let program = Path::new(env!("CARGO_BIN_EXE_bottle-freeze")).parent().unwrap();
     let mut script = Command::new(folder().join(".github/action/thaw-or-freeze"));
     world.set_environment(&mut script);
@@ -20,7 +24,7 @@ fn thaw_or_freeze(world: &World, key: &str, setup: &str) -> Assert {
     script.env("PATH", format!("{}:{path}", program.display()));
     script.envs([("VM", "dev"), ("KEY", key), ("SETUP", setup), ("CREATE", "--cpus 2 --mem 512")]);
     script.env("GITHUB_OUTPUT", world.path("work/output"));
-    finish(script)
+    script
 }
 
 fn output(world: &World) -> String {
@@ -52,6 +56,27 @@ fn a_set_up_that_fails_makes_no_snapshot() {
     world.write("setup.sh", "exit 7\n");
     thaw_or_freeze(&world, "one", "setup.sh").code(7);
     assert_eq!(stdout(&world.run("snapshot ls -q").success()), "");
+}
+
+/// Others can read the cache.
+#[test]
+fn a_snapshot_with_secrets_is_not_kept_unless_that_is_allowed() {
+    let world = World::new();
+    let run = |allowed: &str| {
+        let mut script = script(&world, "one", "");
+        script.envs([("CREATE", "-e API_TOKEN=x1y2z3"), ("ALLOW_SECRETS", allowed)]);
+        finish(script)
+    };
+    for allowed in ["false", ""] {
+        let refused = run(allowed).code(6);
+        refused.stdout(contains("::error::")).stderr(contains("API_TOKEN: the value of a variable"));
+        assert_eq!(stdout(&world.run("snapshot ls -q").success()), "");
+        world.run("rm dev --yes").success();
+    }
+    run("true").success();
+    assert_eq!(stdout(&world.run("snapshot ls -q").success()).lines().count(), 1);
+    let action = fs::read_to_string(folder().join("action.yml")).unwrap();
+    assert!(action.contains("ALLOW_SECRETS: ${{ inputs.allow-secrets }}\n") && action.contains("  allow-secrets:\n"));
 }
 
 #[test]

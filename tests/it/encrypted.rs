@@ -126,6 +126,8 @@ fn keys_that_cannot_be_used_say_why() {
     let secret = fs::read_to_string(key("native")).unwrap().lines().nth(2).unwrap().to_owned();
     for (words, status, said) in [
         (["-r", "age1nonsense"], 2, "a recipient is age1…"),
+        (["-r", "age1yubikey1qwt50d05nh5vutpdz"], 2, "are not supported: name an age1…"),
+        (["-r", "age1pq1qwt50d05nh5vutpdz"], 2, "are not supported: name an age1…"),
         (["-r", &ecdsa], 2, "ssh-ed25519 or ssh-rsa"),
         (["-R", "missing"], 4, "missing cannot be read"),
         (["-R", "text"], 2, "text, line 1: a recipient is"),

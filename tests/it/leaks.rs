@@ -204,6 +204,63 @@ fn programs_and_long_files_are_searched_by_their_names_only() {
     world.run(EXPORT).code(6).stderr(said.and(contains("program").not()));
 }
 
+/// Dotfiles are often kept elsewhere, and links lead to them.
+#[test]
+fn a_file_is_known_by_the_links_that_lead_to_it_too() {
+    let world = World::new();
+    world.vm("dev").with("--image alpine:3.20").stopped();
+    for (path, text) in [
+        ("workspace/dotfiles/netrc", format!("machine x password {VALUE}\n")),
+        ("workspace/dotfiles/vimrc", "set ruler\n".into()),
+        ("workspace/ssh/authorized_keys", "ssh-ed25519 AAAA me@host\n".into()),
+        ("root/srv/gh/hosts.yml", format!("github.com:\n    oauth_token: {VALUE}\n")),
+        ("root/srv/stores/key", "\0".into()),
+        ("root/root/.bash_history", "ls\n".into()),
+        ("root/srv/config/a/b", "x".into()),
+    ] {
+        world.write_guest("dev", path, text);
+    }
+    for (path, target) in [
+        // By a link to it, and to a folder that it is in.
+        ("root/root/.netrc", "/workspace/dotfiles/netrc"),
+        ("root/root/.vimrc", "/workspace/dotfiles/vimrc"),
+        ("root/root/.ssh", "../workspace/ssh"),
+        // By two links, one after the other, and one in the other.
+        ("root/home/me/keys", "/home/me/store"),
+        ("root/home/me/store", "/srv/stores"),
+        ("root/home/me/app.p12", "keys/key"),
+        ("root/root/.config", "/srv/config"),
+        ("root/srv/config/gh", "/srv/gh"),
+        // It is found by its own path already.
+        ("root/home/me/.zsh_history", "/root/.bash_history"),
+        // To nothing, out of the VM, in circles.
+        ("root/home/me/.netrc", "/nowhere"),
+        ("root/home/me/.zhistory", "/dev/null"),
+        ("root/home/me/.aws", "../../../../../../../../etc/ssl"),
+        ("root/home/me/.kube", ".kube"),
+        ("root/home/me/.docker", "/home"),
+        ("root/srv/config/a/circle", "/srv/circle"),
+        ("root/srv/circle/back", "/srv/config/a"),
+    ] {
+        world.link_guest("dev", path, target);
+    }
+    world.run("freeze dev -t ready").success();
+    let run = finish(world.line(&format!("{EXPORT} --allow-secrets --json"))).success();
+    let report: Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+    let found = report["findings"].as_array().unwrap();
+    let found: Vec<_> =
+        found.iter().map(|one| (one["kind"].as_str().unwrap(), one["path"].as_str().unwrap())).collect();
+    let expected = [
+        ("credentials", "/home/me/app.p12"),
+        ("credentials", "/root/.config/gh/hosts.yml"),
+        ("credentials", "/root/.netrc"),
+        ("history", "/root/.bash_history"),
+        ("authorized-keys", "/root/.ssh/authorized_keys"),
+    ];
+    assert_eq!(found, expected, "{report}");
+    assert_eq!(report["found"], json!(expected.len()));
+}
+
 /// A file system with a file of 2 MiB that was deleted.
 fn with_deleted(folder: &Path) -> Vec<u8> {
     let (files, image) = (folder.join("disk"), folder.join("disk.raw"));

@@ -7,6 +7,7 @@ use predicates::str::contains;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -275,6 +276,135 @@ fn what_cannot_be_scrubbed_is_refused() {
     let bare = Bare { base: tar_of(&[("etc/", "")]), overlay, storage: corpus("storage") };
     let one = import(&world, "dev", &bare.artifact());
     let said = stderr(&world.run(&format!("snapshot export {one} -o x.tar --scrub history")).code(5));
-    assert!(said.contains("nothing left this machine"), "{said}");
+    assert!(said.contains("nothing left this machine") && said.contains("start and stop the VM"), "{said}");
     assert!(!world.path("work/x.tar").exists());
+}
+
+/// The root of a list of extents of an inode begins so, with the number of them after that.
+const ROOT: u32 = 0xf30a;
+
+/// A file system with a history that is long and lies in one place, with extents of these lengths: the kernel writes such of
+/// 32,768 blocks, mke2fs and debugfs do not.
+fn disk_with_long_history(at: &Path, options: &[&str], size: &str, lengths: &[u32]) -> Vec<u8> {
+    let (folder, image, history) = (at.join("disk"), at.join("disk.raw"), at.join("history"));
+    fs::create_dir_all(folder.join("upper/root")).unwrap();
+    fs::create_dir_all(folder.join("work")).unwrap();
+    let blocks: u32 = lengths.iter().sum();
+    let length = blocks as usize * 1024;
+    fs::write(&history, &MARKER.repeat(length / MARKER.len() + 1)[..length]).unwrap();
+    let (folder, image) = (folder.to_str().unwrap(), image.to_str().unwrap());
+    run("mke2fs", &[&["-q", "-t", "ext4", "-b", "1024", "-d", folder], options, &[image, size]].concat());
+    let debugfs = |line: &str| run("debugfs", &["-w", "-R", line, image]);
+    if size == "160M" {
+        // The copies of the superblock are in the first 80 MiB.
+        debugfs("write /dev/null upper/filler");
+        debugfs("fallocate upper/filler 0 80000");
+    }
+    debugfs(&format!("write {} upper/root/.bash_history", history.display()));
+    let place =
+        |block: u32| -> u32 { debugfs(&format!("bmap upper/root/.bash_history {block}")).trim().parse().unwrap() };
+    let (first, last) = (place(0), place(blocks - 1));
+    assert_eq!(last - first, blocks - 1, "it does not lie in one place");
+    let count = u32::try_from(lengths.len()).unwrap();
+    let mut words = vec![(0, ROOT | count << 16)];
+    for (number, length) in lengths.iter().enumerate() {
+        let before: u32 = lengths[..number].iter().sum();
+        words.extend([(3 * number + 3, before), (3 * number + 4, *length), (3 * number + 5, first + before)]);
+    }
+    for (at, word) in words {
+        let at = match at {
+            12 => "IND".to_owned(),
+            13 => "DIND".to_owned(),
+            14 => "TIND".to_owned(),
+            _ => at.to_string(),
+        };
+        debugfs(&format!("sif upper/root/.bash_history block[{at}] {word}"));
+    }
+    run("e2fsck", &["-fn", image]);
+    fs::read(image).unwrap()
+}
+
+/// An extent of 32,768 blocks has no bit left that marks it as unwritten: it becomes two, for which an inode may have no room.
+#[test]
+fn a_long_file_on_a_disk_is_emptied_or_named() {
+    let (long, full) = (&[32768, 2048][..], &[32768, 1, 1, 2046][..]);
+    let clusters = ["-O", "bigalloc,^resize_inode", "-C", "16384"];
+    let variants: [(&[&str], &str, &[u32], bool); 4] = [
+        (&[], "160M", long, true),
+        (&[], "160M", full, true),
+        (&clusters, "64M", long, true),
+        (&clusters, "64M", full, false),
+    ];
+    for (options, size, lengths, is_emptied) in variants {
+        let world = World::new();
+        let overlay = disk_with_long_history(&world.path(""), options, size, lengths);
+        let bare = Bare { base: tar_of(&[("etc/", "")]), overlay, storage: corpus("storage") };
+        let one = import(&world, "dev", &bare.artifact());
+        if !is_emptied {
+            let said = stderr(&world.run(&format!("snapshot export {one} -o x.tar --scrub history")).code(5));
+            assert!(said.contains("\"/root/.bash_history\" in ") && said.contains("cannot be made empty"), "{said}");
+            assert!(said.contains("empty or remove it in the VM") && !said.contains("start and stop"), "{said}");
+            assert!(!world.path("work/x.tar").exists());
+            continue;
+        }
+        let report = export(&world, &one, "history");
+        assert_eq!((&report["found"], &report["scrubbed"]), (&0.into(), &1.into()), "{lengths:?}: {report}");
+        let overlay = &members(&world.path("work/x.tar"))["overlay.raw"];
+        assert!(!holds(overlay, MARKER), "{options:?} {lengths:?}: a secret is left");
+        let image = world.path("work/scrubbed.raw");
+        fs::write(&image, overlay).unwrap();
+        run("e2fsck", &["-fn", image.to_str().unwrap()]);
+        assert_eq!(run("debugfs", &["-R", "cat upper/root/.bash_history", image.to_str().unwrap()]), "");
+    }
+}
+
+/// The place of its content is filled with comments, none of them longer than programs read.
+#[test]
+fn a_long_file_in_a_tar_is_emptied() {
+    let world = World::new();
+    world.vm("dev").with("--image alpine:3.20").stopped();
+    world.write_guest("dev", "root/root/.bash_history", MARKER.repeat((66 << 20) / MARKER.len()));
+    world.write_guest("dev", "root/root/kept", "kept");
+    world.run("freeze dev").success();
+    let report = export(&world, "dev", "history");
+    assert_eq!((&report["found"], &report["scrubbed"]), (&0.into(), &1.into()), "{report}");
+    let members = members(&world.path("work/x.tar"));
+    assert!(members.values().all(|content| !holds(content, MARKER)), "a secret is left");
+    let layer = members.iter().find(|(path, _)| path.starts_with("layers/") && path.ends_with(".tar")).unwrap().1;
+    let (mut comments, mut kept) = (0, String::new());
+    for entry in tar::Archive::new(&layer[..]).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        if entry.header().entry_type() == tar::EntryType::XGlobalHeader {
+            assert!(content.len() <= 1 << 20, "{}", content.len());
+            let begin = format!("{} comment=", content.len());
+            assert!(content.is_empty() || content.starts_with(begin.as_bytes()) && content.ends_with(b"\n"));
+            comments += 1;
+        } else if entry.path().unwrap().ends_with("root/kept") {
+            kept = String::from_utf8(content).unwrap();
+        }
+    }
+    assert_eq!((comments > 100, kept.as_str()), (true, "kept"));
+}
+
+#[test]
+fn what_a_link_leads_to_is_emptied() {
+    let world = World::new();
+    world.vm("dev").with("--image alpine:3.20").stopped();
+    world.write_guest("dev", "workspace/dotfiles/netrc", format!("machine x password {MARKER}\n"));
+    world.write_guest("dev", "workspace/ssh/authorized_keys", format!("ssh-ed25519 AAAA {MARKER}\n"));
+    world.write_guest("dev", "root/srv/typed", format!("echo {MARKER}\n"));
+    world.link_guest("dev", "root/root/.netrc", "/workspace/dotfiles/netrc");
+    world.link_guest("dev", "root/root/.ssh", "../workspace/ssh");
+    world.link_guest("dev", "root/root/.bash_history", "/srv/typed");
+    world.link_guest("dev", "root/root/.zsh_history", "/dev/null");
+    world.run("freeze dev").success();
+    let report = export(&world, "dev", "credentials,history,authorized-keys");
+    assert_eq!((&report["found"], &report["scrubbed"]), (&0.into(), &3.into()), "{report}");
+    let paths: Vec<_> = report["emptied"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["/root/.ssh/authorized_keys", "/root/.netrc", "/root/.bash_history"]);
+    for (path, content) in members(&world.path("work/x.tar")) {
+        assert!(!holds(&content, MARKER), "{path} holds a secret");
+    }
 }

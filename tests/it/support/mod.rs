@@ -224,6 +224,13 @@ impl World {
         fs::write(path, content).unwrap();
     }
 
+    /// Makes a symbolic link on a VM's disk.
+    pub fn link_guest(&self, name: &str, path: &str, target: &str) {
+        let path = self.path(&format!("fake/vms/{name}/disk/{path}"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, path).unwrap();
+    }
+
     /// Reads a file from a VM's disk.
     pub fn read_guest(&self, name: &str, path: &str) -> Option<String> {
         fs::read_to_string(self.path(&format!("fake/vms/{name}/disk/{path}"))).ok()

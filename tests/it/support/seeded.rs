@@ -33,6 +33,16 @@ fn base64url(bytes: &[u8]) -> String {
     bytes.chunks(3).map(letters).collect()
 }
 
+/// A private key of RSA as a JSON Web Key.
+fn jwk() -> String {
+    format!("{{\"n\": \"{}\", \"e\": \"AQAB\", \"d\": \"{}\", \"kty\": \"RSA\"}}", random(WORD, 342), random(WORD, 341))
+}
+
+/// A file of Kubernetes that says how to reach a cluster as this user.
+fn cluster(user: &str) -> String {
+    format!("apiVersion: v1\nkind: Config\nclusters: []\nusers:\n- name: a\n  user:\n    {user}\n")
+}
+
 /// Paths, texts and kinds.
 type Secrets = Vec<(&'static str, String, &'static str)>;
 
@@ -62,6 +72,14 @@ fn keys() -> Secrets {
         ("/etc/dropbear/dropbear_rsa_host_key", "\0\0\0\u{7}ssh-rsa".into(), "ssh-host-key"),
         ("/root/.ssh/authorized_keys", "ssh-ed25519 AAAA me@host\n".into(), "authorized-keys"),
         ("/home/long/.ssh/authorized_keys", "# a long list\n".repeat(100_000), "authorized-keys"),
+        (
+            "/etc/letsencrypt/accounts/acme-v02.api.letsencrypt.org/directory/0a1b/private_key.json",
+            jwk(),
+            "private-key",
+        ),
+        ("/srv/k8s/secret.yaml", format!("data:\n  tls.key: {}\n", base64url(pem("RSA ").as_bytes())), "private-key"),
+        ("/etc/dropbear/authorized_keys", "ssh-ed25519 AAAA me@host\n".into(), "authorized-keys"),
+        ("/etc/ssh/authorized_keys/me", "ssh-ed25519 AAAA me@host\n".into(), "authorized-keys"),
         ("/etc/shadow", format!("root:$y$j9T${}:1:0:::::\n", random(WORD, 40)), "password-hashes"),
         ("/etc/shadow-", format!("bin:*:1::::::\nme:!$6${}:1:0:::::\n", random(WORD, 40)), "password-hashes"),
         ("/srv/app/.htpasswd", format!("me:$apr1$x${}\n", random(WORD, 22)), "password-hashes"),
@@ -79,6 +97,8 @@ fn credentials() -> Secrets {
         ("/root/.config/gcloud/legacy_credentials/me@x.org/adc.json", format!("{{\"refresh_token\": \"{value}\"}}")),
         ("/root/.config/gh/hosts.yml", format!("github.com:\n    oauth_token: {value}\n")),
         ("/root/.kube/config", format!("users:\n- name: a\n  user:\n    token: {value}\n")),
+        ("/etc/kubernetes/super-admin.conf", cluster(&format!("client-key-data: {value}"))),
+        ("/srv/k8s/cluster.yaml", cluster(&format!("token: {value}"))),
         ("/root/.docker/config.json", format!("{{\"auths\":{{\"ghcr.io\":{{\"auth\":\"{value}\"}}}}}}")),
         ("/root/.netrc", format!("machine x login y\n  password {value}\n")),
         ("/root/.pgpass", format!("db:5432:*:me:{value}\n")),
@@ -158,6 +178,8 @@ fn histories() -> Secrets {
         ("/home/me/.local/state/bash/history", "ls"),
         ("/root/.local/share/fish/fish_history", "- cmd: ls"),
         ("/root/.config/nushell/history.txt", "ls"),
+        ("/root/.local/state/elvish/db.bolt", "\0"),
+        ("/root/.local/share/xonsh/history_json/xonsh-1a2b.json", "{}"),
         ("/root/.python_history", "print()"),
         ("/root/.psql_history", "select 1"),
         ("/root/.viminfo", "# viminfo\n:w\n"),
@@ -247,6 +269,14 @@ pub fn decoys() -> Vec<(&'static str, String)> {
         ("/srv/other/doc.md", format!("{begin}\n...\n-----END PRIVATE {}-----\n", "KEY")),
         ("/srv/other/cert.pem", pem("").replace("PRIVATE KEY", "CERTIFICATE")),
         ("/srv/other/public.pem", pem("").replace("PRIVATE", "PUBLIC")),
+        ("/srv/other/jwks.json", jwk().replace("\"d\"", "\"x\"")),
+        (
+            "/srv/other/ca.yaml",
+            format!("ca.crt: {}\n", base64url(pem("").replace("PRIVATE KEY", "CERTIFICATE").as_bytes())),
+        ),
+        ("/srv/other/cluster.yaml", cluster("exec:\n      command: aws-iam-authenticator")),
+        ("/srv/other/skaffold.yaml", cluster("token: x1y2z3").replace("v1", "skaffold/v4beta1")),
+        ("/etc/kubernetes/kubelet.conf", cluster("client-key: /var/lib/kubelet/pki/kubelet-client-current.pem")),
         ("/srv/other/jwt.md", jwt(r#"{"alg":"HS256"}"#, r#"{"sub":"1234567890","name":"John Doe"}"#)),
         ("/srv/other/state.json", format!("{{\"id\": \"{}\"}}", jwt(r#"{"kid":"a"}"#, r#"{"sub":"me"}"#))),
         ("/srv/other/deploy.sh", decoy_script()),
