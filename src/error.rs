@@ -91,7 +91,7 @@ impl Failure {
 
     /// As programs read it.
     pub fn error(&self) -> Error {
-        Error { now: self.state.clone(), hint: self.hint.clone(), ..Error::new(self.status, &self.what) }
+        Error { state: self.state.clone(), hint: self.hint.clone(), ..Error::new(self.status, &self.what) }
     }
 
     /// A file that cannot be written: a full disk, a read-only folder, no permission.

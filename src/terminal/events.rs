@@ -47,7 +47,7 @@ pub struct Error {
     /// What failed, for people to read.
     pub message: String,
     /// The state things are in now.
-    pub now: Option<String>,
+    pub state: Option<String>,
     /// How to fix it.
     pub hint: Option<String>,
 }
@@ -57,7 +57,7 @@ impl Error {
     #[must_use]
     pub fn new(status: Status, message: &str) -> Self {
         let (code, exit_status) = (status.word(), status.code());
-        Self { code, exit_status, message: message.to_owned(), now: None, hint: None }
+        Self { code, exit_status, message: message.to_owned(), state: None, hint: None }
     }
 }
 

@@ -128,7 +128,7 @@ impl Terminal {
             return self.json_line(&ErrorLine { error: PrintedError { error, about: &self.about, warnings } });
         }
         self.say_labelled("error:", Color::Red, &error.message);
-        for (label, color, text) in [("  now:", Color::Yellow, &error.now), ("  help:", Color::Green, &error.hint)] {
+        for (label, color, text) in [("  now:", Color::Yellow, &error.state), ("  help:", Color::Green, &error.hint)] {
             if let Some(text) = text {
                 self.say_labelled(label, color, text);
             }

@@ -92,7 +92,7 @@ impl Terminal {
         self.run.is_unprinted.store(true, Relaxed);
         let message = format!("could not print the result: {problem}");
         let state = (!done.is_empty()).then(|| done.join("; "));
-        self.error(&Error { now: state, ..Error::new(Status::Failed, &message) }, &[]);
+        self.error(&Error { state, ..Error::new(Status::Failed, &message) }, &[]);
     }
 }
 

@@ -259,7 +259,7 @@ fn did_you_mean_is_the_hint() {
     world.vm("webserver").stopped();
     let error = error(run(&world, "start webservr"), 4);
     assert!(error["hint"].as_str().unwrap().starts_with("did you mean webserver?"), "{error}");
-    assert_eq!((&error["vm"], &error["now"]), (&json!("webservr"), &Value::Null));
+    assert_eq!((&error["vm"], &error["state"]), (&json!("webservr"), &Value::Null));
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn an_unprinted_result_is_a_json_error_for_programs() {
     let said = fails_to_print(&world, "freeze dev --json --error-format json");
     let line = said.lines().find(|line| line.starts_with('{')).unwrap();
     let error: serde_json::Value = serde_json::from_str(line).unwrap();
-    assert!(error["error"]["now"].as_str().unwrap().contains("froze dev as dev@"), "{line}");
+    assert!(error["error"]["state"].as_str().unwrap().contains("froze dev as dev@"), "{line}");
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn yes_does_not_confirm_the_loss() {
     let error = &last["error"];
     assert!(error["message"].as_str().unwrap().contains("'dev' does not answer"), "{error}");
     assert_eq!(error["hint"], "--allow-unresponsive answers this question");
-    assert!(error["now"].as_str().unwrap().contains("nothing was changed"), "{error}");
+    assert!(error["state"].as_str().unwrap().contains("nothing was changed"), "{error}");
     assert!(is_alive(world.vmm("dev")) && !world.commands().contains(&"machine stop".to_owned()));
 }
 
