@@ -303,6 +303,14 @@ impl Index {
         objects.collect()
     }
 
+    /// Bytes of the objects that are kept of the image only: no thaw needs them.
+    pub fn image_bytes(&self) -> u64 {
+        let chunks = self.members.iter().flat_map(|entry| &entry.chunks);
+        let needed: HashSet<Option<Digest>> = chunks.map(|chunk| chunk.content().0).collect();
+        let kept = self.objects().into_iter().filter(|(name, ..)| !needed.contains(&Some(*name)));
+        kept.map(|(_, _, bytes)| u64::from(bytes)).sum()
+    }
+
     /// The frames of its objects.
     pub(super) fn frames(&self) -> impl Iterator<Item = (Digest, Frame)> + '_ {
         self.chunks().filter_map(|chunk| match *chunk {

@@ -129,6 +129,8 @@ fn what_is_kept_of_an_image_is_checked_and_removed_with_its_snapshot() {
     let recorded = index.write(&library.folder("one")).unwrap();
     let read = Index::read(&library.folder("one"), &recorded).unwrap();
     assert_eq!((&read.base, read.objects()), (&index.base, index.objects()));
+    let frame = |chunk: &Chunk| if let Chunk::Object(_, _, bytes, _) = chunk { u64::from(*bytes) } else { 0 };
+    assert_eq!(read.image_bytes(), read.base[0].chunks.iter().map(frame).sum::<u64>());
     library.verify("one", &read).unwrap();
     assert_eq!(contents(&library.artifact("one", &read)).len(), 1);
     let of_image = read.base[0].chunks.iter().find_map(|chunk| match chunk {
