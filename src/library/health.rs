@@ -89,11 +89,19 @@ impl Health {
         let left = left.map(|left| left.bytes - left.chunk_bytes);
         let own = all.iter().map(stored::Stored::own_bytes);
         let broken_bytes = broken.iter().map(broken::Broken::bytes);
-        let bytes = own.chain(broken_bytes).chain(left).chain([store::bytes()]).fold(0, u64::saturating_add);
+        let bytes = own.chain(broken_bytes).chain(left).chain([chunk_bytes(&all)]).fold(0, u64::saturating_add);
         let problem = problem.map(|problem| (problem, USE_ANOTHER)).or_else(locks);
         let unwritable = unwritable(&folder);
         Self { snapshots: all.len(), broken: broken.len(), bytes, free, unwritable, problem, folder }
     }
+}
+
+/// Bytes of all chunks, each file once: those of the store, and those that a snapshot or a runtime has for itself.
+fn chunk_bytes(all: &[stored::Stored]) -> u64 {
+    let runtimes = store::runtime_indexes().into_iter().map(|(folder, _)| folder);
+    let folders = all.iter().map(|one| one.folder.clone()).chain(runtimes);
+    let own = folders.flat_map(|folder| store::own_objects(&folder).into_values());
+    own.fold(store::bytes(), u64::saturating_add)
 }
 
 /// The folder, or the nearest existing one above it.

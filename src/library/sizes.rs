@@ -1,4 +1,5 @@
-//! What snapshots take in the store: a function of their indexes, so the result of one run is true as long as they are.
+//! What snapshots take in the store: a function of their indexes, and of whether their files are links. So the result of one run
+//! is true as long as the indexes are, in the same folder.
 
 use super::hash::FileHash;
 use super::layout::INDEX;
@@ -9,6 +10,7 @@ use crate::{files, home};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The folder of the file that keeps the sizes.
@@ -20,13 +22,16 @@ const LIMIT: u64 = 16 << 20;
 /// Bytes of the objects of all snapshots.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
-    /// The hash of the names of all indexes: of what the sizes follow from.
+    /// The hash of what the sizes follow from.
     of: String,
-    /// All objects, each once.
+    /// All objects, each file once.
     pub all: u64,
     /// By `VM@ID`: the objects that no other snapshot has. Those without any are not in it.
     unique: HashMap<String, u64>,
 }
+
+/// The name of an object. And the number of the folder, if the object there is a file that no other folder has.
+type Name = (Digest, Option<usize>);
 
 /// The owner of an object: the number of a folder, or several.
 #[derive(Clone, Copy)]
@@ -42,8 +47,9 @@ impl Sizes {
         if folders.is_empty() {
             return Self::default();
         }
-        let of = key(&mut folders);
-        let file = home::existing(FOLDER).ok().flatten().map(|folder| folder.join(FILE));
+        let store = home::existing(FOLDER).ok().flatten();
+        let of = key(&mut folders, store.as_deref());
+        let file = store.map(|store| store.join(FILE));
         if let Some(kept) = file.as_deref().and_then(read).filter(|kept| kept.of == of) {
             return kept;
         }
@@ -61,15 +67,15 @@ impl Sizes {
 
     /// Also returns whether all indexes could be read.
     fn measure(of: String, folders: &[Folder]) -> (Self, bool) {
-        let (mut owners, mut is_complete) = (HashMap::<Digest, (Owner, u64)>::new(), true);
+        let (mut owners, mut is_complete) = (HashMap::<Name, (Owner, u64)>::new(), true);
         for (number, folder) in folders.iter().enumerate() {
-            let Ok(index) = Index::read(&folder.path, &folder.index) else {
+            let Some(objects) = folder.objects(number) else {
                 is_complete = false;
                 continue;
             };
-            for (name, _, bytes) in index.objects() {
+            for (name, bytes) in objects {
                 let owner = owners.entry(name);
-                owner.and_modify(|(owner, _)| *owner = Owner::Several).or_insert((Owner::One(number), bytes.into()));
+                owner.and_modify(|(owner, _)| *owner = Owner::Several).or_insert((Owner::One(number), bytes));
             }
         }
         let mut sizes = Self { of, ..Self::default() };
@@ -99,12 +105,11 @@ pub fn freed_in_order(all: &[Stored], order: &[String]) -> (u64, Vec<u64>) {
     for one in all {
         add(place.get(one.reference().as_str()).copied(), one.own_bytes());
     }
-    let mut objects = HashMap::<Digest, (Option<usize>, u64)>::new();
-    for folder in Folder::all(all) {
+    let mut objects = HashMap::<Name, (Option<usize>, u64)>::new();
+    for (number, folder) in Folder::all(all).iter().enumerate() {
         let at = place.get(folder.name.as_str()).copied();
-        let Ok(index) = Index::read(&folder.path, &folder.index) else { continue };
-        for (name, _, bytes) in index.objects() {
-            let last = objects.entry(name).or_insert((at, bytes.into()));
+        for (name, bytes) in folder.objects(number).unwrap_or_default() {
+            let last = objects.entry(name).or_insert((at, bytes));
             last.0 = last.0.zip(at).map(|(one, other)| one.max(other));
         }
     }
@@ -133,13 +138,22 @@ impl Folder {
         let index = one.metadata.files.get(INDEX)?.clone();
         Some(Self { name: one.reference(), path: one.folder.clone(), index })
     }
+
+    /// Its objects and their bytes, if its index can be read; it has this number.
+    fn objects(&self, number: usize) -> Option<Vec<(Name, u64)>> {
+        let index = Index::read(&self.path, &self.index).ok()?;
+        let own = store::own_objects(&self.path);
+        let named = |name: Digest| (name, own.contains_key(&name).then_some(number));
+        Some(index.objects().into_iter().map(|(name, _, bytes)| (named(name), bytes.into())).collect())
+    }
 }
 
-/// What the sizes follow from, as one hash.
-fn key(folders: &mut [Folder]) -> String {
+/// What the sizes follow from, as one hash. A copy of the library may have no links: its folder is another one.
+fn key(folders: &mut [Folder], store: Option<&Path>) -> String {
     folders.sort_by(|one, other| (&one.name, &one.index.sha256).cmp(&(&other.name, &other.index.sha256)));
-    let lines: Vec<String> =
-        folders.iter().map(|folder| format!("{} {}\n", folder.name, folder.index.sha256)).collect();
+    let store = store.and_then(|store| store.metadata().ok()).map(|meta| format!("{} {}\n", meta.dev(), meta.ino()));
+    let lines = folders.iter().map(|folder| format!("{} {}\n", folder.name, folder.index.sha256));
+    let lines: Vec<String> = lines.chain(store).collect();
     Digest::of(lines.concat().as_bytes()).to_string()
 }
 

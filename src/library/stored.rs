@@ -95,7 +95,7 @@ impl Stored {
         self.metadata.files.values().map(|file| file.bytes).fold(metadata, u64::saturating_add)
     }
 
-    /// Bytes of all that it consists of, whether other snapshots share it or not.
+    /// Bytes that a thaw needs, with the records: no less than its removal frees, but for what is kept of the image of its VM.
     pub fn all_bytes(&self) -> u64 {
         let records = [METADATA, INDEX].map(|name| fs::metadata(self.folder.join(name)).map_or(0, |meta| meta.len()));
         records.into_iter().fold(self.bytes(), u64::saturating_add)

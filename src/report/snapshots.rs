@@ -14,7 +14,8 @@ pub struct Listed<'a> {
     pub snapshot: &'a Metadata,
     /// Bytes that a thaw of it needs: of all its files, with its artifact in one piece.
     pub bytes: u64,
-    /// Bytes that its removal frees: other snapshots keep the chunks that they share with it.
+    /// Bytes that its removal frees: other snapshots keep the chunks that they share with it. They include what is kept of the
+    /// image of its VM for the next freeze, which no thaw needs: so they may be more than `bytes`.
     pub unique_bytes: u64,
 }
 

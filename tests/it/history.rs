@@ -167,7 +167,7 @@ fn a_damaged_or_lying_checkpoint_is_refused_and_nothing_stays() {
         fs::write(path, index.to_string()).unwrap();
     };
     let objects = |world: &World| library::objects(&world.path("work/a.checkpoint"));
-    let damages: [&dyn Fn(&World); 11] = [
+    let damages: [&dyn Fn(&World); 13] = [
         &|world| fs::remove_file(&objects(world)[0]).unwrap(),
         &|world| library::damage(&world.path("work/a.checkpoint")),
         &|world| fs::write(&objects(world)[0], "").unwrap(),
@@ -179,6 +179,14 @@ fn a_damaged_or_lying_checkpoint_is_refused_and_nothing_stays() {
         &|world| edit(world, |index| index["files"][0]["chunks"] = json!([null, null])),
         &|world| edit(world, |index| index["files"][1] = index["files"][0].clone()),
         &|world| edit(world, |index| index["manifest"]["checkpoint"] = Value::Null),
+        &|world| {
+            edit(world, |index| {
+                let file = |at: usize| json!({"path": at.to_string(), "size": 0, "mode": 420, "chunks": []});
+                index["files"] = (0..10_001).map(file).collect();
+            });
+        },
+        // Each of its folders is one more member.
+        &|world| edit(world, |index| index["files"][0]["path"] = json!("a/".repeat(50_000) + "x")),
     ];
     for (number, damage) in damages.iter().enumerate() {
         let world = saved_three_times();

@@ -112,6 +112,23 @@ fn an_index_that_lies_is_refused_by_every_command_that_reads_it() {
 }
 
 #[test]
+fn many_files_of_zeros_take_little_memory() {
+    let (world, folder) = world();
+    let (mut index, zeros): (Value, _) =
+        (serde_json::from_slice(&fs::read(folder.join("index.json")).unwrap()).unwrap(), MIB as u64 - 1);
+    // Together they are larger than the memory.
+    let files = (0..400).map(|at| member(&at.to_string(), "file", zeros, &format!("[null,{zeros}]")));
+    let files = format!("[{}]", files.collect::<Vec<_>>().join(","));
+    index["members"] = serde_json::from_str(&files).unwrap();
+    forge(&folder, &index.to_string());
+    for line in ["snapshot verify dev", "snapshot export dev -o x.tar --allow-secrets"] {
+        let run = finish(within(MEMORY, &world.line(line)));
+        assert!(run.get_output().status.code().is_some_and(|status| status != 101), "{line}: {}", stderr(&run));
+    }
+    finish(within(MEMORY, &world.line("snapshot verify dev"))).success();
+}
+
+#[test]
 fn an_object_that_is_something_else_is_refused_by_every_command_that_reads_it() {
     let (world, folder) = world();
     fs::remove_dir_all(world.path("home/library/store/objects")).unwrap();

@@ -345,6 +345,25 @@ fn without_the_objects_of_its_image_a_snapshot_can_be_exported_and_thawed() {
 }
 
 #[test]
+fn what_is_kept_of_its_image_is_shown_beside_its_size() {
+    let world = World::new();
+    if !image_vm(&world) {
+        return;
+    }
+    // The guest has deleted it.
+    world.write("rootfs/opt/file", random_bytes(3 << 20));
+    freeze(&world);
+    let run = |line: &str| stdout(&finish(real::line(&world, line)).success());
+    let text = run("snapshot show dev");
+    let rest = text.split_once(", and 3.0").expect(&text).1;
+    assert!(rest.contains(" of its image for the next freeze; removing it frees "), "{text}");
+    let json: Value = serde_json::from_str(&run("snapshot show dev --json")).unwrap();
+    let [bytes, unique] = ["bytes", "unique_bytes"].map(|key| json[key].as_u64().unwrap());
+    let removed: Value = serde_json::from_str(&run("snapshot rm dev --yes --json")).unwrap();
+    assert_eq!(removed["freed"].as_u64(), Some(unique), "{bytes}");
+}
+
+#[test]
 fn a_damaged_snapshot_does_not_spoil_the_next_one() {
     let world = World::new();
     if !image_vm(&world) {

@@ -521,5 +521,12 @@ fn an_engine_packs_an_empty_vm_once() {
             fs::write(runtime.join(file), "{}").unwrap();
             assert_eq!((trials(), trials()), (1, 0), "{}: {file}", engine.label());
         }
+        let runtime = fs::read_dir(&runtimes).unwrap().next().unwrap().unwrap().path();
+        for object in fs::read_dir(runtime.join("objects")).unwrap() {
+            // In all its places: it is one file.
+            fs::write(object.unwrap().path(), "damaged").unwrap();
+        }
+        assert_eq!((trials(), trials()), (1, 0), "{}: a chunk", engine.label());
+        engine.bottle_freeze("snapshot verify first").succeeds();
     });
 }

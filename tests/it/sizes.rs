@@ -1,5 +1,6 @@
 //! What snapshots take: SIZE, UNIQUE and the last line of `snapshot ls`; the same numbers for programs and in `doctor`.
 
+use crate::support::library::stored_objects;
 use crate::support::{World, names_in, stdout};
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -8,6 +9,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::process::Command;
 
 fn json(world: &World, line: &str) -> Value {
     serde_json::from_str(&stdout(&world.run(line).success())).unwrap()
@@ -27,6 +29,19 @@ fn world() -> World {
     world
 }
 
+/// The same, where files have no hard links: each snapshot has its own.
+fn world_without_links() -> World {
+    let world = world();
+    // What is known of the sizes is copied, too.
+    world.run("snapshot ls").success();
+    let [library, old] = ["home/library", "home/old"].map(|folder| world.path(folder));
+    fs::rename(&library, &old).unwrap();
+    assert!(Command::new("cp").arg("-r").args([&old, &library]).status().unwrap().success());
+    fs::remove_dir_all(old).unwrap();
+    stored_objects(&world).iter().for_each(|object| fs::remove_file(object).unwrap());
+    world
+}
+
 /// The bytes of all files below, each once.
 fn bytes_below(folder: &Path, seen: &mut HashMap<u64, u64>) -> u64 {
     for entry in fs::read_dir(folder).unwrap() {
@@ -42,12 +57,18 @@ fn bytes_below(folder: &Path, seen: &mut HashMap<u64, u64>) -> u64 {
 
 #[test]
 fn removing_a_snapshot_frees_what_is_listed_as_unique() {
-    let world = world();
-    while let Some(one) = json(&world, "snapshot ls --json").as_array().unwrap().first() {
+    for world in [world(), world_without_links()] {
+        remove_all(&world);
+    }
+}
+
+/// Removes the snapshots one by one.
+fn remove_all(world: &World) {
+    while let Some(one) = json(world, "snapshot ls --json").as_array().unwrap().first() {
         let name = format!("{}@{}", one["vm"].as_str().unwrap(), one["id"].as_str().unwrap());
-        let shown = json(&world, &format!("snapshot show {name} --json"));
+        let shown = json(world, &format!("snapshot show {name} --json"));
         assert_eq!((&shown["bytes"], &shown["unique_bytes"]), (&one["bytes"], &one["unique_bytes"]));
-        let removed = json(&world, &format!("snapshot rm {name} --yes --json"));
+        let removed = json(world, &format!("snapshot rm {name} --yes --json"));
         assert_eq!((&removed["bytes"], &removed["freed"]), (&one["bytes"], &one["unique_bytes"]));
     }
 }
@@ -111,14 +132,33 @@ fn the_kept_sizes_are_those_of_the_snapshots_that_are_there() {
 
 #[test]
 fn doctor_counts_each_file_once() {
-    let world = world();
-    let checks = json(&world, "doctor --json");
-    let library = checks["checks"].as_array().unwrap().iter().find(|check| check["name"] == "library").unwrap();
-    let counted = library["details"]["bytes"].as_u64().unwrap();
-    let folder = world.path("home/library");
-    let mut seen = HashMap::new();
-    let (objects, snapshots) = (folder.join("store/objects"), folder.join("snapshots"));
-    assert!(!names_in(&objects).is_empty());
-    bytes_below(&objects, &mut seen);
-    assert_eq!(counted, bytes_below(&snapshots, &mut seen));
+    for (world, has_links) in [(world(), true), (world_without_links(), false)] {
+        let checks = json(&world, "doctor --json");
+        let library = checks["checks"].as_array().unwrap().iter().find(|check| check["name"] == "library").unwrap();
+        let counted = library["details"]["bytes"].as_u64().unwrap();
+        let folder = world.path("home/library");
+        let mut seen = HashMap::new();
+        let (objects, snapshots) = (folder.join("store/objects"), folder.join("snapshots"));
+        assert_eq!(!names_in(&objects).is_empty(), has_links);
+        bytes_below(&objects, &mut seen);
+        assert_eq!(counted, bytes_below(&snapshots, &mut seen));
+    }
+}
+
+#[test]
+fn without_hard_links_each_snapshot_takes_all_that_it_has() {
+    let world = world_without_links();
+    let bytes = || bytes_below(&world.path("home/library/snapshots"), &mut HashMap::new());
+    let unique = |world: &World| -> u64 {
+        let all = json(world, "snapshot ls --json");
+        all.as_array().unwrap().iter().map(|one| one["unique_bytes"].as_u64().unwrap()).sum()
+    };
+    assert_eq!(unique(&world), bytes());
+    assert_eq!(unique(&world), bytes(), "as it was kept");
+    // The same in whole KiB, as a limit.
+    let limit = bytes() / 1024;
+    world.run(&format!("snapshot prune --max-size {}K --tag first --yes", limit + 1)).success();
+    assert_eq!(json(&world, "snapshot ls --json").as_array().unwrap().len(), 3);
+    world.run(&format!("snapshot prune --max-size {limit}K --tag first --yes")).success();
+    assert!(bytes() <= limit * 1024);
 }

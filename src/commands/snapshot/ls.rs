@@ -18,7 +18,8 @@ use std::collections::HashSet;
 
 /// List snapshots
 ///
-/// SIZE is all that the snapshot consists of. UNIQUE is what removing it frees: others keep the chunks that they share with it.
+/// SIZE is what a thaw needs. UNIQUE is what removing it frees: others keep the chunks that they share with it. UNIQUE also has
+/// what is kept of the image of a VM for its next freeze, which may be more than SIZE; `snapshot show` prints how much it is.
 #[derive(Debug, clap::Args)]
 #[command(
     visible_alias = "list",

@@ -50,7 +50,7 @@ fn rows(one: &Stored, sizes: &Listed) -> Vec<(&'static str, String)> {
         ("frozen", format!("{} ({} ago)", metadata.date(), metadata.age())),
         ("note", metadata.note.clone().unwrap_or_default()),
         ("labels", list(&labels)),
-        ("size", format!("{}; removing it frees {}", size(one.all_bytes()), size(sizes.unique_bytes))),
+        ("size", format!("{}{}; removing it frees {}", size(one.all_bytes()), image(one), size(sizes.unique_bytes))),
         ("holds", holds(metadata)),
         ("deleted", deleted(metadata.trim)),
         ("without", list(&metadata.scrubbed)),
@@ -64,6 +64,14 @@ fn rows(one: &Stored, sizes: &Listed) -> Vec<(&'static str, String)> {
     rows.extend(metadata.warnings.iter().map(|warning| ("warning", warning.clone())));
     rows.push(("thaw with", format!("bottle-freeze thaw {}", one.reference())));
     rows
+}
+
+/// What is kept besides, if anything.
+fn image(one: &Stored) -> String {
+    match one.index().map_or(0, |index| index.image_bytes()) {
+        0 => String::new(),
+        bytes => format!(", and {} of its image for the next freeze", packed::size(bytes)),
+    }
 }
 
 fn made_by(metadata: &Metadata) -> String {

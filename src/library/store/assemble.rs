@@ -123,7 +123,8 @@ impl<'w> Assets<'w> {
         }
         let padded = self.between.len() + padding(&entry.member, &data);
         self.between.resize(padded, 0);
-        Ok(())
+        // The frames are the same as if they were made later. But until then, many members may come, each with zeros.
+        self.flush_to(self.between.len() - self.between.len() % CHUNK)
     }
 
     /// Zeros that are content, and not a hole.
@@ -140,13 +141,17 @@ impl<'w> Assets<'w> {
         Ok(())
     }
 
-    /// Ends the frame of what lies between objects: in parts, because the map of a sparse file may be long.
+    /// Ends the frame of what lies between objects.
     fn flush(&mut self) -> Result<(), StoreError> {
-        for part in self.between.chunks(CHUNK) {
+        self.flush_to(self.between.len())
+    }
+
+    /// Makes frames of so many bytes of what lies between objects: in parts, because the map of a sparse file may be long.
+    fn flush_to(&mut self, bytes: usize) -> Result<(), StoreError> {
+        for part in self.between.drain(..bytes).as_slice().chunks(CHUNK) {
             let frame = self.packer.pack(part).map_err(StoreError::Output)?;
             (self.on_asset)(Asset::Made(frame))?;
         }
-        self.between.clear();
         Ok(())
     }
 }

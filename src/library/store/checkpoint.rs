@@ -5,7 +5,7 @@
 use super::digest::Digest;
 use super::error::{Bad, StoreError};
 use super::frame::{self, CHUNK, FRAME, Frame, Unpacker};
-use super::index::{Chunk, Index};
+use super::index::{Chunk, Index, at_most};
 use super::objects::OBJECTS;
 use super::work::Added;
 use super::writer::Writer;
@@ -39,6 +39,7 @@ struct Checkpoint {
     version: u32,
     chunk_size: usize,
     manifest: Box<RawValue>,
+    #[serde(deserialize_with = "at_most")]
     files: Vec<Stored>,
 }
 

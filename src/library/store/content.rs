@@ -72,7 +72,6 @@ impl Source {
     }
 
     fn object(&self, name: &Digest, length: u32, recorded: Frame) -> io::Result<Rc<[u8]>> {
-        self.signals.check()?;
         if let Some(content) = self.kept.get(name) {
             return Ok(content);
         }
@@ -132,6 +131,7 @@ impl Content {
 impl ReadAt for Content {
     fn read_at(&self, mut at: u64, mut buffer: &mut [u8]) -> io::Result<()> {
         while !buffer.is_empty() {
+            self.source.signals.check()?;
             let (object, left) = self.place(at);
             let before = object.map_or(0, |(_, before)| before);
             let bytes = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());

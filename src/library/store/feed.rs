@@ -4,10 +4,10 @@ use super::cut::{Cutter, Piece};
 use super::digest::Digest;
 use super::error::StoreError;
 use super::frame::Frame;
-use super::index::{Chunk, Entry, Index};
+use super::index::{Chunk, Entry, Index, too_many};
 use super::link::Object;
 use super::work::{Job, Place, Storing, Work};
-use crate::smolvm::artifact::{Member, Part};
+use crate::smolvm::artifact::{MEMBERS, Member, Part};
 use std::path::Path;
 
 /// Takes the members of an artifact, in order.
@@ -28,14 +28,14 @@ impl<'w> Feed<'w> {
     /// Takes the next part.
     ///
     /// # Errors
-    /// A member does not have the size that it says; the objects cannot be written; a signal arrived.
+    /// There are too many members, or one that no artifact has, or that does not have the size that it says; the objects cannot
+    /// be written; a signal arrived.
     pub fn part(&mut self, part: Part<'_>) -> Result<(), StoreError> {
         self.chunks.work.signals.check()?;
         match part {
             Part::Member(member) => {
                 self.end_member()?;
-                self.begin(member);
-                Ok(())
+                self.begin(member)
             }
             Part::Data(data) => {
                 self.count(data.len() as u64)?;
@@ -60,7 +60,7 @@ impl<'w> Feed<'w> {
     /// An object is missing or damaged, or cannot be linked.
     pub fn known(&mut self, entry: &Entry, from: &Path) -> Result<(), StoreError> {
         self.end_member()?;
-        self.begin(&entry.member);
+        self.begin(&entry.member)?;
         self.bytes = entry.member.size;
         let mut objects = Vec::new();
         for chunk in &entry.chunks {
@@ -121,10 +121,16 @@ impl<'w> Feed<'w> {
         Ok(self.chunks.entries)
     }
 
-    fn begin(&mut self, member: &Member) {
+    /// Begins a member, if an artifact can have it: what claims more would fill the memory before there is an index to check.
+    fn begin(&mut self, member: &Member) -> Result<(), StoreError> {
+        member.check().map_err(|why| StoreError::Content(why.to_owned()))?;
+        if self.chunks.entries.len() == MEMBERS {
+            return Err(StoreError::Content(too_many()));
+        }
         self.cutter.begin(member);
         self.bytes = 0;
         self.chunks.entries.push(Entry { member: member.clone(), chunks: Vec::new() });
+        Ok(())
     }
 
     fn count(&mut self, bytes: u64) -> Result<(), StoreError> {

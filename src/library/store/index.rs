@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::marker::PhantomData;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -31,33 +32,38 @@ pub struct Index {
     /// The manifest, as the engine wrote it.
     pub manifest: Box<RawValue>,
     /// The members of the tar.
-    #[serde(deserialize_with = "members")]
+    #[serde(deserialize_with = "at_most")]
     pub members: Vec<Entry>,
     /// What is kept of the image that the VM was made from: it is in no artifact.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "members")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "at_most")]
     pub base: Vec<Entry>,
 }
 
 /// Reads no more members than an artifact has.
-fn members<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Entry>, D::Error> {
-    from.deserialize_seq(Members)
+pub(super) fn at_most<'de, D: Deserializer<'de>, M: Deserialize<'de>>(from: D) -> Result<Vec<M>, D::Error> {
+    from.deserialize_seq(Members(PhantomData))
+}
+
+/// What is wrong with more of them.
+pub(super) fn too_many() -> String {
+    format!("it has more than {MEMBERS} members")
 }
 
 /// Reads a list of members.
-struct Members;
+struct Members<M>(PhantomData<M>);
 
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<Entry>;
+impl<'de, M: Deserialize<'de>> Visitor<'de> for Members<M> {
+    type Value = Vec<M>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of members")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Entry>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<M>, A::Error> {
         let mut members = Vec::new();
         while let Some(member) = list.next_element()? {
             if members.len() == MEMBERS {
-                return Err(A::Error::custom(format!("it has more than {MEMBERS} members")));
+                return Err(A::Error::custom(too_many()));
             }
             members.push(member);
         }
@@ -297,6 +303,14 @@ impl Index {
             Chunk::Zeros(..) => None,
         });
         objects.collect()
+    }
+
+    /// Bytes of the objects that are kept of the image only: no thaw needs them.
+    pub fn image_bytes(&self) -> u64 {
+        let chunks = self.members.iter().flat_map(|entry| &entry.chunks);
+        let needed: HashSet<Option<Digest>> = chunks.map(|chunk| chunk.content().0).collect();
+        let kept = self.objects().into_iter().filter(|(name, ..)| !needed.contains(&Some(*name)));
+        kept.map(|(_, _, bytes)| u64::from(bytes)).sum()
     }
 
     /// The frames of its objects.

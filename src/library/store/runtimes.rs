@@ -57,6 +57,11 @@ impl Runtime {
         Self::add_in(&all, &store, key, from, &Record { index, record }).map_err(StoreError::not_writable(&all))
     }
 
+    /// Its key.
+    pub fn key(&self) -> &str {
+        self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
     /// Removes it, because it cannot be used: the next freeze makes it again.
     pub fn remove(&self) {
         if let Ok(Some(store)) = Objects::existing() {

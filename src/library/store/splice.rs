@@ -43,6 +43,19 @@ impl Before {
     fn read(&self, at: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
         self.content.read_at(at, buffer).map_err(StoreError::of_read)
     }
+
+    /// Adds the bytes of this range to the hash, in parts: zeros may go on for longer than the memory does.
+    fn hash(&self, range: Range<u64>, sha256: &mut Sha256, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+        let Range { start: mut at, end } = range;
+        while at < end {
+            let to = at.saturating_add(CHUNK as u64).min(end);
+            buffer.resize(usize::try_from(to.saturating_sub(at)).unwrap_or_default(), 0);
+            self.read(at, buffer)?;
+            sha256.update(&*buffer);
+            at = to;
+        }
+        Ok(())
+    }
 }
 
 /// Writes a member.
@@ -127,9 +140,7 @@ impl<'s, 'w> Splice<'s, 'w> {
             // Another version may have cut shorter chunks.
             if let Some((end, chunk)) = same.filter(|(end, _)| *end > at) {
                 if let Some(sha256) = &mut self.sha256 {
-                    self.buffer.resize(usize::try_from(end.saturating_sub(at)).unwrap_or_default(), 0);
-                    before.read(at, &mut self.buffer)?;
-                    sha256.update(&self.buffer);
+                    before.hash(at..end, sha256, &mut self.buffer)?;
                 }
                 self.feed.drop_rest();
                 self.feed.chunk(&chunk, &before.folder, &mut self.buffer)?;

@@ -4,6 +4,7 @@ use super::digest::Digest;
 use super::objects::{OBJECTS, Objects, is_one_file, remove_file};
 use crate::files;
 use crate::publish::PRIVATE;
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -95,7 +96,20 @@ pub fn foreign(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Bytes of all objects.
+/// The objects in the folder of a snapshot whose files have no other name, and their bytes: the file system has no hard links, or
+/// the library was copied without them. Where the first has another name, none is looked for: there may be thousands.
+pub fn own_objects(folder: &Path) -> HashMap<Digest, u64> {
+    let folder = folder.join(OBJECTS);
+    let first = fs::read_dir(&folder).ok().and_then(|mut entries| entries.next()?.ok()?.metadata().ok());
+    if first.is_none_or(|meta| meta.nlink() > 1) {
+        return HashMap::new();
+    }
+    let bytes = |path: &Path| fs::symlink_metadata(path).ok().filter(|meta| meta.nlink() < 2).map(|meta| meta.len());
+    let all = objects(&folder).unwrap_or_default().into_iter();
+    all.filter_map(|(path, name)| Some((name?, bytes(&path)?))).collect()
+}
+
+/// Bytes of all objects of the store.
 pub fn bytes() -> u64 {
     let folder = Objects::existing().ok().flatten().and_then(|store| fs::read_dir(store.folder()).ok());
     folder.into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()

@@ -1,6 +1,7 @@
 //! Step 5 of a freeze, without the engine: the chunks of a snapshot from the disks of the VM.
 
-use super::context::Freeze;
+use super::context::{Context, Freeze};
+use super::pattern;
 use super::plan::{Step, reads_disks};
 use super::source::Source;
 use super::stopped::Stopped;
@@ -53,24 +54,50 @@ impl Freeze<'_> {
         let text = format!("reading the disks of {}", self.job.name);
         let now = if is_cloned { None } else { DisksRead::now(source.as_read()) };
         let last = self.last_with_disks(source.disks(), now.as_ref());
-        let read = |on_bytes: &dyn Fn(u64)| source.write(&folder, runtime, last.as_ref(), &app.signals, on_bytes);
-        match app.terminal.counted("read", &text, || source.data_bytes(last.as_ref()), read) {
+        let write = |runtime: &Runtime| {
+            let read = |on_bytes: &dyn Fn(u64)| source.write(&folder, runtime, last.as_ref(), &app.signals, on_bytes);
+            app.terminal.counted("read", &text, || source.data_bytes(last.as_ref()), read)
+        };
+        match self.over_runtime(&folder, runtime, write)? {
             Ok((index, recorded, added)) => {
                 let read = now.filter(|_| source.is_as_opened()).and_then(|now| now.settled(began));
                 let (index, secrets) = (Box::new(index), source.secrets());
                 Ok(Ok((Written::Chunks { index, recorded, added, secrets, way: Way::Disks, read }, free)))
             }
-            Err(error) => {
+            Err(unread) => {
                 clear(&folder);
-                let unread = why_only_engine(error, runtime)?;
                 if is_cloned {
-                    let what = format!("the disks of '{}' cannot be read: {}", self.job.name, unread.why);
-                    return Err(Failure::new(Status::Failed, what).hint("freeze it again, with --engine-pack"));
+                    return Err(too_late(&self.job.name, &unread.why));
                 }
                 print(&unread);
                 Ok(Err(unread))
             }
         }
+    }
+
+    /// Writes the chunks to this folder, over what the engine adds. If that is damaged in the library, it is made again, and all
+    /// is written once more: the disks, or their clones, are still open. Or why only the engine can pack the VM.
+    fn over_runtime<T>(
+        &self,
+        folder: &Path,
+        runtime: &Runtime,
+        write: impl Fn(&Runtime) -> std::result::Result<T, StoreError>,
+    ) -> Result<std::result::Result<T, Unread>> {
+        let Context { app, engine, .. } = self.cx;
+        let written = match write(runtime) {
+            Err(error) if is_of(&error, runtime) => {
+                app.terminal.detail(&format!("{DAMAGED}, and is made again"));
+                clear(folder);
+                let again = pattern::again(app, engine, runtime);
+                app.signals.check()?;
+                match again {
+                    Ok(runtime) => write(&runtime),
+                    Err(failure) => return Ok(Err(format!("{DAMAGED}, and cannot be made again: {failure}").into())),
+                }
+            }
+            written => written,
+        };
+        written.map(Ok).or_else(|error| why_only_engine(error, runtime).map(Err))
     }
 
     /// What is read of the VM, and what the engine adds; or why only the engine can pack it.
@@ -176,6 +203,20 @@ pub fn only_engine(name: &Name, why: &str) -> String {
     format!("the engine packs '{name}': {why}")
 }
 
+/// The failure if only the engine can pack the VM, which runs again by now.
+fn too_late(name: &Name, why: &str) -> Failure {
+    let what = format!("only the engine can pack '{name}': {why}");
+    Failure::new(Status::Failed, what).hint("freeze it again, with --engine-pack")
+}
+
+/// What is wrong with a runtime.
+const DAMAGED: &str = "what the engine adds is damaged in the library";
+
+/// Whether a chunk of the runtime is damaged.
+fn is_of(error: &StoreError, runtime: &Runtime) -> bool {
+    matches!(error, StoreError::Damaged { folder, .. } if *folder == runtime.folder)
+}
+
 /// Why only the engine can pack the VM, if what failed is no more than that.
 fn why_only_engine(error: StoreError, runtime: &Runtime) -> Result<Unread> {
     let is_denied = |error: &DiskError| match error {
@@ -189,9 +230,9 @@ fn why_only_engine(error: StoreError, runtime: &Runtime) -> Result<Unread> {
         StoreError::Disk(error) if is_denied(&error) => {
             Ok(Unread { why: error.to_string(), hint: Some("give your user read access to all files of the image") })
         }
-        StoreError::Damaged { folder, .. } if folder == runtime.folder => {
+        error if is_of(&error, runtime) => {
             runtime.remove();
-            Ok("what the engine adds is damaged in the library".to_owned().into())
+            Ok(DAMAGED.to_owned().into())
         }
         error => Err(error.into()),
     }

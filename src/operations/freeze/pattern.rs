@@ -3,12 +3,12 @@
 use crate::app::App;
 use crate::error::{Failure, Result, Status};
 use crate::library::library_staging;
-use crate::library::store::{self, Runtime};
+use crate::library::store::{self, Runtime, Seen, StoreError};
 use crate::operations::packed;
 use crate::smolvm::{Record, Smolvm};
 use crate::threads;
 use serde_json::value::RawValue;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// What an engine adds to every artifact, and its record of an empty VM; or why only the engine can pack. All VMs of one
@@ -54,6 +54,23 @@ pub fn pattern(app: &App, engine: &Smolvm, key: Key) -> Result<Pattern> {
 /// The engine's record of an empty VM, if one was packed before.
 pub fn known_record(engine: &Smolvm, key: Key) -> Option<Record> {
     Record::parse(Runtime::find(&key.get(engine)?)?.record.get())
+}
+
+/// What this engine adds, made again because a chunk of it is damaged in the library; once for all VMs of this command.
+///
+/// # Errors
+/// The engine cannot pack an empty VM, the library cannot be read or written, or a signal arrived.
+pub fn again(app: &App, engine: &Smolvm, damaged: &Runtime) -> Result<Runtime> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(now) = Runtime::find(damaged.key()) {
+        match store::verify(&now.folder, &now.index, &Seen::default(), &app.signals) {
+            Err(StoreError::Damaged { .. }) => now.remove(),
+            // The freeze of another VM has made it, or the store had the chunk.
+            whole => return Ok(whole.map(|()| now)?),
+        }
+    }
+    make(app, engine, damaged.key()).map(|(runtime, _)| runtime)
 }
 
 fn find(key: &str) -> Option<(Runtime, Record)> {

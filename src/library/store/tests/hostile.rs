@@ -141,6 +141,21 @@ fn many_zeros_in_a_file_take_little_memory_and_time() {
     assert!(artifact.bytes < 100 << 20, "{}", artifact.bytes);
 }
 
+#[test]
+fn what_lies_between_objects_is_cut_at_each_mebibyte() {
+    let (folder, zeros) = (tempfile::tempdir().unwrap(), MIB - 1);
+    let file = |at: u32| member(&at.to_string(), "file", zeros as u64, &format!("[null,{zeros}]"));
+    let index = read(folder.path(), &index(&(0..3).map(file).collect::<Vec<_>>().join(","))).unwrap();
+    let mut made = Vec::new();
+    write_artifact(folder.path(), &index, &mut made, &Signals::default()).unwrap();
+    let files = index.members.iter().map(|Entry { member, .. }| {
+        [artifact::headers(member, &[]), vec![0; zeros + artifact::padding(member, &[])]].concat()
+    });
+    let tar = files.chain([artifact::END.to_vec()]).collect::<Vec<_>>().concat();
+    let frames = tar.chunks(MIB).map(|part| zstd::bulk::compress(part, 3).unwrap());
+    assert!(made.starts_with(&frames.collect::<Vec<_>>().concat()));
+}
+
 /// What may stand in place of a byte.
 const BYTES: &[u8] = b"0919,[]{}\"nul./-a\0\xff";
 

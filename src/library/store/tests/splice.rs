@@ -4,6 +4,7 @@ use super::super::{Before, Feed, Splice, StoreError, Writer};
 use super::*;
 use crate::library::store::index::Entry;
 use sha2::{Digest as _, Sha256};
+use std::process::Command;
 
 /// A part of a new member: bytes, or a range of the old one.
 enum New {
@@ -79,6 +80,33 @@ fn what_is_linked_is_cut_as_what_is_read() {
     }
 }
 
+/// This test, run in a process with little memory.
+const INSIDE: &str = "BOTTLE_FREEZE_TEST_INSIDE";
+
+#[test]
+fn zeros_that_are_longer_than_the_memory_are_hashed() {
+    const NAME: &str = concat!(module_path!(), "::zeros_that_are_longer_than_the_memory_are_hashed");
+    if std::env::var_os(INSIDE).is_none() {
+        let mut limited = Command::new("/bin/sh");
+        limited.args(["-c", &format!("ulimit -d {}; exec \"$0\" \"$@\"", 256 << 10)]);
+        limited.arg(std::env::current_exe().unwrap()).args(["--exact", NAME.split_once("::").unwrap().1]);
+        let output = limited.env(INSIDE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        return assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
+    }
+    let (library, zeros) = (Library::new(), 512 * MIB);
+    let data = noise(1, 1000);
+    let (mut members, ..) = library.write(library.store(), "old", &[tar(data.clone())]).unwrap();
+    let mut old = members.remove(0);
+    old.chunks.insert(0, Chunk::Zeros((), zeros as u64));
+    old.member.size += zeros as u64;
+    let (found, sha256) = spliced(&library, "new", &old, &[New::Same(0, zeros + data.len())]).unwrap();
+    let mut expected = Sha256::new();
+    (0..512).for_each(|_| expected.update(vec![0_u8; MIB]));
+    expected.update(&data);
+    assert_eq!((found, sha256), (old, base16ct::lower::encode_string(&expected.finalize())));
+}
+
 #[test]
 fn a_damaged_object_is_reported_with_its_folder() {
     let library = Library::new();
@@ -101,6 +129,8 @@ fn what_is_kept_of_an_image_is_checked_and_removed_with_its_snapshot() {
     let recorded = index.write(&library.folder("one")).unwrap();
     let read = Index::read(&library.folder("one"), &recorded).unwrap();
     assert_eq!((&read.base, read.objects()), (&index.base, index.objects()));
+    let frame = |chunk: &Chunk| if let Chunk::Object(_, _, bytes, _) = chunk { u64::from(*bytes) } else { 0 };
+    assert_eq!(read.image_bytes(), read.base[0].chunks.iter().map(frame).sum::<u64>());
     library.verify("one", &read).unwrap();
     assert_eq!(contents(&library.artifact("one", &read)).len(), 1);
     let of_image = read.base[0].chunks.iter().find_map(|chunk| match chunk {
