@@ -93,7 +93,7 @@ fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
         }
         (None, None) => {}
     }
-    options.env = env::read(&args.env)?;
+    options.env = env::read(&args.env, &app.signals)?;
     configuration::check(&options)?;
     let engine = app.engine()?;
     let began = SystemTime::now();

@@ -8,13 +8,14 @@ use std::io::Read;
 use std::process::Stdio;
 
 /// Each thing that can be missing, and the words that name it.
-const MISSING: [(&str, &str); 12] = [
+const MISSING: [(&str, &str); 13] = [
     ("verify missing.smolmachine", "missing.smolmachine cannot be read"),
     ("thaw missing.smolmachine", "missing.smolmachine cannot be read"),
     ("create new --from missing.smolmachine", "missing.smolmachine cannot be read"),
     ("snapshot push missing.smolmachine localhost:1/x --yes", "missing.smolmachine cannot be read"),
     ("snapshot import missing.tar", "missing.tar cannot be read"),
     ("pack ./missing -o y", "the image ./missing cannot be read"),
+    ("create new --env-file missing", "missing cannot be read"),
     ("cp missing dev:/root/x", "missing cannot be copied"),
     ("cp nosuch:/root/x y", "no VM named 'nosuch'"),
     ("stop nosuch", "no VM named 'nosuch'"),
