@@ -7,6 +7,7 @@ use age::ssh::{self, ParseRecipientKeyError, UnsupportedKey};
 use age::stream::StreamWriter;
 use age::{Encryptor, IdentityFile, x25519};
 use std::cell::Cell;
+use std::fmt;
 use std::io::{self, BufRead, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -23,6 +24,16 @@ pub enum Recipient {
     Native(x25519::Recipient),
     /// `ssh-ed25519 …` or `ssh-rsa …`
     Ssh(ssh::Recipient),
+}
+
+/// The key without a comment: one key has one text.
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native(key) => write!(f, "{key}"),
+            Self::Ssh(key) => write!(f, "{key}"),
+        }
+    }
 }
 
 /// Why a text is no recipient.

@@ -9,6 +9,7 @@ use crate::completion::Offer;
 use crate::error::{Failure, Result};
 use crate::library::{KEY, Policy, Tag};
 use crate::operations::freeze::{self, Context, Frozen, Hook, Job, Live, Request, Restart};
+use crate::operations::several::once;
 use crate::operations::{packed, prune};
 use crate::quoted::quoted;
 use crate::report;
@@ -229,7 +230,7 @@ impl From<Args> for Request {
             jobs: args.jobs,
             live: args.live,
             output: args.output,
-            tags: args.tag,
+            tags: once(args.tag.into_iter(), |tag| tag.as_str().to_owned()),
             note: args.note,
             labels: args.label.into_iter().chain(args.key.map(|key| (KEY.to_owned(), key))).collect(),
             launcher: args.launcher,
