@@ -153,7 +153,7 @@ pub fn run(app: &App, args: Args) -> Result<()> {
     args.output.as_deref().map_or(Ok(()), packed::check_output)?;
     let engine = app.engine()?;
     let why_not = |vm: &Machine| never_started(&engine, vm);
-    let names = vms::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls(), why_not)?;
+    let names = vms::select(app, &args.names, args.all, &args.vm_label, || Ok(engine.machine_ls()?), why_not)?;
     let (is_one, several, dry_run) = (args.names.len() == 1, names.len() > 1, args.dry_run);
     let jobs: Vec<Job> = names.iter().map(|name| Job::new(app, &engine, name.clone(), !several)).collect();
     let policy = args.keep.policy();
