@@ -126,10 +126,7 @@ impl SnapshotSource {
     /// Writes the artifact whose chunks are in the library into a private folder, and checks them meanwhile.
     fn put_together(self, app: &App, index: &Index, on_bytes: &dyn Fn(u64)) -> Result<Checked> {
         let (artifact, folder) = (index.artifact()?, self.path());
-        let private = Staging::for_artifact(artifact.bytes).map_err(|error| {
-            let what = format!("there is no place for its artifact of {} bytes: {error}", artifact.bytes);
-            Failure::unwritten(what, &error)
-        })?;
+        let private = packed::place(&format!("its artifact of {} bytes", artifact.bytes), artifact.bytes)?;
         let path = private.sidecar();
         let note = packed::leaves(app, &private);
         store::put_together(folder, index, &path, &app.signals, on_bytes)?;
