@@ -1,6 +1,6 @@
 //! An error names what failed, and its exit status says what kind of failure it is.
 
-use crate::support::{World, random_bytes, stderr, stdout, wait_until};
+use crate::support::{World, finish, random_bytes, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
@@ -34,6 +34,17 @@ fn a_missing_thing_is_named_with_exit_status_4() {
         assert_eq!(said.contains("no VM named"), name.contains("no VM named"), "{line}: {said}");
     }
     world.assert_clean(&[]);
+}
+
+#[test]
+fn a_temporary_folder_that_cannot_be_written_is_not_blamed_on_the_engine() {
+    let world = World::new();
+    let mut create = world.line("create dev -e PATH=/x:/bin");
+    create.env("TMPDIR", "/nonexistent");
+    let said = stderr(&finish(create).code(8));
+    assert!(said.contains("the temporary folder /nonexistent cannot be written") && said.contains("$TMPDIR"), "{said}");
+    assert!(!said.contains("engine"), "{said}");
+    assert_eq!(world.state("dev"), "missing");
 }
 
 #[test]
