@@ -44,7 +44,7 @@ pub struct Args {
     pub snapshot: Option<OsString>,
     /// Name of the new VM [default: the frozen VM's name if that is free, or NAME-2, NAME-3 …]
     pub name: Option<Name>,
-    /// The newest snapshot that was frozen with this --key; exit 4 if there is none, or 125 with a command
+    /// The newest snapshot that was frozen here with this --key; exit 4 if there is none, or 125 with a command
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub key: Option<String>,
     /// Make that many VMs (at most 100), NAME-1, NAME-2 …: all of them or none, each with its own machine id and SSH host keys
