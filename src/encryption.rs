@@ -1,12 +1,13 @@
 //! Encryption for recipients, in the format of age (<https://age-encryption.org/v1>).
 
 use crate::signals::{Interrupted, Signals};
-use crate::stream::{ReadError, Source};
+use crate::stream::{self, ReadError, Source};
 use age::armor::ArmoredReader;
 use age::ssh::{self, ParseRecipientKeyError, UnsupportedKey};
 use age::stream::StreamWriter;
 use age::{Encryptor, IdentityFile, x25519};
 use std::cell::Cell;
+use std::fmt;
 use std::io::{self, BufRead, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -15,8 +16,6 @@ use thiserror::Error;
 
 /// How an encrypted file begins: as it is, and as text.
 const BEGINNINGS: [&[u8]; 2] = [b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----"];
-/// The most bytes of a file with keys, as for age.
-const KEYS_LIMIT: u64 = 16 << 20;
 
 /// A public key of age or SSH: who has its secret key can decrypt.
 #[derive(Debug, Clone)]
@@ -25,6 +24,16 @@ pub enum Recipient {
     Native(x25519::Recipient),
     /// `ssh-ed25519 …` or `ssh-rsa …`
     Ssh(ssh::Recipient),
+}
+
+/// The key without a comment: one key has one text.
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native(key) => write!(f, "{key}"),
+            Self::Ssh(key) => write!(f, "{key}"),
+        }
+    }
 }
 
 /// Why a text is no recipient.
@@ -134,20 +143,11 @@ pub fn read_recipients(
     if all.is_empty() { Err(KeysError::NoRecipients(path.to_owned())) } else { Ok(all) }
 }
 
-/// The whole file, which may be a FIFO: that of `<(curl …)` is one.
 fn read(path: &Path, signals: &Signals) -> Result<Vec<u8>, KeysError> {
-    let unreadable = |error: io::Error| match error.downcast::<Interrupted>() {
+    stream::read_whole(path, signals).map_err(|error| match error.downcast::<Interrupted>() {
         Ok(interrupted) => interrupted.into(),
         Err(source) => KeysError::Unreadable { path: path.to_owned(), source },
-    };
-    let mut text = Vec::new();
-    // `-` is a file here: the standard input may be the snapshot.
-    let file = Source::open(&Path::new(".").join(path), signals).map_err(unreadable)?;
-    file.take(KEYS_LIMIT.saturating_add(1)).read_to_end(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > KEYS_LIMIT {
-        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidData, "it has more than 16 MiB")));
-    }
-    Ok(text)
+    })
 }
 
 /// Encrypts what is written, until [`StreamWriter::finish`].

@@ -193,10 +193,15 @@ impl From<EngineError> for Failure {
         let failure = |status| Self::new(status, what.clone());
         match &error {
             EngineError::Missing { installed, .. } => failure(Status::BadEngine).hint(how_to_get_one(*installed)),
-            EngineError::NotRunnable { source, .. } if is_shortage(source) => {
+            EngineError::NotRunnable { source, .. } | EngineError::NoTemporaryFile { source, .. }
+                if is_shortage(source) =>
+            {
                 failure(Status::Failed).hint("see the limits on processes and on open files: `ulimit -u`, `ulimit -n`")
             }
             EngineError::NotRunnable { .. } => failure(Status::BadEngine),
+            EngineError::NoTemporaryFile { source, .. } => {
+                Self::unwritten(what.clone(), source).or_hint("name another folder in $TMPDIR")
+            }
             EngineError::NotSmolvm { .. } => {
                 failure(Status::BadEngine).hint("name the right one with --smolvm PATH or in $SMOLVM")
             }

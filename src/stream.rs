@@ -85,6 +85,20 @@ impl Read for Source {
     }
 }
 
+/// The most bytes of a file that is kept in memory, as of one with keys for age.
+const LIMIT: u64 = 16 << 20;
+
+/// Reads the whole file that a user named, which may be a FIFO: that of `<(curl …)` is one. `-` is a file here: the standard
+/// input has another use.
+pub fn read_whole(path: &Path, signals: &Signals) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    Source::open(&Path::new(".").join(path), signals)?.take(LIMIT.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it has more than 16 MiB"));
+    }
+    Ok(bytes)
+}
+
 /// Standard output, for bytes.
 #[derive(Debug)]
 pub struct Sink {

@@ -2,6 +2,7 @@
 
 use crate::error::{Failure, Result, Status};
 use crate::operations::consent::{Access, Ports};
+use crate::operations::several::distinct;
 
 /// The value of `--port` for the recorded ports, at free ports of this host.
 const AUTO: &str = "auto";
@@ -36,18 +37,19 @@ impl Reaches {
     /// # Errors
     /// `-p auto` beside another port.
     pub fn access(self) -> Result<Access> {
-        let is_auto = self.port.iter().any(|port| port == AUTO);
-        if is_auto && self.port.len() > 1 {
+        let ports = distinct(&self.port);
+        let is_auto = ports.iter().any(|port| port == AUTO);
+        if is_auto && ports.len() > 1 {
             let what = "-p auto publishes the recorded ports, and none beside them";
             return Err(Failure::new(Status::Usage, what).hint("give either -p auto, or each port"));
         }
-        let ports = match self.port {
+        let ports = match ports {
             _ if is_auto => Ports::Free,
             ports if ports.is_empty() && !self.no_ports => Ports::Recorded,
             ports => Ports::Given(ports),
         };
         // Options that are not given leave what was recorded.
-        let volumes = (self.no_volumes || !self.volume.is_empty()).then_some(self.volume);
-        Ok(Access { net: self.net, allow_cidrs: self.allow_cidr, ports, volumes })
+        let volumes = (self.no_volumes || !self.volume.is_empty()).then(|| distinct(&self.volume));
+        Ok(Access { net: self.net, allow_cidrs: distinct(&self.allow_cidr), ports, volumes })
     }
 }

@@ -175,12 +175,8 @@ fn out_of_snapshot(app: &App, snapshot: &OsStr, inside: &OsStr, path: &Path) -> 
         let what = format!("{:?} in {name} is a device, a FIFO or a socket", String::from_utf8_lossy(&found));
         return Err(Failure::new(Status::Failed, what).state("nothing was copied"));
     }
-    // A folder of many files is not flushed, as by `cp`: it can be copied again.
-    if is_folder {
-        publish::publish_flushed(&copied, &target, existing)
-    } else {
-        publish::publish(&copied, &target, existing)
-    }?;
+    let publish = if is_folder { publish::publish_folder } else { publish::publish };
+    publish(&copied, &target, existing)?;
     if skipped > 0 {
         app.terminal.note(&format!("left out: {skipped} devices, FIFOs or sockets"));
     }

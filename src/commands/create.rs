@@ -93,7 +93,7 @@ fn create(app: &App, args: &Args, warnings: &Warnings) -> Result<()> {
         }
         (None, None) => {}
     }
-    options.env = env::read(&args.env)?;
+    options.env = env::read(&args.env, &app.signals)?;
     configuration::check(&options)?;
     let engine = app.engine()?;
     let began = SystemTime::now();
@@ -136,7 +136,7 @@ fn check(app: &App, args: &Args, snapshot: &OsStr, warnings: &Warnings) -> Resul
     let checked = found.check(app)?;
     fidelity::check_host(&checked.artifact.manifest)?;
     fidelity::warn_of_missing_secrets(&args.name, &checked.artifact.manifest, warnings);
-    let (net, allow_cidrs, ports) = (args.net, args.allow_cidr.clone(), Ports::Given(args.port.clone()));
+    let (net, allow_cidrs, ports) = (args.net, distinct(&args.allow_cidr), Ports::Given(distinct(&args.port)));
     let asked = Access { net, allow_cidrs, ports, volumes: None };
     let opens_network = consent::check(app, &checked, &asked, false)?;
     Ok((checked, opens_network))

@@ -1,10 +1,12 @@
 //! Environment variables for a guest, from `-e` and `--env-file`.
 
 use crate::error::{Failure, Result, Status};
+use crate::signals::{Interrupted, Signals};
 use crate::smolvm::EnvVar;
+use crate::stream;
 use clap::{Args, ValueHint};
-use std::fs;
-use std::path::PathBuf;
+use std::env::VarError;
+use std::path::{Path, PathBuf};
 
 /// Environment variables for a guest.
 #[derive(Debug, Args)]
@@ -23,12 +25,11 @@ const FLAG: &str = "--env";
 /// The variables: those of files first, so that `-e` overrides them.
 ///
 /// # Errors
-/// A file cannot be read, or a variable is not valid or not set.
-pub fn read(args: &Env) -> Result<Vec<EnvVar>> {
+/// A file cannot be read, or a variable is not valid or not set; a signal came.
+pub fn read(args: &Env, signals: &Signals) -> Result<Vec<EnvVar>> {
     let mut vars = Vec::new();
     for path in &args.env_file {
-        let text = fs::read_to_string(path)
-            .map_err(|error| Failure::new(Status::Usage, format!("{} cannot be read: {error}", path.display())))?;
+        let text = read_file(path, signals)?;
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
@@ -41,6 +42,16 @@ pub fn read(args: &Env) -> Result<Vec<EnvVar>> {
         set(&mut vars, parse(text, FLAG)?);
     }
     Ok(vars)
+}
+
+/// The text of a file, which may be a FIFO.
+fn read_file(path: &Path, signals: &Signals) -> Result<String> {
+    let file = path.display();
+    let bytes = stream::read_whole(path, signals).map_err(|error| match error.downcast::<Interrupted>() {
+        Ok(interrupted) => interrupted.into(),
+        Err(error) => Failure::unread(format!("{file} cannot be read: {error}"), &error),
+    })?;
+    String::from_utf8(bytes).map_err(|_| Failure::new(Status::Usage, format!("{file} is not UTF-8 text")))
 }
 
 /// Replaces an earlier value.
@@ -62,10 +73,13 @@ fn parse(text: &str, place: &str) -> Result<EnvVar> {
         return Err(Failure::new(Status::Usage, what));
     }
     let named = if place == FLAG { key } else { "the variable" };
-    let unset = || Failure::new(Status::Usage, format!("{place}: {named} has no value here, and none was given"));
+    let unusable = |error| match error {
+        VarError::NotPresent => format!("{place}: {named} has no value here, and none was given"),
+        VarError::NotUnicode(_) => format!("{place}: the value of {named} here is not UTF-8 text"),
+    };
     let value = match value {
         Some(value) => value,
-        None => std::env::var(key).map_err(|_| unset())?,
+        None => std::env::var(key).map_err(|error| Failure::new(Status::Usage, unusable(error)))?,
     };
     if value.contains('\0') {
         return Err(Failure::new(Status::Usage, format!("{place}: the value of {key} has a NUL byte")));

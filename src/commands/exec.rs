@@ -5,7 +5,7 @@ use crate::commands::args::duration;
 use crate::commands::env::{self, Env};
 use crate::completion::Offer;
 use crate::error::Result;
-use crate::operations::exec::exec;
+use crate::operations::exec::{exec, not_begun};
 use crate::smolvm::{Exec, Name, State};
 use clap::ValueHint;
 use std::ffi::OsString;
@@ -50,5 +50,8 @@ pub fn run(app: &App, args: &Args) -> Result<ExitCode> {
         workdir: args.workdir.clone(),
         timeout: args.timeout,
     };
-    app.on_vm(&args.name, |app| exec(app, &args.name, &command, &env::read(&args.env)?))
+    app.on_vm(&args.name, |app| {
+        let env = env::read(&args.env, &app.signals).map_err(not_begun)?;
+        exec(app, &args.name, &command, &env)
+    })
 }

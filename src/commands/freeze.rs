@@ -9,6 +9,7 @@ use crate::completion::Offer;
 use crate::error::{Failure, Result};
 use crate::library::{KEY, Policy, Tag};
 use crate::operations::freeze::{self, Context, Frozen, Hook, Job, Live, Request, Restart};
+use crate::operations::several::once;
 use crate::operations::{packed, prune};
 use crate::quoted::quoted;
 use crate::report;
@@ -152,7 +153,7 @@ pub fn run(app: &App, args: Args) -> Result<()> {
     args.output.as_deref().map_or(Ok(()), packed::check_output)?;
     let engine = app.engine()?;
     let why_not = |vm: &Machine| never_started(&engine, vm);
-    let names = vms::select(app, &args.names, args.all, &args.vm_label, || engine.machine_ls(), why_not)?;
+    let names = vms::select(app, &args.names, args.all, &args.vm_label, || Ok(engine.machine_ls()?), why_not)?;
     let (is_one, several, dry_run) = (args.names.len() == 1, names.len() > 1, args.dry_run);
     let jobs: Vec<Job> = names.iter().map(|name| Job::new(app, &engine, name.clone(), !several)).collect();
     let policy = args.keep.policy();
@@ -229,7 +230,7 @@ impl From<Args> for Request {
             jobs: args.jobs,
             live: args.live,
             output: args.output,
-            tags: args.tag,
+            tags: once(args.tag.into_iter(), |tag| tag.as_str().to_owned()),
             note: args.note,
             labels: args.label.into_iter().chain(args.key.map(|key| (KEY.to_owned(), key))).collect(),
             launcher: args.launcher,

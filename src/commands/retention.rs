@@ -2,6 +2,7 @@
 
 use crate::completion::Offer;
 use crate::library::{NewestOf, Policy, Reach, TagList, Unit};
+use crate::operations::several::once;
 
 /// Which snapshots stay. They work as in `restic forget`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -78,7 +79,8 @@ impl Retention {
             ("within-monthly", reach(self.keep_within_monthly)),
             ("within-yearly", reach(self.keep_within_yearly)),
         ];
-        let tags = self.keep_tag.iter().map(|tags| ("tag", Some(tags.to_string())));
+        let tags = once(self.keep_tag.iter().map(ToString::to_string), Clone::clone);
+        let tags = tags.into_iter().map(|tags| ("tag", Some(tags)));
         let word = |(name, value): (&str, Option<String>)| Some(format!("--keep-{name}={}", value?));
         options.into_iter().chain(tags).filter_map(word).collect()
     }

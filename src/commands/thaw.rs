@@ -7,7 +7,7 @@ use crate::commands::env::{self, Env};
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::operations::consent::Ports;
-use crate::operations::exec::{exec, exec_failed};
+use crate::operations::exec::{exec, exec_failed, not_begun};
 use crate::operations::thaw::{self, Request, Several};
 use crate::report::{Change, Thawed};
 use crate::smolvm::{Exec, Name};
@@ -44,7 +44,7 @@ pub struct Args {
     pub snapshot: Option<OsString>,
     /// Name of the new VM [default: the frozen VM's name if that is free, or NAME-2, NAME-3 …]
     pub name: Option<Name>,
-    /// The newest snapshot that was frozen with this --key; exit 4 if there is none, or 125 with a command
+    /// The newest snapshot that was frozen here with this --key; exit 4 if there is none, or 125 with a command
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     pub key: Option<String>,
     /// Make that many VMs (at most 100), NAME-1, NAME-2 …: all of them or none, each with its own machine id and SSH host keys
@@ -108,7 +108,7 @@ pub fn run(app: &App, args: Args) -> Result<ExitCode> {
     if !args.command.is_empty() {
         return run_command(app, args);
     }
-    let request = request(args)?;
+    let request = request(app, args)?;
     let thawed = thaw::thaw(app, &request)?;
     let name = &thawed.vm;
     let next = match thawed.state {
@@ -129,7 +129,7 @@ fn run_command(app: &App, mut args: Args) -> Result<ExitCode> {
         ));
     }
     let command = Exec { command: std::mem::take(&mut args.command), ..Exec::default() };
-    let request = request(args)?;
+    let request = request(app, args).map_err(not_begun)?;
     let mut app = app.clone();
     app.terminal = app.terminal.sparing_stdout();
     let thawed = thaw::thaw(&app, &request).map_err(exec_failed)?;
@@ -150,7 +150,7 @@ fn run_several(app: &App, args: Args) -> Result<ExitCode> {
             .hint("leave out --no-start, or give both"));
     }
     let several = Several { count: args.count.unwrap_or(1), jobs: args.jobs, same_identity: args.same_identity };
-    let request = request(args)?;
+    let request = request(app, args)?;
     let thawed = thaw::several(app, &request, several)?;
     for one in &thawed {
         let state = if one.state == Change::Running { "; it is running" } else { "" };
@@ -174,7 +174,7 @@ fn made(request: &Request, thawed: &Thawed) -> String {
     [Some(format!("thawed {source} as {name}")), why, ports, kept].into_iter().flatten().collect()
 }
 
-fn request(args: Args) -> Result<Request> {
+fn request(app: &App, args: Args) -> Result<Request> {
     Ok(Request {
         snapshot: args.snapshot.unwrap_or_default(),
         key: args.key,
@@ -188,7 +188,7 @@ fn request(args: Args) -> Result<Request> {
         memory_mib: args.mem,
         storage_gb: args.storage,
         access: args.reaches.access()?,
-        env: env::read(&args.env)?,
+        env: env::read(&args.env, &app.signals)?,
         labels: args.label.into_iter().collect(),
         workdir: args.workdir,
         timeout: args.timeout,

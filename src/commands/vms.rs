@@ -6,9 +6,9 @@ use crate::commands::batch::{self, VMS};
 use crate::error::{Failure, Result, Status};
 use crate::operations::lock;
 use crate::operations::several::jobs;
-use crate::operations::state::state_now;
+use crate::operations::state::{asked_again, state_now};
 use crate::report::{Change, Changed};
-use crate::smolvm::{EngineError, Machine, Name, Smolvm, State};
+use crate::smolvm::{Machine, Name, Smolvm, State};
 use crate::terminal::Warnings;
 use clap::Args;
 use std::time::Instant;
@@ -49,7 +49,10 @@ impl Vms {
     ) -> Result<()> {
         let engine = app.engine()?;
         let why_not = |vm: &Machine| (!fits(&vm.state)).then(|| format!("it is {}", vm.state));
-        let names = select(app, &self.names, self.all, &self.label, || engine.machine_ls(), why_not)?;
+        // A VM that is listed as unreachable may run: its guest is asked.
+        let is_asked = |vm: &Machine| !fits(&State::Unreachable) && fits(&State::Running) && has_all(vm, &self.label);
+        let list = || asked_again(app, &engine, engine.machine_ls()?, is_asked);
+        let names = select(app, &self.names, self.all, &self.label, list, why_not)?;
         self.change_each(app, &engine, &names, |app, engine, name, warnings| {
             let _lock = lock::vm_shared(app, engine, name, wait.wait)?;
             each(app, engine, name, warnings)
@@ -86,13 +89,12 @@ pub fn select(
     names: &[Name],
     all: bool,
     labels: &[(String, String)],
-    list: impl FnOnce() -> Result<Vec<Machine>, EngineError>,
+    list: impl FnOnce() -> Result<Vec<Machine>>,
     why_not: impl Fn(&Machine) -> Option<String>,
 ) -> Result<Vec<Name>> {
     let mut names = names.to_vec();
     if all || !labels.is_empty() {
-        let has = |vm: &Machine| labels.iter().all(|(key, value)| vm.labels.get(key) == Some(value));
-        let machines: Vec<Machine> = list()?.into_iter().filter(has).collect();
+        let machines: Vec<Machine> = list()?.into_iter().filter(|vm| has_all(vm, labels)).collect();
         if machines.is_empty() && !all {
             let failure = Failure::new(Status::NotFound, "no VM has that label");
             return Err(failure.hint("list them with `bottle-freeze ls --json`"));
@@ -111,6 +113,11 @@ pub fn select(
     names.sort();
     names.dedup();
     Ok(names)
+}
+
+/// Whether a VM has all these labels.
+fn has_all(vm: &Machine, labels: &[(String, String)]) -> bool {
+    labels.iter().all(|(key, value)| vm.labels.get(key) == Some(value))
 }
 
 /// Adds the state of the VM to an interrupt: the signal may have ended the engine before or after it changed the VM.

@@ -86,6 +86,12 @@ impl Staging {
         self.folder.path()
     }
 
+    /// Whether it is in the library.
+    pub fn is_in_library(&self) -> bool {
+        let path = fs::canonicalize(self.path());
+        path.is_ok_and(|path| home::canonical_root().is_some_and(|root| path.starts_with(root)))
+    }
+
     /// The path of the launcher that the engine writes.
     pub fn launcher(&self) -> PathBuf {
         self.path().join(LAUNCHER)

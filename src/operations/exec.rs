@@ -51,3 +51,8 @@ pub fn exec_failed(failure: Failure) -> Failure {
     }
     Failure { status: Status::ExecFailed, ..failure }
 }
+
+/// The same for a failure of what a command line names; a wrong command line has the same status as for every command.
+pub fn not_begun(failure: Failure) -> Failure {
+    if failure.status == Status::Usage { failure } else { exec_failed(failure) }
+}

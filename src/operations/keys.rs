@@ -2,13 +2,14 @@
 
 use crate::encryption::{DecryptError, Identities, KeysError, Recipient, read_recipients};
 use crate::error::{Failure, Result, Status};
+use crate::operations::several::once;
 use crate::quoted::quoted;
 use crate::signals::Signals;
 use crate::stream;
 use crate::terminal::Warnings;
 use std::path::{Path, PathBuf};
 
-/// Those that are `named`, and those in `files`. What is no recipient is not repeated: it may be a secret key.
+/// Those that are `named`, and those in `files`, each once. What is no recipient is not repeated: it may be a secret key.
 pub fn recipients(
     named: &[String],
     files: &[PathBuf],
@@ -17,14 +18,14 @@ pub fn recipients(
 ) -> Result<Vec<Recipient>> {
     let parse = |text: &String| text.parse().map_err(|why| Failure::new(Status::Usage, format!("--recipient: {why}")));
     let mut all: Vec<Recipient> = named.iter().map(parse).collect::<Result<_>>()?;
-    for path in files {
+    for path in once(files.iter(), |path| *path) {
         let mut on_skipped = |line| {
             let file = path.display();
             warnings.warn(format!("{file}, line {line}: skipped, because this kind of SSH key cannot encrypt"));
         };
         all.extend(read_recipients(path, signals, &mut on_skipped)?);
     }
-    Ok(all)
+    Ok(once(all.into_iter(), ToString::to_string))
 }
 
 /// The secret keys in `files`, which are to decrypt `source`.

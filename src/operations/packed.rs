@@ -33,6 +33,15 @@ pub fn size(bytes: u64) -> impl std::fmt::Display {
     indicatif::HumanBytes(bytes)
 }
 
+/// A private folder for `what`, of so many bytes: in the library, or in `$TMPDIR` if the library is full or read-only.
+///
+/// # Errors
+/// Neither has room.
+pub fn place(what: &str, bytes: u64) -> Result<Staging> {
+    let no_place = |error| Failure::unwritten(format!("there is no place for {what}: {error}"), &error);
+    Staging::for_artifact(bytes).map_err(no_place)
+}
+
 /// What stays of the private folder if this process ends at once.
 pub fn leaves(app: &App, work: &Staging) -> ExitNote {
     app.signals.note(format!("{} stays until the next freeze removes it", work.path().display()))

@@ -9,11 +9,10 @@ use crate::library::store::{self, Index, Seen};
 use crate::library::{Broken, Entry, FindError, KEY, Lock, Metadata, Staging, Stored, catalog, layout};
 use crate::operations::several::once;
 use crate::operations::{lock, meant, packed, verify};
-use crate::quoted::quoted;
 use crate::signals::ExitNote;
 use crate::smolvm::Name;
 use crate::smolvm::artifact::Artifact;
-use failure::not_found;
+use failure::{no_key, not_found};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
@@ -126,10 +125,7 @@ impl SnapshotSource {
     /// Writes the artifact whose chunks are in the library into a private folder, and checks them meanwhile.
     fn put_together(self, app: &App, index: &Index, on_bytes: &dyn Fn(u64)) -> Result<Checked> {
         let (artifact, folder) = (index.artifact()?, self.path());
-        let private = Staging::for_artifact(artifact.bytes).map_err(|error| {
-            let what = format!("there is no place for its artifact of {} bytes: {error}", artifact.bytes);
-            Failure::unwritten(what, &error)
-        })?;
+        let private = packed::place(&format!("its artifact of {} bytes", artifact.bytes), artifact.bytes)?;
         let path = private.sidecar();
         let note = packed::leaves(app, &private);
         store::put_together(folder, index, &path, &app.signals, on_bytes)?;
@@ -238,22 +234,25 @@ pub fn find(app: &App, text: &OsStr) -> Result<SnapshotSource> {
     })
 }
 
-/// Finds the newest snapshot that was frozen with this key, of one VM or, if `vm` is empty, of any.
+/// Finds the newest snapshot that was frozen here with this key, of one VM or, if `vm` is empty, of any. The label of a
+/// snapshot from elsewhere says nothing.
+///
+/// # Errors
+/// There is none, or a damaged one may be newer.
 pub fn with_key(app: &App, vm: &str, key: &str) -> Result<SnapshotSource> {
     let vm = Some(vm).filter(|vm| !vm.is_empty());
     if let Some(Err(why)) = vm.map(str::parse::<Name>) {
         let what = format!("beside --key, a snapshot is named by its VM alone: {why}");
         return Err(Failure::new(Status::Usage, what).hint("leave --key out, or name the VM"));
     }
+    let (all, broken) = catalog::list(vm)?;
     let has_key = |one: &Stored| one.metadata.labels.get(KEY).is_some_and(|value| value == key);
-    let (all, _) = catalog::list(vm)?;
-    let newest = all.into_iter().rfind(has_key).ok_or_else(|| {
-        let of = vm.map(|vm| format!(" of '{vm}'")).unwrap_or_default();
-        let what = format!("there is no snapshot{of} with the key '{key}'");
-        Failure::new(Status::NotFound, what)
-            .hint(format!("make one with `bottle-freeze freeze VM --key {}`", quoted(key)))
-    })?;
-    Ok(SnapshotSource { _held: lock::reading(app, &newest)?, which: Which::Stored(Box::new(newest)) })
+    let (own, foreign): (Vec<Stored>, Vec<Stored>) =
+        all.into_iter().filter(has_key).partition(|one| one.metadata.is_own());
+    match catalog::newest(own, broken)? {
+        Some(Entry::Whole(newest)) => SnapshotSource::held(app, *newest),
+        _ => Err(no_key(vm, key, foreign.last())),
+    }
 }
 
 /// One of several snapshots on a command line: its name, and what was found.

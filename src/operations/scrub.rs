@@ -6,7 +6,7 @@ use crate::error::{Failure, Result, Status};
 use crate::ext4::{Edits, Kind as FileKind, ReadAt};
 use crate::leaks::Kind;
 use crate::library::store::{self, Chunk, Entry, Feed, Index, Kept, Source, StoreError, Writer};
-use crate::library::{FileHash, HashingWriter, InChunks, Metadata, Staging, Stored, layout, library_staging};
+use crate::library::{FileHash, HashingWriter, InChunks, Metadata, Staging, Stored, layout};
 use crate::operations::leaks::{self, Found};
 use crate::operations::{contents, packed, verify};
 use crate::report::{Emptied, Searched};
@@ -129,7 +129,8 @@ pub fn copy(app: &App, one: &Stored, which: &[Scrub]) -> Result<Scrubbed> {
     let opened = opened.map_err(|error| unscrubbed(contents::failure(&name, error), WITHOUT))?;
     let (edits, emptied) =
         app.terminal.during("check", &format!("searching {name}"), || edits(&name, &opened, which))?;
-    let staging = library_staging()?;
+    // In the library, it takes no more than what changes: a few chunks.
+    let staging = packed::place(&format!("a copy of {name}"), WINDOW)?;
     let note = packed::leaves(app, &staging);
     let stored = app
         .terminal
@@ -246,12 +247,17 @@ fn write(
     let not_writable = |error| Failure::not_writable(staging.path(), &error);
     let folder = staging.make_snapshot().map_err(not_writable)?;
     let source = Source::new(&one.folder, &Kept::default(), &app.signals);
-    let (members, added, ()) = Writer::run(&folder, &app.signals, |feed| {
+    let copy = |feed: &mut Feed<'_>| {
         index.members.iter().try_for_each(|entry| match edits.get(&entry.member.path) {
             Some(edits) => change(feed, &source, entry, edits),
             None => feed.known(entry, &one.folder),
         })
-    })?;
+    };
+    let (members, added, ()) = if staging.is_in_library() {
+        Writer::run(&folder, &app.signals, copy)
+    } else {
+        Writer::run_apart(&folder, &app.signals, copy)
+    }?;
     let new = Index::new(index.manifest.get().to_owned(), members)?;
     let recorded = new.write(&folder)?;
     let mut metadata: Metadata = one.metadata.with_chunks(recorded, InChunks::new(&new.artifact()?, added));

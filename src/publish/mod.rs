@@ -30,6 +30,16 @@ pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<()> {
     publish_flushed(from, to, existing)
 }
 
+/// The same for a folder of any number of files: its file system is flushed once, and not each file.
+///
+/// # Errors
+/// See [`publish`].
+pub fn publish_folder(from: &Path, to: &Path, existing: Existing) -> Result<()> {
+    // Through the folder that holds it: this user may not be allowed to read `from`.
+    flush_file_system(parent(from)).map_err(PublishError::not_writable(to))?;
+    publish_flushed(from, to, existing)
+}
+
 /// The same for what is flushed already, with all its contents.
 ///
 /// # Errors
@@ -149,6 +159,20 @@ pub fn flush_alone(path: &Path) -> io::Result<()> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Flushes the file system of a folder to the disk. The time depends on what other programs have written there, too.
+fn flush_file_system(folder: &Path) -> io::Result<()> {
+    let folder = File::open(folder)?;
+    #[cfg(target_os = "linux")]
+    rustix::fs::syncfs(&folder)?;
+    #[cfg(not(target_os = "linux"))]
+    {
+        // This only begins to write, and the flush of a file waits for all that was begun.
+        rustix::fs::sync();
+        folder.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Flushes the names in a folder. A failure is ignored: the file is in place, and may only not survive a power cut.

@@ -1,6 +1,6 @@
 //! One engine command, not yet run, and how it is shown as a user could type it.
 
-use super::error::EngineError;
+use super::error::{EngineError, Result};
 use crate::quoted::quoted;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -133,14 +133,16 @@ impl Call {
     }
 
     /// The text for its standard input, in a file without a name: unlike a pipe it never blocks, and nothing of it stays.
-    pub(super) fn stdin_file(&self) -> Option<io::Result<File>> {
-        let write = |text: &Word| {
-            let mut file = tempfile::tempfile()?;
+    pub(super) fn stdin_file(&self) -> Result<Option<File>> {
+        let folder = std::env::temp_dir();
+        let write = |text: &Word| -> io::Result<File> {
+            let mut file = tempfile::tempfile_in(&folder)?;
             file.write_all(text.text.as_encoded_bytes())?;
             file.rewind()?;
             Ok(file)
         };
-        self.stdin.as_ref().map(write)
+        let written = self.stdin.as_ref().map(write).transpose();
+        written.map_err(|source| EngineError::NoTemporaryFile { folder, source })
     }
 
     /// The error of a command that reported success and did not do its work.

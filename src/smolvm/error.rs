@@ -29,6 +29,9 @@ pub enum EngineError {
     /// The executable is there and cannot be run.
     #[error("the engine {path} cannot be run: {source}")]
     NotRunnable { path: PathBuf, source: io::Error },
+    /// What the command reads cannot be written for it.
+    #[error("the temporary folder {} cannot be written: {source}", folder.display())]
+    NoTemporaryFile { folder: PathBuf, source: io::Error },
     /// The executable is another program.
     #[error("{path} is not the smolvm engine: {why}")]
     NotSmolvm { path: PathBuf, why: String },

@@ -89,8 +89,8 @@ impl Call {
     fn begin(&self, signals: &Signals, stdin: Stdio) -> Result<Child> {
         let mut command = self.command();
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        if let Some(text) = self.stdin_file() {
-            command.stdin(text.map_err(|source| self.not_runnable(source))?);
+        if let Some(text) = self.stdin_file()? {
+            command.stdin(text);
         }
         if !self.only_reads() {
             die_with_parent(&mut command);

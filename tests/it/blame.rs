@@ -1,6 +1,6 @@
 //! An error names what failed, and its exit status says what kind of failure it is.
 
-use crate::support::{World, random_bytes, stderr, stdout, wait_until};
+use crate::support::{World, finish, random_bytes, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
@@ -8,13 +8,14 @@ use std::io::Read;
 use std::process::Stdio;
 
 /// Each thing that can be missing, and the words that name it.
-const MISSING: [(&str, &str); 12] = [
+const MISSING: [(&str, &str); 13] = [
     ("verify missing.smolmachine", "missing.smolmachine cannot be read"),
     ("thaw missing.smolmachine", "missing.smolmachine cannot be read"),
     ("create new --from missing.smolmachine", "missing.smolmachine cannot be read"),
     ("snapshot push missing.smolmachine localhost:1/x --yes", "missing.smolmachine cannot be read"),
     ("snapshot import missing.tar", "missing.tar cannot be read"),
     ("pack ./missing -o y", "the image ./missing cannot be read"),
+    ("create new --env-file missing", "missing cannot be read"),
     ("cp missing dev:/root/x", "missing cannot be copied"),
     ("cp nosuch:/root/x y", "no VM named 'nosuch'"),
     ("stop nosuch", "no VM named 'nosuch'"),
@@ -33,6 +34,17 @@ fn a_missing_thing_is_named_with_exit_status_4() {
         assert_eq!(said.contains("no VM named"), name.contains("no VM named"), "{line}: {said}");
     }
     world.assert_clean(&[]);
+}
+
+#[test]
+fn a_temporary_folder_that_cannot_be_written_is_not_blamed_on_the_engine() {
+    let world = World::new();
+    let mut create = world.line("create dev -e PATH=/x:/bin");
+    create.env("TMPDIR", "/nonexistent");
+    let said = stderr(&finish(create).code(8));
+    assert!(said.contains("the temporary folder /nonexistent cannot be written") && said.contains("$TMPDIR"), "{said}");
+    assert!(!said.contains("engine"), "{said}");
+    assert_eq!(world.state("dev"), "missing");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! `exec`: runs a command in a guest as if it ran here: its status, streams, signals and secrets.
 
-use crate::support::{World, finish, finish_with_stdin, stderr, stdout, wait_until};
+use crate::support::{World, finish, finish_with_stdin, handles_signals, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::json;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
 use std::process::Stdio;
 
 fn world_with_running_vm() -> World {
@@ -253,12 +255,57 @@ fn a_bad_variable_or_file_is_a_usage_error_without_the_value() {
     world.write("bad", "GOOD=1\nB@D=hunter2\n");
     // The second line of a value is not the name of a variable.
     world.write("lines", "KEY=first\nhunter2\n");
-    let files = ["--env-file bad", "--env-file lines", "--env-file missing"];
+    world.write("binary", b"KEY=hunter2\xff\n");
+    let files = ["--env-file bad", "--env-file lines", "--env-file binary"];
     for flags in ["-e 1A=hunter2", "-e =hunter2", "-e 'A B=hunter2'"].into_iter().chain(files) {
         let run = world.run(&format!("exec {flags} dev -- true")).code(2);
         assert!(!stderr(&run).contains("hunter2"), "{}", stderr(&run));
     }
     assert!(world.all_calls().is_empty());
+}
+
+#[test]
+fn a_value_that_is_not_utf_8_is_not_called_missing() {
+    let world = world_with_running_vm();
+    let mut exec = world.line("exec -e BAD dev -- true");
+    exec.env("BAD", OsStr::from_bytes(b"hunter2\xff"));
+    let said = stderr(&finish(exec).code(2));
+    assert!(said.contains("the value of BAD here is not UTF-8") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_file_of_variables_that_cannot_be_read_has_the_status_of_any_such_file() {
+    let world = world_with_running_vm();
+    for (file, why, status) in
+        [("missing", "missing cannot be read", 4), (".", "cannot be read", 1), ("/dev/zero", "more than 16 MiB", 1)]
+    {
+        world.run(&format!("create new --env-file {file}")).code(status).stderr(contains(why));
+        world.run(&format!("thaw dev new --env-file {file}")).code(status).stderr(contains(why));
+        // The guest's command may exit with any other status.
+        world.run(&format!("exec --env-file {file} dev -- true")).code(125).stderr(contains(why));
+        world.run(&format!("thaw dev new --env-file {file} -- true")).code(125).stderr(contains(why));
+    }
+    assert!(world.all_calls().is_empty());
+}
+
+#[test]
+fn a_file_of_variables_may_be_a_fifo_and_waiting_for_it_ends_at_the_first_signal() {
+    let world = world_with_running_vm();
+    let fifo = world.path("work/fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for line in ["exec --env-file fifo dev -- true", "create new --env-file fifo", "thaw dev new --env-file fifo"] {
+        for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+            let waiting = world.spawn(line);
+            wait_until("it handles signals", || handles_signals(waiting.pid()));
+            waiting.signal(signal);
+            waiting.wait().code(128 + signal.as_raw());
+        }
+    }
+    assert!(world.all_calls().is_empty());
+    let writer = std::thread::spawn(move || fs::write(fifo, "TOKEN=hunter2\n"));
+    let run = world.run("exec --env-file fifo dev -- sh -c 'echo $TOKEN'").success();
+    assert_eq!(stdout(&run), "hunter2\n");
+    writer.join().unwrap().unwrap();
 }
 
 // ------------------------------------------------------------------------------------------------ signals

@@ -213,7 +213,7 @@ fn a_lock_that_cannot_name_its_owner_still_locks() {
 
 /// What each command does if the library has no space for a byte or a file, and if it is read-only. The library
 /// contains two snapshots of `dev`, which runs; `stopped` and `other` are stopped.
-const COMMANDS: [(&str, i32, i32); 33] = [
+const COMMANDS: [(&str, i32, i32); 36] = [
     ("ls", 0, 0),
     ("start stopped", 0, 0),
     ("stop dev", 0, 0),
@@ -237,7 +237,10 @@ const COMMANDS: [(&str, i32, i32); 33] = [
     ("snapshot export dev@old -o new.tar --force", 0, 0),
     ("freeze other -o other.smolmachine", 0, 0),
     ("pack alpine -o alpine.smolmachine", 0, 0),
-    ("snapshot push dev@old localhost:1/dev:x --yes", 8, 8),
+    ("snapshot push ./other.smolmachine registry.test:5000/dev:file --yes", 0, 0),
+    ("snapshot push dev@old registry.test:5000/dev:x --yes", 0, 0),
+    ("snapshot push dev@old registry.test:5000/dev:y --yes --scrub history", 0, 0),
+    ("snapshot export dev@old -o scrubbed.tar --scrub history", 0, 0),
     ("snapshot import old.tar --as x", 8, 8),
     ("snapshot tag dev@old other", 8, 8),
     ("snapshot tag dev@old --remove old", 8, 8),
@@ -264,6 +267,7 @@ fn world_with_library() -> World {
     // A snapshot that no policy has to keep.
     world.run("snapshot tag dev@newer --remove newer").success();
     world.run("snapshot export dev@old -o old.tar").success();
+    fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
     world.warm();
     world
 }

@@ -67,6 +67,7 @@ mod quiet;
 mod readers;
 mod rebind;
 mod registry;
+mod repeated;
 mod replacing;
 mod retention;
 mod rollback;

@@ -119,18 +119,6 @@ fn one_tag_given_twice_counts_once() {
     assert_eq!(json(&world.run("snapshot show dev --json"))["tags"].as_array().unwrap().len(), 4);
 }
 
-#[test]
-fn one_port_volume_or_network_given_twice_counts_once() {
-    let world = World::new();
-    let twice = |option: &str| format!("{option} {option}");
-    let options = ["-p 8080:80", "--volume /tmp:/mnt", "--allow-cidr 10.0.0.0/8", "--label a=b"].map(twice);
-    world.run(&format!("create dev {}", options.join(" "))).success();
-    let create = world.calls().into_iter().find(|call| call.contains(&"create".to_owned())).unwrap();
-    for value in ["8080:80", "/tmp:/mnt", "10.0.0.0/8", "a=b"] {
-        assert_eq!(create.iter().filter(|word| word.contains(value)).count(), 1, "{create:?}");
-    }
-}
-
 // -------------------------------------------------------------------------------------------- after a failure
 
 #[test]

@@ -4,6 +4,7 @@ use crate::support::{World, finish, random_bytes, stderr, stdout};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
+use std::fs;
 
 fn json(world: &World, line: &str) -> Value {
     serde_json::from_str(&stdout(&world.run(&format!("{line} --json")).success())).unwrap()
@@ -235,6 +236,46 @@ fn a_snapshot_is_found_by_the_key_that_it_was_frozen_with() {
     world.run("thaw web --key def").code(4).stderr(contains("there is no snapshot of 'web' with the key 'def'"));
     world.run("thaw dev@x --key abc").code(2).stderr(contains("a snapshot is named by its VM alone"));
     world.run("thaw").code(2);
+}
+
+#[test]
+fn a_key_finds_only_snapshots_that_were_frozen_here() {
+    let world = World::new();
+    vm(&world, "dev");
+    world.run("freeze dev --key abc").success();
+    world.run("snapshot export dev -o dev.tar").success();
+    world.run("snapshot rm dev --yes").success();
+    world.run("snapshot import dev.tar --as other").success();
+    let other = references(&world, "").remove(0);
+    assert_eq!(json(&world, "snapshot show other")["labels"], json!({"key": "abc"}));
+    for line in ["thaw --key abc", "thaw other new --key abc"] {
+        let said = stderr(&world.run(line).code(4));
+        assert!(said.contains(&format!("{other} has it, but was imported from dev.tar")), "{line}: {said}");
+    }
+    change(&world, "dev");
+    world.run("freeze dev --key abc").success();
+    world.run("snapshot rm other --yes").success();
+    let own = references(&world, "").remove(0);
+    world.run("snapshot import dev.tar --as other").success();
+    assert_eq!(json(&world, "thaw --key abc --no-start")["reference"], json!(own));
+}
+
+#[test]
+fn a_damaged_snapshot_that_may_have_the_key_is_never_skipped() {
+    let world = World::new();
+    vm(&world, "dev");
+    world.run("freeze dev --key abc").success();
+    change(&world, "dev");
+    world.run("freeze dev --key abc").success();
+    let all = references(&world, "");
+    let folder = world.path("home/library/snapshots").join(all[1].replace('@', "/"));
+    fs::remove_file(folder.join("snapshot.json")).unwrap();
+    for line in ["thaw --key abc --no-start", "thaw dev new --key abc --no-start"] {
+        let said = stderr(&world.run(line).code(10));
+        assert!(said.contains(&all[1]) && said.contains(&format!("snapshot rm {}", all[1])), "{line}: {said}");
+    }
+    world.run(&format!("snapshot rm {} --yes", all[1])).success();
+    assert_eq!(json(&world, "thaw dev new --key abc --no-start")["reference"], json!(all[0]));
 }
 
 #[test]

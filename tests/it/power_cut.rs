@@ -9,6 +9,7 @@
 use crate::engine_install::{Index, command, wheel};
 use crate::leftovers::{killed_at, left, wait_for_the_dead};
 use crate::support::chaos::{Random, is_long};
+use crate::support::guest_files::{bare, import};
 use crate::support::library::{Reader, snapshots, stored_objects};
 use crate::support::namespace::in_a_namespace;
 use crate::support::{World, finish, random_bytes, real, stderr, stdout, wait_until};
@@ -21,12 +22,13 @@ use tempfile::TempDir;
 
 /// Every command that publishes or removes something, in the order in which they run. A command comes after those that
 /// it needs.
-const PUBLISHING: [&str; 27] = [
+const PUBLISHING: [&str; 28] = [
     "freeze dev -o out.smolmachine",
     "freeze dev -o pair",
     "freeze dev -o pair --force",
     "freeze dev -t one",
     "freeze dev -t one --force --launcher -m again",
+    "cp files@latest:/workspace copied",
     "pack alpine -o base.smolmachine",
     "snapshot tag dev@one two",
     "snapshot export dev@one -o dev.tar",
@@ -52,9 +54,10 @@ const PUBLISHING: [&str; 27] = [
 ];
 
 /// The commands after which the power is cut in the short version.
-const SHORT: [&str; 4] = [
+const SHORT: [&str; 5] = [
     "freeze dev -o pair",
     "freeze dev -t one --force --launcher -m again",
+    "cp files@latest:/workspace copied",
     "snapshot export dev@one -o dev.tar",
     "engine install --version 1.4.0",
 ];
@@ -331,12 +334,14 @@ fn cut_the_power(kind: &'static str, options: &str) {
     let world = World::in_folder(TempDir::new_in(disk.path()).unwrap(), "1.32.2");
     world.vm("dev").stopped();
     world.write_guest("dev", "root/note", random_bytes(280_000));
+    // The disks of the stand-in's own VMs hold no files that `cp` reads.
+    import(&world, "files", &bare("overlay").artifact());
     fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
     let index = Index::new();
     index.offer(&[("1.4.0", wheel("1.4.0")), ("1.10.0", wheel("1.10.0"))]);
     let mut cuts = Vec::new();
     for (number, line) in PUBLISHING.into_iter().enumerate() {
-        if !is_long() && number > PUBLISHING.iter().position(|line| *line == SHORT[3]).unwrap() {
+        if !is_long() && number > PUBLISHING.iter().position(|line| *line == SHORT[4]).unwrap() {
             break;
         }
         if line.contains("--live") {

@@ -5,6 +5,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 /// Why a guest that answers is listed as unreachable.
 #[derive(Debug, Clone, Copy)]
@@ -310,6 +311,25 @@ fn a_vm_that_is_busy_for_a_moment_is_paused() {
     ]));
     world.run("pause dev").success();
     assert_eq!(world.state("dev"), "paused");
+}
+
+#[test]
+fn all_running_vms_are_paused_even_if_one_is_busy_for_a_moment() {
+    for line in ["pause --all", "pause --label team=a"] {
+        let world = world("1.32.2", Busy::ForAMoment);
+        world.edit("dev", "labels", json!({"team": "a"}));
+        world.run(line).success().stdout(contains("dev is paused").and(contains("skipped").not()));
+        assert_eq!(world.state("dev"), "paused", "{line}");
+    }
+}
+
+#[test]
+fn a_command_for_vms_in_another_state_does_not_wait_for_a_silent_one() {
+    let world = silent();
+    let began = Instant::now();
+    world.run("resume --all").success().stdout(contains("skipped dev: it is unreachable"));
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(!world.commands().contains(&"machine exec".to_owned()));
 }
 
 #[test]

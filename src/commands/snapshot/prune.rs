@@ -11,6 +11,7 @@ use crate::library::{Entry, Removal, Tag, catalog, sweep_all};
 use crate::operations::packed;
 use crate::operations::prune::{Decided, Decisions, Rules, TAGGED};
 use crate::operations::resolve::Asked;
+use crate::operations::several::distinct;
 use crate::report::{Done, Pruned};
 use crate::smolvm::Name;
 
@@ -78,7 +79,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     if decisions.all.is_empty() {
         let labels: Vec<String> = args.label.iter().map(label_name).collect();
         let vm = args.vm.as_ref();
-        app.terminal.note(&if has_any { none_with(vm, &labels) } else { no_snapshots(vm) });
+        app.terminal.note(&if has_any { none_with(vm, &distinct(&labels)) } else { no_snapshots(vm) });
     }
     if !args.dry_run {
         sweep_all();

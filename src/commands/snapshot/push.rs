@@ -6,7 +6,7 @@
 use crate::app::App;
 use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
-use crate::library::{Metadata, Staging, Stored, Tag, layout, library_staging};
+use crate::library::{Metadata, Staging, Stored, Tag, layout};
 use crate::operations::resolve::{self, Checked, SnapshotSource};
 use crate::operations::scrub::{self, SCRUBS, Scrub, Scrubbed};
 use crate::operations::{leaks, packed, registry};
@@ -103,10 +103,15 @@ fn push(app: &App, args: &Args, found: SnapshotSource, copied: Option<&Scrubbed>
     let engine = app.engine()?;
     let found = confirm(app, args, &whole, warnings)?;
     let size = packed::size(whole.artifact.bytes);
-    let work = library_staging()?;
-    let _leaves = packed::leaves(app, &work);
-    let file = match whole.metadata()? {
-        Some(metadata) => app.terminal.during("copy", "copying it", || copy(app, whole.path(), metadata, &work))?,
+    let metadata = whole.metadata()?;
+    let place = || packed::place(&format!("its copy of {} bytes", whole.artifact.bytes), whole.artifact.bytes);
+    // A file is pushed as it is.
+    let work = metadata.as_ref().map(|_| place()).transpose()?;
+    let _leaves = work.as_ref().map(|work| packed::leaves(app, work));
+    let file = match metadata.zip(work.as_ref()) {
+        Some((metadata, work)) => {
+            app.terminal.during("copy", "copying it", || copy(app, whole.path(), metadata, work))?
+        }
         None => whole.path().to_owned(),
     };
     whole.check_same().map_err(|failure| failure.state("nothing was pushed"))?;

@@ -36,6 +36,19 @@ impl Writer {
         Self::run_in(Objects::create()?, folder, signals, feed)
     }
 
+    /// The same for a `folder` that is not in the library: the store gets nothing of it.
+    ///
+    /// # Errors
+    /// See [`Self::run`].
+    pub fn run_apart<M, E: From<StoreError>>(
+        folder: &Path,
+        signals: &Signals,
+        feed: impl FnOnce(&mut Feed<'_>) -> Result<M, E>,
+    ) -> Result<(Vec<Entry>, Added, M), E> {
+        // Each object is known there as soon as it is written.
+        Self::run_in(Objects::at(folder.join(OBJECTS)), folder, signals, feed)
+    }
+
     pub(super) fn run_in<M, E: From<StoreError>>(
         objects: Objects,
         folder: &Path,

@@ -5,7 +5,6 @@ use super::take::{Finished, Kept};
 use crate::clock;
 use crate::error::Result;
 use crate::library::{self, Configuration, FORMAT, FileHash, Metadata, Origin, Staging, Stored, Trim, catalog, layout};
-use crate::operations::several::once;
 use crate::operations::tags::free_tags;
 use crate::operations::{lock, packed};
 use crate::report::{self, JsonPath};
@@ -179,7 +178,7 @@ impl Freeze<'_> {
             sequence: None,
             parent: None,
             scrubbed: Vec::new(),
-            tags: once(request.tags.iter().cloned(), |tag| tag.as_str().to_owned()),
+            tags: request.tags.clone(),
             note: request.note.clone(),
             labels: request.labels.clone(),
             engine_version: self.cx.engine.version().to_string(),

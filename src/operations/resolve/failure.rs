@@ -1,8 +1,9 @@
 //! Why a snapshot is not found, or not removed.
 
 use crate::error::{Failure, Status};
-use crate::library::{Broken, FindError, RemoveError, catalog};
+use crate::library::{Broken, FindError, RemoveError, Stored, catalog};
 use crate::operations::meant;
+use crate::quoted::quoted;
 
 /// A reference that is not found, with what may be meant.
 pub(super) fn not_found(reference: &str, error: FindError) -> Failure {
@@ -16,6 +17,20 @@ pub(super) fn not_found(reference: &str, error: FindError) -> Failure {
         (Some(similar), Some(hint)) => failure.hint(format!("did you mean {similar}? {hint}")),
         _ => failure,
     }
+}
+
+/// No snapshot was frozen here with this key; the newest one from elsewhere that has it may be meant.
+pub(super) fn no_key(vm: Option<&str>, key: &str, foreign: Option<&Stored>) -> Failure {
+    let of = vm.map(|vm| format!(" of '{vm}'")).unwrap_or_default();
+    let failure = Failure::new(Status::NotFound, format!("there is no snapshot{of} with the key '{key}'"));
+    let make = format!("make one with `bottle-freeze freeze VM --key {}`", quoted(key));
+    failure.hint(match foreign {
+        None => make,
+        Some(one) => {
+            let (reference, origin) = (one.reference(), one.metadata.origin_phrase());
+            format!("{reference} has it, but {origin}, so it must be named; or {make}")
+        }
+    })
 }
 
 fn removal_hint(broken: &Broken) -> String {

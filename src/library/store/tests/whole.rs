@@ -102,6 +102,24 @@ fn known_members_are_linked_from_another_folder() {
 }
 
 #[test]
+fn a_copy_outside_the_library_has_all_objects_and_the_store_gets_none() {
+    let library = Library::new();
+    let sources = [disk(vec![Ok(noise(1, 2 * MIB)), Err(1 << 20), Ok(noise(2, 300))])];
+    let (index, _) = library.freeze("one", &sources).unwrap();
+    let stored = library.names("store");
+    let apart = Writer::run_apart(&library.folder("apart"), &Signals::default(), |feed| {
+        feed.known(&index.members[0], &library.folder("one"))?;
+        let changed = Source::new("changed", MemberKind::File, vec![Ok(noise(3, MIB))]);
+        feed.part(Part::Member(&changed.member))?;
+        feed.part(Part::Data(&noise(3, MIB)))
+    });
+    let (members, added, ()) = apart.unwrap();
+    assert_eq!((added, library.names("store")), (Added::default(), stored));
+    library.verify("apart", &Index::new(MANIFEST.into(), members).unwrap()).unwrap();
+    assert!(library.names("apart/objects").len() > library.names("one/objects").len());
+}
+
+#[test]
 fn a_member_of_another_size_than_it_says_is_an_error() {
     let library = Library::new();
     for size in [99, 101] {
