@@ -111,17 +111,19 @@ impl Found {
 
 /// A file in a folder: its name, and what is known of it.
 pub type Entry = (Box<[u8]>, Item);
+/// A name in the root, and the folder that lies over it: of a layer, or an empty one.
+pub type Mount = (&'static [u8], Option<(usize, Key)>);
 
 impl Contents {
     /// Lays these layers, the uppermost first, over one another: `root` has the folder of each that is the uppermost one in the
-    /// guest. `mounts` lie over names in that; what is in no layer is empty. `hidden` is a folder that is listed as a mount only.
+    /// guest. `hidden` is a folder that is listed as a mount only.
     ///
     /// # Errors
     /// A layer cannot be read.
     pub fn new(
         layers: Vec<Lazy>,
         root: Vec<(usize, Key)>,
-        mounts: Vec<(&'static [u8], Option<(usize, Key)>)>,
+        mounts: Vec<Mount>,
         hidden: Option<(usize, u32)>,
     ) -> Result<Self, ContentsError> {
         let mut contents = Self {

@@ -5,6 +5,7 @@
 //! to 1.32.2 write the same keys in the same order.
 
 mod base;
+pub mod down;
 pub mod image;
 mod known;
 mod manifest;
@@ -67,20 +68,6 @@ pub fn check_bare(version: Version) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("bottle-freeze does not know the disks of smolvm {version}"))
-}
-
-/// Whether a VM that is not up can be frozen without the engine, as far as that shows without reading its disks to the end.
-/// `trial` is the record of an empty VM, if there is one.
-///
-/// # Errors
-/// Why only the engine can pack it, as a sentence.
-pub fn check_down(vm: &Machine, record: &Record, trial: Option<&Record>, folder: &Path) -> Result<(), String> {
-    check_vm(vm, record, trial.unwrap_or(record))?;
-    if vm.image.is_some() {
-        return image::check_found(vm, record, folder);
-    }
-    check_files(folder)?;
-    disk_file(folder, "overlay").map(drop)
 }
 
 /// What the engine would pack of a VM, whose disks are opened by `open`.

@@ -42,10 +42,10 @@ const OPTIONS: [(&str, &str, &str); 42] = [
     ("snapshot export image@ready -o new.tar --force %", "--scrub history", ""),
     ("snapshot push image@ready registry.test:5000/x:y --yes %", "--scrub history", ""),
     ("snapshot import dev.tar --as new %", "--identity IDENTITY", "snapshot rm new --yes"),
-    ("rollback dev@ready --yes --quiet %", "--allow-cidr 10.0.0.0/8", "stop dev"),
-    ("rollback dev@ready --yes --quiet %", "--volume /tmp:/mnt", "stop dev"),
-    ("rollback dev@ready --yes --quiet %", "--port 8080:80", "stop dev"),
-    ("rollback dev@ready --yes --quiet %", "--port auto", "stop dev"),
+    ("rollback dev@ready --yes --quiet %", "--allow-cidr 10.0.0.0/8", "rollback dev@ready --yes --quiet --no-start"),
+    ("rollback dev@ready --yes --quiet %", "--volume /tmp:/mnt", "rollback dev@ready --yes --quiet --no-start"),
+    ("rollback dev@ready --yes --quiet %", "--port 8080:80", "rollback dev@ready --yes --quiet --no-start"),
+    ("rollback dev@ready --yes --quiet %", "--port auto", "rollback dev@ready --yes --quiet --no-start"),
     // Once is enough for what a hook does, but its author may want it twice.
     ("freeze", "--pre-freeze", ""),
     ("freeze", "--post-freeze", ""),
@@ -78,7 +78,7 @@ fn world() -> World {
 fn shape(world: &World, line: &str) -> String {
     world.forget_calls();
     let run = world.run(line).success();
-    let is_made = |call: &&Vec<String>| call.get(1).is_some_and(|word| word == "create");
+    let is_made = |call: &&Vec<String>| call.starts_with(&["machine".into(), "create".into()]);
     let made: Vec<String> = world.calls().iter().filter(is_made).map(|call| call.join(" ")).collect();
     let text = format!("{}{}{}", stdout(&run), stderr(&run), made.join("\n"));
     let text = without(&without(&text, "@", 8), ".bottle-freeze-", 6);

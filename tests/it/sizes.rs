@@ -38,7 +38,9 @@ fn world_without_links() -> World {
     fs::rename(&library, &old).unwrap();
     assert!(Command::new("cp").arg("-r").args([&old, &library]).status().unwrap().success());
     fs::remove_dir_all(old).unwrap();
-    stored_objects(&world).iter().for_each(|object| fs::remove_file(object).unwrap());
+    for object in stored_objects(&world) {
+        fs::remove_file(object).unwrap();
+    }
     world
 }
 

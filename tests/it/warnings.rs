@@ -378,7 +378,7 @@ fn a_warning_that_comes_after_the_snapshot_was_made_is_recorded_in_it() {
     let report: Value = serde_json::from_str(&stdout(&report)).unwrap();
     let shown: Value = serde_json::from_str(&stdout(&world.run("snapshot show dev --json").success())).unwrap();
     for warnings in [&report["warnings"], &report["snapshot"]["warnings"], &shown["warnings"]] {
-        assert!(warnings[0].as_str().is_some_and(|text| text.contains("is not run in it")), "{warnings}");
+        assert!(warnings.to_string().contains("is not run in it"), "{warnings}");
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a freeze works on, and what it gives back.
 
-use super::disks::Unread;
 use super::pattern::Pattern;
 use super::plan::Plan;
 use super::request::Request;
+use super::unread::Unread;
 use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::library::{Lock, Target};

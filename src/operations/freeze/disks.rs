@@ -6,6 +6,7 @@ use super::plan::{Step, reads_disks};
 use super::source::Source;
 use super::stopped::Stopped;
 use super::take::{MAY_BE_IN_IT, Written};
+use super::unread::{Unread, only_engine};
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Runtime, StoreError};
 use crate::library::{DisksRead, Staging, Trim, Way};
@@ -37,12 +38,10 @@ impl Freeze<'_> {
                 disks::check_unused(self.cx.engine, &self.job.name, &listed.state, folder)?;
             }
         }
-        let print = |unread: &Unread| app.terminal.detail(&only_engine(&self.job.name, &unread.why));
         let (began, mut free) = (SystemTime::now(), FreeBlocks::default());
-        let source = self.source(&listed, &mut free).map_err(Unread::from).inspect_err(print);
-        let (runtime, mut source) = match source {
+        let (runtime, mut source) = match self.source(&listed, &mut free) {
             Ok(found) => found,
-            Err(unread) => return Ok(Err(unread)),
+            Err(why) => return Ok(Err(self.unread(why.into()))),
         };
         // A clone is the snapshot, whatever the VM does with its own disks then.
         let is_cloned = vm.is_to_restart() && clone(&mut source, staging.path());
@@ -69,10 +68,15 @@ impl Freeze<'_> {
                 if is_cloned {
                     return Err(too_late(&self.job.name, &unread.why));
                 }
-                print(&unread);
-                Ok(Err(unread))
+                Ok(Err(self.unread(unread)))
             }
         }
+    }
+
+    /// Prints why the disks are not read, with --verbose.
+    fn unread(&self, unread: Unread) -> Unread {
+        self.cx.app.terminal.detail(&only_engine(&self.job.name, &unread.why));
+        unread
     }
 
     /// Writes the chunks to this folder, over what the engine adds. If that is damaged in the library, it is made again, and all
@@ -166,41 +170,6 @@ pub struct FreeBlocks {
     bytes: u64,
     /// The disks of which none is left out, and why.
     kept: Vec<String>,
-}
-
-/// Why disks are not read, so that only the engine can pack them.
-pub struct Unread {
-    /// As a sentence.
-    pub why: String,
-    /// What the user can do about it.
-    hint: Option<&'static str>,
-}
-
-impl From<String> for Unread {
-    fn from(why: String) -> Self {
-        Self { why, hint: None }
-    }
-}
-
-impl Unread {
-    /// The failure of the engine's pack, of a VM that would have been frozen without it but for this. Failures that have a
-    /// cause of their own stay as they are.
-    pub fn explain(&self, name: &Name, failure: Failure) -> Failure {
-        if failure.status != Status::Failed {
-            return failure;
-        }
-        let what = format!("only the engine can pack '{name}' ({}): {}", self.why, failure.what);
-        let hint = match (self.hint, &failure.hint) {
-            (Some(hint), Some(other)) => Some(format!("{hint}; or {other}")),
-            (hint, other) => hint.map(str::to_owned).or_else(|| other.clone()),
-        };
-        Failure { what, hint, ..failure }
-    }
-}
-
-/// The message that a VM is packed by the engine after all, and why.
-pub fn only_engine(name: &Name, why: &str) -> String {
-    format!("the engine packs '{name}': {why}")
 }
 
 /// The failure if only the engine can pack the VM, which runs again by now.

@@ -20,6 +20,7 @@ mod source;
 mod stopped;
 mod take;
 mod unchanged;
+mod unread;
 
 pub use context::{Context, Frozen, Job};
 pub use prepare::{check_known, plans};

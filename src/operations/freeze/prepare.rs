@@ -1,10 +1,10 @@
 //! Steps 1 and 2 of a freeze: whether it can be done at all, before anything is changed.
 
 use super::context::{Context, Freeze, Job};
-use super::disks::{Unread, only_engine};
 use super::pattern::{Key, known_record, pattern};
 use super::plan::{Plan, Step, reads_disks};
 use super::take::checkpoint_path;
+use super::unread::{Unread, only_engine};
 use crate::error::{Failure, Result, Status};
 use crate::files::free_bytes;
 use crate::library::{Lock, Staging, Target, Way, catalog, layout};

@@ -1,9 +1,9 @@
 //! Steps 5 and 6 of a freeze: what is written into the private folder, and whether that can be believed.
 
 use super::context::Freeze;
-use super::disks::Unread;
 use super::plan::Step;
 use super::stopped::Stopped;
+use super::unread::Unread;
 use crate::error::{Failure, Result, Status};
 use crate::library::store::{self, Added, Index, StoreError};
 use crate::library::{DisksRead, FileHash, InChunks, Staging, Trim, Way, layout};
