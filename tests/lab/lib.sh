@@ -4,10 +4,9 @@ export PATH=/lab:$PATH
 passed=0 failed=0
 work=$(mktemp -d)
 
-# scenario WHAT: print what is tested next, and how many seconds the lab has run.
-scenario() { echo "== $* ($SECONDS s)"; }
+scenario() { echo "== $*"; }
 
-# verdict OK WHAT [DETAIL]: print the line of a check. If a VMM dies during a command, or the emulation is so slow that the
+# verdict OK WHAT [DETAIL]: print the line of a check, with the seconds since the start. If a VMM dies during a command, or the emulation is so slow that the
 # engine gives up the boot (after 30 s), the check proves nothing: the lab ends, and is started again. A real bug shows up
 # in every lab.
 verdict() {
@@ -17,7 +16,7 @@ verdict() {
     dmesg | tail -n 20
     exit 125
   fi
-  if [ "$1" = yes ]; then passed=$((passed + 1)); echo "ok    $2"
+  if [ "$1" = yes ]; then passed=$((passed + 1)); echo "ok    $2 ($SECONDS s)"
   else failed=$((failed + 1)); echo "FAIL  $2"; echo "${3:-}" | sed 's/^/      | /'; fi
 }
 

@@ -256,8 +256,18 @@ fn recorded_owners_are_those_that_the_guest_sees() {
         record(&file, text).unwrap();
         assert!(tar().unwrap_err().ends_with("has an owner in an unknown form"), "{text}: {:?}", tar());
     }
-    set(folder.path(), "user.krun.symlink_owners", "link=1:1").unwrap();
-    assert!(tar().unwrap_err().ends_with("has links with owners in an unknown form"), "{:?}", tar());
+    record(&file, "0:0:0644").unwrap();
+    let with_nul = |text: &str| text.replace('|', "\0");
+    let longer = format!("{}|1:2|link|7:8|", "x".repeat(200));
+    for (links, owner) in [("link|7:8|", "[7, 8]"), ("a|1:2|link 2|3:4|", "[0, 0]"), (&longer, "[7, 8]")] {
+        set(folder.path(), "user.krun.symlink_owners", &with_nul(links)).unwrap();
+        let members = self::members(&tar().unwrap());
+        assert!(members[&b"./link"[..]].contains(&format!("Symlink 777 {owner} ")), "{members:?}");
+    }
+    for links in ["", "link=1:1", "link|7:8", "link|7|", "link|", "link|7:x|", "link|-7:8|"] {
+        set(folder.path(), "user.krun.symlink_owners", &with_nul(links)).unwrap();
+        assert!(tar().unwrap_err().ends_with("has links with owners in an unknown form"), "{links:?}: {:?}", tar());
+    }
 }
 
 /// Gives the marks of opaque folders this name.

@@ -61,24 +61,24 @@ kill -STOP "$(vmm dev)"
 status 125 "a failed exec makes the engine give it up" bottle-freeze exec dev -- true
 kill -CONT "$(vmm dev)"
 equal unreachable "it is listed as unreachable from then on" state dev
-status 0 "still frozen, with --yes" bottle-freeze freeze dev -o "$work/busy.smolmachine" --yes --restart
+status 0 "still frozen, with --yes" bottle-freeze freeze dev --yes --restart
 verdict "$([[ $out != *warning* ]] && echo yes)" "without a warning" "$out"
 equal busy "what it had not written to disk is there" bottle-freeze exec dev -- cat /root/busy
 
 scenario "a VM whose guest is silent is stopped first"
 kill -STOP "$(vmm dev)"
 equal unreachable "SIGSTOP makes it unreachable" state dev
-status 6 "no --yes: refused" bottle-freeze freeze dev -o "$work/silent.smolmachine"
-status 6 "--yes alone does not confirm the loss" bottle-freeze freeze dev -o "$work/silent.smolmachine" --yes
-status 0 "frozen with --allow-unresponsive" bottle-freeze freeze dev -o "$work/silent.smolmachine" --yes --allow-unresponsive
+status 6 "no --yes: refused" bottle-freeze freeze dev
+status 6 "--yes alone does not confirm the loss" bottle-freeze freeze dev --yes
+status 0 "frozen with --allow-unresponsive" bottle-freeze freeze dev --yes --allow-unresponsive
 equal stopped "it is stopped" state dev
 
 scenario "a stopped VM is frozen without a question; the pair; no overwriting"
 status 125 "exec in a stopped VM" bottle-freeze exec dev -- true
-status 0 "freeze" bottle-freeze freeze dev -o "$work/pair"
-status 0 "the launcher is there" test -x "$work/pair"
-status 7 "not over the old one" bottle-freeze freeze dev -o "$work/pair"
+touch "$work/pair" "$work/pair.smolmachine"
+status 7 "not over other files" bottle-freeze freeze dev -o "$work/pair"
 status 0 "unless --force" bottle-freeze freeze dev -o "$work/pair" --force
+status 0 "the launcher is there" test -x "$work/pair"
 equal "$(printf '700\n600')" "only the owner can read the two" stat -c %a "$work/pair" "$work/pair.smolmachine"
 status 0 "thaw: create --from" bottle-freeze create dev3 --from "$work/pair.smolmachine"
 status 0 "thaw: start" bottle-freeze start dev3
