@@ -1,5 +1,6 @@
 scenario "a running bare VM is frozen, and thawed with its files"
-status 0 "create" bottle-freeze create dev --cpus 1 --mem 512 -e GREETING=hello
+# The engine takes minutes to pack disks of the default size here (8-contents).
+status 0 "create" bottle-freeze create dev --cpus 1 --mem 512 --storage 1 --overlay 1 -e GREETING=hello
 status 0 "start" bottle-freeze start dev
 equal running "it runs" state dev
 status 0 "exec writes files" bottle-freeze exec dev -- sh -c 'echo hi > /root/a; echo work > /workspace/b'
@@ -62,7 +63,7 @@ status 125 "a failed exec makes the engine give it up" bottle-freeze exec dev --
 kill -CONT "$(vmm dev)"
 equal unreachable "it is listed as unreachable from then on" state dev
 status 0 "still frozen, with --yes" bottle-freeze freeze dev --yes --restart
-verdict "$([[ $out != *warning* ]] && echo yes)" "without a warning" "$out"
+verdict "$([[ $out != *"does not answer"* ]] && echo yes)" "without a warning that something is lost" "$out"
 equal busy "what it had not written to disk is there" bottle-freeze exec dev -- cat /root/busy
 
 scenario "a VM whose guest is silent is stopped first"
