@@ -9,7 +9,8 @@ use super::inode::{self, Inode, Kind};
 use super::replay::Replayed;
 use super::source::ReadAt;
 use super::superblock::{Superblock, incompatible};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 /// The inode of the uppermost folder.
 pub const ROOT: u32 = 2;
@@ -19,6 +20,8 @@ const LARGEST_JOURNAL: u64 = 10_240_000;
 const LARGEST_INODE: u64 = 1024;
 /// The most bytes of the target of a link.
 const LONGEST_LINK: u64 = 4096;
+/// The most bytes that the names of folders may take in memory, but for one folder; and what each takes besides its letters.
+const NAMES: (usize, usize) = (16 << 20, 64);
 
 /// The files of a file system, as a mount would show them: a journal that must be replayed is.
 #[derive(Debug)]
@@ -28,6 +31,15 @@ pub struct FileSystem<S> {
     groups: Vec<Group>,
     /// Bytes of folders that may still be read: a small disk may claim endless ones.
     folder_bytes: Cell<u64>,
+    /// The names in the folders that were looked at last: many paths lead through the same.
+    names: RefCell<Names>,
+}
+
+/// The names in folders, by the inode of the folder, and the bytes that they take.
+#[derive(Debug, Default)]
+struct Names {
+    of: HashMap<u32, HashMap<Box<[u8]>, u32>>,
+    bytes: usize,
 }
 
 impl<S: ReadAt> FileSystem<S> {
@@ -44,7 +56,7 @@ impl<S: ReadAt> FileSystem<S> {
         let disk = Replayed::new(source, superblock.block_size);
         // A folder is read for each path that is looked up, and for a list.
         let folder_bytes = Cell::new(data.saturating_mul(8).max(64 << 20));
-        let mut opened = Self { disk, superblock, groups, folder_bytes };
+        let mut opened = Self { disk, superblock, groups, folder_bytes, names: RefCell::default() };
         if opened.superblock.has(incompatible::RECOVER) && opened.superblock.journal != 0 {
             let places = opened.blocks_of(&opened.inode(opened.superblock.journal)?)?;
             opened.disk.replay(&places)?;
@@ -134,13 +146,22 @@ impl<S: ReadAt> FileSystem<S> {
     /// # Errors
     /// The folder cannot be read, is damaged or none.
     pub fn lookup(&self, folder: &Inode, name: &[u8]) -> Result<Option<u32>, Ext4Error> {
-        let mut found = None;
+        if let Some(names) = self.names.borrow().of.get(&folder.number) {
+            return Ok(names.get(name).copied());
+        }
+        let (mut names, mut bytes) = (HashMap::new(), 0_usize);
         self.entries(folder, &mut |entry, number| {
-            if entry == name {
-                found = Some(number);
-            }
+            bytes = bytes.saturating_add(entry.len()).saturating_add(NAMES.1);
+            names.insert(entry.into(), number);
             Ok(())
         })?;
+        let found = names.get(name).copied();
+        let mut kept = self.names.borrow_mut();
+        if kept.bytes.saturating_add(bytes) > NAMES.0 {
+            *kept = Names::default();
+        }
+        kept.bytes = kept.bytes.saturating_add(bytes);
+        kept.of.insert(folder.number, names);
         Ok(found)
     }
 

@@ -163,8 +163,8 @@ fn search_description(found: &mut Found, stored: Option<&Stored>, manifest: &Man
         leaks::find_in_json(value, &format!("manifest: {key}"), &mut add);
     }
     if let Some(metadata) = stored.and_then(|one| serde_json::to_value(&one.metadata).ok()) {
-        // Its warnings are our own sentences.
-        for (key, value) in metadata.as_object().into_iter().flatten().filter(|(key, _)| *key != "warnings") {
+        // A warning may have the command of a hook, and what it printed.
+        for (key, value) in metadata.as_object().into_iter().flatten() {
             leaks::find_in_json(value, &format!("snapshot.json: {key}"), &mut add);
         }
     }

@@ -10,6 +10,7 @@ use predicates::str::contains;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -202,6 +203,43 @@ fn programs_and_long_files_are_searched_by_their_names_only() {
     let said = contains("/root/.bash_history")
         .and(contains("/srv/.env: too long to be searched; a file of this name may hold secrets"));
     world.run(EXPORT).code(6).stderr(said.and(contains("program").not()));
+}
+
+/// Each name is looked up in folders with thousands of others.
+#[test]
+fn thousands_of_links_on_a_disk_are_followed() {
+    if !crate::trim::has_tools() {
+        return;
+    }
+    let world = World::new();
+    let (files, image) = (world.path("files"), world.path("image"));
+    for folder in ["work", "upper/root/links", "upper/srv/files"] {
+        fs::create_dir_all(files.join(folder)).unwrap();
+    }
+    for number in 0..3000 {
+        fs::write(files.join(format!("upper/srv/files/{number}")), "x").unwrap();
+        symlink(format!("/srv/files/{number}"), files.join(format!("upper/root/links/{number}"))).unwrap();
+    }
+    fs::write(files.join("upper/srv/netrc"), format!("machine x password {VALUE}\n")).unwrap();
+    symlink("/srv/netrc", files.join("upper/root/.netrc")).unwrap();
+    let arguments = ["-q", "-t", "ext4", "-N", "8000", "-d", files.to_str().unwrap(), image.to_str().unwrap(), "64M"];
+    assert!(Command::new("mke2fs").args(arguments).status().unwrap().success());
+    let one = import(&world, "dev", &Bare { overlay: fs::read(image).unwrap(), ..bare("overlay") }.artifact());
+    let said = stderr(&world.run(&format!("snapshot export {one} -o x.tar")).code(6));
+    assert!(said.contains("/root/.netrc") && !said.contains("cannot be searched"), "{said}");
+}
+
+/// A command of a hook that was not run is in a warning.
+#[test]
+fn a_secret_in_a_recorded_warning_is_found() {
+    let world = World::new();
+    world.vm("dev").running();
+    let hook =
+        format!("guest:curl -H 'Authorization: Bearer ghp_{}' https://x", "Zt3vBn8XwLr5Kd2Hs9Qp7Mf4Gc6Jy1Ta0Ru5");
+    let mut command = world.line("freeze dev --yes");
+    command.args(["--post-freeze", &hook]);
+    finish(command).success();
+    world.run("snapshot export dev -o x.tar").code(6).stderr(contains("snapshot.json: warnings"));
 }
 
 /// Dotfiles are often kept elsewhere, and links lead to them.

@@ -38,10 +38,14 @@ impl Links {
     pub fn names(&self, path: &[u8]) -> Vec<Vec<u8>> {
         let (mut all, mut next) = (vec![path.to_vec()], 0);
         while let Some(path) = all.get(next).cloned() {
-            for (above, below) in parts(&path) {
+            // The deepest folder first: it has the fewest links.
+            for (above, below) in parts(&path).collect::<Vec<_>>().into_iter().rev() {
                 for link in self.0.get(above).into_iter().flat_map(|target| &target.links) {
+                    if all.len() > MOST {
+                        return all.split_off(1);
+                    }
                     let name = [link, below].concat();
-                    if all.len() <= MOST && !all.contains(&name) {
+                    if !all.contains(&name) {
                         all.push(name);
                     }
                 }
@@ -99,6 +103,15 @@ mod tests {
         assert_eq!(names(&circle, "/a/file").len(), MOST);
         let above = links(&[("/a/b/up", "/a", true), ("/a/b/top", "/", true), ("/a/b/here", "/a/b", true)]);
         assert_eq!(names(&above, "/a/b/file"), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn many_links_to_a_folder_above_hide_no_name() {
+        let many = (0..100).map(|number| (format!("/releases/{number}/shared"), "/srv", true)).collect::<Vec<_>>();
+        let mut all: Vec<_> =
+            many.iter().map(|(link, target, is_folder)| (link.as_str(), *target, *is_folder)).collect();
+        all.push(("/root/.ssh", "/srv/ssh", true));
+        assert!(names(&links(&all), "/srv/ssh/authorized_keys").contains(&"/root/.ssh/authorized_keys".to_owned()));
     }
 
     #[test]

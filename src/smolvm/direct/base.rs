@@ -1,6 +1,6 @@
 //! What a VM needs of its image on this host, to start and to be packed. It is looked for before a VM is stopped.
 
-use super::origin::{ARCHIVE, FOLDER, ORDER, is_digest, shared_content};
+use super::origin::{ARCHIVE, FOLDER, ORDER, OWN, is_digest, shared_content};
 use crate::smolvm::record::Record;
 use std::fs;
 use std::io;
@@ -23,22 +23,30 @@ pub struct MissingBase {
 pub fn missing_base(record: &Record, folder: &Path, starts: bool) -> Option<MissingBase> {
     if record.get("source_smolmachine").is_string() {
         let hint = "make another VM from the same artifact: smolvm unpacks it there again";
-        return missing_content(folder).map(|folder| MissingBase { folder, hint });
+        return missing_content(record, folder).map(|folder| MissingBase { folder, hint });
     }
     let image = record.get("image").as_str()?;
     let (folder, hint) = if let Some(folder) = image.strip_prefix(FOLDER) {
         (PathBuf::from(folder), "put it back there, or a link to where it is now")
     } else {
         let name = image.strip_prefix(ARCHIVE).filter(|_| starts)?;
-        let hint = "make another VM from the same archive: smolvm keeps it there again";
+        let hint = "make another VM from the same archive: smolvm keeps it there again; or stop this one and freeze it then: its \
+                    files are on its disk, but it will not start again";
         (dirs::cache_dir()?.join(STAGED).join(name), hint)
     };
     is_missing(&folder).then_some(MissingBase { folder, hint })
 }
 
 /// The folder that is missing in the artifact's content, which all VMs made from it share. Older engines keep it elsewhere.
-fn missing_content(folder: &Path) -> Option<PathBuf> {
-    let layers = shared_content(folder)?.join("layers");
+fn missing_content(record: &Record, folder: &Path) -> Option<PathBuf> {
+    let content = shared_content(folder)?;
+    // smolvm ignores a note of what is gone: it unpacks the artifact, if that is there, into the VM's own folder.
+    let is_source = |source: &str| Path::new(source).exists();
+    let can_unpack = record.get("source_smolmachine").as_str().is_some_and(is_source);
+    if is_missing(&content) && (can_unpack || folder.join(OWN).join("layers").is_dir()) {
+        return None;
+    }
+    let layers = content.join("layers");
     if is_missing(&layers) {
         return Some(layers);
     }
@@ -85,12 +93,20 @@ mod tests {
         fs::write(folder.path().join(".pack-shared"), format!("{}\n", base.path().display())).unwrap();
         let layers = base.path().join("layers");
         assert_eq!(missing(&of_artifact, true), Some(layers.clone()));
+        let of_file = json!({"source_smolmachine": folder.path().join(".pack-shared")});
+        assert_eq!(missing(&of_file, true), Some(layers.clone()));
         fs::create_dir(&layers).unwrap();
         assert_eq!(missing(&of_artifact, true), None);
         fs::write(layers.join("layer-order"), "aa01\nbb02\n").unwrap();
         fs::create_dir(layers.join("aa01")).unwrap();
         assert_eq!(missing(&of_artifact, true), Some(layers.join("bb02")));
         fs::write(layers.join("bb02.tar"), "").unwrap();
+        assert_eq!(missing(&of_artifact, true), None);
+        // The engine unpacks it again, or has done so.
+        base.close().unwrap();
+        assert_eq!(missing(&of_artifact, true), Some(layers));
+        assert_eq!(missing(&of_file, true), None);
+        fs::create_dir_all(folder.path().join("pack/layers")).unwrap();
         assert_eq!(missing(&of_artifact, true), None);
     }
 }

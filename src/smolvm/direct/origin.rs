@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 
 /// In the folder of a VM that was made from an artifact: the file that says where the artifact's content is, or that content.
 const SHARED: &str = ".pack-shared";
-const OWN: &str = "pack";
+/// The same, in the folder of the VM itself.
+pub const OWN: &str = "pack";
 /// In the content, which of its layers are used.
 pub const ORDER: &str = "layer-order";
 /// How the engine calls a folder of this host that a VM was made from, and an archive.
@@ -132,7 +133,8 @@ impl Origin {
     }
 
     fn artifact(folder: &Path) -> Result<Self, String> {
-        let layers = shared_content(folder).unwrap_or_else(|| folder.join(OWN)).join("layers");
+        let shared = shared_content(folder).filter(|content| content.is_dir());
+        let layers = shared.unwrap_or_else(|| folder.join(OWN)).join("layers");
         let order = layers.join(ORDER);
         let order = fs::read_to_string(&order).map_err(|error| format!("cannot read {}: {error}", order.display()))?;
         let [layer] = order.lines().filter(|name| is_digest(name)).collect::<Vec<_>>()[..] else {
