@@ -125,7 +125,7 @@ fn variables() -> BTreeMap<String, String> {
 }
 
 fn remove(app: &App, vm: &Name) -> Result<()> {
-    let failed = |error: std::io::Error| {
+    let failed = |error: io::Error| {
         let failure = Failure::unwritten(format!("the schedule of '{vm}' cannot be removed: {error}"), &error);
         let status = if error.kind() == io::ErrorKind::Other { Status::Failed } else { failure.status };
         Failure { status, ..failure.state("it is still there") }

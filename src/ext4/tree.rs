@@ -20,8 +20,10 @@ const LARGEST_JOURNAL: u64 = 10_240_000;
 const LARGEST_INODE: u64 = 1024;
 /// The most bytes of the target of a link.
 const LONGEST_LINK: u64 = 4096;
-/// The most bytes that the names of folders may take in memory, but for one folder; and what each takes besides its letters.
-const NAMES: (usize, usize) = (16 << 20, 64);
+/// The most bytes that the names of folders may take in memory, but for one folder.
+const MOST_NAMES: usize = 16 << 20;
+/// The bytes that a name takes besides its letters.
+const NAME: usize = 64;
 
 /// The files of a file system, as a mount would show them: a journal that must be replayed is.
 #[derive(Debug)]
@@ -151,13 +153,13 @@ impl<S: ReadAt> FileSystem<S> {
         }
         let (mut names, mut bytes) = (HashMap::new(), 0_usize);
         self.entries(folder, &mut |entry, number| {
-            bytes = bytes.saturating_add(entry.len()).saturating_add(NAMES.1);
+            bytes = bytes.saturating_add(entry.len()).saturating_add(NAME);
             names.insert(entry.into(), number);
             Ok(())
         })?;
         let found = names.get(name).copied();
         let mut kept = self.names.borrow_mut();
-        if kept.bytes.saturating_add(bytes) > NAMES.0 {
+        if kept.bytes.saturating_add(bytes) > MOST_NAMES {
             *kept = Names::default();
         }
         kept.bytes = kept.bytes.saturating_add(bytes);

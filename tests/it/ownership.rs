@@ -595,6 +595,7 @@ fn a_snapshot_with_a_foreign_file_is_not_removed() {
     for (file, line) in [
         ("notes.txt", "snapshot rm dev@old --yes"),
         (".bottle-freeze-notes1", "snapshot rm dev@old --yes"),
+        ("objects/.bottle-freeze-notes1", "snapshot rm dev@old --yes"),
         ("snapshot.json.orig", "snapshot prune --keep-last 1 --tag old --yes"),
     ] {
         let world = world_with_vm();

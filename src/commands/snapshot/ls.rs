@@ -18,8 +18,9 @@ use std::collections::HashSet;
 
 /// List snapshots
 ///
-/// SIZE is what a thaw needs. UNIQUE is what removing it frees: others keep the chunks that they share with it. UNIQUE also has
-/// what is kept of the image of a VM for its next freeze, which may be more than SIZE; `snapshot show` prints how much it is.
+/// SIZE is what a thaw needs. UNIQUE is what removing it frees: others keep the chunks that they share with it. UNIQUE also
+/// counts what is kept of the image of a VM for its next freeze, so it may be more than SIZE; `snapshot show` prints how much that
+/// is.
 #[derive(Debug, clap::Args)]
 #[command(
     visible_alias = "list",

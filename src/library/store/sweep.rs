@@ -9,9 +9,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// What each frame of zstd begins with.
-const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+use zstd::zstd_safe::MAGICNUMBER;
 
 /// Whether a file of this name in the folder of a snapshot's objects was written by bottle-freeze.
 fn is_object_name(name: &str) -> bool {
@@ -77,7 +75,8 @@ fn is_of_object(path: &Path) -> bool {
     let Ok(mut file) = files::open_own(path) else { return false };
     let mut head = Vec::new();
     let is_read = file.by_ref().take(4).read_to_end(&mut head).is_ok();
-    is_read && (FRAME.starts_with(&head) || head == [0; 4] || file.metadata().is_ok_and(|meta| meta.nlink() > 1))
+    let is_frame = MAGICNUMBER.to_le_bytes().starts_with(&head);
+    is_read && (is_frame || head == [0; 4] || file.metadata().is_ok_and(|meta| meta.nlink() > 1))
 }
 
 /// The names in the folder of a snapshot's objects of what bottle-freeze did not write.
@@ -89,7 +88,9 @@ pub fn foreign(folder: &Path) -> io::Result<Vec<String>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let (name, meta) = (entry.file_name(), entry.metadata()?);
-        if !meta.is_file() || !files::is_own(&meta) || !name.to_str().is_some_and(is_object_name) {
+        let is_known =
+            |name: &str| Digest::parse(name).is_some() || (is_object_name(name) && is_of_object(&entry.path()));
+        if !meta.is_file() || !files::is_own(&meta) || !name.to_str().is_some_and(is_known) {
             names.push(format!("{OBJECTS}/{}", name.to_string_lossy()));
         }
     }

@@ -19,9 +19,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// In the folder of a VM that was made from an artifact: the file that says where the artifact's content is, or that content.
+/// In the folder of a VM that was made from an artifact: the file that says where the artifact's content is.
 const SHARED: &str = ".pack-shared";
-/// The same, in the folder of the VM itself.
+/// There too: the content itself, where VMs do not share it.
 pub const OWN: &str = "pack";
 /// In the content, which of its layers are used.
 pub const ORDER: &str = "layer-order";

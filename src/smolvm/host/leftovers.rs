@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use zstd::zstd_safe::MAGICNUMBER;
 
 /// A folder that was changed more recently may be in use.
 const FRESH: Duration = Duration::from_secs(60);
@@ -16,7 +17,6 @@ const STAGED: [&str; 2] = ["staging", ".in-use"];
 const DISK_COPY: &str = "-flat.raw";
 /// The only file in the second kind of folder is one of these, compressed with Zstandard.
 const COMPRESSED: [&str; 2] = ["assets.tar.zst", "libs.tar.zst"];
-const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// A folder that an engine left behind, or works in.
 #[derive(Debug, Clone)]
@@ -74,9 +74,9 @@ fn holds_what_is_compressed(folder: &Path) -> bool {
     let [name] = names.as_slice() else { return false };
     let mut begin = Vec::new();
     let file = files::open_own(&folder.join(name)).ok().filter(|_| COMPRESSED.contains(&name.as_str()));
-    let read = file.and_then(|file| file.take(ZSTANDARD.len() as u64).read_to_end(&mut begin).ok());
+    let read = file.and_then(|file| file.take(4).read_to_end(&mut begin).ok());
     // The file may be empty: the engine may have been killed before it wrote.
-    read.is_some() && ZSTANDARD.starts_with(&begin)
+    read.is_some() && MAGICNUMBER.to_le_bytes().starts_with(&begin)
 }
 
 fn names(folder: &Path) -> Vec<String> {
