@@ -17,7 +17,7 @@ use std::process::Command;
 const NONE: [PathBuf; 0] = [];
 
 /// Every path under a folder that has the name of a private one; and the folder of the store, if it has objects of no
-/// snapshot.
+/// snapshot. A command that runs may remove entries meanwhile: what is gone is not left.
 fn private(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for name in names_in(folder) {
@@ -25,9 +25,10 @@ fn private(folder: &Path) -> Vec<PathBuf> {
         if name.starts_with(".bottle-freeze-") {
             found.push(path);
         } else if path.ends_with("store/objects") {
-            let is_left = |name: &String| name.len() < 64 || fs::metadata(path.join(name)).unwrap().nlink() == 1;
+            let is_left =
+                |name: &String| name.len() < 64 || fs::metadata(path.join(name)).is_ok_and(|meta| meta.nlink() == 1);
             found.extend(names_in(&path).iter().any(is_left).then_some(path));
-        } else if fs::symlink_metadata(&path).unwrap().is_dir() {
+        } else if fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir()) {
             found.extend(private(&path));
         }
     }
@@ -138,7 +139,7 @@ fn leftovers_of_a_killed_freeze_are_listed_with_their_size() {
     assert!(found["what"].as_str().unwrap().contains("MiB"), "{found}");
     assert!(check(&world, "library")["details"]["bytes"].as_u64().unwrap() >= before + (3 << 20));
     let fixed = stdout(&world.run("doctor --fix"));
-    assert!(fixed.contains("removed 3.0"), "{fixed}");
+    assert!(fixed.contains("removed 3.") && fixed.contains(" MiB"), "{fixed}");
     assert_eq!(left(&world), NONE);
     assert_eq!(check(&world, "library")["details"]["bytes"].as_u64().unwrap(), before);
 }
