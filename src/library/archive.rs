@@ -2,8 +2,9 @@
 
 use super::catalog;
 use super::layout::{ARTIFACT, FILES, LAUNCHER, METADATA, SNAPSHOTS};
+use super::limits;
 use super::lock::Lock;
-use super::metadata::{self, InChunks, Metadata};
+use super::metadata::{InChunks, Metadata};
 use super::staging::Staging;
 use super::store::{self, StoreError};
 use super::stored::Stored;
@@ -232,8 +233,8 @@ fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Res
         return Err(not_exported(format!("its {name} is not a regular file")));
     }
     let (bytes, target) = (entry.size(), folder.join(&name));
-    if name == METADATA && bytes > metadata::LIMIT {
-        return Err(not_exported(format!("its {name} is longer than {} bytes", metadata::LIMIT)));
+    if name == METADATA && bytes > limits::LIMIT {
+        return Err(not_exported(format!("its {name} is longer than {} bytes", limits::LIMIT)));
     }
     let free = files::free_bytes(folder).unwrap_or(u64::MAX);
     if bytes > free {

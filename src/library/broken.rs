@@ -2,7 +2,7 @@
 
 use super::layout::SNAPSHOTS;
 use super::lock::Lock;
-use super::metadata::{Metadata as Snapshot, MetadataError};
+use super::metadata::MetadataError;
 use super::removal::{self, Identity, RemoveError};
 use super::stored::{Removal, Stored};
 use crate::files;
@@ -73,7 +73,7 @@ impl Broken {
             return Err(RemoveError::Io { folder: self.folder.clone(), source });
         }
         let alone = self.identity.lock(&self.reference(), &self.folder)?;
-        if Snapshot::read_stored(&self.folder).is_ok() {
+        if Stored::read(self.folder.clone()).is_ok() {
             return Err(RemoveError::Gone(self.reference()));
         }
         removal::remove(&self.folder, &alone, &|_| false)

@@ -3,7 +3,7 @@
 use super::broken::{Broken, Entry};
 use super::layout::{ID_BEGIN, METADATA, SNAPSHOTS};
 use super::lock::{Lock, LockError, Sharing};
-use super::metadata::{Metadata, MetadataError};
+use super::metadata::MetadataError;
 use super::stored::Stored;
 use super::tag::{LATEST, Tag};
 use crate::home;
@@ -121,8 +121,8 @@ pub fn list(vm: Option<&str>) -> Result<(Vec<Stored>, Vec<Broken>), FindError> {
         }
     }
     for folder in folders {
-        match Metadata::read_stored(&folder) {
-            Ok(metadata) => stored.push(Stored::new(folder, metadata)),
+        match Stored::read(folder.clone()) {
+            Ok(one) => stored.push(one),
             // Removed after it was listed.
             Err(_) if is_gone(&folder) => {}
             Err(why) => broken.push(Broken::new(folder, why)),

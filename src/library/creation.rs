@@ -3,7 +3,7 @@
 
 use super::disks_read::DisksRead;
 use super::layout::VMS;
-use super::metadata::LIMIT;
+use super::limits::LIMIT;
 use crate::publish::{self, Existing, publish, publish_text};
 use crate::smolvm::artifact;
 use crate::{files, home};

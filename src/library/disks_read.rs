@@ -10,7 +10,8 @@
 //! - It is another one for another version of bottle-freeze, or if what is free is now left out, or is not any more.
 
 use super::layout::{INDEX, VMS};
-use super::metadata::{LIMIT, Metadata};
+use super::limits::LIMIT;
+use super::metadata::Metadata;
 use super::stored::Stored;
 use crate::files::{self, Stamp};
 use crate::home;

@@ -3,6 +3,7 @@
 
 use super::hash::FileHash;
 use super::layout::{ARTIFACT, CHECKPOINT, INDEX, METADATA};
+use super::limits::{LIMIT, RESERVE, TooLong};
 use super::origin::Origin;
 use super::store::Added;
 use super::tag::Tag;
@@ -25,12 +26,6 @@ pub const FORMAT: u32 = 1;
 pub const FORMAT_IN_CHUNKS: u32 = 2;
 /// The label that `freeze --key` gives, and by which `thaw --key` finds.
 pub const KEY: &str = "key";
-/// The most bytes of a snapshot.json, and of a record of a VM. A reader takes no more into memory.
-pub const LIMIT: u64 = 4 << 20;
-/// The part of it that tags, note and labels may take.
-const DESCRIPTION_LIMIT: u64 = 1 << 20;
-/// The part that is reserved for what is known only after packing: names of variables, files.
-const RESERVE: u64 = 1 << 20;
 
 /// The configuration of the VM when it was frozen, with what the artifact does not hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -201,29 +196,6 @@ impl MetadataError {
     }
 }
 
-/// The description of a snapshot is too long.
-#[derive(Debug, Error)]
-#[error("{what} {} bytes as JSON; at most {limit} are allowed", .bytes)]
-pub struct TooLong {
-    what: &'static str,
-    bytes: u64,
-    limit: u64,
-}
-
-/// Checks the size of what a user writes about a snapshot.
-///
-/// # Errors
-/// It is too long to be read again.
-pub fn check_description(
-    tags: &[Tag],
-    note: Option<&str>,
-    labels: &BTreeMap<String, String>,
-) -> std::result::Result<(), TooLong> {
-    let bytes = serde_json::to_vec(&(tags, note, labels)).map_or(u64::MAX, |text| text.len() as u64);
-    let what = "the tags, the note and the labels of a snapshot have";
-    if bytes <= DESCRIPTION_LIMIT { Ok(()) } else { Err(TooLong { what, bytes, limit: DESCRIPTION_LIMIT }) }
-}
-
 /// The hash of an artifact in the `snapshot.json` beside it; nothing if there is no such file, or it has no hash of it.
 ///
 /// # Errors
@@ -240,14 +212,36 @@ pub fn recorded_hash(artifact: &Path) -> Result<Option<FileHash>, MetadataError>
     Ok(files.files.get(name).cloned())
 }
 
+/// What all formats have.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+impl Format {
+    fn is_known(&self) -> bool {
+        [FORMAT, FORMAT_IN_CHUNKS].contains(&self.format)
+    }
+
+    fn into_error(self) -> MetadataError {
+        MetadataError(format!("it has format {}: update bottle-freeze", self.format))
+    }
+}
+
 impl Metadata {
     /// Reads the `snapshot.json` in `folder`.
     ///
     /// # Errors
     /// It is missing, unreadable, or of a later format.
     pub fn read(folder: &Path) -> Result<Self, MetadataError> {
+        Self::read_counted(folder).map(|(metadata, _)| metadata)
+    }
+
+    /// Also returns the bytes of the file.
+    fn read_counted(folder: &Path) -> Result<(Self, u64), MetadataError> {
         let missing = || MetadataError("it is missing".into());
-        Self::parse(&read_file(&folder.join(METADATA))?.ok_or_else(missing)?)
+        let text = read_file(&folder.join(METADATA))?.ok_or_else(missing)?;
+        Ok((Self::parse(&text)?, text.len() as u64))
     }
 
     /// The day and the time when it was made, in this machine's time zone.
@@ -262,18 +256,17 @@ impl Metadata {
 
     /// Parses a `snapshot.json`. Text to be written is parsed first, too.
     fn parse(text: &[u8]) -> Result<Self, MetadataError> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
+        let metadata: Self = serde_json::from_slice(text).map_err(|error| {
+            // A later format may have other fields.
+            let format = serde_json::from_slice(text).ok().filter(|format| !Format::is_known(format));
+            format.map_or_else(|| MetadataError(error.to_string()), Format::into_error)
+        })?;
+        let format = Format { format: metadata.format };
+        if !format.is_known() {
+            return Err(format.into_error());
         }
-        let unreadable = |error: serde_json::Error| MetadataError(error.to_string());
-        let Format { format } = serde_json::from_slice(text).map_err(unreadable)?;
-        if ![FORMAT, FORMAT_IN_CHUNKS].contains(&format) {
-            return Err(MetadataError(format!("it has format {format}: update bottle-freeze")));
-        }
-        let metadata: Self = serde_json::from_slice(text).map_err(unreadable)?;
         if metadata.is_in_chunks() != (metadata.artifact.is_some() && metadata.files.contains_key(INDEX)) {
-            return Err(MetadataError(format!("it has format {format}, but not the files of that format")));
+            return Err(MetadataError(format!("it has format {}, but not the files of that format", metadata.format)));
         }
         let is_name = |name: &str| Path::new(name).file_name() == Some(name.as_ref()) && !name.contains('\0');
         match metadata.files.keys().find(|name| !is_name(name)) {
@@ -292,16 +285,13 @@ impl Metadata {
         self.sequence.unwrap_or_else(|| self.time().as_millisecond().try_into().unwrap_or(0))
     }
 
-    /// Reads the `snapshot.json` of a snapshot in the library, from its folder `VM/ID`.
+    /// Reads the `snapshot.json` of a snapshot in the library, from its folder `VM/ID`. Also returns the bytes of the file.
     ///
     /// # Errors
-    /// See [`Self::read`]; or the folder is a link, or the file belongs to another snapshot.
-    pub fn read_stored(folder: &Path) -> Result<Self, MetadataError> {
-        let meta = std::fs::symlink_metadata(folder).map_err(|error| MetadataError(error.to_string()))?;
-        if !meta.is_dir() {
-            return Err(MetadataError::new("its folder is a link, or not a folder"));
-        }
-        Self::read(folder)?.check_location(folder)
+    /// See [`Self::read`]; or the file belongs to another snapshot.
+    pub(super) fn read_stored(folder: &Path) -> Result<(Self, u64), MetadataError> {
+        let (metadata, bytes) = Self::read_counted(folder)?;
+        Ok((metadata.check_location(folder)?, bytes))
     }
 
     /// Whether its artifact is in chunks.
@@ -370,7 +360,7 @@ impl Metadata {
     pub fn check_before_packing(&self) -> std::result::Result<(), TooLong> {
         let (limit, what) = (LIMIT - RESERVE, "the configuration of this VM and the description of its snapshot have");
         let bytes = serde_json::to_vec_pretty(self).map_or(u64::MAX, |text| text.len() as u64);
-        if bytes <= limit { Ok(()) } else { Err(TooLong { what, bytes, limit }) }
+        TooLong::check(what, bytes, limit)
     }
 }
 

@@ -29,6 +29,7 @@ mod history;
 mod holder;
 pub mod layout;
 mod leftovers;
+mod limits;
 mod lineage;
 mod lock;
 mod metadata;
@@ -56,11 +57,10 @@ pub use hash::{FileHash, FileHasher, HashingWriter, hash_file, hash_reader};
 pub use health::Health;
 pub use history::{Generation, History};
 pub use leftovers::{leftovers, sweep_all, sweep_library};
+pub use limits::{TooLong, check_description};
 pub use lineage::parent;
 pub use lock::{Lock, LockError, Sharing, vm_key};
-pub use metadata::{
-    Configuration, FORMAT, InChunks, KEY, Metadata, TooLong, Trim, Way, check_description, recorded_hash,
-};
+pub use metadata::{Configuration, FORMAT, InChunks, KEY, Metadata, Trim, Way, recorded_hash};
 pub use origin::Origin;
 pub use period::{Reach, Unit};
 pub use removal::RemoveError;

@@ -44,10 +44,16 @@ pub enum RemoveError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity(Option<(u64, u64, Option<SystemTime>)>);
 
+impl From<&fs::Metadata> for Identity {
+    fn from(meta: &fs::Metadata) -> Self {
+        Self(Some((meta.dev(), meta.ino(), meta.created().ok())))
+    }
+}
+
 impl Identity {
     /// The identity of a folder.
     pub fn of(folder: &Path) -> Self {
-        Self(fs::symlink_metadata(folder).map(|meta| (meta.dev(), meta.ino(), meta.created().ok())).ok())
+        fs::symlink_metadata(folder).map_or(Self(None), |meta| Self::from(&meta))
     }
 
     /// Whether the folder at this path is the same one.

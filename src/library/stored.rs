@@ -2,7 +2,7 @@
 
 use super::layout::{INDEX, METADATA, WORKSPACE};
 use super::lock::{Lock, LockError, Sharing};
-use super::metadata::Metadata;
+use super::metadata::{Metadata, MetadataError};
 use super::removal::{self, Identity, RemoveError};
 use super::store::Index;
 use super::tag::Tag;
@@ -20,6 +20,8 @@ pub struct Stored {
     pub metadata: Metadata,
     /// The folder that was read: another one may get its name later.
     identity: Identity,
+    /// Bytes of its `snapshot.json`.
+    record_bytes: u64,
 }
 
 /// The result of a removal.
@@ -34,16 +36,30 @@ pub enum Removal {
 impl Stored {
     /// A snapshot with its folder and metadata.
     pub fn new(folder: PathBuf, metadata: Metadata) -> Self {
+        let record_bytes = fs::metadata(folder.join(METADATA)).map_or(0, |meta| meta.len());
         let identity = Identity::of(&folder);
-        Self { folder, metadata, identity }
+        Self { folder, metadata, identity, record_bytes }
+    }
+
+    /// Reads the snapshot in the folder `VM/ID` of the library.
+    ///
+    /// # Errors
+    /// The folder is a link, or its `snapshot.json` is missing, unreadable, of a later format, or of another snapshot.
+    pub fn read(folder: PathBuf) -> Result<Self, MetadataError> {
+        let meta = fs::symlink_metadata(&folder).map_err(|error| MetadataError::new(error.to_string()))?;
+        if !meta.is_dir() {
+            return Err(MetadataError::new("its folder is a link, or not a folder"));
+        }
+        let (metadata, record_bytes) = Metadata::read_stored(&folder)?;
+        Ok(Self { folder, metadata, identity: Identity::from(&meta), record_bytes })
     }
 
     /// Reads it again: only tags, note and labels may have changed. Nothing if it was removed, or another snapshot has its
     /// name.
     pub fn reload(&self) -> Option<Self> {
-        let now = Self::new(self.folder.clone(), Metadata::read_stored(&self.folder).ok()?);
+        let now = Self::read(self.folder.clone()).ok()?;
         let is_same = self.metadata.created == now.metadata.created && self.metadata.files == now.metadata.files;
-        (is_same && self.identity.matches(&self.folder)).then_some(now)
+        (is_same && self.identity == now.identity).then_some(now)
     }
 
     /// Whether it was removed or replaced after it was read.
@@ -91,14 +107,13 @@ impl Stored {
 
     /// Bytes of the files that it shares with no other snapshot: all but its chunks.
     pub fn own_bytes(&self) -> u64 {
-        let metadata = fs::metadata(self.folder.join(METADATA)).map_or(0, |meta| meta.len());
-        self.metadata.files.values().map(|file| file.bytes).fold(metadata, u64::saturating_add)
+        self.metadata.files.values().map(|file| file.bytes).fold(self.record_bytes, u64::saturating_add)
     }
 
     /// Bytes that a thaw needs, with the records: no less than its removal frees, but for what is kept of the image of its VM.
     pub fn all_bytes(&self) -> u64 {
-        let records = [METADATA, INDEX].map(|name| fs::metadata(self.folder.join(name)).map_or(0, |meta| meta.len()));
-        records.into_iter().fold(self.bytes(), u64::saturating_add)
+        let index = self.metadata.files.get(INDEX).map_or(0, |index| index.bytes);
+        self.bytes().saturating_add(self.record_bytes).saturating_add(index)
     }
 
     /// Removes these tags from it.

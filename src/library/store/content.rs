@@ -29,11 +29,11 @@ pub struct Source {
 pub struct Kept(Rc<RefCell<VecDeque<Object>>>);
 
 /// The name of an object, and its content.
-type Object = (Digest, Rc<[u8]>);
+type Object = (Digest, Rc<Vec<u8>>);
 
 impl Kept {
     /// Returns the content of an object, and puts it in front.
-    fn get(&self, name: &Digest) -> Option<Rc<[u8]>> {
+    fn get(&self, name: &Digest) -> Option<Rc<Vec<u8>>> {
         let mut all = self.0.try_borrow_mut().ok()?;
         let at = all.iter().position(|(kept, _)| kept == name)?;
         if at > 0 {
@@ -43,7 +43,7 @@ impl Kept {
         all.front().map(|(_, content)| content.clone())
     }
 
-    fn put(&self, name: Digest, content: &Rc<[u8]>) {
+    fn put(&self, name: Digest, content: &Rc<Vec<u8>>) {
         let Ok(mut all) = self.0.try_borrow_mut() else { return };
         all.push_front((name, content.clone()));
         while all.iter().map(|(_, content)| content.len()).sum::<usize>() > KEPT && all.len() > 1 {
@@ -71,12 +71,12 @@ impl Source {
         Content { source: self.clone(), chunks, size: entry.member.size, digest: entry.digest() }
     }
 
-    fn object(&self, name: &Digest, length: u32, recorded: Frame) -> io::Result<Rc<[u8]>> {
+    fn object(&self, name: &Digest, length: u32, recorded: Frame) -> io::Result<Rc<Vec<u8>>> {
         if let Some(content) = self.kept.get(name) {
             return Ok(content);
         }
         let mut reader = self.reader.try_borrow_mut().map_err(io::Error::other)?;
-        let content: Rc<[u8]> = reader.content(name, length, recorded).map_err(io::Error::other)?.into();
+        let content = Rc::new(reader.content(name, length, recorded).map_err(io::Error::other)?);
         self.kept.put(*name, &content);
         Ok(content)
     }
@@ -140,7 +140,10 @@ impl ReadAt for Content {
                 Some((_, Chunk::Object(name, length, bytes, crc32))) => {
                     let object = self.source.object(name, *length, Frame { bytes: *bytes, crc32: *crc32 })?;
                     let content = object.get(usize::try_from(before).unwrap_or(usize::MAX)..).unwrap_or_default();
-                    part.iter_mut().zip(content).for_each(|(to, from)| *to = *from);
+                    let count = part.len().min(content.len());
+                    if let (Some(to), Some(from)) = (part.get_mut(..count), content.get(..count)) {
+                        to.copy_from_slice(from);
+                    }
                 }
                 _ => part.fill(0),
             }

@@ -2,8 +2,10 @@
 
 use super::digest::Digest;
 use crate::{files, threads};
+use rustix::buffer::spare_capacity;
+use rustix::io::retry_on_intr;
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use zstd::bulk::{Compressor, Decompressor};
 
@@ -62,7 +64,9 @@ pub fn read(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
 /// It cannot be read.
 pub fn read_open(file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
-    file.take(FRAME as u64 + 1).read_to_end(buffer).map(|_| ())
+    buffer.reserve(FRAME + 1);
+    while buffer.len() <= FRAME && retry_on_intr(|| rustix::io::read(file, spare_capacity(buffer)))? > 0 {}
+    Ok(())
 }
 
 /// Decompresses frames into one buffer.
@@ -82,6 +86,13 @@ impl Unpacker {
         self.content.clear();
         self.context.decompress_to_buffer(frame, &mut self.content).ok()?;
         Some(&self.content[..]).filter(|content| content.len() == length)
+    }
+
+    /// The same, in a buffer of its own.
+    pub fn unpacked(&mut self, frame: &[u8], length: usize) -> Option<Vec<u8>> {
+        let mut content = Vec::with_capacity(length.min(CHUNK));
+        self.context.decompress_to_buffer(frame, &mut content).ok()?;
+        Some(content).filter(|content| content.len() == length)
     }
 
     /// Whether these bytes are the object with that name and content of `length` bytes.

@@ -55,10 +55,9 @@ impl Reader {
     ///
     /// # Errors
     /// See [`Self::read`].
-    pub fn content(&mut self, name: &Digest, length: u32, recorded: Frame) -> Result<&[u8], StoreError> {
+    pub fn content(&mut self, name: &Digest, length: u32, recorded: Frame) -> Result<Vec<u8>, StoreError> {
         self.read(name, length, recorded)?;
-        let damaged = self.damaged(name, false);
-        self.unpacker.unpack(&self.frame, length as usize).ok_or(damaged)
+        self.unpacker.unpacked(&self.frame, length as usize).ok_or_else(|| self.damaged(name, false))
     }
 
     fn damaged(&self, name: &Digest, is_missing: bool) -> StoreError {
