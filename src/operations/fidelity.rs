@@ -5,7 +5,7 @@ use crate::library::{Configuration, Metadata};
 use crate::quoted::quoted;
 use crate::smolvm::artifact::Manifest;
 use crate::smolvm::settings::{Given, SETTINGS, Setting};
-use crate::smolvm::{CreateOptions, Machine, Name, Version};
+use crate::smolvm::{CreateOptions, DEFAULT_OVERLAY, DEFAULT_STORAGE, Machine, Name, Version};
 use crate::terminal::Warnings;
 use serde_json::Value;
 use std::path::Path;
@@ -124,12 +124,12 @@ pub fn warn_of_differences(frozen: &Configuration, vm: &Machine, warnings: &Warn
         .filter(|(setting, _)| differs(setting.key))
         .map(|(setting, value)| setting.with_value(value))
         .collect();
-    for (name, before, after) in
-        [("storage disk", frozen.storage_gb, vm.storage_gb), ("overlay disk", frozen.overlay_gb, vm.overlay_gb)]
-    {
-        let default = "the default size".to_owned();
-        let size = before.map_or(default, |size| format!("{size} GiB"));
-        lacks.extend((before != after).then(|| format!("{name} ({size})")));
+    // The engine records the size of a live snapshot's disks also if it is the default.
+    for (name, before, after) in [
+        ("storage disk", frozen.storage_gb.unwrap_or(DEFAULT_STORAGE), vm.storage_gib()),
+        ("overlay disk", frozen.overlay_gb.unwrap_or(DEFAULT_OVERLAY), vm.overlay_gib()),
+    ] {
+        lacks.extend((before != after).then(|| format!("{name} ({before} GiB)")));
     }
     let labels = frozen.labels.iter().filter(|(key, value)| vm.labels.get(*key) != Some(*value));
     lacks.extend(labels.map(|(key, value)| format!("label ({key}={value})")));

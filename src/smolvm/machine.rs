@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 /// The sizes in GiB of disks that the engine lists as null.
 pub const DEFAULT_STORAGE: u64 = 20;
-const DEFAULT_OVERLAY: u64 = 10;
+pub const DEFAULT_OVERLAY: u64 = 10;
 
 /// Whether this is the engine's word for an image on the host (`local:`, `local-dir:` …).
 pub fn is_local_image(image: &str) -> bool {

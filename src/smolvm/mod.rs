@@ -76,7 +76,7 @@ pub use host::{Disks, hypervisor, leftovers};
 pub use image::{Flat, Listing};
 pub use list::machine_ls_at_once;
 pub use locate::EngineSource;
-pub use machine::{DEFAULT_STORAGE, Machine, Name, State, is_local_image};
+pub use machine::{DEFAULT_OVERLAY, DEFAULT_STORAGE, Machine, Name, State, is_local_image};
 pub use pack::{CHECKPOINT_SUFFIX, PackStep};
 pub use record::Record;
 pub use reference::Reference;

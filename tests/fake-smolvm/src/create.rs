@@ -196,6 +196,8 @@ fn continue_from(record: &mut Record, manifest: &serde_json::Value, args: &ArgMa
              memory, disk, and device topology; topology-changing create flags are not supported"
         );
     }
+    // Recorded also if it is the default (seen from 1.32.2).
+    (record.storage, record.overlay) = (record.storage.or(Some(20)), record.overlay.or(Some(10)));
     let list = |key: &str| serde_json::from_value(manifest["checkpoint"]["network"][key].clone());
     (record.cidrs, record.ports) = (list("allowed_cidrs")?, list("ports")?);
     Ok(())
