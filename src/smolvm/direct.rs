@@ -228,6 +228,15 @@ mod tests {
     }
 
     #[test]
+    fn a_vm_that_was_made_from_a_checkpoint_is_known() {
+        let mut vm = Vm::new();
+        (vm.record["forkable"], vm.record["host_uid_owner"]) = (json!(true), json!("dev"));
+        vm.record["fork_lineage_pid_start_time"] = json!(5);
+        File::create(vm.folder.path().join(".smolcheckpoint-overlay-1.raw")).unwrap();
+        assert!(vm.direct().is_ok());
+    }
+
+    #[test]
     fn what_is_not_known_is_left_to_the_engine() {
         type Change = fn(&mut Vm);
         let cases: [(&str, Change); 14] = [

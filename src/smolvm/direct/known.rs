@@ -1,5 +1,6 @@
 //! What is known of VMs that are frozen without the engine: their settings, and the files in their folders.
 
+use crate::smolvm::disk::is_of_checkpoint;
 use crate::smolvm::machine::{Machine, State};
 use crate::smolvm::record::Record;
 use std::fs;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Settings that no pack holds, and that change no disk: the engine's pack of a VM with any of them is that of one without.
 #[rustfmt::skip]
-const NOT_PACKED: [&str; 45] = [
+const NOT_PACKED: [&str; 48] = [
     "name", "created_at", "state", "pid", "pid_start_time", "last_exit_code", "restart", "init", "init_completed", "labels",
     "storage_gb", "overlay_gb", "block_io", "disk_durability", "shm_size",
     // A pack says only whether there is a network, and a snapshot always says no.
@@ -21,6 +22,8 @@ const NOT_PACKED: [&str; 45] = [
     "stop_on_exit", "stop_signal", "stop_timeout_secs",
     // The artifact that it was made from: its disks lie below the VM's own. Its last checkpoint, which shares nothing with it.
     "source_smolmachine", "checkpoint_head",
+    // A VM that was made from a checkpoint, and one of which there is a checkpoint.
+    "forkable", "host_uid_owner", "fork_lineage_pid_start_time",
 ];
 
 /// Settings that a pack holds.
@@ -63,6 +66,7 @@ pub fn check_files(folder: &Path) -> Result<(), String> {
         let entry = entry.map_err(unreadable)?;
         let name = entry.file_name();
         let is_known = FILES.iter().chain(&DISKS).any(|known| name == *known)
+            || is_of_checkpoint(&name)
             || entry.file_type().map_err(unreadable)?.is_socket();
         if !is_known {
             return Err(format!("its folder has an unknown file: {}", name.to_string_lossy()));

@@ -36,8 +36,9 @@ impl Image {
         let is_qcow2 = path.extension() == Some(OsStr::new("qcow2"));
         let mut layers = vec![Layer::open(Source::open(path, OFlags::NOFOLLOW)?, is_qcow2)?];
         while let Some((path, is_qcow2)) = layers.last().and_then(Layer::below) {
-            let source = Source::open(path, OFlags::empty())?;
-            if !is_engines_own(path) {
+            let is_beside = is_beside(path, &layers);
+            let source = Source::open(path, if is_beside { OFlags::NOFOLLOW } else { OFlags::empty() })?;
+            if !is_beside && !is_engines_own(path) {
                 return Err(source.unknown("is not a file of the engine"));
             }
             if layers.len() == MOST {
@@ -158,6 +159,25 @@ impl Layer {
 pub const STORAGE_TEMPLATE: &str = "storage-template.ext4";
 /// Where the engine has the disks of artifacts that it unpacked, and of images that it pulled.
 const BASES: [&str; 2] = ["_cow-bases", "image-seeds"];
+
+/// What the names of the disks begin with that a thaw of a running VM puts below those of the new one, in its folder.
+const CHECKPOINT: &str = ".smolcheckpoint-";
+
+/// Whether a file in the folder of a VM is a disk of the checkpoint that it was made from, by its name.
+pub fn is_of_checkpoint(name: &OsStr) -> bool {
+    let parts = name.to_str().and_then(|name| name.strip_prefix(CHECKPOINT)?.rsplit_once('.'));
+    let (disk, number) = parts.and_then(|(stem, _)| stem.split_once('-')).unwrap_or_default();
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number
+        && ["overlay", "storage"].contains(&disk)
+        && parts.is_some_and(|(_, ending)| ["raw", "qcow2"].contains(&ending))
+}
+
+/// Whether a file is a disk of the checkpoint that the VM with these disks was made from.
+fn is_beside(path: &Path, layers: &[Layer]) -> bool {
+    let folder = layers.first().and_then(|layer| layer.source().path.parent());
+    path.parent() == folder && path.file_name().is_some_and(is_of_checkpoint)
+}
 
 /// Whether a file is a template of the engine, or the disk of an artifact or image that it unpacked.
 fn is_engines_own(path: &Path) -> bool {

@@ -251,6 +251,30 @@ fn only_files_of_the_engine_may_lie_below() {
 }
 
 #[test]
+fn the_disks_of_a_checkpoint_lie_in_the_folder_of_the_vm_that_was_made_from_it() {
+    let mut top = Qcow2::over(MIB, ".smolcheckpoint-overlay-2.qcow2", "qcow2");
+    top.cluster(1, &vec![1; 65_536]);
+    let mut middle = Qcow2::over(MIB, ".smolcheckpoint-overlay-1.raw", "raw");
+    middle.cluster(2, &vec![2; 65_536]);
+    fs::write(top.file(".smolcheckpoint-overlay-2.qcow2"), &middle.bytes).unwrap();
+    raw(&top.file(".smolcheckpoint-overlay-1.raw"), MIB, &[(0, b"a"), (65_536, b"b")]);
+    let content = whole(&Disk::open(&top.write()).unwrap());
+    assert_eq!((content[0], content[65_536], content[2 * 65_536]), (b'a', 1, 2));
+    // Elsewhere, by another name, or as a link, it is not the engine's.
+    for below in
+        ["../x/.smolcheckpoint-overlay-1.raw", ".smolcheckpoint-overlay-1.vmdk", ".smolcheckpoint-overlay-.raw"]
+    {
+        let top = Qcow2::over(MIB, below, "raw");
+        fs::create_dir_all(top.file(below).parent().unwrap()).unwrap();
+        raw(&top.file(below), MIB, &[(0, b"a")]);
+        assert!(top.refusal().ends_with("is not a file of the engine"), "{below}: {}", top.refusal());
+    }
+    let top = Qcow2::over(MIB, ".smolcheckpoint-overlay-1.raw", "raw");
+    symlink("/etc/passwd", top.file(".smolcheckpoint-overlay-1.raw")).unwrap();
+    assert!(top.refusal().starts_with("cannot read "), "{}", top.refusal());
+}
+
+#[test]
 fn only_a_regular_file_of_a_plausible_size_is_a_disk() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
