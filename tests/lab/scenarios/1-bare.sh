@@ -1,5 +1,5 @@
 scenario "a running bare VM is frozen, and thawed with its files"
-# The engine takes minutes to pack disks of the default size here (8-contents).
+# The engine takes minutes to pack disks of the default size here.
 status 0 "create" bottle-freeze create dev --cpus 1 --mem 512 --storage 1 --overlay 1 -e GREETING=hello
 status 0 "start" bottle-freeze start dev
 equal running "it runs" state dev

@@ -75,6 +75,10 @@ status 0 "freeze --live" bottle-freeze freeze dev --live -t live
 same dev@live live
 
 scenario "a file that the engine packs has nothing deleted"
+status 0 "rm" bottle-freeze rm dev --yes
+# The engine takes minutes to pack disks of the default size here.
+status 0 "create" bottle-freeze create dev --cpus 1 --mem 256 --storage 1 --overlay 1
+status 0 "start" bottle-freeze start dev
 status 0 "a deleted text" mark packed
 status 0 "freeze -o" bottle-freeze freeze dev -o "$work/dev.smolmachine" --yes
 found=$(marks "$work/dev.smolmachine" packed)
