@@ -64,6 +64,11 @@ impl DisksRead {
         (record.snapshot == snapshot.reference() && record.index == index.sha256).then_some(record.read)
     }
 
+    /// Whether a file of a disk is what it was then.
+    pub fn has(&self, file: &Stamp) -> bool {
+        self.disks.values().any(|disk| disk.files.contains(file))
+    }
+
     /// The disks that are the same in both.
     pub fn same_in<'d>(&'d self, now: &'d Self) -> impl Iterator<Item = &'d str> {
         let is_known = (&self.version, &self.boot) == (&now.version, &now.boot);

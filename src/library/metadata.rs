@@ -218,14 +218,8 @@ struct Format {
     format: u32,
 }
 
-impl Format {
-    fn is_known(&self) -> bool {
-        [FORMAT, FORMAT_IN_CHUNKS].contains(&self.format)
-    }
-
-    fn into_error(self) -> MetadataError {
-        MetadataError(format!("it has format {}: update bottle-freeze", self.format))
-    }
+fn later(format: u32) -> MetadataError {
+    MetadataError(format!("it has format {format}: update bottle-freeze"))
 }
 
 impl Metadata {
@@ -256,14 +250,14 @@ impl Metadata {
 
     /// Parses a `snapshot.json`. Text to be written is parsed first, too.
     fn parse(text: &[u8]) -> Result<Self, MetadataError> {
-        let metadata: Self = serde_json::from_slice(text).map_err(|error| {
-            // A later format may have other fields.
-            let format = serde_json::from_slice(text).ok().filter(|format| !Format::is_known(format));
-            format.map_or_else(|| MetadataError(error.to_string()), Format::into_error)
+        // What has no format is no such file, and a later one may have other fields.
+        let metadata: Self = serde_json::from_slice(text).map_err(|error| match serde_json::from_slice(text) {
+            Ok(Format { format }) if ![FORMAT, FORMAT_IN_CHUNKS].contains(&format) => later(format),
+            Ok(Format { .. }) => MetadataError(error.to_string()),
+            Err(error) => MetadataError(error.to_string()),
         })?;
-        let format = Format { format: metadata.format };
-        if !format.is_known() {
-            return Err(format.into_error());
+        if ![FORMAT, FORMAT_IN_CHUNKS].contains(&metadata.format) {
+            return Err(later(metadata.format));
         }
         if metadata.is_in_chunks() != (metadata.artifact.is_some() && metadata.files.contains_key(INDEX)) {
             return Err(MetadataError(format!("it has format {}, but not the files of that format", metadata.format)));

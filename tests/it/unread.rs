@@ -1,6 +1,7 @@
 //! A freeze of disks that are what they were: they are not read again, and nothing that changed is missed.
 
 use crate::support::library::{Reader, damage, objects, snapshots};
+use crate::support::namespace::{self, in_a_namespace};
 use crate::support::{World, finish, names_in, real, stderr, stdout};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -115,6 +116,29 @@ fn no_change_of_a_disk_is_missed() {
     set_modified(before);
     assert!(!freeze(&world, "").contains(OVERLAY));
     assert!(newest(&world).1 == index);
+}
+
+#[test]
+fn disks_that_are_what_they_were_need_no_space() {
+    in_a_namespace(|| {
+        if !real::is_asked_for() {
+            return;
+        }
+        let world = World::new();
+        let library = world.path("home/library");
+        namespace::disk(&library, "size=600m");
+        real::vm(&world, "dev", 100);
+        sleep(Duration::from_millis(3100));
+        freeze(&world, "");
+        let used = Command::new("df").args(["--output=used", "-k"]).arg(&library).output().unwrap().stdout;
+        let used: u64 = String::from_utf8(used).unwrap().lines().last().unwrap().trim().parse().unwrap();
+        namespace::disk(&library, &format!("size={}k", used + (60 << 10)));
+        let said = freeze(&world, "");
+        assert!(said.contains(OVERLAY) && said.contains(STORAGE), "{said}");
+        real::change(&world, "dev", 1);
+        let refused = finish(real::line(&world, "freeze dev")).code(8);
+        assert!(stderr(&refused).contains("may take"), "{refused}");
+    });
 }
 
 #[test]

@@ -16,7 +16,8 @@ pub fn check(health: &Health, engine: Option<&Smolvm>, disks: &[(&Machine, PathB
     let Some(free) = health.free else {
         return Check::warning("space", "free space is unknown", "df -h");
     };
-    let (fits, too_large): (Vec<_>, Vec<_>) = needs(engine, disks).into_iter().partition(|(_, needed)| *needed <= free);
+    let (fits, too_large): (Vec<_>, Vec<_>) =
+        needs(engine, disks, free).into_iter().partition(|(_, needed)| *needed <= free);
     let what = format!("{} free for the library", packed::size(free));
     let list = too_large.iter().map(|(vm, needed)| format!("{vm} ({})", packed::size(*needed)));
     let too_little = format!("{what}, too little to freeze {}", list.collect::<Vec<_>>().join(", "));
@@ -31,12 +32,15 @@ pub fn check(health: &Health, engine: Option<&Smolvm>, disks: &[(&Machine, PathB
     check.details(Details::Space { free_bytes: free })
 }
 
-/// The bytes that a freeze of each VM needs, if its disks can be read.
-fn needs(engine: Option<&Smolvm>, disks: &[(&Machine, PathBuf)]) -> Vec<(String, u64)> {
+/// The bytes that a freeze of each VM needs, of those that are `free`, if its disks can be read.
+fn needs(engine: Option<&Smolvm>, disks: &[(&Machine, PathBuf)], free: u64) -> Vec<(String, u64)> {
     let is_read = |vm: &Machine| Some(freeze::check_known(engine?, &vm.name.parse().ok()?, vm).is_ok());
     let need = |(vm, folder): &(&Machine, PathBuf)| {
         let disks = Disks::read(folder).ok()?;
-        let needed = if is_read(vm) == Some(true) { disks.room_to_read() } else { disks.room_to_pack() };
+        let needed = match is_read(vm) {
+            Some(true) => freeze::room_to_read(vm, &disks, free),
+            _ => disks.room_to_pack(),
+        };
         (!disks.is_empty()).then(|| (vm.name.clone(), needed))
     };
     disks.iter().filter_map(need).collect()

@@ -3,8 +3,8 @@
 use super::context::Freeze;
 use crate::library::store::{self, Chunk, Digest, Entry, Index, StoreError};
 use crate::library::{self, DisksRead, Stored, catalog};
-use crate::smolvm::Disk;
 use crate::smolvm::artifact::Member;
+use crate::smolvm::{Disk, Disks, Machine};
 use std::path::{Path, PathBuf};
 
 /// The snapshot that a VM was frozen as before, or made from: most of the next one is the same.
@@ -25,19 +25,34 @@ impl Last {
     }
 }
 
+/// The snapshot that a VM was frozen as before, or made from.
+fn last(vm: &Machine) -> Option<Stored> {
+    let (all, _) = catalog::list(Some(&vm.name)).ok()?;
+    let last = library::parent(&all, &vm.name, vm.created_at)?;
+    let found = all.into_iter().find(|one| one.reference() == last);
+    found.or_else(|| catalog::find(&last).ok())
+}
+
+/// Bytes that it takes at most to read these disks of a VM into the library, if there are `free` bytes. A disk that is what it
+/// was at the last freeze takes none.
+pub fn room_to_read(vm: &Machine, disks: &Disks, free: u64) -> u64 {
+    let needed = disks.room_to_read(&|_| false);
+    if needed <= free {
+        return needed;
+    }
+    let before = last(vm).as_ref().and_then(DisksRead::of);
+    disks.room_to_read(&|file| before.as_ref().is_some_and(|before| before.has(file)))
+}
+
 impl Freeze<'_> {
     /// The list of chunks of the snapshot that the VM comes from: most of it is the same.
     pub fn last_index(&self) -> Option<Index> {
         self.last().and_then(|last| last.index())
     }
 
-    /// The snapshot that the VM was frozen as before, or made from.
+    /// See [`last`].
     pub fn last(&self) -> Option<Stored> {
-        let vm = self.job.name.as_str();
-        let (all, _) = catalog::list(Some(vm)).ok()?;
-        let last = library::parent(&all, vm, self.vm.created_at)?;
-        let found = all.into_iter().find(|one| one.reference() == last);
-        found.or_else(|| catalog::find(&last).ok())
+        last(&self.vm)
     }
 
     /// The same, and which of the `disks` are what they were then: `now` is what they are.

@@ -23,6 +23,7 @@ mod unchanged;
 mod unread;
 
 pub use context::{Context, Frozen, Job};
+pub use last::room_to_read;
 pub use prepare::{check_known, plans};
 pub use request::{Hook, Live, Request, Restart};
 pub use run::{freeze, into_library};

@@ -1,6 +1,7 @@
 //! Steps 1 and 2 of a freeze: whether it can be done at all, before anything is changed.
 
 use super::context::{Context, Freeze, Job};
+use super::last::room_to_read;
 use super::pattern::{Key, known_record, pattern};
 use super::plan::{Plan, Step, reads_disks};
 use super::take::checkpoint_path;
@@ -249,7 +250,7 @@ impl<'a> Freeze<'a> {
         // Of a live one the RAM as well: as it is, and compressed.
         let ram = if self.plan.is_live() { vm.memory_mib.saturating_mul(2 << 20) } else { 0 };
         let reads = self.plan.has(&Step::ReadDisks);
-        let needed = if reads { disks.room_to_read() } else { disks.room_to_pack().saturating_add(ram) };
+        let needed = if reads { room_to_read(vm, &disks, free) } else { disks.room_to_pack().saturating_add(ram) };
         if needed <= free {
             return Ok(());
         }

@@ -31,8 +31,8 @@ const PACKED: [&str; 10] = ["cpus", "mem", "entrypoint", "cmd", "env", "workdir"
 
 /// The files and folders in the folder of a VM that hold nothing of it. Sockets hold nothing either.
 #[rustfmt::skip]
-const FILES: [&str; 22] = [
-    ".pack-shared", ".vm-uid", "agent-console.log", "agent-console.prev.log", "agent-startup-error.log", "agent.config.json", "agent.pid",
+const FILES: [&str; 23] = [
+    ".pack-shared", ".portable-checkpoint-memory.bin", ".vm-uid", "agent-console.log", "agent-console.prev.log", "agent-startup-error.log", "agent.config.json", "agent.pid",
     "boot-config.json", "egress", "name", "overlay.formatted", "pack", "pack.lock", "packed-layers-dax-window",
     "smolvm_attach_ro", "smolvm_attach_rw", "storage.formatted", "storage.seed", "vm.lock", "vmm-exit.json", "vmm-stop-requested", "workload.log",
 ];

@@ -12,8 +12,9 @@ use std::io;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
-/// The most files. The engine makes two: the disk, and a template or the disk of an artifact.
-const MOST: usize = 4;
+/// The most files. The engine makes two: the disk, and a template or the disk of an artifact. Each branch of a running VM adds
+/// one, and a checkpoint has at most 64.
+const MOST: usize = 65;
 /// The largest disk. Larger than any that the engine makes, and small enough to look up all of it.
 const LARGEST: u64 = 16 << 40;
 /// Bytes of a disk that are looked up at once, so that no disk needs much memory: one table of a qcow2 file has so many.
@@ -163,20 +164,23 @@ const BASES: [&str; 2] = ["_cow-bases", "image-seeds"];
 /// What the names of the disks begin with that a thaw of a running VM puts below those of the new one, in its folder.
 const CHECKPOINT: &str = ".smolcheckpoint-";
 
-/// Whether a file in the folder of a VM is a disk of the checkpoint that it was made from, by its name.
+/// Whether a file in the folder of a VM is a disk of the checkpoint that it was made from, by its name: `…ROLE-N.raw`; or, where
+/// each VM is a user of its own, `…ROLE-base.raw` and `…ROLE-layerN.qcow2` (names in the program of 1.32.2).
 pub fn is_of_checkpoint(name: &OsStr) -> bool {
-    let parts = name.to_str().and_then(|name| name.strip_prefix(CHECKPOINT)?.rsplit_once('.'));
-    let (disk, number) = parts.and_then(|(stem, _)| stem.split_once('-')).unwrap_or_default();
+    let parts = name.to_str().and_then(|name| name.strip_prefix(CHECKPOINT)?.split_once('-'));
+    let Some((role, (which, ending))) = parts.and_then(|(role, rest)| Some((role, rest.rsplit_once('.')?))) else {
+        return false;
+    };
+    let number = which.strip_prefix("layer").unwrap_or(which);
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number
-        && ["overlay", "storage"].contains(&disk)
-        && parts.is_some_and(|(_, ending)| ["raw", "qcow2"].contains(&ending))
+    ["overlay", "storage"].contains(&role) && ["raw", "qcow2"].contains(&ending) && (is_number || which == "base")
 }
 
 /// Whether a file is a disk of the checkpoint that the VM with these disks was made from.
 fn is_beside(path: &Path, layers: &[Layer]) -> bool {
-    let folder = layers.first().and_then(|layer| layer.source().path.parent());
-    path.parent() == folder && path.file_name().is_some_and(is_of_checkpoint)
+    let folder = |path: &Path| path.parent().and_then(|folder| folder.canonicalize().ok());
+    let own = layers.first().and_then(|layer| folder(&layer.source().path));
+    path.file_name().is_some_and(is_of_checkpoint) && own.is_some() && folder(path) == own
 }
 
 /// Whether a file is a template of the engine, or the disk of an artifact or image that it unpacked.

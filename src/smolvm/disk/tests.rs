@@ -260,6 +260,17 @@ fn the_disks_of_a_checkpoint_lie_in_the_folder_of_the_vm_that_was_made_from_it()
     raw(&top.file(".smolcheckpoint-overlay-1.raw"), MIB, &[(0, b"a"), (65_536, b"b")]);
     let content = whole(&Disk::open(&top.write()).unwrap());
     assert_eq!((content[0], content[65_536], content[2 * 65_536]), (b'a', 1, 2));
+    // Where each VM is a user of its own, the engine names them by their whole path, and a home may be a link.
+    let link = TempDir::new().unwrap();
+    symlink(top.folder.path(), link.path().join("home")).unwrap();
+    for (name, format) in
+        [(".smolcheckpoint-overlay-base.raw", "raw"), (".smolcheckpoint-overlay-layer2.qcow2", "qcow2")]
+    {
+        fs::write(top.file(name), if format == "raw" { vec![7; 65_536] } else { middle.bytes.clone() }).unwrap();
+        let over = Qcow2::over(MIB, link.path().join("home").join(name).to_str().unwrap(), format);
+        fs::write(top.file("overlay.qcow2"), &over.bytes).unwrap();
+        assert!(Disk::open(&top.file("overlay.qcow2")).is_ok(), "{name}");
+    }
     // Elsewhere, by another name, or as a link, it is not the engine's.
     for below in
         ["../x/.smolcheckpoint-overlay-1.raw", ".smolcheckpoint-overlay-1.vmdk", ".smolcheckpoint-overlay-.raw"]

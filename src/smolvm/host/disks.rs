@@ -1,5 +1,6 @@
 //! A VM's disks on the host: how much space a pack needs, and whether they were written to.
 
+use crate::files::{Stamp, stamp};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -11,12 +12,9 @@ pub struct Disks(Vec<Disk>);
 
 #[derive(Debug, Clone)]
 struct Disk {
-    inode: u64,
-    bytes: u64,
+    stamp: Stamp,
     /// Bytes that it takes on the host: disks are sparse. Changes without a write, when the host flushes its cache.
     allocated: u64,
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
     is_qcow2: bool,
 }
 
@@ -48,16 +46,11 @@ impl Disks {
             let path = entry.path();
             let meta = entry.metadata()?;
             if meta.is_file() && is_disk(&path) {
-                disks.push(Disk {
-                    inode: meta.ino(),
-                    bytes: meta.len(),
-                    allocated: meta.blocks() * 512,
-                    modified: (meta.mtime(), meta.mtime_nsec()),
-                    is_qcow2: path.extension().is_some_and(|ending| ending == "qcow2"),
-                });
+                let is_qcow2 = path.extension().is_some_and(|ending| ending == "qcow2");
+                disks.push(Disk { stamp: stamp(&meta), allocated: meta.blocks() * 512, is_qcow2 });
             }
         }
-        disks.sort_by_key(|disk| disk.inode);
+        disks.sort_by_key(|disk| disk.stamp);
         Ok(Self(disks))
     }
 
@@ -68,7 +61,10 @@ impl Disks {
 
     /// Whether none was written to between the two moments.
     pub fn are_untouched_in(&self, later: &Self) -> bool {
-        let key = |disk: &Disk| (disk.inode, disk.bytes, disk.modified);
+        let key = |disk: &Disk| {
+            let [_, inode, bytes, seconds, nanoseconds, ..] = disk.stamp;
+            [inode, bytes, seconds, nanoseconds]
+        };
         self.0.iter().map(key).eq(later.0.iter().map(key))
     }
 
@@ -79,9 +75,11 @@ impl Disks {
         self.0.iter().map(room).fold(Self::BESIDES, u64::saturating_add)
     }
 
-    /// Bytes that it takes at most to read them without the engine: their chunks go straight into the library.
-    pub fn room_to_read(&self) -> u64 {
-        self.0.iter().map(|disk| disk.allocated).fold(Self::BESIDES_READ, u64::saturating_add)
+    /// Bytes that it takes at most to read them without the engine: their chunks go straight into the library, which has those
+    /// of disks that are `stored`.
+    pub fn room_to_read(&self, is_stored: &dyn Fn(&Stamp) -> bool) -> u64 {
+        let new = self.0.iter().filter(|disk| !is_stored(&disk.stamp));
+        new.map(|disk| disk.allocated).fold(Self::BESIDES_READ, u64::saturating_add)
     }
 }
 
@@ -96,7 +94,9 @@ mod tests {
         fs::write(folder.path().join("overlay.qcow2"), vec![1; 1 << 20]).unwrap();
         let disks = Disks::read(folder.path()).unwrap();
         let allocated = |read: u64| read - Disks::BESIDES_READ;
-        let one = allocated(disks.room_to_read()) / 2;
+        let one = allocated(disks.room_to_read(&|_| false)) / 2;
         assert_eq!(disks.room_to_pack(), Disks::BESIDES + 7 * one);
+        let first = disks.0[0].stamp;
+        assert_eq!(allocated(disks.room_to_read(&|stamp| *stamp == first)), one);
     }
 }

@@ -86,6 +86,8 @@ verdict "$([ "$(count dev2)" -gt "$before" ] && echo yes)" "its process continue
 scenario "several VMs are frozen in parallel"
 status 0 "start" bottle-freeze start dev
 status 0 "freeze --all" bottle-freeze freeze --all -j 2 --yes
+equal disks "the thawed one is read, without the engine" bash -c 'bottle-freeze snapshot show dev2 --json |
+  python3 -c "import json, sys; print(json.load(sys.stdin)[\"way\"])"'
 equal "$(printf 'stopped\nstopped')" "both are stopped" bash -c 'bottle-freeze ls --json |
   python3 -c "import json, sys; [print(m[\"state\"]) for m in json.load(sys.stdin)]"'
 status 0 "verify" bottle-freeze snapshot verify --all
