@@ -39,8 +39,8 @@ const HOOKS: &str = "Hooks";
 /// With --live, the VM goes on after a short pause. --live=auto freezes the ordinary way, after you confirm, where that is not
 /// possible.
 ///
-/// With --if-changed, the VM is stopped to find out. If nothing has changed, the newest snapshot is printed instead; it gets
-/// the tags, but not the note or the labels.
+/// With --if-changed, the VM is stopped to find out. If no file and no setting has changed, the newest snapshot is printed
+/// instead; it gets the tags, also those of older snapshots, but not the note or the labels.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = "Examples:\n  bottle-freeze freeze dev -t ready -m 'toolchain and database set up'\n  \
     bottle-freeze freeze dev --yes --restart\n  bottle-freeze freeze --all -j 4 --yes\n  \

@@ -12,6 +12,9 @@ use std::vec;
 /// Bytes that are compared at once.
 const WINDOW: u64 = 256 << 10;
 
+/// Files that the engine writes at each start of a VM, mostly with what they had (seen on 1.32.2).
+const WRITTEN_BY_START: [&[u8]; 2] = [b"/etc/hosts", b"/etc/resolv.conf"];
+
 /// A file that differs.
 #[derive(Debug)]
 pub struct Difference<'a> {
@@ -51,6 +54,21 @@ struct Comparison<'a> {
     left: u64,
     /// Whether files with several names are the same.
     compared: HashMap<[(usize, u32); 2], bool>,
+    /// Whether another time of a file counts.
+    with_times: bool,
+}
+
+/// Why a comparison ends early.
+enum Ended {
+    /// Something differs.
+    Different,
+    Unread(ContentsError),
+}
+
+impl From<ContentsError> for Ended {
+    fn from(error: ContentsError) -> Self {
+        Self::Unread(error)
+    }
 }
 
 /// A name in a folder of one of two snapshots, or of both.
@@ -67,8 +85,38 @@ impl Contents {
         old: &Self,
         on_difference: &mut dyn FnMut(&Difference<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.compare(old, false, on_difference)
+    }
+
+    /// Whether all files are those in `old`, with their times. The times of folders and links do not count, nor do those of
+    /// files that a start writes. Of a VM that was never started, it is not known.
+    ///
+    /// # Errors
+    /// Files cannot be read, or are damaged.
+    pub fn has_same_files(&self, old: &Self) -> Result<bool, ContentsError> {
+        let is_start = |one: &Difference<'_>| {
+            let is_time = one.old.is_some() && one.new.is_some() && one.changes == Changes::default();
+            is_time && WRITTEN_BY_START.contains(&one.path)
+        };
+        if [self, old].iter().any(|one| one.is_of_engine(one.root())) {
+            return Ok(false);
+        }
+        match self.compare(old, true, &mut |one| if is_start(one) { Ok(()) } else { Err(Ended::Different) }) {
+            Ok(()) => Ok(true),
+            Err(Ended::Different) => Ok(false),
+            Err(Ended::Unread(error)) => Err(error),
+        }
+    }
+
+    fn compare<E: From<ContentsError>>(
+        &self,
+        old: &Self,
+        with_times: bool,
+        on_difference: &mut dyn FnMut(&Difference<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let left = old.data().saturating_add(self.data()).saturating_mul(2).max(1 << 30);
-        let mut comparison = Comparison { old, new: self, path: Vec::new(), left, compared: HashMap::new() };
+        let mut comparison =
+            Comparison { old, new: self, path: Vec::new(), left, compared: HashMap::new(), with_times };
         let mut seen = [Seen::default(), Seen::default()];
         let (first, bytes) = comparison.pairs(Some(old.root()), Some(self.root()), &mut seen)?;
         let mut stack = vec![(0, bytes, first.into_iter())];
@@ -85,7 +133,8 @@ impl Contents {
                 (Some(old), Some(new)) => comparison.compare(old, new)?,
                 _ => Changes::default(),
             };
-            if old.is_none() || new.is_none() || changes != Changes::default() {
+            let is_other_time = comparison.is_other_time(old.as_ref(), new.as_ref());
+            if old.is_none() || new.is_none() || changes != Changes::default() || is_other_time {
                 on_difference(&Difference { path: &comparison.path, old: old.as_ref(), new: new.as_ref(), changes })?;
             }
             let folder = |item: &Option<Item>| item.clone().filter(|item| item.kind() == Kind::Folder);
@@ -120,6 +169,11 @@ impl Comparison<'_> {
     fn on(&self, side: impl Into<Option<Side>>) -> impl FnOnce(ContentsError) -> ContentsError {
         let side = side.into();
         move |error| error.on_side(&self.path, side)
+    }
+
+    fn is_other_time(&self, old: Option<&Item>, new: Option<&Item>) -> bool {
+        let time = |item: &Item| (item.kind() == Kind::File).then_some(item.metadata.modified);
+        self.with_times && old.map(time) != new.map(time)
     }
 
     fn compare(&mut self, old: &Item, new: &Item) -> Result<Changes, ContentsError> {

@@ -53,6 +53,12 @@ impl Record {
         Value::Object(self.0.clone()).to_string()
     }
 
+    /// Whether the VM was made from an artifact. If it has an image, that lies in it: a live snapshot names the artifact, and
+    /// does not hold it (`packed_layers` in its manifest, from 1.18.2 on).
+    pub fn is_of_artifact(&self) -> bool {
+        self.get("source_smolmachine").is_string()
+    }
+
     /// Its settings of one kind.
     pub(super) fn settings<T: DeserializeOwned>(&self) -> Result<T, String> {
         T::deserialize(&self.0).map_err(|error| format!("bottle-freeze does not know its settings: {error}"))

@@ -37,6 +37,11 @@ pub enum Step {
     PostFreeze(Hook),
 }
 
+/// Why a VM whose image is in an artifact cannot be frozen live.
+pub const IN_ARTIFACT: &str = "its image is in the artifact that it was made from, which a live snapshot does not hold";
+/// What to do with a VM that cannot be frozen live.
+pub const ORDINARY: &str = "freeze it in the ordinary way, without --live, or let --live=auto decide";
+
 /// What the freeze of one VM does.
 #[derive(Debug)]
 pub struct Plan {
@@ -51,8 +56,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans the freeze of `vm` by an engine of this version; `known` is the configuration that was found, and `is_known`
-    /// says whether its disks can be read without the engine, as far as its record shows.
+    /// Plans the freeze of `vm` by an engine of this version; `known` is the configuration that was found. `is_known` says
+    /// whether its disks can be read without the engine, as far as its record shows, and `is_packed` whether its image is in an
+    /// artifact.
     ///
     /// # Errors
     /// The VM cannot be frozen, or not in this way.
@@ -60,15 +66,15 @@ impl Plan {
         request: &Request,
         vm: &Machine,
         known: Configuration,
-        is_known: bool,
+        (is_known, is_packed): (bool, bool),
         version: Version,
     ) -> Result<Self> {
         can_be_frozen(vm)?;
-        let not_live = request.live.and_then(|_| why_not_live(vm, version));
+        let not_live = request.live.and_then(|_| why_not_live(vm, is_packed, version));
         if let (Some(Live::Always), Some(why)) = (request.live, &not_live) {
             return Err(Failure::new(Status::BadState, format!("'{}' cannot be frozen live: {why}", vm.name))
                 .state("nothing was changed")
-                .hint("freeze it in the ordinary way, without --live, or let --live=auto decide"));
+                .hint(ORDINARY));
         }
         let live = request.live.is_some() && not_live.is_none();
         // Only of these versions it was seen that a live artifact carries an allow list.
@@ -175,13 +181,14 @@ fn saves_workspace(request: &Request, vm: &Machine, version: Version) -> bool {
 
 /// Why a VM cannot be frozen while it runs. (The engine refuses image layers and folders of the host, and other kinds of VM
 /// in its own words.)
-fn why_not_live(vm: &Machine, version: Version) -> Option<String> {
+fn why_not_live(vm: &Machine, is_packed: bool, version: Version) -> Option<String> {
     let reasons = [
         (!version.has(Fact::Live), Fact::Live.missing_in(version)),
         (vm.given_up, "smolvm lists it as unreachable, although it answers, until it is stopped and started".into()),
         (vm.state == State::Unreachable, "it does not answer".into()),
         (vm.state != State::Running, format!("it is {}", vm.state)),
         (vm.has_local_image(), "its image is on this host".into()),
+        (is_packed, IN_ARTIFACT.into()),
         (vm.mounts > 0, "folders of this host are mounted in it".into()),
     ];
     reasons.into_iter().find_map(|(is_one, why)| is_one.then_some(why))
@@ -225,11 +232,15 @@ mod tests {
 
     const NEWEST: Version = Version(1, 32, 2);
 
+    fn configuration() -> Configuration {
+        let known = json!({"cpus": 2, "memory_mib": 512, "network": false, "network_known": true});
+        serde_json::from_value(known).unwrap()
+    }
+
     fn plan(state: &str, request: &Request, has_record: bool, version: Version) -> Result<Plan> {
         let vm = json!({"name": "dev", "state": state, "cpus": 2, "memory_mib": 512, "network": false});
-        let known = json!({"cpus": 2, "memory_mib": 512, "network": false, "network_known": true});
-        let (vm, known) = (serde_json::from_value(vm).unwrap(), serde_json::from_value(known).unwrap());
-        Plan::make(request, &vm, known, has_record, version)
+        let (vm, known) = (serde_json::from_value(vm).unwrap(), configuration());
+        Plan::make(request, &vm, known, (has_record, false), version)
     }
 
     #[test]
@@ -264,6 +275,10 @@ mod tests {
     fn a_vm_that_cannot_be_frozen_live_is_refused_or_frozen_in_the_ordinary_way() {
         let live = |live| Request { live: Some(live), ..Request::default() };
         assert_eq!(plan("stopped", &live(Live::Always), true, NEWEST).unwrap_err().status, Status::BadState);
+        let vm = json!({"name": "dev", "state": "running", "cpus": 2, "memory_mib": 512, "network": false});
+        let (vm, known) = (serde_json::from_value(vm).unwrap(), configuration());
+        let failure = Plan::make(&live(Live::Always), &vm, known, (true, true), NEWEST).unwrap_err();
+        assert!(failure.what.contains("its image is in the artifact"), "{failure:?}");
         let ordinary = plan("stopped", &live(Live::Auto), true, NEWEST).unwrap();
         assert!(!ordinary.is_live() && ordinary.warnings[0].contains("it is stopped"), "{ordinary:?}");
     }

@@ -158,7 +158,9 @@ impl<'a> Freeze<'a> {
         let print = |unread: &Unread| cx.app.terminal.detail(&only_engine(name, &unread.why));
         let known = reads_disks(request).then(|| check(cx.engine, name, &vm).map_err(Unread::from).inspect_err(print));
         let is_known = matches!(known, Some(Ok(())));
-        let plan = Plan::make(request, &vm, configuration::of(&vm, version), is_known, version)?;
+        let has_image = request.live.is_some() && vm.image.is_some();
+        let is_packed = has_image && cx.engine.record(name).is_some_and(|record| record.is_of_artifact());
+        let plan = Plan::make(request, &vm, configuration::of(&vm, version), (is_known, is_packed), version)?;
         let unread = known.and_then(Result::err);
         let id = layout::new_id();
         let artifact = if plan.is_live() { layout::CHECKPOINT } else { layout::ARTIFACT };
@@ -225,11 +227,8 @@ impl<'a> Freeze<'a> {
         self.locks.push(vm);
         self.locks.extend(lock::output(self.cx.app, &self.target, request.wait)?);
         self.target.preflight()?;
-        if !request.force {
-            // With --if-changed, the newest one may be the one that is to have them.
-            let newest = request.if_changed.then(|| catalog::find(self.job.name.as_str()).ok()).flatten();
-            let id = newest.as_ref().map_or(&self.id, |newest| &newest.metadata.id);
-            free_tags(self.job.name.as_str(), id, &request.tags, false)?;
+        if !request.moves_tags() {
+            free_tags(self.job.name.as_str(), &self.id, &request.tags, false)?;
         }
         self.disks = disks::folder(self.cx.engine, &self.job.name)?;
         self.check_base()?;

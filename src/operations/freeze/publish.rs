@@ -80,7 +80,7 @@ impl Freeze<'_> {
         self.cx.app.signals.check()?;
         let _lock = lock::library(self.cx.app, self.job.name.as_str())?;
         let Finished { artifact, trim, kept, .. } = finished;
-        let published = if let Some((metadata, artifact)) = self.unchanged(&kept, &metadata)? {
+        let published = if let Some((metadata, artifact)) = self.unchanged(staging, &kept, &metadata)? {
             let trim = metadata.trim;
             Published { artifact, metadata: Some(metadata), trim, downtime, unchanged: true }
         } else {
@@ -100,12 +100,12 @@ impl Freeze<'_> {
         let (all, _) = catalog::list(Some(vm))?;
         metadata.sequence = Some(catalog::next_sequence(&all));
         metadata.parent = library::parent(&all, vm, self.vm.created_at);
-        if !request.force {
+        if !request.moves_tags() {
             free_tags(vm, &self.id, &request.tags, false)?;
         }
         self.target.publish_snapshot(staging, &metadata)?;
         // Only now: a tag of two snapshots is the newer one's, a tag of none would be lost.
-        if request.force {
+        if request.moves_tags() {
             if let Err(failure) = free_tags(vm, &self.id, &request.tags, true) {
                 self.job.warnings.warn(format!("an older snapshot keeps its tag: {failure}"));
             }

@@ -98,6 +98,11 @@ impl FromStr for Hook {
 }
 
 impl Request {
+    /// Whether tags move from older snapshots of the VM. With `--if-changed`, a tag names the VM as it is.
+    pub fn moves_tags(&self) -> bool {
+        self.force || self.if_changed
+    }
+
     /// Whether the snapshot is the engine's own file: a launcher looks for that beside it.
     pub fn keeps_whole(&self) -> bool {
         self.output.is_some() || self.launcher

@@ -1,7 +1,7 @@
 //! Steps 5 and 6 of a freeze: what is written into the private folder, and whether that can be believed.
 
 use super::context::Freeze;
-use super::plan::Step;
+use super::plan::{IN_ARTIFACT, ORDINARY, Step};
 use super::stopped::Stopped;
 use super::unread::Unread;
 use crate::error::{Failure, Result, Status};
@@ -305,6 +305,10 @@ impl Freeze<'_> {
         {
             let what = "the engine recorded another network, CPU count or memory size than it was given";
             return Err(Failure::new(Status::Failed, what));
+        }
+        if recorded.lacks_image() {
+            let what = format!("'{}' cannot be frozen live: {IN_ARTIFACT}", self.job.name);
+            return Err(Failure::new(Status::BadState, what).hint(ORDINARY));
         }
         if !taken.is_restarted {
             self.check_untouched(taken.disks.as_ref())?;

@@ -160,6 +160,11 @@ impl Manifest {
         Some(self.host_platform.as_str()).filter(|platform| !platform.is_empty())
     }
 
+    /// Whether it holds a running VM without its image, which is in an artifact that it only names.
+    pub fn lacks_image(&self) -> bool {
+        self.checkpoint.as_ref().is_some_and(|checkpoint| !checkpoint["packed_layers"].is_null())
+    }
+
     /// Whether it holds a running VM, RAM included.
     pub fn is_live(&self) -> bool {
         self.checkpoint.is_some()

@@ -21,7 +21,7 @@ pub struct MissingBase {
 /// What is missing on this host of the image of the VM with this record and this `folder`. Without it the VM does not start, and
 /// the engine does not pack it. If it neither `starts` nor is packed, it does not need its archive: the files are on its disk.
 pub fn missing_base(record: &Record, folder: &Path, starts: bool) -> Option<MissingBase> {
-    if record.get("source_smolmachine").is_string() {
+    if record.is_of_artifact() {
         let hint = "make another VM from the same artifact: smolvm unpacks it there again";
         return missing_content(record, folder).map(|folder| MissingBase { folder, hint });
     }

@@ -118,7 +118,7 @@ impl Origin {
     /// # Errors
     /// Why it is not known, as a sentence.
     pub fn of(record: &Record, folder: &Path, disk: &Files<'_>) -> Result<Self, String> {
-        if record.get("source_smolmachine").is_string() {
+        if record.is_of_artifact() {
             return Self::artifact(folder);
         }
         let image = record.get("image").as_str().ok_or("bottle-freeze does not know its image")?;

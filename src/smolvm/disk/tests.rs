@@ -245,8 +245,9 @@ fn only_files_of_the_engine_may_lie_below() {
     }
     let missing = Qcow2::over(MIB, "overlay-template.ext4", "raw");
     assert!(missing.refusal().starts_with("cannot read "), "{}", missing.refusal());
-    let circle = Qcow2::over(MIB, "_cow-bases/overlay.qcow2", "qcow2");
-    symlink(".", circle.file("_cow-bases")).unwrap();
+    let name = ".smolcheckpoint-overlay-1.qcow2";
+    let circle = Qcow2::over(MIB, name, "qcow2");
+    fs::write(circle.file(name), &circle.bytes).unwrap();
     assert!(circle.refusal().ends_with("lies below too many files"), "{}", circle.refusal());
 }
 
@@ -272,8 +273,7 @@ fn the_disks_of_a_checkpoint_lie_in_the_folder_of_the_vm_that_was_made_from_it()
         assert!(Disk::open(&top.file("overlay.qcow2")).is_ok(), "{name}");
     }
     // Elsewhere, by another name, or as a link, it is not the engine's.
-    for below in
-        ["../x/.smolcheckpoint-overlay-1.raw", ".smolcheckpoint-overlay-1.vmdk", ".smolcheckpoint-overlay-.raw"]
+    for below in ["sub/.smolcheckpoint-overlay-1.raw", ".smolcheckpoint-overlay-1.vmdk", ".smolcheckpoint-overlay-.raw"]
     {
         let top = Qcow2::over(MIB, below, "raw");
         fs::create_dir_all(top.file(below).parent().unwrap()).unwrap();

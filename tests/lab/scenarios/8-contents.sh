@@ -83,4 +83,13 @@ status 0 "a deleted text" mark packed
 status 0 "freeze -o" bottle-freeze freeze dev -o "$work/dev.smolmachine" --yes
 found=$(marks "$work/dev.smolmachine" packed)
 verdict "$([[ $found =~ ^(none|ends)$ ]] && echo yes)" "it does not have what was deleted" "$found"
+
+scenario "a start alone is no change"
+status 0 "start" bottle-freeze start dev
+status 0 "freeze --restart" bottle-freeze freeze dev --yes --restart
+status 0 "freeze --if-changed" bottle-freeze freeze dev --yes --restart --if-changed
+verdict "$([[ $out == *"dev is unchanged since"* ]] && echo yes)" "it is unchanged" "$out"
+status 0 "a file is touched" bottle-freeze exec dev -- touch /srv/touched
+status 0 "freeze --if-changed" bottle-freeze freeze dev --yes --if-changed
+verdict "$([[ $out == *"froze dev as"* ]] && echo yes)" "it is not unchanged" "$out"
 status 0 "rm" bottle-freeze rm dev --yes
