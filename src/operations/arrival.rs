@@ -49,7 +49,7 @@ pub fn take_in(
         warnings.warn("its creation time is not possible; it was set to now");
     }
     if let Some(name) = vm {
-        name.as_str().clone_into(&mut incoming.metadata.vm);
+        incoming.metadata.rename(name);
     }
     let metadata = &incoming.metadata;
     let not_exported =
