@@ -20,7 +20,8 @@ pub use crate::status::Status;
 /// A result with a [`Failure`].
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
-const FREE_SPACE: &str = "free some disk space and try again";
+/// How to fix a full disk.
+pub const FREE_SPACE: &str = "free some disk space and try again";
 const OTHER_FOLDER: &str = "the file system there has no files of this size: name a folder on another one";
 const RAISE_LIMIT: &str = "raise the limit on the size of files, which `ulimit -f` shows, and try again";
 

@@ -1,5 +1,6 @@
 //! Which snapshot another one descends from.
 
+use super::catalog;
 use super::creation::Creation;
 use super::hash::FileHasher;
 use super::layout::{ID_DIGITS, is_id};
@@ -30,6 +31,18 @@ pub fn is_reference(text: &str) -> bool {
 }
 
 impl Metadata {
+    /// Makes it a snapshot of this VM. A parent that was of the same VM as it gets the name, too, unless the library has the
+    /// parent only under the old one.
+    pub fn rename(&mut self, vm: &Name) {
+        let id = self.parent.as_deref().and_then(|parent| parent.strip_prefix(&self.vm)?.strip_prefix('@'));
+        let renamed = id.map(|id| format!("{vm}@{id}"));
+        let is_here = |reference: &str| catalog::find(reference).is_ok();
+        if renamed.as_deref().is_some_and(is_here) || !self.parent.as_deref().is_some_and(is_here) {
+            self.parent = renamed.or(self.parent.take());
+        }
+        vm.as_str().clone_into(&mut self.vm);
+    }
+
     /// A copy of the same snapshot in which this is empty. Its id differs from that of the snapshot, so that a library can have
     /// both, and is that of each such copy. It has no tags: they stay with the snapshot.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::clock;
-use crate::error::{Failure, Result, Status};
+use crate::error::{FREE_SPACE, Failure, Result, Status};
 use crate::library::store::Seen;
 use crate::library::{ArchiveError, FORMAT, Incoming, Metadata, Origin, Stored, catalog, check_description, layout};
 use crate::operations::{keys, lock, verify};
@@ -49,7 +49,7 @@ pub fn take_in(
         warnings.warn("its creation time is not possible; it was set to now");
     }
     if let Some(name) = vm {
-        name.as_str().clone_into(&mut incoming.metadata.vm);
+        incoming.metadata.rename(name);
     }
     let metadata = &incoming.metadata;
     let not_exported =
@@ -71,7 +71,9 @@ pub fn take_in(
             let why = failure.what.replace(&format!("{folder}/"), "").replace(&folder, "the snapshot");
             Failure { what: format!("{source}: {why}"), ..failure }
         })?;
-    app.terminal.during("store", "storing the snapshot", || incoming.take_apart(&app.signals))?;
+    app.terminal
+        .during("store", "storing the snapshot", || incoming.take_apart(&app.signals))
+        .map_err(|error| Failure::from(error).state("the library is as it was"))?;
     let library = lock::library(app, &incoming.metadata.vm)?;
     remove_taken_tags(&mut incoming.metadata, warnings)?;
     incoming.metadata.warnings.extend(warnings.list());
@@ -122,7 +124,9 @@ impl From<ArchiveError> for Failure {
             ArchiveError::Undecrypted { from, why } => keys::undecrypted(what, &why, &from),
             ArchiveError::NotExported { .. } | ArchiveError::NotWhole { .. } => Self::new(Status::Damaged, what),
             ArchiveError::Unreadable(unread) => Self::unread(what, &unread.source),
-            ArchiveError::NoRoom { .. } => Self::new(Status::NotWritable, what),
+            ArchiveError::NoRoom { .. } => {
+                Self::new(Status::NotWritable, what).state("the library is as it was").hint(FREE_SPACE)
+            }
             ArchiveError::NotWritable { source, .. } => Self::unwritten(what, &source),
         }
     }

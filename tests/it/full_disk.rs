@@ -441,8 +441,8 @@ fn a_full_library_blocks_only_writes_to_it() {
 // ------------------------------------------------------------------------------------------------ the pre-flight
 
 /// Allocates this many MiB for a VM's disk on the host.
-fn allocate(world: &World, disk: &str, mib: usize) {
-    fs::write(world.path(&format!("fake/vms/dev/{disk}")), vec![7; mib << 20]).unwrap();
+fn allocate(world: &World, vm: &str, disk: &str, mib: usize) {
+    fs::write(world.path(&format!("fake/vms/{vm}/{disk}")), vec![7; mib << 20]).unwrap();
 }
 
 fn assert_refused_before_the_stop(world: &World) -> Assert {
@@ -468,14 +468,54 @@ fn too_little_space_is_reported_before_anything_is_stopped() {
 fn a_freeze_needs_three_times_the_disks_and_four_times_for_qcow2() {
     in_a_namespace(|| {
         let world = world_with_disk("size=140m");
-        allocate(&world, "overlay.raw", 8);
+        allocate(&world, "dev", "overlay.raw", 8);
         assert_refused_before_the_stop(&world).stderr(contains("149.01 MiB"));
-        allocate(&world, "more.qcow2", 2);
+        allocate(&world, "dev", "more.qcow2", 2);
         assert_refused_before_the_stop(&world).stderr(contains("157.01 MiB"));
         disk(&world.path("work"), "size=156m");
         assert_refused_before_the_stop(&world);
         disk(&world.path("work"), "size=158m");
         world.run("freeze dev -o snap.smolmachine --force --yes").success();
+    });
+}
+
+#[test]
+fn several_vms_must_fit_together() {
+    in_a_namespace(|| {
+        let world = World::new();
+        for vm in ["a", "b", "c"] {
+            world.vm(vm).running();
+            allocate(&world, vm, "overlay.raw", 8);
+        }
+        // Each keeps 24 MiB. While it is packed, it needs 125 MiB besides.
+        disk(&world.path("home/library"), "size=310m");
+        let run = world.warm().run("freeze a b c -j 2 --yes").code(3);
+        let said = stderr(&run);
+        for text in ["1 of 3 VMs failed: c (", "packing 'c' may take 24.0", "the VMs before it may take 298.0"] {
+            assert!(said.contains(text), "{text}: {said}");
+        }
+        assert!(said.contains("'c' is running as before") && said.contains("--no-space-check"), "{said}");
+        assert_eq!(["a", "b", "c"].map(|vm| world.state(vm)), ["stopped", "stopped", "running"]);
+        world.run("freeze a b c -j 1 --yes").success();
+        disk(&world.path("home/library"), "size=190m");
+        assert!(stderr(&world.run("freeze a b c -j 1").code(3)).contains("1 of 3 VMs failed: c ("));
+        world.run("freeze a b c -j 2 --no-space-check").success();
+        world.run("snapshot verify --all").success();
+    });
+}
+
+#[test]
+fn a_live_freeze_needs_space_for_the_ram_and_less_where_the_engine_writes_chunks() {
+    in_a_namespace(|| {
+        for (version, needed, mib) in [("1.19.0", "277.01 MiB", 280), ("1.28.1", "176.01 MiB", 180)] {
+            let world = World::with_engine(version);
+            world.vm("dev").with("--cpus 1 --mem 64").running();
+            allocate(&world, "dev", "overlay.raw", 8);
+            disk(&world.path("home/library"), "size=170m");
+            world.run("freeze dev --live").code(8).stderr(contains(needed));
+            disk(&world.path("home/library"), &format!("size={mib}m"));
+            world.run("freeze dev --live").success();
+        }
     });
 }
 

@@ -115,6 +115,31 @@ fn an_imported_snapshot_keeps_a_parent_that_can_be_one() {
 }
 
 #[test]
+fn snapshots_that_arrive_under_another_name_descend_from_each_other() {
+    let world = World::new();
+    world.vm("dev").stopped();
+    fs::create_dir_all(world.path("fake/registry/registry.test:5000")).unwrap();
+    let all = [freeze(&world, "dev").0, freeze(&world, "dev").0];
+    let renamed = |vm: &str| all.clone().map(|one| one.replace("dev@", &format!("{vm}@")));
+    world.run(&format!("snapshot push {} registry.test:5000/dev:1 --yes", all[1])).success();
+    let there = World::new();
+    for (one, file) in all.iter().zip(["first.tar", "second.tar"]) {
+        world.run(&format!("snapshot export {one} -o {file}")).success();
+        let file = world.path("work").join(file);
+        there.run(&format!("snapshot import {} --as new", file.display())).success();
+    }
+    let [first, second] = renamed("new");
+    assert_eq!(tree(&there, ""), [first, format!("> {second}")]);
+    // A parent that the library has only under its old name is still found.
+    world.run("snapshot pull registry.test:5000/dev:1 --as other").success();
+    assert_eq!(tree(&world, "other"), [format!("{} (from {})", renamed("other")[1], all[0])]);
+    world.run(&format!("snapshot rm {} --yes", all[0])).success();
+    world.run("snapshot pull registry.test:5000/dev:1 --as third").success();
+    let [first, second] = renamed("third");
+    assert_eq!(tree(&world, "third"), [format!("{second} (from {first}, which is gone)")]);
+}
+
+#[test]
 fn a_circle_is_shown_too() {
     let world = World::new();
     world.vm("dev").stopped();

@@ -15,6 +15,7 @@ mod plan;
 mod prepare;
 mod publish;
 mod request;
+mod room;
 mod run;
 mod source;
 mod stopped;

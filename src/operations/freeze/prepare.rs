@@ -1,23 +1,21 @@
 //! Steps 1 and 2 of a freeze: whether it can be done at all, before anything is changed.
 
 use super::context::{Context, Freeze, Job};
-use super::last::room_to_read;
 use super::pattern::{Key, known_record, pattern};
 use super::plan::{Plan, Step, reads_disks};
+use super::room::Room;
 use super::take::checkpoint_path;
 use super::unread::{Unread, only_engine};
 use crate::error::{Failure, Result, Status};
-use crate::files::free_bytes;
 use crate::library::{Lock, Staging, Target, Way, catalog, layout};
 use crate::operations::state::asked_again;
 use crate::operations::tags::free_tags;
-use crate::operations::{configuration, disks, lock, packed, start, workspace};
+use crate::operations::{configuration, disks, lock, start, workspace};
 use crate::report::Planned;
 use crate::smolvm::{
-    Call, CheckpointOptions, Command, Disks, EngineError, Exec, Fact, Machine, MissingBase, Name, Record, Smolvm,
-    check_bare, check_down, check_image, missing_base,
+    Call, CheckpointOptions, Command, EngineError, Exec, Fact, Machine, MissingBase, Name, Record, Smolvm, check_bare,
+    check_down, check_image, missing_base,
 };
-use std::path::Path;
 use std::time::Instant;
 
 const UNCHANGED: &str = "nothing was changed";
@@ -58,10 +56,10 @@ pub fn prepare<'a>(
     let locks: Vec<Result<Lock>> = jobs.iter().map(lock).collect();
     let is_meant = |vm: &Machine| jobs.iter().any(|job| job.name.as_str() == vm.name);
     let machines = asked_again(cx.app, cx.engine, cx.engine.machine_ls()?, is_meant)?;
-    let mut ready = Vec::new();
+    let (mut ready, mut room) = (Vec::new(), Room::new(cx.request, jobs.len()));
     for (job, lock) in jobs.iter().zip(locks) {
         let check = |engine: &Smolvm, name: &Name, vm: &Machine| check_known(engine, name, vm).map(drop);
-        match lock.and_then(|lock| Freeze::look(cx, job, &machines, &check)?.preflight(lock)) {
+        match lock.and_then(|lock| Freeze::look(cx, job, &machines, &check)?.preflight(lock, &mut room)) {
             Ok(freeze) => ready.push(freeze),
             Err(failure) => refuse(job, failure),
         }
@@ -208,7 +206,7 @@ impl<'a> Freeze<'a> {
     }
 
     /// 2. Check, before anything is stopped: the engine can do it, no other run writes the target, and it has room.
-    fn preflight(mut self, vm: Lock) -> Result<Self> {
+    fn preflight(mut self, vm: Lock, room: &mut Room) -> Result<Self> {
         let request = self.cx.request;
         if !self.plan.is_live() && self.vm.has_local_image() {
             self.cx.engine.require(Fact::LocalImages)?;
@@ -236,29 +234,9 @@ impl<'a> Freeze<'a> {
             disks::check_unused(self.cx.engine, &self.job.name, &self.vm.state, folder)
                 .map_err(|failure| failure.and_state(UNCHANGED))?;
             if !request.no_space_check {
-                self.check_room(folder)?;
+                self.check_room(folder, room)?;
             }
         }
         Ok(self)
-    }
-
-    /// An engine that runs out of space fails only when the VM was stopped, and leaves what it has written.
-    fn check_room(&self, disks: &Path) -> Result<()> {
-        let vm = &self.vm;
-        let (Ok(disks), Some(free)) = (Disks::read(disks), free_bytes(self.target.folder())) else { return Ok(()) };
-        // Of a live one the RAM as well: as it is, and compressed.
-        let ram = if self.plan.is_live() { vm.memory_mib.saturating_mul(2 << 20) } else { 0 };
-        let reads = self.plan.has(&Step::ReadDisks);
-        let needed = if reads { room_to_read(vm, &disks, free) } else { disks.room_to_pack().saturating_add(ram) };
-        if needed <= free {
-            return Ok(());
-        }
-        let folder = self.target.folder().display();
-        let (needed, free) = (packed::size(needed), packed::size(free));
-        let how = if reads { "freezing" } else { "packing" };
-        let what = format!("{how} '{}' may take {needed} in {folder}, where {free} are free", vm.name);
-        Err(Failure::new(Status::NotWritable, what)
-            .state(format!("'{}' is {} as before", vm.name, vm.state))
-            .hint("free some space, choose another place with -o, or skip this check with --no-space-check"))
     }
 }
