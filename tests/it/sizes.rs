@@ -76,6 +76,18 @@ fn remove_all(world: &World) {
 }
 
 #[test]
+fn a_program_reads_the_size_that_the_table_has() {
+    let world = world();
+    for one in json(&world, "snapshot ls --json").as_array().unwrap() {
+        let [vm, id] = ["vm", "id"].map(|key| one[key].as_str().unwrap());
+        let record = world.path("home/library/snapshots").join(vm).join(id).join("snapshot.json");
+        let files = one["files"].as_object().unwrap().values().chain([&one["artifact"]]);
+        let files: u64 = files.map(|file| file["bytes"].as_u64().unwrap()).sum();
+        assert_eq!(one["bytes"], files + fs::metadata(record).unwrap().len());
+    }
+}
+
+#[test]
 fn the_table_has_both_sizes_and_a_total() {
     let world = world();
     let table = stdout(&world.run("snapshot ls").success());

@@ -128,7 +128,7 @@ fn print(app: &App, args: &Args, rows: &[(String, &Stored)], all: &[Stored], siz
             list_tags(&metadata.tags),
             metadata.date(),
             metadata.age(),
-            packed::size(one.all_bytes()).to_string(),
+            packed::size(sizes.bytes).to_string(),
             packed::size(sizes.unique_bytes).to_string(),
             metadata.note.clone().unwrap_or_default(),
         ]
