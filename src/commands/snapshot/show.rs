@@ -25,8 +25,8 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         app.terminal.lines([terminal::one_line(&one.reference())]);
         return Ok(());
     }
-    let (all, _) = catalog::list(None)?;
-    let listed = Listed::new(&one, &Sizes::of(&all));
+    let (all, broken) = catalog::list(None)?;
+    let listed = Listed::new(&one, &Sizes::of(&all, &broken));
     if app.terminal.json {
         app.terminal.print_json(&listed);
         return Ok(());
