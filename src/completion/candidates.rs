@@ -6,7 +6,7 @@
 //! because the line is not entered yet). A candidate that a shell could interpret is quoted, or left out.
 
 use super::guest_files;
-use crate::library::{Stored, Tag, catalog, layout};
+use crate::library::{Broken, Stored, Tag, catalog, layout};
 use crate::smolvm::{Machine, Name, State, is_local_image, machine_ls_at_once};
 use crate::terminal;
 use crate::threads;
@@ -36,6 +36,8 @@ pub enum Offer {
     Images,
     /// Snapshots in the library.
     Snapshots,
+    /// Snapshots in the library, also damaged ones, by their ids.
+    Entries,
     /// Snapshots in the library, or a file that holds one.
     AnySnapshots,
     /// VMs that have snapshots in the library.
@@ -100,6 +102,7 @@ impl Offer {
             Self::GuestPaths => guest_paths("", snapshot.unwrap_or_default(), typed, deadline),
             Self::Images => images(deadline),
             Self::Snapshots | Self::AnySnapshots => snapshots(typed, "", deadline),
+            Self::Entries => entries(typed, deadline),
             Self::FrozenVms => unique(stored(None, deadline).into_iter().map(|one| one.metadata.vm)),
             Self::Tags => {
                 let tags = stored(None, deadline).into_iter().flat_map(|one| one.metadata.tags);
@@ -159,23 +162,48 @@ fn is_image_name(image: &str) -> bool {
 
 // ------------------------------------------------------------------------------------------------- the library
 
-/// The snapshots of one VM or of all, newest first, except those with an invalid name.
-fn stored(vm: Option<Name>, deadline: Instant) -> Vec<Stored> {
-    let list = move || catalog::list(vm.as_ref().map(Name::as_str));
-    let mut all = in_time(deadline, move || list().map(|(all, _)| all).unwrap_or_default());
+/// The snapshots of one VM or of all, newest first, and the damaged ones that can be removed, except those with an invalid name.
+fn listed(vm: Option<Name>, deadline: Instant) -> (Vec<Stored>, Vec<Broken>) {
+    let list = move || {
+        let (all, mut broken) = catalog::list(vm.as_ref().map(Name::as_str)).unwrap_or_default();
+        broken.retain(Broken::is_removable);
+        (all, broken)
+    };
+    let (mut all, mut broken) = in_time(deadline, list);
     let is_id = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    all.retain(|one| one.metadata.vm.parse::<Name>().is_ok() && is_id(&one.metadata.id));
+    let is_name = |vm: &str, id: &str| vm.parse::<Name>().is_ok() && is_id(id);
+    all.retain(|one| is_name(&one.metadata.vm, &one.metadata.id));
+    broken.retain(|one| one.reference().split_once('@').is_some_and(|(vm, id)| is_name(vm, id)));
     all.reverse();
-    all
+    (all, broken)
+}
+
+/// The snapshots of one VM or of all, newest first.
+fn stored(vm: Option<Name>, deadline: Instant) -> Vec<Stored> {
+    listed(vm, deadline).0
+}
+
+/// The VM in what was typed.
+fn vm_in(typed: &str) -> Option<Name> {
+    typed.split_once('@').and_then(|(vm, _)| vm.parse().ok())
+}
+
+fn snapshots(typed: &str, ending: &str, deadline: Instant) -> Vec<CompletionCandidate> {
+    named(&stored(vm_in(typed), deadline), ending)
+}
+
+/// The snapshots, and then the damaged ones.
+fn entries(typed: &str, deadline: Instant) -> Vec<CompletionCandidate> {
+    let (all, broken) = listed(vm_in(typed), deadline);
+    let broken = broken.iter().map(|one| candidate(&one.reference(), "damaged"));
+    named(&all, "").into_iter().chain(broken).collect()
 }
 
 /// Each VM (for its newest snapshot), then each snapshot by its tags, then by its id, with `ending` after each.
-fn snapshots(typed: &str, ending: &str, deadline: Instant) -> Vec<CompletionCandidate> {
-    let vm = typed.split_once('@').and_then(|(vm, _)| vm.parse().ok());
-    let all = stored(vm, deadline);
+fn named(all: &[Stored], ending: &str) -> Vec<CompletionCandidate> {
     let (mut newest, mut tagged, mut named) = (Vec::new(), Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
-    for one in &all {
+    for one in all {
         let metadata = &one.metadata;
         let about = format!("{} old {}", metadata.age(), metadata.note.as_deref().unwrap_or_default());
         if seen.insert(&metadata.vm) {

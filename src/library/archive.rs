@@ -1,7 +1,7 @@
 //! Imports snapshots into the library: from an exported one (see `export`), or from an artifact.
 
 use super::catalog;
-use super::layout::{ARTIFACT, FILES, LAUNCHER, METADATA, SNAPSHOTS};
+use super::layout::{self, ARTIFACT, FILES, METADATA, SNAPSHOTS};
 use super::limits;
 use super::lock::Lock;
 use super::metadata::{InChunks, Metadata};
@@ -240,8 +240,7 @@ fn unpack_one(entry: &mut Entry<impl Read>, source: &Path, folder: &Path) -> Res
     if bytes > free {
         return Err(ArchiveError::NoRoom { name, bytes, free, folder: home::shown_path(SNAPSHOTS).into() });
     }
-    let mode = if name == LAUNCHER { 0o700 } else { 0o600 };
-    let file = File::options().write(true).create_new(true).mode(mode).open(&target);
+    let file = File::options().write(true).create_new(true).mode(layout::mode(&name)).open(&target);
     let mut file = match file {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(not_exported(format!("it holds {name} twice")));

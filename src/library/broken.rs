@@ -1,9 +1,10 @@
 //! Damaged snapshots: folders in the library whose `snapshot.json` cannot be used.
 
-use super::layout::SNAPSHOTS;
+use super::layout::{OBJECTS, SNAPSHOTS};
 use super::lock::Lock;
 use super::metadata::MetadataError;
 use super::removal::{self, Identity, RemoveError};
+use super::store;
 use super::stored::{Removal, Stored};
 use crate::files;
 use std::ffi::OsStr;
@@ -15,7 +16,7 @@ use std::time::SystemTime;
 use thiserror::Error;
 
 /// A folder in the library that is not a valid snapshot.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[error("{} is not a valid snapshot: {why}", self.reference())]
 pub struct Broken {
     /// The folder.
@@ -44,12 +45,30 @@ impl Broken {
 
     /// Whether `snapshot rm` can remove it: not if it is a link, or has a name that no argument can hold.
     pub fn is_removable(&self) -> bool {
-        is_folder(&self.folder) && self.folder.to_str().is_some()
+        self.is_folder() && self.folder.to_str().is_some()
     }
 
-    /// Bytes that it takes on the disk.
+    /// Whether it is a folder, and no link to one.
+    pub(super) fn is_folder(&self) -> bool {
+        fs::symlink_metadata(&self.folder).is_ok_and(|meta| meta.is_dir())
+    }
+
+    /// Bytes of all its files, with its chunks, which others may have too.
     pub fn bytes(&self) -> u64 {
-        files::disk_usage(&self.folder)
+        let present = self.is_folder().then(|| store::present(&self.folder).unwrap_or_default());
+        let chunks = present.into_iter().flatten().map(|chunk| chunk.bytes);
+        chunks.fold(self.own_bytes(), u64::saturating_add)
+    }
+
+    /// Bytes of the files that it shares with no other snapshot: all but its chunks.
+    pub fn own_bytes(&self) -> u64 {
+        let entries = self.is_folder().then(|| fs::read_dir(&self.folder).into_iter().flatten().flatten());
+        let own = entries.into_iter().flatten().filter(|entry| entry.file_name() != OBJECTS);
+        let bytes = |entry: fs::DirEntry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => files::disk_usage(&entry.path()),
+            meta => meta.map_or(0, |meta| meta.len()),
+        };
+        own.map(bytes).fold(0, u64::saturating_add)
     }
 
     /// Whether it may have been made after `moment`: if its oldest file was. The artifact is written once, before the
@@ -68,7 +87,7 @@ impl Broken {
     /// # Errors
     /// It holds other files, was replaced in the meantime, or the system refuses.
     pub fn remove(&self, _library: &Lock) -> Result<u64, RemoveError> {
-        if !is_folder(&self.folder) {
+        if !self.is_folder() {
             let source = io::Error::other("it is a link, or not a folder");
             return Err(RemoveError::Io { folder: self.folder.clone(), source });
         }
@@ -78,10 +97,6 @@ impl Broken {
         }
         removal::remove(&self.folder, &alone, &|_| false)
     }
-}
-
-fn is_folder(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
 /// A snapshot in the library, valid or damaged.

@@ -2,7 +2,7 @@
 
 use super::archive::{Result, io_error};
 use super::hash::FileHash;
-use super::layout::{INDEX, METADATA};
+use super::layout::{self, INDEX, METADATA};
 use super::staging::Staging;
 use super::store::{self, Index, StoreError};
 use super::stored::Stored;
@@ -87,22 +87,21 @@ fn write_tar(one: &Stored, to: impl Write, signals: &Signals) -> io::Result<()> 
     // The same snapshot gives the same file.
     let made = u64::try_from(exported.time().as_second()).unwrap_or_default();
     let text = exported.text()?;
-    tar.append_data(&mut header_of(text.len() as u64, made), METADATA, &*text)?;
+    tar.append_data(&mut header_of(METADATA, text.len() as u64, made), METADATA, &*text)?;
     for (name, file) in &exported.files {
         match &index {
             Some(index) if exported.artifact_file() == Some(name) => {
                 append_artifact(&mut tar, name, made, folder, index, file, signals)?;
             }
-            _ => append_file(&mut tar, name, Source::open(&folder.join(name), signals)?)?,
+            _ => append_file(&mut tar, name, made, Source::open(&folder.join(name), signals)?)?,
         }
     }
     tar.into_inner()?;
     Ok(())
 }
 
-fn append_file(tar: &mut tar::Builder<impl Write>, name: &str, file: Source) -> io::Result<()> {
-    let mut header = tar::Header::new_gnu();
-    header.set_metadata(&file.metadata()?);
+fn append_file(tar: &mut tar::Builder<impl Write>, name: &str, made: u64, file: Source) -> io::Result<()> {
+    let mut header = header_of(name, file.metadata()?.len(), made);
     tar.append_data(&mut header, name, file)
 }
 
@@ -117,7 +116,7 @@ fn append_artifact(
     signals: &Signals,
 ) -> io::Result<()> {
     let bytes = recorded.bytes;
-    let mut header = header_of(bytes, made);
+    let mut header = header_of(name, bytes, made);
     header.set_path(name)?;
     header.set_cksum();
     let to = tar.get_mut();
@@ -133,11 +132,11 @@ fn append_artifact(
     io::copy(&mut io::repeat(0).take(rest), to).map(drop)
 }
 
-/// A header of a file of so many bytes, made at that second.
-fn header_of(bytes: u64, made: u64) -> tar::Header {
+/// A header of a file of so many bytes, made at that second. Nothing in it is of this host.
+fn header_of(name: &str, bytes: u64, made: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_size(bytes);
-    header.set_mode(0o600);
+    header.set_mode(layout::mode(name));
     header.set_mtime(made);
     header
 }

@@ -88,18 +88,21 @@ impl Health {
         let left = leftovers().into_iter().filter(|left| left.path.starts_with(root));
         let left = left.map(|left| left.bytes - left.chunk_bytes);
         let own = all.iter().map(stored::Stored::own_bytes);
-        let broken_bytes = broken.iter().map(broken::Broken::bytes);
-        let bytes = own.chain(broken_bytes).chain(left).chain([chunk_bytes(&all)]).fold(0, u64::saturating_add);
+        let broken_bytes = broken.iter().map(broken::Broken::own_bytes);
+        let chunks = chunk_bytes(&all, &broken);
+        let bytes = own.chain(broken_bytes).chain(left).fold(chunks, u64::saturating_add);
         let problem = problem.map(|problem| (problem, USE_ANOTHER)).or_else(locks);
         let unwritable = unwritable(&folder);
         Self { snapshots: all.len(), broken: broken.len(), bytes, free, unwritable, problem, folder }
     }
 }
 
-/// Bytes of all chunks, each file once: those of the store, and those that a snapshot or a runtime has for itself.
-fn chunk_bytes(all: &[stored::Stored]) -> u64 {
+/// Bytes of all chunks, each file once: those of the store, and those that a snapshot, also a damaged one, or a runtime has for
+/// itself.
+fn chunk_bytes(all: &[stored::Stored], broken: &[broken::Broken]) -> u64 {
     let runtimes = store::runtime_indexes().into_iter().map(|(folder, _)| folder);
-    let folders = all.iter().map(|one| one.folder.clone()).chain(runtimes);
+    let broken = broken.iter().filter(|one| one.is_folder()).map(|one| one.folder.clone());
+    let folders = all.iter().map(|one| one.folder.clone()).chain(broken).chain(runtimes);
     let own = folders.flat_map(|folder| store::own_objects(&folder).into_values());
     own.fold(store::bytes(), u64::saturating_add)
 }

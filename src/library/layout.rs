@@ -25,6 +25,11 @@ pub const WORKSPACE: &str = "workspace.tar";
 /// All files that an exported snapshot may have, and those of one in the library that is not in chunks.
 pub const FILES: [&str; 5] = [METADATA, ARTIFACT, CHECKPOINT, LAUNCHER, WORKSPACE];
 
+/// The mode of a file of a snapshot.
+pub fn mode(name: &str) -> u32 {
+    if name == LAUNCHER { 0o700 } else { 0o600 }
+}
+
 /// The endings of files that hold a snapshot: ours, and those of the engine's `machine checkpoint`.
 pub const SUFFIXES: [&str; 3] = [".smolmachine", ".checkpoint", ".smolcheckpoint"];
 

@@ -185,7 +185,7 @@ pub struct Metadata {
 }
 
 /// Why a snapshot.json cannot be used.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[error("its {METADATA} cannot be read: {0}")]
 pub struct MetadataError(String);
 

@@ -99,21 +99,16 @@ impl Stored {
         format!("{}@{}", self.metadata.vm, self.metadata.id)
     }
 
-    /// Bytes of all its files, as recorded, with its artifact in one piece: what a thaw needs.
+    /// Bytes of all its files, as recorded, with its artifact in one piece: what a thaw needs, and the records. No less than its
+    /// removal frees, but for what is kept of the image of its VM.
     pub fn bytes(&self) -> u64 {
-        let files = self.metadata.files.iter().filter(|(name, _)| *name != INDEX).map(|(_, file)| file.bytes);
-        files.chain(self.metadata.artifact.iter().map(|artifact| artifact.bytes)).fold(0, u64::saturating_add)
+        let artifact = self.metadata.artifact.as_ref().map_or(0, |artifact| artifact.bytes);
+        self.own_bytes().saturating_add(artifact)
     }
 
     /// Bytes of the files that it shares with no other snapshot: all but its chunks.
     pub fn own_bytes(&self) -> u64 {
         self.metadata.files.values().map(|file| file.bytes).fold(self.record_bytes, u64::saturating_add)
-    }
-
-    /// Bytes that a thaw needs, with the records: no less than its removal frees, but for what is kept of the image of its VM.
-    pub fn all_bytes(&self) -> u64 {
-        let index = self.metadata.files.get(INDEX).map_or(0, |index| index.bytes);
-        self.bytes().saturating_add(self.record_bytes).saturating_add(index)
     }
 
     /// Removes these tags from it.

@@ -113,7 +113,7 @@ impl Decisions {
         let (least, freed) = Size::of_library()?.without(&order);
         if least > limit {
             let what = format!("the library cannot be made smaller than {}", packed::size(least));
-            let why = "what would stay has a tag, or is the newest whole snapshot of its VM";
+            let why = "what would stay has a tag, is damaged, or is the newest whole snapshot of its VM";
             return Err(Failure::new(Status::Failed, format!("{what}: {why}"))
                 .state("nothing was removed")
                 .hint("name tags whose snapshots may go, with --tag TAG, or give a larger --max-size"));
@@ -133,21 +133,19 @@ impl Decisions {
 /// What the library takes.
 struct Size {
     all: Vec<Stored>,
-    /// Bytes of what is damaged.
-    broken: u64,
+    broken: Vec<Broken>,
 }
 
 impl Size {
     fn of_library() -> Result<Self> {
         let (all, broken) = catalog::list(None)?;
-        Ok(Self { all, broken: broken.iter().map(Broken::bytes).fold(0, u64::saturating_add) })
+        Ok(Self { all, broken })
     }
 
     /// The bytes without these snapshots, and what the removal of each frees, in this order.
     fn without(&self, order: &[String]) -> (u64, Vec<u64>) {
-        let (all, freed) = freed_in_order(&self.all, order);
-        let left = freed.iter().fold(all, |left, bytes| left.saturating_sub(*bytes));
-        (left.saturating_add(self.broken), freed)
+        let (all, freed) = freed_in_order(&self.all, &self.broken, order);
+        (freed.iter().fold(all, |left, bytes| left.saturating_sub(*bytes)), freed)
     }
 }
 

@@ -12,7 +12,7 @@ pub struct Listed<'a> {
     /// The contents of its snapshot.json.
     #[serde(flatten)]
     pub snapshot: &'a Metadata,
-    /// Bytes that a thaw of it needs: of all its files, with its artifact in one piece.
+    /// Bytes of all its files, with its artifact in one piece: what a thaw of it needs, and its records.
     pub bytes: u64,
     /// Bytes that its removal frees: other snapshots keep the chunks that they share with it. They include what is kept of the
     /// image of its VM for the next freeze, which no thaw needs: so they may be more than `bytes`.
@@ -46,7 +46,7 @@ pub struct Whole {
 pub struct RemovedSnapshot {
     /// The snapshot, VM@ID.
     pub reference: String,
-    /// Bytes that a thaw of it needed.
+    /// Bytes of all its files, with its artifact in one piece: what a thaw of it needed, and its records.
     pub bytes: u64,
     /// Bytes that its removal freed: other snapshots keep the chunks that they share with it.
     pub freed: u64,

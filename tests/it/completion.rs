@@ -112,6 +112,18 @@ fn a_snapshot_is_offered_by_its_vm_its_tags_and_its_id() {
     assert_eq!(world.all_calls(), [[""; 0]; 0], "the engine was called for what the library knows");
 }
 
+#[test]
+fn a_damaged_snapshot_is_offered_for_its_removal() {
+    let (world, ids) = library();
+    let [damaged, web, oldest] = &ids[..] else { panic!("{ids:?}") };
+    let folder = world.path("home/library/snapshots").join(damaged.replace('@', "/"));
+    fs::write(folder.join("snapshot.json"), "").unwrap();
+    let all = ["web", "dev", "dev@ready", web, oldest];
+    assert_offers(&world, "snapshot show ", &all);
+    assert_offers(&world, "snapshot rm ", &[&all[..], &[damaged.as_str()]].concat());
+    assert_offers(&world, &format!("snapshot rm {damaged}"), &[damaged]);
+}
+
 /// A library with one snapshot of `dev`, which has these files.
 fn with_files(files: &[&str]) -> World {
     let world = World::new();
@@ -177,7 +189,7 @@ fn tags_and_frozen_vms_are_offered() {
     for line in ["snapshot ls --tag ", "snapshot prune --keep-tag ", "snapshot tag dev@ready ", "freeze dev -t "] {
         assert_offers(&world, line, &["ready", "v1.0"]);
     }
-    for line in ["snapshot ls ", "snapshot prune ", "snapshot import x.tar --as "] {
+    for line in ["snapshot ls ", "snapshot prune ", "snapshot import x.tar --as ", "snapshot pull ghcr.io/a/b --as "] {
         assert_offers(&world, line, &["dev", "web"]);
     }
 }

@@ -64,14 +64,94 @@ fn removing_a_snapshot_frees_what_is_listed_as_unique() {
     }
 }
 
+/// The snapshots that are not damaged.
+fn listed(world: &World) -> Vec<Value> {
+    let mut all = json(world, "snapshot ls --json").as_array().unwrap().clone();
+    all.retain(|one| one["error"].is_null());
+    all
+}
+
 /// Removes the snapshots one by one.
 fn remove_all(world: &World) {
-    while let Some(one) = json(world, "snapshot ls --json").as_array().unwrap().first() {
+    while let Some(one) = listed(world).first() {
         let name = format!("{}@{}", one["vm"].as_str().unwrap(), one["id"].as_str().unwrap());
         let shown = json(world, &format!("snapshot show {name} --json"));
         assert_eq!((&shown["bytes"], &shown["unique_bytes"]), (&one["bytes"], &one["unique_bytes"]));
         let removed = json(world, &format!("snapshot rm {name} --yes --json"));
         assert_eq!((&removed["bytes"], &removed["freed"]), (&one["bytes"], &one["unique_bytes"]));
+    }
+}
+
+/// The bytes of all snapshots, each file once.
+fn bytes_of_all(world: &World) -> u64 {
+    let (library, mut seen) = (world.path("home/library"), HashMap::new());
+    bytes_below(&library.join("store/objects"), &mut seen);
+    bytes_below(&library.join("snapshots"), &mut seen)
+}
+
+/// Damages a file of the snapshot `dev@first`, which stays as long as it was. Returns the name of the snapshot.
+fn damage(world: &World, file: &str) -> String {
+    let one = json(world, "snapshot show dev@first --json");
+    let id = one["id"].as_str().unwrap();
+    let file = world.path("home/library/snapshots/dev").join(id).join(file);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replacen('{', "x", 1)).unwrap();
+    format!("dev@{id}")
+}
+
+/// How much the library takes, as `snapshot ls` prints it.
+fn total(world: &World) -> String {
+    let table = stdout(&world.run("snapshot ls").success());
+    table.lines().last().unwrap().split_once(", ").expect(&table).1.to_owned()
+}
+
+#[test]
+fn a_snapshot_takes_no_less_and_shares_no_less_once_it_is_damaged() {
+    for file in ["snapshot.json", "index.json"] {
+        for world in [world(), world_without_links()] {
+            let unique = |but: &str| {
+                let others =
+                    listed(&world).into_iter().filter(|one| format!("dev@{}", one["id"].as_str().unwrap()) != but);
+                others.map(|one| one["unique_bytes"].clone()).collect::<Vec<_>>()
+            };
+            let first = format!("dev@{}", json(&world, "snapshot show dev@first --json")["id"].as_str().unwrap());
+            let before = (total(&world), unique(&first));
+            assert_eq!(damage(&world, file), first);
+            let _ = fs::remove_file(world.path("home/library/store/sizes.json"));
+            for is_kept in [false, true] {
+                assert_eq!((total(&world), unique(&first)), before, "{file} {is_kept}");
+            }
+            remove_all(&world);
+        }
+    }
+}
+
+#[test]
+fn a_damaged_snapshot_counts_in_a_limit_and_frees_the_rest() {
+    for world in [world(), world_without_links()] {
+        let first = damage(&world, "snapshot.json");
+        let limit = bytes_of_all(&world) / 1024;
+        world.run(&format!("snapshot prune --max-size {}K --yes", limit + 1)).success();
+        let run = world.run(&format!("snapshot prune --max-size {limit}K --yes")).code(1);
+        run.stderr(contains("cannot be made smaller than").and(contains("is damaged")));
+        assert_eq!(listed(&world).len(), 2);
+        remove_all(&world);
+        let before = bytes_of_all(&world);
+        let removed = json(&world, &format!("snapshot rm {first} --yes --json"));
+        assert_eq!(removed["freed"], before - bytes_of_all(&world));
+        assert_eq!(removed["bytes"], removed["freed"], "nothing else has its chunks");
+    }
+}
+
+#[test]
+fn a_program_reads_the_size_that_the_table_has() {
+    let world = world();
+    for one in json(&world, "snapshot ls --json").as_array().unwrap() {
+        let [vm, id] = ["vm", "id"].map(|key| one[key].as_str().unwrap());
+        let record = world.path("home/library/snapshots").join(vm).join(id).join("snapshot.json");
+        let files = one["files"].as_object().unwrap().values().chain([&one["artifact"]]);
+        let files: u64 = files.map(|file| file["bytes"].as_u64().unwrap()).sum();
+        assert_eq!(one["bytes"], files + fs::metadata(record).unwrap().len());
     }
 }
 
@@ -135,15 +215,15 @@ fn the_kept_sizes_are_those_of_the_snapshots_that_are_there() {
 #[test]
 fn doctor_counts_each_file_once() {
     for (world, has_links) in [(world(), true), (world_without_links(), false)] {
-        let checks = json(&world, "doctor --json");
-        let library = checks["checks"].as_array().unwrap().iter().find(|check| check["name"] == "library").unwrap();
-        let counted = library["details"]["bytes"].as_u64().unwrap();
-        let folder = world.path("home/library");
-        let mut seen = HashMap::new();
-        let (objects, snapshots) = (folder.join("store/objects"), folder.join("snapshots"));
-        assert_eq!(!names_in(&objects).is_empty(), has_links);
-        bytes_below(&objects, &mut seen);
-        assert_eq!(counted, bytes_below(&snapshots, &mut seen));
+        let counted = || {
+            let checks = json(&world, "doctor --json");
+            let library = checks["checks"].as_array().unwrap().iter().find(|check| check["name"] == "library").unwrap();
+            library["details"]["bytes"].as_u64().unwrap()
+        };
+        assert_eq!(!names_in(&world.path("home/library/store/objects")).is_empty(), has_links);
+        assert_eq!(counted(), bytes_of_all(&world));
+        damage(&world, "snapshot.json");
+        assert_eq!(counted(), bytes_of_all(&world));
     }
 }
 

@@ -13,7 +13,6 @@ use crate::report::{Entry, Failed, Listed, Snapshot};
 use crate::smolvm::Name;
 use crate::terminal;
 use clap::ValueEnum;
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// List snapshots
@@ -66,7 +65,7 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
     if let (Some(vm), true) = (&args.vm, listed.is_empty() && broken.is_empty()) {
         must_exist(app, vm)?;
     }
-    let broken = warn_about(app, broken, broken_entry);
+    let damaged = warn_about(app, broken.clone(), broken_entry);
     let is_shown = |one: &&Stored| {
         let metadata = &one.metadata;
         args.tag.as_ref().is_none_or(|tag| metadata.tags.contains(tag))
@@ -85,17 +84,18 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         app.terminal.lines(rows.iter().map(|(_, one)| terminal::one_line(&one.reference())));
         return Ok(());
     }
-    let all = if args.vm.is_some() { Cow::Owned(catalog::list(None)?.0) } else { Cow::Borrowed(&listed[..]) };
-    let sizes = Sizes::of(&all);
+    let library = args.vm.as_ref().map(|_| catalog::list(None)).transpose()?;
+    let (all, broken) = library.as_ref().map_or((&listed, &broken), |(all, broken)| (all, broken));
+    let sizes = Sizes::of(all, broken);
     if app.terminal.json {
         let entries = rows.iter().map(|(_, one)| Entry::Done(Listed::new(one, &sizes)));
-        app.terminal.print_json(&entries.chain(broken).collect::<Vec<_>>());
+        app.terminal.print_json(&entries.chain(damaged).collect::<Vec<_>>());
     } else if listed.is_empty() {
         app.terminal.note(&no_snapshots(args.vm.as_ref()));
     } else if rows.is_empty() {
         app.terminal.note(&none(args, &listed));
     } else {
-        print(app, args, &rows, &all, &sizes);
+        print(app, args, &rows, all, &sizes);
     }
     Ok(())
 }
@@ -128,16 +128,15 @@ fn print(app: &App, args: &Args, rows: &[(String, &Stored)], all: &[Stored], siz
             list_tags(&metadata.tags),
             metadata.date(),
             metadata.age(),
-            packed::size(one.all_bytes()).to_string(),
+            packed::size(sizes.bytes).to_string(),
             packed::size(sizes.unique_bytes).to_string(),
             metadata.note.clone().unwrap_or_default(),
         ]
     };
     app.terminal.table(&["SNAPSHOT", "TAGS", "CREATED", "AGE", "SIZE", "UNIQUE", "NOTE"], rows.iter().map(row));
-    let bytes = all.iter().map(Stored::own_bytes).fold(sizes.all, u64::saturating_add);
     let of = if rows.len() == all.len() { String::new() } else { format!("{} of ", rows.len()) };
     let word = if all.len() == 1 { "snapshot" } else { "snapshots" };
-    app.terminal.note(&format!("{of}{} {word}, {} in the library", all.len(), packed::size(bytes)));
+    app.terminal.note(&format!("{of}{} {word}, {} in the library", all.len(), packed::size(sizes.library)));
 }
 
 fn broken_entry<'a>(one: Broken, warnings: Vec<String>) -> Entry<Listed<'a>, Snapshot> {

@@ -5,6 +5,7 @@
 
 use super::print::arrived;
 use crate::app::App;
+use crate::completion::Offer;
 use crate::error::{Failure, Result, Status};
 use crate::library::{Incoming, Origin, Staging, layout, library_staging};
 use crate::operations::arrival::{describe_alone, take_in};
@@ -26,7 +27,7 @@ pub struct Args {
     #[arg(value_name = "REF")]
     pub reference: Reference,
     /// Store it as a snapshot of this VM [default: the VM that was frozen]
-    #[arg(long = "as", value_name = "VM")]
+    #[arg(long = "as", value_name = "VM", add = Offer::FrozenVms)]
     pub vm: Option<Name>,
 }
 

@@ -17,7 +17,7 @@ use crate::report::RemovedSnapshot;
     bottle-freeze snapshot rm dev@old web@old --yes")]
 pub struct Args {
     /// Snapshots: VM@TAG or VM@ID, or VM (its newest)
-    #[arg(required = true, add = Offer::Snapshots)]
+    #[arg(required = true, add = Offer::Entries)]
     pub snapshots: Vec<String>,
     /// Do not ask
     #[arg(short, long)]

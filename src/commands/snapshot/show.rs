@@ -25,8 +25,8 @@ pub fn run(app: &App, args: &Args) -> Result<()> {
         app.terminal.lines([terminal::one_line(&one.reference())]);
         return Ok(());
     }
-    let (all, _) = catalog::list(None)?;
-    let listed = Listed::new(&one, &Sizes::of(&all));
+    let (all, broken) = catalog::list(None)?;
+    let listed = Listed::new(&one, &Sizes::of(&all, &broken));
     if app.terminal.json {
         app.terminal.print_json(&listed);
         return Ok(());
@@ -50,7 +50,7 @@ fn rows(one: &Stored, sizes: &Listed) -> Vec<(&'static str, String)> {
         ("frozen", format!("{} ({} ago)", metadata.date(), metadata.age())),
         ("note", metadata.note.clone().unwrap_or_default()),
         ("labels", list(&labels)),
-        ("size", format!("{}{}; removing it frees {}", size(one.all_bytes()), image(one), size(sizes.unique_bytes))),
+        ("size", format!("{}{}; removing it frees {}", size(sizes.bytes), image(one), size(sizes.unique_bytes))),
         ("holds", holds(metadata)),
         ("deleted", deleted(metadata.trim)),
         ("without", list(&metadata.scrubbed)),

@@ -42,7 +42,7 @@ pub use index::{Chunk, Entry, Index};
 pub use objects::OBJECTS;
 pub use runtimes::{RUNTIMES, Runtime, runtime_indexes};
 pub use splice::{Before, Splice};
-pub use sweep::{bytes, foreign, own_objects, remove_objects, sweep, unowned, unshared_bytes};
+pub use sweep::{bytes, foreign, own_objects, present, remove_objects, sweep, unowned, unshared_bytes};
 pub use verify::{Seen, verify};
 pub use work::Added;
 pub use writer::Writer;

@@ -97,17 +97,41 @@ pub fn foreign(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// An object in the folder of a snapshot.
+pub struct Present {
+    /// Its name.
+    pub name: Digest,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// Whether the file has no other name.
+    pub is_own: bool,
+}
+
+/// The objects in the folder of a snapshot, whatever its index says. A link to another folder is not followed.
+///
+/// # Errors
+/// The system refuses.
+pub fn present(folder: &Path) -> io::Result<Vec<Present>> {
+    let folder = folder.join(OBJECTS);
+    if fs::symlink_metadata(&folder).is_ok_and(|meta| !meta.is_dir()) {
+        return Ok(Vec::new());
+    }
+    let present = |(path, name): (PathBuf, Option<Digest>)| {
+        let meta = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file)?;
+        Some(Present { name: name?, bytes: meta.len(), is_own: meta.nlink() < 2 })
+    };
+    Ok(objects(&folder)?.into_iter().filter_map(present).collect())
+}
+
 /// The objects in the folder of a snapshot whose files have no other name, and their bytes: the file system has no hard links, or
 /// the library was copied without them. Where the first has another name, none is looked for: there may be thousands.
 pub fn own_objects(folder: &Path) -> HashMap<Digest, u64> {
-    let folder = folder.join(OBJECTS);
-    let first = fs::read_dir(&folder).ok().and_then(|mut entries| entries.next()?.ok()?.metadata().ok());
+    let first = fs::read_dir(folder.join(OBJECTS)).ok().and_then(|mut entries| entries.next()?.ok()?.metadata().ok());
     if first.is_none_or(|meta| meta.nlink() > 1) {
         return HashMap::new();
     }
-    let bytes = |path: &Path| fs::symlink_metadata(path).ok().filter(|meta| meta.nlink() < 2).map(|meta| meta.len());
-    let all = objects(&folder).unwrap_or_default().into_iter();
-    all.filter_map(|(path, name)| Some((name?, bytes(&path)?))).collect()
+    let all = present(folder).unwrap_or_default().into_iter();
+    all.filter(|one| one.is_own).map(|one| (one.name, one.bytes)).collect()
 }
 
 /// Bytes of all objects of the store.
