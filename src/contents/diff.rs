@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use super::error::{ContentsError, Side};
+use super::layer::Layer;
 use super::tree::{Contents, Item};
 use super::walk::Seen;
 use crate::ext4::Kind;
@@ -98,7 +99,9 @@ impl Contents {
             let is_time = one.old.is_some() && one.new.is_some() && one.changes == Changes::default();
             is_time && WRITTEN_BY_START.contains(&one.path)
         };
-        if [self, old].iter().any(|one| one.is_of_engine(one.root())) {
+        let is_more =
+            |one: &Self| one.is_of_engine(one.root()) || one.read_layers().flatten().any(Layer::is_more_than_files);
+        if is_more(self) || is_more(old) {
             return Ok(false);
         }
         match self.compare(old, true, &mut |one| if is_start(one) { Ok(()) } else { Err(Ended::Different) }) {

@@ -38,6 +38,11 @@ impl Layer {
         }
     }
 
+    /// Whether there is data on its disk behind the file system.
+    pub fn is_more_than_files(&self) -> bool {
+        matches!(self, Self::Disk(disk, _) if disk.source().size() > disk.bytes())
+    }
+
     /// The file with this number.
     ///
     /// # Errors

@@ -76,6 +76,11 @@ impl<S: ReadAt> FileSystem<S> {
         self.disk.source()
     }
 
+    /// Its bytes on the disk.
+    pub fn bytes(&self) -> u64 {
+        self.superblock.blocks.saturating_mul(self.superblock.block_size)
+    }
+
     /// Whether some of these bytes of the disk are newer in its journal.
     pub fn has_newer(&self, at: u64, bytes: u64) -> bool {
         self.disk.has_newer(at, bytes)

@@ -7,6 +7,8 @@ use predicates::str::contains;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
 
 fn references(world: &World) -> Vec<String> {
     stdout(&world.run("snapshot ls -q").success()).lines().map(str::to_owned).collect()
@@ -162,5 +164,36 @@ fn the_real_engine_gives_the_same_vm_twice() {
         }
     }
     assert_eq!(run("snapshot ls -q").lines().count(), 2);
+    assert_no_orphans(&world);
+}
+
+#[test]
+fn a_file_system_that_was_only_mounted_is_no_change() {
+    if !real::is_asked_for() {
+        return;
+    }
+    let world = World::new();
+    real::vm(&world, "dev", 1);
+    let folder = real::smolvm(&world, "machine data-dir --name dev").stdout;
+    let disk = Path::new(String::from_utf8(folder).unwrap().trim()).join("overlay.raw");
+    let content = world.path("content");
+    fs::create_dir_all(content.join("upper/root")).unwrap();
+    fs::create_dir_all(content.join("work")).unwrap();
+    fs::write(content.join("upper/root/notes"), "one").unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let done = Command::new(program).args(arguments).arg(&disk).output().unwrap();
+        assert!(done.status.success(), "{program}: {done:?}");
+    };
+    fs::remove_file(&disk).unwrap();
+    let made = Command::new("mke2fs").args(["-q", "-t", "ext4", "-d"]).args([&content, &disk]).arg("256M").status();
+    assert!(made.unwrap().success());
+    let freeze = || stdout(&finish(real::line(&world, "freeze dev --if-changed")).success());
+    assert!(freeze().starts_with("froze dev"));
+    run("tune2fs", &["-C", "7"]);
+    assert!(freeze().starts_with("dev is unchanged since"));
+    run("debugfs", &["-w", "-R", "set_inode_field /upper/root/notes mtime 20260101000000"]);
+    assert!(freeze().starts_with("froze dev"), "a file has another time");
+    run("debugfs", &["-w", "-R", "set_inode_field /upper/root/notes mode 0100600"]);
+    assert!(freeze().starts_with("froze dev"), "a file has another mode");
     assert_no_orphans(&world);
 }

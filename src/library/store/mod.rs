@@ -23,6 +23,7 @@ mod objects;
 mod queue;
 mod reader;
 mod runtimes;
+mod same;
 mod splice;
 mod sweep;
 #[cfg(test)]
