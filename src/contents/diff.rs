@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::error::{ContentsError, Side};
-use super::layer::Layer;
+use super::layer::{Key, Layer};
 use super::tree::{Contents, Item};
 use super::walk::Seen;
 use crate::ext4::Kind;
@@ -120,8 +120,15 @@ impl Contents {
         let left = old.data().saturating_add(self.data()).saturating_mul(2).max(1 << 30);
         let mut comparison =
             Comparison { old, new: self, path: Vec::new(), left, compared: HashMap::new(), with_times };
+        let roots = (Some(old.root()), Some(self.root()));
+        if with_times {
+            let changes = comparison.compare(old.root(), self.root())?;
+            if changes != Changes::default() || comparison.is_other_time(roots.0, roots.1) {
+                on_difference(&Difference { path: b"/", old: roots.0, new: roots.1, changes })?;
+            }
+        }
         let mut seen = [Seen::default(), Seen::default()];
-        let (first, bytes) = comparison.pairs(Some(old.root()), Some(self.root()), &mut seen)?;
+        let (first, bytes) = comparison.pairs(roots.0, roots.1, &mut seen)?;
         let mut stack = vec![(0, bytes, first.into_iter())];
         while let Some((length, bytes, rest)) = stack.last_mut() {
             comparison.path.truncate(*length);
@@ -174,9 +181,16 @@ impl Comparison<'_> {
         move |error| error.on_side(&self.path, side)
     }
 
+    /// Whether something differs that only the file system notes: the time of a file, how many names it has, its flags.
     fn is_other_time(&self, old: Option<&Item>, new: Option<&Item>) -> bool {
-        let time = |item: &Item| (item.kind() == Kind::File).then_some(item.metadata.modified);
-        self.with_times && old.map(time) != new.map(time)
+        let time = |item: &Item| (item.kind() == Kind::File).then_some((item.metadata.modified, item.metadata.links));
+        let flags = |contents: &Contents, item: &Item| match contents.first_of(item) {
+            Ok((_, _, Key::Inode(inode))) => inode.user_flags(),
+            _ => 0,
+        };
+        self.with_times
+            && (old.map(time) != new.map(time)
+                || old.map(|old| flags(self.old, old)) != new.map(|new| flags(self.new, new)))
     }
 
     fn compare(&mut self, old: &Item, new: &Item) -> Result<Changes, ContentsError> {

@@ -10,6 +10,7 @@ use super::tree::{Contents, Lazy};
 use crate::ext4::{FileSystem, Inode, Kind, ROOT};
 use crate::library::store::{Index, Kept, Source};
 use crate::signals::Signals;
+use crate::smolvm::LONGEST_CHAIN;
 use crate::smolvm::artifact::{self, ArtifactError, Part};
 use serde::Deserialize;
 use std::cell::Cell;
@@ -70,8 +71,6 @@ struct DiskFile {
 
 /// The most layers of an image, as in overlayfs.
 const MOST_LAYERS: usize = 128;
-/// The most files of a disk: the engine makes two.
-const LONGEST_CHAIN: usize = 8;
 
 /// The mode of a bare VM.
 const BARE: &str = "vm";

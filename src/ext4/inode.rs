@@ -44,6 +44,8 @@ const GENERATION: Range<usize> = 100..104;
 const CHECKSUM: [usize; 2] = [124, 130];
 /// A file whose blocks are found by extents.
 const EXTENTS: u32 = 0x8_0000;
+/// What a user may set: `EXT4_FL_USER_MODIFIABLE`, without what follows from the content.
+const USER: u32 = 0x0003_80ff;
 /// A file whose content lies in the inode.
 const INLINE: u32 = 0x1000_0000;
 /// An encrypted file, or a folder whose names are.
@@ -186,6 +188,11 @@ impl Inode {
     /// What the checksums of its own blocks begin with, if those of the file system begin with `seed`.
     pub fn seed(&self, seed: u32) -> u32 {
         self::seed(self.number, &self.raw, seed)
+    }
+
+    /// The flags that `chattr` sets.
+    pub fn user_flags(&self) -> u32 {
+        self.flags() & USER
     }
 
     fn flags(&self) -> u32 {

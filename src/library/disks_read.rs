@@ -64,9 +64,9 @@ impl DisksRead {
         (record.snapshot == snapshot.reference() && record.index == index.sha256).then_some(record.read)
     }
 
-    /// Whether a file of a disk is what it was then.
-    pub fn has(&self, file: &Stamp) -> bool {
-        self.disks.values().any(|disk| disk.files.contains(file))
+    /// Whether a file of a disk is what it was then, when the disk was read `trimmed`, or not.
+    pub fn has(&self, file: &Stamp, trimmed: bool) -> bool {
+        self.disks.values().any(|disk| disk.is_trimmed == trimmed && disk.files.contains(file))
     }
 
     /// The disks that are the same in both.

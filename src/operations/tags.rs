@@ -35,12 +35,18 @@ pub fn remove(app: &App, reference: &str, tags: &[Tag]) -> Result<()> {
 /// Another snapshot has one of the tags, without `force`; there are too many; or they cannot be written.
 pub fn change(one: &Stored, add: &[Tag], remove: &[Tag], force: bool) -> Result<Metadata> {
     let mut metadata = one.metadata.clone();
-    free_tags(&metadata.vm, &metadata.id, add, force)?;
+    if !force {
+        free_tags(&metadata.vm, &metadata.id, add, false)?;
+    }
     metadata.tags.retain(|tag| !remove.contains(tag) && !add.contains(tag));
     metadata.tags.extend(once(add.iter().cloned(), |tag| tag.as_str().to_owned()));
     if !add.is_empty() {
         check_description(&metadata.tags, metadata.note.as_deref(), &metadata.labels)?;
     }
     metadata.write(&one.folder).map_err(|error| Failure::not_writable(&one.folder, &error))?;
+    // Only now: a tag of two snapshots is the newer one's, a tag of none would be lost.
+    if force {
+        free_tags(&metadata.vm, &metadata.id, add, true)?;
+    }
     Ok(metadata)
 }

@@ -64,7 +64,7 @@ pub use create::{CreateOptions, Source};
 pub use direct::down::check_down;
 pub use direct::image::{DirectImage, check_image};
 pub use direct::{Direct, Known, MissingBase, Open, check_bare, direct, missing_base, unpacked_layer};
-pub use disk::{Disk, DiskError, qcow2};
+pub use disk::{Disk, DiskError, LONGEST_CHAIN, qcow2};
 pub use engine::{OnCall, Smolvm};
 pub use error::{EngineError, Reason};
 pub use exec::ExecEnd;

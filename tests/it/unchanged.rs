@@ -195,5 +195,15 @@ fn a_file_system_that_was_only_mounted_is_no_change() {
     assert!(freeze().starts_with("froze dev"), "a file has another time");
     run("debugfs", &["-w", "-R", "set_inode_field /upper/root/notes mode 0100600"]);
     assert!(freeze().starts_with("froze dev"), "a file has another mode");
+    run("debugfs", &["-w", "-R", "set_inode_field /upper/root/notes flags 0x80010"]);
+    assert!(freeze().starts_with("froze dev"), "a file must not be changed (chattr +i)");
+    run("debugfs", &["-w", "-R", "set_inode_field /upper mode 040700"]);
+    assert!(freeze().starts_with("froze dev"), "the root has another mode");
+    // It may hold what was deleted.
+    finish(real::line(&world, "freeze dev --no-trim")).success();
+    run("tune2fs", &["-C", "8"]);
+    assert!(freeze().starts_with("froze dev"), "the last one was not trimmed");
+    run("tune2fs", &["-C", "9"]);
+    assert!(freeze().starts_with("dev is unchanged since"));
     assert_no_orphans(&world);
 }

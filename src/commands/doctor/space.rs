@@ -38,7 +38,7 @@ fn needs(engine: Option<&Smolvm>, disks: &[(&Machine, PathBuf)], free: u64) -> V
     let need = |(vm, folder): &(&Machine, PathBuf)| {
         let disks = Disks::read(folder).ok()?;
         let needed = match is_read(vm) {
-            Some(true) => freeze::room_to_read(vm, &disks, free),
+            Some(true) => freeze::room_to_read(vm, &disks, free, true),
             _ => disks.room_to_pack(),
         };
         (!disks.is_empty()).then(|| (vm.name.clone(), needed))

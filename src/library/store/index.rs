@@ -264,16 +264,18 @@ impl Index {
         Ok(hasher.finish())
     }
 
-    /// Whether the snapshot in this folder has all objects, undamaged, after a freeze with the same content: what that found
-    /// in the store, or put there, it compared. Others are read.
-    pub fn has_all_objects(&self, folder: &Path) -> bool {
-        self.has_all_objects_in(Objects::existing().ok().flatten().as_ref(), folder)
+    /// Whether the snapshot in this folder has all objects, undamaged, after a freeze with the content `compared`: what that
+    /// found in the store, or put there, it compared. Others are read.
+    pub fn has_all_objects(&self, folder: &Path, compared: &Self) -> bool {
+        self.has_all_objects_in(Objects::existing().ok().flatten().as_ref(), folder, compared)
     }
 
-    pub(super) fn has_all_objects_in(&self, store: Option<&Objects>, folder: &Path) -> bool {
+    pub(super) fn has_all_objects_in(&self, store: Option<&Objects>, folder: &Path, compared: &Self) -> bool {
+        let compared: HashSet<Digest> = compared.objects().into_iter().map(|(name, ..)| name).collect();
         let (folder, mut unpacker, mut frame) = (folder.join(objects::OBJECTS), Unpacker::new(), Vec::new());
         let is_whole = |(name, length, _): &(Digest, u32, u32)| {
             let path = folder.join(name.to_string());
+            let store = store.filter(|_| compared.contains(name));
             store.is_some_and(|store| objects::is_one_file(&store.path(name), &path))
                 || frame::read(&path, &mut frame).is_ok() && unpacker.is_object(&frame, name, *length)
         };

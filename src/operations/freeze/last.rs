@@ -34,14 +34,14 @@ fn last(vm: &Machine) -> Option<Stored> {
 }
 
 /// Bytes that it takes at most to read these disks of a VM into the library, if there are `free` bytes. A disk that is what it
-/// was at the last freeze takes none.
-pub fn room_to_read(vm: &Machine, disks: &Disks, free: u64) -> u64 {
+/// was at the last freeze takes none, if what is free on it is left out again, or again not.
+pub fn room_to_read(vm: &Machine, disks: &Disks, free: u64, trims: bool) -> u64 {
     let needed = disks.room_to_read(&|_| false);
     if needed <= free {
         return needed;
     }
     let before = last(vm).as_ref().and_then(DisksRead::of);
-    disks.room_to_read(&|file| before.as_ref().is_some_and(|before| before.has(file)))
+    disks.room_to_read(&|file| before.as_ref().is_some_and(|before| before.has(file, trims)))
 }
 
 impl Freeze<'_> {

@@ -3,7 +3,6 @@
 use super::context::{Context, Freeze, Job};
 use super::pattern::{Key, known_record, pattern};
 use super::plan::{Plan, Step, reads_disks};
-use super::room::Room;
 use super::take::checkpoint_path;
 use super::unread::{Unread, only_engine};
 use crate::error::{Failure, Result, Status};
@@ -56,10 +55,10 @@ pub fn prepare<'a>(
     let locks: Vec<Result<Lock>> = jobs.iter().map(lock).collect();
     let is_meant = |vm: &Machine| jobs.iter().any(|job| job.name.as_str() == vm.name);
     let machines = asked_again(cx.app, cx.engine, cx.engine.machine_ls()?, is_meant)?;
-    let (mut ready, mut room) = (Vec::new(), Room::new(cx.request, jobs.len()));
+    let mut ready = Vec::new();
     for (job, lock) in jobs.iter().zip(locks) {
         let check = |engine: &Smolvm, name: &Name, vm: &Machine| check_known(engine, name, vm).map(drop);
-        match lock.and_then(|lock| Freeze::look(cx, job, &machines, &check)?.preflight(lock, &mut room)) {
+        match lock.and_then(|lock| Freeze::look(cx, job, &machines, &check)?.preflight(lock)) {
             Ok(freeze) => ready.push(freeze),
             Err(failure) => refuse(job, failure),
         }
@@ -206,7 +205,7 @@ impl<'a> Freeze<'a> {
     }
 
     /// 2. Check, before anything is stopped: the engine can do it, no other run writes the target, and it has room.
-    fn preflight(mut self, vm: Lock, room: &mut Room) -> Result<Self> {
+    fn preflight(mut self, vm: Lock) -> Result<Self> {
         let request = self.cx.request;
         if !self.plan.is_live() && self.vm.has_local_image() {
             self.cx.engine.require(Fact::LocalImages)?;
@@ -233,10 +232,8 @@ impl<'a> Freeze<'a> {
         if let Some(folder) = &self.disks {
             disks::check_unused(self.cx.engine, &self.job.name, &self.vm.state, folder)
                 .map_err(|failure| failure.and_state(UNCHANGED))?;
-            if !request.no_space_check {
-                self.check_room(folder, room)?;
-            }
         }
+        self.check_room()?;
         Ok(self)
     }
 }

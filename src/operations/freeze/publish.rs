@@ -2,6 +2,7 @@
 
 use super::context::{Freeze, Frozen};
 use super::take::{Finished, Kept};
+use super::unchanged::Same;
 use crate::clock;
 use crate::error::Result;
 use crate::library::{self, Configuration, FORMAT, FileHash, Metadata, Origin, Staging, Stored, Trim, catalog, layout};
@@ -69,6 +70,7 @@ impl Freeze<'_> {
         finished: Finished,
         workspace: Option<FileHash>,
         downtime: Option<Duration>,
+        same: Option<Same>,
     ) -> Result<Published> {
         if self.cx.request.output.is_some() {
             self.cx.app.signals.check()?;
@@ -80,14 +82,17 @@ impl Freeze<'_> {
         self.cx.app.signals.check()?;
         let _lock = lock::library(self.cx.app, self.job.name.as_str())?;
         let Finished { artifact, trim, kept, .. } = finished;
-        let published = if let Some((metadata, artifact)) = self.unchanged(staging, &kept, &metadata)? {
+        let kept_same = same.as_ref().map(|same| self.keep_same(same)).transpose()?.flatten();
+        let is_as_read = kept_same.is_none() || same.is_some_and(|same| same.has_same_chunks);
+        let published = if let Some((metadata, artifact)) = kept_same {
             let trim = metadata.trim;
             Published { artifact, metadata: Some(metadata), trim, downtime, unchanged: true }
         } else {
             let metadata = Some(self.publish_in_library(staging, metadata)?);
             Published { artifact, metadata, trim, downtime, unchanged: false }
         };
-        if let (Kept::InChunks { read: Some(read), .. }, Some(metadata)) = (kept, &published.metadata) {
+        let read = if let Kept::InChunks { read, .. } = kept { read } else { None };
+        if let (Some(read), Some(metadata)) = (read.filter(|_| is_as_read), &published.metadata) {
             // Without it, the next freeze takes longer.
             let _ = read.write(metadata);
         }
@@ -132,7 +137,7 @@ impl Freeze<'_> {
     }
 
     /// What the library records of the snapshot.
-    fn metadata(
+    pub fn metadata(
         &self,
         staging: &Staging,
         finished: &Finished,

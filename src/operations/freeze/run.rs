@@ -129,6 +129,7 @@ impl Freeze<'_> {
     }
 
     fn take_snapshot(&self, hooks: &Hooks, vm: &mut Stopped) -> Result<(Published, Option<Disks>)> {
+        self.check_room()?;
         hooks.before()?;
         vm.may_stop();
         // Dropped after the folder that it names.
@@ -142,8 +143,9 @@ impl Freeze<'_> {
         let (paused, disks) = (taken.paused, taken.disks.as_ref().map(|(_, disks)| disks.clone()));
         let finished = self.check(&staging, taken)?; // 6. Verify
         self.flush(&staging)?;
+        let same = self.find_same(&staging, &finished, workspace.as_ref())?;
         // From here on only names change: the VM could run again.
         let downtime = paused.or_else(|| vm.downtime());
-        Ok((self.publish(&staging, finished, workspace, downtime)?, disks)) // 7. Publish
+        Ok((self.publish(&staging, finished, workspace, downtime, same)?, disks)) // 7. Publish
     }
 }

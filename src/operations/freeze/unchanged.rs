@@ -1,30 +1,61 @@
 //! `--if-changed`: no snapshot is made if the newest one of the VM holds the same.
 
 use super::context::Freeze;
-use super::take::Kept;
+use super::take::{Finished, Kept};
 use crate::contents::Contents;
 use crate::error::Result;
 use crate::library::store::{self, Index};
-use crate::library::{KEY, Metadata, Staging, Stored, catalog, layout};
+use crate::library::{FileHash, KEY, Metadata, Staging, Stored, catalog, layout};
 use crate::operations::tags;
 use crate::smolvm::artifact::Artifact;
 use std::path::Path;
 
+/// The newest snapshot of a VM, which holds the same as what was taken.
+pub struct Same {
+    newest: Stored,
+    index: Index,
+    /// Whether it has the same chunks, and not only the same files.
+    pub has_same_chunks: bool,
+}
+
 impl Freeze<'_> {
-    /// With `--if-changed`: the newest snapshot of the VM and its artifact, if they hold the same as what was taken. It gets
-    /// the tags. The caller has the lock of the VM's snapshots.
+    /// With `--if-changed`: the newest snapshot of the VM, if it holds the same as what was taken.
     ///
     /// # Errors
-    /// It cannot get the tags.
-    pub fn unchanged(&self, staging: &Staging, new: &Kept, taken: &Metadata) -> Result<Option<(Metadata, Artifact)>> {
-        let request = self.cx.request;
-        let find = || {
-            let newest = catalog::find(self.job.name.as_str()).ok().filter(|_| request.if_changed)?;
-            let index = self.same_index(&staging.snapshot(), new, taken, &newest)?;
-            Some((newest, index))
+    /// A signal came, or what was taken cannot be read.
+    pub fn find_same(
+        &self,
+        staging: &Staging,
+        finished: &Finished,
+        workspace: Option<&FileHash>,
+    ) -> Result<Option<Same>> {
+        let Kept::InChunks { contents, .. } = &finished.kept else { return Ok(None) };
+        let newest = self.cx.request.if_changed.then(|| catalog::find(self.job.name.as_str()).ok()).flatten();
+        let Some(newest) = newest else { return Ok(None) };
+        let taken = self.metadata(staging, finished, workspace.cloned(), None)?;
+        let index = newest.index().filter(|_| is_described_the_same(&taken, &newest.metadata));
+        let Some(index) = index else { return Ok(None) };
+        let has_same_chunks = index.has_same_content(contents);
+        // What was deleted may be in one of them only.
+        let is_same = has_same_chunks
+            || taken.trim.trimmed == newest.metadata.trim.trimmed
+                && self.has_same_files((&staging.snapshot(), contents), (&newest.folder, &index));
+        let is_whole = is_same && index.has_all_objects(&newest.folder, contents);
+        self.cx.app.signals.check()?;
+        Ok(is_whole.then_some(Same { newest, index, has_same_chunks }))
+    }
+
+    /// Gives it the tags, if it still is the newest one. The caller has the lock of the VM's snapshots.
+    ///
+    /// # Errors
+    /// It cannot get them.
+    pub fn keep_same(&self, same: &Same) -> Result<Option<(Metadata, Artifact)>> {
+        let (request, name) = (self.cx.request, self.job.name.as_str());
+        let is_newest = |now: &Stored| now.reference() == same.newest.reference();
+        let Some(newest) = catalog::find(name).ok().filter(is_newest).and_then(|_| same.newest.reload()) else {
+            return Ok(None);
         };
-        let Some((newest, index)) = find() else { return Ok(None) };
-        let artifact = index.artifact()?;
+        let artifact = same.index.artifact()?;
         if request.note.is_some() || !request.labels.is_empty() {
             let reference = newest.reference();
             self.job.warnings.warn(format!("{reference} did not get the note and the labels: it was made before"));
@@ -32,31 +63,7 @@ impl Freeze<'_> {
         if request.tags.is_empty() {
             return Ok(Some((newest.metadata, artifact)));
         }
-        let metadata = tags::change(&newest, &request.tags, &[], request.moves_tags())?;
-        Ok(Some((metadata, artifact)))
-    }
-
-    /// The index of the newest snapshot, if it holds the same as what was `taken` in this folder, and is not damaged as far as
-    /// its names show.
-    fn same_index(&self, folder: &Path, new: &Kept, taken: &Metadata, newest: &Stored) -> Option<Index> {
-        let Kept::InChunks { contents, .. } = new else { return None };
-        let others = |metadata: &Metadata| {
-            let mut files = metadata.files.clone();
-            files.remove(layout::INDEX);
-            files
-        };
-        // It would not be found by its key.
-        let key = taken.labels.get(KEY);
-        if key.is_some_and(|key| newest.metadata.labels.get(KEY) != Some(key)) {
-            return None;
-        }
-        if taken.machine != newest.metadata.machine || others(taken) != others(&newest.metadata) {
-            return None;
-        }
-        let index = newest.index()?;
-        let is_same =
-            index.has_same_content(contents) || self.has_same_files((folder, contents), (&newest.folder, &index));
-        (is_same && index.has_all_objects(&newest.folder)).then_some(index)
+        Ok(Some((tags::change(&newest, &request.tags, &[], request.moves_tags())?, artifact)))
     }
 
     /// Whether the disks of two snapshots hold the same files. A start of the VM changes what its file systems note of
@@ -68,4 +75,16 @@ impl Freeze<'_> {
         let are_same = || open(new)?.has_same_files(&open(old)?);
         new.1.has_same_settings(old.1) && are_same().unwrap_or(false)
     }
+}
+
+/// Whether the newest snapshot has the settings and the other files of what was taken, and is found by its key.
+fn is_described_the_same(taken: &Metadata, newest: &Metadata) -> bool {
+    let others = |metadata: &Metadata| {
+        let mut files = metadata.files.clone();
+        files.remove(layout::INDEX);
+        files
+    };
+    let key = taken.labels.get(KEY);
+    let has_key = key.is_none_or(|key| newest.labels.get(KEY) == Some(key));
+    has_key && taken.machine == newest.machine && others(taken) == others(newest)
 }

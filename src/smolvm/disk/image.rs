@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// The most files. The engine makes two: the disk, and a template or the disk of an artifact. Each branch of a running VM adds
 /// one, and a checkpoint has at most 64.
-const MOST: usize = 65;
+pub const LONGEST_CHAIN: usize = 65;
 /// The largest disk. Larger than any that the engine makes, and small enough to look up all of it.
 const LARGEST: u64 = 16 << 40;
 /// Bytes of a disk that are looked up at once, so that no disk needs much memory: one table of a qcow2 file has so many.
@@ -42,7 +42,7 @@ impl Image {
             if !is_beside && !is_engines_own(path) {
                 return Err(source.unknown("is not a file of the engine"));
             }
-            if layers.len() == MOST {
+            if layers.len() == LONGEST_CHAIN {
                 return Err(source.unknown("lies below too many files"));
             }
             let layer = Layer::open(source, *is_qcow2)?;

@@ -14,7 +14,7 @@ mod source;
 mod tests;
 
 pub use error::DiskError;
-pub use image::{STORAGE_TEMPLATE, is_of_checkpoint};
+pub use image::{LONGEST_CHAIN, STORAGE_TEMPLATE, is_of_checkpoint};
 pub use random::Random;
 
 use super::artifact::Part;

@@ -55,7 +55,7 @@ fn a_freeze_compares_what_it_links_and_writes_a_damaged_object_anew() {
     assert_eq!((added.objects, &index.members), (1, &indexes[0].members));
     library.verify("four", &index).unwrap();
     assert!(contents(&library.artifact("four", &index))[0].1 == sources[0].content());
-    let has_all = |name| indexes[0].has_all_objects_in(Some(&library.store()), &library.folder(name));
+    let has_all = |name| indexes[0].has_all_objects_in(Some(&library.store()), &library.folder(name), &indexes[0]);
     assert_eq!((has_all("one"), has_all("four")), (false, true));
     library.verify("one", &indexes[0]).unwrap();
     assert!(has_all("one"));
