@@ -13,7 +13,7 @@ use std::vec;
 /// Bytes that are compared at once.
 const WINDOW: u64 = 256 << 10;
 
-/// Files that the engine writes at each start of a VM, mostly with what they had (seen on 1.32.2).
+/// Files that the engine writes at each start of a VM, mostly with what they had (seen on 1.32.2): their times do not count.
 const WRITTEN_BY_START: [&[u8]; 2] = [b"/etc/hosts", b"/etc/resolv.conf"];
 
 /// A file that differs.
@@ -55,8 +55,8 @@ struct Comparison<'a> {
     left: u64,
     /// Whether files with several names are the same.
     compared: HashMap<[(usize, u32); 2], bool>,
-    /// Whether another time of a file counts.
-    with_times: bool,
+    /// Whether what only the file system notes of a file counts, too.
+    is_strict: bool,
 }
 
 /// Why a comparison ends early.
@@ -89,22 +89,18 @@ impl Contents {
         self.compare(old, false, on_difference)
     }
 
-    /// Whether all files are those in `old`, with their times. The times of folders and links do not count, nor do those of
-    /// files that a start writes. Of a VM that was never started, it is not known.
+    /// Whether all files are those in `old`, with their times, numbers of names, and flags. The times of folders and links do not
+    /// count. Of a VM that was never started, it is not known.
     ///
     /// # Errors
     /// Files cannot be read, or are damaged.
     pub fn has_same_files(&self, old: &Self) -> Result<bool, ContentsError> {
-        let is_start = |one: &Difference<'_>| {
-            let is_time = one.old.is_some() && one.new.is_some() && one.changes == Changes::default();
-            is_time && WRITTEN_BY_START.contains(&one.path)
-        };
         let is_more =
             |one: &Self| one.is_of_engine(one.root()) || one.read_layers().flatten().any(Layer::is_more_than_files);
         if is_more(self) || is_more(old) {
             return Ok(false);
         }
-        match self.compare(old, true, &mut |one| if is_start(one) { Ok(()) } else { Err(Ended::Different) }) {
+        match self.compare(old, true, &mut |_| Err(Ended::Different)) {
             Ok(()) => Ok(true),
             Err(Ended::Different) => Ok(false),
             Err(Ended::Unread(error)) => Err(error),
@@ -114,16 +110,15 @@ impl Contents {
     fn compare<E: From<ContentsError>>(
         &self,
         old: &Self,
-        with_times: bool,
+        is_strict: bool,
         on_difference: &mut dyn FnMut(&Difference<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let left = old.data().saturating_add(self.data()).saturating_mul(2).max(1 << 30);
-        let mut comparison =
-            Comparison { old, new: self, path: Vec::new(), left, compared: HashMap::new(), with_times };
+        let mut comparison = Comparison { old, new: self, path: Vec::new(), left, compared: HashMap::new(), is_strict };
         let roots = (Some(old.root()), Some(self.root()));
-        if with_times {
+        if is_strict {
             let changes = comparison.compare(old.root(), self.root())?;
-            if changes != Changes::default() || comparison.is_other_time(roots.0, roots.1) {
+            if changes != Changes::default() || comparison.is_noted_otherwise(roots.0, roots.1) {
                 on_difference(&Difference { path: b"/", old: roots.0, new: roots.1, changes })?;
             }
         }
@@ -143,8 +138,8 @@ impl Contents {
                 (Some(old), Some(new)) => comparison.compare(old, new)?,
                 _ => Changes::default(),
             };
-            let is_other_time = comparison.is_other_time(old.as_ref(), new.as_ref());
-            if old.is_none() || new.is_none() || changes != Changes::default() || is_other_time {
+            let is_noted_otherwise = comparison.is_noted_otherwise(old.as_ref(), new.as_ref());
+            if old.is_none() || new.is_none() || changes != Changes::default() || is_noted_otherwise {
                 on_difference(&Difference { path: &comparison.path, old: old.as_ref(), new: new.as_ref(), changes })?;
             }
             let folder = |item: &Option<Item>| item.clone().filter(|item| item.kind() == Kind::Folder);
@@ -182,15 +177,17 @@ impl Comparison<'_> {
     }
 
     /// Whether something differs that only the file system notes: the time of a file, how many names it has, its flags.
-    fn is_other_time(&self, old: Option<&Item>, new: Option<&Item>) -> bool {
-        let time = |item: &Item| (item.kind() == Kind::File).then_some((item.metadata.modified, item.metadata.links));
-        let flags = |contents: &Contents, item: &Item| match contents.first_of(item) {
-            Ok((_, _, Key::Inode(inode))) => inode.user_flags(),
-            _ => 0,
+    fn is_noted_otherwise(&self, old: Option<&Item>, new: Option<&Item>) -> bool {
+        let is_written_by_start = WRITTEN_BY_START.contains(&&*self.path);
+        let notes = |contents: &Contents, item: &Item| {
+            let (is_file, known) = (item.kind() == Kind::File, &item.metadata);
+            let flags = match contents.first_of(item) {
+                Ok((_, _, Key::Inode(inode))) => inode.user_flags(),
+                _ => 0,
+            };
+            (is_file.then_some(known.links), (is_file && !is_written_by_start).then_some(known.modified), flags)
         };
-        self.with_times
-            && (old.map(time) != new.map(time)
-                || old.map(|old| flags(self.old, old)) != new.map(|new| flags(self.new, new)))
+        self.is_strict && old.map(|old| notes(self.old, old)) != new.map(|new| notes(self.new, new))
     }
 
     fn compare(&mut self, old: &Item, new: &Item) -> Result<Changes, ContentsError> {

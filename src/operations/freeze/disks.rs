@@ -17,9 +17,9 @@ use std::path::Path;
 use std::time::SystemTime;
 
 impl Freeze<'_> {
-    /// Takes the disks of the VM apart. Nothing is written if only the engine can pack it: then the reason is returned,
-    /// and printed with --verbose. If the VM is to be started again, they are cloned where the file system can do that, and it is started before
-    /// they are read; `before` is how they were. Also returns what is known of their free blocks.
+    /// Takes the disks of the VM apart. Nothing is written if only the engine can pack it: then the reason is returned, and
+    /// printed with --verbose. If the VM is to be started again, they are cloned where the file system can do that, and it is
+    /// started before they are read; `before` is how they were. Also returns what is known of their free blocks.
     ///
     /// # Errors
     /// A process has the disks open, a disk cannot be read, or the chunks cannot be written.
