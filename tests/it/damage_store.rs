@@ -5,7 +5,7 @@
 
 use crate::support::chaos::{Random, is_long};
 use crate::support::library::{Reader, named_objects, snapshots, stored_objects};
-use crate::support::{World, random_bytes, stderr, stdout};
+use crate::support::{World, names_in, random_bytes, stderr, stdout};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -179,5 +179,26 @@ fn damaged_objects_are_found_refused_and_made_whole_by_the_next_freeze() {
     let mut ground = Ground::new();
     for _ in 0..if is_long() { 50 } else { 2 } {
         ground.round();
+    }
+}
+
+#[test]
+fn a_snapshot_without_the_folder_of_its_objects_is_made_whole_from_the_store() {
+    // A link to an object in a folder that is missing was tried again and again.
+    let world = World::new();
+    world.vm("a").stopped();
+    world.write_guest("a", "root/notes", random_bytes(3 << 20));
+    world.run("freeze a").success();
+    world.run("freeze a").success();
+    for (name, folder) in snapshots(&world) {
+        let before = names_in(&folder.join("objects"));
+        fs::remove_dir_all(folder.join("objects")).unwrap();
+        for line in ["snapshot files a -r", "snapshot diff a", "freeze a --if-changed"] {
+            let _ = world.run(line);
+        }
+        world.run(&format!("snapshot verify {name}")).success();
+        assert_eq!(names_in(&folder.join("objects")), before);
+        world.run(&format!("thaw {name} b --no-start")).success();
+        world.run("rm b --yes").success();
     }
 }

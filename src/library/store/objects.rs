@@ -7,9 +7,9 @@ use crate::library::layout::new_id;
 use crate::publish::PRIVATE;
 use crate::{files, home};
 use rustix::io::Errno;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The folder of all objects, in the library.
@@ -108,13 +108,15 @@ impl Objects {
         }
     }
 
-    /// Replaces the `object` of a snapshot, which is missing or damaged, by that of the store, if that is whole. Returns
-    /// whether the object is whole now.
+    /// Replaces the `object` of a snapshot, which is missing or damaged, by that of the store, if that is whole. Creates the
+    /// folder of the object if it is missing. Returns whether the object is whole now.
     pub fn heal(&self, name: &Digest, length: u32, object: &Path, unpacker: &mut Unpacker) -> bool {
         let (stored, mut frame) = (self.path(name), Vec::new());
-        frame::read(&stored, &mut frame).is_ok()
-            && unpacker.is_object(&frame, name, length)
-            && link_over(&stored, object).is_ok()
+        if frame::read(&stored, &mut frame).is_err() || !unpacker.is_object(&frame, name, length) {
+            return false;
+        }
+        let _ = object.parent().map(|folder| DirBuilder::new().mode(0o700).create(folder));
+        link_over(&stored, object).is_ok()
     }
 
     /// Removes the object, if no snapshot has it. Returns the bytes that this frees.
@@ -196,13 +198,11 @@ pub fn link_over(from: &Path, to: &Path) -> io::Result<()> {
         // Not beside `to`, which may be in a snapshot: no sweep looks there.
         let new = from.with_file_name(format!("{PRIVATE}{:.6}", new_id()));
         fs::hard_link(from, &new)?;
-        let renamed = fs::rename(&new, to);
-        // It stays if both are the same file already.
-        let _ = fs::remove_file(&new);
-        match renamed {
+        // After the rename it is still there if both are the same file already, or if the folder of `to` is missing.
+        match (fs::rename(&new, to), fs::remove_file(&new)) {
             // A sweep of another run removed it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            renamed => return renamed,
+            (Err(error), Err(gone)) if [error.kind(), gone.kind()] == [io::ErrorKind::NotFound; 2] => {}
+            (renamed, _) => return renamed,
         }
     }
 }

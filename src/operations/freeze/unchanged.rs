@@ -32,6 +32,7 @@ impl Freeze<'_> {
         let Kept::InChunks { contents, .. } = &finished.kept else { return Ok(None) };
         let newest = self.cx.request.if_changed.then(|| catalog::find(self.job.name.as_str()).ok()).flatten();
         let Some(newest) = newest else { return Ok(None) };
+        let Ok(_held) = newest.hold() else { return Ok(None) };
         let taken = self.metadata(staging, finished, workspace.cloned(), None)?;
         let index = newest.index().filter(|_| is_described_the_same(&taken, &newest.metadata));
         let Some(index) = index else { return Ok(None) };
