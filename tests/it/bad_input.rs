@@ -1,6 +1,6 @@
 //! Bad input and bad engines give one clear error with its own exit status; nothing is stopped or lost.
 
-use crate::support::{World, finish, stderr, stdout};
+use crate::support::{World, end_of, finish, stderr, stdout};
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
@@ -362,7 +362,7 @@ fn a_reader_that_has_gone_away_causes_no_panic() {
         let writer = closed_pipe();
         let mut command = world.line(line);
         command.stdout(writer).stderr(Stdio::piped());
-        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        let output = end_of(command.spawn().unwrap());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!said.contains("panicked"), "{line}: {said}");
         assert!(output.status.code().is_some_and(|code| code != 101), "{line}: {:?}", output.status);

@@ -1,6 +1,6 @@
 //! An error names what failed, and its exit status says what kind of failure it is.
 
-use crate::support::{World, finish, random_bytes, stderr, stdout, wait_until};
+use crate::support::{World, end_of, finish, random_bytes, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
@@ -80,7 +80,7 @@ fn an_export_of_a_snapshot_that_loses_a_file_names_the_file() {
     let id = crate::support::names_in(&folder).into_iter().find(|name| !name.starts_with('.')).unwrap();
     fs::remove_file(folder.join(id).join("workspace.tar")).unwrap();
     std::io::copy(&mut tar, &mut std::io::sink()).unwrap();
-    let output = export.wait_with_output().unwrap();
+    let output = end_of(export);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("workspace.tar cannot be read: No such file or directory"), "{said}");

@@ -4,7 +4,7 @@
 //! `BOTTLE_FREEZE_FAULTS=long` kills more often, and kills packs of the real engine too. `SEED` repeats a run.
 
 use crate::support::chaos::{Random, is_long};
-use crate::support::{World, finish, handles_signals, names_in, real, wait_until};
+use crate::support::{World, end_of, finish, handles_signals, names_in, real, wait_until};
 use rustix::process::Signal;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ impl<'a> Ground<'a> {
                 }
             }
         }
-        let ended = freeze.wait_with_output().unwrap();
+        let ended = end_of(freeze);
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         let round = format!("{round}, {delay:?} of {:?}: {:?} {said}", self.whole, ended.status);
         let code = ended.status.code();

@@ -6,7 +6,7 @@
 use crate::leftovers::{left, wait_for_the_dead};
 use crate::support::chaos::{Random, is_long};
 use crate::support::library::{Reader, snapshots, stored_objects};
-use crate::support::{World, finish, names_in, random_bytes, real, signal, stderr};
+use crate::support::{World, end_of, finish, names_in, random_bytes, real, signal, stderr};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs;
@@ -168,7 +168,7 @@ impl<'a> Ground<'a> {
             signal(i32::try_from(child.id()).unwrap(), Signal::KILL);
         }
         running.sort_by_key(|(_, number, _)| *number);
-        let ended = running.into_iter().map(|(delay, _, child)| (child.wait_with_output().unwrap(), delay));
+        let ended = running.into_iter().map(|(delay, _, child)| (end_of(child), delay));
         let allowed: &[i32] = if victims.len() == 1 { &[0] } else { &[0, 3, 4, 7, 11] };
         let status = |(ended, delay): (std::process::Output, Duration)| {
             let (status, said) = (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned());

@@ -1,7 +1,7 @@
 //! A VM that another command created is never deleted.
 
 use crate::support::chaos::{Random, is_long};
-use crate::support::{Running, World, fake, names_in, stderr, wait_until};
+use crate::support::{Running, World, end_of, fake, names_in, stderr, wait_until};
 use predicates::str::contains;
 use rustix::process::Signal;
 use serde_json::json;
@@ -126,7 +126,7 @@ fn a_create_interrupted_at_any_moment_deletes_no_rival_vm() {
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        let has_theirs = theirs.unwrap().wait_with_output().unwrap().status.success();
+        let has_theirs = end_of(theirs.unwrap()).status.success();
         let ours = create.wait();
         if has_theirs {
             assert_eq!(world.state("dev"), "created", "{}", stderr(&ours));

@@ -130,7 +130,10 @@ pub fn explore<S: Strategy>(cases: u32, strategy: &S, test: impl Fn(S::Value) ->
     let mut seed: u64 = std::env::var("SEED").map_or_else(|_| clock(), |seed| seed.parse().expect("SEED is a number"));
     let (began, mut tried) = (Instant::now(), 0);
     loop {
-        let config = Config { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Config::default() };
+        let rng_seed = RngSeed::Fixed(seed);
+        // A case that takes too long would be made smaller for hours.
+        let config =
+            Config { cases, rng_seed, failure_persistence: None, max_shrink_time: 60_000, ..Config::default() };
         match TestRunner::new(config).run(strategy, &test) {
             Ok(()) => tried += cases,
             Err(TestError::Fail(why, input)) => panic!("SEED={seed}: {why}: {input:#?}"),

@@ -3,7 +3,7 @@
 //! `BOTTLE_FREEZE_FAULTS=long` tries every command in every environment. `SEED` repeats a run.
 
 use crate::support::chaos::{Random, is_long};
-use crate::support::{World, names_in};
+use crate::support::{World, end_of, names_in};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -220,7 +220,7 @@ fn try_one(world: &World, line: &str, (strange, make): &Strange) {
     let mut command = world.command(words(line));
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     make(world, &mut command);
-    let output = command.spawn().and_then(std::process::Child::wait_with_output);
+    let output = command.spawn().map(end_of);
     let output = output.unwrap_or_else(|error| panic!("{line:?} with {strange}: {error}"));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(is_documented(output.status.code()), "{line:?} with {strange}: {:?} {said}", output.status);
@@ -314,7 +314,7 @@ fn without_threads_a_command_works_in_one_or_fails_with_a_message() {
     ] {
         for count in 1..if is_long() { 12 } else { 6 } {
             give();
-            let output = with_threads(&world, line, count).output().unwrap();
+            let output = end_of(with_threads(&world, line, count).spawn().unwrap());
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(is_documented(output.status.code()), "{line} with {count}: {:?} {said}", output.status);
             let own = said.lines().filter(|line| !line.contains("tests/fake-smolvm"));

@@ -3,7 +3,7 @@
 //! `BOTTLE_FREEZE_FAULTS=long` repeats each race more often. `SEED` repeats a run.
 
 use crate::support::chaos::{Random, is_long};
-use crate::support::{Running, World, names_in, stderr, stdout, wait_until};
+use crate::support::{Running, World, end_of, names_in, stderr, stdout, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::fs::FlockOperation;
@@ -147,7 +147,7 @@ fn verify_all_skips_a_snapshot_that_is_removed_before_its_turn() {
         });
         world.run(&format!("snapshot rm {} {} --yes", all[1], all[2])).success();
         let rest = std::thread::spawn(move || reader.read_to_end(&mut Vec::new()));
-        let output = verify.wait_with_output().unwrap();
+        let output = end_of(verify);
         rest.join().unwrap().unwrap();
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -2,7 +2,7 @@
 
 use crate::support::library::IN_CHUNKS;
 use crate::support::namespace::{disk, in_a_namespace};
-use crate::support::{World, finish, names_in, stderr};
+use crate::support::{World, end_of, finish, names_in, stderr};
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::fs;
@@ -442,7 +442,7 @@ fn a_file_that_appears_at_the_output_is_not_replaced() {
         crate::support::wait_until("it packs", || world.commands().contains(&"pack create".to_owned()));
         world.write("out.smolmachine", "another one");
         fs::write(world.path("go"), "").unwrap();
-        let ended = freeze.wait_with_output().unwrap();
+        let ended = end_of(freeze);
         assert_eq!(ended.status.code(), Some(7), "{}", String::from_utf8_lossy(&ended.stderr));
         assert_eq!(world.read("out.smolmachine"), "another one");
         world.assert_clean(&["out.smolmachine"]);

@@ -4,7 +4,7 @@
 use crate::engine_install::{Index, command as installing, wheel_with_guest};
 use crate::support::chaos::{Random, is_long, within};
 use crate::support::pty::Session;
-use crate::support::{World, finish, handles_signals, names_in, random_bytes, stderr, wait_until};
+use crate::support::{World, end_of, finish, handles_signals, names_in, random_bytes, stderr, wait_until};
 use predicates::prelude::*;
 use predicates::str::contains;
 use rustix::process::Signal;
@@ -38,7 +38,7 @@ fn a_snapshot_goes_through_a_pipe_into_another_library() {
     import.stdin(export.stdout.take().unwrap());
     let import = import.output().unwrap();
     assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
-    assert_eq!(export.wait_with_output().unwrap().status.code(), Some(0));
+    assert_eq!(end_of(export).status.code(), Some(0));
     let report: serde_json::Value = serde_json::from_slice(&import.stdout).unwrap();
     assert_eq!(report["from"], "-");
     there.run("snapshot verify dev@t").success();
@@ -69,7 +69,7 @@ fn a_reader_that_goes_away_is_a_failure() {
     let mut stdout = export.stdout.take().unwrap();
     stdout.read_exact(&mut some).unwrap();
     drop(stdout);
-    let ended = export.wait_with_output().unwrap();
+    let ended = end_of(export);
     assert_eq!(ended.status.code(), Some(8));
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(said.contains("standard output") && said.contains("Broken pipe"), "{said}");
@@ -140,7 +140,7 @@ fn ends_at_the_first_signal(world: &World, mut command: Command, signal: Signal,
     }
     let began = Instant::now();
     crate::support::signal(pid, signal);
-    let ended = child.wait_with_output().unwrap();
+    let ended = end_of(child);
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(128 + signal.as_raw()), "{what}: {said}");
     assert!(began.elapsed() < Duration::from_secs(5), "{what} took {:?}", began.elapsed());
@@ -187,7 +187,7 @@ fn an_export_to_a_blocked_pipe_ends_at_the_first_signal() {
         wait_until("the pipe is full", full);
         let began = Instant::now();
         crate::support::signal(i32::try_from(child.id()).unwrap(), signal);
-        let ended = child.wait_with_output().unwrap();
+        let ended = end_of(child);
         assert_eq!(ended.status.code(), Some(128 + signal.as_raw()), "{}", String::from_utf8_lossy(&ended.stderr));
         assert!(began.elapsed() < Duration::from_secs(5));
     }

@@ -1,7 +1,7 @@
 //! A result that cannot be printed is a failure that still says what was done.
 #![cfg(target_os = "linux")]
 
-use crate::support::World;
+use crate::support::{World, end_of};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -13,7 +13,7 @@ const FORMATS: [&str; 3] = ["", "-q", "--json"];
 fn run(world: &World, line: &str, stdout: impl Into<Stdio>) -> (Option<i32>, String) {
     let mut command = world.line(line);
     let child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = end_of(child);
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 

@@ -451,6 +451,21 @@ impl Drop for Running {
     }
 }
 
+/// Waits for the end of a command; a hanging one is killed, and so does not end as it should.
+pub fn end_of(child: Child) -> Output {
+    let pid = i32::try_from(child.id()).unwrap();
+    let (ended, end) = std::sync::mpsc::channel::<()>();
+    let limit = std::thread::spawn(move || {
+        if end.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            signal(pid, Signal::KILL);
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    limit.join().unwrap();
+    output
+}
+
 fn drain(pipe: Option<impl std::io::Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut all = Vec::new();

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::Command;
 
 const INSIDE: &str = "BOTTLE_FREEZE_TEST_INSIDE";
+/// No test takes longer, in seconds.
+const LIMIT: &str = "1200";
 
 /// Runs the test, of which this is the whole body, in a process whose mounts no other process sees.
 pub fn in_a_namespace<F: Fn()>(test: F) {
@@ -20,7 +22,9 @@ pub fn in_a_namespace<F: Fn()>(test: F) {
     let name = std::any::type_name::<F>();
     let name = name.split("::").skip(1).take(2).collect::<Vec<_>>().join("::");
     let this = std::env::current_exe().unwrap();
-    let mut command = unshare(&[this.to_str().unwrap(), "--exact", &name, "--nocapture"]);
+    // One that hangs fails, and what it printed is seen.
+    let mut command =
+        unshare(&["timeout", "--kill-after=5", LIMIT, this.to_str().unwrap(), "--exact", &name, "--nocapture"]);
     let output = command.env(INSIDE, "1").env("FAKE_SMOLVM_BIN", fake::fake_smolvm()).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
