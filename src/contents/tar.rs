@@ -296,8 +296,8 @@ fn file<R: Read>(entry: &mut ::tar::Entry<'_, R>, bytes: &Bytes) -> Result<Optio
 fn extents<R: Read>(entry: &::tar::Entry<'_, R>, bytes: &Bytes) -> Result<Vec<Extent>, ContentsError> {
     let header = entry.header();
     let Some(gnu) = header.as_gnu().filter(|_| header.entry_type().is_gnu_sparse()) else {
-        let (on_disk, bytes) = (entry.raw_file_position(), entry.size());
-        return Ok(if bytes == 0 { Vec::new() } else { vec![Extent { at: 0, on_disk, bytes }] });
+        let content = Extent { at: 0, on_disk: entry.raw_file_position(), bytes: entry.size() };
+        return if content.bytes == 0 { Ok(Vec::new()) } else { inside(bytes, vec![content]) };
     };
     let wrong = || ContentsError::damaged("a tar in it", "has a sparse file that contradicts itself");
     let (mut pieces, mut is_extended) = (Vec::new(), gnu.is_extended());
@@ -324,6 +324,14 @@ fn extents<R: Read>(entry: &::tar::Entry<'_, R>, bytes: &Bytes) -> Result<Vec<Ex
             all.push(Extent { at, on_disk, bytes });
         }
         on_disk = on_disk.saturating_add(bytes);
+    }
+    inside(bytes, all)
+}
+
+/// These extents, if they are in the tar: after its end there would be zeros without an end.
+fn inside(tar: &Bytes, all: Vec<Extent>) -> Result<Vec<Extent>, ContentsError> {
+    if all.last().is_some_and(|last| last.on_disk.saturating_add(last.bytes) > tar.size()) {
+        return Err(ContentsError::damaged("a tar in it", "ends before a file in it does"));
     }
     Ok(all)
 }

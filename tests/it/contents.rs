@@ -5,6 +5,7 @@ use crate::support::guest_files::{Bare, artifact, bare, corpus, folder, import, 
 use crate::support::namespace::{disk, in_a_namespace};
 use crate::support::resealed::FileSystem;
 use crate::support::{World, names_in, random_bytes, stderr, stdout};
+use predicates::str::contains;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -174,6 +175,60 @@ fn a_file_in_a_layer_of_an_image_hides_no_other() {
     // More layers than overlayfs takes.
     world.write("many.smolmachine", artifact(&members, &manifest(&vec![layer("1"); 129])));
     world.run("snapshot files ./many.smolmachine").code(10);
+}
+
+/// A tar whose last file claims that many bytes, in its header or before it.
+fn claiming(bytes: u64, is_extended: bool) -> Vec<u8> {
+    let mut tar = tar::Builder::new(tar_of(&[("root/", "")]));
+    tar.get_mut().truncate(512);
+    if is_extended {
+        tar.append_pax_extensions([("size", bytes.to_string().as_bytes())]).unwrap();
+    }
+    let mut all = tar.into_inner().unwrap();
+    all.truncate(all.len() - 1024);
+    let mut last = tar_of(&[("root/.bash_history", "ls\n")]);
+    if !is_extended {
+        let mut header = tar::Header::from_byte_slice(&last[..512]).clone();
+        header.set_size(bytes);
+        header.set_cksum();
+        last[..512].copy_from_slice(header.as_bytes());
+    }
+    all.extend(last);
+    all
+}
+
+#[test]
+fn a_file_that_claims_more_than_its_tar_has_is_damage() {
+    // The search for an end of it filled the memory: seen by random changes of a tar, one run in about twenty.
+    let world = World::new();
+    for bytes in [1 << 13, 1 << 40, (1 << 63) - 1] {
+        for is_extended in [false, true] {
+            let manifest = serde_json::json!({
+                "mode": "container", "image": "x", "digest": "none", "platform": "linux/amd64", "cpus": 1, "mem": 512,
+                "assets": {
+                    "libraries": [], "layers": [{"path": "layers/1.tar", "size": 1, "digest": "1"}],
+                    "agent_rootfs": {"path": "agent-rootfs.tar", "size": 1},
+                },
+            });
+            let layer = claiming(bytes, is_extended);
+            let image =
+                artifact(&[("agent-rootfs.tar", &*tar_of(&[("etc/", "")])), ("layers/1.tar", &*layer)], &manifest);
+            let mut bare = bare("overlay");
+            bare.base = layer;
+            for (vm, artifact) in [("image", image), ("bare", bare.artifact())] {
+                let one = import(&world, &format!("{vm}-{bytes}-{is_extended}"), &artifact);
+                for line in ["snapshot files", "snapshot cat :/root/.bash_history", "cp :/root to"] {
+                    let line = if line.contains(':') {
+                        line.replace(':', &format!("{one}:"))
+                    } else {
+                        format!("{line} {one}")
+                    };
+                    world.run(&line).code(10).stderr(contains("ends before a file in it does"));
+                }
+                world.run(&format!("snapshot export {one} -o x.tar --force --scrub history")).code(5);
+            }
+        }
+    }
 }
 
 #[test]
