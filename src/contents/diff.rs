@@ -11,7 +11,7 @@ use std::iter::Peekable;
 use std::vec;
 
 /// Bytes that are compared at once.
-const WINDOW: u64 = 256 << 10;
+const WINDOW: usize = 256 << 10;
 
 /// Files that the engine writes at each start of a VM, mostly with what they had (seen on 1.32.2): their times do not count.
 const WRITTEN_BY_START: [&[u8]; 2] = [b"/etc/hosts", b"/etc/resolv.conf"];
@@ -55,6 +55,8 @@ struct Comparison<'a> {
     left: u64,
     /// Whether files with several names are the same.
     compared: HashMap<[(usize, u32); 2], bool>,
+    /// What is read of the two files that are compared.
+    windows: [Vec<u8>; 2],
     /// Whether what only the file system notes of a file counts, too.
     is_strict: bool,
 }
@@ -114,7 +116,8 @@ impl Contents {
         on_difference: &mut dyn FnMut(&Difference<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let left = old.data().saturating_add(self.data()).saturating_mul(2).max(1 << 30);
-        let mut comparison = Comparison { old, new: self, path: Vec::new(), left, compared: HashMap::new(), is_strict };
+        let (compared, windows) = (HashMap::new(), [(); 2].map(|()| vec![0; WINDOW]));
+        let mut comparison = Comparison { old, new: self, path: Vec::new(), left, compared, windows, is_strict };
         let roots = (Some(old.root()), Some(self.root()));
         if is_strict {
             let changes = comparison.compare(old.root(), self.root())?;
@@ -229,23 +232,19 @@ impl Comparison<'_> {
         if old.is_known_same(new).map_err(self.on(None))? {
             return Ok(true);
         }
-        let (mut ends, mut one, mut two) = (0, Vec::new(), Vec::new());
+        let mut ends = 0;
         for (at, end) in places(old, new) {
             // What both have is listed twice.
             let mut at = at.max(ends);
             ends = end.max(ends);
             while at < end {
-                let bytes = WINDOW.min(end.saturating_sub(at));
+                let bytes = (WINDOW as u64).min(end.saturating_sub(at));
                 if !old.is_known_same_at(new, at, bytes).map_err(self.on(None))? {
                     let left = self.left.checked_sub(bytes);
                     let endless =
                         || ContentsError::damaged("a file system in it", "has files with more data than itself");
                     self.left = left.ok_or_else(endless).map_err(self.on(None))?;
-                    for (content, buffer, side) in [(old, &mut one, Side::Old), (new, &mut two, Side::New)] {
-                        buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
-                        content.read_at(at, buffer).map_err(self.on(side))?;
-                    }
-                    if one != two {
+                    if !self.is_read_same_at(old, new, at, bytes)? {
                         return Ok(false);
                     }
                 }
@@ -253,6 +252,22 @@ impl Comparison<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// The same of so many bytes at this place, at most a window.
+    fn is_read_same_at(
+        &mut self,
+        old: &Content<'_>,
+        new: &Content<'_>,
+        at: u64,
+        bytes: u64,
+    ) -> Result<bool, ContentsError> {
+        let Self { windows: [one, two], path, .. } = self;
+        let count = usize::try_from(bytes).unwrap_or(WINDOW);
+        let [one, two] = [one, two].map(|window| window.get_mut(..count).unwrap_or_default());
+        old.read_at(at, one).map_err(|error| error.on_side(path, Some(Side::Old)))?;
+        new.read_at(at, two).map_err(|error| error.on_side(path, Some(Side::New)))?;
+        Ok(one == two)
     }
 }
 

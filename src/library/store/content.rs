@@ -14,7 +14,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 /// The most bytes of objects that are kept after they were read.
-const KEPT: usize = 16 << 20;
+const KEPT: usize = 32 << 20;
 
 /// The objects of a snapshot, to be read at any place. Those that were read last are kept, for other snapshots too.
 #[derive(Clone)]
