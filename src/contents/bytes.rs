@@ -1,5 +1,6 @@
 //! The bytes of a disk or a tar in a snapshot.
 
+use super::sparse;
 use crate::ext4::ReadAt;
 use crate::library::store::{Content, Digest};
 use crate::signals::Signals;
@@ -18,10 +19,22 @@ const KEPT: usize = 64;
 pub enum Bytes {
     /// In chunks.
     Chunks(Content),
-    /// In a file, with so many bytes.
-    File(File, u64, Signals),
+    /// In a file.
+    File(Plain),
     /// In chunks of a qcow2 file, over others.
     Qcow2(Box<Qcow2>),
+}
+
+/// Bytes in a file.
+pub struct Plain {
+    /// The file.
+    pub file: File,
+    /// How many there are, with holes.
+    pub size: u64,
+    /// How many of them were written.
+    pub data: u64,
+    /// End the reading.
+    pub signals: Signals,
 }
 
 /// What is known of bytes without reading them.
@@ -40,7 +53,7 @@ impl Bytes {
     pub fn size(&self) -> u64 {
         match self {
             Self::Chunks(content) => content.size(),
-            Self::File(_, size, _) => *size,
+            Self::File(plain) => plain.size,
             Self::Qcow2(disk) => disk.size(),
         }
     }
@@ -49,7 +62,7 @@ impl Bytes {
     pub fn data(&self) -> u64 {
         match self {
             Self::Chunks(content) => content.data(),
-            Self::File(_, size, _) => *size,
+            Self::File(plain) => plain.data,
             Self::Qcow2(disk) => disk.data(),
         }
     }
@@ -69,7 +82,7 @@ impl Bytes {
                 let (object, left) = content.place(at);
                 Ok((object.map_or(Known::Zeros, |(name, before)| Known::Object(name, before)), left))
             }
-            Self::File(..) => Ok((Known::Nothing, u64::MAX)),
+            Self::File(plain) => plain.known(at),
             Self::Qcow2(disk) => disk.known(at),
         }
     }
@@ -116,14 +129,29 @@ impl ReadAt for Bytes {
         match self {
             Self::Chunks(content) => content.read_at(at, buffer),
             Self::Qcow2(disk) => disk.read_at(at, buffer),
-            Self::File(file, size, signals) => {
-                signals.check()?;
-                let inside = usize::try_from(size.saturating_sub(at)).unwrap_or(usize::MAX).min(buffer.len());
-                let (inside, after) = buffer.split_at_mut_checked(inside).ok_or(io::ErrorKind::InvalidInput)?;
-                after.fill(0);
-                file.read_exact_at(inside, at)
-            }
+            Self::File(plain) => plain.read_at(at, buffer),
         }
+    }
+}
+
+impl Plain {
+    /// See [`Bytes::known`]: holes are zeros.
+    fn known(&self, at: u64) -> io::Result<(Known, u64)> {
+        match sparse::next_data(&self.file, at..self.size)? {
+            None => Ok((Known::Zeros, u64::MAX)),
+            Some(data) if data.start > at => Ok((Known::Zeros, data.start.saturating_sub(at))),
+            Some(data) => Ok((Known::Nothing, data.end.saturating_sub(at))),
+        }
+    }
+}
+
+impl ReadAt for Plain {
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.signals.check()?;
+        let inside = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX).min(buffer.len());
+        let (inside, after) = buffer.split_at_mut_checked(inside).ok_or(io::ErrorKind::InvalidInput)?;
+        after.fill(0);
+        self.file.read_exact_at(inside, at)
     }
 }
 

@@ -55,8 +55,8 @@ impl Contents {
 fn stored(disk: &Bytes, ranges: &[Range<u64>]) -> io::Result<u64> {
     let sum = |sum: u64, bytes: io::Result<u64>| Ok(sum.saturating_add(bytes?));
     match disk {
-        Bytes::File(file, size, _) => {
-            let each = |range: &Range<u64>| written(disk, file, range.start..range.end.min(*size));
+        Bytes::File(plain) => {
+            let each = |range: &Range<u64>| written(disk, &plain.file, range.start..range.end.min(plain.size));
             ranges.iter().map(each).try_fold(0, sum)
         }
         _ => ranges.iter().map(|range| in_chunks(disk, range)).try_fold(0, sum),

@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use std::iter::Peekable;
 use std::vec;
 
+/// The most pieces of files that are compared: files that claim the same parts of a disk take no end, also if nothing is read.
+const MOST_WINDOWS: u64 = 64 << 20;
 /// Bytes that are compared at once.
 const WINDOW: usize = 256 << 10;
 
@@ -53,6 +55,8 @@ struct Comparison<'a> {
     path: Vec<u8>,
     /// Bytes that may still be read: of files that claim the same parts of a disk again and again, there would be no end.
     left: u64,
+    /// Pieces of files that may still be compared.
+    windows_left: u64,
     /// Whether files with several names are the same.
     compared: HashMap<[(usize, u32); 2], bool>,
     /// What is read of the two files that are compared.
@@ -117,7 +121,9 @@ impl Contents {
     ) -> Result<(), E> {
         let left = old.data().saturating_add(self.data()).saturating_mul(2).max(1 << 30);
         let (compared, windows) = (HashMap::new(), [(); 2].map(|()| vec![0; WINDOW]));
-        let mut comparison = Comparison { old, new: self, path: Vec::new(), left, compared, windows, is_strict };
+        let windows_left = MOST_WINDOWS;
+        let mut comparison =
+            Comparison { old, new: self, path: Vec::new(), left, windows_left, compared, windows, is_strict };
         let roots = (Some(old.root()), Some(self.root()));
         if is_strict {
             let changes = comparison.compare(old.root(), self.root())?;
@@ -135,6 +141,7 @@ impl Contents {
                 stack.pop();
                 continue;
             };
+            self.check()?;
             comparison.path.push(b'/');
             comparison.path.extend(&*name);
             let changes = match (&old, &new) {
@@ -238,20 +245,40 @@ impl Comparison<'_> {
             let mut at = at.max(ends);
             ends = end.max(ends);
             while at < end {
-                let bytes = (WINDOW as u64).min(end.saturating_sub(at));
-                if !old.is_known_same_at(new, at, bytes).map_err(self.on(None))? {
-                    let left = self.left.checked_sub(bytes);
-                    let endless =
-                        || ContentsError::damaged("a file system in it", "has files with more data than itself");
-                    self.left = left.ok_or_else(endless).map_err(self.on(None))?;
-                    if !self.is_read_same_at(old, new, at, bytes)? {
-                        return Ok(false);
-                    }
+                let (bytes, is_same) = self.is_next_same(old, new, at, end.saturating_sub(at))?;
+                if !is_same {
+                    return Ok(false);
                 }
                 at = at.saturating_add(bytes);
             }
         }
         Ok(true)
+    }
+
+    /// The same of the first of so many bytes at this place, and of how many.
+    fn is_next_same(
+        &mut self,
+        old: &Content<'_>,
+        new: &Content<'_>,
+        at: u64,
+        bytes: u64,
+    ) -> Result<(u64, bool), ContentsError> {
+        self.new.check()?;
+        let endless = || ContentsError::damaged("a file system in it", "has files with more data than itself");
+        self.windows_left = self.windows_left.checked_sub(1).ok_or_else(endless).map_err(self.on(None))?;
+        let window = bytes.min(WINDOW as u64);
+        if let (Some(one), Some(two)) = (
+            zeros(old, at, window, bytes).map_err(self.on(Side::Old))?,
+            zeros(new, at, window, bytes).map_err(self.on(Side::New))?,
+        ) {
+            return Ok((one.min(two), true));
+        }
+        let bytes = window;
+        if old.is_known_same_at(new, at, bytes).map_err(self.on(None))? {
+            return Ok((bytes, true));
+        }
+        self.left = self.left.checked_sub(bytes).ok_or_else(endless).map_err(self.on(None))?;
+        Ok((bytes, self.is_read_same_at(old, new, at, bytes)?))
     }
 
     /// The same of so many bytes at this place, at most a window.
@@ -268,6 +295,19 @@ impl Comparison<'_> {
         old.read_at(at, one).map_err(|error| error.on_side(path, Some(Side::Old)))?;
         new.read_at(at, two).map_err(|error| error.on_side(path, Some(Side::New)))?;
         Ok(one == two)
+    }
+}
+
+/// How many bytes at this place are zeros, as far as it is known without reading them: nothing if one of a window is not; all
+/// that follow are asked for only if those are.
+fn zeros(content: &Content<'_>, at: u64, window: u64, bytes: u64) -> Result<Option<u64>, ContentsError> {
+    match content.known_zeros(at, window)? {
+        (true, count) if count >= window => match content.known_zeros(at, bytes)? {
+            (true, more) => Ok(Some(more.max(window))),
+            // One block that the journal has counts for all that is asked for.
+            (false, _) => Ok(Some(window)),
+        },
+        _ => Ok(None),
     }
 }
 

@@ -12,6 +12,9 @@ const BLOCK: usize = 512;
 /// The most blocks of a comment with its header: programs keep a comment in memory, and some refuse one of more than 1 MiB.
 const COMMENT: u64 = 1 << 10;
 
+/// The most parts of a tar that are written: of 16 GiB. A tar has any number of zeros, and takes no room for them.
+const MOST_WRITES: usize = 1 << 16;
+
 /// The saved `/workspace` that is a file beside the artifact. No member of an artifact has such a path.
 pub const WORKSPACE: &str = "/workspace.tar";
 
@@ -68,13 +71,15 @@ fn empty_in_tar(tar: &Tar, number: u32, edits: &mut Edits) -> Result<(), Content
     header.set_size(0);
     header.set_cksum();
     edits.writes.insert(header_at, header.as_bytes().to_vec());
-    fill(at, size.div_ceil(BLOCK as u64), edits);
-    Ok(())
+    fill(at, size.div_ceil(BLOCK as u64), edits)
 }
 
 /// Fills so many blocks with comments of zeros.
-fn fill(mut at: u64, mut blocks: u64, edits: &mut Edits) {
+fn fill(mut at: u64, mut blocks: u64, edits: &mut Edits) -> Result<(), ContentsError> {
     while blocks > 0 {
+        if edits.writes.len() > MOST_WRITES {
+            return Err(ContentsError::damaged("its tar", "has too much in the files that are to be emptied"));
+        }
         let count = blocks.min(COMMENT);
         let end = at.saturating_add(count.saturating_mul(BLOCK as u64));
         let bytes = end.saturating_sub(at).saturating_sub(BLOCK as u64);
@@ -87,6 +92,7 @@ fn fill(mut at: u64, mut blocks: u64, edits: &mut Edits) {
         edits.writes.insert(at, begin);
         (at, blocks) = (end, blocks.saturating_sub(count));
     }
+    Ok(())
 }
 
 /// A global extended header, which so many bytes follow.

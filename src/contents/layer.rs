@@ -5,6 +5,7 @@ use super::error::ContentsError;
 use super::tar::{Name, Tar};
 use crate::ext4::{self, Attribute, Ext4Error, Extent, FileSystem, Inode, Kind, Metadata};
 use crate::overlay::{self, Below, TRUSTED};
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 /// The disk that is a layer: what overlayfs marks counts there only.
@@ -27,6 +28,51 @@ pub enum Key {
     Inode(Rc<Inode>),
     /// In a tar: its number.
     Number(u32),
+}
+
+/// A layer that is read when it is needed: to find a file in an upper one, the list of those below is not needed.
+pub struct Lazy {
+    layer: OnceCell<Layer>,
+    tar: Cell<Option<(Bytes, Rc<Cell<usize>>)>>,
+    /// Bytes of its data.
+    data: u64,
+}
+
+impl Lazy {
+    /// A tar that is not yet read. What all tars keep may have so many bytes as are `left`.
+    pub fn tar(bytes: Bytes, left: &Rc<Cell<usize>>) -> Self {
+        let data = bytes.data();
+        Self { layer: OnceCell::new(), tar: Cell::new(Some((bytes, left.clone()))), data }
+    }
+
+    /// A layer that is read.
+    pub fn ready(layer: Layer) -> Self {
+        let data = layer.bytes().data();
+        Self { layer: layer.into(), tar: Cell::new(None), data }
+    }
+
+    /// The layer.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn get(&self) -> Result<&Layer, ContentsError> {
+        if let Some(layer) = self.layer.get() {
+            return Ok(layer);
+        }
+        let (bytes, left) = self.tar.take().ok_or_else(|| ContentsError::damaged("a tar in it", "is damaged"))?;
+        let tar = Tar::open(bytes, &left)?;
+        Ok(self.layer.get_or_init(|| Layer::Tar(Box::new(tar))))
+    }
+
+    /// The layer, if it was read.
+    pub fn known(&self) -> Option<&Layer> {
+        self.layer.get()
+    }
+
+    /// Bytes of its data.
+    pub fn data(&self) -> u64 {
+        self.data
+    }
 }
 
 impl Layer {

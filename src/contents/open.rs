@@ -1,12 +1,12 @@
 //! Finds the layers in a snapshot.
 
-use super::bytes::{Bytes, Qcow2};
+use super::bytes::{Bytes, Plain, Qcow2};
 use super::empty::WORKSPACE;
 use super::error::ContentsError;
-use super::layer::{Key, Layer, OVERLAY};
+use super::layer::{Key, Layer, Lazy, OVERLAY};
 use super::sparse;
 use super::tar::MEMORY;
-use super::tree::{Contents, Lazy};
+use super::tree::Contents;
 use crate::ext4::{FileSystem, Inode, Kind, ROOT};
 use crate::library::store::{Index, Kept, Source};
 use crate::signals::Signals;
@@ -129,7 +129,7 @@ impl Contents {
             mounts.push((&b"workspace"[..], workspace.map(|_| (layers.len(), Key::Number(0)))));
             layers.extend(workspace.map(tar));
         }
-        Self::new(layers, vec![(0, Key::Number(0))], mounts, None).map(Some)
+        Self::new(layers, vec![(0, Key::Number(0))], mounts, None).map(|contents| Some(contents.until(signals)))
     }
 
     /// The files in an artifact that is one file. It is decompressed once, into files without a name in the folder `private`:
@@ -143,13 +143,11 @@ impl Contents {
         private: &Path,
         signals: &Signals,
     ) -> Result<Self, ContentsError> {
-        let mut unpacked = Unpacked { folder: private, files: HashMap::new(), last: None };
+        let mut unpacked = Unpacked { folder: private, files: HashMap::new(), last: None, signals };
         let taken = artifact::take_apart(path, signals, |_| None, &mut |part| unpacked.part(part));
         let ended = taken.and_then(|(_, manifest)| unpacked.end().map(|()| manifest).map_err(ArtifactError::Copy));
         let manifest = ended.map_err(|error| ContentsError::Artifact { path: path.to_owned(), error })?;
-        Self::of_members(&manifest, workspace, signals, &mut |path| {
-            unpacked.files.remove(path).map(|(file, size)| Bytes::File(file, size, signals.clone()))
-        })
+        Self::of_members(&manifest, workspace, signals, &mut |path| unpacked.files.remove(path).map(Bytes::File))
     }
 
     /// The same of an artifact with this manifest and members.
@@ -163,20 +161,21 @@ impl Contents {
         member: Members<'_>,
     ) -> Result<Self, ContentsError> {
         let manifest = Manifest::read(manifest)?;
-        match manifest.mode.as_str() {
+        let contents = match manifest.mode.as_str() {
             BARE => of_bare(&manifest, saved(workspace, signals)?, member),
             _ => of_image(&manifest, saved(workspace, signals)?, member),
-        }
+        };
+        Ok(contents?.until(signals))
     }
 }
 
 /// The members of an artifact in files, as far as they hold files of the VM.
 struct Unpacked<'a> {
     folder: &'a Path,
-    /// Each with its size.
-    files: HashMap<String, (File, u64)>,
-    /// The last one, and how much of it was read.
-    last: Option<(String, File, u64)>,
+    files: HashMap<String, Plain>,
+    /// The last one, as far as it was read.
+    last: Option<(String, Plain)>,
+    signals: &'a Signals,
 }
 
 impl Unpacked<'_> {
@@ -187,24 +186,26 @@ impl Unpacked<'_> {
                 let ends = [".tar", ".raw", ".ext4"].iter().any(|ending| member.path.ends_with(ending));
                 if ends || member.path.starts_with("checkpoint/disks/") {
                     let file = tempfile::tempfile_in(self.folder).map_err(ArtifactError::Copy)?;
-                    self.last = Some((member.path.clone(), file, 0));
+                    let plain = Plain { file, size: 0, data: 0, signals: self.signals.clone() };
+                    self.last = Some((member.path.clone(), plain));
                 }
             }
-            (Part::Data(bytes), Some((_, file, at))) => {
+            (Part::Data(bytes), Some((_, plain))) => {
                 // A hostile artifact is small, and has any number of zeros.
-                sparse::write(file, *at, bytes).map_err(ArtifactError::Copy)?;
-                *at = at.saturating_add(bytes.len() as u64);
+                let written = sparse::write(&plain.file, plain.size, bytes).map_err(ArtifactError::Copy)?;
+                plain.size = plain.size.saturating_add(bytes.len() as u64);
+                plain.data = plain.data.saturating_add(written);
             }
-            (Part::Zeros(count), Some((.., at))) => *at = at.saturating_add(count),
+            (Part::Zeros(count), Some((_, plain))) => plain.size = plain.size.saturating_add(count),
             (Part::Data(_) | Part::Zeros(_), None) => {}
         }
         Ok(())
     }
 
     fn end(&mut self) -> io::Result<()> {
-        if let Some((path, file, size)) = self.last.take() {
-            file.set_len(size)?;
-            self.files.insert(path, (file, size));
+        if let Some((path, plain)) = self.last.take() {
+            plain.file.set_len(plain.size)?;
+            self.files.insert(path, plain);
         }
         Ok(())
     }
@@ -219,7 +220,7 @@ fn saved(workspace: Option<&Path>, signals: &Signals) -> Result<Option<Bytes>, C
     let Some(path) = workspace else { return Ok(None) };
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
-    Ok(Some(Bytes::File(file, bytes, signals.clone())))
+    Ok(Some(Bytes::File(Plain { file, size: bytes, data: bytes, signals: signals.clone() })))
 }
 
 /// The engine's small system, over it what was changed, and `/workspace`: saved, or else on the disk for it.

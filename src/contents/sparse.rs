@@ -23,23 +23,25 @@ pub fn count(bytes: &[u8]) -> u64 {
 }
 
 /// Writes bytes to a place in a file, but for blocks of zeros: what was not written there is a hole. Its end must be set.
+/// Returns how many were written.
 ///
 /// # Errors
 /// They cannot be written.
-pub fn write(file: &File, mut at: u64, bytes: &[u8]) -> io::Result<()> {
+pub fn write(file: &File, mut at: u64, bytes: &[u8]) -> io::Result<u64> {
     let before = usize::try_from(at % BLOCK as u64).unwrap_or(0);
     let (first, rest) = bytes.split_at_checked(BLOCK.saturating_sub(before)).unwrap_or((bytes, &[]));
     let blocks = iter::once(first).chain(rest.chunks(BLOCK)).map(|block| (block.len(), is_zero(block)));
-    let (blocks, mut left): (Vec<_>, _) = (blocks.collect(), bytes);
+    let (blocks, mut left, mut written): (Vec<_>, _, _) = (blocks.collect(), bytes, 0_u64);
     for same in blocks.chunk_by(|(_, one), (_, next)| one == next) {
         let length = same.iter().map(|(length, _)| length).sum();
         let (part, after) = left.split_at_checked(length).unwrap_or((left, &[]));
         if same.iter().any(|(_, is_zero)| !is_zero) {
             file.write_all_at(part, at)?;
+            written = written.saturating_add(part.len() as u64);
         }
         (at, left) = (at.saturating_add(part.len() as u64), after);
     }
-    Ok(())
+    Ok(written)
 }
 
 /// Where the next data in this range of a file is: as far as its file system knows of holes.

@@ -1,15 +1,12 @@
 //! The layers of a VM over one another, as overlayfs shows them.
 
-use super::bytes::Bytes;
 use super::content::Content;
 use super::error::ContentsError;
-use super::layer::{Key, Layer};
-use super::tar::Tar;
+use super::layer::{Key, Layer, Lazy};
 use crate::ext4::{Attribute, Kind, Metadata};
 use crate::overlay::Below;
-use std::cell::{Cell, OnceCell};
+use crate::signals::Signals;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::rc::Rc;
 
 /// The most symbolic links that are followed for a path, as in Linux.
 const MOST_LINKS: usize = 40;
@@ -29,37 +26,7 @@ pub struct Contents {
     engine: Option<usize>,
     /// The paths of the members of the artifact that the layers are read from.
     members: Vec<String>,
-}
-
-/// A layer that is read when it is needed: to find a file in an upper one, the list of those below is not needed.
-pub struct Lazy {
-    layer: OnceCell<Layer>,
-    tar: Cell<Option<(Bytes, Rc<Cell<usize>>)>>,
-    /// Bytes of its data.
-    data: u64,
-}
-
-impl Lazy {
-    /// A tar that is not yet read. What all tars keep may have so many bytes as are `left`.
-    pub fn tar(bytes: Bytes, left: &Rc<Cell<usize>>) -> Self {
-        let data = bytes.data();
-        Self { layer: OnceCell::new(), tar: Cell::new(Some((bytes, left.clone()))), data }
-    }
-
-    /// A layer that is read.
-    pub fn ready(layer: Layer) -> Self {
-        let data = layer.bytes().data();
-        Self { layer: layer.into(), tar: Cell::new(None), data }
-    }
-
-    fn get(&self) -> Result<&Layer, ContentsError> {
-        if let Some(layer) = self.layer.get() {
-            return Ok(layer);
-        }
-        let (bytes, left) = self.tar.take().ok_or_else(|| ContentsError::damaged("a tar in it", "is damaged"))?;
-        let tar = Tar::open(bytes, &left)?;
-        Ok(self.layer.get_or_init(|| Layer::Tar(Box::new(tar))))
-    }
+    signals: Signals,
 }
 
 /// A file in a snapshot.
@@ -133,6 +100,7 @@ impl Contents {
             hidden,
             engine: None,
             members: Vec::new(),
+            signals: Signals::default(),
         };
         if let Some((layer, key)) = contents.root.at.first() {
             contents.root.metadata = contents.layer(*layer)?.metadata(key)?;
@@ -151,6 +119,20 @@ impl Contents {
         Self { engine, members, ..self }
     }
 
+    /// The same; what takes long ends when one of these signals arrives, also where nothing is read.
+    #[must_use]
+    pub fn until(self, signals: &Signals) -> Self {
+        Self { signals: signals.clone(), ..self }
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// A signal arrived.
+    pub(super) fn check(&self) -> Result<(), ContentsError> {
+        Ok(self.signals.check()?)
+    }
+
     /// The path of the member that a layer is read from.
     pub(super) fn member(&self, layer: usize) -> Result<&str, ContentsError> {
         let path = self.members.get(layer).map(String::as_str).filter(|path| !path.is_empty());
@@ -159,7 +141,7 @@ impl Contents {
 
     /// The layers, as far as they are read.
     pub(super) fn read_layers(&self) -> impl Iterator<Item = Option<&Layer>> {
-        self.layers.iter().map(|layer| layer.layer.get())
+        self.layers.iter().map(Lazy::known)
     }
 
     /// Where a file is: the uppermost layer with it.
@@ -377,7 +359,7 @@ impl Contents {
 
     /// Bytes of data in its layers.
     pub fn data(&self) -> u64 {
-        self.layers.iter().map(|layer| layer.data).fold(0, u64::saturating_add)
+        self.layers.iter().map(Lazy::data).fold(0, u64::saturating_add)
     }
 
     /// Whether two files of snapshots have the same inode, in every byte, and no attributes elsewhere.

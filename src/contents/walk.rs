@@ -83,6 +83,7 @@ impl Contents {
                 stack.pop();
                 continue;
             };
+            self.check()?;
             path.push(b'/');
             path.extend(&*name);
             on_item(&path, &item)?;

@@ -262,7 +262,15 @@ impl Extraction<'_> {
             while at < end {
                 self.signals.check()?;
                 let window = WINDOW.min(end.saturating_sub(at));
-                let (are_zeros, bytes) = content.known_zeros(at, window).map_err(failed)?;
+                let known = |bytes| content.known_zeros(at, bytes).map_err(failed);
+                let (are_zeros, mut bytes) = known(window)?;
+                // One block that the journal has counts for all that is asked for.
+                if are_zeros {
+                    bytes = match known(end.saturating_sub(at))? {
+                        (true, more) => more,
+                        (false, _) => bytes,
+                    };
+                }
                 if !are_zeros {
                     let endless =
                         || ContentsError::damaged("a file system in it", "has files with more data than itself");

@@ -1,10 +1,10 @@
 //! `snapshot files`, `snapshot cat`, `snapshot diff`: what is in a snapshot, without an engine.
 
-use crate::support::chaos::{Random, is_long};
-use crate::support::guest_files::{Bare, artifact, bare, corpus, folder, import, tar_of};
+use crate::support::chaos::{Random, is_long, within};
+use crate::support::guest_files::{Bare, artifact, artifact_with_holes, bare, corpus, folder, import, tar_of};
 use crate::support::namespace::{disk, in_a_namespace};
 use crate::support::resealed::FileSystem;
-use crate::support::{World, names_in, random_bytes, stderr, stdout};
+use crate::support::{World, finish, names_in, random_bytes, stderr, stdout};
 use predicates::str::contains;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -229,6 +229,39 @@ fn a_file_that_claims_more_than_its_tar_has_is_damage() {
             }
         }
     }
+}
+
+#[test]
+fn a_file_in_a_hole_of_its_tar_takes_no_room_and_no_memory() {
+    // An artifact of 1 KB: a hole costs nothing in it. It was copied out as zeros, and made empty piece by piece.
+    let (world, size) = (World::new(), 1_u64 << 40);
+    let manifest = serde_json::json!({
+        "mode": "container", "image": "x", "digest": "none", "platform": "linux/amd64", "cpus": 1, "mem": 512,
+        "assets": {
+            "libraries": [], "layers": [{"path": "layers/1.tar", "size": 1, "digest": "1"}],
+            "agent_rootfs": {"path": "agent-rootfs.tar", "size": 1},
+        },
+    });
+    let (layer, base) = (claiming(size, false), tar_of(&[("etc/", "")]));
+    for (file, first) in [("one", b'l'), ("other", b'L')] {
+        let mut layer = layer[..2048].to_vec();
+        layer[1024] = first;
+        let members = [("agent-rootfs.tar", &*base, base.len() as u64), ("layers/1.tar", &*layer, size + 4096)];
+        world.write(&format!("{file}.smolmachine"), artifact_with_holes(&members, &manifest));
+    }
+    let one = import(&world, "dev", &fs::read(world.path("work/one.smolmachine")).unwrap());
+    for from in ["./one.smolmachine", &one] {
+        world.run(&format!("cp {from}:/root/.bash_history to --force")).success();
+        let meta = fs::metadata(world.path("work/to")).unwrap();
+        assert_eq!((meta.len(), meta.blocks() < 10_000), (size, true), "{from}");
+        world
+            .run(&format!("snapshot diff ./other.smolmachine {from}"))
+            .success()
+            .stdout(contains("/root/.bash_history"));
+        world.run(&format!("snapshot diff ./one.smolmachine {from}")).success();
+    }
+    let limited = within(2000, &world.line(&format!("snapshot export {one} -o x.tar --scrub history")));
+    finish(limited).code(5).stderr(contains("has too much in the files that are to be emptied"));
 }
 
 #[test]

@@ -41,13 +41,21 @@ impl Bare {
 
 /// An artifact with these members.
 pub fn artifact(members: &[(&str, &[u8])], manifest: &Value) -> Vec<u8> {
+    let whole: Vec<_> = members.iter().map(|(path, content)| (*path, *content, content.len() as u64)).collect();
+    artifact_with_holes(&whole, manifest)
+}
+
+/// The same of members with so many bytes: what is more than their content is a hole.
+pub fn artifact_with_holes(members: &[(&str, &[u8], u64)], manifest: &Value) -> Vec<u8> {
     let mut tar = Vec::new();
-    for (path, content) in members {
-        let (path, size) = ((*path).to_owned(), content.len() as u64);
-        let member = Member { path, kind: MemberKind::File, mode: 0o644, uid: 0, gid: 0, mtime: 0, size };
-        tar.extend(headers(&member, &[]));
-        tar.extend(*content);
-        tar.resize(tar.len() + padding(&member, &[]), 0);
+    for &(path, content, size) in members {
+        let data = [(0, content.len() as u64)];
+        let (kind, data) =
+            if size > data[0].1 { (MemberKind::Sparse, &data[..]) } else { (MemberKind::File, &data[..0]) };
+        let member = Member { path: path.to_owned(), kind, mode: 0o644, uid: 0, gid: 0, mtime: 0, size };
+        tar.extend(headers(&member, data));
+        tar.extend(content);
+        tar.resize(tar.len() + padding(&member, data), 0);
     }
     tar.extend(END);
     let assets = zstd::encode_all(&*tar, 1).unwrap();
