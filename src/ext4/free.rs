@@ -16,8 +16,8 @@ const READ_ONLY: u32 = read_only::KNOWN
     | read_only::GDT_CHECKSUM
     | read_only::BIGALLOC
     | read_only::METADATA_CHECKSUM;
-/// The most pieces of free space, which bounds the memory. No file system in use comes near.
-const MOST: usize = 1 << 20;
+/// The most pieces of free space, or of what is to be cleared, which bounds the memory. No file system in use comes near.
+pub(super) const MOST: usize = 1 << 20;
 
 /// The bytes of a disk of that size that nothing on it uses, in order. Nothing is assumed to be free unless the file system
 /// was unmounted cleanly, has nothing unknown, and agrees with itself in all that is looked at.

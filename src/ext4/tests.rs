@@ -1,4 +1,5 @@
 use super::fields::u32_at;
+use super::free::MOST;
 use super::superblock::Superblock;
 use super::*;
 use std::fs;
@@ -143,4 +144,17 @@ fn no_byte_of_a_description_makes_more_free_than_there_is() {
             }
         }
     }
+}
+
+#[test]
+fn places_that_files_share_are_cleared_once_and_too_many_are_refused() {
+    let places = |from: u64, to: u64| (from..to).map(|number| number * 8192..number * 8192 + 4096);
+    let (mut edits, most) = (Edits::default(), MOST as u64);
+    for to in [most, most, 1] {
+        edits.add(places(0, to)).unwrap();
+    }
+    // The last one did not fit before the others were merged.
+    assert_eq!(edits.zeros.len(), MOST + 1);
+    let refused = edits.add(places(most, 2 * most)).unwrap_err().to_string();
+    assert_eq!(refused, "its file system has too many pieces to be cleared");
 }
