@@ -103,8 +103,8 @@ impl<S: ReadAt> FileSystem<S> {
         if file.kind != Kind::File || file.is_unknown() || !file.has_extents() {
             return Err(Ext4Error::Unknown("has a file that cannot be made empty"));
         }
-        // Checks the lists of extents, which `mark` follows.
-        self.extents(file)?;
+        // Checks the lists of extents, which `mark` follows, also behind the end of the file.
+        self.all_extents(file, true)?;
         let mut raw = file.raw.to_vec();
         let seed = file.seed(self.superblock().seed);
         let mut root = raw.get(ROOT).unwrap_or_default().to_vec();
