@@ -3,6 +3,7 @@
 use super::attributes::{self, Attribute};
 use super::error::Ext4Error;
 use super::extents::{self, Extent};
+use super::fields::u16_at;
 use super::folder::{self, OnEntry};
 use super::groups::Group;
 use super::inode::{self, Inode, Kind};
@@ -120,7 +121,8 @@ impl<S: ReadAt> FileSystem<S> {
                 for (raw, index) in block.chunks_exact(size).zip(inodes.by_ref()) {
                     let number = u32::saturating_mul(number, self.superblock.inodes_per_group);
                     let number = number.saturating_add(index).saturating_add(1);
-                    if raw.iter().any(|byte| *byte != 0) && Inode::parse(number, raw.into()).is_some() {
+                    // Without a mode it is none, and most are: they are not copied.
+                    if u16_at(raw, 0) != 0 && Inode::parse(number, raw.into()).is_some() {
                         on_inode(&self.inode(number)?)?;
                     }
                 }
