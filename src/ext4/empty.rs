@@ -7,11 +7,12 @@ use super::checksum::crc32c;
 use super::error::Ext4Error;
 use super::extents;
 use super::fields::{put, u16_at, u32_at, u64_of};
-use super::free::free;
+use super::free::{MOST, free};
 use super::inode::{self, Inode, Kind};
 use super::source::ReadAt;
 use super::tree::FileSystem;
 use std::collections::BTreeMap;
+use std::iter::once;
 use std::ops::Range;
 
 /// Bytes of a header, and of an entry of a list of extents.
@@ -62,6 +63,24 @@ impl Edits {
         last.is_some_and(|(start, new)| start.saturating_add(new.len() as u64) > at)
     }
 
+    /// Adds places that become zeros. Files may share theirs, so they are merged before there are too many.
+    ///
+    /// # Errors
+    /// There are too many that lie apart.
+    pub fn add(&mut self, zeros: impl IntoIterator<Item = Range<u64>>) -> Result<(), Ext4Error> {
+        for place in zeros {
+            if self.zeros.len() >= 2 * MOST {
+                self.sort();
+                // Then there is room for as many again: they are not sorted for each one.
+                if self.zeros.len() > MOST {
+                    return Err(Ext4Error::Unknown("has too many pieces to be cleared"));
+                }
+            }
+            self.zeros.push(place);
+        }
+        Ok(())
+    }
+
     /// Sorts what becomes zeros, so that [`Self::apply`] finds it.
     pub fn sort(&mut self) {
         self.zeros.sort_by_key(|zeros| zeros.start);
@@ -84,8 +103,8 @@ impl<S: ReadAt> FileSystem<S> {
         if file.kind != Kind::File || file.is_unknown() || !file.has_extents() {
             return Err(Ext4Error::Unknown("has a file that cannot be made empty"));
         }
-        // Checks the lists of extents, which `mark` follows.
-        self.extents(file)?;
+        // Checks the lists of extents, which `mark` follows, also behind the end of the file.
+        self.all_extents(file, true)?;
         let mut raw = file.raw.to_vec();
         let seed = file.seed(self.superblock().seed);
         let mut root = raw.get(ROOT).unwrap_or_default().to_vec();
@@ -108,13 +127,13 @@ impl<S: ReadAt> FileSystem<S> {
     /// # Errors
     /// The file system was not unmounted cleanly, is damaged or unknown.
     pub fn clear_unused(&self, edits: &mut Edits) -> Result<(), Ext4Error> {
-        edits.zeros.extend(free(self.source(), self.superblock().bytes())?);
+        edits.add(free(self.source(), self.superblock().bytes())?)?;
         self.for_each_used(&mut |file| {
-            if file.has_extents() && !file.is_unknown() {
-                let unwritten = self.all_extents(file, false)?;
-                edits.zeros.extend(unwritten.iter().map(|one| one.on_disk..one.on_disk.saturating_add(one.bytes)));
+            if !file.has_extents() || file.is_unknown() {
+                return Ok(());
             }
-            Ok(())
+            let unwritten = self.all_extents(file, false)?;
+            edits.add(unwritten.into_iter().map(|one| one.on_disk..one.on_disk.saturating_add(one.bytes)))
         })?;
         let (journal, block) = (self.superblock().journal, self.superblock().block_size);
         if journal == 0 {
@@ -122,11 +141,10 @@ impl<S: ReadAt> FileSystem<S> {
         }
         // Its first block describes it.
         let blocks = self.extents(&self.inode(journal)?)?;
-        edits.zeros.extend(blocks.iter().map(|extent| {
+        edits.add(blocks.into_iter().map(|extent| {
             let skipped = if extent.at == 0 { block } else { 0 };
             extent.on_disk.saturating_add(skipped)..extent.on_disk.saturating_add(extent.bytes)
-        }));
-        Ok(())
+        }))
     }
 }
 
@@ -177,7 +195,7 @@ impl<S: ReadAt> Emptying<'_, S> {
             let blocks = if length == WRITTEN { WRITTEN } else { length & !WRITTEN };
             let end = start.saturating_add(blocks.into());
             self.check(start..end)?;
-            self.edits.zeros.push(start.saturating_mul(block)..end.saturating_mul(block));
+            self.edits.add(once(start.saturating_mul(block)..end.saturating_mul(block)))?;
             // One bit less is left for the length: the last block of the longest extent is one of its own.
             let marked = blocks.min(WRITTEN - 1);
             extents.push(extent(first, marked, start));

@@ -67,6 +67,8 @@ pub struct Reader<'a> {
     pub read: &'a dyn Fn(u64) -> Result<Vec<u8>, Ext4Error>,
     /// Whether those with data are read, or those that have room only.
     pub has_data: bool,
+    /// The byte of the file from which on none are needed.
+    pub end: u64,
     /// All so far, in order.
     pub extents: Vec<Extent>,
     /// The first block of the file that may come next.
@@ -91,9 +93,15 @@ impl Reader<'_> {
         if level == 0 {
             return entries.try_for_each(|entry| self.leaf(entry));
         }
-        for entry in entries {
-            if u64::from(u32_at(entry, 0)) < self.next {
+        for (place, entry) in entries.enumerate() {
+            let first = u64::from(u32_at(entry, 0));
+            if first < self.next {
                 return wrong("has a file whose extents overlap");
+            }
+            // Linux follows the first entry, wherever the entry says that it begins.
+            if place > 0 && first.saturating_mul(self.block_bytes) >= self.end {
+                self.next = first;
+                continue;
             }
             let below = (self.read)(u64_of(u32_at(entry, 4), u16_at(entry, 8).into()))?;
             self.add(&below, level.checked_sub(1))?;

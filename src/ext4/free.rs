@@ -16,8 +16,8 @@ const READ_ONLY: u32 = read_only::KNOWN
     | read_only::GDT_CHECKSUM
     | read_only::BIGALLOC
     | read_only::METADATA_CHECKSUM;
-/// The most pieces of free space, which bounds the memory. No file system in use comes near.
-const MOST: usize = 1 << 20;
+/// The most pieces of free space, or of what is to be cleared, which bounds the memory. No file system in use comes near.
+pub(super) const MOST: usize = 1 << 20;
 
 /// The bytes of a disk of that size that nothing on it uses, in order. Nothing is assumed to be free unless the file system
 /// was unmounted cleanly, has nothing unknown, and agrees with itself in all that is looked at.
@@ -46,14 +46,12 @@ pub fn free(source: &dyn ReadAt, disk: u64) -> Result<Vec<Range<u64>>, Ext4Error
     for (number, group) in (0..).zip(&groups) {
         let blocks = superblock.blocks_of(number);
         let bitmap = superblock.used(source, group, &blocks, &metadata)?;
-        let mut count = 0;
-        for (at, is_used) in bits(&bitmap).take(superblock.clusters(&blocks)).enumerate() {
-            if !is_used {
-                count = u32::saturating_add(count, 1);
-                superblock.add(&mut free, &blocks, at as u64);
-            }
+        let mut count = 0_u64;
+        for clusters in unused(&bitmap, superblock.clusters(&blocks)) {
+            count = count.saturating_add(clusters.end.saturating_sub(clusters.start));
+            superblock.add(&mut free, &blocks, &clusters);
         }
-        if count != group.free_clusters {
+        if count != u64::from(group.free_clusters) {
             return Err(Ext4Error::Unknown("has a group that does not agree with its bitmap"));
         }
         if free.len() > MOST {
@@ -100,15 +98,15 @@ impl Superblock {
     }
 
     /// The number of clusters in these blocks of a group.
-    fn clusters(&self, blocks: &Range<u64>) -> usize {
+    fn clusters(&self, blocks: &Range<u64>) -> u64 {
         let blocks = blocks.end.saturating_sub(blocks.start);
-        usize::try_from(blocks.div_ceil(self.blocks_per_cluster.max(1))).unwrap_or(0)
+        blocks.div_ceil(self.blocks_per_cluster.max(1))
     }
 
-    /// Adds the bytes of a cluster of a group with these blocks.
-    fn add(&self, free: &mut Vec<Range<u64>>, blocks: &Range<u64>, cluster: u64) {
-        let start = blocks.start.saturating_add(cluster.saturating_mul(self.blocks_per_cluster));
-        let end = start.saturating_add(self.blocks_per_cluster).min(blocks.end);
+    /// Adds the bytes of clusters of a group with these blocks.
+    fn add(&self, free: &mut Vec<Range<u64>>, blocks: &Range<u64>, clusters: &Range<u64>) {
+        let place = |cluster: u64| blocks.start.saturating_add(cluster.saturating_mul(self.blocks_per_cluster));
+        let (start, end) = (place(clusters.start), place(clusters.end).min(blocks.end));
         let bytes = start.saturating_mul(self.block_size)..end.saturating_mul(self.block_size);
         match free.last_mut() {
             Some(last) if last.end == bytes.start => last.end = bytes.end,
@@ -117,7 +115,12 @@ impl Superblock {
     }
 }
 
-/// The bits of a bitmap, in order.
-fn bits(bitmap: &[u8]) -> impl Iterator<Item = bool> {
-    bitmap.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1))
+/// The clusters that are free in a bitmap of so many, in order. Where eight are the same, as most are, they are one step.
+fn unused(bitmap: &[u8], clusters: u64) -> impl Iterator<Item = Range<u64>> {
+    bitmap.iter().zip((0..clusters).step_by(8)).flat_map(move |(byte, first)| {
+        let (steps, length) = if matches!(*byte, 0 | u8::MAX) { (1_u64, 8_u64) } else { (8, 1) };
+        let free = (0..steps).filter(move |bit| *byte >> *bit & 1 == 0).map(move |bit| first.saturating_add(bit));
+        let ranges = free.map(move |start| start..start.saturating_add(length).min(clusters));
+        ranges.filter(|range| !range.is_empty())
+    })
 }

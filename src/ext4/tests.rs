@@ -1,4 +1,5 @@
 use super::fields::u32_at;
+use super::free::MOST;
 use super::superblock::Superblock;
 use super::*;
 use std::fs;
@@ -143,4 +144,42 @@ fn no_byte_of_a_description_makes_more_free_than_there_is() {
             }
         }
     }
+}
+
+#[test]
+fn places_that_files_share_are_cleared_once_and_too_many_are_refused() {
+    let places = |from: u64, to: u64| (from..to).map(|number| number * 8192..number * 8192 + 4096);
+    let (mut edits, most) = (Edits::default(), MOST as u64);
+    for to in [most, most, 1] {
+        edits.add(places(0, to)).unwrap();
+    }
+    // The last one did not fit before the others were merged.
+    assert_eq!(edits.zeros.len(), MOST + 1);
+    let refused = edits.add(places(most, 2 * most)).unwrap_err().to_string();
+    assert_eq!(refused, "its file system has too many pieces to be cleared");
+}
+
+#[test]
+fn lists_of_extents_are_read_up_to_the_end_of_a_file_and_not_without_end() {
+    let system = FileSystem::open(image("deep"), 0).unwrap();
+    // It has lists of two levels: one, and five below.
+    let mut file = system.inode(21).unwrap();
+    let lists = |file: &Inode| {
+        let before = system.list_bytes.get();
+        let extents = system.extents(file).unwrap();
+        ((before - system.list_bytes.get()) / 1024, extents)
+    };
+    let (count, whole) = lists(&file);
+    assert_eq!(count, 6);
+    let short = whole.iter().map(|extent| extent.at + 1).find(|size| *size > 100 * 1024).unwrap();
+    file.raw[4..8].copy_from_slice(&u32::try_from(short).unwrap().to_le_bytes());
+    let (count, begin) = lists(&file);
+    assert_eq!(count, 2);
+    let is_before = |extent: &&Extent| extent.at < short;
+    assert_eq!(begin.len(), whole.iter().filter(is_before).count());
+    assert_eq!(begin[..begin.len() - 1], whole[..begin.len() - 1]);
+    system.list_bytes.set(5 * 1024);
+    let read = || system.extents(&file).map(|_| ()).map_err(|error| error.to_string());
+    let refused = "its file system has lists of extents that are larger than itself";
+    assert_eq!([read(), read(), read()], [Ok(()), Ok(()), Err(refused.to_owned())]);
 }

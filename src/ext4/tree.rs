@@ -3,6 +3,7 @@
 use super::attributes::{self, Attribute};
 use super::error::Ext4Error;
 use super::extents::{self, Extent};
+use super::fields::u16_at;
 use super::folder::{self, OnEntry};
 use super::groups::Group;
 use super::inode::{self, Inode, Kind};
@@ -33,6 +34,8 @@ pub struct FileSystem<S> {
     groups: Vec<Group>,
     /// Bytes of folders that may still be read: a small disk may claim endless ones.
     folder_bytes: Cell<u64>,
+    /// Bytes of lists of extents that may still be read: many files may claim the same ones.
+    pub(super) list_bytes: Cell<u64>,
     /// The names in the folders that were looked at last: many paths lead through the same.
     names: RefCell<Names>,
 }
@@ -56,9 +59,10 @@ impl<S: ReadAt> FileSystem<S> {
         }
         let groups = superblock.read_groups(&source)?;
         let disk = Replayed::new(source, superblock.block_size);
-        // A folder is read for each path that is looked up, and for a list.
-        let folder_bytes = Cell::new(data.saturating_mul(8).max(64 << 20));
-        let mut opened = Self { disk, superblock, groups, folder_bytes, names: RefCell::default() };
+        // A folder is read for each path that is looked up, and for a list; the lists of a file for each of its names.
+        let most = |least| Cell::new(data.saturating_mul(8).max(least));
+        let (folder_bytes, list_bytes) = (most(64 << 20), most(1 << 30));
+        let mut opened = Self { disk, superblock, groups, folder_bytes, list_bytes, names: RefCell::default() };
         if opened.superblock.has(incompatible::RECOVER) && opened.superblock.journal != 0 {
             let places = opened.blocks_of(&opened.inode(opened.superblock.journal)?)?;
             opened.disk.replay(&places)?;
@@ -117,7 +121,8 @@ impl<S: ReadAt> FileSystem<S> {
                 for (raw, index) in block.chunks_exact(size).zip(inodes.by_ref()) {
                     let number = u32::saturating_mul(number, self.superblock.inodes_per_group);
                     let number = number.saturating_add(index).saturating_add(1);
-                    if raw.iter().any(|byte| *byte != 0) && Inode::parse(number, raw.into()).is_some() {
+                    // Without a mode it is none, and most are: they are not copied.
+                    if u16_at(raw, 0) != 0 && Inode::parse(number, raw.into()).is_some() {
                         on_inode(&self.inode(number)?)?;
                     }
                 }
@@ -136,8 +141,7 @@ impl<S: ReadAt> FileSystem<S> {
         }
         let (mut block, seed) = (self.block(), folder.seed(self.superblock.seed));
         for extent in self.extents(folder)? {
-            let left = self.folder_bytes.get().checked_sub(extent.bytes);
-            self.folder_bytes.set(left.ok_or(Ext4Error::Unknown("has folders that are larger than itself"))?);
+            take(&self.folder_bytes, extent.bytes, "has folders that are larger than itself")?;
             for offset in (0..extent.bytes).step_by(block.len().max(1)) {
                 let at = extent.on_disk.saturating_add(offset);
                 self.disk.read_at(at, &mut block)?;
@@ -177,7 +181,8 @@ impl<S: ReadAt> FileSystem<S> {
     /// # Errors
     /// It cannot be read, or is damaged.
     pub fn extents(&self, file: &Inode) -> Result<Vec<Extent>, Ext4Error> {
-        let (mut all, size) = (self.all_extents(file, true)?, file.size());
+        let size = file.size();
+        let mut all = self.extents_before(size, file, true)?;
         all.retain_mut(|extent| {
             extent.bytes = extent.bytes.min(size.saturating_sub(extent.at));
             extent.bytes > 0
@@ -187,6 +192,11 @@ impl<S: ReadAt> FileSystem<S> {
 
     /// The extents of a file that have data, or those that have room only.
     pub(super) fn all_extents(&self, file: &Inode, has_data: bool) -> Result<Vec<Extent>, Ext4Error> {
+        self.extents_before(u64::MAX, file, has_data)
+    }
+
+    /// The same, without lists that begin at this byte of the file or behind it: they are not read.
+    fn extents_before(&self, end: u64, file: &Inode, has_data: bool) -> Result<Vec<Extent>, Ext4Error> {
         if file.is_unknown() {
             return Err(Ext4Error::Unknown("has a file that is encrypted or in its inode"));
         }
@@ -196,13 +206,15 @@ impl<S: ReadAt> FileSystem<S> {
             return if is_empty { Ok(Vec::new()) } else { Err(unknown) };
         }
         let seed = file.seed(self.superblock.seed);
+        let (block_bytes, blocks) = (self.superblock.block_size, self.superblock.blocks);
         let read = |number| {
+            take(&self.list_bytes, block_bytes, "has lists of extents that are larger than itself")?;
             let list = self.read_block(number)?;
             self.check("list of extents", number, || extents::is_whole(&list, seed))?;
             Ok(list)
         };
-        let (block_bytes, blocks) = (self.superblock.block_size, self.superblock.blocks);
-        let mut reader = extents::Reader { block_bytes, blocks, read: &read, has_data, extents: Vec::new(), next: 0 };
+        let extents = Vec::new();
+        let mut reader = extents::Reader { block_bytes, blocks, read: &read, has_data, end, extents, next: 0 };
         reader.add(file.block(), None)?;
         Ok(reader.extents)
     }
@@ -301,4 +313,10 @@ impl<S: ReadAt> FileSystem<S> {
         }
         Ok(places)
     }
+}
+
+/// Takes bytes from those that may still be read, or fails: why completes the sentence of an [`Ext4Error::Unknown`].
+fn take(left: &Cell<u64>, bytes: u64, why: &'static str) -> Result<(), Ext4Error> {
+    left.set(left.get().checked_sub(bytes).ok_or(Ext4Error::Unknown(why))?);
+    Ok(())
 }
