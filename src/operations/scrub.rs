@@ -22,6 +22,10 @@ use std::str::FromStr;
 const WINDOW: u64 = 1 << 20;
 /// The most files that are listed.
 const LISTED: usize = 1000;
+/// The most bytes that the files to empty take in memory: a path may have 64 KiB.
+const MEMORY: usize = 512 << 20;
+/// Bytes of an inode, which has 256 on almost every disk, and of what is kept with it.
+const INODE: usize = 512;
 /// What helps if no copy can be made: after an unclean unmount, for one file, or else.
 const RESTART: &str = "thaw it, start and stop the VM, and freeze that";
 const IN_VM: &str = "empty or remove it in the VM, and freeze that";
@@ -218,10 +222,16 @@ fn edits(name: &str, contents: &Contents, which: &[Scrub]) -> Result<(MemberEdit
 
 /// The files that are made empty: why, their paths, and they.
 fn chosen(contents: &Contents, which: &[Scrub]) -> std::result::Result<Vec<Chosen>, ContentsError> {
-    let (kinds, mut all) = (|| SCRUBS.iter().filter(|(_, scrub)| which.contains(scrub)), Vec::new());
+    let kinds = || SCRUBS.iter().filter(|(_, scrub)| which.contains(scrub));
+    let (mut all, mut left) = (Vec::new(), MEMORY);
     leaks::each(contents, &mut |path, item, kind, _| {
-        let found = kinds().find(|(_, scrub)| scrub.is_of(kind));
-        all.extend(found.map(|(name, _)| (*name, path.to_vec(), item.clone())));
+        let Some((name, _)) = kinds().find(|(_, scrub)| scrub.is_of(kind)) else { return Ok(()) };
+        left = left.saturating_sub(memory(path));
+        // Once it is full, no further file has room.
+        if left == 0 {
+            return Err(ContentsError::damaged("the snapshot", "has more files to empty than fit into memory"));
+        }
+        all.push((*name, path.to_vec(), item.clone()));
         Ok(())
     })?;
     if let Some((name, _)) = kinds().find(|(_, scrub)| *scrub == Scrub::MachineId) {
@@ -233,6 +243,12 @@ fn chosen(contents: &Contents, which: &[Scrub]) -> std::result::Result<Vec<Chose
         }
     }
     Ok(all)
+}
+
+/// Bytes that a file with this path takes in memory until it is empty, about: also its path as text, in which a byte may take
+/// three.
+fn memory(path: &[u8]) -> usize {
+    path.len().saturating_mul(4).saturating_add(size_of::<Chosen>()).saturating_add(INODE)
 }
 
 /// Writes the copy into a private folder.
