@@ -10,6 +10,7 @@ use crate::leaks::{self, Finding, Kind};
 use crate::library::Stored;
 use crate::library::store::Kept;
 use crate::operations::{contents, packed};
+use crate::signals::Signals;
 use crate::smolvm::artifact::Manifest;
 use crate::terminal::Warnings;
 use links::Links;
@@ -129,7 +130,7 @@ pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manif
     let searched = contents::read(app, name, stored, path, &Kept::default()).map(|(contents, _private)| {
         app.terminal.during("check", &text, || {
             let contents = contents?;
-            each(&contents, &mut |path, _, kind, what| {
+            each(&contents, &app.signals, &mut |path, _, kind, what| {
                 found.in_files.insert(kind);
                 found.push(kind, path, what);
                 Ok(())
@@ -200,9 +201,10 @@ type OnFound<'a> = &'a mut dyn FnMut(&[u8], &Item, Kind, &'static str) -> std::r
 ///
 /// # Errors
 /// A folder cannot be read, a signal arrived, or `on_found` failed.
-pub fn each(contents: &Contents, on_found: OnFound<'_>) -> std::result::Result<(), ContentsError> {
+pub fn each(contents: &Contents, signals: &Signals, on_found: OnFound<'_>) -> std::result::Result<(), ContentsError> {
     let mut search = Search {
         contents,
+        signals,
         on_found,
         batch: Vec::new(),
         batch_paths: 0,
@@ -219,6 +221,7 @@ pub fn each(contents: &Contents, on_found: OnFound<'_>) -> std::result::Result<(
 /// A search of files.
 struct Search<'a> {
     contents: &'a Contents,
+    signals: &'a Signals,
     on_found: OnFound<'a>,
     /// Files to read: where they are, their path, and they.
     batch: Vec<(u64, Vec<u8>, Item)>,
@@ -291,6 +294,7 @@ impl Search<'_> {
     fn linked(&mut self) -> std::result::Result<(), ContentsError> {
         let (links, contents) = (std::mem::take(&mut self.links), self.contents);
         for (path, is_folder) in links.targets() {
+            self.signals.check()?;
             if !is_folder && known_names(&links, path).is_empty() {
                 continue;
             }
@@ -310,7 +314,12 @@ impl Search<'_> {
         let size = item.metadata.size;
         let is_file = item.kind() == FileKind::File && size > 0 && !self.contents.is_of_engine(item);
         let Some(first) = names.first().filter(|_| is_file) else { return Ok(()) };
-        let text = if size <= leaks::LONGEST { self.text(item).map(Some) } else { Ok(None) };
+        let text = if size <= leaks::LONGEST {
+            self.count(item)?;
+            self.text(item).map(Some)
+        } else {
+            Ok(None)
+        };
         let text = match text {
             Ok(text) => text,
             // It was reported by its path.
@@ -332,16 +341,25 @@ impl Search<'_> {
         self.batch_paths = 0;
         batch.sort_by_key(|(place, ..)| *place);
         for (_, path, item) in batch {
-            self.left = self
-                .left
-                .checked_sub(item.metadata.size)
-                .ok_or_else(|| ContentsError::damaged("a disk in it", "holds more text than is searched"))?;
+            self.count(&item)?;
             match self.text(&item) {
                 Ok(text) => self.check(&path, &item, Some(&text))?,
                 Err(error) => self.unreadable(&path, &item, error)?,
             }
         }
         Ok(())
+    }
+
+    /// Counts a file that is read next. A hole counts, too: it takes no time on the disk, but is searched.
+    fn count(&mut self, item: &Item) -> std::result::Result<(), ContentsError> {
+        self.signals.check()?;
+        let left = self.left.checked_sub(item.metadata.size);
+        // After the first one that is too much, no other is read.
+        self.left = left.unwrap_or(0);
+        match left {
+            Some(_) => Ok(()),
+            None => Err(ContentsError::damaged("a disk in it", "holds more text than is searched")),
+        }
     }
 
     fn text(&self, item: &Item) -> std::result::Result<Vec<u8>, ContentsError> {

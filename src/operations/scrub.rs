@@ -10,7 +10,7 @@ use crate::library::{FileHash, HashingWriter, InChunks, Metadata, Staging, Store
 use crate::operations::leaks::{self, Found};
 use crate::operations::{contents, packed, verify};
 use crate::report::{Emptied, Searched};
-use crate::signals::ExitNote;
+use crate::signals::{ExitNote, Signals};
 use crate::smolvm::artifact::Part;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -132,7 +132,7 @@ pub fn copy(app: &App, one: &Stored, which: &[Scrub]) -> Result<Scrubbed> {
     let (opened, _private) = contents::read(app, &name, Some(one), &one.folder, &Kept::default())?;
     let opened = opened.map_err(|error| unscrubbed(contents::failure(&name, error), WITHOUT))?;
     let (edits, emptied) =
-        app.terminal.during("check", &format!("searching {name}"), || edits(&name, &opened, which))?;
+        app.terminal.during("check", &format!("searching {name}"), || edits(app, &name, &opened, which))?;
     // In the library, it takes no more than what changes: a few chunks.
     let staging = packed::place(&format!("a copy of {name}"), WINDOW)?;
     let note = packed::leaves(app, &staging);
@@ -202,7 +202,7 @@ fn unemptied(name: &str, path: &[u8], error: ContentsError) -> Failure {
 }
 
 /// What is to be written so that these files are empty, and which they are.
-fn edits(name: &str, contents: &Contents, which: &[Scrub]) -> Result<(MemberEdits, Vec<Emptied>)> {
+fn edits(app: &App, name: &str, contents: &Contents, which: &[Scrub]) -> Result<(MemberEdits, Vec<Emptied>)> {
     let (mut edits, mut emptied) = (MemberEdits::new(), Vec::new());
     // Before the search, which takes long.
     let uncleared = |error| {
@@ -210,7 +210,8 @@ fn edits(name: &str, contents: &Contents, which: &[Scrub]) -> Result<(MemberEdit
         unscrubbed(contents::failure(name, error), hint)
     };
     contents.clear_unused(&mut edits).map_err(uncleared)?;
-    let chosen = chosen(contents, which).map_err(|error| unscrubbed(contents::failure(name, error), WITHOUT))?;
+    let chosen = chosen(contents, which, &app.signals);
+    let chosen = chosen.map_err(|error| unscrubbed(contents::failure(name, error), WITHOUT))?;
     for (kind, path, item) in chosen {
         contents.empty(&item, &mut edits).map_err(|error| unemptied(name, &path, error))?;
         emptied.push(Emptied { kind, path: String::from_utf8_lossy(&path).into_owned() });
@@ -221,10 +222,10 @@ fn edits(name: &str, contents: &Contents, which: &[Scrub]) -> Result<(MemberEdit
 }
 
 /// The files that are made empty: why, their paths, and they.
-fn chosen(contents: &Contents, which: &[Scrub]) -> std::result::Result<Vec<Chosen>, ContentsError> {
+fn chosen(contents: &Contents, which: &[Scrub], signals: &Signals) -> std::result::Result<Vec<Chosen>, ContentsError> {
     let kinds = || SCRUBS.iter().filter(|(_, scrub)| which.contains(scrub));
     let (mut all, mut left) = (Vec::new(), MEMORY);
-    leaks::each(contents, &mut |path, item, kind, _| {
+    leaks::each(contents, signals, &mut |path, item, kind, _| {
         let Some((name, _)) = kinds().find(|(_, scrub)| scrub.is_of(kind)) else { return Ok(()) };
         left = left.saturating_sub(memory(path));
         // Once it is full, no further file has room.

@@ -9,7 +9,7 @@ const MOST: usize = 32;
 #[derive(Default)]
 pub struct Links {
     all: BTreeMap<Vec<u8>, Target>,
-    /// Bytes that they take in memory, at most.
+    /// Bytes that they take in memory, about.
     memory: usize,
 }
 
@@ -31,7 +31,7 @@ impl Links {
         }
     }
 
-    /// Bytes that they take in memory, at most.
+    /// Bytes that they take in memory, about.
     pub fn memory(&self) -> usize {
         self.memory
     }
