@@ -10,6 +10,7 @@ use crate::leaks::{self, Finding, Kind};
 use crate::library::Stored;
 use crate::library::store::Kept;
 use crate::operations::{contents, packed};
+use crate::signals::Signals;
 use crate::smolvm::artifact::Manifest;
 use crate::terminal::Warnings;
 use links::Links;
@@ -19,11 +20,14 @@ use std::path::Path;
 /// The most findings that are kept, and the most that people read.
 const KEPT: usize = 1000;
 const SHOWN: usize = 20;
-/// How many files are sorted by their place on the disk before they are read.
+/// How many files are sorted by their place on the disk before they are read, and the most bytes of their paths.
 const BATCH: usize = 20_000;
-/// The most bytes of text that are searched, and the most symbolic links that are followed.
+const BATCH_PATHS: usize = 64 << 20;
+/// The most bytes of text that are searched.
 const MOST: u64 = 16 << 30;
+/// The most symbolic links that are followed, and the most bytes that they take in memory: a path may have 64 KiB.
 const MOST_LINKS: usize = 200_000;
+const LINKS_MEMORY: usize = 256 << 20;
 
 /// What was found in a snapshot.
 #[derive(Debug, Default)]
@@ -126,7 +130,7 @@ pub fn search(app: &App, name: &str, stored: Option<&Stored>, path: &Path, manif
     let searched = contents::read(app, name, stored, path, &Kept::default()).map(|(contents, _private)| {
         app.terminal.during("check", &text, || {
             let contents = contents?;
-            each(&contents, &mut |path, _, kind, what| {
+            each(&contents, &app.signals, &mut |path, _, kind, what| {
                 found.in_files.insert(kind);
                 found.push(kind, path, what);
                 Ok(())
@@ -197,9 +201,18 @@ type OnFound<'a> = &'a mut dyn FnMut(&[u8], &Item, Kind, &'static str) -> std::r
 ///
 /// # Errors
 /// A folder cannot be read, a signal arrived, or `on_found` failed.
-pub fn each(contents: &Contents, on_found: OnFound<'_>) -> std::result::Result<(), ContentsError> {
-    let (links, followed) = (Links::default(), 0);
-    let mut search = Search { contents, on_found, batch: Vec::new(), left: MOST, links, followed };
+pub fn each(contents: &Contents, signals: &Signals, on_found: OnFound<'_>) -> std::result::Result<(), ContentsError> {
+    let mut search = Search {
+        contents,
+        signals,
+        on_found,
+        batch: Vec::new(),
+        batch_paths: 0,
+        left: MOST,
+        links: Links::default(),
+        followed: 0,
+        leaves_links: false,
+    };
     let walked = contents.walk(b"/", contents.root(), &mut |path, item| search.any(path, item));
     // A folder that cannot be read hides nothing of what was found before.
     search.read_batch().and_then(|()| search.linked()).and(walked)
@@ -208,14 +221,19 @@ pub fn each(contents: &Contents, on_found: OnFound<'_>) -> std::result::Result<(
 /// A search of files.
 struct Search<'a> {
     contents: &'a Contents,
+    signals: &'a Signals,
     on_found: OnFound<'a>,
     /// Files to read: where they are, their path, and they.
     batch: Vec<(u64, Vec<u8>, Item)>,
+    /// Bytes of these paths.
+    batch_paths: usize,
     /// Bytes that may still be read.
     left: u64,
     /// Links outside of packages, and how many were followed.
     links: Links,
     followed: usize,
+    /// Whether there were more links than are followed.
+    leaves_links: bool,
 }
 
 impl Search<'_> {
@@ -241,10 +259,11 @@ impl Search<'_> {
             Ok(content) => {
                 let place = content.extents.first().map_or(0, |extent| extent.on_disk);
                 self.batch.push((place, path.to_vec(), item.clone()));
+                self.batch_paths = self.batch_paths.saturating_add(path.len());
             }
             Err(error) => self.unreadable(path, item, error)?,
         }
-        if self.batch.len() < BATCH { Ok(()) } else { self.read_batch() }
+        if self.batch.len() < BATCH && self.batch_paths < BATCH_PATHS { Ok(()) } else { self.read_batch() }
     }
 
     /// Notes what a link leads to. Those of packages are too many, and lead to what packages bring.
@@ -252,12 +271,12 @@ impl Search<'_> {
         if !leaks::is_searched(path, item.metadata.size) {
             return Ok(());
         }
-        self.followed = self.followed.saturating_add(1);
-        if self.followed > MOST_LINKS {
-            let is_first = self.followed == MOST_LINKS.saturating_add(1);
-            let what = "a symbolic link after 200,000 others, which is not followed";
+        if self.followed >= MOST_LINKS || self.links.memory() >= LINKS_MEMORY {
+            let is_first = !std::mem::replace(&mut self.leaves_links, true);
+            let what = "a symbolic link after too many others, which is not followed";
             return if is_first { (self.on_found)(path, item, Kind::Unreadable, what) } else { Ok(()) };
         }
+        self.followed = self.followed.saturating_add(1);
         match self.contents.find(path, true) {
             Ok(Some((target, found))) if found.kind() == FileKind::File => self.links.add(path, target, false),
             Ok(Some((target, found))) if found.kind() == FileKind::Folder => {
@@ -275,6 +294,7 @@ impl Search<'_> {
     fn linked(&mut self) -> std::result::Result<(), ContentsError> {
         let (links, contents) = (std::mem::take(&mut self.links), self.contents);
         for (path, is_folder) in links.targets() {
+            self.signals.check()?;
             if !is_folder && known_names(&links, path).is_empty() {
                 continue;
             }
@@ -294,7 +314,12 @@ impl Search<'_> {
         let size = item.metadata.size;
         let is_file = item.kind() == FileKind::File && size > 0 && !self.contents.is_of_engine(item);
         let Some(first) = names.first().filter(|_| is_file) else { return Ok(()) };
-        let text = if size <= leaks::LONGEST { self.text(item).map(Some) } else { Ok(None) };
+        let text = if size <= leaks::LONGEST {
+            self.count(item)?;
+            self.text(item).map(Some)
+        } else {
+            Ok(None)
+        };
         let text = match text {
             Ok(text) => text,
             // It was reported by its path.
@@ -313,18 +338,28 @@ impl Search<'_> {
     /// Reads files in the order of the disk: each part of it is read once.
     fn read_batch(&mut self) -> std::result::Result<(), ContentsError> {
         let mut batch = std::mem::take(&mut self.batch);
+        self.batch_paths = 0;
         batch.sort_by_key(|(place, ..)| *place);
         for (_, path, item) in batch {
-            self.left = self
-                .left
-                .checked_sub(item.metadata.size)
-                .ok_or_else(|| ContentsError::damaged("a disk in it", "holds more text than is searched"))?;
+            self.count(&item)?;
             match self.text(&item) {
                 Ok(text) => self.check(&path, &item, Some(&text))?,
                 Err(error) => self.unreadable(&path, &item, error)?,
             }
         }
         Ok(())
+    }
+
+    /// Counts a file that is read next. A hole counts, too: it takes no time on the disk, but is searched.
+    fn count(&mut self, item: &Item) -> std::result::Result<(), ContentsError> {
+        self.signals.check()?;
+        let left = self.left.checked_sub(item.metadata.size);
+        // After the first one that is too much, no other is read.
+        self.left = left.unwrap_or(0);
+        match left {
+            Some(_) => Ok(()),
+            None => Err(ContentsError::damaged("a disk in it", "holds more text than is searched")),
+        }
     }
 
     fn text(&self, item: &Item) -> std::result::Result<Vec<u8>, ContentsError> {

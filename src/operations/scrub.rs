@@ -10,7 +10,7 @@ use crate::library::{FileHash, HashingWriter, InChunks, Metadata, Staging, Store
 use crate::operations::leaks::{self, Found};
 use crate::operations::{contents, packed, verify};
 use crate::report::{Emptied, Searched};
-use crate::signals::ExitNote;
+use crate::signals::{ExitNote, Signals};
 use crate::smolvm::artifact::Part;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -22,6 +22,10 @@ use std::str::FromStr;
 const WINDOW: u64 = 1 << 20;
 /// The most files that are listed.
 const LISTED: usize = 1000;
+/// The most bytes that the files to empty take in memory: a path may have 64 KiB.
+const MEMORY: usize = 512 << 20;
+/// Bytes of an inode, which has 256 on almost every disk, and of what is kept with it.
+const INODE: usize = 512;
 /// What helps if no copy can be made: after an unclean unmount, for one file, or else.
 const RESTART: &str = "thaw it, start and stop the VM, and freeze that";
 const IN_VM: &str = "empty or remove it in the VM, and freeze that";
@@ -128,7 +132,7 @@ pub fn copy(app: &App, one: &Stored, which: &[Scrub]) -> Result<Scrubbed> {
     let (opened, _private) = contents::read(app, &name, Some(one), &one.folder, &Kept::default())?;
     let opened = opened.map_err(|error| unscrubbed(contents::failure(&name, error), WITHOUT))?;
     let (edits, emptied) =
-        app.terminal.during("check", &format!("searching {name}"), || edits(&name, &opened, which))?;
+        app.terminal.during("check", &format!("searching {name}"), || edits(app, &name, &opened, which))?;
     // In the library, it takes no more than what changes: a few chunks.
     let staging = packed::place(&format!("a copy of {name}"), WINDOW)?;
     let note = packed::leaves(app, &staging);
@@ -198,7 +202,7 @@ fn unemptied(name: &str, path: &[u8], error: ContentsError) -> Failure {
 }
 
 /// What is to be written so that these files are empty, and which they are.
-fn edits(name: &str, contents: &Contents, which: &[Scrub]) -> Result<(MemberEdits, Vec<Emptied>)> {
+fn edits(app: &App, name: &str, contents: &Contents, which: &[Scrub]) -> Result<(MemberEdits, Vec<Emptied>)> {
     let (mut edits, mut emptied) = (MemberEdits::new(), Vec::new());
     // Before the search, which takes long.
     let uncleared = |error| {
@@ -206,7 +210,8 @@ fn edits(name: &str, contents: &Contents, which: &[Scrub]) -> Result<(MemberEdit
         unscrubbed(contents::failure(name, error), hint)
     };
     contents.clear_unused(&mut edits).map_err(uncleared)?;
-    let chosen = chosen(contents, which).map_err(|error| unscrubbed(contents::failure(name, error), WITHOUT))?;
+    let chosen = chosen(contents, which, &app.signals);
+    let chosen = chosen.map_err(|error| unscrubbed(contents::failure(name, error), WITHOUT))?;
     for (kind, path, item) in chosen {
         contents.empty(&item, &mut edits).map_err(|error| unemptied(name, &path, error))?;
         emptied.push(Emptied { kind, path: String::from_utf8_lossy(&path).into_owned() });
@@ -217,11 +222,17 @@ fn edits(name: &str, contents: &Contents, which: &[Scrub]) -> Result<(MemberEdit
 }
 
 /// The files that are made empty: why, their paths, and they.
-fn chosen(contents: &Contents, which: &[Scrub]) -> std::result::Result<Vec<Chosen>, ContentsError> {
-    let (kinds, mut all) = (|| SCRUBS.iter().filter(|(_, scrub)| which.contains(scrub)), Vec::new());
-    leaks::each(contents, &mut |path, item, kind, _| {
-        let found = kinds().find(|(_, scrub)| scrub.is_of(kind));
-        all.extend(found.map(|(name, _)| (*name, path.to_vec(), item.clone())));
+fn chosen(contents: &Contents, which: &[Scrub], signals: &Signals) -> std::result::Result<Vec<Chosen>, ContentsError> {
+    let kinds = || SCRUBS.iter().filter(|(_, scrub)| which.contains(scrub));
+    let (mut all, mut left) = (Vec::new(), MEMORY);
+    leaks::each(contents, signals, &mut |path, item, kind, _| {
+        let Some((name, _)) = kinds().find(|(_, scrub)| scrub.is_of(kind)) else { return Ok(()) };
+        left = left.saturating_sub(memory(path));
+        // Once it is full, no further file has room.
+        if left == 0 {
+            return Err(ContentsError::damaged("the snapshot", "has more files to empty than fit into memory"));
+        }
+        all.push((*name, path.to_vec(), item.clone()));
         Ok(())
     })?;
     if let Some((name, _)) = kinds().find(|(_, scrub)| *scrub == Scrub::MachineId) {
@@ -233,6 +244,12 @@ fn chosen(contents: &Contents, which: &[Scrub]) -> std::result::Result<Vec<Chose
         }
     }
     Ok(all)
+}
+
+/// Bytes that a file with this path takes in memory until it is empty, about: also its path as text, in which a byte may take
+/// three.
+fn memory(path: &[u8]) -> usize {
+    path.len().saturating_mul(4).saturating_add(size_of::<Chosen>()).saturating_add(INODE)
 }
 
 /// Writes the copy into a private folder.

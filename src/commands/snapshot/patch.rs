@@ -11,6 +11,8 @@ use std::time::Duration;
 const LARGEST: u64 = 1 << 20;
 /// The most bytes of lines that are compared in all.
 const MOST: u64 = 256 << 20;
+/// A file that is no text counts as this part of its bytes: it is only read.
+const READ: u64 = 64;
 /// How long the shortest list of lines is looked for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -26,7 +28,7 @@ pub enum Lines {
 
 /// Compares the lines of files, as long as they are not too many.
 pub struct Patches {
-    /// Bytes of lines that may still be compared.
+    /// Bytes of lines that may still be compared; see [`READ`], too.
     left: u64,
 }
 
@@ -52,13 +54,15 @@ impl Patches {
         if sizes.iter().any(|size| *size > LARGEST) {
             return Ok(Lines::Unknown(NoPatch::TooLarge));
         }
-        let Some(left) = self.left.checked_sub(sizes.iter().sum()) else {
+        let bytes: u64 = sizes.iter().sum();
+        let Some(left) = self.left.checked_sub(bytes) else {
             return Ok(Lines::Unknown(NoPatch::TooMuch));
         };
         let on = |side| move |error: ContentsError| error.on_side(file.path, side);
         let (before, after) =
             (text(old, file.old).map_err(on(Side::Old))?, text(new, file.new).map_err(on(Side::New))?);
         let (Some(before), Some(after)) = (before, after) else {
+            self.left = self.left.saturating_sub(bytes.div_ceil(READ));
             return Ok(Lines::Unknown(NoPatch::NotText));
         };
         self.left = left;

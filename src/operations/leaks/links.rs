@@ -7,7 +7,11 @@ const MOST: usize = 32;
 
 /// Symbolic links, by what they lead to.
 #[derive(Default)]
-pub struct Links(BTreeMap<Vec<u8>, Target>);
+pub struct Links {
+    all: BTreeMap<Vec<u8>, Target>,
+    /// Bytes that they take in memory, about.
+    memory: usize,
+}
 
 /// What links lead to.
 struct Target {
@@ -20,17 +24,24 @@ impl Links {
     /// Adds a link that leads to the file or the folder with this path. A folder that the link is in gets no new name.
     pub fn add(&mut self, link: &[u8], target: Vec<u8>, is_folder: bool) {
         if target != b"/" && !is_below(link, &target) {
-            let target = self.0.entry(target).or_insert_with(|| Target { is_folder, links: Vec::new() });
+            let paths = link.len().saturating_add(target.len());
+            self.memory = self.memory.saturating_add(paths).saturating_add(size_of::<(Vec<u8>, Target, Vec<u8>)>());
+            let target = self.all.entry(target).or_insert_with(|| Target { is_folder, links: Vec::new() });
             target.links.push(link.to_vec());
         }
+    }
+
+    /// Bytes that they take in memory, about.
+    pub fn memory(&self) -> usize {
+        self.memory
     }
 
     /// The paths of what links lead to, and whether it is a folder; without what is in such a folder.
     pub fn targets(&self) -> impl Iterator<Item = (&[u8], bool)> {
         let is_inside = |path: &[u8]| {
-            parts(path).any(|(above, below)| !below.is_empty() && self.0.get(above).is_some_and(|one| one.is_folder))
+            parts(path).any(|(above, below)| !below.is_empty() && self.all.get(above).is_some_and(|one| one.is_folder))
         };
-        let outer = self.0.iter().filter(move |(path, _)| !is_inside(path));
+        let outer = self.all.iter().filter(move |(path, _)| !is_inside(path));
         outer.map(|(path, target)| (path.as_slice(), target.is_folder))
     }
 
@@ -40,7 +51,7 @@ impl Links {
         while let Some(path) = all.get(next).cloned() {
             // The deepest folder first: it has the fewest links.
             for (above, below) in parts(&path).collect::<Vec<_>>().into_iter().rev() {
-                for link in self.0.get(above).into_iter().flat_map(|target| &target.links) {
+                for link in self.all.get(above).into_iter().flat_map(|target| &target.links) {
                     if all.len() > MOST {
                         return all.split_off(1);
                     }
@@ -95,6 +106,15 @@ mod tests {
         assert_eq!(names(&links, "/srv/config/a"), ["/root/.config/a"]);
         assert_eq!(names(&links, "/srv/config2/a"), [] as [&str; 0]);
         assert_eq!(names(&links, "/x/gh/hosts.yml"), ["/srv/config/gh/hosts.yml", "/root/.config/gh/hosts.yml"]);
+    }
+
+    #[test]
+    fn links_with_long_paths_take_more_memory_than_others() {
+        let memory = |link: &str| links(&[(link, "/file", false)]).memory();
+        assert!((10..1000).contains(&memory("/link")));
+        assert!((60_000..61_000).contains(&memory(&format!("/{}", "x".repeat(60_000)))));
+        // A link that gives no new name is not kept.
+        assert_eq!(links(&[("/srv/link", "/srv", true)]).memory(), 0);
     }
 
     #[test]
