@@ -11,8 +11,8 @@ use crate::signals::Signals;
 use crate::smolvm::artifact::{self, ArtifactError, Details, Manifest};
 use crate::{chunk, files, home, tarball};
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -204,8 +204,8 @@ fn unpack(source: &Path, folder: &Path, signals: &Signals) -> Result<()> {
     let assets = artifact::assets(source).map_err(|error| damaged(error.to_string()))?;
     let mut decoder = zstd::Decoder::new(assets).map_err(broken)?;
     decoder.window_log_max(artifact::WINDOW).map_err(broken)?;
-    tarball::for_each(decoder, broken, |entry| {
-        signals.check()?;
+    let left = artifact::most_data(fs::metadata(source).map_err(broken)?.len());
+    let unpacked = tarball::for_each(Unpacked { from: decoder, left, signals }, broken, |entry| {
         let path = entry.path().map_err(broken)?.into_owned();
         let most = store::most_bytes(&path).filter(|_| entry.header().entry_type().is_file());
         let Some(most) = most else { return Ok(()) };
@@ -226,11 +226,47 @@ fn unpack(source: &Path, folder: &Path, signals: &Signals) -> Result<()> {
         })?;
         let mut buffer = vec![0; BUFFER];
         loop {
-            signals.check()?;
             match chunk::read(entry, &mut buffer).map_err(broken)? {
                 [] => return Ok(()),
                 read => file.write_all(read).map_err(not_writable(&target))?,
             }
         }
-    })
+    });
+    // After a signal, a short stream is not damaged.
+    signals.check()?;
+    unpacked
+}
+
+/// What comes out of a decoder: it ends at a signal, also in what is skipped, and where it is more than a real checkpoint has.
+struct Unpacked<'a, R> {
+    from: R,
+    left: u64,
+    signals: &'a Signals,
+}
+
+impl<R: Read> Read for Unpacked<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.signals.check()?;
+        let count = self.from.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| io::Error::other(artifact::TOO_LARGE))?;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unpacked_ends_at_a_signal_and_where_it_is_too_large() {
+        let (signals, bytes) = (Signals::default(), [0_u8; 100]);
+        let unpack = |left| {
+            let mut unpacked = Unpacked { from: bytes.as_slice(), left, signals: &signals };
+            io::copy(&mut unpacked, &mut io::sink())
+        };
+        assert_eq!(unpack(100).unwrap(), 100);
+        assert_eq!(unpack(99).unwrap_err().to_string(), artifact::TOO_LARGE);
+        signals.arrive(2);
+        assert!(unpack(100).unwrap_err().to_string().contains("interrupted"));
+    }
 }

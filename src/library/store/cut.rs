@@ -98,6 +98,21 @@ impl Cutter {
         self.rest.len()
     }
 
+    /// Whether it is cut by its content.
+    pub fn is_by_content(&self) -> bool {
+        self.is_by_content
+    }
+
+    /// Cuts here, and from here on at each MiB.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn end_by_content<E>(&mut self, emit: &mut dyn FnMut(Piece<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.end(emit)?;
+        self.is_by_content = false;
+        Ok(())
+    }
+
     /// Drops what is not cut yet.
     pub fn drop_rest(&mut self) {
         self.rest.clear();
@@ -135,7 +150,7 @@ fn emit_chunk<E>(chunk: &mut Vec<u8>, emit: &mut dyn FnMut(Piece<'_>) -> Result<
 }
 
 /// Whether all bytes are zero. Stops soon where they are not.
-fn is_zero(bytes: &[u8]) -> bool {
+pub fn is_zero(bytes: &[u8]) -> bool {
     const ZEROS: [u8; 4096] = [0; 4096];
     bytes.chunks(ZEROS.len()).all(|part| ZEROS.starts_with(part))
 }

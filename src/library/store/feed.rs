@@ -88,6 +88,31 @@ impl<'w> Feed<'w> {
         object.map_or(Ok(()), |object| self.chunks.work.link(&object, from, buffer))
     }
 
+    /// Whether the content of the last member decides where it is cut. If not, each whole MiB becomes an object.
+    pub(super) fn is_by_content(&self) -> bool {
+        self.cutter.is_by_content()
+    }
+
+    /// Cuts the last member here, and from here on at each MiB.
+    ///
+    /// # Errors
+    /// The objects cannot be written.
+    pub(super) fn end_by_content(&mut self) -> Result<(), StoreError> {
+        self.cutter.end_by_content(&mut |piece| self.chunks.add(piece))
+    }
+
+    /// Adds an object where all before it is cut. Its content was added before, and became one object, with this name.
+    ///
+    /// # Errors
+    /// The member has more bytes than it says, or a signal arrived.
+    pub(super) fn repeat(&mut self, name: Digest, length: u64) -> Result<(), StoreError> {
+        self.chunks.work.signals.check()?;
+        self.count(length)?;
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        self.chunks.work.repeat(self.chunks.push(Chunk::Object(name, length, 0, 0)), name);
+        Ok(())
+    }
+
     /// Makes the cuts that do not depend on what follows. Returns how many bytes are left.
     ///
     /// # Errors

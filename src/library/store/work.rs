@@ -145,6 +145,11 @@ impl<'r> Work<'r> {
         is_new
     }
 
+    /// Notes that a chunk is the object with this name, which another chunk brings: it was handed over before.
+    pub fn repeat(&self, place: Place, name: Digest) {
+        self.state().placed.push((place, name));
+    }
+
     /// Notes what the frame of a claimed object is.
     pub fn made(&self, name: Digest, frame: Frame) {
         self.state().frames.insert(name, Some(frame));

@@ -20,8 +20,15 @@ const FRAGMENTS: usize = 1 << 18;
 /// keep them, and compressing them anew makes more of what was made to be smallest as a whole.
 const DATA: u64 = 1 << 30;
 const DATA_PER_BYTE: u64 = 64;
+/// What is wrong with one that has more.
+pub const TOO_LARGE: &str = "it is much larger than its compressed size allows";
 /// How many zeros that are data cost as much as a byte of other data: no space, but time.
 const ZEROS_PER_BYTE: usize = 16;
+
+/// The most bytes of data that so many compressed ones may become.
+pub fn most_data(compressed: u64) -> u64 {
+    compressed.saturating_mul(DATA_PER_BYTE).saturating_add(DATA)
+}
 
 /// Reads the file once, checks it as [`super::verify`] does, and passes the members of its tar and their content to `on_part`.
 /// `edit` may return another manifest. Returns what the artifact says about itself, and its manifest, both as edited.
@@ -153,7 +160,7 @@ impl<E: From<ArtifactError>> Write for Tar<'_, E> {
 impl<'a, E: From<ArtifactError>> Tar<'a, E> {
     fn new(signals: &'a Signals, on_part: &'a mut dyn FnMut(Part<'_>) -> Result<(), E>) -> Self {
         let (next, header) = (Next::Header, Vec::new());
-        let (members, content_limit, data_limit) = (0, CONTENT_LIMIT, DATA);
+        let (members, content_limit, data_limit) = (0, CONTENT_LIMIT, most_data(0));
         Self { signals, on_part, next, header, members, content_limit, data_limit, stopped: None }
     }
 
@@ -278,7 +285,7 @@ impl<'a, E: From<ArtifactError>> Tar<'a, E> {
         let count = data.chunks(ZEROS.len()).map(cost).sum::<usize>();
         match self.data_limit.checked_sub(count as u64) {
             Some(left) => self.data_limit = left,
-            None => return unknown("it is much larger than its compressed size allows"),
+            None => return unknown(TOO_LARGE),
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ mod manifest;
 mod member;
 mod together;
 
-pub use apart::{WINDOW, take_apart};
+pub use apart::{TOO_LARGE, WINDOW, most_data, take_apart};
 pub(super) use content::Content;
 pub use content::{Artifact, assets, details, verify, verify_and_read};
 pub use error::ArtifactError;
