@@ -220,7 +220,6 @@ fn read(disk: &Files<'_>, path: &str) -> Result<Option<Vec<u8>>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ext4::FileSystem;
     use crate::smolvm::disk::Disk;
     use serde_json::{Value, json};
     use tempfile::TempDir;
@@ -249,7 +248,7 @@ mod tests {
             let path = self.folder.path().join("storage.raw");
             fs::write(&path, &self.disk).unwrap();
             let disk = Disk::open(&path).unwrap();
-            let files = Files { path, system: FileSystem::open(disk.random().unwrap(), disk.size()).unwrap() };
+            let files = Files::open(&path, &disk).unwrap();
             Origin::of(&Record::parse(&record.to_string()).unwrap(), self.folder.path(), &files)
         }
 
