@@ -33,6 +33,9 @@ const ARCHIVES: &str = "image-archives/packed_layers";
 /// The largest file with settings of an image.
 const LARGEST: u64 = 4 << 20;
 
+/// The most layers of an image: Linux mounts no more as one.
+const MOST_LAYERS: usize = 500;
+
 /// The image of a VM.
 #[derive(Debug)]
 pub struct Origin {
@@ -166,6 +169,9 @@ impl Origin {
             return Err("its disk does not have exactly one image".to_owned());
         };
         let manifest: Manifest = parse(disk, &format!("manifests/{manifest}.json"))?;
+        if manifest.layers.len() > MOST_LAYERS {
+            return Err(format!("its image has more than {MOST_LAYERS} layers"));
+        }
         let mut layers = Vec::new();
         for layer in manifest.layers.iter().rev() {
             let digest = layer.hex()?;

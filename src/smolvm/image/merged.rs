@@ -13,6 +13,11 @@ use std::vec;
 /// has few of them, but one that is hostile can name paths of thousands of names again and again.
 const MOST_LOOKED_UP: u64 = 1 << 25;
 
+/// What a name weighs besides its files: the first one takes most of the memory, those that lie below it far less.
+const NAME: usize = 7;
+/// The most that names in open folders may weigh together: they are not more than [`MOST`], each with one file.
+const HEAVIEST: usize = MOST * (NAME + 1);
+
 /// A file that a guest sees.
 #[derive(Debug)]
 pub struct Seen<'f> {
@@ -46,8 +51,8 @@ pub fn walk<E: From<DiskError> + From<Interrupted>>(
         roots.push((number, layer.root()?));
     }
     let (mut path, mut open): (Vec<u8>, Vec<Open>) = (Vec::new(), Vec::new());
-    // Names in open folders that come next, and those that may still be looked up for renamed folders.
-    let (mut held, mut left) = (0, MOST_LOOKED_UP);
+    // What names in open folders weigh that come next, and how many may still be looked up for renamed folders.
+    let (mut held, mut left) = (0_usize, MOST_LOOKED_UP);
     let mut next = Some(roots.clone());
     loop {
         if let Some(files) = next.take() {
@@ -58,8 +63,8 @@ pub fn walk<E: From<DiskError> + From<Interrupted>>(
             } else {
                 Vec::new()
             };
-            held = names.len().saturating_add(held);
-            if let Some(layer) = layers.get(*layer).filter(|_| held > MOST) {
+            held = names.iter().map(weight).fold(held, usize::saturating_add);
+            if let Some(layer) = layers.get(*layer).filter(|_| held > HEAVIEST) {
                 return Err(layer.unknown(CROWDED).into());
             }
             open.push((path.len(), names.into_iter()));
@@ -68,8 +73,9 @@ pub fn walk<E: From<DiskError> + From<Interrupted>>(
         path.truncate(*length);
         match names.next() {
             None => drop(open.pop()),
-            Some((name, files)) => {
-                held = held.saturating_sub(1);
+            Some(next_name) => {
+                held = held.saturating_sub(weight(&next_name));
+                let (name, files) = next_name;
                 if !path.is_empty() {
                     path.push(b'/');
                 }
@@ -84,6 +90,11 @@ pub fn walk<E: From<DiskError> + From<Interrupted>>(
     }
 }
 
+/// What a name weighs with its files.
+fn weight((_, files): &Name) -> usize {
+    files.len().saturating_add(NAME)
+}
+
 /// The names in a folder that is in these layers; `roots` are their uppermost folders. `left` is how many names may still be
 /// looked up for renamed folders.
 fn names<E: From<DiskError> + From<Interrupted>>(
@@ -95,11 +106,12 @@ fn names<E: From<DiskError> + From<Interrupted>>(
 ) -> Result<Vec<Name>, E> {
     // For each name its files so far, and whether those below are hidden.
     let mut all: BTreeMap<Vec<u8>, (Files, bool)> = BTreeMap::new();
+    let mut count = 0_usize;
     for (number, folder) in folders {
         let Some(layer) = layers.get(*number) else { continue };
         for (name, file) in layer.entries(folder)? {
             signals.check()?;
-            if all.len() > MOST {
+            if all.len() > MOST || count > HEAVIEST {
                 return Err(layer.unknown(CROWDED).into());
             }
             let (files, is_closed) = all.entry(name).or_default();
@@ -117,9 +129,12 @@ fn names<E: From<DiskError> + From<Interrupted>>(
                 layer.check_file(&file)?;
             }
             files.push((*number, file));
+            count = count.saturating_add(1);
             if let Below::Elsewhere(path) = below {
                 let start = if path.starts_with(b"/") { roots } else { folders };
-                files.extend(renamed::<E>(layers, start, *number, &path, signals, left)?);
+                let lower = renamed::<E>(layers, start, *number, &path, signals, left)?;
+                count = count.saturating_add(lower.len());
+                files.extend(lower);
             }
         }
     }
