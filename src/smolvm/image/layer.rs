@@ -75,10 +75,13 @@ impl<'d> Files<'d> {
     /// The names in a folder; none in anything else.
     ///
     /// # Errors
-    /// It cannot be read, or is damaged.
+    /// It cannot be read, is damaged, or has too many.
     pub fn names(&self, folder: &Inode) -> Result<Vec<Vec<u8>>, DiskError> {
         let mut names = Vec::new();
         let mut add = |name: &[u8], _| {
+            if names.len() == MOST {
+                return Err(Ext4Error::Unknown(CROWDED));
+            }
             names.push(name.to_vec());
             Ok(())
         };
