@@ -10,6 +10,9 @@ const HARMLESS: [&[u8]; 5] = [b"origin", b"impure", b"uuid", b"upper", b"protatt
 /// How the rest of a name begins if the guest set an attribute with a name of these: it is none for overlayfs.
 const ESCAPED: &[u8] = b"overlay.";
 
+/// The longest path, in bytes. No program of the guest can open a longer one, and Linux marks folders with far shorter ones.
+pub const LONGEST_PATH: usize = 4096;
+
 /// How the kernel of the guest knows what a layer hides. Attributes of the other kind mean nothing to it, and anybody in the
 /// guest can set those of `user.`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +75,9 @@ impl Below {
 
 /// Whether overlayfs takes it for what a renamed folder lies over.
 fn is_path(path: &[u8]) -> bool {
-    let has_names = names_of(path).all(|name| !name.is_empty());
+    // On this host, `..` would lead out of the layer.
+    let is_name = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && !name.contains(&0);
+    let has_names = path.len() <= LONGEST_PATH && names_of(path).all(is_name);
     has_names && (path.starts_with(b"/") || !path.contains(&b'/'))
 }
 
@@ -130,6 +135,16 @@ mod tests {
         for path in ["", "/", "a/b", "/a//b", "/a/"] {
             assert!(below(Marks::Trusted, "redirect", path.as_bytes()).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn a_renamed_folder_neither_leaves_its_layer_nor_lies_over_an_endless_path() {
+        for path in ["..", ".", "/..", "/a/../../b", "/a/.", "a\0b"] {
+            assert!(below(Marks::Trusted, "redirect", path.as_bytes()).is_err(), "{path:?}");
+        }
+        let (longest, longer) = ("/a".repeat(LONGEST_PATH / 2), "/a".repeat(LONGEST_PATH / 2 + 1));
+        assert!(below(Marks::Trusted, "redirect", longest.as_bytes()).is_ok());
+        assert!(below(Marks::Trusted, "redirect", longer.as_bytes()).is_err());
     }
 
     #[test]

@@ -8,7 +8,6 @@ use super::Known;
 use super::known::{check_files, check_vm, disk_file};
 use super::manifest::{Asset, Layer as LayerAsset, Manifest};
 use super::origin::{Layers, Origin};
-use crate::ext4::FileSystem;
 use crate::files;
 use crate::overlay::Marks;
 use crate::signals::{Interrupted, Signals};
@@ -148,7 +147,7 @@ impl DirectImage {
         signals: &Signals,
         on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     ) -> Result<Written, E> {
-        let files = on_disk(&self.path, &self.storage)?;
+        let files = Files::open(&self.path, &self.storage)?;
         flatten(&self.layers.of(&files)?, known, Host::at(SystemTime::now()), signals, on_part)
     }
 
@@ -162,7 +161,7 @@ impl DirectImage {
         signals: &Signals,
         on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     ) -> Result<Written, E> {
-        let files = on_disk(&self.path, &self.storage)?;
+        let files = Files::open(&self.path, &self.storage)?;
         let mut layers = Vec::new();
         if let Some(changes) = files.find(&format!("{}/upper", self.changes))? {
             // The engine leaves out an empty one: the uppermost folder is that of the layer then.
@@ -206,7 +205,7 @@ impl DirectImage {
     /// # Errors
     /// The disk cannot be read, or something is not known.
     pub fn has_workspace(&self) -> Result<bool, DiskError> {
-        let files = on_disk(&self.path, &self.storage)?;
+        let files = Files::open(&self.path, &self.storage)?;
         files.find(WORKSPACE)?.map_or(Ok(false), |folder| Ok(!files.names(&folder)?.is_empty()))
     }
 
@@ -219,7 +218,7 @@ impl DirectImage {
         signals: &Signals,
         on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
     ) -> Result<Written, E> {
-        let files = on_disk(&self.path, &self.storage)?;
+        let files = Files::open(&self.path, &self.storage)?;
         flatten(
             &[Layer::Disk(&files, files.folder(WORKSPACE)?, Marks::None)],
             &Listing::default(),
@@ -271,18 +270,12 @@ impl Found {
         let text = |error: DiskError| error.to_string();
         let storage = Disk::open(&path).map_err(text)?;
         let changes = format!("overlays/persistent-{}", vm.name);
-        let disk = on_disk(&path, &storage).map_err(text)?;
+        let disk = Files::open(&path, &storage).map_err(text)?;
         let origin = Origin::of(record, folder, &disk)?;
         check_disk(&disk, &changes, origin.workspace.is_some())?;
         drop(disk);
         Ok(Self { path, storage, changes, origin })
     }
-}
-
-/// The files on a disk of the VM.
-fn on_disk<'d>(path: &Path, disk: &'d Disk) -> Result<Files<'d>, DiskError> {
-    let system = FileSystem::open(disk.random()?, disk.size()).map_err(|error| Files::error_of(path, error))?;
-    Ok(Files { path: path.to_owned(), system })
 }
 
 /// Whether the disk has what is expected, and nothing else, in the folder of the changes. The `/workspace` of an artifact is

@@ -33,6 +33,9 @@ const ARCHIVES: &str = "image-archives/packed_layers";
 /// The largest file with settings of an image.
 const LARGEST: u64 = 4 << 20;
 
+/// The most layers of an image: Linux mounts no more as one.
+const MOST_LAYERS: usize = 500;
+
 /// The image of a VM.
 #[derive(Debug)]
 pub struct Origin {
@@ -166,6 +169,9 @@ impl Origin {
             return Err("its disk does not have exactly one image".to_owned());
         };
         let manifest: Manifest = parse(disk, &format!("manifests/{manifest}.json"))?;
+        if manifest.layers.len() > MOST_LAYERS {
+            return Err(format!("its image has more than {MOST_LAYERS} layers"));
+        }
         let mut layers = Vec::new();
         for layer in manifest.layers.iter().rev() {
             let digest = layer.hex()?;
@@ -220,7 +226,6 @@ fn read(disk: &Files<'_>, path: &str) -> Result<Option<Vec<u8>>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ext4::FileSystem;
     use crate::smolvm::disk::Disk;
     use serde_json::{Value, json};
     use tempfile::TempDir;
@@ -249,7 +254,7 @@ mod tests {
             let path = self.folder.path().join("storage.raw");
             fs::write(&path, &self.disk).unwrap();
             let disk = Disk::open(&path).unwrap();
-            let files = Files { path, system: FileSystem::open(disk.random().unwrap(), disk.size()).unwrap() };
+            let files = Files::open(&path, &disk).unwrap();
             Origin::of(&Record::parse(&record.to_string()).unwrap(), self.folder.path(), &files)
         }
 

@@ -29,6 +29,13 @@ impl Disk {
     }
 }
 
+impl Random<'_> {
+    /// How many of its bytes are in its files: no more can be data.
+    pub fn data(&self) -> u64 {
+        self.runs.iter().map(|run| run.bytes).fold(0, u64::saturating_add)
+    }
+}
+
 impl ReadAt for Random<'_> {
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
         let end = at.saturating_add(buffer.len() as u64);

@@ -110,6 +110,15 @@ impl Qcow2 {
 }
 
 #[test]
+fn the_data_of_a_disk_follows_from_what_its_file_has_not_from_its_length() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("storage.raw");
+    raw(&path, 3 << 30, &[(5, b"a"), (2 << 30, b"b")]);
+    let disk = Disk::open(&path).unwrap();
+    assert!(disk.random().unwrap().data() <= 2 * MIB && disk.size() > 2 << 30);
+}
+
+#[test]
 fn a_raw_disk_ends_after_its_last_data_and_its_holes_are_not_read() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("storage.raw");

@@ -20,6 +20,8 @@ const RECORD: u64 = 20 * BLOCK;
 const FIELD: usize = 100;
 /// The most bytes. The disk of the VM with which the engine packs does not hold more.
 const MOST: u64 = 64 << 30;
+/// The most bytes of paths that are kept for files with several names: those of millions of files.
+const MOST_NAMES: usize = 512 << 20;
 const ZEROS: [u8; 4096] = [0; 4096];
 
 /// A part of a tar.
@@ -53,7 +55,7 @@ pub fn flatten<E: From<DiskError> + From<Interrupted>>(
     on_part: &mut dyn FnMut(Flat<'_>) -> Result<(), E>,
 ) -> Result<Written, E> {
     let (header, names, files) = (Vec::new(), HashMap::new(), Vec::new());
-    let mut tar = Tar { layers, known, host, signals, on_part, bytes: 0, header, names, files };
+    let mut tar = Tar { layers, known, host, signals, on_part, bytes: 0, header, names, name_bytes: 0, files };
     walk(layers, signals, &mut |seen| tar.add(seen))?;
     tar.zeros(2 * BLOCK)?;
     tar.pad(RECORD)?;
@@ -72,6 +74,8 @@ struct Tar<'a, E> {
     header: Vec<u8>,
     /// The first path of each file that has several names in its layer: by its device and its number there.
     names: HashMap<(usize, i128, u64), Vec<u8>>,
+    /// The bytes of those paths.
+    name_bytes: usize,
     /// What each file is, its place and its length.
     files: Vec<([u8; 16], u64, u64)>,
 }
@@ -95,6 +99,10 @@ impl<E: From<DiskError> + From<Interrupted>> Tar<'_, E> {
                 let first = first.clone();
                 self.set_header(file, EntryType::Link, &path, &first, 0);
                 return self.put(file, layer, 0);
+            }
+            self.name_bytes = self.name_bytes.saturating_add(path.len());
+            if self.name_bytes > MOST_NAMES {
+                return Err(layer.unknown("has too many files with several names").into());
             }
             self.names.insert((seen.layer, device, file.number), path.clone());
         }

@@ -5,8 +5,9 @@ use super::owner;
 use crate::ext4::{Ext4Error, FileSystem, Inode, Kind, Metadata};
 use crate::files;
 use crate::overlay::{Below, Marks, is_whiteout, names_of};
-use crate::smolvm::disk::{DiskError, Random};
+use crate::smolvm::disk::{Disk, DiskError, Random};
 use rustix::fs::{lstat, major, minor};
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -41,14 +42,25 @@ pub struct Files<'d> {
     pub system: FileSystem<Random<'d>>,
 }
 
-impl Files<'_> {
+impl<'d> Files<'d> {
+    /// The files on a disk whose file is at this path.
+    ///
+    /// # Errors
+    /// It cannot be read, is damaged, or has features that are unknown here.
+    pub fn open(path: &Path, disk: &'d Disk) -> Result<Self, DiskError> {
+        let random = disk.random()?;
+        let data = random.data();
+        let system = FileSystem::open(random, data).map_err(|error| Self::error_of(path, error))?;
+        Ok(Self { path: path.to_owned(), system })
+    }
+
     /// The error with the path of the disk.
     pub fn error(&self, error: Ext4Error) -> DiskError {
         Self::error_of(&self.path, error)
     }
 
     /// The error of the disk at this path.
-    pub fn error_of(path: &Path, error: Ext4Error) -> DiskError {
+    fn error_of(path: &Path, error: Ext4Error) -> DiskError {
         let path = path.to_owned();
         match error {
             Ext4Error::Unreadable(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
@@ -63,10 +75,13 @@ impl Files<'_> {
     /// The names in a folder; none in anything else.
     ///
     /// # Errors
-    /// It cannot be read, or is damaged.
+    /// It cannot be read, is damaged, or has too many.
     pub fn names(&self, folder: &Inode) -> Result<Vec<Vec<u8>>, DiskError> {
         let mut names = Vec::new();
         let mut add = |name: &[u8], _| {
+            if names.len() == MOST {
+                return Err(Ext4Error::Unknown(CROWDED));
+            }
             names.push(name.to_vec());
             Ok(())
         };
@@ -151,10 +166,7 @@ impl Layer<'_> {
                     if all.len() == MOST {
                         return Err(self.unknown(CROWDED));
                     }
-                    let mut file = on_host(entry.path())?;
-                    if are_recorded {
-                        owner::set(&entry.path(), &mut file)?;
-                    }
+                    let file = owned(&entry.path(), are_recorded)?;
                     all.push((entry.file_name().as_bytes().to_vec(), file));
                 }
             }
@@ -172,6 +184,21 @@ impl Layer<'_> {
         }
         all.sort_by(|(one, _), (other, _)| one.cmp(other));
         Ok(all)
+    }
+
+    /// The file with this name in a folder of it, if there is one.
+    fn lookup(&self, folder: &File, name: &[u8]) -> Result<Option<File>, DiskError> {
+        match (self, &folder.place) {
+            (_, Place::Host(path)) => match owned(&path.join(OsStr::from_bytes(name)), owner::are_recorded(path)?) {
+                Err(DiskError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+                file => file.map(Some),
+            },
+            (Self::Disk(files, ..), Place::Disk(inode)) => {
+                let find = || files.system.lookup(inode, name)?.map(|number| files.system.inode(number)).transpose();
+                Ok(find().map_err(|error| files.error(error))?.map(on_disk))
+            }
+            (Self::Host(path), Place::Disk(_)) => Err(elsewhere(path)),
+        }
     }
 
     /// What a folder lies over.
@@ -204,21 +231,27 @@ impl Layer<'_> {
     }
 
     /// The folder with this path below another, if it has that, and whether it hides the layers below: it, or one on the way.
+    /// `on_name` is called for each name that is looked up.
     ///
     /// # Errors
-    /// It cannot be read, or a folder on the way was renamed in this layer.
-    pub fn folder_at(&self, top: &File, path: &[u8]) -> Result<(Option<File>, bool), DiskError> {
+    /// It cannot be read, a folder on the way was renamed in this layer, or `on_name` failed.
+    pub fn folder_at<E: From<DiskError>>(
+        &self,
+        top: &File,
+        path: &[u8],
+        on_name: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<(Option<File>, bool), E> {
         let (mut found, mut hides) = (None, false);
         for name in names_of(path) {
-            let all = self.entries(found.as_ref().unwrap_or(top))?;
-            let Some((_, file)) = all.into_iter().find(|(other, _)| other == name) else { return Ok((None, hides)) };
+            on_name()?;
+            let Some(file) = self.lookup(found.as_ref().unwrap_or(top), name)? else { return Ok((None, hides)) };
             if file.metadata.kind != Kind::Folder {
                 return Ok((None, true));
             }
             match self.below(&file)? {
                 Below::There => {}
                 Below::Nowhere => hides = true,
-                Below::Elsewhere(_) => return Err(self.unknown("has a folder that was renamed in two layers")),
+                Below::Elsewhere(_) => return Err(self.unknown("has a folder that was renamed in two layers").into()),
             }
             found = Some(file);
         }
@@ -300,6 +333,15 @@ fn open_unchanged(path: &Path, file: &File) -> Result<fs::File, DiskError> {
         return Ok(open);
     }
     Err(DiskError::Unknown { path: path.to_owned(), why: "was changed while it was read".into() })
+}
+
+/// A file of this host, in a folder where owners are recorded or not.
+fn owned(path: &Path, are_recorded: bool) -> Result<File, DiskError> {
+    let mut file = on_host(path.to_owned())?;
+    if are_recorded {
+        owner::set(path, &mut file)?;
+    }
+    Ok(file)
 }
 
 fn on_host(path: PathBuf) -> Result<File, DiskError> {

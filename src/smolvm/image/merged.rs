@@ -3,14 +3,20 @@
 use super::file::File;
 use super::layer::{CROWDED, Layer, MOST};
 use crate::ext4::Kind;
-use crate::overlay::Below;
+use crate::overlay::{Below, LONGEST_PATH};
 use crate::signals::{Interrupted, Signals};
 use crate::smolvm::disk::DiskError;
 use std::collections::BTreeMap;
 use std::vec;
 
-/// The longest path, in bytes. No program of the guest can open a longer one.
-const LONGEST: usize = 4096;
+/// The most names that are looked up for all renamed folders: those of a thousand, with 250 names each, in 128 layers. A guest
+/// has few of them, but one that is hostile can name paths of thousands of names again and again.
+const MOST_LOOKED_UP: u64 = 1 << 25;
+
+/// What a name weighs besides its files: the first one takes most of the memory, those that lie below it far less.
+const NAME: usize = 7;
+/// The most that names in open folders may weigh together: they are not more than [`MOST`], each with one file.
+const HEAVIEST: usize = MOST * (NAME + 1);
 
 /// A file that a guest sees.
 #[derive(Debug)]
@@ -45,20 +51,20 @@ pub fn walk<E: From<DiskError> + From<Interrupted>>(
         roots.push((number, layer.root()?));
     }
     let (mut path, mut open): (Vec<u8>, Vec<Open>) = (Vec::new(), Vec::new());
-    // Names in open folders that come next.
-    let mut held = 0;
+    // What names in open folders weigh that come next, and how many may still be looked up for renamed folders.
+    let (mut held, mut left) = (0_usize, MOST_LOOKED_UP);
     let mut next = Some(roots.clone());
     loop {
         if let Some(files) = next.take() {
             let Some((layer, file)) = files.first() else { continue };
             on_file(&Seen { path: &path, layer: *layer, file })?;
             let names = if file.metadata.kind == Kind::Folder {
-                names::<E>(layers, &roots, &files, signals)?
+                names::<E>(layers, &roots, &files, signals, &mut left)?
             } else {
                 Vec::new()
             };
-            held = names.len().saturating_add(held);
-            if let Some(layer) = layers.get(*layer).filter(|_| held > MOST) {
+            held = names.iter().map(weight).fold(held, usize::saturating_add);
+            if let Some(layer) = layers.get(*layer).filter(|_| held > HEAVIEST) {
                 return Err(layer.unknown(CROWDED).into());
             }
             open.push((path.len(), names.into_iter()));
@@ -67,15 +73,16 @@ pub fn walk<E: From<DiskError> + From<Interrupted>>(
         path.truncate(*length);
         match names.next() {
             None => drop(open.pop()),
-            Some((name, files)) => {
-                held = held.saturating_sub(1);
+            Some(next_name) => {
+                held = held.saturating_sub(weight(&next_name));
+                let (name, files) = next_name;
                 if !path.is_empty() {
                     path.push(b'/');
                 }
                 path.extend(name);
                 let layer = files.first().and_then(|(layer, _)| layers.get(*layer));
-                if let Some(layer) = layer.filter(|_| path.len() > LONGEST) {
-                    return Err(layer.unknown(format!("has a path of more than {LONGEST} bytes")).into());
+                if let Some(layer) = layer.filter(|_| path.len() > LONGEST_PATH) {
+                    return Err(layer.unknown(format!("has a path of more than {LONGEST_PATH} bytes")).into());
                 }
                 next = Some(files);
             }
@@ -83,20 +90,28 @@ pub fn walk<E: From<DiskError> + From<Interrupted>>(
     }
 }
 
-/// The names in a folder that is in these layers; `roots` are their uppermost folders.
+/// What a name weighs with its files.
+fn weight((_, files): &Name) -> usize {
+    files.len().saturating_add(NAME)
+}
+
+/// The names in a folder that is in these layers; `roots` are their uppermost folders. `left` is how many names may still be
+/// looked up for renamed folders.
 fn names<E: From<DiskError> + From<Interrupted>>(
     layers: &[Layer<'_>],
     roots: &[(usize, File)],
     folders: &[(usize, File)],
     signals: &Signals,
+    left: &mut u64,
 ) -> Result<Vec<Name>, E> {
     // For each name its files so far, and whether those below are hidden.
     let mut all: BTreeMap<Vec<u8>, (Files, bool)> = BTreeMap::new();
+    let mut count = 0_usize;
     for (number, folder) in folders {
         let Some(layer) = layers.get(*number) else { continue };
         for (name, file) in layer.entries(folder)? {
             signals.check()?;
-            if all.len() > MOST {
+            if all.len() > MOST || count > HEAVIEST {
                 return Err(layer.unknown(CROWDED).into());
             }
             let (files, is_closed) = all.entry(name).or_default();
@@ -114,9 +129,12 @@ fn names<E: From<DiskError> + From<Interrupted>>(
                 layer.check_file(&file)?;
             }
             files.push((*number, file));
+            count = count.saturating_add(1);
             if let Below::Elsewhere(path) = below {
                 let start = if path.starts_with(b"/") { roots } else { folders };
-                files.extend(renamed(layers, start, *number, &path)?);
+                let lower = renamed::<E>(layers, start, *number, &path, signals, left)?;
+                count = count.saturating_add(lower.len());
+                files.extend(lower);
             }
         }
     }
@@ -124,11 +142,23 @@ fn names<E: From<DiskError> + From<Interrupted>>(
 }
 
 /// What a folder of the layer `above` lies over that had this path before it was renamed.
-fn renamed(layers: &[Layer<'_>], start: &[(usize, File)], above: usize, path: &[u8]) -> Result<Files, DiskError> {
+fn renamed<E: From<DiskError> + From<Interrupted>>(
+    layers: &[Layer<'_>],
+    start: &[(usize, File)],
+    above: usize,
+    path: &[u8],
+    signals: &Signals,
+    left: &mut u64,
+) -> Result<Files, E> {
     let mut all = Vec::new();
     for (number, top) in start.iter().filter(|(number, _)| *number > above) {
         let Some(layer) = layers.get(*number) else { continue };
-        let (found, hides) = layer.folder_at(top, path)?;
+        let (found, hides) = layer.folder_at::<E>(top, path, &mut || {
+            signals.check()?;
+            let rest = left.checked_sub(1);
+            *left = rest.ok_or_else(|| layer.unknown("has too many renamed folders with long paths"))?;
+            Ok(())
+        })?;
         all.extend(found.map(|found| (*number, found)));
         if hides {
             break;

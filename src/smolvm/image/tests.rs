@@ -1,7 +1,6 @@
 mod owners;
 
 use super::*;
-use crate::ext4::FileSystem;
 use crate::overlay::Marks;
 use crate::signals::Interrupted;
 use crate::signals::Signals;
@@ -54,8 +53,7 @@ fn tar_of_disk(bytes: &[u8], folders: &[&str], marks: Marks) -> Result<Vec<u8>, 
     let path = folder.path().join("storage.raw");
     fs::write(&path, bytes).unwrap();
     let disk = Disk::open(&path).unwrap();
-    let system = FileSystem::open(disk.random().unwrap(), disk.size()).map_err(|error| error.to_string())?;
-    let files = Files { path, system };
+    let files = Files::open(&path, &disk).map_err(|error| error.to_string())?;
     let layers: Vec<_> =
         folders.iter().map(|folder| Layer::Disk(&files, files.folder(folder).unwrap(), marks)).collect();
     flattened(&layers)
@@ -185,6 +183,31 @@ fn folders_of_this_host_are_layers_too() {
     assert!(members[&b"./bin/program"[..]].contains(" 4755 ") && members[&b"./bin/same"[..]].contains("bin/program"));
     let missing = flattened(&[Layer::Host(lower.path().join("missing"))]).unwrap_err();
     assert!(missing.starts_with("cannot read ") && missing.contains("missing"), "{missing}");
+}
+
+#[test]
+fn a_renamed_folder_is_looked_up_on_this_host_name_by_name() {
+    let lower = tempfile::tempdir().unwrap();
+    fs::create_dir_all(lower.path().join("a/b")).unwrap();
+    fs::write(lower.path().join("a/file"), "text").unwrap();
+    std::os::unix::fs::symlink("b", lower.path().join("a/link")).unwrap();
+    let layer = Layer::Host(lower.path().to_owned());
+    let (top, mut names) = (layer.root().unwrap(), 0);
+    let mut found = |path: &[u8]| {
+        let found = layer.folder_at::<DiskError>(&top, path, &mut || {
+            names += 1;
+            Ok(())
+        });
+        let (folder, hides) = found.unwrap();
+        (folder.map(|folder| folder.number), hides)
+    };
+    let number = std::os::unix::fs::MetadataExt::ino(&fs::metadata(lower.path().join("a/b")).unwrap());
+    assert_eq!(found(b"/a/b"), (Some(number), false));
+    assert_eq!((found(b"/a/c/d/e"), found(b"none")), ((None, false), (None, false)));
+    assert_eq!((found(b"/a/file"), found(b"/a/link/x")), ((None, true), (None, true)), "links are not followed");
+    assert_eq!(names, 9, "none is looked up below what is not there");
+    let interrupted = layer.folder_at(&top, b"/a/b", &mut || Err(Failed("interrupted".into())));
+    assert_eq!(interrupted.unwrap_err().0, "interrupted");
 }
 
 #[test]
@@ -341,8 +364,7 @@ fn tar_of_any(change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, String> {
     change(&mut bytes);
     fs::write(&path, bytes).unwrap();
     let disk = Disk::open(&path).map_err(|error| error.to_string())?;
-    let random = disk.random().map_err(|error| error.to_string())?;
-    let files = Files { path, system: FileSystem::open(random, disk.size()).map_err(|error| error.to_string())? };
+    let files = Files::open(&path, &disk).map_err(|error| error.to_string())?;
     let folder = |path: &str| files.folder(path).map_err(|error| error.to_string());
     let layers = [folder("overlays/persistent-dev/upper")?, folder("lower")?]
         .map(|inode| Layer::Disk(&files, inode, Marks::Trusted));
