@@ -251,8 +251,9 @@ fn a_file_in_a_hole_of_its_tar_takes_no_room_and_no_memory() {
     }
     let one = import(&world, "dev", &fs::read(world.path("work/one.smolmachine")).unwrap());
     for from in ["./one.smolmachine", &one] {
-        world.run(&format!("cp {from}:/root/.bash_history to --force")).success();
+        world.run(&format!("cp {from}:/root/.bash_history to")).success();
         let meta = fs::metadata(world.path("work/to")).unwrap();
+        fs::remove_file(world.path("work/to")).unwrap();
         assert_eq!((meta.len(), meta.blocks() < 10_000), (size, true), "{from}");
         world
             .run(&format!("snapshot diff ./other.smolmachine {from}"))
