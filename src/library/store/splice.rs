@@ -130,7 +130,8 @@ impl<'s, 'w> Splice<'s, 'w> {
 
     fn write_same(&mut self) -> Result<(), StoreError> {
         let Range { start, end } = std::mem::take(&mut self.same);
-        let Some(before) = &self.before else { return Ok(()) };
+        // Most files are no more than a few hundred bytes: what is not cut yet is not looked at for each of them.
+        let Some(before) = self.before.as_ref().filter(|_| start < end) else { return Ok(()) };
         let (mut at, mut rest) = (start, self.feed.cut()?);
         while at < end {
             // All bytes that are not cut yet are of this range: where they begin may be a cut of the one before.
