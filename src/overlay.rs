@@ -10,6 +10,8 @@ const HARMLESS: [&[u8]; 5] = [b"origin", b"impure", b"uuid", b"upper", b"protatt
 /// How the rest of a name begins if the guest set an attribute with a name of these: it is none for overlayfs.
 const ESCAPED: &[u8] = b"overlay.";
 
+/// The most layers that Linux mounts as one (`OVL_MAX_STACK`).
+pub const MOST_LAYERS: usize = 500;
 /// The longest path, in bytes. No program of the guest can open a longer one, and Linux marks folders with far shorter ones.
 pub const LONGEST_PATH: usize = 4096;
 

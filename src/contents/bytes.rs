@@ -33,7 +33,7 @@ pub struct Plain {
     pub size: u64,
     /// How many of them were written.
     pub data: u64,
-    /// End the reading.
+    /// What ends the reading.
     pub signals: Signals,
 }
 

@@ -60,10 +60,32 @@ impl<'a> Content<'a> {
     /// # Errors
     /// The tables of a disk cannot be read.
     pub fn known_zeros(&self, at: u64, bytes: u64) -> Result<(bool, u64), ContentsError> {
-        let end = at.saturating_add(bytes);
-        let is_hole =
-            || self.extents.iter().all(|extent| extent.at >= end || extent.at.saturating_add(extent.bytes) <= at);
-        self.part(at, bytes).map_or_else(|| Ok((is_hole(), bytes)), |part| self.layer.known_zeros(&part))
+        let next = self.extents.partition_point(|extent| extent.at.saturating_add(extent.bytes) <= at);
+        match self.extents.get(next) {
+            Some(extent) if extent.at <= at => {
+                let before = at.saturating_sub(extent.at);
+                let on_disk = extent.on_disk.saturating_add(before);
+                let bytes = bytes.min(extent.bytes.saturating_sub(before));
+                self.layer.known_zeros(&Extent { at, on_disk, bytes })
+            }
+            next => Ok((true, next.map_or(bytes, |next| bytes.min(next.at.saturating_sub(at))))),
+        }
+    }
+
+    /// The same, where all that is no zeros is at most a `window`.
+    ///
+    /// # Errors
+    /// The tables of a disk cannot be read.
+    pub fn next_zeros(&self, at: u64, bytes: u64, window: u64) -> Result<(bool, u64), ContentsError> {
+        let (are_zeros, count) = self.known_zeros(at, bytes.min(window))?;
+        if !are_zeros {
+            return Ok((false, count));
+        }
+        match self.known_zeros(at, bytes)? {
+            (true, more) => Ok((true, more)),
+            // One block that the journal has counts for all that is asked for.
+            (false, _) => Ok((true, count)),
+        }
     }
 
     fn is_known_zero(&self, at: u64, bytes: u64) -> Result<bool, ContentsError> {

@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use std::iter::Peekable;
 use std::vec;
 
-/// The most pieces of files that are compared: files that claim the same parts of a disk take no end, also if nothing is read.
+/// The most pieces of files that are compared: where files claim the same parts of a disk, there would be no end, also if
+/// nothing is read.
 const MOST_WINDOWS: u64 = 64 << 20;
 /// Bytes that are compared at once.
 const WINDOW: usize = 256 << 10;
@@ -266,14 +267,14 @@ impl Comparison<'_> {
         self.new.check()?;
         let endless = || ContentsError::damaged("a file system in it", "has files with more data than itself");
         self.windows_left = self.windows_left.checked_sub(1).ok_or_else(endless).map_err(self.on(None))?;
-        let window = bytes.min(WINDOW as u64);
-        if let (Some(one), Some(two)) = (
-            zeros(old, at, window, bytes).map_err(self.on(Side::Old))?,
-            zeros(new, at, window, bytes).map_err(self.on(Side::New))?,
-        ) {
-            return Ok((one.min(two), true));
+        let (are_zeros, count) = old.next_zeros(at, bytes, WINDOW as u64).map_err(self.on(Side::Old))?;
+        if are_zeros {
+            let (are_zeros, other) = new.next_zeros(at, count, WINDOW as u64).map_err(self.on(Side::New))?;
+            if are_zeros {
+                return Ok((other, true));
+            }
         }
-        let bytes = window;
+        let bytes = bytes.min(WINDOW as u64);
         if old.is_known_same_at(new, at, bytes).map_err(self.on(None))? {
             return Ok((bytes, true));
         }
@@ -295,19 +296,6 @@ impl Comparison<'_> {
         old.read_at(at, one).map_err(|error| error.on_side(path, Some(Side::Old)))?;
         new.read_at(at, two).map_err(|error| error.on_side(path, Some(Side::New)))?;
         Ok(one == two)
-    }
-}
-
-/// How many bytes at this place are zeros, as far as it is known without reading them: nothing if one of a window is not; all
-/// that follow are asked for only if those are.
-fn zeros(content: &Content<'_>, at: u64, window: u64, bytes: u64) -> Result<Option<u64>, ContentsError> {
-    match content.known_zeros(at, window)? {
-        (true, count) if count >= window => match content.known_zeros(at, bytes)? {
-            (true, more) => Ok(Some(more.max(window))),
-            // One block that the journal has counts for all that is asked for.
-            (false, _) => Ok(Some(window)),
-        },
-        _ => Ok(None),
     }
 }
 

@@ -12,8 +12,8 @@ const BLOCK: usize = 512;
 /// The most blocks of a comment with its header: programs keep a comment in memory, and some refuse one of more than 1 MiB.
 const COMMENT: u64 = 1 << 10;
 
-/// The most parts of a tar that are written: of 16 GiB. A tar has any number of zeros, and takes no room for them.
-const MOST_WRITES: usize = 1 << 16;
+/// The most pieces that are written to a tar: for 64 GiB of files. In an artifact, a tar may have holes of any size.
+const MOST_WRITES: usize = 1 << 18;
 
 /// The saved `/workspace` that is a file beside the artifact. No member of an artifact has such a path.
 pub const WORKSPACE: &str = "/workspace.tar";

@@ -9,6 +9,7 @@ use super::tar::MEMORY;
 use super::tree::Contents;
 use crate::ext4::{FileSystem, Inode, Kind, ROOT};
 use crate::library::store::{Index, Kept, Source};
+use crate::overlay::MOST_LAYERS;
 use crate::signals::Signals;
 use crate::smolvm::LONGEST_CHAIN;
 use crate::smolvm::artifact::{self, ArtifactError, Part};
@@ -68,9 +69,6 @@ struct DiskFile {
     asset: Asset,
     format: String,
 }
-
-/// The most layers of an image, as in overlayfs.
-const MOST_LAYERS: usize = 128;
 
 /// The mode of a bare VM.
 const BARE: &str = "vm";

@@ -261,16 +261,7 @@ impl Extraction<'_> {
             let (mut at, end) = (extent.at, extent.at.saturating_add(extent.bytes));
             while at < end {
                 self.signals.check()?;
-                let window = WINDOW.min(end.saturating_sub(at));
-                let known = |bytes| content.known_zeros(at, bytes).map_err(failed);
-                let (are_zeros, mut bytes) = known(window)?;
-                // One block that the journal has counts for all that is asked for.
-                if are_zeros {
-                    bytes = match known(end.saturating_sub(at))? {
-                        (true, more) => more,
-                        (false, _) => bytes,
-                    };
-                }
+                let (are_zeros, bytes) = content.next_zeros(at, end.saturating_sub(at), WINDOW).map_err(failed)?;
                 if !are_zeros {
                     let endless =
                         || ContentsError::damaged("a file system in it", "has files with more data than itself");

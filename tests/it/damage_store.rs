@@ -194,7 +194,7 @@ fn a_snapshot_without_the_folder_of_its_objects_is_made_whole_from_the_store() {
         let before = names_in(&folder.join("objects"));
         fs::remove_dir_all(folder.join("objects")).unwrap();
         for line in ["snapshot files a -r", "snapshot diff a", "freeze a --if-changed"] {
-            let _ = world.run(line);
+            assert!(world.run(line).get_output().status.code().is_some(), "{line} did not end");
         }
         world.run(&format!("snapshot verify {name}")).success();
         assert_eq!(names_in(&folder.join("objects")), before);

@@ -130,7 +130,7 @@ impl<'s, 'w> Splice<'s, 'w> {
 
     fn write_same(&mut self) -> Result<(), StoreError> {
         let Range { start, end } = std::mem::take(&mut self.same);
-        // Most files are no more than a few hundred bytes: what is not cut yet is not looked at for each of them.
+        // The cutter looks through all that is not cut yet, which is too slow for each of many small files.
         let Some(before) = self.before.as_ref().filter(|_| start < end) else { return Ok(()) };
         let (mut at, mut rest) = (start, self.feed.cut()?);
         while at < end {

@@ -7,7 +7,7 @@
 //! | an archive (`docker save`) | `image-archives/packed_layers/0000_rootfs` on the disk: all layers in one |
 //! | an image of a registry | `layers/DIGEST` on the disk, as the manifest there lists them |
 
-use crate::overlay::Marks;
+use crate::overlay::{MOST_LAYERS, Marks};
 use crate::smolvm::disk::DiskError;
 use crate::smolvm::image::{Files, Layer};
 use crate::smolvm::record::Record;
@@ -32,9 +32,6 @@ pub const ARCHIVE: &str = "local:";
 const ARCHIVES: &str = "image-archives/packed_layers";
 /// The largest file with settings of an image.
 const LARGEST: u64 = 4 << 20;
-
-/// The most layers of an image: Linux mounts no more as one.
-const MOST_LAYERS: usize = 500;
 
 /// The image of a VM.
 #[derive(Debug)]
